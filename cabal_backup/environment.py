@@ -1,0 +1,110 @@
+"""An environment: one Cabal deployment in one AWS account, and how it is protected.
+
+This is the shared floor of the project. What is deployed and what is operated are
+both derived from these values and from `cabal_backup.names`; neither half imports
+the other. Reading and checking what a person wrote is `cabal_backup.configuration`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MIN_COLD_DAYS = 90
+"""Days a recovery point must stay in cold storage before it may be deleted.
+
+https://docs.aws.amazon.com/aws-backup/latest/devguide/API_Lifecycle.html
+"""
+
+MAX_DAYS = 36500
+"""The longest retention AWS Backup knows, in days (about 100 years)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lifecycle:
+    """How long a recovery point lives, in days counted from its creation.
+
+    A copy keeps the creation date of its source, so the days of a copy count from
+    the original backup too.
+    """
+
+    cold_after_days: int | None
+    """Days until it moves to cold storage; None keeps it warm to the end."""
+
+    delete_after_days: int
+    """Days until it expires."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lock:
+    """The retention, in days, that a locked vault accepts; always governance mode.
+
+    Compliance mode cannot be expressed here: it would be irreversible.
+    """
+
+    min_days: int
+    max_days: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """Everything an operator may set for one environment, already checked."""
+
+    name: str
+    """What the operator calls it; also the id of its CDK Stage."""
+
+    backup: bool
+    """Whether this environment is protected at all."""
+
+    account: str | None
+    """The AWS account, 12 digits; None means the account of the credentials in use."""
+
+    region: str
+    """The primary region, where the table and the mailstore live."""
+
+    dr_region: str
+    """The region that every recovery point is copied to."""
+
+    addresses_table: str
+    """The DynamoDB table in the backup plan."""
+
+    mailstore_file_system_id: str | None
+    """The EFS file system in the backup plan; never None where `backup` is true."""
+
+    pitr_tables: tuple[str, ...]
+    """DynamoDB tables outside the plan, recovered by point-in-time recovery."""
+
+    lifecycle: Lifecycle
+    """How long recovery points in the primary vault live."""
+
+    dr_lifecycle: Lifecycle
+    """How long their copies in the DR vault live."""
+
+    lock: Lock
+    """What both vaults are locked to."""
+
+    @property
+    def partition(self) -> str:
+        """The AWS partition of both regions."""
+        return partition_of(self.region)
+
+
+_PARTITIONS = (
+    ("cn-", "aws-cn"),
+    ("us-gov-", "aws-us-gov"),
+    ("us-isob-", "aws-iso-b"),
+    ("us-isof-", "aws-iso-f"),
+    ("us-iso-", "aws-iso"),
+    ("eu-isoe-", "aws-iso-e"),
+    ("eusc-", "aws-eusc"),
+)
+
+
+def partition_of(region: str) -> str:
+    """The AWS partition a region belongs to, by its prefix.
+
+    https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html
+    """
+    for prefix, partition in _PARTITIONS:
+        if region.startswith(prefix):
+            return partition
+    return "aws"

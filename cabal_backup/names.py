@@ -1,0 +1,40 @@
+"""What things are called, in Cabal and in the backup that protects it.
+
+The names of the backup are the ones an existing Cabal deployment already has, to
+the letter, so that its vaults and a year of recovery points can be adopted rather
+than replaced. Both halves of the project, what is deployed and what is operated,
+take them from here.
+"""
+
+VAULT = "cabal-backup"
+"""The backup vault in the primary region."""
+
+DR_VAULT = "cabal-backup-dr"
+"""The backup vault in the DR region, where every recovery point is copied."""
+
+ROLE = "cabal-backup-role"
+"""The IAM role AWS Backup assumes to back up, copy, restore and expire."""
+
+PLAN = "cabal-backup-plan"
+RULE = "cabal-backup-plan-rule"
+SELECTION = "cabal-backup"
+
+STACK = "cabal-backup"
+"""The CloudFormation stack in the primary region."""
+
+DR_STACK = "cabal-backup-dr"
+"""The CloudFormation stack in the DR region."""
+
+SCHEDULE = "cron(0 0 * * ? *)"
+"""Every night at 00:00 UTC, in the six fields of an AWS cron expression."""
+
+ADDRESSES_TABLE = "cabal-addresses"
+"""The one table in the backup plan: without it mail stops routing."""
+
+PITR_TABLES = (
+    "cabal-counter",
+    "cabal-user-preferences",
+    "cabal-user-domain-access",
+    "cabal-dmarc-reports",
+)
+"""Tables outside the plan, whose recovery path is point-in-time recovery."""

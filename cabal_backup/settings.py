@@ -1,0 +1,164 @@
+"""The settings of an environment: their names, defaults, and what each accepts.
+
+Values arrive from JSON with their own types and from the command line as text; both
+forms mean the same. A value that is not acceptable raises `Rejected`, which carries
+the rule and the remedy for `cabal_backup.configuration` to report.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from cabal_backup import names
+from cabal_backup.environment import MAX_DAYS
+
+Value = Any
+"""What JSON or the command line can hold for one setting."""
+
+NEVER = "never"
+"""How the command line writes a JSON null for a number of days."""
+
+_REGION = re.compile(
+    r"(?:af|ap|ca|cn|eu|il|me|mx|sa|us|us-gov|us-iso[bf]?|eu-isoe|eusc-[a-z]{2})"
+    r"-(?:central|north|south|east|west|northeast|northwest|southeast|southwest)-[1-9]"
+)
+_ACCOUNT = re.compile(r"[0-9]{12}")
+_FILE_SYSTEM = re.compile(r"fs-(?:[0-9a-f]{8}|[0-9a-f]{17})")
+_TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
+
+
+class Rejected(ValueError):
+    """A value that a setting does not accept."""
+
+    def __init__(self, rule: str, remedy: str) -> None:
+        super().__init__(rule)
+        self.rule = rule
+        self.remedy = remedy
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One thing an operator may set: what it accepts and what happens without it."""
+
+    name: str
+    default: Value
+    parse: Callable[[Value], Value]
+
+
+def _flag(value: Value) -> bool:
+    if isinstance(value, bool):
+        return value
+    if value in ("true", "false"):
+        return bool(value == "true")
+    raise Rejected("it is either true or false", "write true or false")
+
+
+def _pattern(pattern: re.Pattern[str], rule: str, remedy: str) -> Callable[[Value], str]:
+    def parse(value: Value) -> str:
+        if isinstance(value, str) and pattern.fullmatch(value):
+            return value
+        raise Rejected(rule, remedy)
+
+    return parse
+
+
+def _optional(parse: Callable[[Value], Value]) -> Callable[[Value], Value]:
+    """Null, and on the command line nothing after the `=`, mean the setting is absent."""
+    return lambda value: None if value in (None, "") else parse(value)
+
+
+def _days(value: Value) -> int:
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value):
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_DAYS:
+        return value
+    raise Rejected(
+        f"it is a whole number of days from 1 to {MAX_DAYS}", f"write a number from 1 to {MAX_DAYS}"
+    )
+
+
+def _days_or_never(value: Value) -> int | None:
+    if value is None or value == NEVER:
+        return None
+    try:
+        return _days(value)
+    except Rejected as rejected:
+        raise Rejected(
+            f"{rejected.rule}, or null for no cold storage",
+            f'{rejected.remedy}, or null ("{NEVER}" on the command line) to keep everything warm',
+        ) from None
+
+
+_table = _pattern(
+    _TABLE,
+    "it is a DynamoDB table name: 3 to 255 letters, digits, '_', '-' or '.'",
+    "write the table's name as `aws dynamodb list-tables` shows it",
+)
+
+
+def _tables(value: Value) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = [part.strip() for part in value.split(",")] if value else []
+    if not isinstance(value, list | tuple):
+        raise Rejected(
+            "it is a list of DynamoDB table names",
+            "write a JSON list, or names separated by commas on the command line",
+        )
+    tables = tuple(_table(name) for name in value)
+    repeated = sorted({name for name in tables if tables.count(name) > 1})
+    if repeated:
+        raise Rejected(
+            "each table is listed once", f"keep one of each of these: {', '.join(repeated)}"
+        )
+    return tables
+
+
+_region = _pattern(
+    _REGION,
+    "it is the code of an AWS region, such as us-west-1",
+    "write the region's code as `aws ec2 describe-regions` shows it",
+)
+
+SETTINGS: dict[str, Setting] = {
+    setting.name: setting
+    for setting in (
+        Setting(
+            "account",
+            None,
+            _optional(
+                _pattern(
+                    _ACCOUNT,
+                    "it is the 12 digits of an AWS account id, as text",
+                    'write 12 digits in quotes, such as "123456789012", '
+                    "or leave it out to use the account of your credentials",
+                )
+            ),
+        ),
+        Setting("region", "us-west-1", _region),
+        Setting("dr_region", "us-west-2", _region),
+        Setting("backup", False, _flag),
+        Setting("addresses_table", names.ADDRESSES_TABLE, _table),
+        Setting(
+            "mailstore_file_system_id",
+            None,
+            _optional(
+                _pattern(
+                    _FILE_SYSTEM,
+                    "it is the id of an EFS file system: fs- and 8 or 17 hexadecimal digits",
+                    "find it with `aws efs describe-file-systems`; "
+                    "Cabal's file system carries the tag Name=cabal-efs",
+                )
+            ),
+        ),
+        Setting("pitr_tables", names.PITR_TABLES, _tables),
+        Setting("cold_after_days", 30, _days_or_never),
+        Setting("delete_after_days", 365, _days),
+        Setting("dr_cold_after_days", 30, _days_or_never),
+        Setting("dr_delete_after_days", 365, _days),
+        Setting("lock_min_days", 30, _days),
+        Setting("lock_max_days", 365, _days),
+    )
+}
