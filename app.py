@@ -1,0 +1,49 @@
+"""The CDK application: one Stage for every environment whose backup is on.
+
+`cdk` runs this file (see cdk.json). The environments come from the CDK context; what
+is wrong with them is told in words and ends with exit code 1.
+"""
+
+import sys
+
+from aws_cdk import App
+
+from cabal_backup.configuration import ConfigurationError, read_environments
+from cabal_backup.infrastructure.checks import add_checks
+from cabal_backup.infrastructure.stage import BackupStage
+
+
+def main() -> int:
+    app = App()
+    try:
+        environments = read_environments(app.node.get_all_context())
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        return 1
+    for environment in environments:
+        if environment.backup:
+            BackupStage(app, environment=environment)
+        else:
+            print(
+                f"{environment.name}: backup is off, so it has no stacks. To turn it on, set "
+                f'"backup": true in cdk.json or use -c {environment.name}.backup=true.',
+                file=sys.stderr,
+            )
+    add_checks(app)
+    return synthesize(app)
+
+
+def synthesize(app: App) -> int:
+    try:
+        app.synth()
+    except RuntimeError as error:
+        # The report is on stderr already; a stack trace of the framework adds nothing.
+        if "Validation failed" not in str(error):
+            raise
+        print("Synthesis stopped: a rule pack found what is listed above.", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,214 @@
+"""The opt-in to advanced DynamoDB backup, as a CloudFormation custom resource.
+
+Only with it can recovery points of a DynamoDB table be copied to another region. The
+opt-in belongs to an account and a region, not to a stack; so this handler adds what
+is missing, changes no other resource type's setting, and takes nothing back.
+
+CloudFormation calls `handler`, which always answers, once, to the response URL of
+the event. The event itself is never logged: whoever knows that URL can answer in the
+handler's place.
+
+https://docs.aws.amazon.com/aws-backup/latest/devguide/advanced-ddb-backup.html
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+PHYSICAL_ID = "advanced-dynamodb-backup"
+"""One id for ever: a changed id would make CloudFormation delete the old resource."""
+
+RESOURCE_TYPE = "DynamoDB"
+
+READ_BACK_ATTEMPTS = 6
+READ_BACK_PAUSE = 5.0
+"""Seconds between readings while the new setting is not visible yet."""
+
+ANSWER_ATTEMPTS = 4
+
+MAX_REASON = 1000
+"""Characters. CloudFormation takes 4096 bytes for the whole answer."""
+
+RETRIES = Config(
+    retries={"mode": "standard", "max_attempts": 6}, connect_timeout=5, read_timeout=10
+)
+"""A throttled, failed or lost call is tried 6 times within 91 s (6 timeouts of 10 s and
+pauses of at most 1, 2, 4, 8 and 16 s); the 8 calls of an opt-in so within 13 minutes."""
+
+logger = logging.getLogger(__name__)
+logger.setLevel(logging.INFO)
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """What an account has opted in to in one region, by resource type."""
+
+    service: Mapping[str, bool]
+    """Whether AWS Backup protects the type at all (ResourceTypeOptInPreference)."""
+
+    management: Mapping[str, bool]
+    """Whether AWS Backup manages it fully (ResourceTypeManagementPreference)."""
+
+    @property
+    def complete(self) -> bool:
+        return bool(self.service.get(RESOURCE_TYPE) and self.management.get(RESOURCE_TYPE))
+
+    def others(self) -> tuple[dict[str, bool], dict[str, bool]]:
+        """The settings that are none of our business."""
+        return (
+            {name: on for name, on in self.service.items() if name != RESOURCE_TYPE},
+            {name: on for name, on in self.management.items() if name != RESOURCE_TYPE},
+        )
+
+
+class OptInError(Exception):
+    """The opt-in could not be made or verified; the message says what to do."""
+
+
+def handler(event: Mapping[str, Any], _context: object) -> None:
+    """Answer one CloudFormation request; the entry point of the Lambda function."""
+    request_type = event["RequestType"]
+    logger.info("%s of %s", request_type, event["LogicalResourceId"])
+    try:
+        data = {}
+        if request_type != "Delete":
+            data = opt_in(boto3.client("backup", config=RETRIES), time.sleep)
+    except Exception as error:
+        # Whatever it was, an unanswered request would hold the stack for an hour.
+        logger.exception("%s failed", request_type)
+        answer(event, "FAILED", reason=explain(error, os.environ["AWS_REGION"]))
+    else:
+        logger.info("%s done: %s", request_type, data)
+        answer(event, "SUCCESS", data=data)
+
+
+def opt_in(backup: Any, sleep: Callable[[float], None]) -> dict[str, str]:
+    """Switch the opt-in on where it is off, and read it back.
+
+    Returns the attributes of the resource: both preferences before and after, each
+    "true", "false" or "unset". Raises OptInError when the new setting does not become
+    visible or another type's setting changed meanwhile, and whatever botocore raises.
+    """
+    before = read_preferences(backup)
+    after = before
+    if not before.complete:
+        # A partial map merges; the documented procedure sends DynamoDB alone too.
+        backup.update_region_settings(
+            ResourceTypeOptInPreference={RESOURCE_TYPE: True},
+            ResourceTypeManagementPreference={RESOURCE_TYPE: True},
+        )
+        after = read_back(backup, sleep)
+        if after.others() != before.others():
+            raise OptInError(
+                "Settings of other resource types changed while the opt-in was made: before "
+                f"{before.others()}, after {after.others()}. Put right what should not have "
+                "changed with `aws backup update-region-settings`, then deploy again."
+            )
+    return {
+        "ServiceBefore": shown(before.service),
+        "ServiceAfter": shown(after.service),
+        "ManagementBefore": shown(before.management),
+        "ManagementAfter": shown(after.management),
+    }
+
+
+def read_preferences(backup: Any) -> Preferences:
+    settings = backup.describe_region_settings()
+    return Preferences(
+        service=settings.get("ResourceTypeOptInPreference", {}),
+        management=settings.get("ResourceTypeManagementPreference", {}),
+    )
+
+
+def read_back(backup: Any, sleep: Callable[[float], None]) -> Preferences:
+    """The preferences once both are on; OptInError when they never are."""
+    for attempt in range(READ_BACK_ATTEMPTS):
+        if attempt:
+            sleep(READ_BACK_PAUSE)
+        preferences = read_preferences(backup)
+        if preferences.complete:
+            return preferences
+    raise OptInError(
+        "AWS Backup accepted the opt-in to advanced DynamoDB backup, but "
+        f"{READ_BACK_ATTEMPTS} readings over {(READ_BACK_ATTEMPTS - 1) * READ_BACK_PAUSE:.0f} s "
+        f"still show the service opt-in as {shown(preferences.service)} and the management "
+        f"preference as {shown(preferences.management)}. Look with `aws backup "
+        "describe-region-settings`, then deploy again."
+    )
+
+
+def shown(preference: Mapping[str, bool]) -> str:
+    """How CloudFormation shows the DynamoDB entry of one preference."""
+    return {True: "true", False: "false", None: "unset"}[preference.get(RESOURCE_TYPE)]
+
+
+def explain(error: Exception, region: str) -> str:
+    """What a person reads in the stack's events."""
+    by_hand = (
+        f"aws backup update-region-settings --region {region} "
+        "--resource-type-opt-in-preference DynamoDB=true "
+        "--resource-type-management-preference DynamoDB=true"
+    )
+    if isinstance(error, OptInError):
+        return str(error)
+    if isinstance(error, ClientError) and "AccessDenied" in error.response["Error"]["Code"]:
+        return (
+            f"AWS Backup refused the opt-in to advanced DynamoDB backup in {region}: {error} "
+            "A service control policy or permissions boundary may forbid it. Allow "
+            "backup:DescribeRegionSettings and backup:UpdateRegionSettings, or have it made "
+            f"once with `{by_hand}`, then deploy again."
+        )
+    if isinstance(error, ClientError | BotoCoreError):
+        return (
+            f"The opt-in to advanced DynamoDB backup in {region} failed: {error} "
+            f"Deploy again, or make it by hand first: `{by_hand}`."
+        )
+    return f"The opt-in handler failed in {region}: {type(error).__name__}: {error}"
+
+
+def answer(
+    event: Mapping[str, Any],
+    status: str,
+    *,
+    data: Mapping[str, str] | None = None,
+    reason: str = "",
+) -> None:
+    """Tell CloudFormation how it went. Raises OSError when that cannot be delivered."""
+    body = json.dumps(
+        {
+            "Status": status,
+            "Reason": reason[:MAX_REASON],
+            "PhysicalResourceId": event.get("PhysicalResourceId", PHYSICAL_ID),
+            "StackId": event["StackId"],
+            "RequestId": event["RequestId"],
+            "LogicalResourceId": event["LogicalResourceId"],
+            "Data": data or {},
+        }
+    ).encode()
+    request = urllib.request.Request(
+        event["ResponseURL"],
+        data=body,
+        method="PUT",
+        # The URL is signed for an empty content type.
+        headers={"Content-Type": ""},
+    )
+    for attempt in range(ANSWER_ATTEMPTS):
+        try:
+            urllib.request.urlopen(request, timeout=10).close()
+            return
+        except OSError:
+            if attempt == ANSWER_ATTEMPTS - 1:
+                raise
+            time.sleep(2**attempt)

@@ -1,0 +1,61 @@
+"""The opt-in to advanced DynamoDB backup, without which no table is copied."""
+
+from __future__ import annotations
+
+from aws_cdk import CustomResource, Duration
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from cabal_backup.infrastructure.acknowledge import acknowledge
+from cabal_backup.infrastructure.function import HandlerFunction
+
+
+class AdvancedDynamoDB(Construct):
+    """The opt-in of this account to advanced DynamoDB backup, in the stack's region.
+
+    A setting of the account and the region that CloudFormation has no type for. The
+    custom resource switches on what is off, changes no other resource type's setting,
+    and leaves everything as it is when the stack goes: others may rely on it by then.
+
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/advanced-ddb-backup.html
+    """
+
+    def __init__(self, scope: Construct, id: str) -> None:
+        super().__init__(scope, id)
+        handler = HandlerFunction(
+            self,
+            "Handler",
+            module="advanced_dynamodb",
+            description="Opts this account in to advanced DynamoDB backup in this region",
+            timeout=Duration.minutes(15),
+            statements=[
+                iam.PolicyStatement(
+                    actions=["backup:DescribeRegionSettings", "backup:UpdateRegionSettings"],
+                    resources=["*"],
+                )
+            ],
+        )
+        acknowledge(
+            handler.permissions,
+            reason="backup:DescribeRegionSettings and backup:UpdateRegionSettings act on the "
+            "settings of a region and know no resource to be narrowed to "
+            "(Service Authorization Reference, AWS Backup). Nothing else has the wildcard.",
+            rules=["AwsSolutions-IAM5[Resource::*]"],
+        )
+        self.resource = CustomResource(
+            self,
+            "OptIn",
+            resource_type="Custom::AdvancedDynamoDBBackup",
+            service_token=handler.function.function_arn,
+        )
+        self.resource.node.add_dependency(handler.permissions)
+
+    @property
+    def service_opt_in(self) -> str:
+        """Whether AWS Backup protects DynamoDB here, as read back after the opt-in."""
+        return self.resource.get_att_string("ServiceAfter")
+
+    @property
+    def management_preference(self) -> str:
+        """Whether AWS Backup manages DynamoDB fully here, as read back after the opt-in."""
+        return self.resource.get_att_string("ManagementAfter")

@@ -1,0 +1,100 @@
+"""The nightly plan: what is backed up, when, where it is copied and how long it lives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aws_cdk import Duration
+from aws_cdk import aws_backup as backup
+from aws_cdk import aws_events as events
+from aws_cdk import aws_iam as iam
+from constructs import Construct, IDependable
+
+from cabal_backup import names
+from cabal_backup.environment import MIN_COLD_DAYS, Lifecycle
+
+
+class NightlyPlan(Construct):
+    """A backup plan with one nightly rule, one copy action and one selection.
+
+    The copy has a lifecycle of its own: AWS Backup gives a copy without one the expiry
+    of its source and no cold storage.
+
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/creating-a-backup-plan.html
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        vault: backup.IBackupVault,
+        lifecycle: Lifecycle,
+        copy_to: backup.IBackupVault,
+        copy_lifecycle: Lifecycle,
+        role: iam.IRole,
+        resource_arns: Sequence[str],
+        after: Sequence[IDependable] = (),
+    ) -> None:
+        """
+        :param vault: where recovery points are made.
+        :param lifecycle: how long they live there.
+        :param copy_to: the vault, in another region, that every one is copied to.
+        :param copy_lifecycle: how long the copies live, counted from the original backup.
+        :param role: what AWS Backup works under.
+        :param resource_arns: exactly what is backed up; at least one, because AWS Backup
+            takes an empty selection as everything.
+        :param after: what must be complete before anything is selected, and so before a
+            first backup can be taken. Default: nothing.
+        """
+        super().__init__(scope, id)
+        if not resource_arns:
+            raise ValueError("resource_arns is empty: AWS Backup would select every resource")
+        _check(lifecycle)
+        _check(copy_lifecycle)
+        self.plan = backup.BackupPlan(
+            self,
+            "Plan",
+            backup_plan_name=names.PLAN,
+            backup_plan_rules=[
+                backup.BackupPlanRule(
+                    rule_name=names.RULE,
+                    backup_vault=vault,
+                    schedule_expression=events.Schedule.expression(names.SCHEDULE),
+                    move_to_cold_storage_after=_days(lifecycle.cold_after_days),
+                    delete_after=_days(lifecycle.delete_after_days),
+                    copy_actions=[
+                        backup.BackupPlanCopyActionProps(
+                            destination_backup_vault=copy_to,
+                            move_to_cold_storage_after=_days(copy_lifecycle.cold_after_days),
+                            delete_after=_days(copy_lifecycle.delete_after_days),
+                        )
+                    ],
+                )
+            ],
+        )
+        self.selection = backup.BackupSelection(
+            self,
+            "Selection",
+            backup_plan=self.plan,
+            backup_selection_name=names.SELECTION,
+            role=role,
+            # The role brings its policies itself; the selection shall not add any.
+            disable_default_backup_policy=True,
+            resources=[backup.BackupResource.from_arn(arn) for arn in resource_arns],
+        )
+        self.selection.node.add_dependency(*after)
+
+
+def _days(days: int | None) -> Duration | None:
+    return None if days is None else Duration.days(days)
+
+
+def _check(lifecycle: Lifecycle) -> None:
+    """https://docs.aws.amazon.com/aws-backup/latest/devguide/API_Lifecycle.html"""
+    cold, delete = lifecycle.cold_after_days, lifecycle.delete_after_days
+    if cold is not None and delete < cold + MIN_COLD_DAYS:
+        raise ValueError(
+            f"delete_after_days must be at least cold_after_days + {MIN_COLD_DAYS} "
+            f"({cold + MIN_COLD_DAYS}), got {delete}"
+        )

@@ -1,0 +1,62 @@
+"""The role AWS Backup works under."""
+
+from __future__ import annotations
+
+from aws_cdk import Aws, RemovalPolicy
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from cabal_backup.infrastructure.acknowledge import acknowledge
+
+_POLICIES = {
+    "AWSBackupServiceRolePolicyForBackup": "back up, copy, copy back and expire",
+    "AWSBackupServiceRolePolicyForRestores": "restore",
+}
+
+
+class BackupRole(Construct):
+    """A role with which AWS Backup backs up, copies, restores and expires.
+
+    Only AWS Backup, acting for this account, may assume it. It is kept when its stack
+    goes: AWS Backup needs it as long as recovery points exist, and without it an
+    expired point is never removed.
+
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/iam-service-roles.html
+    """
+
+    def __init__(self, scope: Construct, id: str, *, name: str) -> None:
+        """
+        :param name: the role's name. Recovery points remember the role that made them,
+            so a changed name leaves them with one that may be gone.
+        """
+        super().__init__(scope, id)
+        role = iam.Role(
+            self,
+            "Role",
+            role_name=name,
+            description="Assumed by AWS Backup to protect and restore Cabal.",
+            assumed_by=iam.ServicePrincipal(
+                "backup.amazonaws.com",
+                conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
+            ),
+            managed_policies=[
+                iam.ManagedPolicy.from_aws_managed_policy_name(f"service-role/{policy}")
+                for policy in _POLICIES
+            ],
+        )
+        role.apply_removal_policy(RemovalPolicy.RETAIN)
+        self.role: iam.IRole = role
+        _acknowledge_managed_policies(role)
+
+
+def _acknowledge_managed_policies(role: iam.Role) -> None:
+    for policy, purpose in _POLICIES.items():
+        arn = f"arn:<AWS::Partition>:iam::aws:policy/service-role/{policy}"
+        acknowledge(
+            role,
+            reason=f"AWS Backup documents {policy} as the policy with which its service role can "
+            f"{purpose}, and extends it when a release of the service needs more. A copy of "
+            "ours would fall behind, and the first sign would be a failed night or a failed "
+            "restore. Only AWS Backup, acting for this account, can use the role.",
+            rules=[f"AwsSolutions-IAM4[Policy::{arn}]"],
+        )

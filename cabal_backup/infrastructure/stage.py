@@ -1,0 +1,49 @@
+"""One environment as a CDK Stage: both stacks, in the order they need each other."""
+
+from __future__ import annotations
+
+from aws_cdk import Environment as CdkEnvironment
+from aws_cdk import Stage, Tags
+from constructs import Construct
+
+from cabal_backup import names
+from cabal_backup.environment import Environment
+from cabal_backup.infrastructure.dr import DrStack
+from cabal_backup.infrastructure.primary import PrimaryStack
+
+
+class BackupStage(Stage):
+    """The two stacks that protect one environment.
+
+    The primary stack is deployed after the DR stack, because its plan copies into the
+    DR vault from the first night on. Both refuse to be deleted while CloudFormation's
+    termination protection is on, which only the deliberate teardown lifts.
+    """
+
+    def __init__(self, scope: Construct, *, environment: Environment) -> None:
+        """
+        :param environment: an environment whose backup is on. Its name becomes the id of
+            the stage, and so the first part of what `cdk ls` shows.
+        """
+        super().__init__(scope, environment.name)
+        Tags.of(self).add("environment", environment.name)
+        Tags.of(self).add("managed_by", "cabal_backup")
+        dr = DrStack(
+            self,
+            names.DR_STACK,
+            environment=environment,
+            stack_name=names.DR_STACK,
+            description=f"Cabal ({environment.name}): the DR copies of its nightly backups",
+            env=CdkEnvironment(account=environment.account, region=environment.dr_region),
+            termination_protection=True,
+        )
+        primary = PrimaryStack(
+            self,
+            names.STACK,
+            environment=environment,
+            stack_name=names.STACK,
+            description=f"Cabal ({environment.name}): nightly backups and their plan",
+            env=CdkEnvironment(account=environment.account, region=environment.region),
+            termination_protection=True,
+        )
+        primary.add_stack_dependency(dr)
