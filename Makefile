@@ -1,0 +1,98 @@
+# Everything this project does, as commands. Nothing but Python 3.11+, make and git has to be
+# installed: the first target that needs an environment makes it.
+
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/ready
+CHECKOV := .venv-checkov
+AWSCLI := .venv-awscli
+PIP := -m pip install --quiet --quiet --disable-pip-version-check --no-compile
+
+# Tools of the environments come first: jsii and the CDK CLI take `node` from PATH.
+export PATH := $(CURDIR)/$(VENV)/bin:$(CURDIR)/node_modules/.bin:$(PATH)
+
+# All three environments with everything on, for synthesis without a deployment.
+EXAMPLE := $(foreach e,prod stage development,\
+	-c $(e).backup=true -c $(e).mailstore_file_system_id=fs-0123456789abcdef0)
+
+.DEFAULT_GOAL := help
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
+		awk -F '\t' '{ printf "  %-10s %s\n", $$1, $$2 }'
+
+## Environments -------------------------------------------------------------------------
+
+.PHONY: setup
+setup: $(READY) ## make the environment the other targets use, in .venv and node_modules
+
+$(READY): requirements.txt requirements-dev.txt constraints.txt package-lock.json
+	@echo "Setting up $(VENV) (a minute or two, once) …"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; say which with: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python $(PIP) -r requirements-dev.txt
+	@$(VENV)/bin/npm ci --no-fund --no-audit --loglevel=error
+	@touch $@
+
+$(CHECKOV)/ready: tests/tools/checkov.txt
+	@echo "Setting up checkov in $(CHECKOV) …"
+	@$(PYTHON) -m venv $(CHECKOV)
+	@$(CHECKOV)/bin/python $(PIP) -r $<
+	@touch $@
+
+$(AWSCLI)/ready: tests/tools/awscli.txt
+	@echo "Setting up the aws CLI in $(AWSCLI) …"
+	@$(PYTHON) -m venv $(AWSCLI)
+	@$(AWSCLI)/bin/python $(PIP) -r $<
+	@touch $@
+
+## Checks -------------------------------------------------------------------------------
+
+.PHONY: lint types unit check test
+lint: $(READY)
+	ruff check .
+	ruff format --check .
+	zizmor --offline --quiet .github/workflows
+
+types: $(READY)
+	mypy
+
+unit: $(READY)
+	python -m pytest --quiet --numprocesses 2 tests/unit tests/synth
+
+check: lint types unit ## lint, types, unit and synth tests: under a minute
+
+test: lint types $(CHECKOV)/ready $(AWSCLI)/ready ## everything
+	python -m pytest --numprocesses 2 --dist loadscope
+
+.PHONY: snapshots
+snapshots: $(READY) ## write the template snapshots anew, for review with git diff
+	python -m pytest --quiet tests/synth/test_snapshots.py --snapshot-update
+
+## The application ----------------------------------------------------------------------
+
+.PHONY: synth cdk diff deploy
+synth: $(READY) ## write the templates of all three environments to cdk.out
+	cdk synth --quiet $(EXAMPLE)
+	@find cdk.out -name '*.template.json' | sort
+
+cdk: $(READY) ## the pinned CDK CLI: make cdk ARGS="ls"
+	@cdk $(ARGS)
+
+diff: $(READY) ## what a deployment would change: make diff ENVIRONMENT=development
+	@$(need-environment)
+	cdk diff -c environment=$(ENVIRONMENT) '$(ENVIRONMENT)/*' $(ARGS)
+
+deploy: $(READY) ## deploy one environment: make deploy ENVIRONMENT=development
+	@$(need-environment)
+	cdk deploy -c environment=$(ENVIRONMENT) '$(ENVIRONMENT)/*' $(ARGS)
+
+define need-environment
+test -n "$(ENVIRONMENT)" || \
+	{ echo "Say which: make $@ ENVIRONMENT=development" >&2; exit 2; }
+endef
+
+.PHONY: clean
+clean: ## remove everything that the other targets made
+	rm -rf $(VENV) $(CHECKOV) $(AWSCLI) node_modules cdk.out .mypy_cache .pytest_cache .ruff_cache
