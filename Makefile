@@ -26,12 +26,13 @@ help: ## this list
 .PHONY: setup
 setup: $(READY) ## make the environment the other targets use, in .venv and node_modules
 
-$(READY): requirements.txt requirements-dev.txt constraints.txt package-lock.json
+$(READY): requirements.txt requirements-dev.txt constraints.txt pyproject.toml package-lock.json
 	@echo "Setting up $(VENV) (a minute or two, once) …"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; say which with: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python $(PIP) -r requirements-dev.txt
+	@$(VENV)/bin/python $(PIP) --no-deps --editable .
 	@$(VENV)/bin/npm ci --no-fund --no-audit --loglevel=error
 	@touch $@
 

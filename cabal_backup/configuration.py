@@ -2,8 +2,9 @@
 
 The configuration is CDK context: the object `environments` in cdk.json, and over it
 any number of `NAME.SETTING` keys, which `cdk -c NAME.SETTING=VALUE` and an untracked
-cdk.context.json provide. All problems of all environments are found before anything
-is refused, so that one look mends them all.
+cdk.context.json provide. A null is the same as nothing: CDK drops it on the way. All
+problems of all environments are found before anything is refused, so that one look
+mends them all.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from cabal_backup.settings import SETTINGS, Rejected
 
 Context = Mapping[str, Any]
 
-_OVERRIDE = re.compile(r"(?P<environment>[A-Za-z0-9_-]+)\.(?P<setting>[A-Za-z0-9_-]+)")
+_OVERRIDE = re.compile(r"(?P<environment>[A-Za-z0-9_-]+)\.(?P<setting>.+)")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _COMPLIANCE = re.compile(r"complian|changeable|immutable|grace|lock_?mode", re.IGNORECASE)
 _MISSING = object()
@@ -68,8 +69,9 @@ def read_environments(context: Context) -> tuple[Environment, ...]:
     written = _written_settings(context, problems)
     selected = _selection(context, written, problems)
     environments = []
+    understood = {}
     for name in selected:
-        values = _parse(name, written[name], problems)
+        understood[name] = values = _parse(name, written[name], problems)
         problems += [
             Problem(
                 f"{name}.{c.setting}", _received(c.setting, written[name], values), c.rule, c.remedy
@@ -78,7 +80,7 @@ def read_environments(context: Context) -> tuple[Environment, ...]:
         ]
         if SETTINGS.keys() <= values.keys():
             environments.append(_environment(name, values))
-    problems += _shared_accounts(environments)
+    problems += _shared_accounts(understood)
     if problems:
         raise ConfigurationError(problems)
     return tuple(environments)
@@ -119,7 +121,7 @@ def _written_settings(context: Context, problems: list[Problem]) -> dict[str, di
                 )
             )
         else:
-            written[name] = dict(settings)
+            written[name] = {key: value for key, value in settings.items() if value is not None}
     _lay_overrides(context, written, problems)
     return written
 
@@ -129,7 +131,7 @@ def _lay_overrides(
 ) -> None:
     for key, value in context.items():
         override = _OVERRIDE.fullmatch(key)
-        if override is None:
+        if override is None or value is None:
             continue
         if override["environment"] in written:
             written[override["environment"]][override["setting"]] = value
@@ -201,17 +203,18 @@ def _unknown_setting(name: str, unknown: str, received: object) -> Problem:
     )
 
 
-def _shared_accounts(environments: Sequence[Environment]) -> Iterator[Problem]:
+def _shared_accounts(understood: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:
     """Names are fixed and the role is account-wide: an account holds one deployment."""
     first: dict[str, str] = {}
-    for environment in environments:
-        if not environment.backup or environment.account is None:
+    for name, values in understood.items():
+        account = values.get("account")
+        if not values.get("backup") or account is None:
             continue
-        other = first.setdefault(environment.account, environment.name)
-        if other != environment.name:
+        other = first.setdefault(account, name)
+        if other != name:
             yield Problem(
-                f"{environment.name}.account",
-                environment.account,
+                f"{name}.account",
+                account,
                 f"an account holds one protected environment, and {other} is in this one",
                 "give each environment an account of its own",
             )

@@ -64,10 +64,11 @@ def _regions(values: Values) -> Iterator[Conflict]:
 def _lock_range(values: Values) -> Iterator[Conflict]:
     if not _known(values, "lock_min_days", "lock_max_days"):
         return
-    if values["lock_min_days"] > values["lock_max_days"]:
+    # The CDK construct refuses equal ones, which would leave a single day to choose.
+    if values["lock_min_days"] >= values["lock_max_days"]:
         yield Conflict(
             "lock_min_days",
-            f"it is at most lock_max_days ({values['lock_max_days']})",
+            f"it is less than lock_max_days ({values['lock_max_days']})",
             "lower it, or raise lock_max_days",
         )
 
@@ -82,7 +83,7 @@ def _cold_storage(values: Values, cold: str, delete: str) -> Iterator[Conflict]:
             delete,
             f"AWS Backup keeps a recovery point in cold storage for at least {MIN_COLD_DAYS} "
             f"days, so with {cold} {values[cold]} it is at least {least}",
-            f"raise it to {least}, lower {cold}, or set {cold} to null",
+            f'raise it to {least}, lower {cold}, or set {cold} to "never"',
         )
 
 
@@ -91,7 +92,7 @@ def _within_lock(values: Values, delete: str) -> Iterator[Conflict]:
     if not _known(values, delete, "lock_min_days", "lock_max_days"):
         return
     least, most = values["lock_min_days"], values["lock_max_days"]
-    if least <= most and not least <= values[delete] <= most:
+    if least < most and not least <= values[delete] <= most:
         yield Conflict(
             delete,
             f"it lies within the lock of the vaults, {least} to {most} days: AWS Backup fails "

@@ -19,7 +19,7 @@ Value = Any
 """What JSON or the command line can hold for one setting."""
 
 NEVER = "never"
-"""How the command line writes a JSON null for a number of days."""
+"""What turns cold storage off. Not a JSON null: CDK drops those before we see them."""
 
 _REGION = re.compile(
     r"(?:af|ap|ca|cn|eu|il|me|mx|sa|us|us-gov|us-iso[bf]?|eu-isoe|eusc-[a-z]{2})"
@@ -66,8 +66,8 @@ def _pattern(pattern: re.Pattern[str], rule: str, remedy: str) -> Callable[[Valu
 
 
 def _optional(parse: Callable[[Value], Value]) -> Callable[[Value], Value]:
-    """Null, and on the command line nothing after the `=`, mean the setting is absent."""
-    return lambda value: None if value in (None, "") else parse(value)
+    """Empty text, such as nothing after the `=` on the command line, means it is absent."""
+    return lambda value: None if value == "" else parse(value)
 
 
 def _days(value: Value) -> int:
@@ -81,14 +81,14 @@ def _days(value: Value) -> int:
 
 
 def _days_or_never(value: Value) -> int | None:
-    if value is None or value == NEVER:
+    if value == NEVER:
         return None
     try:
         return _days(value)
     except Rejected as rejected:
         raise Rejected(
-            f"{rejected.rule}, or null for no cold storage",
-            f'{rejected.remedy}, or null ("{NEVER}" on the command line) to keep everything warm',
+            f'{rejected.rule}, or "{NEVER}" for no cold storage',
+            f'{rejected.remedy}, or "{NEVER}" to keep everything warm',
         ) from None
 
 

@@ -19,8 +19,9 @@ import logging
 import os
 import time
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import Any
 
 import boto3
@@ -38,11 +39,11 @@ READ_BACK_PAUSE = 5.0
 
 ANSWER_ATTEMPTS = 4
 
-MAX_REASON = 1000
-"""Characters. CloudFormation takes 4096 bytes for the whole answer."""
+MAX_REASON = 2000
+"""Bytes as JSON. CloudFormation takes 4096 for the whole answer."""
 
 RETRIES = Config(
-    retries={"mode": "standard", "max_attempts": 6}, connect_timeout=5, read_timeout=10
+    retries={"mode": "standard", "total_max_attempts": 6}, connect_timeout=5, read_timeout=10
 )
 """A throttled, failed or lost call is tried 6 times within 91 s (6 timeouts of 10 s and
 pauses of at most 1, 2, 4, 8 and 16 s); the 8 calls of an opt-in so within 13 minutes."""
@@ -65,12 +66,15 @@ class Preferences:
     def complete(self) -> bool:
         return bool(self.service.get(RESOURCE_TYPE) and self.management.get(RESOURCE_TYPE))
 
-    def others(self) -> tuple[dict[str, bool], dict[str, bool]]:
-        """The settings that are none of our business."""
-        return (
-            {name: on for name, on in self.service.items() if name != RESOURCE_TYPE},
-            {name: on for name, on in self.management.items() if name != RESOURCE_TYPE},
-        )
+    def changes_of_others(self, before: Preferences) -> Iterator[str]:
+        """What differs from `before` in settings that are none of our business."""
+        for kind, old, new in (
+            ("service", before.service, self.service),
+            ("management", before.management, self.management),
+        ):
+            for name in sorted((old.keys() | new.keys()) - {RESOURCE_TYPE}):
+                if old.get(name) != new.get(name):
+                    yield f"{name} {kind} {shown(old, name)} -> {shown(new, name)}"
 
 
 class OptInError(Exception):
@@ -110,11 +114,11 @@ def opt_in(backup: Any, sleep: Callable[[float], None]) -> dict[str, str]:
             ResourceTypeManagementPreference={RESOURCE_TYPE: True},
         )
         after = read_back(backup, sleep)
-        if after.others() != before.others():
+        if changed := list(after.changes_of_others(before)):
             raise OptInError(
-                "Settings of other resource types changed while the opt-in was made: before "
-                f"{before.others()}, after {after.others()}. Put right what should not have "
-                "changed with `aws backup update-region-settings`, then deploy again."
+                "Settings of other resource types changed while the opt-in was made. Put right "
+                "what should not have changed with `aws backup update-region-settings`, then "
+                f"deploy again. Changed: {', '.join(changed)}."
             )
     return {
         "ServiceBefore": shown(before.service),
@@ -149,9 +153,9 @@ def read_back(backup: Any, sleep: Callable[[float], None]) -> Preferences:
     )
 
 
-def shown(preference: Mapping[str, bool]) -> str:
-    """How CloudFormation shows the DynamoDB entry of one preference."""
-    return {True: "true", False: "false", None: "unset"}[preference.get(RESOURCE_TYPE)]
+def shown(preference: Mapping[str, bool], resource_type: str = RESOURCE_TYPE) -> str:
+    """How CloudFormation shows the entry of one preference."""
+    return {True: "true", False: "false", None: "unset"}[preference.get(resource_type)]
 
 
 def explain(error: Exception, region: str) -> str:
@@ -185,11 +189,15 @@ def answer(
     data: Mapping[str, str] | None = None,
     reason: str = "",
 ) -> None:
-    """Tell CloudFormation how it went. Raises OSError when that cannot be delivered."""
+    """Tell CloudFormation how it went.
+
+    Raises OSError or HTTPException when that cannot be delivered; Lambda then runs the
+    function again.
+    """
     body = json.dumps(
         {
             "Status": status,
-            "Reason": reason[:MAX_REASON],
+            "Reason": bounded(reason),
             "PhysicalResourceId": event.get("PhysicalResourceId", PHYSICAL_ID),
             "StackId": event["StackId"],
             "RequestId": event["RequestId"],
@@ -208,7 +216,16 @@ def answer(
         try:
             urllib.request.urlopen(request, timeout=10).close()
             return
-        except OSError:
+        except (OSError, HTTPException):
             if attempt == ANSWER_ATTEMPTS - 1:
                 raise
             time.sleep(2**attempt)
+
+
+def bounded(reason: str) -> str:
+    """As much of the beginning of `reason` as MAX_REASON allows."""
+    kept = reason[:MAX_REASON]
+    # One character takes up to 12 bytes: JSON escapes what is not printable ASCII.
+    while len(json.dumps(kept)) > MAX_REASON:
+        kept = kept[:-1]
+    return kept

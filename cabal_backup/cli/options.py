@@ -1,0 +1,54 @@
+"""The options that every command has, and what they stand for."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from cabal_backup.operations.aws import Aws, connect
+from cabal_backup.operations.clock import Clock
+from cabal_backup.project import find_project, read_environment
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """What a command gets beside its options."""
+
+    clock: Clock
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("environment and credentials")
+    group.add_argument(
+        "-e",
+        "--environment",
+        metavar="NAME",
+        default=os.environ.get("CABAL_ENVIRONMENT"),
+        help="which environment of cdk.json (default: CABAL_ENVIRONMENT)",
+    )
+    group.add_argument(
+        "-c",
+        "--context",
+        metavar="NAME.SETTING=VALUE",
+        action="append",
+        default=[],
+        help="give a setting, as for cdk; may be repeated",
+    )
+    group.add_argument(
+        "--profile", help="the AWS profile (default: AWS_PROFILE, then as the AWS CLI does)"
+    )
+    group.add_argument(
+        "--project",
+        type=Path,
+        metavar="FOLDER",
+        help="where cdk.json is (default: this folder, or the nearest above it)",
+    )
+
+
+def connect_to(options: argparse.Namespace) -> Aws:
+    """AWS, for the environment and with the credentials that the options name."""
+    project = find_project((options.project or Path.cwd()).absolute())
+    environment = read_environment(project, options.environment, options.context)
+    return connect(environment, profile=options.profile)

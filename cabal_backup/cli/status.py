@@ -1,0 +1,123 @@
+"""`cabal-backup status`: is it really protected?"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from cabal_backup.cli import status_formats as formats
+from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.errors import CabalBackupError, ExitCode, UsageError
+from cabal_backup.operations.aws import Aws
+from cabal_backup.operations.clock import Clock
+from cabal_backup.operations.status.checks import CHECKS, run_checks
+from cabal_backup.operations.status.findings import Status
+from cabal_backup.operations.status.state import look
+
+EXIT_CODES = {
+    Status.OK: ExitCode.OK,
+    Status.WARN: ExitCode.OK,
+    Status.FAIL: ExitCode.NOT_PROTECTED,
+    Status.UNKNOWN: ExitCode.UNKNOWN,
+}
+NAGIOS_EXIT_CODES = {Status.OK: 0, Status.WARN: 1, Status.FAIL: 2, Status.UNKNOWN: 3}
+"""https://nagios-plugins.org/doc/guidelines.html"""
+
+
+def add_parser(commands: Any) -> None:
+    parser = commands.add_parser(
+        "status",
+        help="is it really protected?",
+        description="Checks everything that protection rests on. Exit codes: 0 protected, "
+        "1 not protected, 2 cannot tell; with --nagios those of a Nagios plugin.",
+    )
+    add_common(parser)
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--json", action="store_true", help="as JSON (docs/status.md)")
+    shown.add_argument("--nagios", action="store_true", help="as one line for monitoring")
+    shown.add_argument("--watch", action="store_true", help="look again until all is well")
+    parser.add_argument("--junit", type=Path, metavar="FILE", help="also write a JUnit report")
+    parser.add_argument(
+        "--only", metavar="ID,…", type=_ids, help="these checks only; their ids, with commas"
+    )
+    parser.add_argument("--skip", metavar="ID,…", type=_ids, default=(), help="not these checks")
+    parser.add_argument(
+        "--interval",
+        type=_seconds,
+        default=60,
+        metavar="SECONDS",
+        help="with --watch: how long to wait between looks (default: 60)",
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="show all details")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, invocation: Invocation) -> int:
+    try:
+        return _run(options, invocation)
+    except CabalBackupError as error:
+        if not options.nagios:
+            raise
+        # A monitoring system reads one line on stdout, also when there was nothing to look at.
+        line = " ".join(str(error).split()).replace("|", "/")
+        sys.stdout.write(f"UNKNOWN: {line}\n")
+        return NAGIOS_EXIT_CODES[Status.UNKNOWN]
+
+
+def _run(options: argparse.Namespace, invocation: Invocation) -> int:
+    chosen = _chosen(options)
+    aws = connect_to(options)
+    while True:
+        status = _once(options, chosen, aws, invocation.clock)
+        if not options.watch or status is Status.OK:
+            return NAGIOS_EXIT_CODES[status] if options.nagios else EXIT_CODES[status]
+        try:
+            invocation.clock.sleep(options.interval)
+        except KeyboardInterrupt:
+            return EXIT_CODES[status]
+
+
+def _once(options: argparse.Namespace, chosen: list[str], aws: Aws, clock: Clock) -> Status:
+    state = look(aws, clock.now())
+    verdict = run_checks(state, chosen)
+    report = formats.Report(state, verdict)
+    if options.junit:
+        options.junit.write_text(formats.junit(report), encoding="utf-8")
+    if options.json:
+        sys.stdout.write(formats.as_json(report))
+    elif options.nagios:
+        sys.stdout.write(formats.nagios(report))
+    else:
+        formats.show(report, verbose=options.verbose)
+    sys.stdout.flush()
+    return verdict.status
+
+
+def _chosen(options: argparse.Namespace) -> list[str]:
+    asked = {*(options.only or ()), *options.skip}
+    unknown = sorted(asked - CHECKS.keys())
+    if unknown:
+        raise UsageError(
+            f"There is no check {' and no '.join(unknown)}. The checks are: {', '.join(CHECKS)}."
+        )
+    chosen = [
+        name
+        for name in CHECKS
+        if (options.only is None or name in options.only) and name not in options.skip
+    ]
+    if not chosen:
+        raise UsageError("--only and --skip leave no check to run.")
+    return chosen
+
+
+def _ids(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _seconds(text: str) -> int:
+    seconds = int(text)
+    if seconds < 1:
+        raise ValueError
+    return seconds

@@ -1,0 +1,75 @@
+"""What can go wrong for a person, each with the exit code it owns.
+
+The codes are a contract, documented in docs/exit-codes.md; 64 and up are those of
+sysexits(3). Code that a script does not know is a failure.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """How a command of the operator's tool ended."""
+
+    OK = 0
+    """Done; for `status`: protected."""
+    NOT_PROTECTED = 1
+    """`status` found something that is not as promised."""
+    UNKNOWN = 2
+    """`status` could not look at everything, and found nothing wrong in the rest."""
+    FAILED = 3
+    """AWS refused or failed; what was said is in the message."""
+    REFUSED = 4
+    """Not confirmed, or nobody there to ask; nothing was changed."""
+    USAGE = 64
+    """The command line is not right."""
+    UNREACHABLE = 69
+    """AWS did not answer."""
+    DENIED = 77
+    """No credentials, or not the right ones."""
+    CONFIGURATION = 78
+    """The environment's settings are not right."""
+
+
+class CabalBackupError(Exception):
+    """An end that is explained in words; the message is all a person needs to see."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.FAILED
+
+
+class UsageError(CabalBackupError):
+    """The command line asks for something that does not exist."""
+
+    exit_code = ExitCode.USAGE
+
+
+class SettingsError(CabalBackupError):
+    """The environment is not there, or its settings are not right."""
+
+    exit_code = ExitCode.CONFIGURATION
+
+
+class CredentialsError(CabalBackupError):
+    """There are no credentials, they have expired, or they are another account's."""
+
+    exit_code = ExitCode.DENIED
+
+
+class UnreachableError(CabalBackupError):
+    """AWS did not answer."""
+
+    exit_code = ExitCode.UNREACHABLE
+
+
+class AwsError(CabalBackupError):
+    """AWS answered with a refusal or a failure."""
+
+    exit_code = ExitCode.FAILED
+
+
+class RefusedError(CabalBackupError):
+    """Something was to be confirmed and was not."""
+
+    exit_code = ExitCode.REFUSED

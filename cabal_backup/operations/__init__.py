@@ -1,0 +1,1 @@
+"""What an operator does: each capability looks, plans and executes; none prints or asks."""

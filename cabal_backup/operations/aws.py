@@ -1,0 +1,143 @@
+"""Every client of AWS is made here, for one environment and in its account.
+
+Credentials are found as the AWS CLI finds them: environment variables, profiles, SSO,
+instance roles. Before anything else is asked, STS says whose they are.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
+from botocore.exceptions import ConnectionError as NoConnectionError
+
+from cabal_backup.environment import Environment
+from cabal_backup.errors import AwsError, CabalBackupError, CredentialsError, UnreachableError
+
+_CONFIG = Config(
+    # Throttling is common in AWS Backup. Five tries wait at most 1 + 2 + 4 + 8 s between them.
+    retries={"mode": "standard", "total_max_attempts": 5},
+    connect_timeout=5,
+    read_timeout=20,
+    max_pool_connections=32,
+)
+
+_NO_CREDENTIALS = (
+    NoCredentialsError,
+    PartialCredentialsError,
+    CredentialRetrievalError,
+    ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
+
+_BAD_CREDENTIALS = {
+    "AuthFailure",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidClientTokenId",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+}
+
+
+class Aws:
+    """The clients of one environment; safe to share between threads."""
+
+    def __init__(self, environment: Environment, session: boto3.Session, account: str) -> None:
+        self.environment = environment
+        self.account = account
+        """The 12 digits of the account the credentials belong to."""
+        self._session = session
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._lock = threading.Lock()
+
+    def client(self, service: str, region: str | None = None) -> Any:
+        """The client of a service, in the primary region unless another is named."""
+        key = (service, region or self.environment.region)
+        with self._lock:
+            if key not in self._clients:
+                self._clients[key] = self._session.client(
+                    service, region_name=key[1], config=_CONFIG
+                )
+            return self._clients[key]
+
+    def arn(self, service: str, resource: str, *, region: str | None = None) -> str:
+        """The ARN of a resource of this account; `region` as for `client`, "" for none."""
+        where = self.environment.region if region is None else region
+        return f"arn:{self.environment.partition}:{service}:{where}:{self.account}:{resource}"
+
+
+def connect(environment: Environment, *, profile: str | None = None) -> Aws:
+    """Find credentials and make sure that they are the environment's account's.
+
+    Raises CredentialsError when there are none, when they are refused, or when they
+    belong to another account; UnreachableError when AWS does not answer.
+    """
+    try:
+        session = boto3.Session(profile_name=profile)
+        sts = session.client("sts", region_name=environment.region, config=_CONFIG)
+        account = str(sts.get_caller_identity()["Account"])
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, "finding out whose credentials these are") from error
+    if environment.account not in (None, account):
+        raise CredentialsError(
+            f"These credentials belong to account {account}, but {environment.name} is in account "
+            f"{environment.account}. Nothing was done. Choose its credentials with --profile or "
+            "AWS_PROFILE, or another environment with --environment."
+        )
+    return Aws(environment, session, account)
+
+
+def in_words(error: BotoCoreError | ClientError, doing: str) -> CabalBackupError:
+    """The error as a person should read it.
+
+    :param doing: what was being done, as in "while finding the vault".
+    """
+    if isinstance(error, _NO_CREDENTIALS):
+        return CredentialsError(
+            f"There are no usable AWS credentials: {_sentence(error)} "
+            "Sign in (for instance with `aws sso login`) or choose a profile with --profile."
+        )
+    if isinstance(error, ClientError):
+        code = error.response["Error"].get("Code", "")
+        if code in _BAD_CREDENTIALS:
+            return CredentialsError(
+                f"AWS does not accept these credentials ({code}). They may have expired: sign in "
+                "again, or choose a profile with --profile."
+            )
+        return AwsError(f"AWS refused while {doing}: {_sentence(error)}")
+    if isinstance(error, NoConnectionError | HTTPClientError):
+        return UnreachableError(f"AWS did not answer while {doing}: {_sentence(error)}")
+    return AwsError(f"Failed while {doing}: {_sentence(error)}")
+
+
+def reason(error: BotoCoreError | ClientError) -> str:
+    """Why one call failed, in one short sentence."""
+    if isinstance(error, ClientError):
+        code = error.response["Error"].get("Code", "Unknown")
+        message = error.response["Error"].get("Message", "").strip()
+        attempts = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
+        tries = f" (tried {attempts + 1} times)" if attempts else ""
+        return f"{error.operation_name}: {code}{tries}{': ' if message else ''}{message}"
+    return _sentence(error)
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error).strip()
+    return text if text.endswith((".", "!", "?")) else f"{text}."

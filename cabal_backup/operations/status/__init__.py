@@ -1,0 +1,1 @@
+"""Is it really protected? One look at everything, then checks on what was seen."""

@@ -1,0 +1,70 @@
+"""The checks: each a function from what was seen to an outcome.
+
+The ids are a contract: scripts select by them, and docs/status.md explains each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from cabal_backup.operations.status.checks import (
+    copies,
+    exercise,
+    nights,
+    plan,
+    points,
+    role,
+    tables,
+    vaults,
+)
+from cabal_backup.operations.status.checks.outcome import Outcome
+from cabal_backup.operations.status.findings import Finding, Verdict
+from cabal_backup.operations.status.state import State
+
+Check = Callable[[State], Outcome]
+
+CHECKS: dict[str, Check] = {
+    "primary-vault": lambda state: vaults.vault(state, state.primary),
+    "primary-lock": lambda state: vaults.lock(state, state.primary),
+    "primary-opt-in": lambda state: vaults.opt_in(state.primary),
+    "dr-vault": lambda state: vaults.vault(state, state.dr),
+    "dr-lock": lambda state: vaults.lock(state, state.dr),
+    "dr-opt-in": lambda state: vaults.opt_in(state.dr),
+    "plan": plan.plan,
+    "selection": plan.selection,
+    "resources": plan.resources,
+    "role": role.role,
+    "last-night": nights.last_night,
+    "nights": nights.nights,
+    "backup-jobs": nights.backup_jobs,
+    "dr-copies": copies.dr_copies,
+    "copy-jobs": copies.copy_jobs,
+    "copy-back": copies.copy_back,
+    "primary-points": lambda state: points.points(
+        state, state.primary, state.environment.lifecycle
+    ),
+    "dr-points": lambda state: points.points(state, state.dr, state.environment.dr_lifecycle),
+    "tables": tables.tables,
+    "pitr": tables.pitr,
+    "deletion-protection": tables.deletion_protection,
+    "restore-exercise": exercise.restore_exercise,
+}
+
+
+def run_checks(state: State, ids: Collection[str]) -> Verdict:
+    """The findings of the named checks, in the order of `CHECKS`."""
+    findings = []
+    for name, check in CHECKS.items():
+        if name in ids:
+            outcome = check(state)
+            findings.append(
+                Finding(
+                    check=name,
+                    status=outcome.status,
+                    evidence=outcome.evidence,
+                    hint=outcome.hint,
+                    details=outcome.details,
+                    measures=outcome.measures,
+                )
+            )
+    return Verdict(tuple(findings))

@@ -1,0 +1,197 @@
+"""The copies in the DR region: are they all there, and how far back can they return."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from cabal_backup import names
+from cabal_backup.operations.answers import Known, Unknown
+from cabal_backup.operations.recovery_points import RecoveryPoint
+from cabal_backup.operations.status.checks.jobs import FAILED, UNDERWAY, failed_job
+from cabal_backup.operations.status.checks.outcome import (
+    Outcome,
+    duration,
+    fail,
+    measured,
+    moment,
+    ok,
+    plural,
+    unknown,
+    warn,
+)
+from cabal_backup.operations.status.state import LOOK_BACK, State
+
+COPYING_TIME = timedelta(hours=12)
+"""How long a new recovery point may wait for its copy before the copy counts as missing."""
+
+SAME_MOMENT = timedelta(minutes=1)
+"""A copy keeps the creation date of its source; this much apart is still the same."""
+
+
+@dataclass(frozen=True)
+class _Copy:
+    """A recovery point in the primary vault, and its copy, if there is one."""
+
+    source: RecoveryPoint
+    copy: RecoveryPoint | None
+    job: Mapping[str, Any] | None
+    """The copy job that made it, or the newest that tried."""
+
+
+def dr_copies(state: State) -> Outcome:
+    pairs = _pairs(state)
+    if pairs is None:
+        return unknown(
+            state.primary.points, state.dr.points, looking_at="the copies in the DR region"
+        )
+    return measured(
+        _dr_copies(state, pairs), points_without_copy=sum(pair.copy is None for pair in pairs)
+    )
+
+
+def _dr_copies(state: State, pairs: list[_Copy]) -> Outcome:
+    copied = [pair for pair in pairs if pair.copy is not None]
+    waiting = [pair for pair in pairs if pair.copy is None and _may_still_come(pair, state.now)]
+    gaps = [pair for pair in pairs if pair.copy is None and pair not in waiting]
+    if gaps:
+        return fail(
+            f"{plural(len(gaps), 'recovery point')} of the last 30 days without a copy in "
+            f"{names.DR_VAULT}.",
+            "copy-jobs says why. To copy one now: aws backup start-copy-job --region "
+            f"{state.environment.region} --source-backup-vault-name {names.VAULT} "
+            f"--destination-backup-vault-arn {state.dr_vault_arn} --recovery-point-arn ARN "
+            f"--iam-role-arn ROLE_ARN --lifecycle {_lifecycle_argument(state)}",
+            details=[f"{_named(state, pair.source)}: {pair.source.arn}" for pair in gaps],
+        )
+    lags = [lag for pair in copied if (lag := _lag(pair)) is not None]
+    return ok(
+        f"{plural(len(copied), 'recovery point')} of the last 30 days copied"
+        + (f", {plural(len(waiting), 'copy', 'copies')} under way" if waiting else "")
+        + (f"; the slowest took {duration(max(lags))}" if lags else "")
+        + "."
+    )
+
+
+def copy_jobs(state: State) -> Outcome:
+    if isinstance(state.copy_jobs, Unknown):
+        return unknown(state.copy_jobs, looking_at="the copy jobs")
+    jobs = [
+        job
+        for job in state.copy_jobs.value
+        if job["DestinationBackupVaultArn"] == state.dr_vault_arn
+    ]
+    done = {job["SourceRecoveryPointArn"] for job in jobs if job["State"] == "COMPLETED"}
+    failed = [job for job in jobs if job["State"] in FAILED]
+    standing = [job for job in failed if job["SourceRecoveryPointArn"] not in done]
+    details = [failed_job(state, job) for job in failed]
+    if standing:
+        return fail(
+            f"{plural(len(standing), 'copy job')} failed, and no later one made up for it.",
+            "Mend what AWS names as the reason, then copy again as dr-copies says.",
+            details=details,
+        )
+    if failed:
+        return warn(
+            f"{plural(len(failed), 'copy job')} failed in the last 30 days; later ones made up "
+            "for it.",
+            "Nothing to do unless it happens again.",
+            details=details,
+        )
+    return ok(f"{plural(len(jobs), 'copy job')} in the last 30 days, and none failed.")
+
+
+def copy_back(state: State) -> Outcome:
+    """A copy in cold storage cannot be copied back to the primary region."""
+    if isinstance(state.dr.points, Unknown):
+        return unknown(state.dr.points, looking_at=f"the recovery points in {names.DR_VAULT}")
+    reach: dict[str, datetime] = {}
+    for point in state.dr.points.value:
+        if point.completed and not point.is_cold(state.now):
+            arn = point.resource_arn
+            reach[arn] = min(reach.get(arn, point.created), point.created)
+    without = [name for arn, name in state.resources.items() if arn not in reach]
+    if without:
+        return warn(
+            f"There is no warm copy of {' and '.join(without)}: should the primary region be "
+            "lost, nothing of it can be copied back.",
+            "dr-copies says what is missing.",
+        )
+    cold = sum(point.is_cold(state.now) for point in state.dr.points.value)
+    return ok(
+        "Copying back reaches to "
+        + " and ".join(f"{moment(reach[arn])} for {name}" for arn, name in state.resources.items())
+        + (
+            f"; {plural(cold, 'older, cold copy', 'older, cold copies')} can be restored in the "
+            "DR region only."
+            if cold
+            else "."
+        )
+    )
+
+
+def _pairs(state: State) -> list[_Copy] | None:
+    """Every completed recovery point of the last 30 days, with its copy."""
+    if isinstance(state.primary.points, Unknown) or isinstance(state.dr.points, Unknown):
+        return None
+    copies = {point.arn: point for point in state.dr.points.value if point.completed}
+    by_resource: dict[str, list[RecoveryPoint]] = {}
+    for copy in copies.values():
+        by_resource.setdefault(copy.resource_arn, []).append(copy)
+    jobs = _jobs_by_source(state)
+    pairs = []
+    for source in state.primary.points.value:
+        if source.completed and source.created >= state.now - LOOK_BACK:
+            job = jobs.get(source.arn)
+            made = copies.get(job.get("DestinationRecoveryPointArn", "")) if job else None
+            same = _of_same_moment(source, by_resource.get(source.resource_arn, []))
+            pairs.append(_Copy(source, made or same, job))
+    return pairs
+
+
+def _of_same_moment(source: RecoveryPoint, copies: list[RecoveryPoint]) -> RecoveryPoint | None:
+    """The copy of a point whose copy job AWS Backup no longer lists."""
+    return next((c for c in copies if abs(c.created - source.created) <= SAME_MOMENT), None)
+
+
+def _jobs_by_source(state: State) -> dict[str, Mapping[str, Any]]:
+    """For each recovery point the job that copied it, or else the newest that tried."""
+    if not isinstance(state.copy_jobs, Known):
+        return {}
+    jobs: dict[str, Mapping[str, Any]] = {}
+    for job in sorted(
+        state.copy_jobs.value, key=lambda job: (job["State"] == "COMPLETED", job["CreationDate"])
+    ):
+        if job["DestinationBackupVaultArn"] == state.dr_vault_arn:
+            jobs[job["SourceRecoveryPointArn"]] = job
+    return jobs
+
+
+def _may_still_come(pair: _Copy, now: datetime) -> bool:
+    if pair.job is None:
+        return now - pair.source.created < COPYING_TIME
+    return pair.job["State"] in UNDERWAY
+
+
+def _lag(pair: _Copy) -> timedelta | None:
+    """From the backup to the end of its copying."""
+    if pair.job is None or pair.job["State"] != "COMPLETED" or "CompletionDate" not in pair.job:
+        return None
+    lag: timedelta = pair.job["CompletionDate"] - pair.source.created
+    return lag
+
+
+def _named(state: State, point: RecoveryPoint) -> str:
+    return f"{moment(point.created)}: {state.resources.get(point.resource_arn, point.resource_arn)}"
+
+
+def _lifecycle_argument(state: State) -> str:
+    lifecycle = state.environment.dr_lifecycle
+    cold = (
+        f"MoveToColdStorageAfterDays={lifecycle.cold_after_days},"
+        if lifecycle.cold_after_days is not None
+        else ""
+    )
+    return f"{cold}DeleteAfterDays={lifecycle.delete_after_days}"

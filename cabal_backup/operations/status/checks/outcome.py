@@ -1,0 +1,98 @@
+"""What a check returns, and the words several checks share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from cabal_backup.operations.answers import Unknown
+from cabal_backup.operations.status.findings import Status
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finding that does not know its id yet."""
+
+    status: Status
+    evidence: str
+    hint: str = ""
+    details: tuple[str, ...] = ()
+    measures: Mapping[str, float] = field(default_factory=dict)
+
+
+def ok(evidence: str, *, details: Iterable[str] = ()) -> Outcome:
+    return Outcome(Status.OK, evidence, details=tuple(details))
+
+
+def warn(evidence: str, hint: str, *, details: Iterable[str] = ()) -> Outcome:
+    return Outcome(Status.WARN, evidence, hint, tuple(details))
+
+
+def fail(evidence: str, hint: str, *, details: Iterable[str] = ()) -> Outcome:
+    return Outcome(Status.FAIL, evidence, hint, tuple(details))
+
+
+def measured(outcome: Outcome, **measures: float) -> Outcome:
+    """The same outcome, with numbers for monitoring."""
+    return replace(outcome, measures=measures)
+
+
+def unknown(*answers: object, looking_at: str) -> Outcome:
+    """What to say when at least one of the answers is missing."""
+    reasons = sorted({answer.reason for answer in answers if isinstance(answer, Unknown)})
+    return Outcome(
+        Status.UNKNOWN,
+        f"Could not look at {looking_at}: {' '.join(reasons)}",
+        "Run it again; if it stays, the credentials may not be allowed to look, or the region "
+        "may be down.",
+    )
+
+
+def not_there(what: str) -> Outcome:
+    """For a check of something whose absence is another check's failure."""
+    return Outcome(Status.UNKNOWN, f"There is no {what} to look at.", "Mend that first.")
+
+
+def deploy(environment: str) -> str:
+    return f"make deploy ENVIRONMENT={environment}"
+
+
+def revert_drift(environment: str) -> str:
+    """An ordinary deployment compares templates, and would not notice a change by hand."""
+    return f'make deploy ENVIRONMENT={environment} ARGS="--revert-drift"'
+
+
+def plural(count: int, noun: str, nouns: str | None = None) -> str:
+    """A count with its noun; `nouns` where the plural is not the noun and an s."""
+    return f"{count:,} {noun if count == 1 else nouns or f'{noun}s'}"
+
+
+def duration(length: timedelta) -> str:
+    """A length of time for people, in the unit that says most."""
+    seconds = max(timedelta(), length).total_seconds()
+    if seconds < 5400:
+        return plural(round(seconds / 60), "minute")
+    if seconds < 48 * 3600:
+        return plural(round(seconds / 3600), "hour")
+    return plural(round(seconds / 86400), "day")
+
+
+def age(then: datetime, now: datetime) -> str:
+    """How long ago something was, for people."""
+    return duration(now - then)
+
+
+def lifecycle_words(cold_after_days: int | None, delete_after_days: int | None) -> str:
+    """A lifecycle for people; AWS Backup writes never as nothing or as -1."""
+    cold = cold_after_days is not None and cold_after_days > 0
+    delete = delete_after_days is not None and delete_after_days > 0
+    return (
+        f"{f'cold after {cold_after_days} days' if cold else 'never cold'}, "
+        f"{f'deleted after {delete_after_days}' if delete else 'never deleted'}"
+    )
+
+
+def moment(when: datetime) -> str:
+    """A moment for people: to the minute, in UTC."""
+    return f"{when:%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,63 @@
+"""The recovery points of one vault: do they live as long as they should."""
+
+from __future__ import annotations
+
+from cabal_backup.environment import Lifecycle
+from cabal_backup.operations.answers import Unknown
+from cabal_backup.operations.recovery_points import RecoveryPoint
+from cabal_backup.operations.status.checks.outcome import (
+    Outcome,
+    fail,
+    lifecycle_words,
+    moment,
+    ok,
+    plural,
+    unknown,
+    warn,
+)
+from cabal_backup.operations.status.state import RegionState, State
+
+_SOUND = {"COMPLETED", "AVAILABLE", "CREATING", "DELETING"}
+
+
+def points(state: State, region: RegionState, wanted: Lifecycle) -> Outcome:
+    if isinstance(region.points, Unknown):
+        return unknown(region.points, looking_at=f"the recovery points in {region.vault_name}")
+    short, odd = [], []
+    for point in region.points.value:
+        described = f"{moment(point.created)}: {_name(state, point)}"
+        if point.status not in _SOUND:
+            odd.append(f"{described}: {point.status} {point.status_message}".rstrip())
+        elif point.lifecycle is None:
+            odd.append(f"{described}: never expires")
+        elif point.lifecycle.delete_after_days < wanted.delete_after_days:
+            short.append(f"{described}: expires after {point.lifecycle.delete_after_days} days")
+        elif point.lifecycle != wanted:
+            odd.append(f"{described}: {_lifecycle(point.lifecycle)}")
+    if short:
+        return fail(
+            f"{plural(len(short), 'recovery point')} in {region.vault_name} will expire before "
+            f"{wanted.delete_after_days} days.",
+            "While the lock stands, their lifecycle cannot be changed. If the retention was "
+            "raised lately, this passes as they expire.",
+            details=[*short, *odd],
+        )
+    if odd:
+        return warn(
+            f"{plural(len(odd), 'recovery point')} in {region.vault_name} not as the others.",
+            "PARTIAL: do not rely on it. EXPIRED: the role that made it is gone or may not "
+            "delete it. Another lifecycle: made by hand, or before the retention changed.",
+            details=odd,
+        )
+    return ok(
+        f"{plural(len(region.points.value), 'recovery point')} in {region.vault_name}, each "
+        f"{_lifecycle(wanted)}."
+    )
+
+
+def _name(state: State, point: RecoveryPoint) -> str:
+    return state.resources.get(point.resource_arn, point.resource_arn)
+
+
+def _lifecycle(lifecycle: Lifecycle) -> str:
+    return lifecycle_words(lifecycle.cold_after_days, lifecycle.delete_after_days)

@@ -1,0 +1,53 @@
+"""What a check says: a status, the evidence for it, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    OK = "ok"
+    WARN = "warn"
+    """Not as it should be, but the promise still holds."""
+    FAIL = "fail"
+    """The promise does not hold."""
+    UNKNOWN = "unknown"
+    """It could not be looked at, and so it is not known to be fine."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The result of one check."""
+
+    check: str
+    """The stable id, such as `primary-lock`; explained under that name in docs/status.md."""
+    status: Status
+    evidence: str
+    """What was seen, in a sentence or two."""
+    hint: str = ""
+    """What to type or do next; empty where nothing is to be done."""
+    details: tuple[str, ...] = ()
+    """Single cases behind the evidence, such as the nights that are missing."""
+    measures: Mapping[str, float] = field(default_factory=dict)
+    """Numbers for monitoring, by name; a name that ends in `_seconds` is a time."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """All findings of one look, and what they come to."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def status(self) -> Status:
+        """The worst: a failure weighs more than not knowing, and that more than a warning."""
+        seen = {finding.status for finding in self.findings}
+        for status in (Status.FAIL, Status.UNKNOWN, Status.WARN):
+            if status in seen:
+                return status
+        return Status.OK
+
+    def with_status(self, status: Status) -> Sequence[Finding]:
+        return [finding for finding in self.findings if finding.status is status]
