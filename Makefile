@@ -60,12 +60,12 @@ types: $(READY)
 	mypy
 
 unit: $(READY)
-	python -m pytest --quiet --numprocesses 2 tests/unit tests/synth
+	python -m pytest --quiet --numprocesses 2 --dist loadfile tests/unit tests/synth
 
 check: lint types unit ## lint, types, unit and synth tests: under a minute
 
 test: lint types $(CHECKOV)/ready $(AWSCLI)/ready ## everything
-	python -m pytest --numprocesses 2 --dist loadscope
+	python -m pytest --numprocesses 2 --dist loadfile
 
 .PHONY: snapshots
 snapshots: $(READY) ## write the template snapshots anew, for review with git diff
@@ -93,6 +93,15 @@ define need-environment
 test -n "$(ENVIRONMENT)" || \
 	{ echo "Say which: make $@ ENVIRONMENT=development" >&2; exit 2; }
 endef
+
+## The local AWS ------------------------------------------------------------------------
+
+.PHONY: demo sandbox
+demo: $(READY) $(AWSCLI)/ready ## the whole system on this machine: deployed, a night run, verified
+	@python -m tests.sandbox.demo
+
+sandbox: $(READY) $(AWSCLI)/ready ## the same, left running; prints the environment variables
+	@python -m tests.sandbox.demo --stay
 
 .PHONY: clean
 clean: ## remove everything that the other targets made

@@ -1,0 +1,85 @@
+"""A local AWS for the end-to-end tests: one process a session, rewound in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.e2e.exercise import exercise_restores
+from tests.e2e.operator import Operator
+from tests.sandbox import cabal
+from tests.sandbox.client import Sandbox
+from tests.sandbox.deployment import Deployment
+
+NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+"""When every test begins, in the sandbox: half a day before a night."""
+
+
+@pytest.fixture(scope="session")
+def running_sandbox() -> Iterator[Sandbox]:
+    """The process. Tests use `sandbox`, which starts them all alike."""
+    with Sandbox.start(start=NOON) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="session")
+def pristine(running_sandbox: Sandbox) -> str:
+    """The checkpoint of a sandbox in which nothing has been made yet."""
+    return running_sandbox.checkpoint()
+
+
+@pytest.fixture
+def sandbox(running_sandbox: Sandbox, pristine: str) -> Sandbox:
+    """An AWS in which nothing has been made yet; it is NOON there."""
+    running_sandbox.rollback(pristine)
+    return running_sandbox
+
+
+@pytest.fixture(scope="session")
+def first_deployment(running_sandbox: Sandbox, pristine: str) -> tuple[Deployment, str]:
+    """The application deployed for a believable Cabal, and the checkpoint right after."""
+    running_sandbox.rollback(pristine)
+    deployment = Deployment(running_sandbox, cabal.fill(running_sandbox))
+    deployment.bootstrap()
+    deployment.deploy()
+    return deployment, running_sandbox.checkpoint()
+
+
+@pytest.fixture
+def deployed(first_deployment: tuple[Deployment, str]) -> Deployment:
+    """`development`, just deployed by the real CDK CLI; half a day before its first night."""
+    deployment, checkpoint = first_deployment
+    deployment.sandbox.rollback(checkpoint)
+    return deployment
+
+
+@pytest.fixture(scope="session")
+def first_protection(first_deployment: tuple[Deployment, str]) -> tuple[Deployment, str]:
+    """The deployment after 36 nights and an exercise, and the checkpoint right after."""
+    deployment, checkpoint = first_deployment
+    deployment.sandbox.rollback(checkpoint)
+    deployment.sandbox.run_nights(36)
+    exercise_restores(deployment)
+    # 13:00: the last night is over and due, whatever the start window allows.
+    deployment.sandbox.advance(hours=5)
+    return deployment, deployment.sandbox.checkpoint()
+
+
+@pytest.fixture
+def protected(first_protection: tuple[Deployment, str]) -> Deployment:
+    """`development` in good health: 36 nights old, both kinds of restore exercised; about 13:00."""
+    deployment, checkpoint = first_protection
+    deployment.sandbox.rollback(checkpoint)
+    return deployment
+
+
+@pytest.fixture
+def operator(
+    protected: Deployment,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Operator:
+    """Somebody with the operator's tool in front of `protected`."""
+    return Operator(protected, monkeypatch, capsys)

@@ -1,0 +1,95 @@
+"""The stacks as CloudFormation makes them: S06, S07, S08, and deploying twice."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.promises.vaults import VAULTS, backup
+from tests.sandbox.client import PRIMARY_REGION
+from tests.sandbox.deployment import DR_REGION, Deployment
+
+PREFERENCES = ("ResourceTypeOptInPreference", "ResourceTypeManagementPreference")
+
+
+def test_a_second_deployment_changes_nothing(deployed: Deployment) -> None:
+    said = deployed.deploy()
+    assert said.count("(no changes)") == 2
+    assert "Number of stacks with differences: 0" in deployed.diff()
+
+
+def test_a_changed_setting_shows_in_the_diff_and_only_there(deployed: Deployment) -> None:
+    said = deployed.diff(delete_after_days=364, lock_max_days=365)
+    assert "DeleteAfterDays" in said
+    assert "Number of stacks with differences: 1" in said
+
+
+@pytest.mark.parametrize(("region", "vault"), VAULTS)
+def test_s04_both_vaults_are_locked_in_governance_mode(
+    deployed: Deployment, region: str, vault: str
+) -> None:
+    seen = backup(deployed, region).describe_backup_vault(BackupVaultName=vault)
+    assert (seen["Locked"], seen["MinRetentionDays"], seen["MaxRetentionDays"]) == (True, 30, 365)
+    assert "LockDate" not in seen
+
+
+def test_s06_s07_exactly_the_table_and_the_mailstore_are_protected(deployed: Deployment) -> None:
+    deployed.sandbox.run_nights(1)
+    protected = backup(deployed).list_protected_resources()["Results"]
+    assert {resource["ResourceArn"] for resource in protected} == {
+        deployed.cabal.addresses_table_arn,
+        deployed.cabal.file_system_arn,
+    }
+
+
+@pytest.mark.parametrize("region", [PRIMARY_REGION, DR_REGION])
+def test_s08_the_opt_in_is_on_in_both_regions(deployed: Deployment, region: str) -> None:
+    settings = backup(deployed, region).describe_region_settings()
+    assert [settings[preference]["DynamoDB"] for preference in PREFERENCES] == [True, True]
+
+
+def test_s08_no_other_resource_type_changes_and_deletion_takes_nothing_back(
+    deployed: Deployment,
+) -> None:
+    client = backup(deployed)
+    # Half of it undone by somebody, and other types set as nobody's default is.
+    client.update_region_settings(
+        ResourceTypeOptInPreference={"DynamoDB": False, "S3": False, "VirtualMachine": True},
+        ResourceTypeManagementPreference={"DynamoDB": False, "EFS": True},
+    )
+    before = client.describe_region_settings()
+    _delete_stacks(deployed)
+    _remove_what_stays(deployed)
+    assert client.describe_region_settings() | {"ResponseMetadata": None} == before | {
+        "ResponseMetadata": None
+    }
+    deployed.deploy()
+    after = client.describe_region_settings()
+    for preference in PREFERENCES:
+        assert after[preference] == {**before[preference], "DynamoDB": True}
+    _delete_stacks(deployed)
+    left = client.describe_region_settings()
+    assert [left[preference] for preference in PREFERENCES] == [
+        after[preference] for preference in PREFERENCES
+    ]
+
+
+def _delete_stacks(deployed: Deployment) -> None:
+    for region, stack in VAULTS:
+        cloudformation = deployed.sandbox.client("cloudformation", region)
+        cloudformation.update_termination_protection(
+            StackName=stack, EnableTerminationProtection=False
+        )
+        cloudformation.delete_stack(StackName=stack)
+        cloudformation.get_waiter("stack_delete_complete").wait(
+            StackName=stack, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+        )
+
+
+def _remove_what_stays(deployed: Deployment) -> None:
+    """The vaults, still empty, and the role: a new deployment would find their names taken."""
+    for region, vault in VAULTS:
+        backup(deployed, region).delete_backup_vault(BackupVaultName=vault)
+    iam = deployed.sandbox.client("iam")
+    for policy in iam.list_attached_role_policies(RoleName="cabal-backup-role")["AttachedPolicies"]:
+        iam.detach_role_policy(RoleName="cabal-backup-role", PolicyArn=policy["PolicyArn"])
+    iam.delete_role(RoleName="cabal-backup-role")

@@ -1,0 +1,147 @@
+"""What AWS Backup may do is what the role's policies let it do."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.e2e.sandbox.backups import (
+    back_up,
+    make_file_system,
+    make_role,
+    make_vault,
+)
+from tests.sandbox.client import Sandbox
+
+TRUST = {
+    "Effect": "Allow",
+    "Principal": {"Service": "backup.amazonaws.com"},
+    "Action": "sts:AssumeRole",
+}
+
+
+def trusting(**changes: Any) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": [{**TRUST, **changes}]}
+
+
+def policy(effect: str, action: str) -> str:
+    statement = {"Effect": effect, "Action": action, "Resource": "*"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def outcome(sandbox: Sandbox) -> str:
+    """How a backup of a file system ends with the role as it is now."""
+    make_vault(sandbox)
+    return str(back_up(sandbox, make_file_system(sandbox)["FileSystemArn"])["State"])
+
+
+def test_the_backup_policy_is_enough_for_a_backup(sandbox: Sandbox) -> None:
+    make_role(sandbox, "ForBackup")
+
+    assert outcome(sandbox) == "COMPLETED"
+
+
+def test_the_restore_policy_is_not_enough_for_a_backup(sandbox: Sandbox) -> None:
+    make_role(sandbox, "ForRestores")
+
+    assert outcome(sandbox) == "FAILED"
+
+
+def test_a_role_that_does_not_exist_fails_the_job(sandbox: Sandbox) -> None:
+    make_vault(sandbox)
+
+    job = back_up(sandbox, make_file_system(sandbox)["FileSystemArn"])
+
+    assert job["State"] == "FAILED"
+    assert "cannot be found" in job["StatusMessage"]
+
+
+def test_trust_in_the_own_account_only_is_met(sandbox: Sandbox) -> None:
+    condition = {"StringEquals": {"aws:SourceAccount": "123456789012"}}
+    make_role(sandbox, trust=trusting(Condition=condition))
+
+    assert outcome(sandbox) == "COMPLETED"
+
+
+@pytest.mark.parametrize(
+    "trust",
+    [
+        trusting(Principal={"Service": "lambda.amazonaws.com"}),
+        trusting(Condition={"StringEquals": {"aws:SourceAccount": "000000000000"}}),
+        trusting(Effect="Deny"),
+    ],
+    ids=["another service", "another account", "denied"],
+)
+def test_a_role_that_aws_backup_may_not_assume_fails_the_job(
+    sandbox: Sandbox, trust: dict[str, Any]
+) -> None:
+    make_role(sandbox, trust=trust)
+    make_vault(sandbox)
+
+    job = back_up(sandbox, make_file_system(sandbox)["FileSystemArn"])
+
+    assert job["State"] == "FAILED"
+    assert "cannot assume" in job["StatusMessage"]
+
+
+def test_an_explicit_deny_wins(sandbox: Sandbox) -> None:
+    make_role(sandbox)
+    sandbox.client("iam").put_role_policy(
+        RoleName="a-backup-role",
+        PolicyName="no",
+        PolicyDocument=policy("Deny", "elasticfilesystem:Backup"),
+    )
+
+    assert outcome(sandbox) == "FAILED"
+
+
+def test_a_permissions_boundary_limits_the_role(sandbox: Sandbox) -> None:
+    boundary = sandbox.client("iam").create_policy(
+        PolicyName="only-reading", PolicyDocument=policy("Allow", "s3:Get*")
+    )["Policy"]["Arn"]
+    make_role(sandbox, PermissionsBoundary=boundary)
+
+    assert outcome(sandbox) == "FAILED"
+
+
+def test_inline_policies_count(sandbox: Sandbox) -> None:
+    make_role(sandbox, "ForRestores")
+    sandbox.client("iam").put_role_policy(
+        RoleName="a-backup-role",
+        PolicyName="all",
+        PolicyDocument=policy("Allow", "*"),
+    )
+
+    assert outcome(sandbox) == "COMPLETED"
+
+
+@pytest.mark.parametrize("name", ["ForBackup", "ForRestores"])
+def test_the_managed_policies_can_be_read(sandbox: Sandbox, name: str) -> None:
+    iam = sandbox.client("iam")
+    arn = f"arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicy{name}"
+
+    found = iam.get_policy(PolicyArn=arn)["Policy"]
+    version = iam.get_policy_version(PolicyArn=arn, VersionId=found["DefaultVersionId"])
+
+    statements = version["PolicyVersion"]["Document"]["Statement"]
+    actions = {action for statement in statements for action in statement["Action"]}
+    assert ("elasticfilesystem:Backup" in actions) == (name == "ForBackup")
+    assert ("dynamodb:RestoreTableFromAwsBackup" in actions) == (name == "ForRestores")
+
+
+def test_a_role_can_be_asked_what_it_may_do(sandbox: Sandbox) -> None:
+    role = make_role(sandbox, "ForBackup")
+
+    results = sandbox.client("iam").simulate_principal_policy(
+        PolicySourceArn=role,
+        ActionNames=["elasticfilesystem:Backup", "elasticfilesystem:Restore"],
+        ResourceArns=["arn:aws:elasticfilesystem:us-west-1:123456789012:file-system/fs-1"],
+    )["EvaluationResults"]
+
+    decisions = {each["EvalActionName"]: each["EvalDecision"] for each in results}
+    assert decisions == {
+        "elasticfilesystem:Backup": "allowed",
+        "elasticfilesystem:Restore": "implicitDeny",
+    }

@@ -1,0 +1,181 @@
+"""DynamoDB tables under AWS Backup and under point-in-time recovery."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.e2e.sandbox.backups import (
+    VAULT,
+    back_up,
+    items,
+    make_role,
+    make_table,
+    make_vault,
+    opt_in,
+    put,
+)
+from tests.sandbox.client import Sandbox
+
+
+def recovery(sandbox: Sandbox, table: str = "a-table") -> dict[str, Any]:
+    found = sandbox.client("dynamodb").describe_continuous_backups(TableName=table)
+    description: dict[str, Any] = found["ContinuousBackupsDescription"][
+        "PointInTimeRecoveryDescription"
+    ]
+    return description
+
+
+def restore(sandbox: Sandbox, target: str = "restored", **moment: Any) -> None:
+    """Restore a-table to a point in time and wait until the target is ACTIVE."""
+    dynamodb = sandbox.client("dynamodb")
+    dynamodb.restore_table_to_point_in_time(
+        SourceTableName="a-table", TargetTableName=target, **moment
+    )
+    sandbox.advance(minutes=1)
+
+
+def test_a_recovery_point_holds_the_items_of_its_moment(sandbox: Sandbox) -> None:
+    arn = make_table(sandbox)
+    put(sandbox, "a-table", "one", "before")
+    put(sandbox, "a-table", "two", "before")
+    opt_in(sandbox)
+    role = make_role(sandbox)
+    make_vault(sandbox)
+    point = back_up(sandbox, arn)["RecoveryPointArn"]
+    put(sandbox, "a-table", "one", "after")
+    sandbox.client("dynamodb").delete_item(TableName="a-table", Key={"id": {"S": "two"}})
+
+    job = sandbox.client("backup").start_restore_job(
+        RecoveryPointArn=point,
+        IamRoleArn=role,
+        Metadata={"targetTableName": "restored", "encryptionType": "Default"},
+    )["RestoreJobId"]
+    sandbox.advance(hours=1)
+
+    done = sandbox.client("backup").describe_restore_job(RestoreJobId=job)
+    assert (done["Status"], done.get("StatusMessage")) == ("COMPLETED", None)
+    assert items(sandbox, "restored") == {"one": "before", "two": "before"}
+    assert items(sandbox, "a-table") == {"one": "after"}
+
+
+def test_the_window_of_recovery(sandbox: Sandbox) -> None:
+    make_table(sandbox, recovery=True)
+    enabled = sandbox.now()
+
+    sandbox.advance(days=2)
+    young = recovery(sandbox)
+    sandbox.advance(days=40)
+    old = recovery(sandbox)
+
+    seconds = timedelta(seconds=5)
+    assert young["PointInTimeRecoveryStatus"] == "ENABLED"
+    assert abs(young["EarliestRestorableDateTime"] - enabled) < seconds
+    lag = enabled + timedelta(days=2, minutes=-5) - young["LatestRestorableDateTime"]
+    assert abs(lag) < seconds
+    reach = sandbox.now() - timedelta(days=35) - old["EarliestRestorableDateTime"]
+    assert abs(reach) < seconds
+
+
+def test_enabling_recovery_again_begins_the_window_anew(sandbox: Sandbox) -> None:
+    make_table(sandbox, recovery=True)
+    sandbox.advance(days=10)
+    dynamodb = sandbox.client("dynamodb")
+    for enabled in (False, True):
+        dynamodb.update_continuous_backups(
+            TableName="a-table",
+            PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": enabled},
+        )
+
+    assert sandbox.now() - recovery(sandbox)["EarliestRestorableDateTime"] < timedelta(minutes=1)
+
+
+def test_recovery_goes_back_to_any_moment_of_the_window(sandbox: Sandbox) -> None:
+    make_table(sandbox, recovery=True)
+    dynamodb = sandbox.client("dynamodb")
+    put(sandbox, "a-table", "one", "first")
+    put(sandbox, "a-table", "two", "first")
+    first = sandbox.advance(hours=1)
+    put(sandbox, "a-table", "one", "second")
+    dynamodb.delete_item(TableName="a-table", Key={"id": {"S": "two"}})
+    second = sandbox.advance(hours=1)
+    put(sandbox, "a-table", "three", "third")
+    sandbox.advance(hours=1)
+
+    restore(sandbox, "at-first", RestoreDateTime=first)
+    restore(sandbox, "at-second", RestoreDateTime=second)
+    restore(sandbox, "latest", UseLatestRestorableTime=True)
+
+    assert items(sandbox, "at-first") == {"one": "first", "two": "first"}
+    assert items(sandbox, "at-second") == {"one": "second"}
+    assert items(sandbox, "latest") == {"one": "second", "three": "third"}
+
+
+def test_a_restored_table_comes_into_being_bare(sandbox: Sandbox) -> None:
+    make_table(sandbox, recovery=True)
+    sandbox.settings(table_restore=600)
+    sandbox.advance(hours=1)
+    dynamodb = sandbox.client("dynamodb")
+
+    dynamodb.restore_table_to_point_in_time(
+        SourceTableName="a-table", TargetTableName="restored", UseLatestRestorableTime=True
+    )
+    during = dynamodb.describe_table(TableName="restored")["Table"]
+    sandbox.advance(minutes=11)
+    after = dynamodb.describe_table(TableName="restored")["Table"]
+
+    assert (during["TableStatus"], after["TableStatus"]) == ("CREATING", "ACTIVE")
+    assert during["RestoreSummary"]["RestoreInProgress"] is True
+    assert after["RestoreSummary"]["RestoreInProgress"] is False
+    assert recovery(sandbox, "restored") == {"PointInTimeRecoveryStatus": "DISABLED"}
+
+
+@pytest.mark.parametrize(
+    ("request_changes", "error"),
+    [
+        ({"SourceTableName": "no-such-table"}, "TableNotFoundException"),
+        ({"TargetTableName": "a-table"}, "TableAlreadyExistsException"),
+        ({"SourceTableName": "unprotected"}, "PointInTimeRecoveryUnavailableException"),
+        ({"UseLatestRestorableTime": False}, "InvalidRestoreTimeException"),
+    ],
+)
+def test_what_recovery_refuses(
+    sandbox: Sandbox, request_changes: dict[str, Any], error: str
+) -> None:
+    make_table(sandbox, recovery=True)
+    make_table(sandbox, "unprotected")
+    request = {
+        "SourceTableName": "a-table",
+        "TargetTableName": "restored",
+        "UseLatestRestorableTime": True,
+    }
+
+    with pytest.raises(ClientError, match=error):
+        sandbox.client("dynamodb").restore_table_to_point_in_time(**request | request_changes)
+
+
+def test_a_moment_outside_the_window_is_refused(sandbox: Sandbox) -> None:
+    make_table(sandbox, recovery=True)
+    before = sandbox.now() - timedelta(days=1)
+
+    with pytest.raises(ClientError, match="InvalidRestoreTimeException"):
+        restore(sandbox, RestoreDateTime=before)
+
+
+def test_points_of_unchanged_tables_are_all_there(sandbox: Sandbox) -> None:
+    arn = make_table(sandbox)
+    put(sandbox, "a-table", "one", "same")
+    opt_in(sandbox)
+    make_role(sandbox)
+    make_vault(sandbox)
+
+    for _ in range(3):
+        assert back_up(sandbox, arn)["State"] == "COMPLETED"
+
+    points = sandbox.client("backup").list_recovery_points_by_backup_vault(BackupVaultName=VAULT)[
+        "RecoveryPoints"
+    ]
+    assert len({point["RecoveryPointArn"] for point in points}) == 3

@@ -1,0 +1,186 @@
+"""Trouble on demand: what a test or a person can make go wrong."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from tests.sandbox.backup.errors import ServiceError, access_denied
+from tests.sandbox.backup.world import Scope
+
+JobKind = Literal["backup", "copy", "restore"]
+KINDS: tuple[JobKind, ...] = ("backup", "copy", "restore")
+
+
+@dataclass
+class Failure:
+    """The next `count` jobs of this kind (and type) end FAILED with this message."""
+
+    kind: JobKind
+    resource_type: str | None
+    message: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Throttle:
+    """This fraction of the calls is refused; the seed makes it the same every time."""
+
+    fraction: float
+    seed: int
+    operations: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class Denial:
+    operation: str
+    principal: str | None
+    message: str | None
+
+
+class Faults:
+    """Every fault is off until asked for; `clear()` turns all of them off again.
+
+    Also configurable as JSON: `apply` takes what `describe` gives, key by key::
+
+        {"clear": true,
+         "fail_next": [{"kind": "copy", "resource_type": "EFS", "message": "…", "count": 1}],
+         "throttle": {"fraction": 0.33, "seed": 7, "operations": ["ListCopyJobs"]},
+         "deny": [{"operation": "StartCopyJob", "principal": null, "message": null}],
+         "lost_regions": ["us-west-1"],
+         "hold": ["restore"]}
+    """
+
+    def __init__(self) -> None:
+        self._failures: list[Failure] = []
+        self._throttle: Throttle | None = None
+        self._dice = random.Random(0)
+        self._denials: list[Denial] = []
+        self._lost: set[str] = set()
+        self._held: set[JobKind] = set()
+        self.on_release: Callable[[], None] = lambda: None
+        """Called when held jobs or a lost region come free again."""
+
+    def fail_next(
+        self,
+        kind: JobKind,
+        resource_type: str | None = None,
+        message: str = "Internal failure",
+        count: int = 1,
+    ) -> None:
+        self._failures.append(Failure(_kind(kind), resource_type, message, count))
+
+    def throttle(
+        self, fraction: float, seed: int = 0, operations: Collection[str] | None = None
+    ) -> None:
+        """Refuse this fraction (0..1) of the calls with ThrottlingException."""
+        if not 0 <= fraction <= 1:
+            raise ValueError(f"a fraction lies between 0 and 1, not {fraction}")
+        chosen = None if operations is None else tuple(sorted(operations))
+        self._throttle = Throttle(fraction, seed, chosen) if fraction else None
+        self._dice = random.Random(seed)
+
+    def deny(
+        self, operation: str, principal: str | None = None, message: str | None = None
+    ) -> None:
+        """Refuse this operation with AccessDeniedException, for everybody or one principal."""
+        self._denials.append(Denial(operation, principal, message))
+
+    def lose_region(self, region: str) -> None:
+        """Nothing in this region answers or moves on until `restore_region`."""
+        self._lost.add(region)
+
+    def restore_region(self, region: str) -> None:
+        self._lost.discard(region)
+        self.on_release()
+
+    def hold(self, kind: JobKind) -> None:
+        """Keep running jobs of this kind from finishing until `release` or `clear`."""
+        self._held.add(_kind(kind))
+
+    def release(self, kind: JobKind) -> None:
+        self._held.discard(kind)
+        self.on_release()
+
+    def clear(self) -> None:
+        self._failures.clear()
+        self._throttle = None
+        self._denials.clear()
+        self._lost.clear()
+        self._held.clear()
+        self.on_release()
+
+    def apply(self, wanted: Mapping[str, Any]) -> None:
+        """Raises ValueError for a key, a kind or a number that means nothing."""
+        known = {"clear", "fail_next", "throttle", "deny", "lost_regions", "hold"}
+        if unknown := set(wanted) - known:
+            raise ValueError(f"unknown faults {sorted(unknown)}; there are {sorted(known)}")
+        if wanted.get("clear"):
+            self.clear()
+        for failure in wanted.get("fail_next", ()):
+            self.fail_next(**failure)
+        if "throttle" in wanted:
+            self.throttle(**(wanted["throttle"] or {"fraction": 0.0}))
+        for denial in wanted.get("deny", ()):
+            self.deny(**denial)
+        if "lost_regions" in wanted:
+            self._lost = set(wanted["lost_regions"])
+        if "hold" in wanted:
+            self._held = {_kind(kind) for kind in wanted["hold"]}
+        self.on_release()
+
+    def describe(self) -> dict[str, Any]:
+        """What is on, in the form that `apply` takes."""
+        throttle = self._throttle
+        return {
+            "fail_next": [asdict(failure) for failure in self._failures],
+            "throttle": None
+            if throttle is None
+            else asdict(throttle)
+            | {"operations": None if throttle.operations is None else list(throttle.operations)},
+            "deny": [asdict(denial) for denial in self._denials],
+            "lost_regions": sorted(self._lost),
+            "hold": sorted(self._held),
+        }
+
+    def is_lost(self, region: str) -> bool:
+        return region in self._lost
+
+    def is_held(self, kind: str) -> bool:
+        return kind in self._held
+
+    def take_failure(self, kind: str, resource_type: str) -> str | None:
+        """The message a job must fail with, used up; None when it may succeed."""
+        for failure in self._failures:
+            if failure.kind == kind and failure.resource_type in (None, resource_type):
+                failure.count -= 1
+                if failure.count < 1:
+                    self._failures.remove(failure)
+                return failure.message
+        return None
+
+    def check_region(self, scope: Scope) -> None:
+        if self.is_lost(scope.region):
+            raise ServiceError("ServiceUnavailableException", "Service Unavailable")
+
+    def check_call(self, operation: str, principal: str) -> None:
+        """Raises ThrottlingException or AccessDeniedException when a fault says so."""
+        for denial in self._denials:
+            if denial.operation == operation and denial.principal in (None, principal):
+                raise access_denied(
+                    denial.message
+                    or f"User: {principal} is not authorized to perform: backup:{operation}"
+                )
+        throttle = self._throttle
+        if throttle is None or (throttle.operations and operation not in throttle.operations):
+            return
+        if self._dice.random() < throttle.fraction:
+            raise ServiceError("ThrottlingException", "Rate exceeded", 400)
+
+
+def _kind(kind: JobKind) -> JobKind:
+    if kind not in KINDS:
+        raise ValueError(f"jobs are {', '.join(KINDS)}, not {kind!r}")
+    return kind

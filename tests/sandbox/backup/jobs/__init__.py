@@ -1,0 +1,1 @@
+"""What happens between the calls: jobs, plans on their schedule, recovery points that age."""

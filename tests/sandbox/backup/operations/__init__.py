@@ -1,0 +1,29 @@
+"""The operations of the API, one module per noun. Importing this serves all of them."""
+
+from tests.sandbox.backup.operations import (
+    jobs,
+    plans,
+    points,
+    protected,
+    restore_testing,
+    selections,
+    settings,
+    summaries,
+    tags,
+    vault_controls,
+    vaults,
+)
+
+__all__ = [
+    "jobs",
+    "plans",
+    "points",
+    "protected",
+    "restore_testing",
+    "selections",
+    "settings",
+    "summaries",
+    "tags",
+    "vault_controls",
+    "vaults",
+]

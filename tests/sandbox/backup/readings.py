@@ -1,0 +1,194 @@
+"""Where AWS's documents leave a question open, and what this service answers.
+
+The rule is: take the reading that is harder on the client, so that a tool which works
+here does not depend on AWS being kind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One open question. `setting` names what in `Settings` chooses another answer."""
+
+    question: str
+    answer: str
+    setting: str | None = None
+
+
+READINGS = (
+    Reading(
+        "May two selections of one plan have the same name?",
+        "Yes: AWS calls it a display name, and CloudFormation, which creates the replacement of a "
+        "selection before it deletes the old one, would otherwise fail for every CDK user who "
+        "changes what is selected. The one reading here that is not the harder one.",
+    ),
+    Reading(
+        "Which exception refuses DeleteRecoveryPoint and UpdateRecoveryPointLifecycle in a "
+        "locked vault?",
+        "InvalidRequestException; AccessDeniedException and InvalidParameterValueException can "
+        "be chosen, because all three have been reported.",
+        "locked_delete_error",
+    ),
+    Reading(
+        "What does reading a vault that does not exist say?",
+        "AccessDeniedException for DescribeBackupVault, the access policy, the notifications "
+        "and the list of protected resources; ResourceNotFoundException for everything else.",
+        "missing_vault_error",
+    ),
+    Reading(
+        "DeleteBackupVaultLockConfiguration without a lock?",
+        "InvalidRequestException.",
+        "delete_missing_lock_refused",
+    ),
+    Reading(
+        "Deleting a vault just after its last recovery point has gone?",
+        "Refused once more with ERROR_9101, then accepted.",
+        "emptied_vault_refuses_once",
+    ),
+    Reading(
+        "Does a region need the DynamoDB opt-in to copy from it or to restore in it a point "
+        "that already is an advanced one?",
+        "Yes, the region where the job runs; the region a copy arrives in does not.",
+        "advanced_features_needed_everywhere",
+    ),
+    Reading(
+        "How many items does ItemsToRestore take?",
+        "Five; more are refused with InvalidParameterValueException.",
+        "restore_item_limit",
+    ),
+    Reading(
+        "How long is a deleted recovery point still listed?",
+        "As DELETING for ten seconds.",
+        "deletion_duration",
+    ),
+    Reading(
+        "When after its schedule does a backup start?",
+        "After 20 minutes: AWS promises only the start window. The job is created at the "
+        "scheduled time, the recovery point when the job starts.",
+        "scheduled_start_delay",
+    ),
+    Reading(
+        "Is a recovery point listed while its job runs?",
+        "Yes, with status CREATING; it disappears when the job fails or is stopped.",
+    ),
+    Reading(
+        "May backup and copy jobs of one resource run at the same time?",
+        "One backup job and one copy job at a time; later ones stay CREATED.",
+    ),
+    Reading(
+        "In which order are lists?",
+        "Newest first, by creation date; a copy has the creation date of its source. AWS "
+        "promises no order.",
+    ),
+    Reading(
+        "May a NextToken be used with other filters?",
+        "No: InvalidParameterValueException.",
+    ),
+    Reading(
+        "Unknown members in a request's body or query?",
+        "InvalidParameterValueException, where AWS may ignore them.",
+    ),
+    Reading(
+        "A used idempotency token with other parameters?",
+        "InvalidParameterValueException. The token of a finished restore is refused with "
+        "the same exception.",
+    ),
+    Reading(
+        "Starting a backup of a resource that does not exist?",
+        "The call succeeds, the job ends FAILED.",
+    ),
+    Reading(
+        "Starting a backup of a resource type that is not opted in?",
+        "On demand: InvalidRequestException. On schedule: no job.",
+    ),
+    Reading(
+        "A role that is missing, cannot be assumed or lacks permission?",
+        "The call succeeds and the job ends FAILED with category AccessDenied; only "
+        "CreateBackupSelection refuses a role that AWS Backup may not assume.",
+    ),
+    Reading(
+        "Which permission does AWS Backup need to delete or expire a recovery point?",
+        "The one that made it (dynamodb:StartAwsBackupJob, elasticfilesystem:Backup), or "
+        "dynamodb:DeleteBackup for a DynamoDB backup; without it the point becomes EXPIRED.",
+    ),
+    Reading(
+        "Which permissions does a copy need?",
+        "backup:CopyIntoBackupVault on the destination and backup:CopyFromBackupVault on the "
+        "source vault, both on the job's role.",
+    ),
+    Reading(
+        "A plan's rule whose vault does not exist?",
+        "InvalidParameterValueException when the plan is made; a vault that went later fails "
+        "the job.",
+    ),
+    Reading(
+        "A copy job into a vault that does not exist, or in another account?",
+        "The call succeeds, the job ends FAILED.",
+    ),
+    Reading(
+        "Restore metadata that AWS does not document?",
+        "InvalidParameterValueException.",
+    ),
+    Reading(
+        "An item to restore that the recovery point does not have?",
+        "The job ends FAILED and nothing is written.",
+    ),
+    Reading(
+        "Owner and mode of `aws-backup-restore_<timestamp>`?",
+        "Those of the file system's root when the backup was made.",
+    ),
+    Reading(
+        "Do a copy's tags follow it?",
+        "The tags on the source recovery point are copied.",
+    ),
+    Reading(
+        "The lifecycle of a DynamoDB backup without advanced features?",
+        "DeleteAfterDays counts, MoveToColdStorageAfterDays is ignored, and "
+        "UpdateRecoveryPointLifecycle is refused with InvalidParameterValueException.",
+    ),
+    Reading(
+        "Events of vault notifications that AWS calls deprecated (BACKUP_JOB_FAILED and others)?",
+        "Accepted and never sent. Copy jobs notify through the source vault.",
+    ),
+    Reading(
+        "A Deny in a vault's access policy with a condition on anything but aws:PrincipalArn?",
+        "Not applied.",
+    ),
+    Reading(
+        "A restore test without ValidationWindowHours?",
+        "What it restored is deleted at once and takes no verdict. PutRestoreValidationResult "
+        "takes SUCCESSFUL or FAILED, once, only while the window is open.",
+    ),
+    Reading(
+        "rate() in schedules?",
+        "Refused: AWS documents cron expressions only, for plans and for restore tests.",
+    ),
+    Reading(
+        "A backup rule that runs more than once an hour?",
+        "InvalidParameterValueException.",
+    ),
+    Reading(
+        "Nights missed while a region was lost?",
+        "They start late when the region is back within the start window, and not at all after.",
+    ),
+    Reading(
+        "GetBackupPlan of a deleted plan?",
+        "ResourceNotFoundException, except with a VersionId.",
+    ),
+    Reading(
+        "A job that runs past its completion window (seven days by default)?",
+        "EXPIRED.",
+    ),
+)
+
+
+def as_markdown() -> str:
+    """The table for the sandbox's README."""
+    lines = ["| where AWS is unclear | here | setting |", "| --- | --- | --- |"]
+    for reading in READINGS:
+        setting = f"`{reading.setting}`" if reading.setting else ""
+        lines.append(f"| {reading.question} | {reading.answer} | {setting} |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,39 @@
+"""The two kinds of resources that this service backs up, and how.
+
+Permissions follow the managed policies AWSBackupServiceRolePolicyForBackup and
+AWSBackupServiceRolePolicyForRestores: the first covers backup and copy, not restore.
+"""
+
+from __future__ import annotations
+
+from tests.sandbox.backup import arns
+from tests.sandbox.backup.core import Core
+from tests.sandbox.backup.resources.dynamodb import DynamoDB
+from tests.sandbox.backup.resources.efs import EFS
+from tests.sandbox.backup.resources.kind import JobFailure, Permission, ResourceKind
+from tests.sandbox.backup.world import Scope
+
+__all__ = ["KINDS", "JobFailure", "ResourceKind", "kind_of", "refusal"]
+
+KINDS: dict[str, ResourceKind] = {kind.resource_type: kind for kind in (DynamoDB(), EFS())}
+
+
+def kind_of(resource_arn: str) -> ResourceKind | None:
+    """The kind of a table's or a file system's ARN; None for any other."""
+    arn = arns.parse(resource_arn, "resource ARN")
+    head, _, name = arn.resource.partition("/")
+    if not name or "/" in name:
+        return None
+    return KINDS.get(
+        {("dynamodb", "table"): "DynamoDB", ("elasticfilesystem", "file-system"): "EFS"}.get(
+            (arn.service, head), ""
+        )
+    )
+
+
+def refusal(core: Core, scope: Scope, role: str, permissions: list[Permission]) -> str | None:
+    """Why AWS Backup cannot do all of this as `role`; None when it can."""
+    for action, resource in permissions:
+        if (reason := core.world.roles.refusal(scope, role, action, resource)) is not None:
+            return reason
+    return None

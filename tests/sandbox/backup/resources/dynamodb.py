@@ -1,0 +1,117 @@
+"""Tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+
+from tests.sandbox.backup import arns
+from tests.sandbox.backup.core import Core, new_id
+from tests.sandbox.backup.errors import invalid_parameter
+from tests.sandbox.backup.resources.kind import (
+    JobFailure,
+    Permission,
+    Snapshot,
+    check_known,
+    check_required,
+    last_part,
+)
+from tests.sandbox.backup.settings import Settings
+from tests.sandbox.backup.state import RecoveryPoint, RestoreJob
+from tests.sandbox.backup.world import Scope, TableImage
+
+
+class DynamoDB:
+    """AWS: aws-backup/latest/devguide/restoring-dynamodb.html, advanced-ddb-backup.html."""
+
+    resource_type = "DynamoDB"
+    _metadata = frozenset(
+        {
+            "targetTableName",
+            "encryptionType",
+            "kmsMasterKeyArn",
+            "originalTableName",
+            "deletionProtection",
+        }
+    )
+
+    def name(self, _core: Core, _scope: Scope, resource_arn: str) -> str | None:
+        return last_part(resource_arn)
+
+    def exists(self, core: Core, scope: Scope, resource_arn: str) -> bool:
+        return core.world.tables.describe(scope, last_part(resource_arn)) is not None
+
+    def backup_time(self, settings: Settings) -> timedelta:
+        return settings.dynamodb_backup
+
+    def copy_time(self, settings: Settings) -> timedelta:
+        return settings.dynamodb_copy
+
+    def restore_time(self, settings: Settings) -> timedelta:
+        return settings.dynamodb_restore
+
+    def backup_permissions(self, resource_arn: str, advanced: bool) -> list[Permission]:
+        return [
+            ("dynamodb:StartAwsBackupJob" if advanced else "dynamodb:CreateBackup", resource_arn)
+        ]
+
+    def delete_permissions(self, point: RecoveryPoint) -> list[Permission]:
+        if point.advanced:
+            return [("dynamodb:StartAwsBackupJob", point.resource_arn)]
+        return [("dynamodb:DeleteBackup", point.arn)]
+
+    def restore_permissions(
+        self, scope: Scope, point: RecoveryPoint, metadata: Mapping[str, str]
+    ) -> list[Permission]:
+        if point.advanced:
+            target = arns.table(scope, metadata["targetTableName"])
+            return [("dynamodb:RestoreTableFromAwsBackup", target)]
+        return [("dynamodb:RestoreTableFromBackup", point.arn)]
+
+    def snapshot(self, core: Core, scope: Scope, resource_arn: str) -> Snapshot:
+        image = core.world.tables.read(scope, last_part(resource_arn))
+        size = int(image.definition.get("TableSizeBytes") or 0) or _bytes_of(image)
+        return Snapshot(image, size, size)
+
+    def restore_metadata(self, point: RecoveryPoint) -> dict[str, str]:
+        return {"originalTableName": last_part(point.resource_arn), "encryptionType": "Default"}
+
+    def trial_metadata(self, _point: RecoveryPoint) -> dict[str, str]:
+        return {
+            "deletionProtection": "false",
+            "encryptionType": "Default",
+            "targetTableName": f"awsbackup-restore-test-{new_id()}",
+        }
+
+    def check_metadata(self, metadata: Mapping[str, str], _settings: Settings) -> None:
+        check_known(metadata, self._metadata)
+        check_required(metadata, "targetTableName")
+        encryption = metadata.get("encryptionType", "Default")
+        if encryption not in ("Default", "KMS"):
+            raise invalid_parameter(f"encryptionType must be Default or KMS, not {encryption}")
+        if encryption == "KMS":
+            check_required(metadata, "kmsMasterKeyArn")
+
+    def restore(self, core: Core, scope: Scope, point: RecoveryPoint, job: RestoreJob) -> str:
+        if job.copy_tags:
+            raise JobFailure(
+                "Tags cannot be copied to the restored resource for resource type DynamoDB",
+                "INVALIDPARAMETERS",
+            )
+        name = job.metadata["targetTableName"]
+        if core.world.tables.describe(scope, name) is not None:
+            raise JobFailure(f"Table already exists: {name}", "INVALIDPARAMETERS")
+        if not isinstance(point.image, TableImage):
+            raise JobFailure(f"Recovery point {point.arn} holds no table")
+        try:
+            return core.world.tables.create(scope, name, point.image)
+        except ValueError as error:
+            raise JobFailure(str(error), "INVALIDPARAMETERS") from error
+
+    def remove(self, core: Core, scope: Scope, resource_arn: str) -> None:
+        core.world.tables.delete(scope, last_part(resource_arn))
+
+
+def _bytes_of(image: TableImage) -> int:
+    return len(json.dumps(image.items, default=str))

@@ -1,0 +1,50 @@
+"""What a sandbox may choose where AWS gives no fixed answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+LockedDeleteError = Literal[
+    "InvalidRequestException", "AccessDeniedException", "InvalidParameterValueException"
+]
+
+
+@dataclass
+class Settings:
+    """How long things take in sandbox time, and the readings that can be switched.
+
+    The readings are explained in `readings.py`; their defaults are the stricter ones.
+    """
+
+    on_demand_start_delay: timedelta = timedelta(seconds=5)
+    scheduled_start_delay: timedelta = timedelta(minutes=20)
+    """How long after its schedule a job really starts: AWS says only "within the window"."""
+    dynamodb_backup: timedelta = timedelta(minutes=4)
+    efs_backup: timedelta = timedelta(minutes=10)
+    dynamodb_copy: timedelta = timedelta(minutes=8)
+    efs_copy: timedelta = timedelta(minutes=15)
+    dynamodb_restore: timedelta = timedelta(minutes=6)
+    efs_restore: timedelta = timedelta(minutes=9)
+    cold_restore_extra: timedelta = timedelta(hours=4)
+    copy_start_delay: timedelta = timedelta(seconds=5)
+    restore_start_delay: timedelta = timedelta(seconds=5)
+    restore_test_start_delay: timedelta = timedelta(minutes=30)
+    restore_test_cleanup: timedelta = timedelta(minutes=5)
+    stop_duration: timedelta = timedelta(seconds=5)
+    deletion_duration: timedelta = timedelta(seconds=10)
+    """How long a deleted recovery point stays in the lists as DELETING."""
+    metric_period: timedelta = timedelta(minutes=5)
+    job_history: timedelta = timedelta(days=30)
+
+    locked_delete_error: LockedDeleteError = "InvalidRequestException"
+    missing_vault_error: Literal["AccessDeniedException", "ResourceNotFoundException"] = (
+        "AccessDeniedException"
+    )
+    """What the reading calls on a vault say when it does not exist."""
+    delete_missing_lock_refused: bool = True
+    emptied_vault_refuses_once: bool = True
+    advanced_features_needed_everywhere: bool = True
+    """Copying or restoring an advanced DynamoDB point needs the opt-in in that region too."""
+    restore_item_limit: int = 5

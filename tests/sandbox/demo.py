@@ -1,0 +1,199 @@
+"""A rehearsal of the whole system on this machine: `make demo`, and `make sandbox`.
+
+python -m tests.sandbox.demo           everything, shown and checked, then cleaned up
+python -m tests.sandbox.demo --stay    set up, then leave it running until Ctrl-C
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+
+from tests.sandbox import cabal
+from tests.sandbox.client import Sandbox
+from tests.sandbox.deployment import PROJECT, Deployment
+from tests.sandbox.seed import PLACES, VERIFICATION, SeedCommand, run_aws
+
+_console = Console(highlight=False)
+
+STAY_PORT = 4566
+"""Where `make sandbox` listens: the port that tools for local AWS expect."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--stay", action="store_true", help="leave it running until Ctrl-C")
+    parser.add_argument("--port", type=int, help="where to listen (with --stay: 4566)")
+    options = parser.parse_args()
+    port = options.port if options.port is not None else STAY_PORT if options.stay else 0
+    began = time.monotonic()
+    try:
+        with _step("Start a local AWS"):
+            context = Sandbox.start(start=_yesterday(), port=port)
+            sandbox = context.__enter__()
+        try:
+            deployment = _prepare(sandbox)
+            if options.stay:
+                _stay(deployment)
+                return 0
+            proven = _show(deployment)
+        finally:
+            context.__exit__(None, None, None)
+    except KeyboardInterrupt:
+        _console.print("\nInterrupted; everything it started is gone.")
+        return 130
+    _console.print(f"\nDone in {time.monotonic() - began:.0f} s; nothing is left running.")
+    return 0 if proven else 1
+
+
+def _yesterday() -> datetime:
+    """A start from which one night leads to the present."""
+    now = datetime.now(UTC)
+    return now.replace(hour=6, minute=0, second=0, microsecond=0) - timedelta(
+        days=1 if now.hour >= 6 else 2
+    )
+
+
+def _prepare(sandbox: Sandbox) -> Deployment:
+    with _step("Fill it with a believable Cabal") as say:
+        made = cabal.fill(sandbox)
+        say(
+            f"{len(made.tables)} tables with PITR, {made.addresses:,} addresses, a mailstore with "
+            f"{len(made.users)} mailboxes and {made.messages} messages"
+        )
+    deployment = Deployment(sandbox, made)
+    with _step("Bootstrap both regions, with the real CDK CLI"):
+        deployment.bootstrap()
+    with _step("Deploy development to both regions, with the real CDK CLI") as say:
+        deployment.deploy()
+        say("stacks cabal-backup-dr (us-west-2), then cabal-backup (us-west-1)")
+    with _step("Run a night") as say:
+        say(f"the sandbox's time is now {sandbox.run_nights(1):%Y-%m-%d %H:%M} UTC")
+    return deployment
+
+
+def _show(deployment: Deployment) -> bool:
+    _console.print(
+        "\n[bold]The verification commands of Cabal's operating document[/], run by the real aws "
+        "CLI:"
+    )
+    results = [_verify(deployment.sandbox, command) for command in VERIFICATION]
+    _console.print("\n[bold]The same questions, and the rest, asked by cabal-backup:[/]\n")
+    protected = _cabal_backup(deployment, "status") == 0
+    _console.print("\n[bold]The nights so far:[/]\n")
+    _cabal_backup(deployment, "points", "--nights", "3")
+    held = sum(results)
+    _console.print(
+        Panel(
+            f"{held} of {len(results)} expectations of the document hold, and status says "
+            f"{'protected' if protected else '[red]NOT protected[/]'}.\n\n"
+            "This was CloudFormation, Lambda, DynamoDB, EFS and IAM as MiniStack has them, and "
+            "AWS Backup as tests/sandbox/backup has it, driven by the real CDK and aws CLIs. "
+            "Nothing of it was a live AWS account.\n\n"
+            "To poke at it yourself: [bold]make sandbox[/] leaves it running and prints the "
+            "environment variables.",
+            title="What was proven",
+            title_align="left",
+        )
+    )
+    return protected and held == len(results)
+
+
+def _verify(sandbox: Sandbox, command: SeedCommand) -> bool:
+    shown = command.command
+    for placeholder, value in PLACES.items():
+        shown = shown.replace(placeholder, value)
+    _console.print(f"\n[dim]{command.promise}[/] [cyan]$ {escape(shown)}[/]", soft_wrap=True)
+    try:
+        answer = run_aws(sandbox, command.command)
+    except subprocess.CalledProcessError as error:
+        _console.print(f"  [red]{escape(error.stderr.strip())}[/]")
+        return False
+    _console.print(_indented(_short(answer)), style="dim", markup=False, soft_wrap=True)
+    holds = command.holds(answer)
+    mark = "[green]✔[/]" if holds else "[red]✘[/]"
+    _console.print(f"  {mark} expected: {escape(command.expectation)}")
+    return holds
+
+
+def _cabal_backup(deployment: Deployment, command: str, *arguments: str) -> int:
+    return subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "cabal_backup",
+            command,
+            "-e",
+            deployment.environment,
+            *deployment.context_arguments(),
+            *arguments,
+        ],
+        cwd=PROJECT,
+        env=deployment.sandbox.environ(),
+    ).returncode
+
+
+def _stay(deployment: Deployment) -> None:
+    sandbox = deployment.sandbox
+    _console.print("\n[bold]It is running.[/] In another terminal, in this folder:\n")
+    for name, value in sandbox.aws_variables().items():
+        sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
+    sys.stdout.write(f"export CABAL_ENVIRONMENT={deployment.environment}\n")
+    context = " ".join(deployment.context_arguments())
+    _console.print(
+        "\nand then, for instance:\n\n"
+        f"  .venv/bin/cabal-backup status {context}\n"
+        "  .venv-awscli/bin/aws backup list-backup-vaults\n"
+        f"  make cdk ARGS=\"diff 'development/*' {context}\"\n"
+        "  curl -X POST $AWS_ENDPOINT_URL/_sandbox/advance -d '{\"seconds\": 86400}'\n\n"
+        "The last one lets a day pass. Ctrl-C ends it and removes everything.",
+        soft_wrap=True,
+        markup=False,
+    )
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        _console.print("\nStopped.")
+
+
+@contextmanager
+def _step(what: str) -> Iterator[Callable[[str], None]]:
+    """Progress: what is done, while it is done, and how long it took."""
+    began = time.monotonic()
+    results: list[str] = []
+    with _console.status(f"{what} …"):
+        if not _console.is_terminal:
+            _console.print(f"{what} …")
+        yield results.append
+    took = time.monotonic() - began
+    _console.print(f"[green]✔[/] {what} [dim]({took:.1f} s)[/]")
+    for result in results:
+        _console.print(f"  {result}", style="dim")
+
+
+def _short(answer: Any, lines: int = 14) -> Sequence[str]:
+    text = json.dumps(answer, indent=2).splitlines()
+    if len(text) <= lines:
+        return text
+    return [*text[:lines], f"… {len(text) - lines} more lines"]
+
+
+def _indented(lines: Sequence[str]) -> str:
+    return "\n".join(f"  {line}" for line in lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

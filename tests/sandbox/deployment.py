@@ -1,0 +1,108 @@
+"""The application itself, deployed to a sandbox by the real CDK CLI."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.sandbox.cabal import Cabal
+from tests.sandbox.client import ACCOUNT, PRIMARY_REGION, Sandbox
+
+PROJECT = Path(__file__).parents[2]
+"""The repository: where cdk.json is."""
+
+DR_REGION = "us-west-2"
+
+
+class DeploymentFailed(RuntimeError):
+    """The CDK CLI ended with another exit code than 0; the message has what it said."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One environment of the application, pointed at a Cabal in a sandbox."""
+
+    sandbox: Sandbox
+    cabal: Cabal
+    environment: str = "development"
+
+    @property
+    def context(self) -> Mapping[str, str]:
+        """The settings that the repository does not hold."""
+        return {
+            f"{self.environment}.backup": "true",
+            f"{self.environment}.mailstore_file_system_id": self.cabal.file_system_id,
+        }
+
+    def context_arguments(self, **settings: object) -> list[str]:
+        """As `-c` arguments, for `cdk` and `cabal-backup` alike; `settings` come on top."""
+        more = {f"{self.environment}.{name}": value for name, value in settings.items()}
+        pairs = {**self.context, **more}
+        return [part for key, value in pairs.items() for part in ("-c", f"{key}={value}")]
+
+    def bootstrap(self) -> None:
+        """Prepare both regions for deployments, as every account is once."""
+        # In a folder without an application: bootstrapping needs none, and synthesizes none.
+        with tempfile.TemporaryDirectory() as elsewhere:
+            targets = [f"aws://{ACCOUNT}/{region}" for region in (PRIMARY_REGION, DR_REGION)]
+            self._run(["bootstrap", *targets], cwd=Path(elsewhere))
+
+    def deploy(self, *arguments: str, **settings: object) -> str:
+        """Deploy both stacks; what the CLI said."""
+        return self.cdk(
+            "deploy",
+            f"{self.environment}/*",
+            "--require-approval",
+            "never",
+            *arguments,
+            **settings,
+        )
+
+    def diff(self, **settings: object) -> str:
+        """What a deployment would change, as the CLI says it."""
+        return self.cdk("diff", f"{self.environment}/*", **settings)
+
+    def cdk(self, command: str, *arguments: str, **settings: object) -> str:
+        """Any command of the CLI on the application; DeploymentFailed when it fails."""
+        with tempfile.TemporaryDirectory(prefix="cabal-cdk-out-") as output:
+            return self._run(
+                [
+                    command,
+                    *arguments,
+                    "-c",
+                    f"environment={self.environment}",
+                    *self.context_arguments(**settings),
+                    "--output",
+                    output,
+                ],
+                cwd=PROJECT,
+            )
+
+    def _run(self, arguments: Sequence[str], *, cwd: Path) -> str:
+        ended = subprocess.run(
+            [cdk_cli(), *arguments, "--no-color", "--no-notices"],
+            cwd=cwd,
+            env=self.sandbox.environ(),
+            capture_output=True,
+            text=True,
+        )
+        said = ended.stdout + ended.stderr
+        if ended.returncode:
+            raise DeploymentFailed(f"cdk {' '.join(arguments)} ended {ended.returncode}:\n{said}")
+        return said
+
+
+def cdk_cli() -> str:
+    """The pinned CDK CLI, on PATH when run by make, else where `make setup` installs it."""
+    installed = PROJECT / "node_modules" / ".bin" / "cdk"
+    return shutil.which("cdk") or str(installed)
+
+
+def aws_cli() -> str:
+    """The aws CLI of `.venv-awscli`, or the one that CABAL_AWS_CLI names."""
+    return os.environ.get("CABAL_AWS_CLI") or str(PROJECT / ".venv-awscli" / "bin" / "aws")

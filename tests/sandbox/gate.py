@@ -1,0 +1,78 @@
+"""The sandbox's front door: control, lost regions, and otherwise MiniStack."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qs
+
+from tests.sandbox.control import PREFIX, Control
+from tests.sandbox.ministack import internals
+from tests.sandbox.ministack.endpoint import raw_path
+from tests.sandbox.ministack.service_faults import error_body
+from tests.sandbox.system import System
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class Gate:
+    """An ASGI application around MiniStack's."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self._control = Control(system)
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            if scope["path"].startswith(PREFIX):
+                await self._answer_control(scope, receive, send)
+                return
+            headers = _headers(scope)
+            if self._system.is_lost(_region(scope, headers)):
+                content_type, body = error_body(*_LOST, headers.get("content-type", ""))
+                await _respond(send, HTTPStatus.SERVICE_UNAVAILABLE, body, content_type)
+                return
+            raw_path.set((scope.get("raw_path") or scope["path"].encode()).decode("latin-1"))
+        await internals.app.app(scope, receive, send)
+
+    async def _answer_control(self, scope: Message, receive: Receive, send: Send) -> None:
+        path = scope["path"][len(PREFIX) :]
+        body = await _read(receive)
+        status, answer = await self._control.handle(scope["method"], path, body)
+        await _respond(send, status, answer, "application/json")
+
+
+_LOST = ("ServiceUnavailable", "The region cannot be reached.")
+
+
+def _headers(scope: Message) -> dict[str, str]:
+    return {
+        name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
+    }
+
+
+def _region(scope: Message, headers: dict[str, str]) -> str:
+    """The region a request is signed for."""
+    query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
+    return str(internals.router.extract_region(headers, query))
+
+
+async def _read(receive: Receive) -> bytes:
+    body = bytearray()
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            return bytes(body)
+
+
+async def _respond(send: Send, status: int, body: bytes, content_type: str) -> None:
+    headers = [
+        (b"content-type", content_type.encode()),
+        (b"content-length", str(len(body)).encode()),
+    ]
+    await send({"type": "http.response.start", "status": int(status), "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,87 @@
+"""What IAM asks about AWS Backup's calls that MiniStack cannot know.
+
+Service Authorization Reference, "Actions, resources, and condition keys for AWS Backup".
+Consulted only with authentication on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from tests.sandbox.backup.errors import ServiceError, access_denied
+from tests.sandbox.ministack import internals
+from tests.sandbox.ministack.scope import current
+
+_CONDITION_KEYS = ("ChangeableForDays", "MaxRetentionDays", "MinRetentionDays")
+"""Condition keys backup:… of PutBackupVaultLockConfiguration; absent when not sent."""
+
+
+def resource_arn(path: str, body: bytes) -> str | None:
+    """The ARN that a call is authorised on, as far as the request names one.
+
+    Calls on a recovery point are authorised on the recovery point, starting a copy or a
+    restore of it included; calls on a vault or a plan on that. `path` is percent-encoded.
+    """
+    scope = current()
+    prefix = f"arn:{scope.partition}:backup:{scope.region}:{scope.account}"
+    parts = [unquote(part) for part in path.strip("/").split("/")]
+    if len(parts) >= 4 and parts[0] == "backup-vaults" and parts[2] == "recovery-points":
+        return parts[3]
+    if len(parts) >= 2 and parts[0] == "backup-vaults":
+        return f"{prefix}:backup-vault:{parts[1]}"
+    if len(parts) >= 3 and parts[:2] == ["backup", "plans"]:
+        return f"{prefix}:backup-plan:{parts[2]}"
+    asked = _members(body)
+    if "RecoveryPointArn" in asked:
+        return str(asked["RecoveryPointArn"])
+    if "BackupVaultName" in asked:
+        return f"{prefix}:backup-vault:{asked['BackupVaultName']}"
+    return None
+
+
+def conditions(body: bytes) -> dict[str, str]:
+    """AWS Backup's condition keys in a request, in lower case as MiniStack wants them."""
+    asked = _members(body)
+    return {f"backup:{key}".lower(): str(asked[key]) for key in _CONDITION_KEYS if key in asked}
+
+
+def pass_role_refusal(access_key: str, principal: str, body: bytes) -> ServiceError | None:
+    """Why the caller may not hand AWS Backup the role it names; None when it may."""
+    if not internals.app.AUTH:
+        return None
+    scope = current()
+    for role in _roles(_members(body)):
+        if internals.iam_evaluator.enforce(
+            access_key,
+            "iam:PassRole",
+            "iam",
+            scope.region,
+            resource_arn=role,
+            service_context={"iam:passedtoservice": "backup.amazonaws.com"},
+        ):
+            return access_denied(
+                f"User: {principal} is not authorized to perform: iam:PassRole on resource: "
+                f"{role} because no identity-based policy allows the iam:PassRole action"
+            )
+    return None
+
+
+def _roles(value: Any) -> Iterator[str]:
+    """Every IamRoleArn anywhere in a request."""
+    if isinstance(value, Mapping):
+        for name, member in value.items():
+            if name == "IamRoleArn" and isinstance(member, str):
+                yield member
+            else:
+                yield from _roles(member)
+
+
+def _members(body: bytes) -> Mapping[str, Any]:
+    try:
+        parsed = json.loads(body or b"{}")
+    except ValueError:
+        return {}
+    return parsed if isinstance(parsed, Mapping) else {}

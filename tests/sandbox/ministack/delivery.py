@@ -1,0 +1,66 @@
+"""Events and messages on their way to whoever listens, in order and off the caller's thread.
+
+AWS Backup reports while it holds its own lock; a Lambda function that hears of it may
+call AWS Backup back. So nothing is delivered on the reporting thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+
+_log = logging.getLogger("sandbox.delivery")
+
+
+class Delivery:
+    """One thread that runs what it is given, first in first out."""
+
+    def __init__(self) -> None:
+        self._tasks: queue.Queue[Callable[[], None]] = queue.Queue()
+        self._functions = 0
+        self._functions_lock = threading.Lock()
+        threading.Thread(target=self._run, daemon=True, name="sandbox-delivery").start()
+
+    def put(self, task: Callable[[], None]) -> None:
+        self._tasks.put(task)
+
+    def run_function(self, task: Callable[[], None]) -> None:
+        """Run a Lambda invocation beside the queue: a slow one holds up no other report."""
+        with self._functions_lock:
+            self._functions += 1
+        threading.Thread(
+            target=self._run_function, args=(task,), daemon=True, name="sandbox-function"
+        ).start()
+
+    def drain(self, patience: float) -> bool:
+        """Wait until everything is delivered; False when `patience` seconds ran out."""
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            with self._functions_lock:
+                idle = self._functions == 0
+            if idle and self._tasks.unfinished_tasks == 0:
+                return True
+            time.sleep(0.002)
+        return False
+
+    def _run(self) -> None:
+        while True:
+            task = self._tasks.get()
+            try:
+                task()
+            except Exception:
+                _log.exception("A report could not be delivered")
+            finally:
+                self._tasks.task_done()
+
+    def _run_function(self, task: Callable[[], None]) -> None:
+        try:
+            task()
+        except Exception:
+            _log.exception("A Lambda function could not be run")
+        finally:
+            with self._functions_lock:
+                self._functions -= 1

@@ -1,0 +1,97 @@
+"""The `FileSystems` port: EFS file systems, each of them a directory on disk."""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.sandbox.backup.world import Scope
+from tests.sandbox.ministack import internals
+from tests.sandbox.ministack.scope import acting_in, current
+
+
+class MiniStackFileSystems:
+    """Directories under `root`, one per account, region and file system id."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def install(self) -> None:
+        """Give every file system its directory when it is made, and take it back after."""
+        efs = internals.efs
+        create, delete = efs._create_file_system, efs._delete_file_system
+
+        def create_with_directory(body: dict[str, Any]) -> Any:
+            answer = create(body)
+            if answer[0] in (200, 201):
+                self.root(current(), json.loads(answer[2])["FileSystemId"])
+            return answer
+
+        def delete_with_directory(file_system_id: str) -> Any:
+            answer = delete(file_system_id)
+            if answer[0] == 204:
+                shutil.rmtree(self._path(current(), file_system_id), ignore_errors=True)
+            return answer
+
+        efs._create_file_system = create_with_directory
+        efs._delete_file_system = delete_with_directory
+
+    def describe(self, scope: Scope, file_system_id: str) -> Mapping[str, Any] | None:
+        record = internals.efs._file_systems.get_scoped(scope.account, scope.region, file_system_id)
+        if record is None:
+            return None
+        description: dict[str, Any] = copy.deepcopy(internals.efs._fs_response(record))
+        return description
+
+    def root(self, scope: Scope, file_system_id: str) -> Path:
+        """The directory; KeyError when there is no such file system."""
+        if self.describe(scope, file_system_id) is None:
+            raise KeyError(f"File system '{file_system_id}' does not exist in {scope.region}")
+        path = self._path(scope, file_system_id)
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def create(
+        self,
+        scope: Scope,
+        *,
+        creation_token: str,
+        performance_mode: str,
+        encrypted: bool,
+        kms_key_id: str | None,
+    ) -> str:
+        body: dict[str, Any] = {
+            "CreationToken": creation_token,
+            "PerformanceMode": performance_mode,
+            "Encrypted": encrypted,
+        }
+        if kms_key_id:
+            body["KmsKeyId"] = kms_key_id
+        with acting_in(scope):
+            _, _, answer = internals.efs._create_file_system(body)
+        return str(json.loads(answer)["FileSystemId"])
+
+    def delete(self, scope: Scope, file_system_id: str) -> None:
+        """RuntimeError when EFS refuses, for instance because of a mount target."""
+        with acting_in(scope):
+            status, _, answer = internals.efs._delete_file_system(file_system_id)
+        if status != 204:
+            raise RuntimeError(f"EFS refused to delete {file_system_id}: {answer.decode()}")
+
+    def tags(self, scope: Scope) -> dict[str, dict[str, str]]:
+        """The tags of every file system, by ARN."""
+        return {
+            str(record["FileSystemArn"]): {tag["Key"]: tag["Value"] for tag in record["Tags"]}
+            for record in internals.efs._file_systems.values_scoped(scope.account, scope.region)
+        }
+
+    def all_roots(self) -> Path:
+        """The directory above every file system, for checkpoints."""
+        return self._root
+
+    def _path(self, scope: Scope, file_system_id: str) -> Path:
+        return self._root / scope.account / scope.region / file_system_id

@@ -1,0 +1,72 @@
+"""The names of MiniStack's that the sandbox leans on, each with the reason.
+
+MiniStack has no extension interface, so these are private by nature: they were tried
+against the version pinned in requirements. Fetched by name and typed `Any` because
+MiniStack carries no type information. Import this module only once the variables of
+`environment` are set.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+app: Any = import_module("ministack.app")
+"""The ASGI application, the table of services, `AUTH`."""
+
+responses: Any = import_module("ministack.core.responses")
+"""`request_scope`, `get_account_id`, `get_region`: whose state is being touched."""
+
+router: Any = import_module("ministack.core.router")
+"""Region and access key of a request, read as MiniStack reads them."""
+
+iam_evaluator: Any = import_module("ministack.core.iam_evaluator")
+"""Policies, boundaries and trust evaluated as MiniStack does for its own calls."""
+
+iam_actions: Any = import_module("ministack.core.iam_actions")
+"""`extract_resource_arn`: which resource a Backup call is authorised on (AUTH)."""
+
+lambda_runtime: Any = import_module("ministack.core.lambda_runtime")
+"""The worker processes of Lambda functions, to end them with the sandbox."""
+
+cloudformation: Any = import_module("ministack.services.cloudformation")
+"""Stacks by name, to find which account and region a handler acts for."""
+
+provisioners: Any = import_module("ministack.services.cloudformation.provisioners")
+"""The resource handlers by type, which properties replace, which tags flow down."""
+
+stacks: Any = import_module("ministack.services.cloudformation.stacks")
+"""Which resource types are provisioned on a worker thread."""
+
+changesets: Any = import_module("ministack.services.cloudformation.changesets")
+"""Identifiers and look-ups of resources that can be imported."""
+
+cloudtrail: Any = import_module("ministack.services.cloudtrail")
+"""The event log and the trails."""
+
+cloudwatch: Any = import_module("ministack.services.cloudwatch")
+"""Metric points and alarms."""
+
+dynamodb: Any = import_module("ministack.services.dynamodb")
+"""Tables, their items, continuous backups."""
+
+efs: Any = import_module("ministack.services.efs")
+"""File systems."""
+
+eventbridge: Any = import_module("ministack.services.eventbridge")
+"""Rules and their targets."""
+
+iam: Any = import_module("ministack.services.iam")
+"""Roles and managed policies."""
+
+lambda_service: Any = import_module("ministack.services.lambda_svc")
+"""Functions by ARN, and running one."""
+
+logs: Any = import_module("ministack.services.cloudwatch_logs")
+"""Log groups by name, to see that a name is taken."""
+
+sns: Any = import_module("ministack.services.sns")
+"""Topics and publishing."""
+
+backup: Any = import_module("ministack.services.backup")
+"""MiniStack's own AWS Backup, which ours takes the place of."""

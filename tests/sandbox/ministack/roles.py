@@ -1,0 +1,104 @@
+"""The `Roles` port: may AWS Backup act as this role, and may the role do that."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.sandbox.backup.world import Scope
+from tests.sandbox.ministack import internals
+from tests.sandbox.ministack.scope import acting_in
+
+SERVICE = "backup.amazonaws.com"
+
+
+class MiniStackRoles:
+    """IAM as MiniStack holds it, evaluated with its own evaluator."""
+
+    def refusal(self, scope: Scope, role_arn: str, action: str, resource: str) -> str | None:
+        role = _role(scope, role_arn)
+        if role is None:
+            return _not_found(role_arn)
+        with acting_in(scope):
+            return self._distrust(scope, role) or self._denial(scope, role, action, resource)
+
+    def assume_refusal(self, scope: Scope, role_arn: str) -> str | None:
+        role = _role(scope, role_arn)
+        if role is None:
+            return _not_found(role_arn)
+        with acting_in(scope):
+            return self._distrust(scope, role)
+
+    def _distrust(self, scope: Scope, role: dict[str, Any]) -> str | None:
+        if self._assumable(scope, role):
+            return None
+        return (
+            f"AWS Backup cannot assume the role {role['Arn']}: its trust policy does not "
+            f"allow {SERVICE} to call sts:AssumeRole."
+        )
+
+    def _assumable(self, scope: Scope, role: dict[str, Any]) -> bool:
+        """Whether the trust policy admits AWS Backup for this account.
+
+        `aws:SourceAccount` is known to the service. `aws:SourceArn` is not given (what
+        AWS Backup sends there is unconfirmed), so a condition on it does not hold.
+        """
+        context = internals.iam_evaluator.EvalContext(
+            principal_arn=SERVICE,
+            principal_type="Service",
+            principal_account="",
+            action="sts:AssumeRole",
+            resource_arn=role["Arn"],
+            region=scope.region,
+            service_context={"aws:sourceaccount": scope.account},
+        )
+        decision = internals.iam_evaluator.evaluate_resource_policy(
+            _with_resources(role["AssumeRolePolicyDocument"]), context, service=SERVICE
+        ).decision
+        return bool(decision == "Allow")
+
+    def _denial(self, scope: Scope, role: dict[str, Any], action: str, resource: str) -> str | None:
+        evaluator = internals.iam_evaluator
+        name = role["RoleName"]
+        session = f"arn:aws:sts::{scope.account}:assumed-role/{name}/AWSBackup"
+        context = evaluator.EvalContext(
+            principal_arn=session,
+            principal_type="AssumedRole",
+            principal_account=scope.account,
+            action=action,
+            resource_arn=resource,
+            region=scope.region,
+        )
+        result = evaluator.evaluate(
+            context,
+            evaluator._gather_role_policies(name, scope.account),
+            *evaluator._permissions_boundary(internals.iam._roles, name, scope.account),
+        )
+        if result.decision == "Allow":
+            return None
+        why = (
+            "with an explicit deny"
+            if result.decision == "Deny"
+            else f"because no identity-based policy allows the {action} action"
+        )
+        return f"{session} is not authorized to perform: {action} on resource: {resource} {why}"
+
+
+def _role(scope: Scope, role_arn: str) -> dict[str, Any] | None:
+    """The role of that ARN in the account of `scope`."""
+    name = role_arn.rsplit("/", 1)[-1]
+    role: dict[str, Any] | None = internals.iam._roles.get_scoped(scope.account, None, name)
+    return role if role is not None and role["Arn"] == role_arn else None
+
+
+def _not_found(role_arn: str) -> str:
+    return f"The role {role_arn} cannot be found."
+
+
+def _with_resources(document: str | dict[str, Any]) -> dict[str, Any]:
+    """A trust policy in the form of other resource policies, which name their resource."""
+    parsed: dict[str, Any] = json.loads(document) if isinstance(document, str) else document
+    statements = parsed.get("Statement", [])
+    if isinstance(statements, dict):
+        statements = [statements]
+    return {**parsed, "Statement": [{"Resource": "*", **each} for each in statements]}

@@ -1,0 +1,189 @@
+"""The whole sandbox in one process: MiniStack, our AWS Backup, and the sandbox's time."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import shutil
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from tests.sandbox.backup import BackupService, Clock, TreeStore
+from tests.sandbox.ministack import (
+    cloudformation,
+    functions,
+    internals,
+    managed_policies,
+    strictness,
+)
+from tests.sandbox.ministack.alarms import Alarms
+from tests.sandbox.ministack.delivery import Delivery
+from tests.sandbox.ministack.endpoint import BackupEndpoint
+from tests.sandbox.ministack.file_systems import MiniStackFileSystems
+from tests.sandbox.ministack.point_in_time import PointInTimeRecovery, TableTimes
+from tests.sandbox.ministack.reports import MiniStackReports
+from tests.sandbox.ministack.roles import MiniStackRoles
+from tests.sandbox.ministack.sandbox_time import SandboxTime
+from tests.sandbox.ministack.service_faults import ServiceFaults
+from tests.sandbox.ministack.state import MiniStackState
+from tests.sandbox.ministack.table_history import TableHistory
+from tests.sandbox.ministack.tables import MiniStackTables
+from tests.sandbox.ministack.trail import Trail
+from tests.sandbox.ministack.world import MiniStackWorld
+
+TICK_SECONDS = 1.0
+"""How often due things are looked for while nobody moves the clock (real seconds)."""
+
+_FINE_STEP = timedelta(hours=1)
+_COARSE_STEP = timedelta(hours=6)
+_FINE_REACH = timedelta(days=45)
+_DELIVERY_PATIENCE_SECONDS = 30.0
+
+_log = logging.getLogger("sandbox")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Everything, at one moment."""
+
+    ministack: MiniStackState
+    backup: bytes
+    file_systems: str
+
+
+class System:
+    """Builds the parts, joins them, and moves them through time together."""
+
+    def __init__(self, data: Path, start: datetime | None) -> None:
+        self.clock = Clock(start)
+        time = SandboxTime(self.clock.now)
+        for module in (
+            internals.cloudtrail,
+            internals.cloudwatch,
+            internals.dynamodb,
+            internals.efs,
+        ):
+            module.time = time
+        history = TableHistory(time.time)
+        self.table_times = TableTimes()
+        self.delivery = Delivery()
+        self.world = MiniStackWorld(
+            tables=MiniStackTables(history),
+            file_systems=MiniStackFileSystems(data / "efs"),
+            roles=MiniStackRoles(),
+            reports=MiniStackReports(self.delivery),
+        )
+        self.service = BackupService(world=self.world, clock=self.clock, store=data / "backup")
+        self._alarms = Alarms(time)
+        self._service_faults = ServiceFaults()
+        self._trees = TreeStore(data / "checkpoints")
+        self._checkpoints: dict[str, Checkpoint] = {}
+        self._names = itertools.count(1)
+        self._moving = threading.Lock()
+
+        trail = Trail(self.clock.now, self.world.reports)
+        history.install()
+        PointInTimeRecovery(history, time.time, self.table_times).install()
+        managed_policies.install()
+        self.world.file_systems.install()
+        self.world.reports.install()
+        self._alarms.install()
+        trail.install()
+        self._service_faults.install()
+        strictness.install()
+        cloudformation.install(self.service, trail)
+        BackupEndpoint(self.service, trail).install()
+
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    def advance_to(self, target: datetime) -> None:
+        """Move the sandbox's time, letting every part see the time between.
+
+        In steps where somebody listens: an alarm is evaluated at each, and a Lambda
+        function woken by a report gets to answer before time moves on.
+        """
+        with self._moving:
+            step = self._step(target - self.now())
+            while (left := target - self.now()) > timedelta(0):
+                self.service.advance(min(step, left))
+                self._let_others_react()
+
+    def tick(self) -> None:
+        """Let happen what has come due by itself."""
+        if not self._moving.acquire(blocking=False):
+            return
+        try:
+            self.service.tick()
+            self._alarms.evaluate(self.now())
+        finally:
+            self._moving.release()
+
+    def settle(self) -> None:
+        """Wait until nothing is on its way any more."""
+        if not self.delivery.drain(_DELIVERY_PATIENCE_SECONDS):
+            _log.warning("Some reports are still on their way")
+
+    def checkpoint(self) -> str:
+        """Remember everything; the name to roll back to, as often as wanted."""
+        name = f"checkpoint-{next(self._names)}"
+        root = self.world.file_systems.all_roots()
+        root.mkdir(parents=True, exist_ok=True)
+        self._checkpoints[name] = Checkpoint(
+            ministack=MiniStackState(),
+            backup=self.service.export_state(),
+            file_systems=self._trees.capture(root).tree,
+        )
+        return name
+
+    def rollback(self, name: str) -> None:
+        """Put everything back; KeyError for an unknown name."""
+        checkpoint = self._checkpoints[name]
+        self.clear_faults()
+        checkpoint.ministack.restore()
+        self.service.import_state(checkpoint.backup)
+        root = self.world.file_systems.all_roots()
+        root.mkdir(parents=True, exist_ok=True)
+        if self._trees.capture(root).tree != checkpoint.file_systems:
+            shutil.rmtree(root)
+            self._trees.restore(checkpoint.file_systems, root)
+
+    def forget(self, name: str) -> None:
+        del self._checkpoints[name]
+
+    def apply_faults(self, wanted: Mapping[str, Any]) -> None:
+        """AWS Backup's faults by their own keys, rules for other services under `services`."""
+        backup = {key: value for key, value in wanted.items() if key != "services"}
+        if wanted.get("clear"):
+            self._service_faults.clear()
+        if "services" in wanted:
+            self._service_faults.apply(wanted["services"])
+        self.service.faults.apply(backup)
+
+    def describe_faults(self) -> dict[str, Any]:
+        return {**self.service.faults.describe(), "services": self._service_faults.describe()}
+
+    def clear_faults(self) -> None:
+        self._service_faults.clear()
+        self.service.faults.clear()
+
+    def is_lost(self, region: str) -> bool:
+        """Whether a fault has taken the whole region away."""
+        return bool(self.service.faults.is_lost(region))
+
+    def close(self) -> None:
+        """End what runs outside this process."""
+        functions.stop_all()
+
+    def _step(self, whole: timedelta) -> timedelta:
+        if not (self._alarms.exist() or self.world.reports.anybody_listens()):
+            return whole
+        return _FINE_STEP if whole <= _FINE_REACH else _COARSE_STEP
+
+    def _let_others_react(self) -> None:
+        self._alarms.evaluate(self.now())
+        self.settle()

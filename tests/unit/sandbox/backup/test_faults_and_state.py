@@ -1,0 +1,252 @@
+"""Trouble on demand, and going back to a checkpoint."""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.sandbox.backup import Faults, Scope, TreeStore
+from tests.unit.sandbox.backup.cabal import (
+    ACCOUNT,
+    DR_VAULT,
+    FILE_SYSTEM_ARN,
+    OPERATOR,
+    PRIMARY,
+    START,
+    TABLE,
+    TABLE_ARN,
+    VAULT,
+    Cabal,
+)
+
+
+@pytest.fixture
+def ready(cabal: Cabal) -> Cabal:
+    cabal.opt_in()
+    cabal.make_vaults()
+    return cabal
+
+
+def state_of(cabal: Cabal, job_id: str) -> tuple[str, Any]:
+    job = cabal.primary.describe_backup_job(BackupJobId=job_id)
+    return job["State"], job.get("StatusMessage")
+
+
+def test_the_next_job_fails_and_the_one_after_does_not(ready: Cabal) -> None:
+    ready.service.faults.fail_next("backup", "DynamoDB", "broken by a test")
+    files, first, second = (
+        ready.start_backup(FILE_SYSTEM_ARN),
+        ready.start_backup(),
+        ready.start_backup(),
+    )
+    ready.advance(minutes=30)
+    assert state_of(ready, first) == ("FAILED", "broken by a test")
+    assert state_of(ready, second)[0] == "COMPLETED"
+    assert state_of(ready, files)[0] == "COMPLETED"
+    assert ready.service.faults.describe()["fail_next"] == []
+
+
+def test_copies_and_restores_fail_on_demand_too(ready: Cabal) -> None:
+    point = ready.back_up()
+    ready.service.faults.fail_next("copy")
+    assert ready.copy(point)["State"] == "FAILED"
+    assert ready.copy(point)["State"] == "COMPLETED"
+    ready.service.faults.fail_next("restore", message="no room", count=2)
+    for _ in range(2):
+        job = ready.restore(point, {"targetTableName": "restored"})
+        assert (job["Status"], job["StatusMessage"]) == ("FAILED", "no room")
+    assert ready.restore(point, {"targetTableName": "restored"})["Status"] == "COMPLETED"
+
+
+def test_a_third_of_the_calls_is_throttled_the_same_way_every_time(ready: Cabal) -> None:
+    def outcomes() -> list[bool]:
+        ready.service.faults.throttle(1 / 3, seed=7)
+        found = []
+        for _ in range(60):
+            response = ready.service.handle("GET", "/backup-vaults", {}, b"", {}, PRIMARY, OPERATOR)
+            assert response.error_code in (None, "ThrottlingException")
+            found.append(response.error_code is None)
+        return found
+
+    first = outcomes()
+    assert 10 <= first.count(False) <= 30
+    assert outcomes() == first
+    ready.service.faults.throttle(1.0, operations={"ListCopyJobs"})
+    ready.primary.list_backup_vaults()
+    with pytest.raises(ClientError):
+        ready.primary.list_copy_jobs()
+
+
+def test_a_call_is_denied_to_one_principal_or_to_all(ready: Cabal) -> None:
+    ready.service.faults.deny("ListBackupVaults", OPERATOR)
+    with pytest.raises(ClientError) as refused:
+        ready.primary.list_backup_vaults()
+    assert refused.value.response["Error"]["Code"] == "AccessDeniedException"
+    assert OPERATOR in str(refused.value)
+    other = ready.client(PRIMARY, f"arn:aws:iam::{ACCOUNT}:user/other")
+    other.list_backup_vaults()
+    ready.service.faults.deny("ListBackupVaults", message="not today")
+    with pytest.raises(ClientError, match="not today"):
+        other.list_backup_vaults()
+
+
+def test_a_lost_region_answers_nothing_and_stands_still(ready: Cabal) -> None:
+    job_id = ready.start_backup()
+    ready.service.faults.lose_region("us-west-1")
+    with pytest.raises(ClientError) as refused:
+        ready.primary.list_backup_vaults()
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
+    ready.dr.list_backup_vaults()
+    ready.advance(hours=1)
+    ready.service.faults.restore_region("us-west-1")
+    assert state_of(ready, job_id)[0] in ("CREATED", "RUNNING")
+    ready.advance(minutes=5)
+    assert state_of(ready, job_id)[0] == "COMPLETED"
+
+
+def test_a_copy_into_a_lost_region_fails(ready: Cabal) -> None:
+    point = ready.back_up()
+    ready.service.faults.lose_region("us-west-2")
+    job = ready.copy(point)
+    assert job["State"] == "FAILED"
+    assert "us-west-2" in job["StatusMessage"]
+
+
+def test_nights_in_a_lost_region_are_missed_except_the_one_still_in_its_window(
+    ready: Cabal,
+) -> None:
+    ready.make_plan()
+    ready.service.faults.lose_region("us-west-1")
+    ready.advance(days=2, hours=14)  # three midnights and two hours
+    ready.service.faults.restore_region("us-west-1")
+    ready.advance(hours=3)
+    jobs = ready.primary.list_backup_jobs()["BackupJobs"]
+    assert len(jobs) == 2
+    assert {job["State"] for job in jobs} == {"COMPLETED"}
+    ready.advance(days=1)
+    assert len(ready.primary.list_backup_jobs()["BackupJobs"]) == 4
+
+
+def test_a_held_job_finishes_when_it_is_let_go(ready: Cabal) -> None:
+    ready.service.faults.hold("backup")
+    job_id = ready.start_backup()
+    ready.advance(hours=5)
+    assert state_of(ready, job_id)[0] == "RUNNING"
+    ready.service.faults.release("backup")
+    assert state_of(ready, job_id)[0] == "COMPLETED"
+
+
+def test_faults_travel_as_json(ready: Cabal) -> None:
+    wanted = {
+        "fail_next": [
+            {"kind": "copy", "resource_type": "EFS", "message": "no", "count": 2},
+        ],
+        "throttle": {"fraction": 0.5, "seed": 3, "operations": ["ListCopyJobs"]},
+        "deny": [{"operation": "StartCopyJob", "principal": None, "message": None}],
+        "lost_regions": ["us-west-2"],
+        "hold": ["restore"],
+    }
+    faults = ready.service.faults
+    faults.apply(json.loads(json.dumps(wanted)))
+    assert faults.describe() == wanted
+    faults.apply({"clear": True})
+    assert faults.describe() == Faults().describe()
+    faults.apply({"deny": [{"operation": "ListBackupVaults"}]})
+    with pytest.raises(ClientError):
+        ready.primary.list_backup_vaults()
+    for wrong in ({"colour": "red"}, {"hold": ["tape"]}, {"throttle": {"fraction": 2}}):
+        with pytest.raises(ValueError, match=r"unknown|jobs are|fraction"):
+            faults.apply(wrong)
+
+
+def test_a_checkpoint_brings_everything_back(ready: Cabal) -> None:
+    (ready.mail / "letter").write_text("one")
+    ready.make_plan()
+    ready.advance(days=2)
+    checkpoint = ready.service.export_state()
+    before = (ready.points(), ready.points(ready.dr, DR_VAULT), ready.clock.now())
+    (ready.mail / "letter").write_text("two")
+    ready.advance(days=400)
+    assert before[0][0] not in ready.points()
+    ready.service.import_state(checkpoint)
+    assert (ready.points(), ready.points(ready.dr, DR_VAULT), ready.clock.now()) == before
+    files = next(point for point in before[0] if point["ResourceType"] == "EFS")
+    job = ready.restore(
+        files["RecoveryPointArn"],
+        {"file-system-id": FILE_SYSTEM_ARN.rsplit("/", 1)[1], "newFileSystem": "false"},
+    )
+    assert job["Status"] == "COMPLETED"
+    [letter] = ready.mail.glob("aws-backup-restore_*/letter")
+    assert letter.read_text() == "one"
+    ready.advance(days=1)
+    assert len(ready.points()) == 6
+
+
+def test_file_contents_are_stored_once_and_manifests_dropped_with_their_points(
+    ready: Cabal, tmp_path: Path
+) -> None:
+    (ready.mail / "letter").write_text("x" * 100_000)
+    first = ready.back_up(FILE_SYSTEM_ARN)
+    ready.copy(first)
+    (ready.mail / "same").write_text("x" * 100_000)
+    second = ready.back_up(FILE_SYSTEM_ARN)
+    third = ready.back_up(FILE_SYSTEM_ARN)
+    trees = TreeStore(tmp_path / "store")
+    assert len(trees.trees()) == 2
+    for arn in (first, second, third):
+        ready.primary.delete_recovery_point(BackupVaultName=VAULT, RecoveryPointArn=arn)
+    ready.advance(minutes=1)
+    assert len(trees.trees()) == 1  # the copy in the other region still has it
+    jobs = ready.primary.list_backup_jobs(ByResourceType="EFS")["BackupJobs"]
+    assert [job["BackupSizeInBytes"] for job in jobs] == [0, 0, 100_000]
+
+
+def test_accounts_and_regions_are_apart(ready: Cabal) -> None:
+    other = Scope("000000000000", "us-west-1")
+    assert ready.client(other).list_backup_vaults()["BackupVaultList"] == []
+    with pytest.raises(ready.primary.exceptions.ResourceNotFoundException):
+        ready.dr.list_recovery_points_by_backup_vault(BackupVaultName=VAULT)
+
+
+def test_the_clock_s_own_time_is_enough_for_jobs_to_finish(ready: Cabal) -> None:
+    job_id = ready.start_backup()
+    ready.clock.advance(timedelta(minutes=1))
+    ready.service.tick()
+    assert state_of(ready, job_id)[0] == "RUNNING"
+    ready.clock.advance(timedelta(minutes=4))
+    assert state_of(ready, job_id)[0] == "COMPLETED"
+    [event] = [e for e in ready.events("Backup Job State Change") if e.detail["state"] == "RUNNING"]
+    assert event.at == START + timedelta(seconds=5)
+
+
+def test_many_threads_may_call_while_time_passes(ready: Cabal) -> None:
+    statuses: list[int] = []
+
+    def ask() -> None:
+        for _ in range(50):
+            body = json.dumps(
+                {
+                    "BackupVaultName": VAULT,
+                    "ResourceArn": TABLE_ARN,
+                    "IamRoleArn": f"arn:aws:iam::{ACCOUNT}:role/cabal-backup-role",
+                }
+            ).encode()
+            response = ready.service.handle("PUT", "/backup-jobs", {}, body, {}, PRIMARY, OPERATOR)
+            statuses.append(response.status)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(20):
+        ready.advance(minutes=1)
+    for thread in threads:
+        thread.join()
+    assert statuses == [200] * 200
+    assert ready.world.tables.describe(PRIMARY, TABLE) is not None
+    assert len(ready.service.call("ListBackupJobs", PRIMARY)["BackupJobs"]) == 200
