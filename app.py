@@ -38,7 +38,7 @@ def synthesize(app: App) -> int:
         app.synth()
     except RuntimeError as error:
         # The report is on stderr already; a stack trace of the framework adds nothing.
-        if "Validation failed" not in str(error):
+        if "ValidationFailed" not in str(error):
             raise
         print("Synthesis stopped: a rule pack found what is listed above.", file=sys.stderr)
         return 1

@@ -10,6 +10,10 @@ from cabal_backup.infrastructure.acknowledge import acknowledge
 from cabal_backup.infrastructure.function import HandlerFunction
 
 
+HANDLER_TIMEOUT = Duration.minutes(15)
+"""Longer than all retries of the handler together; the most that Lambda grants."""
+
+
 class AdvancedDynamoDB(Construct):
     """The opt-in of this account to advanced DynamoDB backup, in the stack's region.
 
@@ -27,7 +31,7 @@ class AdvancedDynamoDB(Construct):
             "Handler",
             module="advanced_dynamodb",
             description="Opts this account in to advanced DynamoDB backup in this region",
-            timeout=Duration.minutes(15),
+            timeout=HANDLER_TIMEOUT,
             statements=[
                 iam.PolicyStatement(
                     actions=["backup:DescribeRegionSettings", "backup:UpdateRegionSettings"],
@@ -47,6 +51,9 @@ class AdvancedDynamoDB(Construct):
             "OptIn",
             resource_type="Custom::AdvancedDynamoDBBackup",
             service_token=handler.function.function_arn,
+            # A minute more than the handler may take: an answer that got lost is noticed then,
+            # and not after CloudFormation's hour.
+            service_timeout=HANDLER_TIMEOUT.plus(Duration.minutes(1)),
         )
         self.resource.node.add_dependency(handler.permissions)
 

@@ -1,0 +1,28 @@
+"""Builders of valid things; a test changes the one thing it is about."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cabal_backup.configuration import read_environments
+from cabal_backup.environment import Environment
+
+ACCOUNT = "123456789012"
+OTHER_ACCOUNT = "000000000000"
+MAILSTORE = "fs-0123456789abcdef0"
+
+
+def settings(**changes: Any) -> dict[str, Any]:
+    """The settings of one environment as cdk.json holds them: the least that is protected."""
+    return {"backup": True, "mailstore_file_system_id": MAILSTORE, **changes}
+
+
+def a_context(**changes: Any) -> dict[str, Any]:
+    """A CDK context with one protected environment, `prod`."""
+    return {"environments": {"prod": settings(**changes)}}
+
+
+def an_environment(name: str = "prod", **changes: Any) -> Environment:
+    """A protected environment, read the way the application reads it."""
+    (environment,) = read_environments({"environments": {name: settings(**changes)}})
+    return environment

@@ -1,0 +1,59 @@
+"""The opt-in's custom resource in both regions, and what its handler may do (S08)."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.synth.synthesis import Stack, Synthesized
+
+OPT_IN = "Custom::AdvancedDynamoDBBackup"
+
+
+@pytest.fixture(params=["primary", "dr"])
+def stack(request: pytest.FixtureRequest, prod: Synthesized) -> Stack:
+    """Each of the two stacks."""
+    found: Stack = getattr(prod, request.param)
+    return found
+
+
+def test_each_stack_opts_in_through_its_own_function(stack: Stack) -> None:
+    function = stack.id_of("AWS::Lambda::Function")
+    assert stack.only(OPT_IN)["Properties"] == {"ServiceToken": {"Fn::GetAtt": [function, "Arn"]}}
+
+
+def test_its_function_has_all_it_needs_before_it_is_called(stack: Stack) -> None:
+    """And until after the deletion: CloudFormation deletes in the opposite order."""
+    needed = stack.needs(stack.id_of(OPT_IN))
+    assert sorted(stack.json["Resources"][name]["Type"] for name in needed) == [
+        "AWS::IAM::ManagedPolicy",
+        "AWS::IAM::Role",
+        "AWS::Lambda::Function",
+        "AWS::Logs::LogGroup",
+    ]
+
+
+def test_the_handler_may_read_and_change_the_settings_and_write_its_log(stack: Stack) -> None:
+    log_group = stack.id_of("AWS::Logs::LogGroup")
+    policy = stack.only("AWS::IAM::ManagedPolicy")["Properties"]
+    assert policy["PolicyDocument"] == {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+                "Resource": {"Fn::GetAtt": [log_group, "Arn"]},
+            },
+            {
+                "Effect": "Allow",
+                "Action": ["backup:DescribeRegionSettings", "backup:UpdateRegionSettings"],
+                "Resource": "*",
+            },
+        ],
+    }
+
+
+def test_what_was_read_back_is_an_output(stack: Stack) -> None:
+    opt_in = stack.id_of(OPT_IN)
+    outputs = {name: output["Value"] for name, output in stack.json["Outputs"].items()}
+    assert outputs["DynamoDBServiceOptIn"] == {"Fn::GetAtt": [opt_in, "ServiceAfter"]}
+    assert outputs["DynamoDBFullManagement"] == {"Fn::GetAtt": [opt_in, "ManagementAfter"]}

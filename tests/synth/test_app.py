@@ -1,0 +1,136 @@
+"""app.py as the CDK CLI runs it: a process with the context in its environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.builders import an_environment, settings
+from tests.synth.conftest import Synthesize
+from tests.synth.synthesis import FLAGS, REPOSITORY, read_assembly
+
+CONTEXTS: Mapping[str, Mapping[str, Any]] = {
+    # As after `cdk -c stage.backup=true -c stage.mailstore_file_system_id=… …`: text only.
+    "stage on": {
+        "stage.backup": "true",
+        "stage.mailstore_file_system_id": "fs-0123456789abcdef0",
+        "stage.dr_cold_after_days": "never",
+        "stage.lock_max_days": "400",
+    },
+    "all off": {},
+    "all wrong": {
+        "environments": {
+            "prod": settings(account="12", delete_after_days=100, colour="red"),
+            "stage": settings(dr_region="us-west-1", lock_changeable_for_days=3),
+            "development": {"backup": True, "cold_after_days": None},
+        },
+        "staging.backup": "true",
+    },
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    returncode: int
+    stdout: str
+    stderr: str
+    outdir: Path
+
+    @property
+    def templates(self) -> list[Path]:
+        return list(self.outdir.rglob("*.template.json"))
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    """The application run with each context, all at the same time."""
+    started = {}
+    for name, context in CONTEXTS.items():
+        outdir = tmp_path_factory.mktemp("cdk.out")
+        environment = {
+            **os.environ,
+            "CDK_OUTDIR": str(outdir),
+            "CDK_CONTEXT_JSON": json.dumps({**FLAGS, **context}),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        process = subprocess.Popen(
+            [sys.executable, "app.py"],
+            cwd=REPOSITORY,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started[name] = (process, outdir)
+    runs = {}
+    for name, (process, outdir) in started.items():
+        stdout, stderr = process.communicate(timeout=120)
+        runs[name] = Run(process.returncode, stdout, stderr, outdir)
+    return runs
+
+
+def test_an_environment_that_is_on_gets_its_two_stacks(
+    runs: dict[str, Run], synthesized: Synthesize
+) -> None:
+    run = runs["stage on"]
+    assert run.returncode == 0, run.stderr
+    assert len(run.templates) == 2
+    stage = read_assembly(run.outdir / "assembly-stage")
+    expected = synthesized(an_environment("stage", dr_cold_after_days="never", lock_max_days=400))
+    assert stage.primary.json == expected.primary.json
+    assert stage.dr.json == expected.dr.json
+
+
+def test_an_environment_that_is_off_says_so_and_has_no_stacks(runs: dict[str, Run]) -> None:
+    lines = runs["stage on"].stderr.splitlines()
+    assert [line.split(":")[0] for line in lines if "backup is off" in line] == [
+        "prod",
+        "development",
+    ]
+
+
+def test_the_checks_run_in_the_application(runs: dict[str, Run]) -> None:
+    report = json.loads((runs["stage on"].outdir / "validation-report.json").read_text())
+    packs = {each["pluginName"]: each["conclusion"] for each in report["pluginReports"]}
+    assert packs.keys() >= {"AwsSolutions", "HIPAA.Security", "NIST.800.53.R5", "PCI.DSS.321"}
+    assert set(packs.values()) == {"success"}
+
+
+def test_with_everything_off_a_person_reads_what_to_do(runs: dict[str, Run]) -> None:
+    run = runs["all off"]
+    assert run.returncode == 0
+    assert run.templates == []
+    for name in ("prod", "stage", "development"):
+        assert f"{name}: backup is off" in run.stderr
+        assert f"-c {name}.backup=true" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_every_problem_is_told_without_a_traceback(runs: dict[str, Run]) -> None:
+    run = runs["all wrong"]
+    assert run.returncode == 1
+    assert run.stderr.startswith("7 problems in the configuration")
+    for told in (
+        'staging.backup: "true"',
+        'prod.account: "12"',
+        "prod.delete_after_days: 100",
+        'prod.colour: "red"',
+        'stage.dr_region: "us-west-1"',
+        "stage.lock_changeable_for_days: 3",
+        "development.mailstore_file_system_id: not set",
+    ):
+        assert f"\n{told}\n" in run.stderr
+    assert run.stderr.count("    rule:   ") == run.stderr.count("    remedy: ") == 7
+    assert "Traceback" not in run.stderr
+
+
+def test_a_refused_configuration_writes_no_template(runs: dict[str, Run]) -> None:
+    assert runs["all wrong"].templates == []

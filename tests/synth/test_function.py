@@ -1,0 +1,154 @@
+"""Handlers as Lambda functions: runtime, log, permissions, and what is in the asset."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import shutil
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from aws_cdk import App, Duration
+from aws_cdk import Stack as CdkStack
+from aws_cdk import aws_lambda as lambda_
+
+from cabal_backup.infrastructure.function import HandlerFunction
+from tests.synth.synthesis import REPOSITORY, Stack, Synthesized
+
+FUNCTION, LOG_GROUP = "AWS::Lambda::Function", "AWS::Logs::LogGroup"
+
+
+@pytest.fixture(params=["primary", "dr"])
+def stack(request: pytest.FixtureRequest, prod: Synthesized) -> Stack:
+    """Each of the two stacks."""
+    found: Stack = getattr(prod, request.param)
+    return found
+
+
+def test_it_runs_on_the_newest_python_on_arm(stack: Stack) -> None:
+    pythons = [r.name for r in lambda_.Runtime.ALL if r.name.startswith("python3.")]
+    newest = max(pythons, key=lambda name: int(name.removeprefix("python3.")))
+    properties = stack.only(FUNCTION)["Properties"]
+    assert properties["Runtime"] == newest
+    assert properties["Architectures"] == ["arm64"]
+
+
+def test_it_calls_the_handler_of_its_module(stack: Stack) -> None:
+    assert stack.only(FUNCTION)["Properties"]["Handler"] == "advanced_dynamodb.handler"
+
+
+def test_it_may_take_the_quarter_of_an_hour_its_retries_need(stack: Stack) -> None:
+    """test_the_worst_case… in tests/unit/handlers adds the retries up."""
+    assert stack.only(FUNCTION)["Properties"]["Timeout"] == 900
+
+
+def test_its_log_group_is_its_own_and_kept_for_a_year(stack: Stack) -> None:
+    log_group = stack.id_of(LOG_GROUP)
+    assert stack.only(FUNCTION)["Properties"]["LoggingConfig"] == {"LogGroup": {"Ref": log_group}}
+    assert stack.only(LOG_GROUP)["Properties"]["RetentionInDays"] == 365
+
+
+def test_its_role_is_lambdas_alone_and_has_only_the_one_policy(stack: Stack) -> None:
+    role_id = stack.only(FUNCTION)["Properties"]["Role"]["Fn::GetAtt"][0]
+    role = stack.json["Resources"][role_id]["Properties"]
+    assert role["AssumeRolePolicyDocument"]["Statement"] == [
+        {
+            "Effect": "Allow",
+            "Action": "sts:AssumeRole",
+            "Principal": {"Service": "lambda.amazonaws.com"},
+        }
+    ]
+    assert not role.keys() & {"ManagedPolicyArns", "Policies"}
+    assert stack.only("AWS::IAM::ManagedPolicy")["Properties"]["Roles"] == [{"Ref": role_id}]
+
+
+def test_it_has_no_secrets_and_no_way_in(stack: Stack) -> None:
+    assert "Environment" not in stack.only(FUNCTION)["Properties"]
+    assert not stack.all("AWS::Lambda::Permission")
+    assert not stack.all("AWS::Lambda::Url")
+
+
+def test_its_asset_is_exactly_the_one_module(prod: Synthesized) -> None:
+    (asset,) = prod.directory.parent.glob("asset.*")
+    assert [path.name for path in asset.rglob("*")] == ["advanced_dynamodb.py"]
+    ours = REPOSITORY / "cabal_backup" / "handlers" / "advanced_dynamodb.py"
+    assert (asset / "advanced_dynamodb.py").read_bytes() == ours.read_bytes()
+
+
+def test_both_regions_get_the_same_code(prod: Synthesized) -> None:
+    keys = {stack.only(FUNCTION)["Properties"]["Code"]["S3Key"] for stack in prod.stacks}
+    assert len(keys) == 1
+
+
+# --- The hash of the asset, with a copy of the package that the test may litter
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> tuple[ModuleType, Path]:
+    """The construct's module in a copy of the package, and the handlers beside it."""
+    package = tmp_path / "cabal_backup"
+    shutil.copytree(
+        REPOSITORY / "cabal_backup", package, ignore=shutil.ignore_patterns("__pycache__")
+    )
+    path = package / "infrastructure" / "function.py"
+    spec = importlib.util.spec_from_file_location("copied_function", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module, package / "handlers"
+
+
+def asset_hash(module: ModuleType, outdir: Path) -> str:
+    app = App(outdir=str(outdir))
+    stack = CdkStack(app, "Stack")
+    module.HandlerFunction(
+        stack,
+        "Handler",
+        module="advanced_dynamodb",
+        description="",
+        timeout=Duration.minutes(1),
+        statements=[],
+    )
+    app.synth()
+    template = (outdir / "Stack.template.json").read_text()
+    (found,) = set(re.findall(r"[0-9a-f]{64}", json.dumps(json.loads(template)["Resources"])))
+    return str(found)
+
+
+def test_bytecode_and_other_modules_do_not_change_the_asset(
+    copied: tuple[ModuleType, Path], tmp_path: Path
+) -> None:
+    module, handlers = copied
+    before = asset_hash(module, tmp_path / "before")
+    (handlers / "__pycache__").mkdir()
+    (handlers / "__pycache__" / "advanced_dynamodb.cpython-314.pyc").write_bytes(b"bytecode")
+    (handlers / "advanced_dynamodb.pyc").write_bytes(b"bytecode")
+    (handlers / "another_handler.py").write_text("")
+    (handlers / "deeper").mkdir()
+    (handlers / "deeper" / "advanced_dynamodb.py").write_text("")
+    assert asset_hash(module, tmp_path / "after") == before
+
+
+def test_a_changed_handler_changes_the_asset(
+    copied: tuple[ModuleType, Path], tmp_path: Path
+) -> None:
+    module, handlers = copied
+    before = asset_hash(module, tmp_path / "before")
+    with (handlers / "advanced_dynamodb.py").open("a") as file:
+        file.write("# changed\n")
+    assert asset_hash(module, tmp_path / "after") != before
+
+
+def test_a_module_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ValueError, match="got 'advanced_dynamo'"):
+        HandlerFunction(
+            CdkStack(App(), "Stack"),
+            "Handler",
+            module="advanced_dynamo",
+            description="",
+            timeout=Duration.minutes(1),
+            statements=[],
+        )

@@ -1,0 +1,142 @@
+"""One setting changed: exactly the intended places of the two templates change with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cabal_backup.settings import SETTINGS
+from tests.builders import an_environment
+from tests.synth.conftest import Synthesize
+from tests.synth.synthesis import Json, Stack, Synthesized, leaves, plain
+
+GONE = "gone"
+VAULT = "Resources.Vault.Properties.LockConfiguration"
+RULE = "Resources.NightlyPlan.Properties.BackupPlan.BackupPlanRule.0"
+COPY = f"{RULE}.CopyActions.0"
+SELECTED = "Resources.NightlySelection.Properties.BackupSelection.Resources"
+ASSETS = "Resources.AdvancedDynamoDBHandlerFunction.Properties.Code.S3Bucket"
+ME = "${AWS::AccountId}"
+
+Changes = dict[str, Json]
+
+# Setting: its new value, then what becomes of the primary and of the DR template.
+CASES: dict[str, tuple[Any, Changes, Changes]] = {
+    "account": (
+        "123456789012",
+        {
+            f"{SELECTED}.0": "arn:aws:dynamodb:us-west-1:123456789012:table/cabal-addresses",
+            f"{SELECTED}.1": "arn:aws:elasticfilesystem:us-west-1:123456789012:"
+            "file-system/fs-0123456789abcdef0",
+            f"{COPY}.DestinationBackupVaultArn": "arn:aws:backup:us-west-2:123456789012:"
+            "backup-vault:cabal-backup-dr",
+            "Outputs.AddressesTableArn.Value": "arn:aws:dynamodb:us-west-1:123456789012:"
+            "table/cabal-addresses",
+            "Outputs.MailstoreArn.Value": "arn:aws:elasticfilesystem:us-west-1:123456789012:"
+            "file-system/fs-0123456789abcdef0",
+            "Outputs.DrVaultArn.Value": "arn:aws:backup:us-west-2:123456789012:"
+            "backup-vault:cabal-backup-dr",
+            ASSETS: "cdk-hnb659fds-assets-123456789012-us-west-1",
+        },
+        {ASSETS: "cdk-hnb659fds-assets-123456789012-us-west-2"},
+    ),
+    "region": (
+        "us-east-2",
+        {
+            f"{SELECTED}.0": f"arn:aws:dynamodb:us-east-2:{ME}:table/cabal-addresses",
+            f"{SELECTED}.1": f"arn:aws:elasticfilesystem:us-east-2:{ME}:"
+            "file-system/fs-0123456789abcdef0",
+            "Outputs.AddressesTableArn.Value": f"arn:aws:dynamodb:us-east-2:{ME}:"
+            "table/cabal-addresses",
+            "Outputs.MailstoreArn.Value": f"arn:aws:elasticfilesystem:us-east-2:{ME}:"
+            "file-system/fs-0123456789abcdef0",
+            ASSETS: f"cdk-hnb659fds-assets-{ME}-us-east-2",
+        },
+        {},
+    ),
+    "dr_region": (
+        "eu-west-1",
+        {
+            f"{COPY}.DestinationBackupVaultArn": f"arn:aws:backup:eu-west-1:{ME}:"
+            "backup-vault:cabal-backup-dr",
+            "Outputs.DrVaultArn.Value": f"arn:aws:backup:eu-west-1:{ME}:"
+            "backup-vault:cabal-backup-dr",
+        },
+        {ASSETS: f"cdk-hnb659fds-assets-{ME}-eu-west-1"},
+    ),
+    "addresses_table": (
+        "addresses-2",
+        {
+            f"{SELECTED}.0": f"arn:aws:dynamodb:us-west-1:{ME}:table/addresses-2",
+            "Outputs.AddressesTableArn.Value": f"arn:aws:dynamodb:us-west-1:{ME}:table/addresses-2",
+        },
+        {},
+    ),
+    "mailstore_file_system_id": (
+        "fs-89abcdef",
+        {
+            f"{SELECTED}.1": f"arn:aws:elasticfilesystem:us-west-1:{ME}:file-system/fs-89abcdef",
+            "Outputs.MailstoreArn.Value": f"arn:aws:elasticfilesystem:us-west-1:{ME}:"
+            "file-system/fs-89abcdef",
+        },
+        {},
+    ),
+    "pitr_tables": (["cabal-push-tokens"], {}, {}),
+    "cold_after_days": (31, {f"{RULE}.Lifecycle.MoveToColdStorageAfterDays": 31}, {}),
+    "delete_after_days": (364, {f"{RULE}.Lifecycle.DeleteAfterDays": 364}, {}),
+    "dr_cold_after_days": (31, {f"{COPY}.Lifecycle.MoveToColdStorageAfterDays": 31}, {}),
+    "dr_delete_after_days": (364, {f"{COPY}.Lifecycle.DeleteAfterDays": 364}, {}),
+    "lock_min_days": (31, {f"{VAULT}.MinRetentionDays": 31}, {f"{VAULT}.MinRetentionDays": 31}),
+    "lock_max_days": (366, {f"{VAULT}.MaxRetentionDays": 366}, {f"{VAULT}.MaxRetentionDays": 366}),
+}
+
+
+def changes(before: Stack, after: Stack) -> Changes:
+    """What the template of `after` says differently, by path."""
+    old, new = dict(leaves(plain(before.json))), dict(leaves(plain(after.json)))
+    return {
+        path: new.get(path, GONE)
+        for path in old.keys() | new.keys()
+        if old.get(path, GONE) != new.get(path, GONE)
+    }
+
+
+def test_every_setting_is_tried() -> None:
+    """`backup` is the one that decides whether there is a template: see test_app."""
+    assert CASES.keys() | {"backup"} == SETTINGS.keys()
+
+
+@pytest.mark.parametrize("setting", CASES)
+def test_a_setting_changes_what_it_is_about_and_nothing_else(
+    synthesized: Synthesize, prod: Synthesized, setting: str
+) -> None:
+    value, primary, dr = CASES[setting]
+    stage = synthesized(an_environment(**{setting: value}))
+    assert changes(prod.primary, stage.primary) == primary
+    assert changes(prod.dr, stage.dr) == dr
+
+
+@pytest.mark.parametrize(
+    ("setting", "path"), [("cold_after_days", RULE), ("dr_cold_after_days", COPY)]
+)
+def test_no_cold_storage_takes_one_line_away(
+    synthesized: Synthesize, prod: Synthesized, setting: str, path: str
+) -> None:
+    stage = synthesized(an_environment(**{setting: "never"}))
+    gone = {f"{path}.Lifecycle.MoveToColdStorageAfterDays": GONE}
+    assert changes(prod.primary, stage.primary) == gone
+    assert changes(prod.dr, stage.dr) == {}
+
+
+def test_another_name_changes_the_tags_and_the_description(
+    synthesized: Synthesize, prod: Synthesized
+) -> None:
+    stage = synthesized(an_environment("stage"))
+    for before, after in zip(prod.stacks, stage.stacks, strict=True):
+        changed = changes(before, after)
+        description = changed.pop("Description")
+        assert description.startswith("Cabal (stage): ")
+        assert set(changed.values()) == {"stage"}
+        tags = (".Tags.0.Value", ".BackupVaultTags.environment", ".BackupPlanTags.environment")
+        assert all(path.endswith(tags) for path in changed)

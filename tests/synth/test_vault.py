@@ -1,0 +1,62 @@
+"""Both vaults: their names, their governance lock, and that they stay (S01, S02, S04)."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.builders import an_environment
+from tests.synth.conftest import Synthesize
+from tests.synth.synthesis import Synthesized
+
+VAULT = "AWS::Backup::BackupVault"
+
+
+def test_each_stack_has_one_vault_named_to_the_letter(prod: Synthesized) -> None:
+    assert prod.primary.only(VAULT)["Properties"]["BackupVaultName"] == "cabal-backup"
+    assert prod.dr.only(VAULT)["Properties"]["BackupVaultName"] == "cabal-backup-dr"
+
+
+def test_both_are_locked_from_30_to_365_days(prod: Synthesized) -> None:
+    for stack in prod.stacks:
+        assert stack.only(VAULT)["Properties"]["LockConfiguration"] == {
+            "MinRetentionDays": 30,
+            "MaxRetentionDays": 365,
+        }
+
+
+@pytest.mark.parametrize("lock", [(1, 36500), (30, 365), (364, 365)])
+def test_no_lock_is_ever_in_compliance_mode(synthesized: Synthesize, lock: tuple[int, int]) -> None:
+    """With ChangeableForDays a lock could never be removed again."""
+    least, most = lock
+    stage = synthesized(an_environment(lock_min_days=least, lock_max_days=most))
+    for stack in stage.stacks:
+        assert set(stack.only(VAULT)["Properties"]["LockConfiguration"]) == {
+            "MinRetentionDays",
+            "MaxRetentionDays",
+        }
+        assert "ChangeableForDays" not in json.dumps(stack.json)
+
+
+def test_both_stay_when_their_stack_goes(prod: Synthesized) -> None:
+    for stack in prod.stacks:
+        vault = stack.only(VAULT)
+        assert vault["DeletionPolicy"] == "Retain"
+        assert vault["UpdateReplacePolicy"] == "Retain"
+
+
+def test_both_use_the_key_that_aws_manages(prod: Synthesized) -> None:
+    for stack in prod.stacks:
+        assert "EncryptionKeyArn" not in stack.only(VAULT)["Properties"]
+        assert not stack.all("AWS::KMS::Key")
+
+
+def test_nothing_else_is_set_on_a_vault(prod: Synthesized) -> None:
+    """An access policy or notifications would be a decision; there is none here."""
+    for stack in prod.stacks:
+        assert set(stack.only(VAULT)["Properties"]) == {
+            "BackupVaultName",
+            "BackupVaultTags",
+            "LockConfiguration",
+        }

@@ -1,0 +1,245 @@
+"""From what a person wrote to environments, or to every reason why not, in one go."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cabal_backup.configuration import ConfigurationError, Problem, read_environments
+from cabal_backup.environment import Environment, Lifecycle, Lock
+from tests.builders import ACCOUNT, OTHER_ACCOUNT, a_context, an_environment, settings
+from tests.unit.bad_configurations import BAD, COLD_STORAGE, LOCK, Bad
+
+CDK_JSON = Path(__file__).parents[2] / "cdk.json"
+
+
+def problems_of(context: dict[str, Any]) -> list[Problem]:
+    with pytest.raises(ConfigurationError) as raised:
+        read_environments(context)
+    return list(raised.value.problems)
+
+
+# --- What is fine
+
+
+def test_an_environment_is_read_whole() -> None:
+    (environment,) = read_environments(
+        a_context(
+            account=ACCOUNT,
+            region="eu-west-1",
+            dr_region="eu-central-1",
+            addresses_table="addresses",
+            pitr_tables=["one", "two"],
+            cold_after_days=10,
+            delete_after_days=100,
+            dr_cold_after_days="never",
+            dr_delete_after_days=200,
+            lock_min_days=50,
+            lock_max_days=250,
+        )
+    )
+    assert environment == Environment(
+        name="prod",
+        backup=True,
+        account="123456789012",
+        region="eu-west-1",
+        dr_region="eu-central-1",
+        addresses_table="addresses",
+        mailstore_file_system_id="fs-0123456789abcdef0",
+        pitr_tables=("one", "two"),
+        lifecycle=Lifecycle(cold_after_days=10, delete_after_days=100),
+        dr_lifecycle=Lifecycle(cold_after_days=None, delete_after_days=200),
+        lock=Lock(min_days=50, max_days=250),
+    )
+
+
+def test_environments_keep_the_order_they_are_written_in() -> None:
+    context: dict[str, Any] = {"environments": {name: {} for name in ("zeta", "alpha", "mu")}}
+    assert [e.name for e in read_environments(context)] == ["zeta", "alpha", "mu"]
+
+
+def test_cdk_json_holds_the_three_environments_switched_off() -> None:
+    context = json.loads(CDK_JSON.read_text())["context"]
+    environments = read_environments(context)
+    assert [e.name for e in environments] == ["prod", "stage", "development"]
+    assert not any(e.backup for e in environments)
+    assert not any(e.account or e.mailstore_file_system_id for e in environments)
+
+
+def test_the_command_line_switches_an_environment_of_cdk_json_on() -> None:
+    context = json.loads(CDK_JSON.read_text())["context"] | {
+        "stage.backup": "true",
+        "stage.mailstore_file_system_id": "fs-0123456789abcdef0",
+        "environment": "stage",
+    }
+    assert read_environments(context) == (an_environment("stage"),)
+
+
+def test_an_override_lies_over_what_is_written() -> None:
+    context = a_context(delete_after_days=300) | {"prod.delete_after_days": "200"}
+    (environment,) = read_environments(context)
+    assert environment.lifecycle.delete_after_days == 200
+
+
+def test_an_override_touches_its_own_environment_only() -> None:
+    context = {
+        "environments": {"prod": settings(), "stage": settings()},
+        "stage.delete_after_days": "200",
+    }
+    prod, stage = read_environments(context)
+    assert (prod.lifecycle.delete_after_days, stage.lifecycle.delete_after_days) == (365, 200)
+
+
+def test_an_override_can_take_an_account_back() -> None:
+    (environment,) = read_environments(a_context(account=ACCOUNT) | {"prod.account": ""})
+    assert environment.account is None
+
+
+def test_a_bad_value_that_is_overridden_is_no_problem() -> None:
+    (environment,) = read_environments(a_context(region="nowhere") | {"prod.region": "us-east-1"})
+    assert environment.region == "us-east-1"
+
+
+def test_keys_of_cdk_itself_are_not_ours() -> None:
+    context = a_context() | {
+        "@aws-cdk/core:enablePartitionLiterals": True,
+        "@aws-cdk/core:target-partitions": ["aws"],
+        "aws:cdk:bundling-stacks": ["**"],
+        "availability-zones:account=123456789012:region=us-west-1": ["us-west-1a"],
+        "hosted-zone:account=123456789012:domainName=example.com:region=us-west-1": {},
+    }
+    assert read_environments(context) == (an_environment(),)
+
+
+def test_selecting_one_environment_reads_and_checks_only_that_one() -> None:
+    context = {
+        "environments": {"prod": settings(), "stage": {"backup": "perhaps", "colour": "red"}},
+        "stage.region": "nowhere",
+        "environment": "prod",
+    }
+    assert read_environments(context) == (an_environment(),)
+
+
+def test_selecting_a_broken_environment_reports_only_its_problems() -> None:
+    context = {
+        "environments": {"prod": {"backup": "perhaps"}, "stage": {"backup": "perhaps"}},
+        "environment": "stage",
+    }
+    assert [problem.setting for problem in problems_of(context)] == ["stage.backup"]
+
+
+def test_two_environments_may_share_an_account_when_one_is_off() -> None:
+    context = {
+        "environments": {
+            "prod": settings(account=ACCOUNT),
+            "stage": settings(account=ACCOUNT, backup=False),
+        }
+    }
+    assert len(read_environments(context)) == 2
+
+
+def test_two_environments_may_leave_their_account_to_the_credentials() -> None:
+    context = {"environments": {"prod": settings(), "stage": settings()}}
+    assert len(read_environments(context)) == 2
+
+
+# --- What is not
+
+
+@pytest.mark.parametrize("case", BAD.values(), ids=BAD.keys())
+def test_one_thing_wrong_is_one_problem_said_in_full(case: Bad) -> None:
+    (problem,) = problems_of(case.context)
+    assert problem.setting == case.setting
+    if case.received != "not set":
+        assert json.dumps(problem.received, default=list) == json.dumps(case.received)
+    assert case.rule in problem.rule
+    assert case.remedy in problem.remedy
+
+
+@pytest.mark.parametrize("case", BAD.values(), ids=BAD.keys())
+def test_the_message_shows_setting_value_rule_and_remedy(case: Bad) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        read_environments(case.context)
+    heading, _, problem = str(raised.value).partition("\n\n")
+    assert heading == "1 problem in the configuration (cdk.json and -c):"
+    first, rule, remedy = problem.splitlines()
+    received = "not set" if case.received == "not set" else json.dumps(case.received)
+    assert first == f"{case.setting}: {received}"
+    assert rule.startswith("    rule:   ")
+    assert case.rule in rule
+    assert remedy.startswith("    remedy: ")
+    assert case.remedy in remedy
+
+
+def test_more_than_forty_bad_configurations_are_tried() -> None:
+    assert len(BAD) >= 45
+
+
+# --- Several at once
+
+
+def test_every_problem_of_every_environment_is_reported_with_their_number() -> None:
+    context = {
+        "environments": {
+            "prod": settings(account="12", region="nowhere", colour="red", lock_min_days=400),
+            "stage": settings(dr_region="us-west-1", delete_after_days=100, compliance=True),
+            "development": {"backup": True},
+            "Test": {},
+        },
+        "staging.backup": "true",
+    }
+    with pytest.raises(ConfigurationError) as raised:
+        read_environments(context)
+    expected = {
+        "environments.Test",
+        "staging.backup",
+        "prod.account",
+        "prod.region",
+        "prod.colour",
+        "prod.lock_min_days",
+        "stage.compliance",
+        "stage.dr_region",
+        "stage.delete_after_days",
+        "development.mailstore_file_system_id",
+    }
+    assert {problem.setting for problem in raised.value.problems} == expected
+    assert len(raised.value.problems) == 10
+    message = str(raised.value)
+    assert message.startswith("10 problems in the configuration")
+    assert all(f"\n{setting}: " in message for setting in expected)
+
+
+def test_problems_come_in_the_order_of_the_environments() -> None:
+    context = {
+        "environments": {
+            "zeta": settings(backup="?"),
+            "alpha": settings(backup="?"),
+        }
+    }
+    assert [p.setting for p in problems_of(context)] == ["zeta.backup", "alpha.backup"]
+
+
+def test_a_shared_account_is_reported_beside_other_problems() -> None:
+    context = {
+        "environments": {
+            "prod": settings(account=ACCOUNT),
+            "stage": settings(account=ACCOUNT, region="nowhere"),
+            "development": settings(account=OTHER_ACCOUNT),
+        }
+    }
+    assert {p.setting for p in problems_of(context)} == {"stage.region", "stage.account"}
+
+
+def test_both_rules_that_one_value_breaks_are_told() -> None:
+    problems = problems_of(a_context(delete_after_days=20))
+    assert [p.setting for p in problems] == ["prod.delete_after_days"] * 2
+    assert any(COLD_STORAGE in p.rule for p in problems)
+    assert any(LOCK in p.rule for p in problems)
+
+
+def test_an_environment_that_is_off_is_checked_like_any_other() -> None:
+    problems = problems_of(a_context(backup=False, delete_after_days=100))
+    assert [p.setting for p in problems] == ["prod.delete_after_days"]

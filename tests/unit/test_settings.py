@@ -1,0 +1,186 @@
+"""The settings one by one: defaults, the two forms of each value, and every limit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cabal_backup.configuration import ConfigurationError, read_environments
+from cabal_backup.environment import Environment
+from tests.builders import MAILSTORE, a_context, an_environment
+from tests.unit.test_environment import every_region
+
+
+def read_one(name: str, value: Any) -> Any:
+    """What the setting becomes, with every other setting wide enough not to mind."""
+    wide: dict[str, Any] = {
+        "cold_after_days": "never",
+        "dr_cold_after_days": "never",
+        "lock_min_days": 1,
+        "lock_max_days": 36500,
+    }
+    return flat(an_environment(**{**wide, name: value}))[name]
+
+
+def flat(environment: Environment) -> dict[str, Any]:
+    """An environment's values under the names of their settings."""
+    return {
+        "account": environment.account,
+        "region": environment.region,
+        "dr_region": environment.dr_region,
+        "backup": environment.backup,
+        "addresses_table": environment.addresses_table,
+        "mailstore_file_system_id": environment.mailstore_file_system_id,
+        "pitr_tables": environment.pitr_tables,
+        "cold_after_days": environment.lifecycle.cold_after_days,
+        "delete_after_days": environment.lifecycle.delete_after_days,
+        "dr_cold_after_days": environment.dr_lifecycle.cold_after_days,
+        "dr_delete_after_days": environment.dr_lifecycle.delete_after_days,
+        "lock_min_days": environment.lock.min_days,
+        "lock_max_days": environment.lock.max_days,
+    }
+
+
+def test_the_defaults_are_what_cabal_promises() -> None:
+    (environment,) = read_environments({"environments": {"prod": {}}})
+    assert environment.name == "prod"
+    assert flat(environment) == {
+        "account": None,
+        "region": "us-west-1",
+        "dr_region": "us-west-2",
+        "backup": False,
+        "addresses_table": "cabal-addresses",
+        "mailstore_file_system_id": None,
+        "pitr_tables": (
+            "cabal-counter",
+            "cabal-user-preferences",
+            "cabal-user-domain-access",
+            "cabal-dmarc-reports",
+        ),
+        "cold_after_days": 30,
+        "delete_after_days": 365,
+        "dr_cold_after_days": 30,
+        "dr_delete_after_days": 365,
+        "lock_min_days": 30,
+        "lock_max_days": 365,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "as_json", "as_text", "meaning"),
+    [
+        ("account", "123456789012", "123456789012", "123456789012"),
+        ("account", None, "", None),
+        ("region", "eu-west-1", "eu-west-1", "eu-west-1"),
+        ("dr_region", "eu-west-1", "eu-west-1", "eu-west-1"),
+        ("backup", True, "true", True),
+        ("backup", False, "false", False),
+        ("addresses_table", "addresses", "addresses", "addresses"),
+        ("mailstore_file_system_id", "fs-01234567", "fs-01234567", "fs-01234567"),
+        ("pitr_tables", ["one", "two"], "one,two", ("one", "two")),
+        ("pitr_tables", ["one", "two"], " one , two ", ("one", "two")),
+        ("pitr_tables", ["one"], "one", ("one",)),
+        ("pitr_tables", [], "", ()),
+        ("cold_after_days", 7, "7", 7),
+        ("cold_after_days", "never", "never", None),
+        ("delete_after_days", 400, "400", 400),
+        ("dr_cold_after_days", 7, "7", 7),
+        ("dr_cold_after_days", "never", "never", None),
+        ("dr_delete_after_days", 400, "400", 400),
+        ("lock_min_days", 7, "7", 7),
+        ("lock_max_days", 400, "400", 400),
+    ],
+)
+def test_json_and_the_command_line_say_the_same(
+    name: str, as_json: Any, as_text: str, meaning: Any
+) -> None:
+    assert read_one(name, as_json) == meaning
+    assert read_one(name, as_text) == meaning
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["region", "addresses_table", "pitr_tables", "cold_after_days", "delete_after_days"],
+)
+def test_null_means_the_default_as_if_the_setting_were_absent(name: str) -> None:
+    """CDK drops a null from the context before the application sees it.
+
+    So nothing but the default can be meant by it; were it read as something else, what
+    is operated from cdk.json would differ from what is deployed.
+    """
+    nothing: dict[str, Any] = {name: None}
+    assert an_environment(**nothing) == an_environment()
+
+
+@pytest.mark.parametrize(
+    ("name", "accepted", "refused"),
+    [
+        *[
+            (name, accepted, refused)
+            for name in ("cold_after_days", "dr_cold_after_days")
+            # Kept for at least 90 days more, and never longer than 36500 altogether.
+            for accepted, refused in (((1, "1", 36410), (0, "0", -1, "-1")),)
+        ],
+        *[
+            (name, (1, "1", 36500, "36500"), (0, "0", -1, "-1", 36501, "36501"))
+            for name in ("delete_after_days", "dr_delete_after_days")
+        ],
+        ("lock_min_days", (1, "1", 365), (0, "0", -1, "-1", 36501)),
+        ("lock_max_days", (365, "365", 36500, "36500"), (0, 36501, "36501")),
+        ("account", ("0" * 12, "9" * 12), ("1" * 11, "1" * 13)),
+        (
+            "mailstore_file_system_id",
+            ("fs-" + "a" * 8, "fs-" + "f" * 17),
+            ("fs-" + "a" * 7, "fs-" + "a" * 9, "fs-" + "a" * 16, "fs-" + "a" * 18),
+        ),
+        ("addresses_table", ("abc", "a" * 255), ("ab", "a" * 256)),
+        ("pitr_tables", (["abc"], ["a" * 255]), (["ab"], ["a" * 256])),
+    ],
+)
+def test_each_limit_from_both_sides(
+    name: str, accepted: tuple[Any, ...], refused: tuple[Any, ...]
+) -> None:
+    others: dict[str, Any] = {
+        "cold_after_days": "never",
+        "dr_cold_after_days": "never",
+        "lock_min_days": 1,
+        "lock_max_days": 36500,
+    }
+    if name == "lock_max_days":
+        others["lock_min_days"] = 30
+    if name.endswith("cold_after_days"):
+        others[name.replace("cold", "delete")] = 36500
+    for value in accepted:
+        an_environment(**{**others, name: value})
+    for value in refused:
+        with pytest.raises(ConfigurationError) as raised:
+            an_environment(**{**others, name: value})
+        assert [problem.setting for problem in raised.value.problems] == [f"prod.{name}"]
+
+
+@pytest.mark.parametrize("region", sorted(every_region()))
+def test_every_region_aws_has_is_accepted(region: str) -> None:
+    """As far as its own pattern goes; with us-west-2 it may not share a partition."""
+    try:
+        an_environment(region=region)
+    except ConfigurationError as error:
+        assert [problem.setting for problem in error.problems] == ["prod.dr_region"]  # noqa: PT017
+
+
+def test_a_table_name_may_hold_all_that_dynamodb_allows() -> None:
+    name = "Cabal_addresses.2-b"
+    assert an_environment(addresses_table=name).addresses_table == name
+
+
+def test_backup_off_needs_no_mailstore() -> None:
+    assert an_environment(backup=False, mailstore_file_system_id="").backup is False
+
+
+def test_the_order_of_pitr_tables_is_kept() -> None:
+    assert an_environment(pitr_tables=["zzz", "aaa"]).pitr_tables == ("zzz", "aaa")
+
+
+def test_a_mailstore_is_taken_as_it_is_written() -> None:
+    (environment,) = read_environments(a_context())
+    assert environment.mailstore_file_system_id == MAILSTORE == "fs-0123456789abcdef0"
