@@ -50,7 +50,7 @@ $(AWSCLI)/ready: tests/tools/awscli.txt
 
 ## Checks -------------------------------------------------------------------------------
 
-.PHONY: lint types unit check test
+.PHONY: lint types unit check test checkov
 lint: $(READY)
 	ruff check .
 	ruff format --check .
@@ -64,8 +64,16 @@ unit: $(READY)
 
 check: lint types unit ## lint, types, unit and synth tests: under a minute
 
-test: lint types $(CHECKOV)/ready $(AWSCLI)/ready ## everything
-	python -m pytest --numprocesses 2 --dist loadfile
+test: lint types checkov $(AWSCLI)/ready ## everything
+	python -m pytest --quiet --numprocesses 2 --dist loadfile
+
+checkov: synth $(CHECKOV)/ready
+	$(CHECKOV)/bin/checkov --directory cdk.out --framework cloudformation --compact --quiet \
+		--skip-download
+
+.PHONY: bench
+bench: $(READY) $(AWSCLI)/ready ## measurements: what is fast and what is not
+	python -m tests.bench.bench_sandbox
 
 .PHONY: snapshots
 snapshots: $(READY) ## write the template snapshots anew, for review with git diff

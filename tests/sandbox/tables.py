@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from tests.sandbox.backup import coverage, readings
@@ -16,9 +15,9 @@ def with_tables(text: str) -> str:
         ("readings", readings.as_markdown()),
         ("operations", coverage.as_markdown()),
     ):
-        begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-        section = f"{begin}\n{table.strip()}\n{end}"
-        text = re.sub(f"{begin}.*?{end}", lambda _, new=section: new, text, flags=re.DOTALL)
+        before, begin, rest = text.partition(f"<!-- {name} -->\n")
+        _, end, after = rest.partition(f"<!-- /{name} -->\n")
+        text = f"{before}{begin}{table.strip()}\n{end}{after}"
     return text
 
 

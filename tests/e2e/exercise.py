@@ -1,0 +1,62 @@
+"""The yearly exercise, done with AWS Backup itself: one restore of each kind."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from tests.sandbox.client import ACCOUNT, Sandbox
+from tests.sandbox.deployment import Deployment
+
+VAULT = "cabal-backup"
+ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/cabal-backup-role"
+RESTORED_TABLE = "cabal-addresses-restored"
+
+
+def exercise_restores(deployment: Deployment) -> None:
+    """Restore the newest point of the table and of the mailstore, then clear away the results."""
+    sandbox = deployment.sandbox
+    jobs = [
+        _restore(sandbox, "DynamoDB", {"targetTableName": RESTORED_TABLE}),
+        _restore(
+            sandbox,
+            "EFS",
+            {
+                "file-system-id": deployment.cabal.file_system_id,
+                "newFileSystem": "true",
+                "Encrypted": "true",
+                "PerformanceMode": "generalPurpose",
+                "CreationToken": "exercise",
+            },
+        ),
+    ]
+    sandbox.advance_to(sandbox.now() + timedelta(hours=2))
+    backup = sandbox.client("backup")
+    table, file_system = (_created(backup.describe_restore_job(RestoreJobId=job)) for job in jobs)
+    sandbox.client("dynamodb").delete_table(TableName=table.rpartition("/")[2])
+    sandbox.client("efs").delete_file_system(FileSystemId=file_system.rpartition("/")[2])
+
+
+def newest_point(
+    sandbox: Sandbox, resource_type: str, *, vault: str = VAULT, region: str = "us-west-1"
+) -> str:
+    """The ARN of the newest recovery point of DynamoDB or EFS in a vault."""
+    points = sandbox.client("backup", region).list_recovery_points_by_backup_vault(
+        BackupVaultName=vault, ByResourceType=resource_type
+    )["RecoveryPoints"]
+    return str(max(points, key=lambda point: point["CreationDate"])["RecoveryPointArn"])
+
+
+def _restore(sandbox: Sandbox, resource_type: str, metadata: dict[str, str]) -> str:
+    job: str = sandbox.client("backup").start_restore_job(
+        RecoveryPointArn=newest_point(sandbox, resource_type),
+        IamRoleArn=ROLE_ARN,
+        ResourceType=resource_type,
+        Metadata=metadata,
+    )["RestoreJobId"]
+    return job
+
+
+def _created(job: dict[str, Any]) -> str:
+    assert job["Status"] == "COMPLETED", job
+    return str(job["CreatedResourceArn"])

@@ -1,0 +1,106 @@
+"""Every command in the README and the documents is run, as it stands there."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.exercise import exercise_restores
+from tests.sandbox.deployment import PROJECT, Deployment, aws_cli
+
+DOCUMENTS = ("README.md", "docs/status.md", "docs/points.md", "tests/sandbox/README.md")
+
+RUN_ELSEWHERE = {
+    "make test": "it is what runs this",
+    "make demo": "tests/e2e/test_demo.py",
+    "make sandbox": "tests/e2e/test_demo.py",
+}
+
+BLOCK = re.compile(r"^```sh\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
+
+
+def commands(document: str) -> list[str]:
+    """What a reader would type, line by line; a comment at the end of a line is not typed."""
+    text = (PROJECT / document).read_text(encoding="utf-8")
+    lines = "\n".join(BLOCK.findall(text)).replace("\\\n", " ").splitlines()
+    return [line.split("  #")[0].strip() for line in lines if line.strip()]
+
+
+def test_every_document_with_commands_is_run_here_or_has_a_test_of_its_own() -> None:
+    with_commands = {
+        str(path.relative_to(PROJECT))
+        for path in [
+            PROJECT / "README.md",
+            *PROJECT.glob("docs/**/*.md"),
+            *PROJECT.glob("tests/**/*.md"),
+        ]
+        if BLOCK.search(path.read_text(encoding="utf-8"))
+    }
+    runbooks = {name for name in with_commands if name.startswith("docs/runbooks/")}
+    assert with_commands - runbooks == set(DOCUMENTS)
+
+
+@pytest.fixture
+def checkout(deployed: Deployment, tmp_path: Path) -> Path:
+    """The project as an operator has it: its files, and the settings that git does not hold."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=PROJECT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (PROJECT / name).is_file():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            # With its times: make shall find the environment as up to date as it is here.
+            shutil.copy2(PROJECT / name, tmp_path / name)
+    for made in (".venv", ".venv-awscli", "node_modules"):
+        if (PROJECT / made).exists():
+            (tmp_path / made).symlink_to(PROJECT / made)
+    settings = {
+        "development.backup": True,
+        "development.mailstore_file_system_id": deployed.cabal.file_system_id,
+    }
+    (tmp_path / "cdk.context.json").write_text(json.dumps(settings))
+    return tmp_path
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_its_commands_work(deployed: Deployment, checkout: Path, document: str) -> None:
+    # The commands look at the machine's clock, so the sandbox catches up with it.
+    deployed.sandbox.advance_to(datetime.now(UTC))
+    exercise_restores(deployed)
+    environment = {
+        **deployed.sandbox.environ(),
+        "PATH": os.pathsep.join([str(Path(aws_cli()).parent), os.environ["PATH"]]),
+        # There is nobody to ask here.
+        "ARGS": "--require-approval never" if document == "README.md" else "",
+        "COLUMNS": "120",
+    }
+    for command in commands(document):
+        if command in RUN_ELSEWHERE:
+            continue
+        ended = subprocess.run(
+            ["bash", "-c", command],
+            cwd=checkout,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert ended.returncode == 0, f"$ {command}\n{ended.stdout}\n{ended.stderr}"
+        assert ended.stdout or ended.stderr, f"$ {command} said nothing"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_there_are_commands_to_run(document: str) -> None:
+    assert commands(document)

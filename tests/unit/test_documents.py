@@ -1,0 +1,52 @@
+"""What the documents point at is there: tests, files, headings."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    ROOT / "tests" / "sandbox" / "README.md",
+]
+
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
+TEST = re.compile(r"`((?:unit|synth|e2e)/[\w/]+\.py)(?:::(\w+))?`")
+
+
+def _headings(document: Path) -> set[str]:
+    """The anchors GitHub gives the headings of a document."""
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")
+        for heading in re.findall(r"^#+ (.+)$", document.read_text("utf-8"), flags=re.MULTILINE)
+    }
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(document: Path) -> None:
+    for target, anchor in LINK.findall(document.read_text("utf-8")):
+        file = (document.parent / target).resolve() if target else document
+        assert file.exists(), f"{target} is not there"
+        if anchor:
+            assert anchor in _headings(file), f"{target}#{anchor} is not there"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_tests_that_are_named_exist(document: Path) -> None:
+    for file, function in TEST.findall(document.read_text("utf-8")):
+        path = ROOT / "tests" / file
+        assert path.is_file(), f"{file} is not there"
+        if function:
+            assert f"def {function}(" in path.read_text("utf-8"), f"{file} has no {function}"
+
+
+def test_the_readme_names_a_test_for_every_promise_of_the_templates() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    for promise in ("S01", "S02", "S03", "S04", "S05", "S06", "S07", "S08", "S09", "S26"):
+        (row,) = re.findall(rf"^\| {promise}\b.*$", text, flags=re.MULTILINE)
+        assert TEST.search(row), f"{promise} has no test"
