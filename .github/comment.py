@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 MAX_CHARACTERS = 60_000
-"""GitHub takes 65,536 characters for a comment."""
+"""GitHub takes 65,536 characters for a comment; the rest is for the summary."""
 
 
 def comment(environment: str, diff: str) -> str:
@@ -19,11 +19,12 @@ def comment(environment: str, diff: str) -> str:
         return f"### `cdk diff`: {environment}\n\nNo diff was made; see the log of the job.\n"
     # Whatever the diff holds, it cannot end the block it stands in.
     fence = "`" * max(3, max((len(run) for run in re.findall(r"`+", text)), default=0) + 1)
-    if len(text) > MAX_CHARACTERS:
-        text = text[:MAX_CHARACTERS] + "\n… cut here; the log of the job has all of it"
+    shown = marked(text)
+    if len(shown) > MAX_CHARACTERS:
+        shown = shown[:MAX_CHARACTERS] + "\n… cut here; the log of the job has all of it"
     return (
         f"### `cdk diff`: {environment}\n\n{summary(text)}\n\n"
-        f"<details><summary>The whole diff</summary>\n\n{fence}diff\n{marked(text)}\n{fence}\n\n"
+        f"<details><summary>The whole diff</summary>\n\n{fence}diff\n{shown}\n{fence}\n\n"
         "</details>\n"
     )
 
@@ -45,7 +46,7 @@ def summary(text: str) -> str:
     ]
     if dangers:
         lines += ["", "Look twice at what would be replaced or removed:", ""]
-        lines += [f"- `{danger.replace('`', '')}`" for danger in dangers[:20]]
+        lines += [f"- `{danger.replace('`', '')[:150]}`" for danger in dangers[:20]]
     return "\n".join(lines)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from tests.e2e.promises.vaults import VAULTS, backup
 from tests.sandbox.client import PRIMARY_REGION
-from tests.sandbox.deployment import DR_REGION, Deployment
+from tests.sandbox.deployment import DR_REGION, PROJECT, Deployment
 
 PREFERENCES = ("ResourceTypeOptInPreference", "ResourceTypeManagementPreference")
 
@@ -18,9 +21,36 @@ def test_a_second_deployment_changes_nothing(deployed: Deployment) -> None:
 
 
 def test_a_changed_setting_shows_in_the_diff_and_only_there(deployed: Deployment) -> None:
-    said = deployed.diff(delete_after_days=364, lock_max_days=365)
+    said = deployed.diff(delete_after_days=364)
     assert "DeleteAfterDays" in said
     assert "Number of stacks with differences: 1" in said
+    comment = subprocess.run(
+        [sys.executable, ".github/comment.py", "development", "/dev/stdin"],
+        cwd=PROJECT,
+        input=said,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "**1 stack(s) would change.**" in comment.stdout
+
+
+def test_another_mailstore_replaces_the_selection_and_nothing_else(deployed: Deployment) -> None:
+    """S22 ends with it: the new file system takes the place of the old one in the plan."""
+    deployed.deploy(mailstore_file_system_id="fs-0123456789abcdef0")
+    client = backup(deployed)
+    (plan,) = client.list_backup_plans()["BackupPlansList"]
+    (selection,) = client.list_backup_selections(BackupPlanId=plan["BackupPlanId"])[
+        "BackupSelectionsList"
+    ]
+    selected = client.get_backup_selection(
+        BackupPlanId=plan["BackupPlanId"], SelectionId=selection["SelectionId"]
+    )["BackupSelection"]
+    assert selected["SelectionName"] == "cabal-backup"
+    assert set(selected["Resources"]) == {
+        deployed.cabal.addresses_table_arn,
+        "arn:aws:elasticfilesystem:us-west-1:123456789012:file-system/fs-0123456789abcdef0",
+    }
 
 
 @pytest.mark.parametrize(("region", "vault"), VAULTS)
