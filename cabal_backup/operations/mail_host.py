@@ -1,0 +1,2011 @@
+"""What is done on the mail host itself to bring restored mail back.
+
+AWS Backup restores files of the mailstore into a directory of their own,
+`aws-backup-restore_<datetime>` at the root of a file system. The rest is files moving
+from one directory to another, on a host that mounts that file system:
+
+    python3 mail_host.py mailbox merge alice
+    python3 mail_host.py mailstore promote --mount /mnt/new
+
+This is one file, of Python 3.9 or newer and its standard library, so that it can be
+copied to such a host as it is (`cabal-backup mailbox script` prints it). Both commands
+look, show a plan, and carry it out when told to; both can be killed at any moment and
+run again.
+
+It runs as root among files that a user controls. So every directory is opened relative
+to its parent and never through a symbolic link; nothing is ever overwritten; a file gets
+its owner through a descriptor, before it can be seen in the mailbox. A message moves by
+link(2), then unlink(2): of the calls that refuse to overwrite, these are the ones NFS has.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import binascii
+import contextlib
+import dataclasses
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import re
+import stat
+import struct
+import sys
+import threading
+import time
+import zlib
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import IO, Any, NamedTuple, Optional
+
+EXIT_DONE = 0
+"""Done, or nothing to do."""
+
+EXIT_LEFT = 1
+"""Done, but something could not be restored and was left where it was; it is listed."""
+
+EXIT_REFUSED = 2
+"""Refused, or asked wrongly; nothing was changed."""
+
+EXIT_STOPPED = 3
+"""Stopped half-way, nothing lost: mend what the message says and run it again."""
+
+EXIT_NOT_CONFIRMED = 4
+"""The plan was shown and not agreed to; nothing was changed."""
+
+EXIT_INTERRUPTED = 130
+"""Ctrl-C; nothing lost: run it again."""
+
+RECOVERY = re.compile(r"aws-backup-restore_[0-9A-Za-z.:_-]+\Z")
+QUEUES = ("smtp-queue", "smtp-in-queue")
+WHY_NOT_QUEUES = "sendmail's queues as they were then: alive again, they send old mail again"
+
+_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@+-]{0,127}\Z")
+_BATCH = 512
+"""Messages moved by one task: the directories are opened and checked once for each."""
+
+_DEPTH = 64
+"""Directories in each other that a cleanup follows: more is no mailbox."""
+
+
+class Refused(Exception):
+    """This will not be done; nothing was changed."""
+
+
+class Stopped(Exception):
+    """It cannot go on, for a reason that concerns more than one message."""
+
+
+# --------------------------------------------------------------------------------------
+# Names, as people see them
+# --------------------------------------------------------------------------------------
+
+
+def shown(name: str) -> str:
+    """A file's name fit for a terminal: control characters and stray bytes escaped."""
+    return "".join(map(_shown_character, name))
+
+
+def _shown_character(character: str) -> str:
+    if character == "\\":
+        return "\\\\"
+    if character.isprintable():
+        return character
+    if "\udc80" <= character <= "\udcff":  # a byte that is no UTF-8, see os.fsdecode
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def folder_name(directory: str) -> str:
+    """What a mail client calls a Maildir++ directory: "" is INBOX, ".A.B" is A.B."""
+    return _decoded(directory[1:]) if directory else "INBOX"
+
+
+def _decoded(name: str) -> str:
+    """IMAP's modified UTF-7 (RFC 3501, 5.1.3) as text; unchanged if it is none."""
+
+    def plain(match: re.Match[str]) -> str:
+        if not match[1]:
+            return "&"
+        packed = match[1].replace(",", "/")
+        return base64.b64decode(packed + "=" * (-len(packed) % 4)).decode("utf-16-be")
+
+    try:
+        return re.sub(r"&([^-]*)-", plain, name)
+    except (ValueError, binascii.Error):
+        return name
+
+
+def _is_called(directory: str, asked: str) -> bool:
+    names = {directory[1:], folder_name(directory)} if directory else {"INBOX"}
+    if not directory:
+        asked = asked.upper()
+    return asked.replace("/", ".") in {name.replace("/", ".") for name in names}
+
+
+def _base(name: str) -> str:
+    """A message's identity: its file's name without the flags."""
+    return name.partition(":")[0]
+
+
+class Problem(NamedTuple):
+    """One reason for which files of one folder were left where they are."""
+
+    folder: str
+    reason: str
+    files: int
+    examples: tuple[str, ...]
+    """Names of up to three of the files."""
+
+    def __str__(self) -> str:
+        names = ", ".join(map(shown, self.examples))
+        more = ", …" if self.files > len(self.examples) else ""
+        return f"{shown(self.folder)}: {self.files} left: {self.reason} ({names}{more})"
+
+
+class _Problems:
+    """Counts problems, so that a million of them take no more room than a few."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str], list[Any]] = {}
+        self._lock = threading.Lock()
+
+    def add(self, directory: str, reason: str, name: str, count: int = 1) -> None:
+        with self._lock:
+            entry = self._found.setdefault((folder_name(directory), reason), [0, []])
+            entry[0] += count
+            if len(entry[1]) < 3:
+                entry[1].append(name)
+
+    def all(self) -> tuple[Problem, ...]:
+        with self._lock:
+            found = sorted(self._found.items())
+        return tuple(Problem(*key, count, tuple(names)) for key, (count, names) in found)
+
+
+# --------------------------------------------------------------------------------------
+# Directories, opened one level at a time and never through a link
+# --------------------------------------------------------------------------------------
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Inode(NamedTuple):
+    """Which file something is, whatever it is called."""
+
+    device: int
+    number: int
+
+
+def _inode(status: os.stat_result) -> Inode:
+    return Inode(status.st_dev, status.st_ino)
+
+
+def _lstat(name: str, parent: int) -> os.stat_result | None:
+    try:
+        return os.stat(name, dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+
+
+@contextlib.contextmanager
+def _opened(name: str, parent: int) -> Iterator[int]:
+    """A descriptor of the directory `name` in `parent`. OSError if it is anything else."""
+    descriptor = os.open(name, _DIRECTORY, dir_fd=parent)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _opened_mount(mount: str) -> Iterator[int]:
+    """A descriptor of the mount point. Its path is the operator's: links are followed."""
+    try:
+        descriptor = os.open(mount, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise Refused(f"{shown(mount)}: {error.strerror}. Say with --mount where it is.") from error
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _names(directory: int) -> list[str]:
+    with os.scandir(directory) as entries:
+        return sorted(entry.name for entry in entries)
+
+
+def _contents(name: str, parent: int, *, at_most: int = 1 << 20) -> bytes:
+    """What a small regular file of one name holds; nothing if it is anything else."""
+    try:
+        descriptor = os.open(name, _READ, dir_fd=parent)
+    except OSError:
+        return b""
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+            return b""
+        return file.read(at_most)
+
+
+def _remove_tree(
+    name: str, parent: int, pool: ThreadPoolExecutor | None = None, depth: int = 0
+) -> None:
+    """Remove a directory and all in it; a symbolic link in it goes, what it names stays."""
+    if depth > _DEPTH:
+        raise Stopped(f"{shown(name)}: more than {_DEPTH} directories in each other; left there.")
+    with _opened(name, parent) as directory:
+        files: list[str] = []
+        below: list[str] = []
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                is_directory = entry.is_dir(follow_symlinks=False)
+                (below if is_directory else files).append(entry.name)
+
+        def remove(names: Sequence[str]) -> None:
+            for file in names:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(file, dir_fd=directory)
+
+        batches = (files[at : at + _BATCH] for at in range(0, len(files), _BATCH))
+        list(map(remove, batches) if pool is None else pool.map(remove, batches))
+        for child in below:
+            _remove_tree(child, directory, pool, depth + 1)
+    os.rmdir(name, dir_fd=parent)
+
+
+# --------------------------------------------------------------------------------------
+# Many names in little room
+# --------------------------------------------------------------------------------------
+
+
+class Batch(NamedTuple):
+    """Names of messages of one folder, compressed: a million plain ones are 100 MB."""
+
+    place: str
+    """`new` or `cur`."""
+    size: int
+    packed: bytes
+
+    def names(self) -> list[str]:
+        """The names, in the order of the directory."""
+        return self.text().split("/")
+
+    def text(self) -> str:
+        """The names, with a "/" between them."""
+        return os.fsdecode(zlib.decompress(self.packed))
+
+
+def _packed(place: str, names: Iterable[str]) -> Iterator[Batch]:
+    """Batches of `names`; "/" separates them, which no name can hold."""
+    some: list[str] = []
+    for name in names:
+        some.append(name)
+        if len(some) == _BATCH:
+            yield Batch(place, _BATCH, zlib.compress(os.fsencode("/".join(some)), 1))
+            some.clear()
+    if some:
+        yield Batch(place, len(some), zlib.compress(os.fsencode("/".join(some)), 1))
+
+
+class _Index:
+    """Where each identity is in the recovery directory, in 32 bytes each.
+
+    Identities are kept as 128 bits of BLAKE2: nobody finds two alike.
+    """
+
+    _RECORD = struct.Struct("<16sQII")
+    _SHELVES = 1 << 12
+
+    def __init__(self) -> None:
+        self._shelves = [bytearray() for _ in range(self._SHELVES)]
+
+    @staticmethod
+    def _digest(identity: str) -> bytes:
+        name = identity.encode("utf-8", "surrogatepass")  # no two names become the same
+        return hashlib.blake2b(name, digest_size=16).digest()
+
+    def add(self, identity: str, folder: int, ordinal: int, inode: int) -> bool:
+        """Remember a message; whether the folder had one of that identity already."""
+        digest = self._digest(identity)
+        shelf = self._shelves[(digest[0] << 4) | (digest[1] >> 4)]
+        there = digest in shelf and any(match[0] == folder for match in self._on(shelf, digest))
+        shelf += self._RECORD.pack(digest, inode, folder, ordinal)
+        return there
+
+    def find(self, identity: str) -> list[tuple[int, int, int]]:
+        """(folder, ordinal, inode) of each message with that identity."""
+        digest = self._digest(identity)
+        shelf = self._shelves[(digest[0] << 4) | (digest[1] >> 4)]
+        return self._on(shelf, digest) if digest in shelf else []
+
+    def _on(self, shelf: bytearray, digest: bytes) -> list[tuple[int, int, int]]:
+        found = []
+        at = shelf.find(digest)
+        while at >= 0:
+            if at % self._RECORD.size == 0:
+                _, inode, folder, ordinal = self._RECORD.unpack_from(shelf, at)
+                found.append((folder, ordinal, inode))
+            at = shelf.find(digest, at + 1)
+        return found
+
+
+# --------------------------------------------------------------------------------------
+# Dovecot's own lists
+# --------------------------------------------------------------------------------------
+
+
+def _keywords(content: bytes) -> dict[int, str]:
+    """`dovecot-keywords`: which keyword the letters a to z stand for, by their number."""
+    found = {}
+    for line in content.split(b"\n"):
+        number, _, keyword = line.partition(b" ")
+        name = os.fsdecode(keyword)
+        if number.isdigit() and int(number) < 26 and name and name.isprintable():
+            found[int(number)] = name
+    return found
+
+
+def _keywords_file(keywords: dict[int, str]) -> bytes:
+    return b"".join(b"%d %s\n" % (n, os.fsencode(k)) for n, k in sorted(keywords.items()))
+
+
+_SUBSCRIPTIONS_2 = b"V\t2\n\n"
+
+
+def _is_subscribed(content: bytes, directory: str) -> bool:
+    return _subscription(content, directory) in content.split(b"\n")
+
+
+def _subscription(content: bytes, directory: str) -> bytes:
+    """The line for a folder in a `subscriptions` of the same version as `content`."""
+    name = os.fsencode(directory[1:])
+    newer = not content or content.startswith(_SUBSCRIPTIONS_2)
+    return name.replace(b".", b"\t") if newer else name
+
+
+def _subscribed(content: bytes, directory: str) -> bytes:
+    """`content` with the folder in it."""
+    if not content:
+        content = _SUBSCRIPTIONS_2
+    if not content.endswith(b"\n"):
+        content += b"\n"
+    return content + _subscription(content, directory) + b"\n"
+
+
+def _other_identities(folder: int) -> dict[str, str]:
+    """Base name to GUID, for the messages whose GUID is not their base name.
+
+    Dovecot keeps the base name when it moves a message. Only where a folder has had that
+    name before (moved away and back), the message gets a new one and its old one is kept
+    in `dovecot-uidlist`: `5 G<guid> :<name>`.
+    """
+    found: dict[str, str] = {}
+    for lines in _uidlist(folder):
+        if b" G" in lines:
+            found.update(_guids(lines.split(b"\n")))
+    return found
+
+
+def _uidlist(folder: int) -> Iterator[bytes]:
+    """`dovecot-uidlist`, some whole lines at a time; nothing if there is none."""
+    try:
+        descriptor = os.open("dovecot-uidlist", _READ, dir_fd=folder)
+    except OSError:
+        return
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return
+        rest = b""
+        while chunk := file.read(1 << 18):
+            lines, _, rest = (rest + chunk).rpartition(b"\n")
+            rest = rest[-4096:]  # no line is longer; a file without lines is none of Dovecot's
+            yield lines
+
+
+def _guids(lines: Iterable[bytes]) -> Iterator[tuple[str, str]]:
+    for line in lines:
+        facts, _, name = line.partition(b" :")
+        for fact in facts.split(b" ")[1:]:
+            if name and fact.startswith(b"G") and len(fact) > 1:
+                yield _base(os.fsdecode(name)), os.fsdecode(fact[1:])
+
+
+# --------------------------------------------------------------------------------------
+# Look: what is in the two trees
+# --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Where:
+    """The two trees: `<mount>/<recovery>/<user>/Maildir` and `<mount>/<user>/Maildir`."""
+
+    mount: str
+    recovery: str
+    user: str
+
+
+def find_recovery(mount: str, user: str, recovery: str | None = None) -> Where:
+    """The recovery directory that holds `user`: the only one, or the one named.
+
+    Raises Refused for a name that is no user's, and if there is none or more than one.
+    """
+    if not _USER.match(user) or user in QUEUES or user.startswith("aws-backup-"):
+        raise Refused(f"{shown(user)!r} is no user's name: one directory at the mount's root.")
+    if recovery is not None and not RECOVERY.match(recovery):
+        raise Refused(f"{shown(recovery)!r} is no recovery directory: aws-backup-restore_….")
+    with _opened_mount(mount) as root:
+        there = [name for name in _names(root) if RECOVERY.match(name)]
+        candidates = there if recovery is None else [name for name in there if name == recovery]
+        holding = [name for name in candidates if _holds(root, name, user)]
+    if len(holding) == 1:
+        return Where(mount, holding[0], user)
+    if holding:
+        raise Refused(f"More than one restore holds {user}: {', '.join(holding)}. Say --recovery.")
+    seen = f"There is {', '.join(there)}." if there else "There is no aws-backup-restore_… at all."
+    raise Refused(
+        f"No recovery directory with {user} in it under {shown(mount)}. {seen} Has the restore "
+        "job completed, and into this file system?"
+    )
+
+
+def _holds(root: int, recovery: str, user: str) -> bool:
+    try:
+        with _opened(recovery, root) as directory:
+            return _lstat(user, directory) is not None
+    except OSError:
+        return False
+
+
+class _Trees:
+    """The directories at the top of both trees, open; and a check that they still are."""
+
+    def __init__(self, where: Where, stack: contextlib.ExitStack) -> None:
+        self.where = where
+        self._stack = stack
+        self._links: list[tuple[int, str, Inode]] = []
+        self.mount = stack.enter_context(_opened_mount(where.mount))
+        self.device = os.fstat(self.mount).st_dev
+        try:
+            self.recovery = self._enter(where.recovery, self.mount)
+            self.recovered_home = self._enter(where.user, self.recovery)
+            self.recovered = self._enter_if_there("Maildir", self.recovered_home)
+        except OSError as error:
+            raise Refused(
+                f"{where.recovery}/{where.user}/Maildir is not one plain directory in the other: "
+                f"{error.strerror}."
+            ) from error
+        try:
+            self.home = self._enter_if_there(where.user, self.mount)
+            self.live = None if self.home is None else self._enter_if_there("Maildir", self.home)
+        except OSError as error:
+            raise Refused(
+                f"{shown(where.mount)}/{where.user}/Maildir is not a plain directory in a plain "
+                f"home: {error.strerror}. Nothing is done through links."
+            ) from error
+
+    def _enter_if_there(self, name: str, parent: int) -> int | None:
+        return None if _lstat(name, parent) is None else self._enter(name, parent)
+
+    def _enter(self, name: str, parent: int) -> int:
+        descriptor = self._stack.enter_context(_opened(name, parent))
+        inode = _inode(os.fstat(descriptor))
+        if inode.device != self.device:
+            raise OSError(errno.EXDEV, f"{name} is on another file system")
+        self._links.append((parent, name, inode))
+        return descriptor
+
+    def enter_made(self) -> None:
+        """Open the home and the Maildir that were made since."""
+        self.home = self._enter(self.where.user, self.mount) if self.home is None else self.home
+        self.live = self._enter("Maildir", self.home) if self.live is None else self.live
+
+    def check(self) -> None:
+        """Raise Stopped if any of the directories has been replaced or taken away."""
+        for parent, name, inode in self._links:
+            status = _lstat(name, parent)
+            if status is None or _inode(status) != inode:
+                raise Stopped(
+                    f"{name} of {self.where.user} was replaced while this ran: somebody else is "
+                    "at work here. Find out who, then run this again."
+                )
+
+    @contextlib.contextmanager
+    def folder(self, directory: str, top: int) -> Iterator[int]:
+        """A folder of a Maildir, open; `top` itself for INBOX."""
+        if not directory:
+            yield top
+        else:
+            with _opened(directory, top) as descriptor:
+                if os.fstat(descriptor).st_dev != self.device:
+                    raise OSError(errno.EXDEV, "on another file system")
+                yield descriptor
+
+
+class _Folder:
+    """One folder of the recovery directory, while it is looked at."""
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+        self.batches: list[Batch] = []
+        self.keywords: dict[int, str] = {}
+        self.subscribed = False
+        self.exists = False
+        """Whether the mailbox has it, too."""
+        self.here = bytearray()
+        """For each message: _MISSING, _PRESENT, … in the same folder today."""
+        self.elsewhere = array("i")
+        """For each message: 0, or the number of another folder that has it today."""
+
+
+_MISSING, _PRESENT, _LINKED, _TWIN = 0, 1, 2, 3
+"""Not in the mailbox's folder; there; there, and the same file (a run was stopped between
+link and unlink); missing, but by another name in the recovery already (a backup is not
+taken in one instant: it can see a message in `new`, and in `cur` a little later)."""
+
+_PLACES = ("cur", "new")
+
+
+@dataclass
+class Survey:
+    """What `look` found: the input of `plan_merge`, and of no use after it."""
+
+    where: Where
+    folders: list[_Folder]
+    live_folders: list[str]
+    uid: int | None
+    """Of the home directory; None without one."""
+    gid: int | None
+    directory_mode: int
+    unfinished: bool
+    """Whether an earlier merge was stopped before its end."""
+    problems: tuple[Problem, ...]
+    notes: tuple[str, ...]
+
+
+def look(where: Where, *, threads: int = 16) -> Survey:
+    """Read the directories of both trees, once, and compare them. Changes nothing.
+
+    Raises Refused if the top of either tree is not made of plain directories.
+    """
+    problems = _Problems()
+    notes: list[str] = []
+    index = _Index()
+    with contextlib.ExitStack() as stack:
+        trees = _Trees(where, stack)
+        pool = stack.enter_context(ThreadPoolExecutor(threads))
+        folders = [_Folder(directory) for directory in _folders(trees.recovered, problems)]
+        list(
+            pool.map(
+                lambda number: _look_at_recovered(trees, folders[number], number, index, problems),
+                range(len(folders)),
+            )
+        )
+        live_folders = _LookAtLive(trees, pool, folders, index, problems).run(notes)
+        home = None if trees.home is None else os.fstat(trees.home)
+        model = home if trees.live is None else os.fstat(trees.live)
+        mode = 0o700 if model is None else stat.S_IMODE(model.st_mode) & 0o2777
+        unfinished = _lstat(_workshop_name(where), trees.recovery) is not None
+    return Survey(
+        where=where,
+        folders=folders,
+        live_folders=live_folders,
+        uid=None if home is None else home.st_uid,
+        gid=None if home is None else home.st_gid,
+        directory_mode=mode | 0o700,
+        unfinished=unfinished,
+        problems=problems.all(),
+        notes=tuple(notes),
+    )
+
+
+def _folders(maildir: int | None, problems: _Problems | None = None) -> list[str]:
+    """Directories of the folders of a Maildir: "" for INBOX, then .A, .A.B, …"""
+    if maildir is None:
+        return []
+    found = [""]
+    with os.scandir(maildir) as entries:
+        for entry in entries:
+            if not entry.name.startswith(".") or entry.name.startswith(".."):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                found.append(entry.name)
+            elif problems is not None and not entry.is_file(follow_symlinks=False):
+                problems.add(entry.name, "a folder that is no directory", entry.name)
+    return sorted(found)
+
+
+def _messages(folder: int, place: str) -> Iterator[tuple[str, int, bool]]:
+    """(name, inode, whether it is a regular file) of what is in `new` or `cur`."""
+    with _opened(place, folder) as directory, os.scandir(directory) as entries:
+        for entry in entries:
+            if not entry.name.startswith("."):
+                yield entry.name, entry.inode(), entry.is_file(follow_symlinks=False)
+
+
+def _look_at_recovered(
+    trees: _Trees, found: _Folder, number: int, index: _Index, problems: _Problems
+) -> None:
+    assert trees.recovered is not None
+
+    def readable(folder: int, place: str) -> Iterator[tuple[str, int, bool]]:
+        try:
+            yield from _messages(folder, place)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            problems.add(found.directory, f"cannot be read: {error.strerror}", place)
+
+    def remembered(folder: int, place: str) -> Iterator[str]:
+        for name, inode, regular in readable(folder, place):
+            if not regular:
+                problems.add(found.directory, "not a regular file", name)
+                continue
+            identity = _base(name)
+            twin = index.add(identity, number, len(found.here), inode)
+            if identity in others:
+                index.add(others[identity], number, len(found.here), inode)
+            found.here.append(_TWIN if twin else _MISSING)
+            yield name
+
+    try:
+        with trees.folder(found.directory, trees.recovered) as folder:
+            found.keywords = _keywords(_contents("dovecot-keywords", folder))
+            others = _other_identities(folder)
+            for place in _PLACES:
+                found.batches += _packed(place, remembered(folder, place))
+    except OSError as error:
+        problems.add(found.directory, f"cannot be read: {error.strerror}", found.directory)
+    found.elsewhere = array("i", bytes(4 * len(found.here)))
+    if found.directory:
+        content = _contents("subscriptions", trees.recovered)
+        found.subscribed = _is_subscribed(content, found.directory)
+
+
+class _LookAtLive:
+    """Marks in the folders of the recovery what the mailbox has today.
+
+    A directory that changes while it is read may not show a file that is renamed just then
+    (Dovecot renames to change flags), and a missed message would come back twice. So what
+    changed is read again, until all directories have been read unchanged.
+    """
+
+    def __init__(
+        self,
+        trees: _Trees,
+        pool: ThreadPoolExecutor,
+        folders: list[_Folder],
+        index: _Index,
+        problems: _Problems,
+    ) -> None:
+        self._trees = trees
+        self._pool = pool
+        self._folders = folders
+        self._index = index
+        self._problems = problems
+        self._numbers: dict[str, int] = {}
+
+    def run(self, notes: list[str]) -> list[str]:
+        """The folders of the mailbox, as they are numbered in `elsewhere`."""
+        seen: dict[str, tuple[int, ...]] = {}
+        for _ in range(8):
+            now = self._changed_at()
+            changed = [directory for directory in now if now[directory] != seen.get(directory)]
+            if not changed:
+                break
+            for directory in changed:
+                self._numbers.setdefault(directory, len(self._numbers))
+            list(self._pool.map(self._look, changed))
+            seen.update(now)
+        else:
+            notes.append("The mailbox never stood still: what moved just now may come back twice.")
+        for found in self._folders:
+            found.exists = found.directory in seen
+        marks = set().union(*(found.elsewhere for found in self._folders))
+        marked = [f for f in self._folders if self._numbers.get(f.directory, -1) + 1 in marks - {0}]
+        list(self._pool.map(self._unmark_copies, marked))
+        return list(self._numbers)
+
+    def _unmark_copies(self, found: _Folder) -> None:
+        """Take back the marks that a message is in this folder now, if it was then, too.
+
+        Its file need not be in the recovery any more: an earlier run may have moved it from
+        there. Dovecot's own list still has it. (A copy in Dovecot has its original's name.)
+        """
+        number = self._numbers[found.directory] + 1
+        assert self._trees.recovered is not None
+        with self._trees.folder(found.directory, self._trees.recovered) as folder:
+            for lines in _uidlist(folder):
+                for line in lines.split(b"\n"):
+                    name = os.fsdecode(line.partition(b" :")[2])
+                    for other, ordinal, _ in self._index.find(_base(name)) if name else ():
+                        if self._folders[other].elsewhere[ordinal] == number:
+                            self._folders[other].elsewhere[ordinal] = 0
+
+    def _changed_at(self) -> dict[str, tuple[int, ...]]:
+        """When `new` and `cur` of each folder were last changed."""
+        directories = _folders(self._trees.live)
+        times = self._pool.map(self._times, directories)
+        return {directory: next(times) for directory in directories}
+
+    def _times(self, directory: str) -> tuple[int, ...]:
+        assert self._trees.live is not None
+        times = []
+        for place in _PLACES:
+            with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+                folder = stack.enter_context(self._trees.folder(directory, self._trees.live))
+                times.append(os.fstat(stack.enter_context(_opened(place, folder))).st_mtime_ns)
+        return tuple(times)
+
+    def _look(self, directory: str) -> None:
+        assert self._trees.live is not None
+        try:
+            with self._trees.folder(directory, self._trees.live) as folder:
+                others = _other_identities(folder)
+                # `new` first: a message goes from there to `cur`, never the other way.
+                for place in reversed(_PLACES):
+                    with contextlib.suppress(FileNotFoundError):
+                        for name, inode, regular in _messages(folder, place):
+                            identity = _base(name)
+                            if regular:
+                                self._mark(identity, directory, inode)
+                            if regular and identity in others:
+                                self._mark(others[identity], directory, inode)
+        except FileNotFoundError:
+            pass  # deleted meanwhile: the next round will not find it
+        except OSError as error:
+            self._problems.add(directory, f"in the mailbox: {error.strerror}", directory)
+
+    def _mark(self, identity: str, directory: str, inode: int) -> None:
+        """Mark the recovered messages that are this one.
+
+        If it was in this folder at the time of the backup, too, then it is a copy that
+        stayed, and says nothing about copies in other folders.
+        """
+        matches = self._index.find(identity)
+        here = [match for match in matches if self._folders[match[0]].directory == directory]
+        for folder, ordinal, recovered_inode in here:
+            linked = inode == recovered_inode
+            self._folders[folder].here[ordinal] = _LINKED if linked else _PRESENT
+        if not here:
+            for folder, ordinal, _ in matches:
+                self._folders[folder].elsewhere[ordinal] = self._numbers[directory] + 1
+
+
+# --------------------------------------------------------------------------------------
+# Plan: what will be moved
+# --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FolderPlan:
+    """What happens to one folder of the recovery directory."""
+
+    directory: str
+    exists: bool
+    """Whether the mailbox has it."""
+    make: bool
+    """Whether it will be created."""
+    subscribe: bool
+    present: int
+    """Messages that the mailbox has in this folder, in whatever flag state; and second names."""
+    moved: tuple[tuple[str, int], ...]
+    """Messages that the mailbox has in another folder: (that folder, how many)."""
+    filtered: int
+    """Missing messages outside --since and --before."""
+    restore: tuple[Batch, ...] = field(repr=False)
+    finish: tuple[Batch, ...] = field(repr=False)
+    """Messages that an earlier run, stopped, had already put into the mailbox."""
+    keywords: tuple[tuple[str, str], ...] = ()
+    """(letter, keyword) of the flags a to z of the messages to restore."""
+    unnamed: str = ""
+    """Letters among these flags that the restored `dovecot-keywords` does not explain."""
+
+    @property
+    def name(self) -> str:
+        """The folder as a mail client shows it."""
+        return folder_name(self.directory)
+
+    @property
+    def missing(self) -> int:
+        """Messages that will be restored."""
+        return sum(batch.size for batch in self.restore)
+
+    @property
+    def changes(self) -> bool:
+        """Whether there is anything to do."""
+        return bool(self.restore or self.finish or self.make)
+
+
+@dataclass(frozen=True)
+class MergePlan:
+    """Everything `merge` will do; str() of it is for people."""
+
+    where: Where
+    uid: int
+    gid: int
+    directory_mode: int
+    make_home: bool
+    restore_moved: bool
+    unfinished: bool
+    """Whether an earlier merge was stopped before its end: it is tidied up after."""
+    folders: tuple[FolderPlan, ...]
+    problems: tuple[Problem, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def missing(self) -> int:
+        """Messages that will be restored."""
+        return sum(folder.missing for folder in self.folders)
+
+    @property
+    def changes(self) -> bool:
+        """Whether there is anything to do."""
+        return self.unfinished or any(folder.changes for folder in self.folders)
+
+    def __str__(self) -> str:
+        return "\n".join(_plan_lines(self))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The plan for --json: all but the messages' names."""
+        return {
+            "mount": self.where.mount,
+            "recovery": self.where.recovery,
+            "user": self.where.user,
+            "uid": self.uid,
+            "gid": self.gid,
+            "makes_home": self.make_home,
+            "restore": self.missing,
+            "folders": [
+                {
+                    "folder": folder.name,
+                    "restore": folder.missing,
+                    "present": folder.present,
+                    "moved": dict(folder.moved),
+                    "filtered": folder.filtered,
+                    "finish": sum(batch.size for batch in folder.finish),
+                    "create": folder.make,
+                    "subscribe": folder.subscribe,
+                }
+                for folder in self.folders
+            ],
+            "problems": [problem._asdict() for problem in self.problems],
+            "notes": list(self.notes),
+        }
+
+
+def _plan_lines(plan: MergePlan) -> Iterator[str]:
+    where = plan.where
+    yield (
+        f"Restore {plan.missing} messages of {where.user}, from {where.recovery} into "
+        f"{shown(where.mount)}/{where.user}/Maildir, owner {plan.uid}:{plan.gid}."
+    )
+    if plan.make_home:
+        yield f"{where.user} has no home directory there: it is made."
+    if plan.unfinished:
+        yield "An earlier merge was stopped before its end: this one finishes it."
+    yield f"  {'restore':>9} {'present':>9} {'moved':>9} {'filtered':>9}  folder"
+    for folder in plan.folders:
+        moved = sum(count for _, count in folder.moved)
+        what = [shown(folder.name)]
+        if folder.make:
+            what.append("(created)" if not folder.subscribe else "(created and subscribed)")
+        numbers = (folder.missing, folder.present, moved, folder.filtered)
+        yield "  " + " ".join(f"{number:>9}" for number in numbers) + "  " + " ".join(what)
+    for folder in plan.folders:
+        for to_folder, count in folder.moved:
+            then = "restored here as well" if plan.restore_moved else "left there"
+            yield f"  {count} of {shown(folder.name)} are in {shown(to_folder)} today: {then}."
+        if folder.unnamed:
+            yield f"  {shown(folder.name)}: nothing says what keywords {folder.unnamed} were: lost."
+    if any(folder.moved for folder in plan.folders) and not plan.restore_moved:
+        yield "  With --moved restore they come back to the folder they were in, too."
+    yield from (f"  {problem}" for problem in plan.problems)
+    yield from (f"  {note}" for note in plan.notes)
+
+
+def plan_merge(
+    survey: Survey,
+    *,
+    folders: Sequence[str] = (),
+    since: datetime | None = None,
+    before: datetime | None = None,
+    restore_moved: bool = False,
+    uid: int | None = None,
+    threads: int = 16,
+) -> MergePlan:
+    """What to move, given what was found.
+
+    `folders` are names as a mail client shows them; all, without. Dates are of delivery:
+    `since` is in the range, `before` is not. Raises Refused for a folder that was not
+    restored, and when the owner is unknown or cannot be set by this process.
+    """
+    where = survey.where
+    chosen = _choose(survey.folders, folders)
+    notes = list(survey.notes)
+    owner = survey.uid if uid is None else uid
+    group = survey.gid if uid is None else uid
+    if owner is None or group is None:
+        raise Refused(
+            f"{where.user} has no home under {shown(where.mount)}. Is this the mailstore's mount? "
+            "If the user is to have one again, give the OS uid (custom:osid) with --uid."
+        )
+    if owner == 0:
+        raise Refused(f"The home of {where.user} belongs to root. Give the OS uid with --uid.")
+    if os.geteuid() not in (0, owner):
+        raise Refused(f"Files have to be given to uid {owner}: run this as root.")
+    if survey.uid not in (None, owner):
+        notes.append(f"The home belongs to uid {survey.uid}, the messages will to {owner}.")
+    with contextlib.ExitStack() as stack:
+        trees = _Trees(where, stack)
+        pool = stack.enter_context(ThreadPoolExecutor(threads))
+        chooser = _Chooser(trees, pool, since, before, restore_moved)
+        plans = tuple(chooser.plan(found, survey.live_folders) for found in chosen)
+    return MergePlan(
+        where=where,
+        uid=owner,
+        gid=group,
+        directory_mode=survey.directory_mode,
+        make_home=survey.uid is None,
+        restore_moved=restore_moved,
+        unfinished=survey.unfinished,
+        folders=plans,
+        problems=survey.problems,
+        notes=tuple(notes),
+    )
+
+
+def _choose(folders: list[_Folder], asked: Sequence[str]) -> list[_Folder]:
+    for name in asked:
+        if not any(_is_called(found.directory, name) for found in folders):
+            there = ", ".join(shown(folder_name(found.directory)) for found in folders)
+            raise Refused(f"The restore has no folder {shown(name)!r}. It has: {there}.")
+    return [
+        found
+        for found in folders
+        if not asked or any(_is_called(found.directory, name) for name in asked)
+    ]
+
+
+class _Chooser:
+    """Chooses the messages of each folder that are to be restored."""
+
+    def __init__(
+        self,
+        trees: _Trees,
+        pool: ThreadPoolExecutor,
+        since: datetime | None,
+        before: datetime | None,
+        restore_moved: bool,
+    ) -> None:
+        self._trees = trees
+        self._pool = pool
+        self._since = since
+        self._before = before
+        self._restore_moved = restore_moved
+
+    def plan(self, found: _Folder, live_folders: list[str]) -> FolderPlan:
+        moved = Counter(
+            place
+            for ordinal, place in enumerate(found.elsewhere)
+            if place and not found.here[ordinal]
+        )
+        wanted = list(self._wanted(found))
+        restore = tuple(self._in_time(found, wanted))
+        letters = _letters(restore)
+        known = [(letter, found.keywords.get(ord(letter) - ord("a"))) for letter in letters]
+        filtered = sum(batch.size for batch in wanted) - sum(batch.size for batch in restore)
+        make = not found.exists and bool(restore or not (found.batches or self._has_dates))
+        return FolderPlan(
+            directory=found.directory,
+            exists=found.exists,
+            make=make,
+            subscribe=make and found.subscribed,
+            present=len(found.here) - found.here.count(_MISSING),
+            moved=tuple(
+                (folder_name(live_folders[n - 1]), count) for n, count in sorted(moved.items())
+            ),
+            filtered=filtered,
+            restore=restore,
+            finish=tuple(self._linked(found)),
+            keywords=tuple((letter, name) for letter, name in known if name is not None),
+            unnamed="".join(letter for letter, name in known if name is None),
+        )
+
+    @property
+    def _has_dates(self) -> bool:
+        return self._since is not None or self._before is not None
+
+    def _wanted(self, found: _Folder) -> Iterator[Batch]:
+        start = 0
+        for batch in found.batches:
+            here = found.here[start : start + batch.size]
+            elsewhere = found.elsewhere[start : start + batch.size]
+            start += batch.size
+            if not self._restore_moved and any(elsewhere):
+                here = bytearray(h or bool(e) for h, e in zip(here, elsewhere))  # noqa: B905
+            yield from _chosen(batch, here, _MISSING)
+
+    @staticmethod
+    def _linked(found: _Folder) -> Iterator[Batch]:
+        start = 0
+        for batch in found.batches:
+            yield from _chosen(batch, found.here[start : start + batch.size], _LINKED)
+            start += batch.size
+
+    def _in_time(self, found: _Folder, batches: Iterable[Batch]) -> Iterator[Batch]:
+        if not self._has_dates:
+            yield from batches
+            return
+        for batches_in_time in self._pool.map(
+            lambda batch: list(_packed(batch.place, self._names_in_time(found, batch))), batches
+        ):
+            yield from batches_in_time
+
+    def _names_in_time(self, found: _Folder, batch: Batch) -> Iterator[str]:
+        """Those whose file's mtime, which is the date of delivery, is in the range."""
+        assert self._trees.recovered is not None
+        since = float("-inf") if self._since is None else self._since.timestamp()
+        before = float("inf") if self._before is None else self._before.timestamp()
+        with (
+            self._trees.folder(found.directory, self._trees.recovered) as folder,
+            _opened(batch.place, folder) as directory,
+        ):
+            for name in batch.names():
+                status = _lstat(name, directory)
+                if status is not None and since <= status.st_mtime < before:
+                    yield name
+
+
+def _chosen(batch: Batch, states: bytearray, state: int) -> Iterator[Batch]:
+    """The part of a batch that is in that state; a batch of its own, or none."""
+    count = states.count(state)
+    if count == batch.size:
+        yield batch
+    elif count:
+        names = batch.names()
+        yield from _packed(batch.place, (n for n, s in zip(names, states) if s == state))  # noqa: B905
+
+
+_FLAGS = re.compile(r":2,([A-Za-z]+)")
+
+
+def _letters(batches: Iterable[Batch]) -> list[str]:
+    """The keyword flags (a to z) that any of the messages has."""
+    flags: set[str] = set()
+    for batch in batches:
+        flags.update(_FLAGS.findall(batch.text()))
+    return sorted(letter for letter in set("".join(flags)) if "a" <= letter <= "z")
+
+
+# --------------------------------------------------------------------------------------
+# Execute: the messages move
+# --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far it is."""
+
+    restored: int
+    of: int
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How it ended; the last event of `merge`."""
+
+    restored: int
+    finished: int
+    """Messages that an earlier run had put into the mailbox, now gone from the recovery."""
+    gone: int
+    """Messages that were no longer in the recovery directory when their turn came."""
+    problems: tuple[Problem, ...]
+    stopped: str | None
+    """Why it did not come to its end."""
+
+
+class _Tally(NamedTuple):
+    restored: int = 0
+    finished: int = 0
+    gone: int = 0
+
+    def plus(self, other: _Tally) -> _Tally:
+        return _Tally(
+            self.restored + other.restored, self.finished + other.finished, self.gone + other.gone
+        )
+
+
+_FATAL = {
+    errno.ENOSPC: "the file system is full",
+    errno.EDQUOT: "the quota is used up",
+    errno.EROFS: "the file system is read-only",
+    errno.ESTALE: "the file system went away",
+    errno.EMFILE: "too many open files",
+}
+
+
+def merge(plan: MergePlan, *, threads: int | None = None) -> Iterator[Progress | Finished]:
+    """Carry out the plan; yields Progress now and then, and Finished at the end.
+
+    `threads` None measures how long a call takes and chooses. Before anything is moved,
+    raises Refused when another merge of this user is running, and Stopped when nothing can
+    be written.
+    """
+    with contextlib.ExitStack() as stack:
+        trees = _Trees(plan.where, stack)
+        try:
+            workshop = stack.enter_context(_workshop(trees))
+        except OSError as error:
+            raise Stopped(f"{plan.where.recovery}: {error.strerror}.") from error
+        yield from _Merge(plan, trees, workshop, threads).run()
+
+
+def _workshop_name(where: Where) -> str:
+    return f".merging-{where.user}"
+
+
+@contextlib.contextmanager
+def _workshop(trees: _Trees) -> Iterator[int]:
+    """A directory of our own, where what the user shall have is made before he can see it.
+
+    The recovery directory is closed to all but us first: what is in it was the user's, and
+    may be changed by him otherwise. A lock keeps a second merge of the same user out.
+    """
+    if os.geteuid() == 0:
+        os.fchown(trees.recovery, 0, 0)
+        os.fchmod(trees.recovery, 0o700)
+    name = _workshop_name(trees.where)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(name, 0o700, dir_fd=trees.recovery)
+    with _opened(name, trees.recovery) as workshop:
+        if os.fstat(workshop).st_uid != os.geteuid():
+            raise Refused(f"{trees.where.recovery}/{name} is not ours. Look at it; remove it.")
+        lock = os.open("lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600, dir_fd=workshop)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            raise Refused(f"Another merge of {trees.where.user} is running.") from None
+        there = _lstat("lock", workshop)
+        if there is None or _inode(there) != _inode(os.fstat(lock)):
+            os.close(lock)
+            raise Refused(f"Another merge of {trees.where.user} has just ended. Look again.")
+        try:
+            yield workshop
+        finally:
+            with contextlib.suppress(OSError, Stopped):
+                _remove_tree(name, trees.recovery)
+            os.close(lock)
+
+
+class _Merge:
+    """One run of a plan."""
+
+    def __init__(self, plan: MergePlan, trees: _Trees, workshop: int, threads: int | None) -> None:
+        self._plan = plan
+        self._trees = trees
+        self._lists = _Keeper(plan, trees, workshop)
+        self._threads = threads
+        self._problems = _Problems()
+        self._stopped: str | None = None
+
+    def run(self) -> Iterator[Progress | Finished]:
+        total = _Tally()
+        for tally in self._tallies():
+            total = total.plus(tally)
+            yield Progress(total.restored, self._plan.missing)
+        if self._stopped is None:
+            self._guarded("", self._trees.check)
+        yield Finished(*total, self._problems.all(), self._stopped)
+
+    def _tallies(self) -> Iterator[_Tally]:
+        self._guarded("", self._lists.make_home)
+        self._guarded("", self._lists.take_back_locks)
+        if self._stopped is not None:
+            return
+        tasks = self._tasks()
+        if not tasks:
+            return
+        threads = self._threads
+        if threads is None:
+            tasks, first = self._with_a_first_few(tasks)
+            started = time.perf_counter()
+            tally = self._task(*first)
+            yield tally
+            calls = 3 * (tally.restored + tally.finished) or 1
+            threads = _threads_for((time.perf_counter() - started) / calls)
+        if threads > 1:
+            count = sum(batch.size for _, batch, _, _ in tasks)
+            size = min(_BATCH, max(16, count // (4 * threads)))
+            tasks = [piece for task in tasks for piece in _in_pieces(task, size)]
+        if threads == 1:
+            for task in tasks:
+                yield self._task(*task)
+            return
+        pool = ThreadPoolExecutor(threads)
+        try:
+            futures: list[Future[_Tally]] = [pool.submit(self._task, *task) for task in tasks]
+            tasks.clear()
+            for future in as_completed(futures):
+                yield future.result()
+        except BaseException:
+            self._stopped = self._stopped or "interrupted"
+            raise
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _tasks(self) -> list[_Task]:
+        """Batches of all folders, dealt in turn: calls in one directory wait for each other."""
+        piles = []
+        for folder in self._plan.folders:
+            letters = self._prepared(folder) if folder.changes else None
+            if letters is not None:
+                table = letters if folder.keywords or folder.unnamed else None
+                pile: list[_Task] = [(folder.directory, b, table, True) for b in folder.finish]
+                pile += [(folder.directory, batch, table, False) for batch in folder.restore]
+                piles.append(pile)
+        deepest = max(map(len, piles), default=0)
+        return [pile[level] for level in range(deepest) for pile in piles if level < len(pile)]
+
+    @staticmethod
+    def _with_a_first_few(tasks: list[_Task]) -> tuple[list[_Task], _Task]:
+        first, *others = tasks
+        few, *rest = _in_pieces(first, 16)
+        return rest + others, few
+
+    def _prepared(self, folder: FolderPlan) -> dict[str, str] | None:
+        """Make the folder ready; the letter each keyword has in it today. None: left out."""
+        try:
+            table = self._lists.prepare(folder)
+        except OSError as error:
+            if error.errno in _FATAL:
+                self._stopped = self._stopped or _FATAL[error.errno]
+            reason = f"the folder cannot be prepared: {error.strerror}"
+            self._problems.add(folder.directory, reason, "all of it", folder.missing)
+            return None
+        except Stopped as stopped:
+            self._stopped = self._stopped or str(stopped)
+            return None
+        lost = [name for letter, name in folder.keywords if letter not in table]
+        lost += [f"letter {letter}" for letter in folder.unnamed]
+        for name in lost:
+            self._problems.add(folder.directory, "a keyword that cannot be kept", name)
+        return table
+
+    def _guarded(self, directory: str, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Stopped as stopped:
+            self._stopped = self._stopped or str(stopped)
+        except OSError as error:
+            if error.errno in _FATAL:
+                self._stopped = self._stopped or _FATAL[error.errno]
+            else:
+                self._problems.add(directory, f"cannot be used: {error.strerror}", "all of it")
+                if not directory:
+                    self._stopped = self._stopped or f"the mailbox cannot be used: {error.strerror}"
+
+    def _task(
+        self, directory: str, batch: Batch, table: dict[str, str] | None, finish: bool
+    ) -> _Tally:
+        """Move, or finish moving, the messages of one batch."""
+        counts = {"restored": 0, "finished": 0, "gone": 0}
+        trees = self._trees
+        if self._stopped is not None:
+            return _Tally()
+        try:
+            trees.check()
+            assert trees.recovered is not None
+            assert trees.live is not None
+            with contextlib.ExitStack() as stack:
+                enter = stack.enter_context
+                from_folder = enter(trees.folder(directory, trees.recovered))
+                from_place = enter(_opened(batch.place, from_folder))
+                folder = enter(trees.folder(directory, trees.live))
+                self._lists.check_owner(folder)
+                place = enter(_opened(batch.place, folder))
+                self._lists.check_owner(place)
+                for name in batch.names():
+                    if self._stopped is not None:
+                        break
+                    try:
+                        if finish:
+                            outcome = _finish(name, from_place)
+                        else:
+                            to_name = _renamed(name, table) if table is not None else name
+                            outcome = self._move(name, from_place, to_name, place)
+                        counts[outcome] += 1
+                    except OSError as error:
+                        self._note(directory, name, error)
+        except Stopped as stopped:
+            self._stopped = self._stopped or str(stopped)
+        except OSError as error:
+            self._note(directory, "all of a batch", error, batch.size)
+        return _Tally(**counts)
+
+    def _note(self, directory: str, name: str, error: OSError, count: int = 1) -> None:
+        if error.errno in _FATAL:
+            self._stopped = self._stopped or _FATAL[error.errno]
+        else:
+            self._problems.add(directory, error.strerror or str(error), name, count)
+
+    def _move(self, name: str, from_place: int, to_name: str, place: int) -> str:
+        """Give one message its owner and mode, and then its place in the mailbox."""
+        plan = self._plan
+        try:
+            status = os.stat(name, dir_fd=from_place, follow_symlinks=False)
+        except FileNotFoundError:
+            return "gone"
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        owned = status.st_uid == plan.uid and status.st_gid == plan.gid
+        if not owned or stat.S_IMODE(status.st_mode) != plan.directory_mode & 0o666:
+            self._lists.adopt(name, from_place)
+        try:
+            os.link(name, to_name, src_dir_fd=from_place, dst_dir_fd=place, follow_symlinks=False)
+        except FileExistsError:
+            there = _lstat(to_name, place)
+            if there is None or _inode(there) != _inode(status):
+                raise OSError(errno.EEXIST, "something else has its name") from None
+        except FileNotFoundError:
+            if _lstat(name, from_place) is None:
+                return "gone"
+            raise OSError(errno.ENOENT, "its folder was deleted meanwhile") from None
+        os.unlink(name, dir_fd=from_place)
+        return "restored"
+
+
+_Task = tuple[str, Batch, Optional[dict[str, str]], bool]  # noqa: UP045 (Python 3.9)
+"""Folder, messages, the letters of their keywords today (None: they have none), and
+whether they are in the mailbox already."""
+
+
+def _in_pieces(task: _Task, size: int) -> Iterator[_Task]:
+    """The same work in tasks of at most `size` messages."""
+    directory, batch, table, finish = task
+    if batch.size <= size:
+        yield task
+        return
+    names = batch.names()
+    for at in range(0, len(names), size):
+        for piece in _packed(batch.place, names[at : at + size]):
+            yield directory, piece, table, finish
+
+
+def _finish(name: str, from_place: int) -> str:
+    """Take away the recovery's name of a message that the mailbox has by a name of its own."""
+    status = _lstat(name, from_place)
+    if status is None or status.st_nlink < 2:
+        return "gone"
+    os.unlink(name, dir_fd=from_place)
+    return "finished"
+
+
+def _renamed(name: str, table: dict[str, str]) -> str:
+    """`name` with the letters of its keywords as they are in the live folder."""
+    base, separator, info = name.partition(":2,")
+    flags, comma, rest = info.partition(",")
+    if not separator or not flags or flags.isupper():
+        return name
+    letters = {table.get(flag, "") if "a" <= flag <= "z" else flag for flag in flags}
+    return f"{base}:2,{''.join(sorted(letters))}{comma}{rest}"
+
+
+def _threads_for(seconds_a_call: float) -> int:
+    """Threads help where calls wait for a network; elsewhere they only get in each other's way."""
+    if seconds_a_call < 0.000_2:
+        return 1
+    return 64
+
+
+class _Keeper:
+    """Everything in the mailbox that is not a message: directories, owners, Dovecot's lists."""
+
+    def __init__(self, plan: MergePlan, trees: _Trees, workshop: int) -> None:
+        self._plan = plan
+        self._trees = trees
+        self._workshop = workshop
+        self._file_mode = plan.directory_mode & 0o666
+        self._was = os.fstat(trees.recovered_home).st_uid
+        """The owner at the time of the backup."""
+
+    def check_owner(self, directory: int) -> None:
+        """Raise OSError for a directory that is not the user's: not one to put mail into."""
+        status = os.fstat(directory)
+        owners = {self._plan.uid}
+        if self._trees.home is not None:
+            owners.add(os.fstat(self._trees.home).st_uid)
+        if status.st_uid not in owners or status.st_dev != self._trees.device:
+            raise OSError(errno.EPERM, f"its folder belongs to uid {status.st_uid}")
+
+    def adopt(self, name: str, parent: int) -> None:
+        """Set owner and mode of one file, through a descriptor.
+
+        A file of several names is given away only if it was this user's: a link to
+        somebody else's file, made by the user, must not make it his.
+        """
+        descriptor = os.open(name, _READ, dir_fd=parent)
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise OSError(errno.EINVAL, "not a regular file")
+            was_his = status.st_uid in (self._was, self._plan.uid) and status.st_uid != 0
+            if status.st_nlink > 1 and not was_his:
+                raise OSError(errno.EPERM, f"of uid {status.st_uid}, and has another name, too")
+            self._give(descriptor, self._file_mode)
+        finally:
+            os.close(descriptor)
+
+    def _give(self, descriptor: int, mode: int) -> None:
+        status = os.fstat(descriptor)
+        if (status.st_uid, status.st_gid) != (self._plan.uid, self._plan.gid):
+            os.fchown(descriptor, self._plan.uid, self._plan.gid)
+        os.fchmod(descriptor, mode)
+
+    def make_home(self) -> None:
+        """The home and the Maildir, if they are not there and there is something to restore."""
+        if self._trees.live is not None or not any(f.changes for f in self._plan.folders):
+            return
+        if self._trees.home is None and _lstat(self._trees.where.user, self._trees.mount) is None:
+            self._make(self._trees.where.user, self._trees.mount, (), {})
+        home = os.open(self._trees.where.user, _DIRECTORY, dir_fd=self._trees.mount)
+        try:
+            if _lstat("Maildir", home) is None:
+                self._make("Maildir", home, ("cur", "new", "tmp"), {})
+        finally:
+            os.close(home)
+        self._trees.enter_made()
+
+    def prepare(self, folder: FolderPlan) -> dict[str, str]:
+        """Make the folder if it is gone, and find out which letters its keywords have today."""
+        assert self._trees.live is not None
+        # First: once the folder is there, a rerun takes it for one that was never gone.
+        if folder.subscribe:
+            self._subscribe(folder.directory)
+        if folder.directory and _lstat(folder.directory, self._trees.live) is None:
+            if not folder.make:
+                raise OSError(errno.ENOENT, "deleted since the plan was made; run this again")
+            names = {ord(letter) - ord("a"): name for letter, name in folder.keywords}
+            files = {"maildirfolder": b""}
+            if names:
+                files["dovecot-keywords"] = _keywords_file(names)
+            self._make(folder.directory, self._trees.live, ("cur", "new", "tmp"), files)
+        with self._trees.folder(folder.directory, self._trees.live) as opened:
+            self.check_owner(opened)
+            for place in ("cur", "new", "tmp"):
+                if _lstat(place, opened) is None:
+                    self._make(place, opened, (), {})
+            return self._letters_today(folder, opened)
+
+    def _letters_today(self, folder: FolderPlan, opened: int) -> dict[str, str]:
+        wanted = [name for _, name in folder.keywords]
+        today = _keywords(_contents("dovecot-keywords", opened))
+        if not {name.lower() for name in wanted} <= {name.lower() for name in today.values()}:
+            self._grow(opened, "dovecot-keywords", "dovecot-uidlist.lock", _adding(wanted))
+            today = _keywords(_contents("dovecot-keywords", opened))
+        letters = {name.lower(): chr(ord("a") + number) for number, name in today.items()}
+        return {
+            letter: letters[name.lower()]
+            for letter, name in folder.keywords
+            if name.lower() in letters
+        }
+
+    def _subscribe(self, directory: str) -> None:
+        assert self._trees.live is not None
+        if not _is_subscribed(_contents("subscriptions", self._trees.live), directory):
+            self._grow(
+                self._trees.live,
+                "subscriptions",
+                "subscriptions.lock",
+                lambda content: _subscribed(content, directory),
+            )
+
+    def _make(
+        self, name: str, parent: int, directories: Sequence[str], files: dict[str, bytes]
+    ) -> None:
+        """A directory of the user's, made complete before it appears under its name."""
+        with contextlib.suppress(FileNotFoundError):
+            _remove_tree("made", self._workshop)
+        os.mkdir("made", 0o700, dir_fd=self._workshop)
+        with _opened("made", self._workshop) as made:
+            for file, content in files.items():
+                self._write(file, made, content)
+            for child in directories:
+                os.mkdir(child, 0o700, dir_fd=made)
+                with _opened(child, made) as opened:
+                    self._give(opened, self._plan.directory_mode)
+            self._give(made, self._plan.directory_mode)
+        # A directory replaces at most an empty directory: nothing can be lost by it.
+        try:
+            os.rename("made", name, src_dir_fd=self._workshop, dst_dir_fd=parent)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+
+    def _write(self, name: str, parent: int, content: bytes, newer_than: int = 0) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=parent)
+        with os.fdopen(os.open(name, _CREATE, 0o600, dir_fd=parent), "wb") as file:
+            file.write(content)
+            file.flush()
+            self._give(file.fileno(), self._file_mode)
+            now = int(os.fstat(file.fileno()).st_mtime)
+            if now <= newer_than:
+                os.utime(file.fileno(), (now, newer_than + 1))
+
+    def _grow(self, folder: int, name: str, lock: str, grown: Callable[[bytes], bytes]) -> None:
+        """Add to one of Dovecot's lists as Dovecot does: under its lock, a whole new file.
+
+        Dovecot reads a list again when its mtime, in seconds, has changed.
+        """
+        with self._dovecot_lock(folder, lock):
+            status = _lstat(name, folder)
+            if status is not None and not (stat.S_ISREG(status.st_mode) and status.st_nlink == 1):
+                raise OSError(errno.EINVAL, f"{name} is not a plain file")
+            content = _contents(name, folder)
+            if status is not None and len(content) != status.st_size:
+                raise OSError(errno.EFBIG, f"{name} cannot be read whole")
+            newer_than = 0 if status is None else int(status.st_mtime)
+            self._write("list", self._workshop, grown(content), newer_than)
+            os.rename("list", name, src_dir_fd=self._workshop, dst_dir_fd=folder)
+
+    def take_back_locks(self) -> None:
+        """Remove Dovecot's locks that a killed merge held: Dovecot would wait for minutes."""
+        ours = _lstat("dotlock", self._workshop)
+        if ours is None or ours.st_nlink == 1:
+            return
+        for directory in _folders(self._trees.live):
+            assert self._trees.live is not None
+            with self._trees.folder(directory, self._trees.live) as folder:
+                for name in ("dovecot-uidlist.lock", "subscriptions.lock"):
+                    there = _lstat(name, folder)
+                    if there is not None and _inode(there) == _inode(ours):
+                        os.unlink(name, dir_fd=folder)
+
+    @contextlib.contextmanager
+    def _dovecot_lock(self, folder: int, name: str) -> Iterator[None]:
+        """Hold one of Dovecot's lock files."""
+        if _lstat("dotlock", self._workshop) is None:
+            self._write("dotlock", self._workshop, b"")
+        end = time.monotonic() + 30
+        while True:
+            try:
+                os.link("dotlock", name, src_dir_fd=self._workshop, dst_dir_fd=folder)
+                break
+            except FileExistsError:
+                if time.monotonic() > end:
+                    raise OSError(errno.EAGAIN, f"{name} is held by Dovecot; run again") from None
+                time.sleep(0.1)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=folder)
+
+
+def _adding(keywords: Sequence[str]) -> Callable[[bytes], bytes]:
+    def grown(content: bytes) -> bytes:
+        today = _keywords(content)
+        for keyword in keywords:
+            free = [number for number in range(26) if number not in today]
+            if free and keyword.lower() not in {name.lower() for name in today.values()}:
+                today[free[0]] = keyword
+        return _keywords_file(today)
+
+    return grown
+
+
+# --------------------------------------------------------------------------------------
+# Cleanup: the recovery directory goes
+# --------------------------------------------------------------------------------------
+
+_DISPOSABLE = {"cur", "new", "tmp", "maildirfolder", "maildirsize", "subscriptions"}
+
+
+@dataclass(frozen=True)
+class CleanupPlan:
+    """What removing a user's part of a recovery directory would throw away."""
+
+    where: Where
+    unmerged: tuple[str, ...]
+    """What the mailbox does not have, in words; empty when nothing is lost."""
+    others: tuple[str, ...]
+    """What else is in the recovery directory, and stays."""
+
+    def __str__(self) -> str:
+        lines = [f"Remove {self.where.recovery}/{self.where.user} and all that is in it."]
+        lines += [f"  Not in the mailbox: {what}" for what in self.unmerged]
+        if self.others:
+            lines.append(f"  Left: {', '.join(map(shown, self.others))} in {self.where.recovery}.")
+        return "\n".join(lines)
+
+
+def plan_cleanup(where: Where) -> CleanupPlan:
+    """Look once more at everything in the user's part of the recovery directory."""
+    survey = look(where)
+    unmerged = []
+    for found in survey.folders:
+        missing = found.here.count(_MISSING)
+        if missing:
+            unmerged.append(f"{missing} messages of {shown(folder_name(found.directory))}")
+    unmerged += [str(problem) for problem in survey.problems]
+    with contextlib.ExitStack() as stack:
+        trees = _Trees(where, stack)
+        strange = [name for name in _names(trees.recovered_home) if name != "Maildir"]
+        for directory in _folders(trees.recovered):
+            assert trees.recovered is not None
+            with trees.folder(directory, trees.recovered) as folder:
+                strange += [name for name in _names(folder) if not _is_disposable(name, directory)]
+        others = [
+            name
+            for name in _names(trees.recovery)
+            if name != where.user and not name.startswith(".merging-")
+        ]
+    if strange:
+        some = ", ".join(map(shown, strange[:5]))
+        unmerged.append(f"{len(strange)} files or directories that are not mail: {some}")
+    return CleanupPlan(where, tuple(unmerged), tuple(others))
+
+
+def _is_disposable(name: str, directory: str) -> bool:
+    """Whether a name in a folder is Dovecot's own, and made again by itself."""
+    a_folder = not directory and name.startswith(".")
+    return a_folder or name in _DISPOSABLE or name.startswith(("dovecot", "fts-", ".nfs"))
+
+
+def cleanup(plan: CleanupPlan) -> None:
+    """Remove the user's part of the recovery directory, and that directory when it is empty.
+
+    Raises Refused while a merge of the user is running.
+    """
+    where = plan.where
+    with contextlib.ExitStack() as stack:
+        trees = _Trees(where, stack)
+        with _workshop(trees), ThreadPoolExecutor(16) as pool:
+            _remove_tree(where.user, trees.recovery, pool)
+        if not plan.others:
+            os.rmdir(where.recovery, dir_fd=trees.mount)
+
+
+# --------------------------------------------------------------------------------------
+# Promote: a whole mailstore, restored to a new file system, comes to its root
+# --------------------------------------------------------------------------------------
+
+_MARK = ".promoting"
+_BELONGS = {"lost+found"}
+
+
+@dataclass(frozen=True)
+class PromotePlan:
+    """Everything `promote` will do; str() of it is for people."""
+
+    mount: str
+    recovery: str
+    promote: tuple[str, ...]
+    leave: tuple[tuple[str, str], ...]
+    """(name, why it stays in the recovery directory)."""
+    notes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        users = len(self.promote)
+        lines = [f"Bring {users} entries of {self.recovery} to {shown(self.mount)}:"]
+        some = ", ".join(map(shown, self.promote[:8])) + (", …" if users > 8 else "")
+        lines += [f"  {some}"] if users else []
+        lines += [f"  Left behind: {shown(name)}: {why}." for name, why in self.leave]
+        lines += [f"  {note}" for note in self.notes]
+        return "\n".join(lines)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The plan for --json."""
+        return {**dataclasses.asdict(self), "leave": dict(self.leave)}
+
+
+def plan_promote(
+    mount: str, *, recovery: str | None = None, with_queues: bool = False
+) -> PromotePlan:
+    """What to bring to the root of the file system mounted at `mount`.
+
+    Raises Refused when it is not a new file system, or when anything would be covered.
+    """
+    if recovery is not None and not RECOVERY.match(recovery):
+        raise Refused(f"{shown(recovery)!r} is no recovery directory: aws-backup-restore_….")
+    with _opened_mount(mount) as root:
+        at_root = _names(root)
+        there = [name for name in at_root if RECOVERY.match(name)]
+        chosen = there if recovery is None else [name for name in there if name == recovery]
+        if len(chosen) != 1:
+            raise Refused(
+                f"{len(chosen)} recovery directories at {shown(mount)}"
+                + (f": {', '.join(chosen)}. Say --recovery." if chosen else ". Is it the new one?")
+            )
+        try:
+            with _opened(chosen[0], root) as directory:
+                names = _names(directory)
+                same = os.fstat(directory).st_dev == os.fstat(root).st_dev
+                promote, leave = _sorted_out(names, with_queues)
+                covered = [name for name in promote if _is_covered(name, directory, root)]
+        except OSError as error:
+            raise Refused(f"{chosen[0]} is not a plain directory: {error.strerror}.") from error
+    if not same:
+        raise Refused(f"{chosen[0]} is another file system's: renames cannot leave it.")
+    foreign = [
+        name
+        for name in at_root
+        if not name.startswith("aws-backup-") and name not in _BELONGS and name not in QUEUES
+    ]
+    if foreign and _MARK not in names:
+        raise Refused(
+            f"{shown(mount)} is not a new file system: {len(foreign)} others are at its root "
+            f"({', '.join(map(shown, foreign[:5]))}). For one user, use: mailbox merge."
+        )
+    if covered:
+        raise Refused(
+            f"At the root of {shown(mount)} there is already: {', '.join(map(shown, covered))}. "
+            "Nothing is covered. Move them away, or merge mailbox by mailbox."
+        )
+    notes = [
+        f"{shown(name)} is there: AWS Backup could not place everything. Look into it."
+        for name in at_root
+        if name.startswith(("aws-backup-failed-restore_", "aws-backup-lost+found"))
+    ]
+    return PromotePlan(mount, chosen[0], tuple(promote), tuple(leave), tuple(notes))
+
+
+def _sorted_out(names: Iterable[str], with_queues: bool) -> tuple[list[str], list[tuple[str, str]]]:
+    promote, leave = [], []
+    for name in names:
+        if name in QUEUES and not with_queues:
+            leave.append((name, WHY_NOT_QUEUES))
+        elif name.startswith("aws-backup-"):
+            leave.append((name, "an older restore that was in the backup"))
+        elif name in _BELONGS:
+            leave.append((name, "the file system's own"))
+        elif name != _MARK:
+            promote.append(name)
+    return promote, leave
+
+
+def _is_covered(name: str, directory: int, root: int) -> bool:
+    """Whether the root has the name, other than as the same file (by a run that was killed)."""
+    there, here = _lstat(name, root), _lstat(name, directory)
+    return there is not None and (here is None or _inode(there) != _inode(here))
+
+
+def promote(plan: PromotePlan) -> Iterator[Progress]:
+    """Carry out the plan by renames. Raises Stopped when the root changed since the plan."""
+    with _opened_mount(plan.mount) as root:
+        with _opened(plan.recovery, root) as recovery:
+            mark = os.open(_MARK, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600, dir_fd=recovery)
+            os.close(mark)
+            for number, name in enumerate(plan.promote, 1):
+                try:
+                    _bring_up(name, recovery, root)
+                except OSError as error:
+                    raise Stopped(f"{shown(name)}: {error.strerror}. Nothing is lost.") from error
+                yield Progress(number, len(plan.promote))
+            if not plan.leave:
+                os.unlink(_MARK, dir_fd=recovery)
+        if not plan.leave:
+            os.rmdir(plan.recovery, dir_fd=root)
+
+
+def _bring_up(name: str, recovery: int, root: int) -> None:
+    status = os.stat(name, dir_fd=recovery, follow_symlinks=False)
+    if _is_covered(name, recovery, root):
+        raise OSError(errno.EEXIST, "came to be at the root meanwhile")
+    if stat.S_ISDIR(status.st_mode):
+        os.rename(name, name, src_dir_fd=recovery, dst_dir_fd=root)
+        return
+    with contextlib.suppress(FileExistsError):  # the same file: that was checked
+        os.link(name, name, src_dir_fd=recovery, dst_dir_fd=root, follow_symlinks=False)
+    os.unlink(name, dir_fd=recovery)
+
+
+# --------------------------------------------------------------------------------------
+# As a program
+# --------------------------------------------------------------------------------------
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit code."""
+    options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        code: int = options.command(options)
+    except Refused as refusal:
+        _say(f"Refused. {refusal}")
+        return EXIT_REFUSED
+    except Stopped as stopped:
+        _say(f"Stopped. {stopped}")
+        return EXIT_STOPPED
+    except OSError as error:
+        _say(f"Stopped. {error}. Nothing is lost: mend it and run this again.")
+        return EXIT_STOPPED
+    except KeyboardInterrupt:
+        _say("Interrupted. Nothing is lost: run this again.")
+        return EXIT_INTERRUPTED
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description="Bring restored mail back, on a host that mounts the mailstore.",
+        epilog=f"Exit codes: {EXIT_DONE} done, {EXIT_LEFT} done but something was left, "
+        f"{EXIT_REFUSED} refused, {EXIT_STOPPED} stopped half-way (run again), "
+        f"{EXIT_NOT_CONFIRMED} not confirmed, {EXIT_INTERRUPTED} interrupted (run again).",
+    )
+    nouns = parser.add_subparsers(required=True, metavar="mailbox|mailstore")
+    mailbox = nouns.add_parser("mailbox", help="one user's mail").add_subparsers(required=True)
+    mailstore = nouns.add_parser("mailstore", help="everybody's").add_subparsers(required=True)
+
+    one = mailbox.add_parser("merge", help="move missing messages from a restore into a mailbox")
+    one.set_defaults(command=_merge_command)
+    one.add_argument("user", metavar="USER")
+    one.add_argument("--mount", default="/home", help="where the mailstore is (default: /home)")
+    one.add_argument("--folder", action="append", default=[], metavar="F", help="only this folder")
+    one.add_argument("--since", type=_date, metavar="DATE", help="delivered on or after (UTC)")
+    one.add_argument("--before", type=_date, metavar="DATE", help="delivered before (UTC)")
+    one.add_argument(
+        "--moved",
+        choices=("report", "restore"),
+        default="report",
+        help="messages that are in another folder today: leave them (default), or restore them",
+    )
+    one.add_argument("--uid", type=_uid, metavar="N", help="owner (default: as the home directory)")
+    one.add_argument("--threads", type=_threads, metavar="N", help="default: measured")
+    one.add_argument("--cleanup", action="store_true", help="then remove the recovery directory")
+
+    whole = mailstore.add_parser("promote", help="bring a whole restore to the root")
+    whole.set_defaults(command=_promote_command)
+    whole.add_argument("--mount", required=True, help="where the NEW file system is mounted")
+    whole.add_argument("--with-queues", action="store_true", help=f"bring {', '.join(QUEUES)}, too")
+
+    for command in (one, whole):
+        command.add_argument("--recovery", metavar="NAME", help="which aws-backup-restore_…")
+        command.add_argument("--dry-run", action="store_true", help="show the plan, change nothing")
+        command.add_argument("--yes", action="store_true", help="do not ask")
+        command.add_argument("--json", action="store_true", help="JSON on standard output")
+    return parser
+
+
+def _date(text: str) -> datetime:
+    try:
+        date = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date like 2026-08-31") from None
+    return date if date.tzinfo else date.replace(tzinfo=timezone.utc)  # noqa: UP017 (Python 3.9)
+
+
+def _uid(text: str) -> int:
+    if not text.isdigit() or not 0 < int(text) < 2**32 - 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no user's uid")
+    return int(text)
+
+
+def _threads(text: str) -> int:
+    if not text.isdigit() or not 0 < int(text) <= 256:
+        raise argparse.ArgumentTypeError(f"{text!r}: 1 to 256")
+    return int(text)
+
+
+def _say(text: str, stream: IO[str] | None = None) -> None:
+    stream = stream or sys.stderr
+    stream.write(text + "\n")
+    stream.flush()
+
+
+def _answer(question: str) -> str:
+    sys.stderr.write(question)
+    sys.stderr.flush()
+    return sys.stdin.readline().strip()
+
+
+def _merge_command(options: argparse.Namespace) -> int:
+    report: dict[str, Any] = {}
+    try:
+        return _merge_and_report(options, report)
+    finally:
+        if options.json and report:
+            _say(json.dumps(report, indent=2), sys.stdout)
+
+
+def _merge_and_report(options: argparse.Namespace, report: dict[str, Any]) -> int:
+    where = find_recovery(options.mount, options.user, options.recovery)
+    plan = plan_merge(
+        look(where),
+        folders=options.folder,
+        since=options.since,
+        before=options.before,
+        restore_moved=options.moved == "restore",
+        uid=options.uid,
+    )
+    report["plan"] = plan.as_dict()
+    _say(str(plan), sys.stderr if options.json else sys.stdout)
+    code = EXIT_LEFT if plan.problems else EXIT_DONE
+    if options.dry_run:
+        return code
+    if not plan.changes:
+        _say("Nothing to restore.")
+    else:
+        if not options.yes and _answer("Go on? Type yes: ") != "yes":
+            _say("Not confirmed; nothing was changed.")
+            return EXIT_NOT_CONFIRMED
+        ended = _followed(merge(plan, threads=options.threads))
+        report["result"] = {
+            **dataclasses.asdict(ended),
+            "problems": [problem._asdict() for problem in ended.problems],
+        }
+        for problem in ended.problems:
+            _say(f"  {problem}")
+        if ended.stopped is not None:
+            _say(f"Stopped: {ended.stopped}. Nothing is lost: mend it and run this again.")
+            return EXIT_STOPPED
+        code = EXIT_LEFT if ended.problems else code
+    return (_clean_up(where, report) or code) if options.cleanup else code
+
+
+def _followed(events: Iterator[Progress | Finished]) -> Finished:
+    finished = None
+    shown_at = time.monotonic()
+    for event in events:
+        if isinstance(event, Finished):
+            finished = event
+        elif time.monotonic() - shown_at > 2:
+            shown_at = time.monotonic()
+            _say(f"  {event.restored} of {event.of}")
+    assert finished is not None, "the last event of every merge"
+    _say(f"Restored {finished.restored} messages{_besides(finished)}.")
+    return finished
+
+
+def _besides(ended: Finished) -> str:
+    earlier = f"; {ended.finished} that an earlier run had begun" if ended.finished else ""
+    return earlier + (f"; {ended.gone} had gone from the recovery" if ended.gone else "")
+
+
+def _clean_up(where: Where, report: dict[str, Any]) -> int:
+    plan = plan_cleanup(where)
+    _say(str(plan))
+    report["cleanup"] = {"unmerged": list(plan.unmerged), "others": list(plan.others)}
+    if plan.unmerged and _answer(f"To remove it all, type {where.recovery}: ") != where.recovery:
+        _say(f"Kept {where.recovery}.")
+        return EXIT_NOT_CONFIRMED
+    cleanup(plan)
+    _say(f"Removed {where.recovery}" + (f"/{where.user}." if plan.others else "."))
+    return EXIT_DONE
+
+
+def _promote_command(options: argparse.Namespace) -> int:
+    plan = plan_promote(options.mount, recovery=options.recovery, with_queues=options.with_queues)
+    if options.json:
+        _say(json.dumps(plan.as_dict(), indent=2), sys.stdout)
+    else:
+        _say(str(plan), sys.stdout)
+    if options.dry_run:
+        return EXIT_DONE
+    if not options.yes and _answer("Go on? Type yes: ") != "yes":
+        _say("Not confirmed; nothing was changed.")
+        return EXIT_NOT_CONFIRMED
+    for _ in promote(plan):
+        pass
+    _say(f"Brought {len(plan.promote)} entries to {shown(options.mount)}.")
+    if plan.leave:
+        _say(f"{plan.recovery} is kept, for what was left behind.")
+    return EXIT_DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,166 @@
+"""A whole mailstore comes from its recovery directory to the root of a new file system (S22)."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cabal_backup.operations import mail_host
+from cabal_backup.operations.mail_host import Refused, Stopped
+from tests.maildirs import RECOVERY, names
+
+USERS = ("alice", "bob", "carol")
+
+
+@pytest.fixture
+def mount(tmp_path: Path) -> Path:
+    """A new file system as AWS Backup fills it."""
+    for name in (*USERS, "smtp-queue", "smtp-in-queue"):
+        (tmp_path / RECOVERY / name / "Maildir").mkdir(parents=True)
+    (tmp_path / RECOVERY / "notes.txt").write_text("a file at the root")
+    (tmp_path / RECOVERY / "link").symlink_to("alice")
+    return tmp_path
+
+
+def promoted(mount: Path, *, with_queues: bool = False) -> None:
+    list(mail_host.promote(mail_host.plan_promote(str(mount), with_queues=with_queues)))
+
+
+def test_everything_but_the_queues_comes_to_the_root(mount: Path) -> None:
+    inode = (mount / RECOVERY / "alice").stat().st_ino
+    promoted(mount)
+    assert names(mount) == [*USERS[:1], RECOVERY, *USERS[1:], "link", "notes.txt"]
+    assert (mount / "alice").stat().st_ino == inode
+    assert (mount / "link").readlink() == Path("alice")
+    assert [name for name in names(mount / RECOVERY) if name != ".promoting"] == [
+        "smtp-in-queue",
+        "smtp-queue",
+    ]
+
+
+def test_the_plan_says_why_the_queues_stay(mount: Path) -> None:
+    plan = str(mail_host.plan_promote(str(mount)))
+    assert "Left behind: smtp-queue: sendmail's queues as they were then" in plan
+    assert "send old mail again" in plan
+    assert not (mount / "alice").exists()
+
+
+def test_queues_come_when_asked_for_and_the_empty_directory_goes(mount: Path) -> None:
+    promoted(mount, with_queues=True)
+    assert RECOVERY not in names(mount)
+    assert "smtp-queue" in names(mount)
+
+
+def test_queues_can_be_brought_later(mount: Path) -> None:
+    promoted(mount)
+    promoted(mount, with_queues=True)
+    assert RECOVERY not in names(mount)
+
+
+def test_queue_directories_made_by_access_points_are_no_obstacle(mount: Path) -> None:
+    (mount / "smtp-queue").mkdir()
+    promoted(mount)
+    with pytest.raises(Refused, match="already: smtp-queue"):
+        promoted(mount, with_queues=True)
+
+
+def test_a_file_system_in_use_is_refused(mount: Path) -> None:
+    (mount / "dave").mkdir()
+    with pytest.raises(Refused, match=r"not a new file system.*dave.*mailbox merge"):
+        promoted(mount)
+    assert names(mount / RECOVERY / "alice") == ["Maildir"]
+
+
+@pytest.mark.parametrize("what", ["directory", "empty directory", "file", "link"])
+def test_nothing_is_covered(mount: Path, what: str) -> None:
+    (mount / RECOVERY / ".promoting").touch()  # an earlier run has begun
+    there = mount / "bob"
+    if "directory" in what:
+        there.mkdir()
+    if what == "directory":
+        (there / "new mail").touch()
+    if what == "file":
+        there.write_text("new")
+    if what == "link":
+        there.symlink_to("nowhere")
+    before = there.lstat()
+    with pytest.raises(Refused, match="already: bob"):
+        promoted(mount)
+    assert there.lstat() == before
+    assert not (mount / "alice").exists()
+
+
+def test_what_appears_after_the_plan_is_not_covered(mount: Path) -> None:
+    plan = mail_host.plan_promote(str(mount))
+    (mount / "bob").write_text("new")
+    with pytest.raises(Stopped, match="bob: came to be at the root meanwhile"):
+        list(mail_host.promote(plan))
+    assert (mount / "bob").read_text() == "new"
+    assert (mount / RECOVERY / "bob").is_dir()
+    (mount / "bob").unlink()
+    promoted(mount)
+    assert set(USERS) <= set(names(mount))
+
+
+def test_a_linked_recovery_directory_is_refused(mount: Path) -> None:
+    (mount / RECOVERY).rename(mount / "lost+found")
+    (mount / RECOVERY).symlink_to("lost+found")
+    with pytest.raises(Refused, match="not a plain directory"):
+        promoted(mount)
+
+
+def test_none_and_two_recovery_directories_are_refused(mount: Path, tmp_path: Path) -> None:
+    other = tmp_path / "aws-backup-restore_2026-09-07T00-00-00-000Z"
+    other.mkdir()
+    with pytest.raises(Refused, match=r"2 recovery directories .* Say --recovery"):
+        promoted(mount)
+    plan = mail_host.plan_promote(str(mount), recovery=RECOVERY)
+    assert plan.recovery == RECOVERY
+    with pytest.raises(Refused, match="0 recovery directories"):
+        mail_host.plan_promote(str(mount / RECOVERY))
+
+
+def test_older_restores_in_the_backup_stay_and_failed_parts_are_mentioned(mount: Path) -> None:
+    (mount / RECOVERY / "aws-backup-restore_2020-01-01T00-00-00-000Z").mkdir()
+    (mount / "aws-backup-lost+found").mkdir()
+    plan = mail_host.plan_promote(str(mount))
+    assert "an older restore that was in the backup" in str(plan)
+    assert "could not place everything" in str(plan)
+
+
+def test_killed_at_any_moment_a_second_run_completes(tmp_path: Path) -> None:
+    everyone = [f"user{number:04}" for number in range(3000)]
+    for name in everyone:
+        (tmp_path / RECOVERY / name).mkdir(parents=True)
+        (tmp_path / RECOVERY / f"{name}.txt").touch()
+    command = [sys.executable, mail_host.__file__, "mailstore", "promote", "--yes"]
+    command += ["--mount", str(tmp_path)]
+    kills = 0
+    for delay in (0.1, 0.15, 0.2, 0.22, 0.24):
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True
+        )
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+        kills += process.wait() == -signal.SIGKILL
+    assert kills
+    subprocess.run(command, check=RECOVERY in names(tmp_path), capture_output=True)
+    assert names(tmp_path) == sorted([*everyone, *(f"{name}.txt" for name in everyone)])
+
+
+def test_the_program_asks_first(mount: Path) -> None:
+    command = [sys.executable, mail_host.__file__, "mailstore", "promote", "--mount", str(mount)]
+    done = subprocess.run(command, input="no\n", capture_output=True, text=True, check=False)
+    assert done.returncode == mail_host.EXIT_NOT_CONFIRMED
+    assert not (mount / "alice").exists()
+    done = subprocess.run([*command, "--dry-run"], capture_output=True, text=True, check=False)
+    assert done.returncode == mail_host.EXIT_DONE
+    assert "Bring 5 entries" in done.stdout
+    done = subprocess.run(command, input="yes\n", capture_output=True, text=True, check=False)
+    assert done.returncode == mail_host.EXIT_DONE
+    assert set(USERS) <= set(names(mount))
