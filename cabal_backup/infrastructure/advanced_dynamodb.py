@@ -9,7 +9,6 @@ from constructs import Construct
 from cabal_backup.infrastructure.acknowledge import acknowledge
 from cabal_backup.infrastructure.function import HandlerFunction
 
-
 HANDLER_TIMEOUT = Duration.minutes(15)
 """Longer than all retries of the handler together; the most that Lambda grants."""
 
