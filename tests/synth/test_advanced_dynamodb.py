@@ -18,7 +18,16 @@ def stack(request: pytest.FixtureRequest, prod: Synthesized) -> Stack:
 
 def test_each_stack_opts_in_through_its_own_function(stack: Stack) -> None:
     function = stack.id_of("AWS::Lambda::Function")
-    assert stack.only(OPT_IN)["Properties"] == {"ServiceToken": {"Fn::GetAtt": [function, "Arn"]}}
+    properties = stack.only(OPT_IN)["Properties"]
+    assert properties["ServiceToken"] == {"Fn::GetAtt": [function, "Arn"]}
+    assert properties.keys() == {"ServiceToken", "ServiceTimeout"}
+
+
+def test_a_lost_answer_is_noticed_soon_after_the_handler_must_have_ended(stack: Stack) -> None:
+    """CloudFormation would wait an hour."""
+    timeout = int(stack.only(OPT_IN)["Properties"]["ServiceTimeout"])
+    assert timeout == 960
+    assert timeout > stack.only("AWS::Lambda::Function")["Properties"]["Timeout"] == 900
 
 
 def test_its_function_has_all_it_needs_before_it_is_called(stack: Stack) -> None:
