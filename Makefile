@@ -74,6 +74,8 @@ checkov: synth $(CHECKOV)/ready
 .PHONY: bench
 bench: $(READY) $(AWSCLI)/ready ## measurements: what is fast and what is not
 	python -m tests.bench.bench_sandbox
+	python -m tests.bench.bench_status
+	python -m tests.bench.bench_mailbox
 
 .PHONY: snapshots
 snapshots: $(READY) ## write the template snapshots anew, for review with git diff

@@ -18,11 +18,13 @@ class ExitCode(IntEnum):
     NOT_PROTECTED = 1
     """`status` found something that is not as promised."""
     UNKNOWN = 2
-    """`status` could not look at everything, and found nothing wrong in the rest."""
+    """Not everything could be looked at; nothing wrong in the rest. Or: the wait was over first."""
     FAILED = 3
     """AWS refused or failed; what was said is in the message."""
     REFUSED = 4
-    """Not confirmed, or nobody there to ask; nothing was changed."""
+    """Not confirmed, nobody there to ask, or too dangerous; nothing was changed."""
+    DIFFERENT = 5
+    """`compare` found differences, or `cutover` did when it read back."""
     USAGE = 64
     """The command line is not right."""
     UNREACHABLE = 69
@@ -73,3 +75,9 @@ class RefusedError(CabalBackupError):
     """Something was to be confirmed and was not."""
 
     exit_code = ExitCode.REFUSED
+
+
+class UnknownError(CabalBackupError):
+    """How something ended is not known, or not yet."""
+
+    exit_code = ExitCode.UNKNOWN

@@ -38,3 +38,24 @@ PITR_TABLES = (
     "cabal-dmarc-reports",
 )
 """Tables outside the plan, whose recovery path is point-in-time recovery."""
+
+COUNTER_TABLE = "cabal-counter"
+"""The table that hands out OS uids. If it went backwards, two users would share one."""
+
+COUNTER_ATTRIBUTE = "osid"
+"""The attribute of COUNTER_TABLE's item that must never become smaller."""
+
+ADDRESS_CHANGED_TOPIC = "cabal-address-changed"
+"""The SNS topic that makes the mail tiers build their maps anew."""
+
+ADDRESS_CHANGED_EVENT = "address_changed"
+"""What a message on ADDRESS_CHANGED_TOPIC says happened."""
+
+CLUSTER = "cabal-mail"
+"""The ECS cluster of the mail tiers."""
+
+SERVICES = ("cabal-imap", "cabal-smtp-in", "cabal-smtp-out")
+"""The ECS services of the mail tiers."""
+
+MAILSTORE = "cabal-efs"
+"""The mailstore's tag Name."""

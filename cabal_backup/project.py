@@ -82,3 +82,25 @@ def _object(file: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise SettingsError(f"{file} should hold a JSON object.")
     return content
+
+
+def files_with(project: Path, value: str) -> list[Path]:
+    """The files of a project's settings in which `value` stands as a JSON string."""
+    files = (project / CDK_JSON, project / PRIVATE)
+    return [file for file in files if file.is_file() and _quoted(value) in file.read_text("utf-8")]
+
+
+def replace_setting(file: Path, old: str, new: str) -> None:
+    """Put `new` in the place of `old` wherever it stands as a JSON string; nothing else changes.
+
+    Raises SettingsError when the file cannot be written.
+    """
+    text = file.read_text(encoding="utf-8").replace(_quoted(old), _quoted(new))
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"Cannot write {file}: {error.strerror}.") from error
+
+
+def _quoted(value: str) -> str:
+    return json.dumps(value)

@@ -7,12 +7,38 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from cabal_backup.cli import points, status
+from cabal_backup.cli import (
+    compare,
+    copy_back,
+    cutover,
+    jobs,
+    mailbox,
+    mailstore,
+    points,
+    relock,
+    restore,
+    status,
+    teardown,
+    unlock,
+)
 from cabal_backup.cli.options import Invocation
 from cabal_backup.errors import CabalBackupError, ExitCode
 from cabal_backup.operations.clock import Clock, SystemClock
 
-COMMANDS = (status, points)
+COMMANDS = (
+    status,
+    points,
+    jobs,
+    restore,
+    compare,
+    cutover,
+    copy_back,
+    mailbox,
+    mailstore,
+    unlock,
+    relock,
+    teardown,
+)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from cabal_backup.errors import UsageError
 from cabal_backup.operations.aws import Aws, connect
 from cabal_backup.operations.clock import Clock
 from cabal_backup.project import find_project, read_environment
@@ -45,10 +47,28 @@ def add_common(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="where cdk.json is (default: this folder, or the nearest above it)",
     )
+    group.add_argument(
+        "--assume-region-lost",
+        metavar="REGION",
+        help="do not ask this region at all, instead of waiting for its answers",
+    )
 
 
 def connect_to(options: argparse.Namespace) -> Aws:
     """AWS, for the environment and with the credentials that the options name."""
     project = find_project((options.project or Path.cwd()).absolute())
     environment = read_environment(project, options.environment, options.context)
-    return connect(environment, profile=options.profile)
+    lost = options.assume_region_lost
+    regions = (environment.region, environment.dr_region)
+    if lost is None:
+        return connect(environment, profile=options.profile)
+    if lost not in regions:
+        raise UsageError(
+            f"{environment.name} has nothing in {lost}: its regions are {' and '.join(regions)}."
+        )
+    print(
+        f"cabal-backup: {lost} is assumed lost: nothing there is asked, and nothing said here is "
+        "about what may still be there.",
+        file=sys.stderr,
+    )
+    return connect(environment, profile=options.profile, lost=[lost])

@@ -69,7 +69,7 @@ def show_calendar(calendar: Calendar) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 2))
     table.add_column("night", no_wrap=True)
     for column in calendar.columns:
-        table.add_column(f"{column.vault}\n{column.resource}", justify="center")
+        table.add_column(f"{column.region}\n{column.resource}", justify="center", no_wrap=True)
     for night in calendar.nights:
         cells = (calendar.cells[night, column] for column in calendar.columns)
         table.add_row(f"{night:%a %Y-%m-%d}", *(Text(*_SYMBOLS[cell]) for cell in cells))
@@ -149,7 +149,6 @@ def _tier(point: RecoveryPoint, calendar: Calendar) -> str:
 
 
 def _nights(text: str) -> int:
-    nights = int(text)
-    if not 1 <= nights <= 400:
-        raise ValueError
-    return nights
+    if not text.isdecimal() or not 1 <= int(text) <= 400:
+        raise argparse.ArgumentTypeError(f"it is a number of nights from 1 to 400, not {text!r}")
+    return int(text)

@@ -84,7 +84,7 @@ def _once(options: argparse.Namespace, chosen: list[str], aws: Aws, clock: Clock
     verdict = run_checks(state, chosen)
     report = formats.Report(state, verdict)
     if options.junit:
-        options.junit.write_text(formats.junit(report), encoding="utf-8")
+        _write(options.junit, formats.junit(report))
     if options.json:
         sys.stdout.write(formats.as_json(report))
     elif options.nagios:
@@ -93,6 +93,13 @@ def _once(options: argparse.Namespace, chosen: list[str], aws: Aws, clock: Clock
         formats.show(report, verbose=options.verbose)
     sys.stdout.flush()
     return verdict.status
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"Cannot write {file}: {error.strerror}.") from error
 
 
 def _chosen(options: argparse.Namespace) -> list[str]:
@@ -117,7 +124,6 @@ def _ids(text: str) -> tuple[str, ...]:
 
 
 def _seconds(text: str) -> int:
-    seconds = int(text)
-    if seconds < 1:
-        raise ValueError
-    return seconds
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"it is a number of seconds from 1, not {text!r}")
+    return int(text)

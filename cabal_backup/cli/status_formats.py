@@ -71,7 +71,8 @@ def show(report: Report, *, verbose: bool) -> None:
 
     console = Console(file=sys.stdout, highlight=False)
     symbol, style = _STYLES[report.verdict.status]
-    console.print(Text(f"{symbol} {report.sentence}", style=style))
+    # One line, however narrow the terminal: it is what a log or a `head -1` keeps.
+    console.print(Text(f"{symbol} {report.sentence}", style=style), soft_wrap=True)
     environment = report.state.environment
     console.print(
         Text(

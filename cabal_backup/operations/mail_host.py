@@ -435,13 +435,18 @@ class Where:
     user: str
 
 
+def check_user(user: str) -> None:
+    """Raises Refused for what is no user's name: one plain directory at the mount's root."""
+    if not _USER.match(user) or user in QUEUES or user.startswith("aws-backup-"):
+        raise Refused(f"{shown(user)!r} is no user's name: one directory at the mount's root.")
+
+
 def find_recovery(mount: str, user: str, recovery: str | None = None) -> Where:
     """The recovery directory that holds `user`: the only one, or the one named.
 
     Raises Refused for a name that is no user's, and if there is none or more than one.
     """
-    if not _USER.match(user) or user in QUEUES or user.startswith("aws-backup-"):
-        raise Refused(f"{shown(user)!r} is no user's name: one directory at the mount's root.")
+    check_user(user)
     if recovery is not None and not RECOVERY.match(recovery):
         raise Refused(f"{shown(recovery)!r} is no recovery directory: aws-backup-restore_….")
     with _opened_mount(mount) as root:
@@ -1819,12 +1824,16 @@ def _bring_up(name: str, recovery: int, root: int) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit code."""
-    options = _parser().parse_args(arguments)
+    return run(_parser().parse_args(arguments))
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command whose options these are; the exit code."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        code: int = options.command(options)
+        code: int = options.on_the_host(options)
     except Refused as refusal:
         _say(f"Refused. {refusal}")
         return EXIT_REFUSED
@@ -1851,34 +1860,54 @@ def _parser() -> argparse.ArgumentParser:
     mailbox = nouns.add_parser("mailbox", help="one user's mail").add_subparsers(required=True)
     mailstore = nouns.add_parser("mailstore", help="everybody's").add_subparsers(required=True)
 
-    one = mailbox.add_parser("merge", help="move missing messages from a restore into a mailbox")
-    one.set_defaults(command=_merge_command)
-    one.add_argument("user", metavar="USER")
-    one.add_argument("--mount", default="/home", help="where the mailstore is (default: /home)")
-    one.add_argument("--folder", action="append", default=[], metavar="F", help="only this folder")
-    one.add_argument("--since", type=_date, metavar="DATE", help="delivered on or after (UTC)")
-    one.add_argument("--before", type=_date, metavar="DATE", help="delivered before (UTC)")
-    one.add_argument(
+    add_merge_options(mailbox.add_parser("merge", help=MERGE_HELP))
+    add_promote_options(mailstore.add_parser("promote", help=PROMOTE_HELP))
+    return parser
+
+
+MERGE_HELP = "move missing messages from a restore into a mailbox"
+PROMOTE_HELP = "bring a whole restore to the root"
+
+
+def add_merge_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `mailbox merge`, for `run`."""
+    parser.set_defaults(on_the_host=_merge_command)
+    parser.add_argument("user", metavar="USER")
+    parser.add_argument("--mount", default="/home", help="where the mailstore is (default: /home)")
+    parser.add_argument(
+        "--folder", action="append", default=[], metavar="F", help="only this folder"
+    )
+    parser.add_argument("--since", type=_date, metavar="DATE", help="delivered on or after (UTC)")
+    parser.add_argument("--before", type=_date, metavar="DATE", help="delivered before (UTC)")
+    parser.add_argument(
         "--moved",
         choices=("report", "restore"),
         default="report",
         help="messages that are in another folder today: leave them (default), or restore them",
     )
-    one.add_argument("--uid", type=_uid, metavar="N", help="owner (default: as the home directory)")
-    one.add_argument("--threads", type=_threads, metavar="N", help="default: measured")
-    one.add_argument("--cleanup", action="store_true", help="then remove the recovery directory")
+    parser.add_argument(
+        "--uid", type=_uid, metavar="N", help="owner (default: as the home directory)"
+    )
+    parser.add_argument("--threads", type=_threads, metavar="N", help="default: measured")
+    parser.add_argument("--cleanup", action="store_true", help="then remove the recovery directory")
+    _add_what_both_have(parser)
 
-    whole = mailstore.add_parser("promote", help="bring a whole restore to the root")
-    whole.set_defaults(command=_promote_command)
-    whole.add_argument("--mount", required=True, help="where the NEW file system is mounted")
-    whole.add_argument("--with-queues", action="store_true", help=f"bring {', '.join(QUEUES)}, too")
 
-    for command in (one, whole):
-        command.add_argument("--recovery", metavar="NAME", help="which aws-backup-restore_…")
-        command.add_argument("--dry-run", action="store_true", help="show the plan, change nothing")
-        command.add_argument("--yes", action="store_true", help="do not ask")
-        command.add_argument("--json", action="store_true", help="JSON on standard output")
-    return parser
+def add_promote_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `mailstore promote`, for `run`."""
+    parser.set_defaults(on_the_host=_promote_command)
+    parser.add_argument("--mount", required=True, help="where the NEW file system is mounted")
+    parser.add_argument(
+        "--with-queues", action="store_true", help=f"bring {', '.join(QUEUES)}, too"
+    )
+    _add_what_both_have(parser)
+
+
+def _add_what_both_have(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--recovery", metavar="NAME", help="which aws-backup-restore_…")
+    parser.add_argument("--dry-run", action="store_true", help="show the plan, change nothing")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--json", action="store_true", help="JSON on standard output")
 
 
 def _date(text: str) -> datetime:

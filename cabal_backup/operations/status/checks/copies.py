@@ -62,8 +62,9 @@ def _dr_copies(state: State, pairs: list[_Copy]) -> Outcome:
             f"{names.DR_VAULT}.",
             "copy-jobs says why. To copy one now: aws backup start-copy-job --region "
             f"{state.environment.region} --source-backup-vault-name {names.VAULT} "
-            f"--destination-backup-vault-arn {state.dr_vault_arn} --recovery-point-arn ARN "
-            f"--iam-role-arn ROLE_ARN --lifecycle {_lifecycle_argument(state)}",
+            f"--destination-backup-vault-arn {state.dr_vault_arn} --recovery-point-arn "
+            f"{gaps[0].source.arn} --iam-role-arn {_role_arn(state)} --lifecycle "
+            f"{_lifecycle_argument(state)}",
             details=[f"{_named(state, pair.source)}: {pair.source.arn}" for pair in gaps],
         )
     lags = [lag for pair in copied if (lag := _lag(pair)) is not None]
@@ -117,7 +118,8 @@ def copy_back(state: State) -> Outcome:
         return warn(
             f"There is no warm copy of {' and '.join(without)}: should the primary region be "
             "lost, nothing of it can be copied back.",
-            "dr-copies says what is missing.",
+            "last-night and dr-copies say what is missing. A cold copy can be restored in the DR "
+            "region only.",
         )
     cold = sum(point.is_cold(state.now) for point in state.dr.points.value)
     return ok(
@@ -185,6 +187,10 @@ def _lag(pair: _Copy) -> timedelta | None:
 
 def _named(state: State, point: RecoveryPoint) -> str:
     return f"{moment(point.created)}: {state.resources.get(point.resource_arn, point.resource_arn)}"
+
+
+def _role_arn(state: State) -> str:
+    return f"arn:{state.environment.partition}:iam::{state.account}:role/{names.ROLE}"
 
 
 def _lifecycle_argument(state: State) -> str:

@@ -60,7 +60,8 @@ def _last_night(state: State, newest: Mapping[str, RecoveryPoint]) -> Outcome:
     if all(_underway(state, arn, since) for arn in state.resources if _late(newest, arn, since)):
         return warn(
             f"The backup of the night of {since:%Y-%m-%d} is still running.",
-            "Look again later: aws backup list-backup-jobs --by-state RUNNING",
+            "Look again later: aws backup list-backup-jobs --by-state RUNNING --region "
+            f"{state.environment.region}",
             details=late,
         )
     return fail(
@@ -89,6 +90,8 @@ def nights(state: State) -> Outcome:
         for arn, name in state.resources.items()
         if (arn, night) not in taken
     ]
+    if not expected:
+        return ok("There is no earlier night to look at.")
     if missing:
         return warn(
             f"{plural(len(missing), 'recovery point')} of earlier nights missing.",

@@ -51,6 +51,14 @@ def lock(state: State, region: RegionState) -> Outcome:
             f"of them. {_removal(region)}",
             f"Put it back: {put_back}",
         )
+    if seen.get("LockDate") and seen["LockDate"] <= state.now:
+        return fail(
+            f"The lock of {where} has been in compliance mode since {moment(seen['LockDate'])}: "
+            "nobody can ever remove or change it.",
+            "Nothing takes it off, and its recovery points go only as they expire. It was not made "
+            "by this project: find out in CloudTrail who did "
+            "(PutBackupVaultLockConfiguration).",
+        )
     if seen.get("LockDate"):
         return fail(
             f"The lock of {where} is in compliance mode: from {moment(seen['LockDate'])} nobody "

@@ -1,0 +1,82 @@
+"""`cabal-backup compare`: what a restored table and a live one have in common."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from cabal_backup.cli import progress
+from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.errors import ExitCode
+from cabal_backup.operations.compare_tables import Comparison, Group, compare
+from cabal_backup.operations.cutover import find_pair
+from cabal_backup.operations.items import readable
+from cabal_backup.operations.wire import Stop, Wire
+
+JSON_VERSION = 1
+"""Raised when a field is removed or changes its meaning; fields may be added without."""
+
+
+def add_parser(commands: Any) -> None:
+    parser = commands.add_parser(
+        "compare",
+        help="what a restored table and a live one have in common",
+        description="Compares two tables exactly, key by key. Exit codes: 0 equal, 5 different.",
+    )
+    add_common(parser)
+    parser.add_argument("restored", metavar="RESTORED", help="the restored table")
+    parser.add_argument("live", metavar="LIVE", help="the table Cabal uses")
+    parser.add_argument(
+        "--json", action="store_true", help="as JSON (docs/runbooks/restore-tables.md)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, invocation: Invocation) -> int:  # noqa: ARG001
+    aws = connect_to(options)
+    restored, live = find_pair(aws, options.restored, options.live)
+    found = progress.run(compare(Wire(aws), restored, live, Stop()))
+    if options.json:
+        content = {"version": JSON_VERSION, "restored": restored.name, "live": live.name}
+        sys.stdout.write(json.dumps({**content, **as_json(found)}, indent=2) + "\n")
+    else:
+        sys.stdout.write("\n".join(lines(found, restored.name, live.name)) + "\n")
+    return ExitCode.OK if found.equal else ExitCode.DIFFERENT
+
+
+def lines(found: Comparison, restored: str, live: str) -> list[str]:
+    """The comparison for people."""
+    text = [f"{restored}: {found.in_backup:,} items; {live}: {found.in_live:,} items"]
+    for group, what in (
+        (found.identical, "identical"),
+        (found.differing, "differing"),
+        (found.only_in_backup, f"only in {restored}"),
+        (found.only_in_live, f"only in {live}"),
+    ):
+        text.append(f"{group.count:>12,}  {what}")
+        if group.count and group is not found.identical:
+            more = group.count - len(group.samples)
+            text += [f"{'':>14}{readable(key)}" for key in group.samples]
+            text += [f"{'':>14}… and {more:,} more"] if more else []
+    return text
+
+
+def as_json(found: Comparison) -> dict[str, Any]:
+    """The documented fields of a comparison."""
+
+    def group(members: Group) -> dict[str, Any]:
+        return {"count": members.count, "samples": list(members.samples)}
+
+    return {
+        "equal": found.equal,
+        "items_in_restored": found.in_backup,
+        "items_in_live": found.in_live,
+        "only_in_restored": group(found.only_in_backup),
+        "only_in_live": group(found.only_in_live),
+        "differing": group(found.differing),
+        "identical": group(found.identical),
+        "digest_of_restored": found.backup_digest,
+        "digest_of_live": found.live_digest,
+    }

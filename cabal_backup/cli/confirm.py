@@ -1,0 +1,47 @@
+"""Showing a plan, and asking before it is carried out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable
+
+from cabal_backup.errors import RefusedError
+
+
+def add_confirmation(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--yes", action="store_true", help="do not ask; for scripts")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="only print the plan that would be carried out"
+    )
+
+
+def show_plan(lines: Iterable[str], *, dry_run: bool) -> None:
+    """The plan, on stderr; on stdout when it is all that was asked for."""
+    print("\n".join(lines), file=sys.stdout if dry_run else sys.stderr)
+
+
+def confirm(word: str, question: str, *, yes: bool) -> None:
+    """Go on only when somebody types `word`.
+
+    :param question: what is asked, without the word.
+    :param yes: `--yes` was given: nobody is asked.
+
+    Raises RefusedError when something else is typed or nobody is there to ask.
+    """
+    if yes:
+        return
+    if not is_somebody_there():
+        raise RefusedError("Nobody is there to ask, and --yes was not given. Nothing was changed.")
+    if ask(f"{question} Type {word} to go on: ") != word:
+        raise RefusedError("Not confirmed. Nothing was changed.")
+
+
+def is_somebody_there() -> bool:
+    return sys.stdin.isatty()
+
+
+def ask(prompt: str) -> str:
+    """What a person types; empty at the end of the input."""
+    print(prompt, end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip()

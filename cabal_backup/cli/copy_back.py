@@ -1,0 +1,86 @@
+"""`cabal-backup copy-back`: a recovery point from the DR vault to the primary vault."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from cabal_backup.cli import progress
+from cabal_backup.cli.confirm import add_confirmation, confirm, show_plan
+from cabal_backup.cli.moments import moment
+from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.errors import ExitCode, UsageError
+from cabal_backup.operations import copy_back
+from cabal_backup.operations.copy_back import CopyBackPlan
+from cabal_backup.operations.copy_back_choice import ADDRESSES, MAILSTORE, Wanted
+
+
+def add_parser(commands: Any) -> None:
+    parser = commands.add_parser(
+        "copy-back",
+        help="a recovery point from the DR region back to the primary one",
+        description="Copies a recovery point from the DR vault to the primary vault, so that it "
+        "can be restored there. docs/runbooks/lose-a-region.md explains it.",
+    )
+    add_common(parser)
+    parser.add_argument(
+        "what",
+        metavar=f"{ADDRESSES}|{MAILSTORE}|RECOVERY_POINT",
+        help="whose newest recovery point, or the ARN of one",
+    )
+    parser.add_argument(
+        "--at", type=moment, metavar="TIME", help="the newest from before then, such as 2026-11-20"
+    )
+    parser.add_argument(
+        "--file-system",
+        metavar="ID",
+        help="of this file system, where the vault has recovery points of several",
+    )
+    parser.add_argument(
+        "--wait",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="follow the job to its end (default), or only start it",
+    )
+    add_confirmation(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, invocation: Invocation) -> int:
+    wanted = _wanted(options)
+    aws = connect_to(options)
+    plan = copy_back.look(aws, invocation.clock.now(), wanted)
+    show_plan(plan.lines(), dry_run=options.dry_run)
+    if options.dry_run:
+        return ExitCode.OK
+    if plan.there is not None:
+        print(plan.there.arn)
+        _say_what_next(plan, plan.there.arn)
+        return ExitCode.OK
+    if plan.job is None:
+        confirm("copy", f"This copies into {plan.environment}.", yes=options.yes)
+    job = progress.run(copy_back.execute(aws, plan, invocation.clock, wait=options.wait))
+    if not options.wait:
+        print(job.id)
+        return ExitCode.OK
+    print(job.recovery_point_arn)
+    _say_what_next(plan, job.recovery_point_arn)
+    return ExitCode.OK
+
+
+def _wanted(options: argparse.Namespace) -> Wanted:
+    if options.file_system is not None and options.what != MAILSTORE:
+        raise UsageError(f"--file-system goes with {MAILSTORE} only.")
+    if options.at is not None and options.what not in (ADDRESSES, MAILSTORE):
+        raise UsageError(f"--at goes with {ADDRESSES} or {MAILSTORE}, not with a recovery point.")
+    return Wanted(what=options.what, at=options.at, file_system=options.file_system)
+
+
+def _say_what_next(plan: CopyBackPlan, arn: str) -> None:
+    what = ADDRESSES if plan.point.resource_type == "DynamoDB" else MAILSTORE
+    print(
+        f"It is back in {plan.to_region}. Next:\n"
+        f"  cabal-backup restore {what} --recovery-point {arn} -e {plan.environment}",
+        file=sys.stderr,
+    )

@@ -1,0 +1,206 @@
+"""`cabal-backup cutover`: a restored table's items into the live table, with proof."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from cabal_backup import names
+from cabal_backup.cli import progress
+from cabal_backup.cli.compare import lines as comparison_lines
+from cabal_backup.cli.confirm import (
+    add_confirmation,
+    ask,
+    confirm,
+    is_somebody_there,
+    show_plan,
+)
+from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.errors import ExitCode
+from cabal_backup.operations import cutover, delete_table
+from cabal_backup.operations import reconfigure as mail_tiers
+from cabal_backup.operations.aws import Aws
+from cabal_backup.operations.clock import Clock
+from cabal_backup.operations.cutover import CutoverPlan, CutoverResult
+from cabal_backup.operations.reconfigure import Reconfigure
+from cabal_backup.operations.table_copy import Mode
+from cabal_backup.operations.wire import Stop
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """How a cutover was asked for."""
+
+    mode: Mode
+    no_undo: bool
+    rate: float | None
+    reconfigure: Reconfigure | None
+    """None: as the table needs it."""
+    delete_restored: bool
+    yes: bool
+    dry_run: bool
+
+
+def add_parser(commands: Any) -> None:
+    parser = commands.add_parser(
+        "cutover",
+        help="copy a restored table into the live one, and prove it",
+        description="Copies every item of a restored table into the live table, reads both "
+        "back, and tells the mail tiers. docs/runbooks/restore-tables.md explains it.",
+    )
+    add_common(parser)
+    parser.add_argument("restored", metavar="RESTORED", help="the restored table")
+    parser.add_argument("live", metavar="LIVE", help="the table Cabal uses")
+    add_wishes(parser)
+    add_confirmation(parser)
+    parser.set_defaults(run=run)
+
+
+def add_wishes(parser: argparse.ArgumentParser) -> None:
+    """The options of a cutover; `restore addresses --cutover` has them too."""
+    group = parser.add_argument_group("cutover")
+    modes = group.add_mutually_exclusive_group()
+    modes.add_argument(
+        "--missing-only",
+        dest="mode",
+        action="store_const",
+        const=Mode.MISSING_ONLY,
+        default=Mode.OVERWRITE,
+        help="write only what the live table lacks",
+    )
+    modes.add_argument(
+        "--mirror",
+        dest="mode",
+        action="store_const",
+        const=Mode.MIRROR,
+        help="also delete what the backup does not have",
+    )
+    group.add_argument("--no-undo", action="store_true", help="go without a way back")
+    group.add_argument("--rate", type=_units, metavar="UNITS", help="write units a second at most")
+    group.add_argument(
+        "--reconfigure",
+        type=Reconfigure,
+        choices=tuple(Reconfigure),
+        metavar="HOW",
+        help="how to tell the mail tiers: publish an event, roll the services, or none "
+        "(default: publish for the addresses, none for other tables)",
+    )
+    group.add_argument(
+        "--delete-restored", action="store_true", help="delete the restored table at the end"
+    )
+
+
+def wishes(options: argparse.Namespace) -> Wishes:
+    return Wishes(
+        mode=options.mode,
+        no_undo=options.no_undo,
+        rate=options.rate,
+        reconfigure=options.reconfigure,
+        delete_restored=options.delete_restored,
+        yes=options.yes,
+        dry_run=options.dry_run,
+    )
+
+
+def run(options: argparse.Namespace, invocation: Invocation) -> int:
+    aws = connect_to(options)
+    return cut_over(aws, options.restored, options.live, wishes(options), invocation.clock)
+
+
+def cut_over(aws: Aws, restored: str, live: str, wished: Wishes, clock: Clock) -> int:
+    """Plan, confirm, copy, prove, tell the mail tiers, tidy up; the exit code."""
+    stop = Stop()
+    plan = progress.run(
+        cutover.look(
+            aws,
+            restored,
+            live,
+            mode=wished.mode,
+            no_undo=wished.no_undo,
+            rate=wished.rate,
+            stop=stop,
+        )
+    )
+    how = wished.reconfigure or _usual(aws, live)
+    lines = [*plan.lines(), f"  then {mail_tiers.describe(how)}"]
+    show_plan(lines, dry_run=wished.dry_run)
+    if wished.dry_run:
+        return ExitCode.OK
+    _confirm(plan, wished)
+    result = progress.run(cutover.execute(aws, plan, clock, stop))
+    report(plan, result)
+    tell(aws, how)
+    if result.verification.problems:
+        return ExitCode.DIFFERENT
+    tidy_up(aws, restored, wished)
+    return ExitCode.OK
+
+
+def report(plan: CutoverPlan, result: CutoverResult) -> None:
+    """What was done, and what reading back showed."""
+    copied, verified = result.copied, result.verification
+    text = [
+        f"{copied.written:,} items written to {plan.live.name}, {copied.kept:,} left as they were."
+    ]
+    if result.deleted is not None:
+        text.append(f"{result.deleted.deleted:,} deleted.")
+    text += [f"{remark[0].upper()}{remark[1:]}." for remark in verified.remarks]
+    found = verified.comparison
+    text += comparison_lines(found, plan.restored.name, plan.live.name)
+    text.append(f"digest of the backup               {found.backup_digest}")
+    text.append(f"digest of the same keys in live    {found.live_digest}")
+    if verified.problems:
+        text.append(f"NOT AS IT SHOULD BE: {'; '.join(verified.problems)}.")
+        text.append(
+            "Either somebody changed them while the cutover ran, or they were not written. "
+            "Look at them with `cabal-backup compare`; the cutover can be run again."
+        )
+    else:
+        text.append("Verified: the live table holds what it should.")
+    if result.way_back:
+        text += ["To go back:", *(f"  {line}" for line in result.way_back)]
+    print("\n".join(text))
+
+
+def tell(aws: Aws, how: Reconfigure) -> None:
+    """Make the mail tiers read their addresses anew."""
+    for event in mail_tiers.reconfigure(aws, how):
+        print(progress.describe(event), file=sys.stderr)
+
+
+def tidy_up(aws: Aws, restored: str, wished: Wishes) -> None:
+    """Delete the restored table where that is wanted; otherwise say how."""
+    wanted = wished.delete_restored
+    if not wanted and not wished.yes and is_somebody_there():
+        wanted = ask(f"Delete {restored}? Type its name to delete it: ") == restored
+    if wanted:
+        delete_table.delete_restored(aws, restored)
+        print(f"{restored} is being deleted.", file=sys.stderr)
+    else:
+        print(
+            f"{restored} is kept. It costs storage; when it is not needed any more: aws dynamodb "
+            f"delete-table --region {aws.environment.region} --table-name {restored}",
+            file=sys.stderr,
+        )
+
+
+def _confirm(plan: CutoverPlan, wished: Wishes) -> None:
+    word = "delete" if plan.to_delete else "cutover"
+    question = f"This writes {plan.to_write:,} items to {plan.live.name} of {plan.environment}"
+    if plan.to_delete:
+        question += f" and deletes {plan.to_delete:,}"
+    confirm(word, f"{question}.", yes=wished.yes)
+
+
+def _usual(aws: Aws, live: str) -> Reconfigure:
+    is_addresses = live in (names.ADDRESSES_TABLE, aws.environment.addresses_table)
+    return Reconfigure.PUBLISH if is_addresses else Reconfigure.NONE
+
+
+def _units(text: str) -> float:
+    units = float(text)
+    if not 0 < units < float("inf"):
+        raise ValueError
+    return units

@@ -1,0 +1,167 @@
+"""`cabal-backup jobs`: what AWS Backup and DynamoDB are doing, and watching it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from datetime import timedelta
+from typing import Any
+
+from cabal_backup.cli import progress
+from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.errors import ExitCode, UnreachableError, UsageError
+from cabal_backup.operations.aws import Aws
+from cabal_backup.operations.clock import Clock
+from cabal_backup.operations.jobs import Job, failure, find_job, follow, list_jobs
+from cabal_backup.operations.restoring import list_restoring, wait_until_active
+from cabal_backup.operations.tables import describe_table
+
+JSON_VERSION = 1
+"""Raised when a field is removed or changes its meaning; fields may be added without."""
+
+
+def add_parser(commands: Any) -> None:
+    parser = commands.add_parser(
+        "jobs",
+        help="backup, copy and restore jobs",
+        description="Lists the jobs of both regions, or watches one to its end.",
+    )
+    add_common(parser)
+    parser.add_argument(
+        "--days",
+        type=_days,
+        default=1,
+        metavar="N",
+        help="how many days to go back (default: 1; AWS Backup remembers 30)",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="as JSON (docs/runbooks/restore-tables.md)"
+    )
+    parser.add_argument(
+        "watch",
+        nargs="*",
+        metavar="watch ID",
+        help="follow this job, or a table that is being restored, to its end",
+    )
+    parser.add_argument(
+        "--longest",
+        type=_hours,
+        default=timedelta(hours=24),
+        metavar="HOURS",
+        help="how long to watch (default: 24)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, invocation: Invocation) -> int:
+    if not options.watch:
+        return run_list(options, invocation)
+    if len(options.watch) != 2 or options.watch[0] != "watch":
+        raise UsageError("jobs takes nothing, or: watch ID.")
+    return run_watch(options, invocation)
+
+
+def run_list(options: argparse.Namespace, invocation: Invocation) -> int:
+    aws = connect_to(options)
+    now = invocation.clock.now()
+    listing = list_jobs(aws, now, since=timedelta(days=options.days))
+    unknown = dict(listing.unknown)
+    restoring: list[str] = []
+    try:
+        restoring = list_restoring(aws)
+    except UnreachableError as error:
+        unknown["tables that are being restored"] = str(error)
+    if options.json:
+        content = {
+            "version": JSON_VERSION,
+            "at": now.isoformat(timespec="seconds"),
+            "jobs": [as_json(job) for job in listing.jobs],
+            "restoring_tables": restoring,
+            "unknown": unknown,
+        }
+        sys.stdout.write(json.dumps(content, indent=2) + "\n")
+    else:
+        for table in restoring:
+            sys.stdout.write(f"DynamoDB is restoring the table {table}\n")
+        for job in listing.jobs:
+            sys.stdout.write(line(job) + "\n")
+    for what, reason in unknown.items():
+        print(f"cabal-backup: could not list the {what}: {reason}", file=sys.stderr)
+    return ExitCode.UNKNOWN if unknown else ExitCode.OK
+
+
+def run_watch(options: argparse.Namespace, invocation: Invocation) -> int:
+    aws = connect_to(options)
+    _, watched = options.watch
+    if describe_table(aws, watched) is not None:
+        progress.run(wait_until_active(aws, watched, invocation.clock, longest=options.longest))
+        print(watched)
+        return ExitCode.OK
+    return _watch_job(aws, watched, invocation.clock, options.longest)
+
+
+def _watch_job(aws: Aws, job_id: str, clock: Clock, longest: timedelta) -> int:
+    job = progress.run(follow(aws, find_job(aws, job_id), clock, longest=longest))
+    print(line(job))
+    if not job.completed_well:
+        raise failure(job)
+    if job.created_resource_arn == aws.arn("dynamodb", f"table/{aws.environment.addresses_table}"):
+        print(
+            "The table is there again, under its own name. To bring back what DynamoDB leaves "
+            f"out, run `cabal-backup restore addresses -e {aws.environment.name}` again.",
+            file=sys.stderr,
+        )
+    return ExitCode.OK
+
+
+def line(job: Job) -> str:
+    """A job in columns that `sort` and `awk` can work on."""
+    percent = f"{job.percent} %" if job.percent and not job.finished else ""
+    created = job.created_resource_arn or job.recovery_point_arn
+    return "  ".join(
+        [
+            f"{job.created:%Y-%m-%dT%H:%M:%SZ}",
+            f"{job.region:<10}",
+            f"{job.kind:<7}",
+            f"{job.state:<9}",
+            f"{percent:<7}",
+            f"{job.resource_type:<8}",
+            job.id,
+            created,
+            job.message,
+        ]
+    ).rstrip()
+
+
+def as_json(job: Job) -> dict[str, Any]:
+    """The documented fields of a job."""
+    return {
+        "kind": job.kind,
+        "id": job.id,
+        "region": job.region,
+        "state": job.state,
+        "message": job.message,
+        "percent": float(job.percent) if job.percent else None,
+        "created": job.created.isoformat(),
+        "completed": job.completed.isoformat() if job.completed else None,
+        "resource_arn": job.resource_arn,
+        "resource_type": job.resource_type,
+        "recovery_point_arn": job.recovery_point_arn,
+        "vault": job.vault,
+        "created_resource_arn": job.created_resource_arn,
+    }
+
+
+def _days(text: str) -> int:
+    days = int(text)
+    if not 1 <= days <= 30:
+        raise ValueError
+    return days
+
+
+def _hours(text: str) -> timedelta:
+    hours = float(text)
+    if not 0 < hours <= 1000:
+        raise ValueError
+    return timedelta(hours=hours)

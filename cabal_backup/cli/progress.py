@@ -1,0 +1,124 @@
+"""Showing on stderr how far something has come: a bar on a terminal, lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from cabal_backup.operations.answers import Unknown
+from cabal_backup.operations.jobs import Job
+from cabal_backup.operations.progress import Note, Progress
+
+R = TypeVar("R")
+
+_LINE_EVERY_SECONDS = 10.0
+
+
+def run(events: Generator[Any, None, R]) -> R:
+    """Show the events of an operation until it is done, and return what it returns."""
+    with _display() as display:
+        while True:
+            try:
+                event = next(events)
+            except StopIteration as end:
+                result: R = end.value
+                return result
+            display.show(event)
+
+
+@contextmanager
+def _display() -> Iterator[_Lines | _Bars]:
+    if not sys.stderr.isatty():
+        yield _Lines()
+        return
+    bars = _Bars()
+    with bars.progress:
+        yield bars
+
+
+def describe(event: Any) -> str:
+    """An event as one line."""
+    if isinstance(event, Note):
+        return event.text
+    if isinstance(event, Unknown):
+        return f"AWS did not say how it is doing ({event.reason}). Asking again."
+    if isinstance(event, Job):
+        percent = f" {event.percent} %" if event.percent and not event.finished else ""
+        message = f": {event.message}" if event.message else ""
+        return f"{event.kind} job {event.id}: {event.state}{percent}{message}"
+    if isinstance(event, Progress):
+        of = f" of {event.total:,}" if event.total and event.total >= event.done else ""
+        return f"{event.step}: {event.done:,}{of} {event.unit}" if event.done else f"{event.step} …"
+    raise TypeError(f"no event: {event!r}")
+
+
+def _step(event: Any) -> str:
+    """What goes on for a while and need not be told each time; empty for anything else."""
+    if isinstance(event, Job):
+        return event.state
+    return event.step if isinstance(event, Progress) else ""
+
+
+class _Lines:
+    """Plain lines: every note, and of the rest what is new, now and then."""
+
+    def __init__(self) -> None:
+        self._last = ""
+        self._step = ""
+        self._at = 0.0
+
+    def show(self, event: Any) -> None:
+        step = _step(event)
+        if step:
+            due = time.monotonic() - self._at >= _LINE_EVERY_SECONDS
+            if step == self._step and not due:
+                return
+            self._step, self._at = step, time.monotonic()
+        line = describe(event)
+        if line != self._last:
+            print(line, file=sys.stderr, flush=True)
+            self._last = line
+
+
+class _Bars:
+    """A bar for each step, with its rate and the time that is left."""
+
+    def __init__(self) -> None:
+        from rich import progress
+        from rich.console import Console
+
+        self.progress = progress.Progress(
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.TextColumn("{task.fields[count]}"),
+            progress.TextColumn("{task.fields[rate]}"),
+            progress.TimeElapsedColumn(),
+            progress.TimeRemainingColumn(),
+            console=Console(stderr=True, highlight=False),
+        )
+        self._step = ""
+        self._task: Any = None
+
+    def show(self, event: Any) -> None:
+        if isinstance(event, Progress):
+            self._advance(event.step, event.done, event.total, event.unit)
+        elif isinstance(event, Job) and not event.finished:
+            percent = int(float(event.percent or 0))
+            self._advance(f"{event.kind} {event.state.lower()}", percent, 100, "%")
+        else:
+            self.progress.console.print(describe(event), markup=False)
+
+    def _advance(self, step: str, done: int, total: int | None, unit: str) -> None:
+        if step != self._step:
+            self._step = step
+            self._task = self.progress.add_task(step, total=total, count="", rate="")
+        if total is not None and done > total:
+            total = None
+        task = self.progress.tasks[self._task]
+        speed = f"{task.speed:,.0f}/s" if task.speed and unit != "%" else ""
+        self.progress.update(
+            self._task, completed=done, total=total, count=f"{done:,} {unit}", rate=speed
+        )

@@ -1,0 +1,52 @@
+"""`cabal-backup relock`: put the vaults' locks back, exactly as the environment says."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from cabal_backup.cli import progress
+from cabal_backup.cli.confirm import show_plan
+from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.cli.unlock import add_which, which
+from cabal_backup.errors import AwsError, ExitCode
+from cabal_backup.operations import vault_lock
+
+
+def add_parser(commands: Any) -> None:
+    parser = commands.add_parser(
+        "relock",
+        help="put the vaults' locks back",
+        description="Locks both vaults, or one, to the days the environment is configured with, "
+        "in governance mode. It takes nothing away, so it does not ask.",
+    )
+    add_common(parser)
+    add_which(parser)
+    parser.add_argument(
+        "--dry-run", action="store_true", help="only print the plan that would be carried out"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, invocation: Invocation) -> int:
+    aws = connect_to(options)
+    now = invocation.clock.now()
+    plan = vault_lock.plan_relock(aws, now, which=which(options))
+    show_plan(plan.lines(), dry_run=options.dry_run)
+    if options.dry_run:
+        return ExitCode.OK
+    progress.run(vault_lock.relock(aws, plan))
+    left = vault_lock.plan_relock(aws, now, which=which(options))
+    if left.to_put:
+        raise AwsError(
+            "AWS accepted the lock and does not show it: "
+            + "; ".join(vault.line(now) for vault in left.to_put)
+        )
+    if len(plan.vaults) < len(which(options)):
+        raise AwsError(
+            "Not every vault exists; what is there is locked. `cabal-backup status -e "
+            f"{plan.environment}` says what is missing."
+        )
+    print("Locked.", file=sys.stderr)
+    return ExitCode.OK

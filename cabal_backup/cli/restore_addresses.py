@@ -1,0 +1,92 @@
+"""`cabal-backup restore addresses`: the addresses table from a recovery point."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from cabal_backup import names
+from cabal_backup.cli import cutover, progress
+from cabal_backup.cli.confirm import add_confirmation, confirm, show_plan
+from cabal_backup.cli.moments import moment
+from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.errors import ExitCode
+from cabal_backup.operations import restore_addresses
+from cabal_backup.operations.aws import Aws
+from cabal_backup.operations.reconfigure import Reconfigure
+from cabal_backup.operations.restore_addresses import RestoreAddressesPlan
+
+
+def add_parser(kinds: Any) -> None:
+    parser = kinds.add_parser(
+        "addresses",
+        help="the addresses table, from a recovery point",
+        description="Restores the addresses table to a new table, or under its own name when "
+        "it is gone. docs/runbooks/restore-tables.md explains it.",
+    )
+    add_common(parser)
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--recovery-point", metavar="ARN", help="this recovery point")
+    which.add_argument(
+        "--at", type=moment, metavar="TIME", help="the newest from before then, such as 2026-11-20"
+    )
+    parser.add_argument("--cold", action="store_true", help="also one in cold storage")
+    parser.add_argument("--to", metavar="TABLE", help="the new table's name")
+    parser.add_argument(
+        "--role",
+        default=names.ROLE,
+        metavar="NAME",
+        help=f"the role AWS Backup restores with (default: {names.ROLE})",
+    )
+    parser.add_argument(
+        "--cutover", action="store_true", help="go on to the cutover when it is restored"
+    )
+    cutover.add_wishes(parser)
+    add_confirmation(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, invocation: Invocation) -> int:
+    aws = connect_to(options)
+    clock = invocation.clock
+    plan = restore_addresses.look(
+        aws,
+        clock.now(),
+        point_arn=options.recovery_point,
+        at=options.at,
+        cold=options.cold,
+        to=options.to,
+        role=options.role,
+    )
+    show_plan(plan.lines(), dry_run=options.dry_run)
+    if options.dry_run:
+        return ExitCode.OK
+    if plan.job is None:
+        confirm("restore", f"This makes {plan.target} in {options.environment}.", yes=options.yes)
+    table = progress.run(restore_addresses.execute(aws, plan, clock))
+    print(table.name)
+    wished = cutover.wishes(options)
+    if not options.cutover:
+        _say_what_next(aws, plan)
+        return ExitCode.OK
+    if plan.straight:
+        cutover.tell(aws, wished.reconfigure or Reconfigure.PUBLISH)
+        return ExitCode.OK
+    return cutover.cut_over(aws, plan.target, plan.live, wished, clock)
+
+
+def _say_what_next(aws: Aws, plan: RestoreAddressesPlan) -> None:
+    name = aws.environment.name
+    if plan.straight:
+        text = (
+            f"{plan.live} is back. The mail tiers have to read it anew: publish "
+            f"{names.ADDRESS_CHANGED_EVENT} or roll the services, as docs/runbooks/"
+            "restore-tables.md shows."
+        )
+    else:
+        text = (
+            f"Restored. Next:\n  cabal-backup compare {plan.target} {plan.live} -e {name}\n"
+            f"  cabal-backup cutover {plan.target} {plan.live} -e {name}"
+        )
+    print(text, file=sys.stderr)

@@ -1,0 +1,91 @@
+"""`cabal-backup restore mailbox`: one user's mail, from a recovery point."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from cabal_backup import names
+from cabal_backup.cli import progress
+from cabal_backup.cli.confirm import add_confirmation, confirm, show_plan
+from cabal_backup.cli.moments import moment
+from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.errors import ExitCode
+from cabal_backup.operations import restore_mailbox
+from cabal_backup.operations.jobs import Job
+from cabal_backup.operations.restore_mailbox import RestoreMailboxPlan
+
+
+def add_parser(kinds: Any) -> None:
+    parser = kinds.add_parser(
+        "mailbox",
+        help="one user's mail, from a recovery point",
+        description="Restores one user's home next to the mailstore's homes; `mailbox merge` then "
+        "brings the missing messages into the mailbox. docs/runbooks/restore-mail.md explains it.",
+    )
+    add_common(parser)
+    parser.add_argument("user", metavar="USER", help="whose: the name of the home directory")
+    add_point(parser)
+    parser.add_argument(
+        "--again", action="store_true", help="restore once more what was restored before"
+    )
+    add_confirmation(parser)
+    parser.set_defaults(run=run)
+
+
+def add_point(parser: argparse.ArgumentParser) -> None:
+    """The options that choose a recovery point of the mailstore, and the role."""
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--recovery-point", metavar="ARN", help="this recovery point")
+    which.add_argument(
+        "--at", type=moment, metavar="TIME", help="the newest from before then, such as 2026-11-20"
+    )
+    parser.add_argument("--cold", action="store_true", help="also one in cold storage")
+    parser.add_argument(
+        "--role",
+        default=names.ROLE,
+        metavar="NAME",
+        help=f"the role AWS Backup restores with (default: {names.ROLE})",
+    )
+
+
+def run(options: argparse.Namespace, invocation: Invocation) -> int:
+    aws = connect_to(options)
+    clock = invocation.clock
+    plan = restore_mailbox.look(
+        aws,
+        clock.now(),
+        options.user,
+        point_arn=options.recovery_point,
+        at=options.at,
+        cold=options.cold,
+        role=options.role,
+        again=options.again,
+    )
+    show_plan(plan.lines(), dry_run=options.dry_run)
+    if options.dry_run:
+        return ExitCode.OK
+    if plan.job is None:
+        question = f"This makes a directory in {plan.file_system_id} of {options.environment}."
+        confirm("restore", question, yes=options.yes)
+    job = progress.run(restore_mailbox.execute(aws, plan, clock))
+    print(job.id)
+    _say_what_next(plan, job)
+    return ExitCode.OK
+
+
+def _say_what_next(plan: RestoreMailboxPlan, job: Job) -> None:
+    between = f"between {job.created:%Y-%m-%d %H:%M:%S}"
+    if job.completed is not None:
+        between += f" and {job.completed:%Y-%m-%d %H:%M:%S}"
+    print(
+        f"Restored to aws-backup-restore_<time>/{plan.user} at the root of {plan.file_system_id}. "
+        f"AWS does not say which time: one {between} UTC. There: ls -d "
+        f"/home/aws-backup-restore_*/{plan.user}\n"
+        f"Next, as root on a host that mounts {plan.file_system_id} (Cabal: at /home of the IMAP "
+        "hosts), with the file that `cabal-backup mailbox script` prints:\n"
+        f"  python3 mail_host.py mailbox merge {plan.user} --dry-run\n"
+        f"  python3 mail_host.py mailbox merge {plan.user} --cleanup",
+        file=sys.stderr,
+    )

@@ -1,0 +1,147 @@
+"""`cabal-backup restore mailstore`: everybody's mail, to a new file system."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from cabal_backup.cli import progress, restore_mailbox
+from cabal_backup.cli.confirm import (
+    add_confirmation,
+    ask,
+    confirm,
+    is_somebody_there,
+    show_plan,
+)
+from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.errors import ExitCode
+from cabal_backup.operations import reconfigure as mail_tiers
+from cabal_backup.operations import restore_mailstore
+from cabal_backup.operations.aws import Aws
+from cabal_backup.operations.reconfigure import Reconfigure
+from cabal_backup.operations.restore_mailstore import RestoreMailstorePlan
+from cabal_backup.project import files_with, find_project, replace_setting
+
+
+def add_parser(kinds: Any) -> None:
+    parser = kinds.add_parser(
+        "mailstore",
+        help="everybody's mail, to a new file system",
+        description="Restores the whole mailstore to a new file system and sets that up like the "
+        "one it takes the place of. Run again, it goes on where it was. "
+        "docs/runbooks/restore-mail.md explains it.",
+    )
+    add_common(parser)
+    restore_mailbox.add_point(parser)
+    parser.add_argument(
+        "--file-system", metavar="ID", help="whose backup (default: the environment's mailstore)"
+    )
+    gone = parser.add_argument_group("when that file system is gone")
+    gone.add_argument(
+        "--subnet",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="a mount target here; may be repeated",
+    )
+    gone.add_argument(
+        "--security-group",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="of the mount targets; may be repeated",
+    )
+    after = parser.add_argument_group("afterwards")
+    after.add_argument(
+        "--set-environment",
+        action="store_true",
+        help="put the new id in the place of the old one in cdk.json or cdk.context.json",
+    )
+    after.add_argument(
+        "--roll", action="store_true", help="roll the mail tiers, so that they mount it anew"
+    )
+    add_confirmation(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, invocation: Invocation) -> int:
+    aws = connect_to(options)
+    clock = invocation.clock
+    plan = restore_mailstore.look(
+        aws,
+        clock.now(),
+        point_arn=options.recovery_point,
+        at=options.at,
+        cold=options.cold,
+        role=options.role,
+        file_system_id=options.file_system,
+        subnets=options.subnet,
+        security_groups=options.security_group,
+    )
+    show_plan(plan.lines(), dry_run=options.dry_run)
+    if options.dry_run:
+        return ExitCode.OK
+    if plan.job is None and plan.restored is None:
+        confirm("restore", f"This makes a file system in {options.environment}.", yes=options.yes)
+    made = progress.run(restore_mailstore.execute(aws, plan, clock))
+    print(made)
+    _say_what_next(aws, plan, made)
+    _offer_environment(options, plan, made)
+    _offer_roll(aws, options)
+    return ExitCode.OK
+
+
+def _say_what_next(aws: Aws, plan: RestoreMailstorePlan, made: str) -> None:
+    name = aws.environment.name
+    print(
+        f"Restored to {made}, which nobody uses yet; everything in it is still below "
+        "aws-backup-restore_<time>. Next:\n"
+        "  1. As root on a host that can mount it, with the file that `cabal-backup mailbox "
+        "script` prints:\n"
+        f"       mount -t efs -o tls {made}:/ /mnt/new\n"
+        "       python3 mail_host.py mailstore promote --mount /mnt/new\n"
+        f"  2. In Cabal's Terraform, {made} in the place of {plan.file_system_id}; apply it.\n"
+        f"  3. Here, mailstore_file_system_id of {name} = {made}, wherever it is set, then: "
+        f"make deploy ENVIRONMENT={name}\n"
+        f"     Until then the nights back up {plan.file_system_id}, and `cabal-backup status` "
+        "fails.\n"
+        f"  4. {_first_upper(mail_tiers.describe(Reconfigure.ROLL))}: --roll of this command.",
+        file=sys.stderr,
+    )
+
+
+def _offer_environment(options: argparse.Namespace, plan: RestoreMailstorePlan, made: str) -> None:
+    """Change the setting where a file has it; a variable or `-c` nobody can change from here."""
+    project = find_project((options.project or Path.cwd()).absolute())
+    files = files_with(project, plan.file_system_id)
+    if not files:
+        if options.set_environment:
+            print(
+                f"{plan.file_system_id} stands in no file of {project}, so none was changed.",
+                file=sys.stderr,
+            )
+        return
+    listed = " and ".join(file.name for file in files)
+    if _wanted(options.set_environment, options, f"Write {made} to {listed}?", made):
+        for file in files:
+            replace_setting(file, plan.file_system_id, made)
+        print(f"{listed}: {made} in the place of {plan.file_system_id}.", file=sys.stderr)
+
+
+def _offer_roll(aws: Aws, options: argparse.Namespace) -> None:
+    question = "Roll the mail tiers now? That helps only after steps 1 and 2."
+    if _wanted(options.roll, options, question, "roll"):
+        for event in mail_tiers.reconfigure(aws, Reconfigure.ROLL):
+            print(progress.describe(event), file=sys.stderr)
+
+
+def _wanted(asked_for: bool, options: argparse.Namespace, question: str, word: str) -> bool:
+    if asked_for or options.yes or not is_somebody_there():
+        return asked_for
+    return ask(f"{question} Type {word} to do it: ") == word
+
+
+def _first_upper(text: str) -> str:
+    return text[0].upper() + text[1:]

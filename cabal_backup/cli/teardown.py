@@ -1,0 +1,130 @@
+"""`cabal-backup teardown`: an environment's backup taken down, in deliberate steps."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from cabal_backup.cli import progress
+from cabal_backup.cli.confirm import add_confirmation, ask, confirm, show_plan
+from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.errors import ExitCode, RefusedError
+from cabal_backup.operations.teardown import delete_points, destroy
+from cabal_backup.operations.teardown.delete_points import DeletePointsPlan
+from cabal_backup.operations.teardown.inventory import take_inventory
+from cabal_backup.operations.teardown.overview import overview
+
+COUNTED = ("prod",)
+"""Environments whose recovery points have to be counted by whoever deletes them."""
+
+
+def add_parser(commands: Any) -> None:
+    parser = commands.add_parser(
+        "teardown",
+        help="take an environment's backup down",
+        description="Three deliberate steps after each other: unlock, delete-recovery-points, "
+        "destroy. docs/runbooks/teardown.md explains them.",
+    )
+    steps = parser.add_subparsers(dest="step", metavar="STEP", required=True)
+    _add_plan(steps)
+    _add_delete(steps)
+    _add_destroy(steps)
+
+
+def _add_plan(steps: Any) -> None:
+    parser = steps.add_parser(
+        "plan",
+        help="what is there, what it would cost, what is in the way",
+        description="Looks, and changes nothing.",
+    )
+    add_common(parser)
+    parser.set_defaults(run=run_plan)
+
+
+def _add_delete(steps: Any) -> None:
+    parser = steps.add_parser(
+        "delete-recovery-points",
+        help="delete every recovery point of both vaults",
+        description="Refused while a lock stands. Nothing brings a recovery point back.",
+    )
+    add_common(parser)
+    add_confirmation(parser)
+    parser.add_argument(
+        "--points",
+        type=int,
+        metavar="N",
+        help=f"with --yes in {', '.join(COUNTED)}: how many there are",
+    )
+    parser.set_defaults(run=run_delete)
+
+
+def _add_destroy(steps: Any) -> None:
+    parser = steps.add_parser(
+        "destroy",
+        help="delete both stacks, the vaults and the role",
+        description="Refused while a recovery point is there or a lock stands.",
+    )
+    add_common(parser)
+    add_confirmation(parser)
+    parser.set_defaults(run=run_destroy)
+
+
+def run_plan(options: argparse.Namespace, invocation: Invocation) -> int:
+    seen = take_inventory(connect_to(options), invocation.clock.now())
+    print("\n".join(overview(seen)))
+    return ExitCode.OK
+
+
+def run_delete(options: argparse.Namespace, invocation: Invocation) -> int:
+    aws = connect_to(options)
+    plan = delete_points.plan_deletion(take_inventory(aws, invocation.clock.now()))
+    show_plan(plan.lines(), dry_run=options.dry_run)
+    if options.dry_run:
+        return ExitCode.OK
+    if plan.points:
+        _confirm_deletion(plan, options)
+        deleted = progress.run(delete_points.delete_points(aws, plan, invocation.clock))
+        print(f"{deleted:,} recovery points deleted; both vaults are empty.", file=sys.stderr)
+    print(f"Next: cabal-backup teardown destroy -e {options.environment}", file=sys.stderr)
+    return ExitCode.OK
+
+
+def run_destroy(options: argparse.Namespace, invocation: Invocation) -> int:
+    aws = connect_to(options)
+    clock = invocation.clock
+    plan = destroy.plan_destruction(take_inventory(aws, clock.now()))
+    show_plan(plan.lines(), dry_run=options.dry_run)
+    if options.dry_run:
+        return ExitCode.OK
+    if not plan.seen.gone:
+        name = plan.seen.environment
+        confirm(name, f"This ends the backup of {name}.", yes=options.yes)
+        progress.run(destroy.destroy(aws, plan, clock))
+    checked = destroy.prove(aws, clock)
+    print(f"Nothing is left of the backup of {plan.seen.environment}. Looked, and found:")
+    print("\n".join(f"  {line}" for line in checked))
+    print("Left alone:")
+    print("\n".join(f"  {line}" for line in destroy.STAYS))
+    return ExitCode.OK
+
+
+def _confirm_deletion(plan: DeletePointsPlan, options: argparse.Namespace) -> None:
+    """The environment's name; for some the number of points as well, also for a script."""
+    name = plan.seen.environment
+    counted = name in COUNTED
+    if options.points is not None and options.points != plan.points:
+        raise RefusedError(
+            f"There are {plan.points:,} recovery points, not {options.points:,}. Nothing was "
+            "deleted."
+        )
+    if options.yes and counted and options.points is None:
+        raise RefusedError(
+            f"In {name}, --yes wants the number of recovery points too: --points N. Nothing was "
+            "deleted."
+        )
+    confirm(name, f"This deletes every backup of {name}.", yes=options.yes)
+    if options.yes or not counted:
+        return
+    if ask("How many recovery points are deleted? ").replace(",", "") != str(plan.points):
+        raise RefusedError("That is not how many there are. Nothing was deleted.")

@@ -1,0 +1,77 @@
+"""`cabal-backup unlock`: take the vaults' locks off, for a reason."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from cabal_backup.cli import progress
+from cabal_backup.cli.confirm import add_confirmation, confirm, show_plan
+from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.errors import ExitCode, UsageError
+from cabal_backup.operations import vault_lock
+from cabal_backup.operations.vault_lock import DR, PRIMARY, UnlockPlan
+
+
+def add_parser(commands: Any) -> None:
+    parser = commands.add_parser(
+        "unlock",
+        help="take the vaults' locks off",
+        description="Removes the lock of both vaults, or of one, so that recovery points can be "
+        "deleted. docs/runbooks/locks.md says when that is right.",
+    )
+    add_common(parser)
+    add_which(parser)
+    parser.add_argument(
+        "--reason", required=True, metavar="TEXT", help="why; it is kept in CloudTrail's record"
+    )
+    add_confirmation(parser)
+    parser.set_defaults(run=run)
+
+
+def add_which(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--vault",
+        choices=(PRIMARY, DR, "both"),
+        default="both",
+        help="the vault of this region only (default: both)",
+    )
+
+
+def which(options: argparse.Namespace) -> Sequence[str]:
+    return (PRIMARY, DR) if options.vault == "both" else (options.vault,)
+
+
+def run(options: argparse.Namespace, invocation: Invocation) -> int:
+    if not options.reason.strip():
+        raise UsageError("--reason is empty. Say why the lock has to go.")
+    aws = connect_to(options)
+    plan = vault_lock.plan_unlock(
+        aws, invocation.clock.now(), reason=options.reason.strip(), which=which(options)
+    )
+    show_plan(plan.lines(), dry_run=options.dry_run)
+    if options.dry_run:
+        return ExitCode.OK
+    if not plan.to_remove:
+        return ExitCode.OK
+    name = plan.environment
+    confirm(name, f"This takes the protection of {name} away.", yes=options.yes)
+    progress.run(vault_lock.unlock(aws, plan))
+    _say_what_next(plan)
+    return ExitCode.OK
+
+
+def _say_what_next(plan: UnlockPlan) -> None:
+    regions = " and ".join(vault.region for vault in plan.to_remove)
+    print(
+        f"CloudTrail in {regions} now holds DeleteBackupVaultLockConfiguration with your name and, "
+        "at the end of its userAgent, the reason. Its event history keeps that for 90 days.",
+        file=sys.stderr,
+    )
+    print(
+        "`cabal-backup status` fails until the locks are back. At the latest at "
+        f"{plan.relock_by:%Y-%m-%d %H:%M UTC}:\n  cabal-backup relock -e {plan.environment}",
+        file=sys.stderr,
+    )

@@ -1,0 +1,50 @@
+"""The counter of OS uids, which never goes backwards.
+
+A uid that was handed out after the backup was taken belongs to somebody's mail. Were
+the counter put back, the next user would get it as well.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from cabal_backup.names import COUNTER_ATTRIBUTE
+from cabal_backup.operations.items import Item, identity, key_of
+from cabal_backup.operations.table_items import Table, get_all, put_if_still
+from cabal_backup.operations.wire import Refusal, Stop, Wire
+
+_TRIES = 50
+
+
+def highest(backup: Item, live: Item | None) -> Item:
+    """The backup's item, with the higher of the two counters."""
+    ours, theirs = _value(backup), _value(live or {})
+    if live is None or theirs is None or (ours is not None and ours >= theirs):
+        return backup
+    return {**backup, COUNTER_ATTRIBUTE: live[COUNTER_ATTRIBUTE]}
+
+
+def put(wire: Wire, table: Table, item: Item, stop: Stop) -> None:
+    """Write an item of the counter table without lowering the counter.
+
+    The item is written only while the counter is what it was when it was looked at, and
+    looked at again otherwise.
+    """
+    key = key_of(item, table.key_names)
+    for failed in range(1, _TRIES + 1):
+        found = get_all(wire, table, [key], stop)
+        live = found.get(identity(key, table.key_names))
+        if put_if_still(wire, table, highest(item, live), COUNTER_ATTRIBUTE, live, stop):
+            return
+        wire.patience.wait(failed, stop)
+    raise Refusal(
+        "PutItem",
+        "ConditionalCheckFailedException",
+        f"The counter changed {_TRIES} times while it was being written.",
+        {},
+    )
+
+
+def _value(item: Item) -> Decimal | None:
+    attribute = item.get(COUNTER_ATTRIBUTE, {})
+    return Decimal(attribute["N"]) if "N" in attribute else None

@@ -1,0 +1,111 @@
+"""Items as DynamoDB sends them, compared and summed up without changing a byte.
+
+An item stays the JSON that it is on the wire: numbers are strings there and binary
+values base64, so nothing is rounded, and empty values stay empty.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+Item = dict[str, Any]
+"""Attribute names and values as on the wire, such as {"osid": {"N": "65536"}}."""
+
+KeyIdentity = tuple[tuple[str, str], ...]
+"""A key that can be looked up: the type and value of each of its attributes."""
+
+_SETS = ("SS", "NS", "BS")
+_SET_MARKS = ('"SS":[', '"NS":[', '"BS":[')
+_WRITE_UNIT_BYTES = 1024
+
+
+def encode(content: object) -> bytes:
+    """The JSON of an item or a request, as short as it gets."""
+    return json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def write_units(size: int) -> int:
+    """Write units for an item whose JSON has `size` bytes: one a KB, rounded up.
+
+    JSON is somewhat longer than the item, so this is somewhat too much.
+    """
+    return max(1, -(-size // _WRITE_UNIT_BYTES))
+
+
+def key_of(item: Item, key_names: Sequence[str]) -> Item:
+    return {name: item[name] for name in key_names}
+
+
+def identity(item: Item, key_names: Sequence[str]) -> KeyIdentity:
+    return tuple(_scalar(item[name]) for name in key_names)
+
+
+def same(one: Item, other: Item) -> bool:
+    """Whether two items are equal; the order in a set means nothing."""
+    return one == other or canonical(one) == canonical(other)
+
+
+def canonical(item: Item) -> bytes:
+    """The same bytes for equal items, other bytes for others."""
+    text = json.dumps(item, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    if any(mark in text for mark in _SET_MARKS):
+        ordered = {name: _ordered(value) for name, value in item.items()}
+        text = json.dumps(ordered, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.encode()
+
+
+def fingerprint(item: Item) -> bytes:
+    """SHA-256 of the canonical item: 32 bytes."""
+    return hashlib.sha256(canonical(item)).digest()
+
+
+class Digest:
+    """A digest of a collection of items, whatever the order they come in.
+
+    The fingerprints are added up modulo 2^256. Safe to share between threads.
+    """
+
+    def __init__(self) -> None:
+        self._sum = 0
+        self._count = 0
+        self._lock = threading.Lock()
+
+    def add(self, fingerprints: Sequence[bytes]) -> None:
+        part = sum(int.from_bytes(one, "big") for one in fingerprints)
+        with self._lock:
+            self._sum = (self._sum + part) % (1 << 256)
+            self._count += len(fingerprints)
+
+    @property
+    def count(self) -> int:
+        return self._count
+
+    def hex(self) -> str:
+        return f"{self._sum:064x}"
+
+
+def readable(key: Item) -> str:
+    """A key for people: `alice@example.com`, or `alice / example.com`."""
+    return " / ".join(str(next(iter(value.values()))) for value in key.values())
+
+
+def _scalar(value: dict[str, str]) -> tuple[str, str]:
+    ((kind, text),) = value.items()
+    return (kind, str(Decimal(text).normalize())) if kind == "N" else (kind, text)
+
+
+def _ordered(value: dict[str, Any]) -> dict[str, Any]:
+    """An attribute value in which every set is in order."""
+    ((kind, content),) = value.items()
+    if kind in _SETS:
+        return {kind: sorted(content)}
+    if kind == "L":
+        return {kind: [_ordered(element) for element in content]}
+    if kind == "M":
+        return {kind: {name: _ordered(element) for name, element in content.items()}}
+    return value

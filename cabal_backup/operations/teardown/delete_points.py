@@ -1,0 +1,211 @@
+"""Deleting every recovery point of both vaults."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cabal_backup.errors import AwsError, CredentialsError, RefusedError, UnknownError
+from cabal_backup.operations.aws import AssumedLost, Aws, in_words, reason
+from cabal_backup.operations.clock import Clock
+from cabal_backup.operations.progress import Event, Note, Progress
+from cabal_backup.operations.recovery_points import RecoveryPoint, list_recovery_points
+from cabal_backup.operations.teardown.inventory import Inventory, role_is_missing, take_inventory
+from cabal_backup.operations.vault_lock import VaultLock
+
+AT_ONCE = 8
+"""Calls under way at the same time; AWS Backup throttles a few more."""
+
+BATCH = 100
+"""Points handed out between two reports."""
+
+PATIENCE = timedelta(hours=2)
+"""How long nothing may have changed before waiting ends."""
+
+_WAITS = (2.0, 5.0, 10.0, 20.0, 30.0)
+"""Seconds between two looks while nothing changes; the last one is repeated."""
+
+_LOOKS = 3
+"""Looks in which nothing changed, before a point counts as stuck."""
+
+_LATER = {
+    "ThrottlingException",
+    "TooManyRequestsException",
+    "RequestLimitExceeded",
+    "ServiceUnavailableException",
+    "InternalFailure",
+    "InvalidResourceStateException",
+}
+"""Refusals that another try may not meet."""
+
+
+@dataclass(frozen=True)
+class DeletePointsPlan:
+    """Exactly which recovery points will be deleted: all there are."""
+
+    seen: Inventory
+
+    @property
+    def points(self) -> int:
+        return self.seen.points
+
+    def lines(self) -> tuple[str, ...]:
+        if not self.points:
+            return ("Nothing to delete: there are no recovery points.",)
+        return (
+            f"Delete every recovery point of {self.seen.environment} in account "
+            f"{self.seen.account}, {self.points:,} in all:",
+            *self.seen.vault_lines(),
+            f"  these are the backups of {self.seen.nights:,} nights; nothing brings them back",
+            *(
+                ("  the nightly plan goes on: destroy before the next night, or there is more",)
+                if self.seen.plan_id
+                else ()
+            ),
+        )
+
+
+def plan_deletion(seen: Inventory) -> DeletePointsPlan:
+    """Raises RefusedError while a lock stands, or when the points' role is gone."""
+    if seen.locked:
+        which = " and ".join(f"{one.vault} in {one.region}" for one in seen.locked)
+        raise RefusedError(
+            f"Locked: {which}. Nothing was deleted. First: cabal-backup unlock -e "
+            f"{seen.environment} --reason …"
+        )
+    if seen.missing_roles:
+        raise RefusedError(f"{role_is_missing(seen)} Nothing was deleted.")
+    return DeletePointsPlan(seen)
+
+
+def delete_points(aws: Aws, plan: DeletePointsPlan, clock: Clock) -> Generator[Event, None, int]:
+    """Delete until both vaults are truly empty; how many were deleted is what is returned.
+
+    What is already gone is no error, so a run that was cut short is finished by another.
+    Raises AwsError when AWS refuses for good, UnknownError when nothing moves for PATIENCE.
+    """
+    deleted = 0
+    for vault in plan.seen.vaults:
+        deleted += yield from _empty(aws, vault, clock)
+    left = take_inventory(aws, clock.now())
+    if left.points:
+        raise AwsError(
+            f"{left.points:,} recovery points have appeared meanwhile; a night or an on-demand "
+            "job may have made them. Run it again."
+        )
+    return deleted
+
+
+def _empty(aws: Aws, vault: VaultLock, clock: Clock) -> Generator[Event, None, int]:
+    backup = aws.client("backup", vault.region)
+    step = f"deleting from {vault.vault}"
+    total = len(vault.points)
+    asked: set[str] = set()
+    moved, waits, left_before = clock.now(), 0, -1
+    while True:
+        points = _list(backup, vault)
+        if not points:
+            yield Note(f"{vault.vault} in {vault.region} is empty.")
+            return len(asked)
+        if waits >= _LOOKS:
+            _notice_expired(points, asked, vault)
+        said = ""
+        for batch in _batches([point for point in points if _deletable(point)]):
+            accepted, refused = _delete(backup, vault, batch)
+            asked |= accepted
+            said = refused or said
+            yield Progress(step, min(len(asked), total), total, "recovery points")
+        if len(points) != left_before:
+            left_before, moved, waits = len(points), clock.now(), 0
+        elif clock.now() - moved > PATIENCE:
+            raise UnknownError(
+                f"{len(points):,} recovery points are still in {vault.vault} "
+                f"({_states(points)}). {said} Run it again later."
+            )
+        yield Progress(f"waiting until {vault.vault} is empty", 0, None)
+        clock.sleep(_WAITS[min(waits, len(_WAITS) - 1)])
+        waits += 1
+
+
+def _list(backup: Any, vault: VaultLock) -> list[RecoveryPoint]:
+    try:
+        return list_recovery_points(backup, vault.vault)
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, f"listing the recovery points in {vault.vault}") from error
+
+
+def _deletable(point: RecoveryPoint) -> bool:
+    """A point that is going already goes by itself; one that is being made cannot go yet."""
+    return point.status not in ("DELETING", "CREATING")
+
+
+def _notice_expired(points: Sequence[RecoveryPoint], asked: set[str], vault: VaultLock) -> None:
+    """AWS Backup answers 200 and leaves the point EXPIRED when its role is no good."""
+    stuck = [point for point in points if point.status == "EXPIRED" and point.arn in asked]
+    if stuck:
+        roles = ", ".join(sorted({point.role_arn for point in stuck}))
+        raise AwsError(
+            f"{len(stuck):,} recovery points in {vault.vault} went EXPIRED instead of away: AWS "
+            f"Backup cannot use the role they were made with ({roles}); it is gone or may not "
+            "delete. Give it back what it needs (a deployment does) and run this again."
+        )
+
+
+def _delete(backup: Any, vault: VaultLock, batch: Sequence[RecoveryPoint]) -> tuple[set[str], str]:
+    """Ask for each point's deletion; which were accepted, and one passing refusal if any."""
+
+    def one(point: RecoveryPoint) -> BotoCoreError | ClientError | None:
+        try:
+            backup.delete_recovery_point(BackupVaultName=vault.vault, RecoveryPointArn=point.arn)
+        except (BotoCoreError, ClientError) as error:
+            return error
+        return None
+
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        answers = list(zip(batch, pool.map(one, batch), strict=True))
+    accepted = {point.arn for point, error in answers if error is None or _is_gone(error)}
+    said = ""
+    for point, error in answers:
+        if error is None or _is_gone(error):
+            continue
+        if not _may_pass(error):
+            worded = in_words(error, f"deleting {point.arn}")
+            if isinstance(worded, CredentialsError):
+                raise worded from error
+            raise AwsError(
+                f"{worded} Whatever was deleted before stays deleted. If the vault was locked "
+                "again meanwhile, unlock it; then run this again."
+            ) from error
+        said = f"AWS says: {reason(error)}"
+    return accepted, said
+
+
+def _is_gone(error: BotoCoreError | ClientError) -> bool:
+    return (
+        isinstance(error, ClientError)
+        and error.response["Error"].get("Code") == "ResourceNotFoundException"
+    )
+
+
+def _may_pass(error: BotoCoreError | ClientError) -> bool:
+    if isinstance(error, ClientError):
+        status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+        return error.response["Error"].get("Code") in _LATER or status >= 500
+    # Nobody answered: that says nothing about the point.
+    return not isinstance(error, AssumedLost)
+
+
+def _batches(points: Sequence[RecoveryPoint]) -> list[Sequence[RecoveryPoint]]:
+    return [points[start : start + BATCH] for start in range(0, len(points), BATCH)]
+
+
+def _states(points: Sequence[RecoveryPoint]) -> str:
+    counts: dict[str, int] = {}
+    for point in points:
+        counts[point.status] = counts.get(point.status, 0) + 1
+    return ", ".join(f"{count:,} {status}" for status, count in sorted(counts.items()))

@@ -1,0 +1,299 @@
+"""Destroying both stacks and what they leave behind on purpose."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cabal_backup import names
+from cabal_backup.errors import AwsError, RefusedError, UnknownError
+from cabal_backup.operations.answers import Unknown, pages, unless_missing
+from cabal_backup.operations.aws import Aws, in_words
+from cabal_backup.operations.clock import Clock
+from cabal_backup.operations.jobs import follow_until
+from cabal_backup.operations.progress import Event, Note
+from cabal_backup.operations.teardown.inventory import Inventory, Stack, find_stack, take_inventory
+
+LONGEST = timedelta(hours=2)
+"""How long the deletion of a stack may take; an unanswered custom resource takes one hour."""
+
+VAULT_PATIENCE = timedelta(minutes=15)
+"""How long an emptied vault may go on refusing its deletion (ERROR_9101)."""
+
+_FIRST_WAIT = 2.0
+_LONGEST_WAIT = 30.0
+"""Seconds between two tries to delete a vault."""
+
+_SETTLING = (2.0, 5.0, 10.0)
+"""Seconds between two looks for what is left: IAM shows a deleted role for a moment."""
+
+STAYS = (
+    "advanced DynamoDB backup stays on in both regions: it is a setting of the whole account",
+    "the CDK bootstrap (CDKToolkit) stays: other applications may use it",
+    "Cabal itself stays: no table, no file system and no mail is touched",
+)
+
+
+@dataclass(frozen=True)
+class DestroyPlan:
+    """Exactly what will be destroyed, in this order."""
+
+    seen: Inventory
+
+    def lines(self) -> tuple[str, ...]:
+        seen = self.seen
+        if seen.gone:
+            return (f"Nothing of the backup of {seen.environment} is there to destroy.",)
+        return (
+            f"Destroy the backup of {seen.environment} in account {seen.account}:",
+            *(
+                f"  the stack {stack.name} in {stack.region} ({stack.status}), after lifting its "
+                "termination protection"
+                for stack in seen.stacks
+            ),
+            *(f"  the empty vault {vault.vault} in {vault.region}" for vault in seen.vaults),
+            *((f"  the role {names.ROLE}",) if seen.role_exists else ()),
+            *(f"  {line}" for line in STAYS),
+        )
+
+
+def plan_destruction(seen: Inventory) -> DestroyPlan:
+    """Raises RefusedError while a recovery point is there or a lock stands."""
+    blockers = seen.blockers()
+    if blockers:
+        raise RefusedError(
+            "Not yet. Nothing was destroyed.\n" + "\n".join(f"  {b}" for b in blockers)
+        )
+    return DestroyPlan(seen)
+
+
+def destroy(aws: Aws, plan: DestroyPlan, clock: Clock) -> Generator[Event | Unknown, None, None]:
+    """Stacks, then vaults, then the role; what is gone already is skipped.
+
+    The role goes last: as long as a vault may hold a point, AWS Backup needs it.
+    Raises AwsError when AWS refuses for good, UnknownError when it takes too long; run again,
+    it goes on where it stopped.
+    """
+    for stack in plan.seen.stacks:
+        yield from _delete_stack(aws, stack, clock)
+    for vault in plan.seen.vaults:
+        yield from _delete_vault(aws, vault.vault, vault.region, clock)
+    yield from _delete_role(aws)
+
+
+def prove(aws: Aws, clock: Clock) -> tuple[str, ...]:
+    """What was looked at and is not there any more, line by line.
+
+    Raises AwsError for anything that is left, CabalBackupError when it cannot be seen.
+    """
+    left = _what_is_left(aws, clock)
+    for wait in _SETTLING:
+        if not left:
+            break
+        clock.sleep(wait)
+        left = _what_is_left(aws, clock)
+    if left:
+        raise AwsError(
+            f"Still there: {', '.join(left)}. Run it again; if that does not help, remove it by "
+            "hand as docs/runbooks/teardown.md shows."
+        )
+    environment = aws.environment
+    return (
+        f"no stack {names.STACK} in {environment.region}, no stack {names.DR_STACK} in "
+        f"{environment.dr_region}",
+        f"no vault {names.VAULT} in {environment.region}, no vault {names.DR_VAULT} in "
+        f"{environment.dr_region}, so no recovery point in them",
+        f"no plan {names.PLAN}, so no more nights",
+        f"no role {names.ROLE}",
+        *(
+            f"no Lambda function, log group or role made for {stack} in {region}"
+            for stack, region in _places(aws)
+        ),
+    )
+
+
+def _what_is_left(aws: Aws, clock: Clock) -> list[str]:
+    seen = take_inventory(aws, clock.now())
+    left = [f"the stack {stack.name} ({stack.status})" for stack in seen.stacks]
+    left += [f"the vault {vault.vault}" for vault in seen.vaults]
+    left += [f"the plan {names.PLAN}"] if seen.plan_id else []
+    left += [f"the role {names.ROLE}"] if seen.role_exists else []
+    for stack, region in _places(aws):
+        left += _named_after(aws, stack, region)
+    return left
+
+
+def _places(aws: Aws) -> tuple[tuple[str, str], ...]:
+    environment = aws.environment
+    return ((names.STACK, environment.region), (names.DR_STACK, environment.dr_region))
+
+
+def _named_after(aws: Aws, stack: str, region: str) -> list[str]:
+    """What still bears a name that CloudFormation derived from the stack's."""
+    functions, logs, iam = (aws.client(one, region) for one in ("lambda", "logs", "iam"))
+    asked: tuple[tuple[str, Any, str, str, str, dict[str, str]], ...] = (
+        ("function", functions, "list_functions", "Functions", "FunctionName", {}),
+        (
+            "log group",
+            logs,
+            "describe_log_groups",
+            "logGroups",
+            "logGroupName",
+            {"logGroupNamePrefix": stack},
+        ),
+        ("role", iam, "list_roles", "Roles", "RoleName", {}),
+    )
+    # A capital letter follows: `cabal-backup-dr` and Cabal's own names do not match.
+    made_up = re.compile(rf"{re.escape(stack)}-[A-Z]")
+    try:
+        return [
+            f"the {what} {entry[name]}"
+            for what, client, operation, result, name, parameters in asked
+            for page in client.get_paginator(operation).paginate(**parameters)
+            for entry in page[result]
+            if made_up.match(entry[name])
+        ]
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, f"looking for what is left in {region}") from error
+
+
+def _delete_stack(aws: Aws, stack: Stack, clock: Clock) -> Generator[Event | Unknown, None, None]:
+    cloudformation = aws.client("cloudformation", stack.region)
+    try:
+        if stack.status != "DELETE_IN_PROGRESS":
+            if stack.protected:
+                cloudformation.update_termination_protection(
+                    StackName=stack.id, EnableTerminationProtection=False
+                )
+            cloudformation.delete_stack(StackName=stack.id)
+            if stack.status == "DELETE_FAILED":
+                # Otherwise the first look may still see the failure before.
+                clock.sleep(_LONGEST_WAIT)
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, f"deleting the stack {stack.name}") from error
+    yield Note(f"The stack {stack.name} in {stack.region} is being deleted.")
+
+    def question() -> Any:
+        # By its id: by its name CloudFormation does not know a deleted stack.
+        return unless_missing(
+            lambda: cloudformation.describe_stacks(StackName=stack.id)["Stacks"][0],
+            "ValidationError",
+        )
+
+    looks = follow_until(
+        question,
+        lambda seen: seen is None or seen["StackStatus"] in ("DELETE_COMPLETE", "DELETE_FAILED"),
+        clock,
+        LONGEST,
+        what=f"deletion of the stack {stack.name}",
+        pick_up=f"`cabal-backup teardown destroy -e {aws.environment.name}`",
+    )
+    while True:
+        try:
+            answer = next(looks)
+        except StopIteration as end:
+            last = end.value
+            break
+        if isinstance(answer, Unknown):
+            yield answer
+    if last is not None and last["StackStatus"] == "DELETE_FAILED":
+        raise AwsError(
+            f"CloudFormation could not delete the stack {stack.name}: "
+            f"{_why(cloudformation, stack)} Mend that and run it again."
+        )
+    if find_stack(aws, stack.name, stack.region) is not None:
+        raise AwsError(f"The stack {stack.name} is there again: somebody has deployed it.")
+    yield Note(f"The stack {stack.name} in {stack.region} is gone.")
+
+
+def _why(cloudformation: Any, stack: Stack) -> str:
+    try:
+        events = cloudformation.describe_stack_events(StackName=stack.id)["StackEvents"]
+    except (BotoCoreError, ClientError):
+        return f"see the events of the stack in {stack.region}."
+    reasons = [
+        f"{event['LogicalResourceId']}: {event['ResourceStatusReason']}"
+        for event in events
+        if event.get("ResourceStatus") == "DELETE_FAILED" and event.get("ResourceStatusReason")
+    ]
+    return " ".join(reasons[:3]) or f"see the events of the stack in {stack.region}."
+
+
+def _delete_vault(aws: Aws, vault: str, region: str, clock: Clock) -> Generator[Event, None, None]:
+    """AWS Backup may refuse (ERROR_9101) for a while after the last recovery point has gone."""
+    backup = aws.client("backup", region)
+    began, wait = clock.now(), _FIRST_WAIT
+    while True:
+        try:
+            unless_missing(
+                lambda: backup.delete_backup_vault(BackupVaultName=vault),
+                "ResourceNotFoundException",
+            )
+        except (BotoCoreError, ClientError) as error:
+            if not _says_not_empty(error):
+                raise in_words(error, f"deleting the vault {vault} in {region}") from error
+            _check_still_empty(aws, backup, vault)
+            if clock.now() - began > VAULT_PATIENCE:
+                raise UnknownError(
+                    f"The vault {vault} in {region} is empty, and AWS Backup still says that it is "
+                    "not. Run it again later."
+                ) from error
+            yield Note(f"AWS Backup does not let {vault} go yet. Trying again.")
+            clock.sleep(wait)
+            wait = min(_LONGEST_WAIT, wait * 2)
+        else:
+            yield Note(f"The vault {vault} in {region} is gone.")
+            return
+
+
+def _says_not_empty(error: BotoCoreError | ClientError) -> bool:
+    return (
+        isinstance(error, ClientError)
+        and error.response["Error"].get("Code") == "InvalidRequestException"
+    )
+
+
+def _check_still_empty(aws: Aws, backup: Any, vault: str) -> None:
+    try:
+        points = pages(
+            backup,
+            "list_recovery_points_by_backup_vault",
+            "RecoveryPoints",
+            BackupVaultName=vault,
+        )
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, f"listing the recovery points in {vault}") from error
+    if points:
+        raise AwsError(
+            f"{vault} has {len(points):,} recovery points again: a job made them meanwhile. The "
+            f"vault and the role {names.ROLE} are kept. Run `cabal-backup teardown "
+            f"delete-recovery-points -e {aws.environment.name}`, then this again."
+        )
+
+
+def _delete_role(aws: Aws) -> Generator[Event, None, None]:
+    iam, role = aws.client("iam"), names.ROLE
+    try:
+        attached = unless_missing(
+            lambda: iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"],
+            "NoSuchEntity",
+        )
+        if attached is None:
+            return
+        for policy in attached:
+            _unless_gone(iam.detach_role_policy, RoleName=role, PolicyArn=policy["PolicyArn"])
+        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+            _unless_gone(iam.delete_role_policy, RoleName=role, PolicyName=name)
+        _unless_gone(iam.delete_role, RoleName=role)
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, f"deleting the role {role}") from error
+    yield Note(f"The role {role} is gone.")
+
+
+def _unless_gone(call: Any, **parameters: str) -> None:
+    unless_missing(lambda: call(**parameters), "NoSuchEntity")

@@ -1,0 +1,209 @@
+"""What there is of one environment, and what stands in the way of taking it down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cabal_backup import names
+from cabal_backup.operations.answers import pages, unless_missing
+from cabal_backup.operations.aws import Aws, in_words
+from cabal_backup.operations.vault_lock import VaultLock, look_at_lock
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """One CloudFormation stack."""
+
+    name: str
+    region: str
+    id: str
+    status: str
+    protected: bool
+    """Whether termination protection is on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inventory:
+    """Everything a teardown is about, as it is now."""
+
+    environment: str
+    account: str
+    now: datetime
+    stacks: tuple[Stack, ...]
+    """Those that exist, the primary one first: it is deleted first."""
+    vaults: tuple[VaultLock, ...]
+    """Those that exist."""
+    plan_id: str | None
+    """The nightly plan; None when there is none."""
+    roles: Mapping[str, bool]
+    """Whether it exists, for the role of the environment and each that made a point."""
+
+    @property
+    def points(self) -> int:
+        return sum(len(vault.points) for vault in self.vaults)
+
+    @property
+    def locked(self) -> tuple[VaultLock, ...]:
+        return tuple(vault for vault in self.vaults if vault.locked)
+
+    @property
+    def missing_roles(self) -> tuple[str, ...]:
+        """Roles without which deleting a point only makes it EXPIRED."""
+        used = {point.role_arn for vault in self.vaults for point in vault.points}
+        return tuple(sorted(arn for arn in used if arn and not self.roles.get(arn, True)))
+
+    @property
+    def role_exists(self) -> bool:
+        return any(
+            there for arn, there in self.roles.items() if arn.endswith(f":role/{names.ROLE}")
+        )
+
+    @property
+    def nights(self) -> int:
+        """How many nights can be restored now and cannot when the points are gone."""
+        return len({n for vault in self.vaults for n in _nights(vault)})
+
+    @property
+    def all_expired_at(self) -> datetime | None:
+        """When the last point expires by itself; None when one never does, or there is none."""
+        ends = [point.delete_at for vault in self.vaults for point in vault.points]
+        known = [end for end in ends if end is not None]
+        return max(known) if known and len(known) == len(ends) else None
+
+    @property
+    def gone(self) -> bool:
+        return not (self.stacks or self.vaults or self.plan_id or self.role_exists)
+
+    def blockers(self) -> tuple[str, ...]:
+        """What has to happen before `destroy` goes through, in order."""
+        steps = []
+        if self.locked:
+            which = " and ".join(f"{one.vault} in {one.region}" for one in self.locked)
+            steps.append(
+                f"{which}: locked. First: cabal-backup unlock -e {self.environment} --reason …"
+            )
+        if self.missing_roles:
+            steps.append(role_is_missing(self))
+        if self.points:
+            steps.append(
+                f"{self.points:,} recovery points. Then: cabal-backup teardown "
+                f"delete-recovery-points -e {self.environment}"
+            )
+        return tuple(steps)
+
+    def vault_lines(self) -> tuple[str, ...]:
+        """For each vault how many points it holds, and from when to when."""
+        return tuple(f"  {_vault_line(vault, self.now)}" for vault in self.vaults) or (
+            "  no vault",
+        )
+
+
+def role_is_missing(seen: Inventory) -> str:
+    return (
+        f"The role that made the recovery points is gone ({', '.join(seen.missing_roles)}). AWS "
+        "Backup would answer that they are deleted and only mark them EXPIRED. Have it back "
+        f"first: make deploy ENVIRONMENT={seen.environment}"
+    )
+
+
+def take_inventory(aws: Aws, now: datetime) -> Inventory:
+    """Look at everything a teardown is about.
+
+    Raises CabalBackupError when anything cannot be seen: nothing is taken down unseen.
+    """
+    environment = aws.environment
+    stacks = (
+        find_stack(aws, names.STACK, environment.region),
+        find_stack(aws, names.DR_STACK, environment.dr_region),
+    )
+    vaults = tuple(
+        vault
+        for vault in (
+            look_at_lock(aws, names.VAULT, environment.region),
+            look_at_lock(aws, names.DR_VAULT, environment.dr_region),
+        )
+        if vault is not None
+    )
+    own = aws.arn("iam", f"role/{names.ROLE}", region="")
+    arns = {own} | {point.role_arn for vault in vaults for point in vault.points} - {""}
+    return Inventory(
+        environment=environment.name,
+        account=aws.account,
+        now=now,
+        stacks=tuple(stack for stack in stacks if stack is not None),
+        vaults=vaults,
+        plan_id=_plan_id(aws),
+        roles={arn: _role_exists(aws, arn) for arn in sorted(arns)},
+    )
+
+
+def find_stack(aws: Aws, name: str, region: str) -> Stack | None:
+    """A stack by its name or id; None when there is none, or it has been deleted."""
+    try:
+        stacks = aws.client("cloudformation", region).describe_stacks(StackName=name)["Stacks"]
+    except ClientError as error:
+        if error.response["Error"].get("Code") == "ValidationError" and "does not exist" in str(
+            error
+        ):
+            return None
+        raise in_words(error, f"looking at the stack {name} in {region}") from error
+    except BotoCoreError as error:
+        raise in_words(error, f"looking at the stack {name} in {region}") from error
+    seen = stacks[0]
+    if seen["StackStatus"] == "DELETE_COMPLETE":
+        return None
+    return Stack(
+        name=seen["StackName"],
+        region=region,
+        id=seen["StackId"],
+        status=seen["StackStatus"],
+        protected=bool(seen.get("EnableTerminationProtection")),
+    )
+
+
+def _plan_id(aws: Aws) -> str | None:
+    try:
+        plans = pages(aws.client("backup"), "list_backup_plans", "BackupPlansList")
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, "looking for the backup plan") from error
+    for plan in plans:
+        if plan["BackupPlanName"] == names.PLAN:
+            return str(plan["BackupPlanId"])
+    return None
+
+
+def _role_exists(aws: Aws, arn: str) -> bool:
+    name = arn.rpartition("/")[2]
+
+    def question() -> Any:
+        return aws.client("iam").get_role(RoleName=name)
+
+    try:
+        return unless_missing(question, "NoSuchEntity") is not None
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, f"looking at the role {name}") from error
+
+
+def _nights(vault: VaultLock) -> set[datetime]:
+    return {
+        point.created.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        for point in vault.points
+        if point.completed
+    }
+
+
+def _vault_line(vault: VaultLock, now: datetime) -> str:
+    if not vault.points:
+        return f"{vault.vault} in {vault.region}: no recovery points"
+    # The newest come first.
+    newest, oldest = vault.points[0].created, vault.points[-1].created
+    return (
+        f"{vault.vault} in {vault.region}: {len(vault.points):,} recovery points, from "
+        f"{oldest:%Y-%m-%d} to {newest:%Y-%m-%d}, {vault.young(now):,} of them younger than "
+        "30 days"
+    )

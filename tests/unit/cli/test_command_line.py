@@ -1,0 +1,172 @@
+"""How the tool ends before it asks AWS anything: docs/exit-codes.md."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cabal_backup.cli.main import main
+
+PROJECT = Path(__file__).parents[3]
+COMMANDS = ["status", "points"]
+
+
+@dataclass(frozen=True)
+class Said:
+    code: int
+    out: str
+    err: str
+
+
+class Terminal:
+    """A terminal without credentials."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def run(self, command: str, *arguments: str, **settings: str) -> Said:
+        """A command for `development`, with backup on."""
+        context = {"backup": "true", "mailstore_file_system_id": "fs-0123456789abcdef0", **settings}
+        given = [part for k, v in context.items() for part in ("-c", f"development.{k}={v}")]
+        project = ["--project", str(PROJECT), "-e", "development"]
+        return self.type(command, *project, *given, *arguments)
+
+    def type(self, *arguments: str) -> Said:
+        code = main(arguments)
+        out, err = self._capsys.readouterr()
+        return Said(code, out, err)
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Terminal:
+    for name in [*os.environ]:
+        if name.startswith("AWS_") or name == "CABAL_ENVIRONMENT":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, os.devnull)
+    return Terminal(capsys)
+
+
+# --- 64: the command line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["status", "--only", "primary-lok"], "There is no check primary-lok. The checks are: pri"),
+        (["status", "--skip", "x,y"], "There is no check x and no y."),
+        (["status", "--only", ""], "leave no check to run"),
+        (["status", "--only", "role", "--skip", "role"], "leave no check to run"),
+        (["status", "--json", "--nagios"], "not allowed with"),
+        (["status", "--interval", "0"], "a number of seconds from 1, not '0'"),
+        (["status", "-c", "nonsense"], "-c wants NAME.SETTING=VALUE, got 'nonsense'."),
+        (["points", "--nights", "0"], "a number of nights from 1 to 400, not '0'"),
+        (["points", "--nights", "many"], "not 'many'"),
+        (["points", "--list", "--json"], "not allowed with"),
+        (["status", "--no-such-option"], "--no-such-option"),
+    ],
+    ids=" ".join,
+)
+def test_64_for_a_command_line_that_is_not_right(
+    terminal: Terminal, arguments: list[str], words: str
+) -> None:
+    said = terminal.run(*arguments)
+
+    assert said.code == 64
+    assert words in " ".join(said.err.split())
+    assert said.out == ""
+
+
+@pytest.mark.parametrize("arguments", [[], ["no-such-command"], ["--no-such-option"]])
+def test_64_without_a_command(terminal: Terminal, arguments: list[str]) -> None:
+    said = terminal.type(*arguments)
+
+    assert (said.code, said.out) == (64, "")
+    assert "usage: cabal-backup" in said.err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_64_without_an_environment(terminal: Terminal, command: str) -> None:
+    said = terminal.type(command, "--project", str(PROJECT))
+
+    assert said.code == 64
+    assert "--environment or CABAL_ENVIRONMENT" in said.err
+    assert said.err.rstrip().endswith("declares: prod, stage, development.")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["status", "--help"], ["points", "--help"]])
+def test_0_for_help(terminal: Terminal, arguments: list[str]) -> None:
+    said = terminal.type(*arguments)
+
+    assert (said.code, said.err) == (0, "")
+    assert said.out.startswith("usage: cabal-backup")
+
+
+# --- 78: the settings
+
+
+def test_78_for_an_environment_that_does_not_exist(terminal: Terminal) -> None:
+    said = terminal.type("status", "--project", str(PROJECT), "-e", "production")
+
+    assert said.code == 78
+    assert "production" in said.err
+
+
+def test_78_for_an_environment_without_backup(terminal: Terminal) -> None:
+    said = terminal.type("status", "--project", str(PROJECT), "-e", "prod")
+
+    assert said.code == 78
+    assert "prod is not protected: its backup is off." in said.err
+
+
+def test_78_for_settings_that_are_not_right(terminal: Terminal) -> None:
+    said = terminal.run("status", lock_min_days="0", delete_after_days="40")
+
+    assert said.code == 78
+    assert "development.lock_min_days" in said.err
+    assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({}, "There is no cdk.json in "),
+        ({"cdk.json": "{"}, "is not JSON"),
+        ({"cdk.json": "[]"}, "should hold a JSON object"),
+        ({"cdk.json": "{}", "cdk.context.json": "{"}, "is not JSON"),
+        ({"cdk.json": "{}"}, ""),
+    ],
+)
+def test_78_for_a_project_that_cannot_be_read(
+    terminal: Terminal, tmp_path: Path, files: dict[str, str], words: str
+) -> None:
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+
+    said = terminal.type("status", "--project", str(tmp_path), "-e", "development")
+
+    assert said.code == 78
+    assert words in said.err
+
+
+# --- 77: the credentials
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_77_without_credentials(terminal: Terminal, command: str) -> None:
+    said = terminal.run(command)
+
+    assert said.code == 77
+    assert "There are no usable AWS credentials" in said.err
+    assert "aws sso login" in said.err
+
+
+def test_77_for_a_profile_that_does_not_exist(terminal: Terminal) -> None:
+    said = terminal.run("status", "--profile", "no-such-profile")
+
+    assert said.code == 77
+    assert "no-such-profile" in said.err

@@ -1,0 +1,299 @@
+"""Builders of what `status` looks at: a healthy environment, and changes to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cabal_backup.environment import Lifecycle
+from cabal_backup.operations.answers import Known, Unknown
+from cabal_backup.operations.recovery_points import RecoveryPoint
+from cabal_backup.operations.status.checks import CHECKS, run_checks
+from cabal_backup.operations.status.findings import Finding
+from cabal_backup.operations.status.state import Plan, RegionState, Role, State, TableState
+from tests.builders import ACCOUNT, MAILSTORE, an_environment
+
+NOW = datetime(2026, 3, 31, 14, 0, tzinfo=UTC)
+"""Two hours after the last night's backups are due."""
+
+LAST_NIGHT = NOW.replace(hour=0, minute=20)
+"""When its backups began."""
+
+TABLE_ARN = f"arn:aws:dynamodb:us-west-1:{ACCOUNT}:table/cabal-addresses"
+MAILSTORE_ARN = f"arn:aws:elasticfilesystem:us-west-1:{ACCOUNT}:file-system/{MAILSTORE}"
+TYPES = {TABLE_ARN: "DynamoDB", MAILSTORE_ARN: "EFS"}
+DR_VAULT_ARN = f"arn:aws:backup:us-west-2:{ACCOUNT}:backup-vault:cabal-backup-dr"
+ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/cabal-backup-role"
+A_YEAR = Lifecycle(cold_after_days=30, delete_after_days=365)
+DENIED = Unknown("ListThings: AccessDeniedException: not authorized")
+
+JSON = dict[str, Any]
+
+
+def at(text: str) -> datetime:
+    """A moment in UTC, such as `2026-03-31 00:20`."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def a_point(
+    created: datetime = LAST_NIGHT,
+    resource_arn: str = TABLE_ARN,
+    *,
+    vault: str = "primary",
+    lifecycle: Lifecycle | None = A_YEAR,
+    status: str = "COMPLETED",
+    **changes: Any,
+) -> RecoveryPoint:
+    """A recovery point of last night's; `vault` is `primary` or `dr`."""
+    region = "us-west-1" if vault == "primary" else "us-west-2"
+    cold = lifecycle.cold_after_days if lifecycle else None
+    point = RecoveryPoint(
+        arn=f"arn:aws:backup:{region}:{ACCOUNT}:recovery-point:"
+        f"{TYPES.get(resource_arn, 'Other')}-{created:%Y%m%d%H%M%S}",
+        resource_arn=resource_arn,
+        resource_type=TYPES.get(resource_arn, "Other"),
+        status=status,
+        status_message="",
+        created=created,
+        cold_at=created + timedelta(days=cold) if cold is not None else None,
+        delete_at=created + timedelta(days=lifecycle.delete_after_days) if lifecycle else None,
+        lifecycle=lifecycle,
+        size_bytes=1000,
+        role_arn=ROLE_ARN,
+        last_restored=None,
+    )
+    return replace(point, **changes)
+
+
+def nights_until(last: datetime, count: int = 40) -> list[datetime]:
+    """When the backups of `count` nights began, the newest, `last`, first."""
+    return [last - timedelta(days=ago) for ago in range(count)]
+
+
+def nightly(vault: str, nights: Iterable[datetime] | None = None) -> list[RecoveryPoint]:
+    """A recovery point of each resource each night."""
+    chosen = nights_until(LAST_NIGHT) if nights is None else nights
+    return [a_point(night, arn, vault=vault) for night in chosen for arn in TYPES]
+
+
+def a_backup_job(created: datetime, resource_arn: str = TABLE_ARN, **changes: Any) -> JSON:
+    return {
+        "BackupJobId": f"{created:%Y%m%d}",
+        "BackupVaultName": "cabal-backup",
+        "ResourceArn": resource_arn,
+        "ResourceType": TYPES[resource_arn],
+        "State": "COMPLETED",
+        "CreationDate": created,
+        **changes,
+    }
+
+
+def a_copy_job(source: RecoveryPoint, copy: RecoveryPoint | None = None, **changes: Any) -> JSON:
+    """The job that copied `source`, half an hour after it was made."""
+    job = {
+        "SourceRecoveryPointArn": source.arn,
+        "DestinationBackupVaultArn": DR_VAULT_ARN,
+        "ResourceArn": source.resource_arn,
+        "ResourceType": source.resource_type,
+        "State": "COMPLETED",
+        "CreationDate": source.created + timedelta(minutes=15),
+        "CompletionDate": source.created + timedelta(minutes=30),
+    }
+    if copy is not None:
+        job["DestinationRecoveryPointArn"] = copy.arn
+    return job | changes
+
+
+def a_restore_job(resource_type: str, completed: datetime, **changes: Any) -> JSON:
+    return {
+        "ResourceType": resource_type,
+        "Status": "COMPLETED",
+        "CreationDate": completed - timedelta(minutes=10),
+        "CompletionDate": completed,
+        **changes,
+    }
+
+
+def a_vault(name: str = "cabal-backup", **changes: Any) -> JSON:
+    return {
+        "BackupVaultName": name,
+        "Locked": True,
+        "MinRetentionDays": 30,
+        "MaxRetentionDays": 365,
+        "NumberOfRecoveryPoints": 80,
+        **changes,
+    }
+
+
+def a_region(which: str = "primary", **changes: Any) -> RegionState:
+    primary = which == "primary"
+    name = "cabal-backup" if primary else "cabal-backup-dr"
+    region = RegionState(
+        which=which,
+        region="us-west-1" if primary else "us-west-2",
+        vault_name=name,
+        vault=Known(a_vault(name)),
+        points=Known(nightly(which)),
+        settings=Known(
+            {
+                "ResourceTypeOptInPreference": {"DynamoDB": True, "EFS": True},
+                "ResourceTypeManagementPreference": {"DynamoDB": True},
+            }
+        ),
+        lock_removal=Known(None),
+    )
+    return replace(region, **changes)
+
+
+def a_rule(**changes: Any) -> JSON:
+    return {
+        "RuleName": "cabal-backup-plan-rule",
+        "TargetBackupVaultName": "cabal-backup",
+        "ScheduleExpression": "cron(0 0 * * ? *)",
+        "Lifecycle": {"MoveToColdStorageAfterDays": 30, "DeleteAfterDays": 365},
+        "CopyActions": [a_copy_action()],
+        **changes,
+    }
+
+
+def a_copy_action(**changes: Any) -> JSON:
+    return {
+        "DestinationBackupVaultArn": DR_VAULT_ARN,
+        "Lifecycle": {"MoveToColdStorageAfterDays": 30, "DeleteAfterDays": 365},
+        **changes,
+    }
+
+
+def a_selection(**changes: Any) -> JSON:
+    return {
+        "SelectionName": "cabal-backup",
+        "IamRoleArn": ROLE_ARN,
+        "Resources": [TABLE_ARN, MAILSTORE_ARN],
+        "ListOfTags": [],
+        "NotResources": [],
+        "Conditions": {"StringEquals": [], "StringNotEquals": []},
+        **changes,
+    }
+
+
+def a_plan(*rules: JSON, selections: Sequence[JSON] | None = None) -> Plan:
+    return Plan(
+        plan={"BackupPlanName": "cabal-backup-plan", "Rules": list(rules or [a_rule()])},
+        selections=tuple([a_selection()] if selections is None else selections),
+    )
+
+
+def a_statement(**changes: Any) -> JSON:
+    return {
+        "Effect": "Allow",
+        "Principal": {"Service": "backup.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+        "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}},
+        **changes,
+    }
+
+
+def a_role(*statements: JSON, policies: Iterable[str] | None = None, **changes: Any) -> Role:
+    managed = "arn:aws:iam::aws:policy/service-role/"
+    chosen = (
+        [
+            f"{managed}AWSBackupServiceRolePolicyForBackup",
+            f"{managed}AWSBackupServiceRolePolicyForRestores",
+        ]
+        if policies is None
+        else policies
+    )
+    return Role(
+        role={
+            "RoleName": "cabal-backup-role",
+            "Arn": ROLE_ARN,
+            "AssumeRolePolicyDocument": {"Statement": list(statements or [a_statement()])},
+            **changes,
+        },
+        policies=tuple(chosen),
+    )
+
+
+def a_table(**changes: Any) -> TableState:
+    table = TableState(
+        table=Known({"TableStatus": "ACTIVE", "DeletionProtectionEnabled": True}),
+        backups=Known(
+            {
+                "PointInTimeRecoveryDescription": {
+                    "PointInTimeRecoveryStatus": "ENABLED",
+                    "RecoveryPeriodInDays": 35,
+                    "EarliestRestorableDateTime": NOW - timedelta(days=35),
+                }
+            }
+        ),
+    )
+    return replace(table, **changes)
+
+
+def with_tables(**changed: TableState) -> Mapping[str, TableState]:
+    """All five tables as they should be, but for the named ones (`_` for `-`)."""
+    tables = {name: a_table() for name in TABLES}
+    return {**tables, **{name.replace("_", "-"): table for name, table in changed.items()}}
+
+
+TABLES = (
+    "cabal-addresses",
+    "cabal-counter",
+    "cabal-user-preferences",
+    "cabal-user-domain-access",
+    "cabal-dmarc-reports",
+)
+
+
+def a_state(settings: Mapping[str, Any] | None = None, **changes: Any) -> State:
+    """A healthy environment at NOW.
+
+    :param settings: of the environment, as in cdk.json.
+    :param changes: fields of the state.
+    """
+    primary, dr = nightly("primary"), nightly("dr")
+    recent = [
+        (source, copy)
+        for source, copy in zip(primary, dr, strict=True)
+        if source.created >= NOW - timedelta(days=30)
+    ]
+    state = State(
+        now=NOW,
+        environment=an_environment(**(settings or {})),
+        account=ACCOUNT,
+        primary=a_region("primary"),
+        dr=a_region("dr"),
+        plan=Known(a_plan()),
+        role=Known(a_role()),
+        backup_jobs=Known(
+            [a_backup_job(source.created, source.resource_arn) for source, _ in recent]
+        ),
+        copy_jobs=Known([a_copy_job(source, copy) for source, copy in recent]),
+        restore_jobs=Known(
+            [a_restore_job(kind, NOW - timedelta(days=2)) for kind in ("DynamoDB", "EFS")]
+        ),
+        tables=with_tables(),
+        mailstore=Known({"FileSystemId": MAILSTORE, "LifeCycleState": "available"}),
+        table_arn=TABLE_ARN,
+        mailstore_arn=MAILSTORE_ARN,
+        dr_vault_arn=DR_VAULT_ARN,
+    )
+    return replace(state, **changes)
+
+
+def findings(state: State) -> dict[str, Finding]:
+    """What every check says, by its id."""
+    return {finding.check: finding for finding in run_checks(state, CHECKS).findings}
+
+
+def finding(check: str, state: State | None = None, /, **changes: Any) -> Finding:
+    """What one check says about a healthy environment with these changes."""
+    (one,) = run_checks(state or a_state(**changes), [check]).findings
+    return one
+
+
+def not_ok(state: State) -> dict[str, str]:
+    """The checks that are not ok, and what they are instead."""
+    return {check: str(one.status) for check, one in findings(state).items() if one.status != "ok"}

@@ -1,0 +1,175 @@
+"""All checks together: a healthy environment, one that cannot be seen, and the documents."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from cabal_backup.errors import ExitCode
+from cabal_backup.operations.answers import Known
+from cabal_backup.operations.status.checks import CHECKS, run_checks
+from cabal_backup.operations.status.checks.outcome import duration, lifecycle_words, plural
+from cabal_backup.operations.status.findings import Finding, Status, Verdict
+from tests.unit.operations.status.builders import (
+    DENIED,
+    TABLES,
+    a_region,
+    a_state,
+    a_table,
+    findings,
+    not_ok,
+)
+
+DOCS = Path(__file__).parents[4] / "docs"
+
+
+def test_a_healthy_environment_is_all_ok() -> None:
+    assert not_ok(a_state()) == {}
+    assert [one.hint for one in findings(a_state()).values() if one.hint] == []
+
+
+def test_an_environment_that_cannot_be_seen_is_all_unknown() -> None:
+    blind = {"vault": DENIED, "points": DENIED, "settings": DENIED}
+    state = a_state(
+        primary=a_region("primary", **blind),
+        dr=a_region("dr", **blind),
+        plan=DENIED,
+        role=DENIED,
+        backup_jobs=DENIED,
+        copy_jobs=DENIED,
+        restore_jobs=DENIED,
+        mailstore=DENIED,
+        tables={name: a_table(table=DENIED, backups=DENIED) for name in TABLES},
+    )
+
+    assert not_ok(state) == dict.fromkeys(CHECKS, "unknown")
+    assert all("AccessDeniedException" in one.evidence for one in findings(state).values())
+
+
+def test_an_environment_that_was_never_deployed() -> None:
+    nothing = {"vault": Known(None), "points": Known([])}
+    state = a_state(
+        primary=a_region("primary", **nothing),
+        dr=a_region("dr", **nothing),
+        plan=Known(None),
+        role=Known(None),
+        backup_jobs=Known([]),
+        copy_jobs=Known([]),
+        restore_jobs=Known([]),
+    )
+
+    assert not_ok(state) == {
+        "primary-vault": "fail",
+        "primary-lock": "unknown",
+        "dr-vault": "fail",
+        "dr-lock": "unknown",
+        "plan": "fail",
+        "selection": "unknown",
+        "role": "fail",
+        "last-night": "fail",
+        "copy-back": "warn",
+        "restore-exercise": "warn",
+    }
+
+
+def test_only_what_was_asked_for_is_checked_in_the_fixed_order() -> None:
+    verdict = run_checks(a_state(), ["role", "primary-lock"])
+
+    assert [one.check for one in verdict.findings] == ["primary-lock", "role"]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "worst"),
+    [
+        ([], "ok"),
+        (["ok"], "ok"),
+        (["ok", "warn"], "warn"),
+        (["warn", "unknown"], "unknown"),
+        (["unknown", "fail", "warn"], "fail"),
+    ],
+)
+def test_the_verdict_is_the_worst(statuses: list[str], worst: str) -> None:
+    found = tuple(Finding("plan", Status(status), "") for status in statuses)
+
+    assert Verdict(found).status == worst
+
+
+# --- The documents
+
+
+def headings(document: str, level: str) -> list[str]:
+    text = (DOCS / document).read_text(encoding="utf-8")
+    return re.findall(rf"^{level} (.+)$", text, re.MULTILINE)
+
+
+def test_every_check_is_explained_and_nothing_else_in_the_same_order() -> None:
+    assert headings("status.md", "###") == list(CHECKS)
+
+
+def test_every_explanation_says_something() -> None:
+    text = (DOCS / "status.md").read_text(encoding="utf-8")
+    for check in CHECKS:
+        section = text.split(f"\n### {check}\n")[1].split("\n#")[0]
+        assert len(section.split()) >= 10, check
+
+
+def test_the_links_of_the_documents_lead_somewhere() -> None:
+    for document in ("status.md", "points.md", "exit-codes.md"):
+        text = (DOCS / document).read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)]+)\)", text):
+            file, _, heading = target.partition("#")
+            if not file.startswith("http"):
+                assert (DOCS / (file or document)).is_file(), target
+            if heading:
+                assert heading in headings(file or document, "###"), target
+
+
+def test_the_exit_codes_of_the_documents_are_those_of_the_tool() -> None:
+    text = (DOCS / "exit-codes.md").read_text(encoding="utf-8")
+    documented = {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)}
+
+    # Ctrl-C and a closed pipe are the shell's: 128 and the number of the signal.
+    assert documented == {int(code) for code in ExitCode} | {130, 141}
+
+
+# --- Words
+
+
+@pytest.mark.parametrize(
+    ("length", "words"),
+    [
+        (timedelta(seconds=-5), "0 minutes"),
+        (timedelta(seconds=29), "0 minutes"),
+        (timedelta(seconds=60), "1 minute"),
+        (timedelta(minutes=89), "89 minutes"),
+        (timedelta(minutes=90), "2 hours"),
+        (timedelta(hours=47, minutes=29), "47 hours"),
+        (timedelta(hours=48), "2 days"),
+        (timedelta(days=365), "365 days"),
+    ],
+)
+def test_durations_for_people(length: timedelta, words: str) -> None:
+    assert duration(length) == words
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(0, "0 copies"), (1, "1 copy"), (2, "2 copies"), (1460, "1,460 copies")]
+)
+def test_plurals(count: int, words: str) -> None:
+    assert plural(count, "copy", "copies") == words
+
+
+@pytest.mark.parametrize(
+    ("cold", "delete", "words"),
+    [
+        (30, 365, "cold after 30 days, deleted after 365"),
+        (None, 365, "never cold, deleted after 365"),
+        (-1, -1, "never cold, never deleted"),
+        (None, None, "never cold, never deleted"),
+    ],
+)
+def test_lifecycles(cold: int | None, delete: int | None, words: str) -> None:
+    assert lifecycle_words(cold, delete) == words

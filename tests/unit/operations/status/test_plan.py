@@ -1,0 +1,293 @@
+"""The plan, the selection, what it protects, and the role."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cabal_backup.operations.answers import Known
+from tests.unit.operations.status.builders import (
+    DENIED,
+    MAILSTORE_ARN,
+    TABLE_ARN,
+    a_copy_action,
+    a_plan,
+    a_role,
+    a_rule,
+    a_selection,
+    a_state,
+    a_statement,
+    a_table,
+    finding,
+    with_tables,
+)
+
+ANOTHER = a_rule(RuleName="hourly")
+
+
+def planned(*rules: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    return {"plan": Known(a_plan(*rules, **changes))}
+
+
+def test_the_plan_as_configured() -> None:
+    assert finding("plan").evidence == (
+        "Nightly at 00:00 UTC, cold after 30 days, deleted after 365; copied to cabal-backup-dr, "
+        "cold after 30 days, deleted after 365."
+    )
+
+
+@pytest.mark.parametrize(
+    ("rules", "difference"),
+    [
+        (
+            [a_rule(ScheduleExpression="cron(0 5 * * ? *)")],
+            "schedule: cron(0 5 * * ? *), should be cron(0 0 * * ? *)",
+        ),
+        (
+            [a_rule(ScheduleExpressionTimezone="America/Los_Angeles")],
+            "the schedule is in America/Los_Angeles, not in UTC",
+        ),
+        ([a_rule(TargetBackupVaultName="Default")], "vault: Default, should be cabal-backup"),
+        (
+            [a_rule(Lifecycle={"DeleteAfterDays": 365})],
+            "lifecycle: never cold, deleted after 365, should be cold after 30 days, "
+            "deleted after 365",
+        ),
+        (
+            [a_rule(Lifecycle={"MoveToColdStorageAfterDays": 30, "DeleteAfterDays": -1})],
+            "lifecycle: cold after 30 days, never deleted, should be cold after 30 days, "
+            "deleted after 365",
+        ),
+        (
+            [{k: v for k, v in a_rule().items() if k != "Lifecycle"}],
+            "lifecycle: never cold, never deleted, should be cold after 30 days, deleted after 365",
+        ),
+        ([a_rule(CopyActions=[])], "there are 0 copy actions, not one"),
+        (
+            [a_rule(CopyActions=[a_copy_action(), a_copy_action()])],
+            "there are 2 copy actions, not one",
+        ),
+        (
+            [a_rule(CopyActions=[a_copy_action(Lifecycle={"DeleteAfterDays": 365})])],
+            "lifecycle of the copy: never cold, deleted after 365, should be cold after 30 days, "
+            "deleted after 365",
+        ),
+        ([a_rule(), ANOTHER], "there is another rule, hourly"),
+    ],
+)
+def test_each_change_by_hand_is_named(rules: list[dict[str, Any]], difference: str) -> None:
+    seen = finding("plan", **planned(*rules))
+
+    assert seen.status == "fail"
+    assert seen.details == (difference,)
+    assert "--revert-drift" in seen.hint
+
+
+def test_a_copy_to_elsewhere_is_named() -> None:
+    elsewhere = "arn:aws:backup:us-east-1:123456789012:backup-vault:cabal-backup-dr"
+    action = a_copy_action(DestinationBackupVaultArn=elsewhere)
+
+    (detail,) = finding("plan", **planned(a_rule(CopyActions=[action]))).details
+
+    assert detail.startswith(
+        f"target of the copy: {elsewhere}, should be arn:aws:backup:us-west-2:"
+    )
+
+
+def test_a_renamed_rule_is_another_and_the_real_one_is_missing() -> None:
+    assert finding("plan", **planned(ANOTHER)).details == (
+        "there is another rule, hourly",
+        "the rule cabal-backup-plan-rule is missing",
+    )
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Etc/UTC"])
+def test_utc_may_be_spelled_out(zone: str) -> None:
+    assert finding("plan", **planned(a_rule(ScheduleExpressionTimezone=zone))).status == "ok"
+
+
+@pytest.mark.parametrize("cold", [None, -1])
+def test_never_cold_is_written_in_two_ways(cold: int | None) -> None:
+    lifecycle = {"MoveToColdStorageAfterDays": cold, "DeleteAfterDays": 365}
+    rule = a_rule(Lifecycle=lifecycle, CopyActions=[a_copy_action(Lifecycle=lifecycle)])
+    state = a_state({"cold_after_days": "never", "dr_cold_after_days": "never"}, **planned(rule))
+
+    assert finding("plan", state).status == "ok"
+
+
+def test_without_a_plan_nothing_is_taken_and_nothing_selected() -> None:
+    assert finding("plan", plan=Known(None)).status == "fail"
+    assert finding("selection", plan=Known(None)).status == "unknown"
+
+
+@pytest.mark.parametrize("check", ["plan", "selection"])
+def test_a_plan_that_cannot_be_read_is_unknown(check: str) -> None:
+    assert finding(check, plan=DENIED).status == "unknown"
+
+
+# --- selection
+
+
+@pytest.mark.parametrize(
+    ("selections", "difference"),
+    [
+        ([a_selection(Resources=[TABLE_ARN])], f"not selected: {MAILSTORE_ARN}"),
+        (
+            [a_selection(Resources=[TABLE_ARN, MAILSTORE_ARN, "arn:aws:s3:::a-bucket"])],
+            "selected, but not configured: arn:aws:s3:::a-bucket",
+        ),
+        (
+            [a_selection(), a_selection(SelectionName="more", Resources=["arn:aws:s3:::a-bucket"])],
+            "selected, but not configured: arn:aws:s3:::a-bucket",
+        ),
+        (
+            [a_selection(ListOfTags=[{"ConditionKey": "a", "ConditionValue": "b"}])],
+            "cabal-backup also selects by ListOfTags",
+        ),
+        ([a_selection(NotResources=[TABLE_ARN])], "cabal-backup also selects by NotResources"),
+        (
+            [a_selection(Conditions={"StringEquals": [{"ConditionKey": "a"}]})],
+            "cabal-backup also selects by Conditions",
+        ),
+        (
+            [a_selection(IamRoleArn="arn:aws:iam::123456789012:role/admin")],
+            "cabal-backup works under arn:aws:iam::123456789012:role/admin, not under "
+            "cabal-backup-role",
+        ),
+    ],
+)
+def test_each_difference_of_the_selection_is_named(
+    selections: list[dict[str, Any]], difference: str
+) -> None:
+    seen = finding("selection", **planned(selections=selections))
+
+    assert seen.status == "fail"
+    assert seen.details == (difference,)
+
+
+def test_a_pattern_selects_something_else() -> None:
+    pattern = "arn:aws:dynamodb:*:*:table/cabal-*"
+
+    seen = finding("selection", **planned(selections=[a_selection(Resources=[pattern])]))
+
+    assert seen.details == (
+        f"not selected: {TABLE_ARN}",
+        f"not selected: {MAILSTORE_ARN}",
+        f"selected, but not configured: {pattern}",
+    )
+
+
+def test_two_selections_may_share_the_work() -> None:
+    halves = [a_selection(Resources=[TABLE_ARN]), a_selection(Resources=[MAILSTORE_ARN])]
+
+    assert finding("selection", **planned(selections=halves)).status == "ok"
+
+
+def test_no_selection_selects_nothing() -> None:
+    assert len(finding("selection", **planned(selections=[])).details) == 2
+
+
+# --- resources
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"mailstore": Known(None)}, "fs-0123456789abcdef0 does not exist"),
+        (
+            {"mailstore": Known({"LifeCycleState": "deleting"})},
+            "fs-0123456789abcdef0 is deleting",
+        ),
+        (
+            {"tables": with_tables(cabal_addresses=a_table(table=Known(None)))},
+            "cabal-addresses does not exist",
+        ),
+    ],
+)
+def test_what_is_gone_is_named(changes: dict[str, Any], words: str) -> None:
+    seen = finding("resources", **changes)
+
+    assert seen.status == "fail"
+    assert words in seen.evidence
+    assert "mailstore_file_system_id" in seen.hint
+
+
+def test_what_is_gone_outweighs_what_is_unknown() -> None:
+    tables = with_tables(cabal_addresses=a_table(table=DENIED))
+
+    assert finding("resources", tables=tables).status == "unknown"
+    assert finding("resources", mailstore=DENIED).status == "unknown"
+    assert finding("resources", tables=tables, mailstore=Known(None)).status == "fail"
+
+
+# --- role
+
+
+def test_the_role_as_deployed() -> None:
+    assert finding("role").status == "ok"
+
+
+@pytest.mark.parametrize(
+    ("policy", "purpose"),
+    [
+        ("AWSBackupServiceRolePolicyForBackup", "back up, copy or expire"),
+        ("AWSBackupServiceRolePolicyForRestores", "restore"),
+    ],
+)
+def test_each_policy_has_its_purpose(policy: str, purpose: str) -> None:
+    kept = [arn for arn in a_role().policies if not arn.endswith(policy)]
+
+    seen = finding("role", role=Known(a_role(policies=kept)))
+
+    assert seen.status == "fail"
+    assert seen.details == (f"it cannot {purpose}: {policy} is not attached",)
+
+
+CONDITION = {"StringEquals": {"aws:SourceAccount": "000000000000"}}
+
+
+@pytest.mark.parametrize(
+    ("statements", "assumable"),
+    [
+        ([a_statement()], True),
+        ([a_statement(Condition={})], True),
+        ([a_statement(Action=["sts:AssumeRole", "sts:TagSession"])], True),
+        ([a_statement(Action="sts:*")], True),
+        ([a_statement(Principal={"Service": ["ec2.amazonaws.com", "backup.amazonaws.com"]})], True),
+        ([a_statement(Condition={"StringEquals": {"AWS:SourceAccount": ["123456789012"]}})], True),
+        ([a_statement(Principal={"Service": "ec2.amazonaws.com"})], False),
+        ([a_statement(Principal={"AWS": "arn:aws:iam::123456789012:root"})], False),
+        ([a_statement(Action="sts:TagSession")], False),
+        ([a_statement(Condition=CONDITION)], False),
+        ([a_statement(Condition={"Bool": {"aws:SecureTransport": "true"}})], False),
+        ([a_statement(), a_statement(Effect="Deny")], False),
+        ([a_statement(Effect="Deny", Condition={})], False),
+        ([a_statement(Condition=CONDITION), a_statement()], True),
+    ],
+)
+def test_who_may_assume_the_role(statements: list[dict[str, Any]], assumable: bool) -> None:
+    seen = finding("role", role=Known(a_role(*statements)))
+
+    assert (seen.status == "ok") is assumable
+    assert ("AWS Backup cannot assume it: see its trust policy" in seen.details) is not assumable
+
+
+def test_a_single_statement_may_stand_without_brackets() -> None:
+    trust = {"Statement": a_statement()}
+
+    assert finding("role", role=Known(a_role(AssumeRolePolicyDocument=trust))).status == "ok"
+
+
+def test_a_boundary_is_named() -> None:
+    boundary = "arn:aws:iam::123456789012:policy/developers"
+    role = a_role(PermissionsBoundary={"PermissionsBoundaryArn": boundary})
+
+    assert finding("role", role=Known(role)).details == (
+        f"a permissions boundary limits it: {boundary}",
+    )
+
+
+def test_without_the_role_nothing_works() -> None:
+    assert finding("role", role=Known(None)).status == "fail"
+    assert finding("role", role=DENIED).status == "unknown"

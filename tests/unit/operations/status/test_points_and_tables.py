@@ -1,0 +1,271 @@
+"""Lifecycles of the recovery points, the tables, and the exercise."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from cabal_backup.environment import Lifecycle
+from cabal_backup.operations.answers import Known
+from tests.unit.operations.status.builders import (
+    DENIED,
+    MAILSTORE_ARN,
+    NOW,
+    TABLE_ARN,
+    a_point,
+    a_region,
+    a_restore_job,
+    a_state,
+    a_table,
+    at,
+    finding,
+    nightly,
+    with_tables,
+)
+
+
+def among_others(**changes: Any) -> Any:
+    """What primary-points says about a month of points and one like this."""
+    odd = a_point(at("2026-03-15 09:00"), **changes)
+    return finding(
+        "primary-points", primary=a_region("primary", points=Known([odd, *nightly("primary")]))
+    )
+
+
+def test_all_points_alike() -> None:
+    assert finding("dr-points").evidence == (
+        "80 recovery points in cabal-backup-dr, each cold after 30 days, deleted after 365."
+    )
+
+
+@pytest.mark.parametrize(
+    ("lifecycle", "status", "words"),
+    [
+        (Lifecycle(cold_after_days=30, delete_after_days=364), "fail", "expires after 364 days"),
+        (Lifecycle(cold_after_days=None, delete_after_days=30), "fail", "expires after 30 days"),
+        (
+            Lifecycle(cold_after_days=30, delete_after_days=366),
+            "warn",
+            "cold after 30 days, deleted after 366",
+        ),
+        (
+            Lifecycle(cold_after_days=None, delete_after_days=365),
+            "warn",
+            "never cold, deleted after 365",
+        ),
+        (None, "warn", "never expires"),
+    ],
+)
+def test_another_lifecycle(lifecycle: Lifecycle | None, status: str, words: str) -> None:
+    seen = among_others(lifecycle=lifecycle)
+
+    assert seen.status == status
+    assert seen.details == (f"2026-03-15 09:00 UTC: cabal-addresses: {words}",)
+
+
+@pytest.mark.parametrize(
+    ("status", "result"),
+    [
+        ("PARTIAL", "warn"),
+        ("EXPIRED", "warn"),
+        ("STOPPED", "warn"),
+        ("CREATING", "ok"),
+        ("DELETING", "ok"),
+        ("AVAILABLE", "ok"),
+    ],
+)
+def test_another_state(status: str, result: str) -> None:
+    seen = among_others(status=status, status_message="The role is gone.")
+
+    assert seen.status == result
+    if result == "warn":
+        assert seen.details == (
+            f"2026-03-15 09:00 UTC: cabal-addresses: {status} The role is gone.",
+        )
+
+
+def test_points_of_something_else_are_named_by_their_arn() -> None:
+    seen = among_others(resource_arn="arn:aws:s3:::a-bucket", lifecycle=None)
+
+    assert seen.details == ("2026-03-15 09:00 UTC: arn:aws:s3:::a-bucket: never expires",)
+
+
+def test_each_vault_has_its_own_lifecycle() -> None:
+    state = a_state({"dr_cold_after_days": "never"})
+
+    assert finding("primary-points", state).status == "ok"
+    assert finding("dr-points", state).status == "warn"
+
+
+@pytest.mark.parametrize("which", ["primary", "dr"])
+def test_points_that_cannot_be_listed_are_unknown(which: str) -> None:
+    seen = finding(f"{which}-points", **{which: a_region(which, points=DENIED)})
+
+    assert seen.status == "unknown"
+
+
+# --- tables
+
+
+def tables(**changed: Any) -> dict[str, Any]:
+    return {"tables": with_tables(**changed)}
+
+
+def switched_off() -> Any:
+    described = {"PointInTimeRecoveryDescription": {"PointInTimeRecoveryStatus": "DISABLED"}}
+    return a_table(backups=Known(described))
+
+
+def test_a_missing_table_is_named_once() -> None:
+    gone = tables(cabal_counter=a_table(table=Known(None), backups=Known(None)))
+
+    assert finding("tables", **gone).status == "fail"
+    assert finding("tables", **gone).evidence == "cabal-counter not found in us-west-1."
+    assert finding("pitr", **gone).evidence == "Point-in-time recovery is on for 4 tables."
+    assert finding("deletion-protection", **gone).status == "ok"
+
+
+def test_the_table_in_the_plan_belongs_to_resources() -> None:
+    gone = tables(cabal_addresses=a_table(table=Known(None), backups=Known(None)))
+
+    assert finding("tables", **gone).status == "ok"
+    assert finding("resources", **gone).status == "fail"
+
+
+def test_each_table_without_pitr_gets_its_command() -> None:
+    seen = finding("pitr", **tables(cabal_counter=switched_off(), cabal_addresses=switched_off()))
+
+    assert seen.status == "fail"
+    assert "off for cabal-addresses and cabal-counter:" in seen.evidence
+    assert seen.hint.count("aws dynamodb update-continuous-backups --region us-west-1") == 2
+    assert "--table-name cabal-counter " in seen.hint
+
+
+def test_the_window_and_its_beginning_are_shown() -> None:
+    assert "cabal-counter: 35 days, back to 2026-02-24 14:00 UTC" in finding("pitr").details
+
+
+def test_a_description_without_pitr_is_off() -> None:
+    assert finding("pitr", **tables(cabal_counter=a_table(backups=Known({})))).status == "fail"
+
+
+def test_deletion_protection_off_warns_with_its_command() -> None:
+    table = a_table(table=Known({"TableStatus": "ACTIVE"}))
+
+    seen = finding("deletion-protection", **tables(cabal_dmarc_reports=table))
+
+    assert seen.status == "warn"
+    assert seen.hint == (
+        "aws dynamodb update-table --region us-west-1 --table-name cabal-dmarc-reports "
+        "--deletion-protection-enabled"
+    )
+
+
+@pytest.mark.parametrize(
+    ("check", "table"),
+    [
+        ("tables", a_table(table=DENIED)),
+        ("deletion-protection", a_table(table=DENIED)),
+        ("pitr", a_table(backups=DENIED)),
+    ],
+)
+def test_a_table_that_cannot_be_looked_at_is_unknown(check: str, table: Any) -> None:
+    assert finding(check, **tables(cabal_counter=table)).status == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("check", "bad", "denied"),
+    [
+        ("tables", a_table(table=Known(None)), a_table(table=DENIED)),
+        ("pitr", switched_off(), a_table(backups=DENIED)),
+    ],
+)
+def test_what_is_wrong_outweighs_what_is_unknown(check: str, bad: Any, denied: Any) -> None:
+    seen = finding(check, **tables(cabal_counter=bad, cabal_dmarc_reports=denied))
+
+    assert seen.status == "fail"
+
+
+# --- restore-exercise
+
+
+def restored(**when: datetime) -> dict[str, Any]:
+    return {"restore_jobs": Known([a_restore_job(kind, at_) for kind, at_ in when.items()])}
+
+
+YEAR = timedelta(days=365)
+DAY = timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("table", "mailstore", "status"),
+    [
+        (NOW - YEAR, NOW - YEAR, "ok"),
+        (NOW - YEAR - timedelta(seconds=1), NOW, "warn"),
+        (NOW, NOW - YEAR - timedelta(seconds=1), "warn"),
+    ],
+)
+def test_the_exercise_is_yearly(table: datetime, mailstore: datetime, status: str) -> None:
+    assert finding("restore-exercise", **restored(DynamoDB=table, EFS=mailstore)).status == status
+
+
+@pytest.mark.parametrize(
+    ("when", "words"),
+    [
+        ({}, "the table nor the mailstore"),
+        ({"EFS": NOW}, "of the table within"),
+        ({"DynamoDB": NOW}, "of the mailstore within"),
+    ],
+)
+def test_the_kind_that_is_overdue_is_named(when: dict[str, datetime], words: str) -> None:
+    assert words in finding("restore-exercise", **restored(**when)).evidence
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_newest_restore_counts_in_whatever_order(order: int) -> None:
+    jobs = [
+        a_restore_job(kind, NOW - age) for kind in ("DynamoDB", "EFS") for age in (2 * YEAR, DAY)
+    ]
+
+    seen = finding("restore-exercise", restore_jobs=Known(jobs[::order]))
+
+    assert seen.status == "ok"
+    assert seen.evidence.count("24 hours ago") == 2
+
+
+def test_a_failed_restore_is_no_exercise() -> None:
+    jobs = [
+        a_restore_job("EFS", NOW),
+        {
+            k: v
+            for k, v in a_restore_job("DynamoDB", NOW, Status="RUNNING").items()
+            if k != "CompletionDate"
+        },
+        a_restore_job("DynamoDB", NOW, Status="FAILED"),
+    ]
+
+    assert finding("restore-exercise", restore_jobs=Known(jobs)).status == "warn"
+
+
+@pytest.mark.parametrize("which", ["primary", "dr"])
+def test_what_a_point_remembers_counts_when_its_job_is_forgotten(which: str) -> None:
+    points = [
+        a_point(resource_arn=arn, vault=which, last_restored=NOW - timedelta(days=200))
+        for arn in (TABLE_ARN, MAILSTORE_ARN)
+    ]
+
+    seen = finding(
+        "restore-exercise",
+        restore_jobs=Known([]),
+        **{which: a_region(which, points=Known(points))},
+    )
+
+    assert seen.status == "ok"
+    assert "200 days ago" in seen.evidence
+
+
+def test_what_is_enough_needs_nothing_more() -> None:
+    assert finding("restore-exercise", dr=a_region("dr", points=DENIED)).status == "ok"
+    assert finding("restore-exercise", restore_jobs=DENIED).status == "unknown"
