@@ -1,0 +1,210 @@
+"""What people do to a deployment by hand, through AWS's own API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from tests.sandbox.client import ACCOUNT, Sandbox
+from tests.sandbox.deployment import Deployment
+
+PRIMARY, DR = ("us-west-1", "cabal-backup"), ("us-west-2", "cabal-backup-dr")
+ROLE = "cabal-backup-role"
+ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/{ROLE}"
+DR_VAULT_ARN = f"arn:aws:backup:us-west-2:{ACCOUNT}:backup-vault:cabal-backup-dr"
+MANAGED = "arn:aws:iam::aws:policy/service-role/"
+FOR_BACKUP = f"{MANAGED}AWSBackupServiceRolePolicyForBackup"
+FOR_RESTORES = f"{MANAGED}AWSBackupServiceRolePolicyForRestores"
+
+Vault = tuple[str, str]
+JSON = dict[str, Any]
+
+
+def lock(sandbox: Sandbox, vault: Vault, *, least: int = 30, most: int = 365, **more: int) -> None:
+    region, name = vault
+    sandbox.client("backup", region).put_backup_vault_lock_configuration(
+        BackupVaultName=name, MinRetentionDays=least, MaxRetentionDays=most, **more
+    )
+
+
+def unlock(sandbox: Sandbox, vault: Vault) -> None:
+    region, name = vault
+    sandbox.client("backup", region).delete_backup_vault_lock_configuration(BackupVaultName=name)
+
+
+@contextmanager
+def unlocked(sandbox: Sandbox, vault: Vault) -> Iterator[None]:
+    """The lock is off for a while, and back afterwards as if nothing had been."""
+    unlock(sandbox, vault)
+    yield
+    lock(sandbox, vault)
+
+
+def points(sandbox: Sandbox, vault: Vault) -> list[JSON]:
+    """All recovery points of a vault, the oldest first."""
+    region, name = vault
+    pages = (
+        sandbox.client("backup", region)
+        .get_paginator("list_recovery_points_by_backup_vault")
+        .paginate(BackupVaultName=name)
+    )
+    listed = [point for page in pages for point in page["RecoveryPoints"]]
+    return sorted(listed, key=lambda point: (point["CreationDate"], point["ResourceType"]))
+
+
+def delete_points(sandbox: Sandbox, vault: Vault, chosen: list[JSON]) -> None:
+    region, name = vault
+    for point in chosen:
+        sandbox.client("backup", region).delete_recovery_point(
+            BackupVaultName=name, RecoveryPointArn=point["RecoveryPointArn"]
+        )
+    sandbox.advance(minutes=1)
+
+
+def delete_vault(sandbox: Sandbox, vault: Vault) -> None:
+    """With all that is in it."""
+    region, name = vault
+    unlock(sandbox, vault)
+    delete_points(sandbox, vault, points(sandbox, vault))
+    backup = sandbox.client("backup", region)
+    try:
+        backup.delete_backup_vault(BackupVaultName=name)
+    except ClientError:
+        # It can be refused once more just after the last point has gone.
+        backup.delete_backup_vault(BackupVaultName=name)
+
+
+def plan_id(sandbox: Sandbox) -> str:
+    (plan,) = sandbox.client("backup").list_backup_plans()["BackupPlansList"]
+    return str(plan["BackupPlanId"])
+
+
+def edit_plan(sandbox: Sandbox, change: Callable[[list[JSON]], object]) -> None:
+    """Change the rules as the console would: read, change, write."""
+    backup = sandbox.client("backup")
+    plan = backup.get_backup_plan(BackupPlanId=plan_id(sandbox))["BackupPlan"]
+    for rule in plan["Rules"]:
+        del rule["RuleId"]
+    change(plan["Rules"])
+    backup.update_backup_plan(BackupPlanId=plan_id(sandbox), BackupPlan=plan)
+
+
+def edit_rule(sandbox: Sandbox, **changes: Any) -> None:
+    edit_plan(sandbox, lambda rules: rules[0].update(changes))
+
+
+def select(sandbox: Sandbox, name: str, **selection: Any) -> None:
+    """Add a selection to the plan."""
+    sandbox.client("backup").create_backup_selection(
+        BackupPlanId=plan_id(sandbox),
+        BackupSelection={"SelectionName": name, "IamRoleArn": ROLE_ARN, **selection},
+    )
+
+
+def delete_selections(sandbox: Sandbox) -> None:
+    backup, plan = sandbox.client("backup"), plan_id(sandbox)
+    for listed in backup.list_backup_selections(BackupPlanId=plan)["BackupSelectionsList"]:
+        backup.delete_backup_selection(BackupPlanId=plan, SelectionId=listed["SelectionId"])
+
+
+def delete_plan(sandbox: Sandbox) -> None:
+    delete_selections(sandbox)
+    sandbox.client("backup").delete_backup_plan(BackupPlanId=plan_id(sandbox))
+
+
+def opt_in(sandbox: Sandbox, region: str, *, protected: bool = True, managed: bool = True) -> None:
+    sandbox.client("backup", region).update_region_settings(
+        ResourceTypeOptInPreference={"DynamoDB": protected},
+        ResourceTypeManagementPreference={"DynamoDB": managed},
+    )
+
+
+def trust(sandbox: Sandbox, **statement: Any) -> None:
+    """Replace who may assume the role."""
+    whole = {
+        "Effect": "Allow",
+        "Principal": {"Service": "backup.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+        **statement,
+    }
+    document = {"Version": "2012-10-17", "Statement": [whole]}
+    sandbox.client("iam").update_assume_role_policy(
+        RoleName=ROLE, PolicyDocument=json.dumps(document)
+    )
+
+
+def strip(sandbox: Sandbox, *policies: str) -> None:
+    for policy in policies:
+        sandbox.client("iam").detach_role_policy(RoleName=ROLE, PolicyArn=policy)
+
+
+def delete_role(sandbox: Sandbox) -> None:
+    iam = sandbox.client("iam")
+    strip(sandbox, FOR_BACKUP, FOR_RESTORES)
+    for policy in iam.list_role_policies(RoleName=ROLE)["PolicyNames"]:
+        iam.delete_role_policy(RoleName=ROLE, PolicyName=policy)
+    iam.delete_role(RoleName=ROLE)
+
+
+def bound(sandbox: Sandbox) -> None:
+    """A boundary that lets everything through, today."""
+    iam = sandbox.client("iam")
+    document = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+    }
+    made = iam.create_policy(PolicyName="boundary", PolicyDocument=json.dumps(document))
+    iam.put_role_permissions_boundary(RoleName=ROLE, PermissionsBoundary=made["Policy"]["Arn"])
+
+
+def delete_file_system(deployment: Deployment) -> None:
+    efs = deployment.sandbox.client("efs")
+    identity = deployment.cabal.file_system_id
+    for target in efs.describe_mount_targets(FileSystemId=identity)["MountTargets"]:
+        efs.delete_mount_target(MountTargetId=target["MountTargetId"])
+    for point in efs.describe_access_points(FileSystemId=identity)["AccessPoints"]:
+        efs.delete_access_point(AccessPointId=point["AccessPointId"])
+    efs.delete_file_system(FileSystemId=identity)
+
+
+def protect(sandbox: Sandbox, table: str, *, protected: bool) -> None:
+    sandbox.client("dynamodb").update_table(TableName=table, DeletionProtectionEnabled=protected)
+
+
+def delete_table(sandbox: Sandbox, table: str) -> None:
+    protect(sandbox, table, protected=False)
+    sandbox.client("dynamodb").delete_table(TableName=table)
+
+
+def pitr(sandbox: Sandbox, table: str, *, enabled: bool) -> None:
+    sandbox.client("dynamodb").update_continuous_backups(
+        TableName=table,
+        PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": enabled},
+    )
+
+
+def back_up(deployment: Deployment, **lifecycle: Any) -> None:
+    """A backup of the table on demand, and an hour for it."""
+    deployment.sandbox.client("backup").start_backup_job(
+        BackupVaultName="cabal-backup",
+        ResourceArn=deployment.cabal.addresses_table_arn,
+        IamRoleArn=ROLE_ARN,
+        **lifecycle,
+    )
+    deployment.sandbox.advance(hours=1)
+
+
+def copy_again(sandbox: Sandbox, point_arn: str) -> None:
+    """Copy a recovery point to the DR region, and an hour for it."""
+    sandbox.client("backup").start_copy_job(
+        RecoveryPointArn=point_arn,
+        SourceBackupVaultName="cabal-backup",
+        DestinationBackupVaultArn=DR_VAULT_ARN,
+        IamRoleArn=ROLE_ARN,
+        Lifecycle={"MoveToColdStorageAfterDays": 30, "DeleteAfterDays": 365},
+    )
+    sandbox.advance(hours=1)

@@ -1,0 +1,49 @@
+"""A healthy environment is all ok."""
+
+from __future__ import annotations
+
+from tests.e2e.operator import Operator
+from tests.e2e.status.calls import calls
+
+
+def test_all_checks_are_ok(operator: Operator) -> None:
+    said = operator.run("status")
+
+    assert said.code == 0
+    assert said.out.startswith("✔ development is protected: all of 22 checks are fine.\n")
+    assert said.err == ""
+    assert operator.not_ok() == {}
+
+
+def test_nothing_is_to_be_done(operator: Operator) -> None:
+    findings = operator.run("status", "--json").json["findings"]
+
+    assert [each["check"] for each in findings if each["hint"]] == []
+
+
+def test_it_stays_healthy_night_after_night(operator: Operator) -> None:
+    for _ in range(3):
+        operator.sandbox.advance(days=1)
+
+        assert operator.not_ok() == {}
+
+
+def test_it_is_healthy_at_every_hour(operator: Operator) -> None:
+    """Also while the night's jobs run, and before they are due."""
+    trouble = {}
+    for _ in range(8):
+        now = operator.sandbox.advance(hours=3)
+        if not_ok := operator.not_ok():
+            trouble[f"{now:%H:%M}"] = not_ok
+
+    assert trouble == {}
+
+
+def test_looking_changes_nothing(operator: Operator) -> None:
+    before = calls(operator.sandbox)
+    operator.run("status")
+    operator.run("points")
+
+    asked = {name for _, name in calls(operator.sandbox) - before}
+    assert asked
+    assert {name for name in asked if not name.startswith(("Get", "List", "Describe"))} == set()

@@ -1,0 +1,253 @@
+"""What a person reads of the commonest faults: the thing, what it means, and what to type.
+
+Where what is to be typed is a command of the aws CLI, it is typed, and mends the fault.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from tests.e2e.operator import Operator
+from tests.e2e.status import aws_by_hand as hand
+from tests.e2e.status.aws_by_hand import DR, PRIMARY
+from tests.sandbox.client import Sandbox
+from tests.sandbox.deployment import Deployment
+from tests.sandbox.seed import run_aws
+
+
+def commands(out: str) -> list[str]:
+    """The `aws …` commands among what was said, each whole on its line."""
+    return [
+        command
+        for line in out.splitlines()
+        for command in re.findall(r"aws [a-z0-9-]+ [a-z-]+ --.*?(?=; |, then|$)", line)
+    ]
+
+
+def mended(operator: Operator, out: str) -> None:
+    """Type what the tool said, with the real aws CLI; all is well afterwards."""
+    for command in commands(out):
+        run_aws(operator.sandbox, command)
+    operator.sandbox.advance(hours=1)
+    assert operator.not_ok() == {}
+
+
+@pytest.mark.parametrize(("vault", "check"), [(PRIMARY, "primary-lock"), (DR, "dr-lock")])
+def test_a_removed_lock(operator: Operator, vault: hand.Vault, check: str) -> None:
+    region, name = vault
+    when = operator.sandbox.now()
+    hand.unlock(operator.sandbox, vault)
+    operator.sandbox.advance(days=1)
+
+    said = operator.run("status")
+
+    assert said.out.startswith("✘ development is NOT protected as promised: 1 check failed.\n")
+    assert f"The lock of {name} in {region} is off" in said.text
+    assert "whoever may delete recovery points can delete all of them" in said.text
+    moments = [f"{when + timedelta(seconds=s):%Y-%m-%d %H:%M}" for s in (0, 5)]
+    assert any(f"Taken off at {moment} UTC by arn:aws:iam::" in said.text for moment in moments)
+    assert f"\n{check} docs/status.md#{check}\n" in said.out
+    assert commands(said.out) == [
+        f"aws backup put-backup-vault-lock-configuration --region {region} --backup-vault-name "
+        f"{name} --min-retention-days 30 --max-retention-days 365"
+    ]
+    mended(operator, said.out)
+
+
+def test_a_widened_lock(operator: Operator) -> None:
+    hand.lock(operator.sandbox, DR, least=1, most=36500)
+
+    said = operator.run("status")
+
+    assert (
+        "cabal-backup-dr in us-west-2 is locked to 1 to 36500 days, and should be locked to 30 to "
+        "365 days." in said.text
+    )
+    mended(operator, said.out)
+
+
+def test_a_lock_in_compliance_mode(operator: Operator) -> None:
+    hand.lock(operator.sandbox, PRIMARY, ChangeableForDays=3)
+    until = operator.sandbox.now() + timedelta(days=3)
+
+    said = operator.run("status")
+
+    assert f"is in compliance mode: from {until:%Y-%m-%d}" in said.text
+    assert "nobody can ever remove or change it" in said.text
+    assert len(commands(said.out)) == 2
+    mended(operator, said.out)
+
+
+@pytest.mark.parametrize("region", ["us-west-1", "us-west-2"])
+def test_the_opt_in_off(operator: Operator, region: str) -> None:
+    hand.opt_in(operator.sandbox, region, managed=False)
+
+    said = operator.run("status")
+
+    assert f"Advanced DynamoDB backup is off in {region} (full management)" in said.text
+    assert "can never be copied to the other region" in said.text
+    mended(operator, said.out)
+
+
+def test_pitr_off(operator: Operator) -> None:
+    for table in ("cabal-counter", "cabal-dmarc-reports"):
+        hand.pitr(operator.sandbox, table, enabled=False)
+
+    said = operator.run("status")
+
+    assert (
+        "Point-in-time recovery is off for cabal-counter and cabal-dmarc-reports: what is lost "
+        "there is lost." in said.text
+    )
+    assert len(commands(said.out)) == 2
+    mended(operator, said.out)
+
+
+def test_deletion_protection_off(operator: Operator) -> None:
+    hand.protect(operator.sandbox, "cabal-counter", protected=False)
+
+    said = operator.run("status")
+
+    assert said.code == 0
+    assert said.out.startswith("! development is protected; 1 check with a warning.\n")
+    assert "cabal-counter can be deleted by mistake: deletion protection is off." in said.text
+    mended(operator, said.out)
+
+
+def test_a_copy_that_failed(operator: Operator) -> None:
+    operator.sandbox.faults.fail_next("copy", resource_type="EFS", message="The vault was full.")
+    operator.sandbox.advance(days=1)
+    night = f"{operator.sandbox.now():%Y-%m-%d}"
+    mailstore = f"mailstore {operator.deployment.cabal.file_system_id}"
+
+    said = operator.run("status")
+
+    assert "NOT protected as promised: 2 checks failed." in said.out
+    assert "1 recovery point of the last 30 days without a copy in cabal-backup-dr." in said.text
+    assert "1 copy job failed, and no later one made up for it." in said.text
+    assert f"{night} 00:30 UTC: {mailstore}: FAILED: The vault was full." in said.text
+    (copy,) = commands(said.out)
+    assert copy.startswith("aws backup start-copy-job --region us-west-1 ")
+    run_aws(operator.sandbox, copy)
+    operator.sandbox.advance(hours=1)
+    # What failed is on record for 30 days, and that is all.
+    assert operator.not_ok() == {"copy-jobs": "warn"}
+
+
+def test_a_night_that_failed(operator: Operator) -> None:
+    operator.sandbox.faults.fail_next("backup", resource_type="DynamoDB", message="Not today.")
+    now = operator.sandbox.advance(days=1)
+    before = now - timedelta(days=1)
+
+    said = operator.run("status")
+
+    assert f"The night of {now:%Y-%m-%d} is missing in cabal-backup." in said.text
+    assert (
+        f"cabal-addresses: the newest is of {before:%Y-%m-%d} 00:20 UTC, 37 hours ago" in said.text
+    )
+    assert "1 backup job failed, and none has succeeded since." in said.text
+    assert f"{now:%Y-%m-%d} 00:00 UTC: cabal-addresses: FAILED: Not today." in said.text
+    (why,) = commands(said.out)
+    jobs = run_aws(operator.sandbox, why)["BackupJobs"]
+    assert "Not today." in [job.get("StatusMessage") for job in jobs]
+
+
+def deleted_mailstore(deployment: Deployment) -> None:
+    hand.delete_file_system(deployment)
+
+
+def on(change: Callable[[Sandbox], None]) -> Callable[[Deployment], None]:
+    return lambda deployment: change(deployment.sandbox)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        pytest.param(
+            deleted_mailstore,
+            [
+                "What the plan protects is not there: {file_system} does not exist.",
+                "Nights without it fail or are skipped in silence.",
+                "set addresses_table or mailstore_file_system_id of development to the new one, "
+                "then: make deploy ENVIRONMENT=development",
+            ],
+            id="the mailstore was replaced",
+        ),
+        pytest.param(
+            on(lambda sandbox: hand.strip(sandbox, hand.FOR_RESTORES)),
+            [
+                "The role cabal-backup-role cannot do its work.",
+                "it cannot restore: AWSBackupServiceRolePolicyForRestores is not attached",
+                'make deploy ENVIRONMENT=development ARGS="--revert-drift"',
+            ],
+            id="the role cannot restore",
+        ),
+        pytest.param(
+            on(lambda sandbox: hand.edit_rule(sandbox, ScheduleExpression="cron(0 5 * * ? *)")),
+            [
+                "The plan cabal-backup-plan is not as development is configured.",
+                "schedule: cron(0 5 * * ? *), should be cron(0 0 * * ? *)",
+                'make deploy ENVIRONMENT=development ARGS="--revert-drift"',
+            ],
+            id="the plan was edited",
+        ),
+        pytest.param(
+            on(lambda sandbox: hand.delete_table(sandbox, "cabal-counter")),
+            [
+                "cabal-counter not found in us-west-1.",
+                "aws dynamodb restore-table-to-point-in-time, within 35 days",
+                "take it out of pitr_tables of development",
+            ],
+            id="a table is missing",
+        ),
+        pytest.param(
+            on(lambda sandbox: sandbox.faults.deny("ListCopyJobs")),
+            [
+                "? Cannot tell whether development is protected: 1 check could not be made.",
+                "Could not look at the copy jobs: ListCopyJobs: AccessDeniedException: User: ",
+                "the credentials may not be allowed to look",
+            ],
+            id="not allowed to look",
+        ),
+    ],
+)
+def test_what_is_mended_by_deploying_or_elsewhere(
+    operator: Operator, fault: Callable[[Deployment], None], words: list[str]
+) -> None:
+    fault(operator.deployment)
+
+    said = operator.run("status")
+
+    for each in words:
+        assert each.format(file_system=operator.deployment.cabal.file_system_id) in said.text
+
+
+def test_an_ordinary_terminal_is_wide_enough(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No line is wider than 80 columns, but those with something to copy, which is in one piece."""
+    monkeypatch.setenv("COLUMNS", "80")
+    hand.unlock(operator.sandbox, PRIMARY)
+
+    said = operator.run("status")
+
+    assert [
+        line
+        for line in said.out.splitlines()
+        if len(line.rstrip()) > 80 and not line.startswith("  Put it back: aws ")
+    ] == []
+
+
+def test_five_details_are_shown_and_all_on_demand(operator: Operator) -> None:
+    for _ in range(7):
+        operator.sandbox.faults.fail_next("copy", resource_type="EFS", message="Broken.")
+        operator.sandbox.advance(days=1)
+
+    few, all_of_them = operator.run("status"), operator.run("status", "--verbose")
+
+    assert few.out.count("FAILED: Broken.") < all_of_them.out.count("FAILED: Broken.") == 7
+    assert "… and 2 more (--verbose shows all)" in few.text
