@@ -1,0 +1,76 @@
+"""A document's commands, typed into one shell in a checkout of the project."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.sandbox.deployment import PROJECT, Deployment, aws_cli
+
+BLOCK = re.compile(r"^```sh\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
+_LONG_AGO = 946_684_800
+"""The year 2000: these tests run in the project's environment, so make finds it up to date."""
+
+HEADING = re.compile(r"^##+ ", flags=re.MULTILINE)
+
+
+def make_checkout(folder: Path, deployment: Deployment) -> Path:
+    """The project as an operator has it: its files, and the settings that git does not hold."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=PROJECT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (PROJECT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(PROJECT / name, folder / name)
+            os.utime(folder / name, (_LONG_AGO, _LONG_AGO))
+    for made in (".venv", ".venv-awscli", "node_modules"):
+        if (PROJECT / made).exists():
+            (folder / made).symlink_to(PROJECT / made)
+    settings = {
+        f"{deployment.environment}.backup": True,
+        f"{deployment.environment}.mailstore_file_system_id": deployment.cabal.file_system_id,
+    }
+    (folder / "cdk.context.json").write_text(json.dumps(settings))
+    return folder
+
+
+def sections(document: str) -> dict[str, list[str]]:
+    """The `sh` blocks of a document, by the heading they stand under; "" before the first."""
+    text = (PROJECT / document).read_text(encoding="utf-8")
+    first, *others = HEADING.split(text)
+    named = [("", first), *((part.split("\n", 1)[0], part) for part in others)]
+    return {heading: BLOCK.findall(part) for heading, part in named if BLOCK.search(part)}
+
+
+def type_in(
+    blocks: Sequence[str], checkout: Path, deployment: Deployment, *, timeout: int = 240
+) -> str:
+    """Type blocks into one shell that stops at the first failure; what it said."""
+    environment = {
+        **deployment.sandbox.environ(),
+        "PATH": os.pathsep.join([str(Path(aws_cli()).parent), os.environ["PATH"]]),
+        "ARGS": "--require-approval never",  # nobody is here to ask
+        "COLUMNS": "120",
+    }
+    ended = subprocess.run(
+        ["bash", "-euxo", "pipefail", "-c", "\n".join(blocks)],
+        cwd=checkout,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=timeout,
+    )
+    assert ended.returncode == 0, ended.stdout
+    return ended.stdout

@@ -1,0 +1,40 @@
+"""A live table that needs its backup, and what each way of cutting over promises."""
+
+from __future__ import annotations
+
+from tests.e2e.tables.tables import ADDRESSES, Item, delete, items, make, put
+from tests.sandbox.client import Sandbox
+
+MODES = ("overwrite", "missing-only", "mirror")
+RESTORED = "restored"
+
+
+def address(name: str, **more: str) -> Item:
+    texts = {"address": f"{name}@mail.example.com", "user": "alice", **more}
+    return {key: {"S": text} for key, text in texts.items()}
+
+
+def lose(sandbox: Sandbox) -> list[Item]:
+    """A backup of all addresses; then a third goes, a third is spoiled, and others come."""
+    backup = items(sandbox, ADDRESSES)
+    make(sandbox, RESTORED, {"address": "S"}, backup)
+    delete(sandbox, ADDRESSES, ({"address": item["address"]} for item in backup[::3]))
+    put(sandbox, ADDRESSES, ({**item, "user": {"S": "mallory"}} for item in backup[1::3]))
+    put(sandbox, ADDRESSES, (address(f"later{number}") for number in range(60)))
+    return backup
+
+
+def promised(backup: list[Item], live: list[Item], mode: str) -> list[Item]:
+    """What each mode leaves, from the words of its documentation."""
+    in_backup = {item["address"]["S"]: item for item in backup}
+    in_live = {item["address"]["S"]: item for item in live}
+    result = {
+        "overwrite": {**in_live, **in_backup},
+        "missing-only": {**in_backup, **in_live},
+        "mirror": in_backup,
+    }[mode]
+    return [result[key] for key in sorted(result)]
+
+
+def by_address(found: list[Item]) -> list[Item]:
+    return sorted(found, key=lambda item: str(item["address"]["S"]))

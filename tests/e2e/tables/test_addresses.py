@@ -1,0 +1,233 @@
+"""The whole runbook for the addresses table: S16 to S18, after each way of losing it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.e2e.exercise import newest_point
+from tests.e2e.tables.conftest import Rescuer
+from tests.e2e.tables.tables import ADDRESSES, delete, items, put, remove, tables
+from tests.sandbox.client import ACCOUNT
+
+TABLE_ARN = f"arn:aws:dynamodb:us-west-1:{ACCOUNT}:table/{ADDRESSES}"
+WHOLE_RUNBOOK = "restore addresses --cutover --yes --delete-restored"
+
+
+def announced(rescuer: Rescuer) -> int:
+    """How many mail tiers were told that addresses changed."""
+    sqs = rescuer.sandbox.client("sqs")
+    told = 0
+    for url in rescuer.operator.deployment.cabal.queue_urls:
+        for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get(
+            "Messages", []
+        ):
+            assert json.loads(json.loads(message["Body"])["Message"]) == {
+                "event": "address_changed"
+            }
+            told += 1
+    return told
+
+
+def protection(rescuer: Rescuer, table: str) -> dict[str, Any]:
+    """What DynamoDB leaves out when it restores."""
+    dynamodb = rescuer.sandbox.client("dynamodb")
+    described = dynamodb.describe_table(TableName=table)["Table"]
+    recovery = dynamodb.describe_continuous_backups(TableName=table)
+    ttl = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
+    tags = dynamodb.list_tags_of_resource(ResourceArn=described["TableArn"])["Tags"]
+    return {
+        "protected": described["DeletionProtectionEnabled"],
+        "recovery": recovery["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"][
+            "PointInTimeRecoveryStatus"
+        ],
+        "ttl": ttl.get("AttributeName"),
+        "tags": {tag["Key"]: tag["Value"] for tag in tags},
+    }
+
+
+def test_after_items_were_deleted(rescuer: Rescuer) -> None:
+    before = items(rescuer.sandbox, ADDRESSES)
+    delete(rescuer.sandbox, ADDRESSES, ({"address": item["address"]} for item in before[:700]))
+
+    said = rescuer.run(WHOLE_RUNBOOK)
+
+    assert said.code == 0, said.err
+    assert "700 items the live table lacks: written" in said.err
+    assert "Verified" in said.out
+    assert items(rescuer.sandbox, ADDRESSES) == before
+    assert announced(rescuer) == 3
+    assert not [name for name in tables(rescuer.sandbox) if "restored" in name]
+
+
+def test_after_items_were_corrupted(rescuer: Rescuer) -> None:
+    before = items(rescuer.sandbox, ADDRESSES)
+    put(rescuer.sandbox, ADDRESSES, ({**item, "user": {"S": "mallory"}} for item in before[::10]))
+    new = {"address": {"S": "new@mail.example.com"}, "user": {"S": "alice"}}
+    put(rescuer.sandbox, ADDRESSES, [new])
+
+    said = rescuer.run(WHOLE_RUNBOOK)
+
+    assert said.code == 0, said.err
+    assert "300 items different in the live table: written over" in said.err
+    after = items(rescuer.sandbox, ADDRESSES)
+    assert [item for item in after if item != new] == before
+    assert new in after
+
+
+def test_after_the_table_was_deleted(rescuer: Rescuer) -> None:
+    sandbox = rescuer.sandbox
+    before = items(sandbox, ADDRESSES)
+    whole = protection(rescuer, ADDRESSES)
+    point = newest_point(sandbox, "DynamoDB")
+    # An advanced recovery point carries its table's tags.
+    sandbox.client("backup").tag_resource(
+        ResourceArn=point, Tags={**whole["tags"], "aws-not": "reserved"}
+    )
+    sandbox.client("dynamodb").update_time_to_live(
+        TableName=ADDRESSES, TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires"}
+    )
+    sandbox.client("dynamodb").create_backup(TableName=ADDRESSES, BackupName="by-hand")
+    remove(sandbox, ADDRESSES)
+
+    said = rescuer.run(WHOLE_RUNBOOK)
+
+    assert said.code == 0, said.err
+    assert said.out.strip() == ADDRESSES
+    assert items(sandbox, ADDRESSES) == before
+    assert protection(rescuer, ADDRESSES) == {
+        "protected": True,
+        "recovery": "ENABLED",
+        "ttl": "expires",
+        "tags": {**whole["tags"], "aws-not": "reserved"},
+    }
+    assert announced(rescuer) == 3
+
+
+def test_what_cannot_be_known_of_a_deleted_table_is_said(rescuer: Rescuer) -> None:
+    remove(rescuer.sandbox, ADDRESSES)
+
+    said = rescuer.run("restore addresses --yes")
+
+    assert said.code == 0, said.err
+    assert "TTL: not known, so off (DynamoDB keeps no backup of the table)" in said.err
+    assert protection(rescuer, ADDRESSES)["ttl"] is None
+
+
+def test_when_nothing_was_wrong(rescuer: Rescuer) -> None:
+    before = items(rescuer.sandbox, ADDRESSES)
+
+    said = rescuer.run(WHOLE_RUNBOOK)
+
+    assert said.code == 0, said.err
+    assert "0 items the live table lacks" in said.err
+    assert "0 items different in the live table" in said.err
+    assert items(rescuer.sandbox, ADDRESSES) == before
+
+
+def test_step_by_step(rescuer: Rescuer) -> None:
+    before = items(rescuer.sandbox, ADDRESSES)
+    delete(rescuer.sandbox, ADDRESSES, [{"address": before[0]["address"]}])
+
+    restored = rescuer.run("restore addresses --yes --to restored").out.strip()
+    different = rescuer.run(f"compare {restored} {ADDRESSES} --json")
+    cut_over = rescuer.run(f"cutover {restored} {ADDRESSES} --yes --reconfigure roll")
+    equal = rescuer.run(f"compare {restored} {ADDRESSES}")
+
+    assert (restored, different.code, cut_over.code, equal.code) == ("restored", 5, 0, 0)
+    assert different.json["only_in_restored"] == {
+        "count": 1,
+        "samples": [{"address": before[0]["address"]}],
+    }
+    assert (different.json["identical"]["count"], different.json["equal"]) == (2999, False)
+    rolled = rescuer.sandbox.client("ecs").describe_services(
+        cluster="cabal-mail", services=["cabal-imap", "cabal-smtp-in", "cabal-smtp-out"]
+    )
+    assert len(rolled["services"]) == 3
+    assert len(rescuer.sandbox.trail("UpdateService")) == 3
+    assert "restored is kept" in cut_over.err
+
+
+def test_the_way_back_that_is_printed_works(rescuer: Rescuer) -> None:
+    broken = items(rescuer.sandbox, ADDRESSES)[100:]
+    delete(
+        rescuer.sandbox,
+        ADDRESSES,
+        ({"address": item["address"]} for item in items(rescuer.sandbox, ADDRESSES)[:100]),
+    )
+    rescuer.sandbox.advance(minutes=10)
+    said = rescuer.run(WHOLE_RUNBOOK)
+    assert said.code == 0, said.err
+    rescuer.sandbox.advance(minutes=10)
+
+    for line in said.out.partition("To go back:\n")[2].splitlines():
+        command = line.strip().removeprefix("cabal-backup ").replace("-e development ", "")
+        went_back = rescuer.run(f"{command} --yes")
+        assert went_back.code == 0, went_back.err
+
+    assert items(rescuer.sandbox, ADDRESSES) == broken
+
+
+@pytest.mark.parametrize(
+    ("asked", "night"),
+    [
+        ("2026-01-20", "2026-01-19"),
+        ("2026-01-20T01:00", "2026-01-20"),
+        ("2026-02-20", "2026-02-06"),
+    ],
+)
+def test_the_newest_point_from_before_a_moment(rescuer: Rescuer, asked: str, night: str) -> None:
+    said = rescuer.run(f"restore addresses --at {asked} --dry-run")
+    assert said.code == 0, said.err
+    assert f"taken {night} 00:20 UTC" in said.out
+
+
+def test_a_named_point(rescuer: Rescuer) -> None:
+    point = newest_point(rescuer.sandbox, "DynamoDB")
+    said = rescuer.run(f"restore addresses --recovery-point {point} --dry-run")
+    assert point in said.out
+    assert said.code == 0
+
+
+def test_a_second_run_follows_the_first_ones_job(rescuer: Rescuer) -> None:
+    sandbox = rescuer.sandbox
+    jobs = sandbox.client("backup")
+    first = jobs.start_restore_job(
+        RecoveryPointArn=newest_point(sandbox, "DynamoDB"),
+        IamRoleArn=f"arn:aws:iam::{ACCOUNT}:role/cabal-backup-role",
+        Metadata={"targetTableName": "restored", "encryptionType": "Default"},
+    )["RestoreJobId"]
+
+    said = rescuer.run("restore addresses --yes --to restored")
+    again = rescuer.run("restore addresses --yes --to restored")
+
+    assert (said.code, again.code) == (0, 0), said.err + again.err
+    assert f"the job {first} is doing this already" in said.err
+    assert f"the job {first} has done this already" in again.err
+    listed = jobs.list_restore_jobs()["RestoreJobs"]
+    assert sum(job["RestoreJobId"] == first for job in listed) == 1
+    assert len([job for job in listed if job["CreationDate"] >= listed[0]["CreationDate"]]) == 1
+
+
+def test_a_killed_restore_under_the_live_name_is_brought_to_its_end(rescuer: Rescuer) -> None:
+    """The job was started and ran to its end; whoever started it never came back."""
+    sandbox = rescuer.sandbox
+    before = items(sandbox, ADDRESSES)
+    remove(sandbox, ADDRESSES)
+    sandbox.client("backup").start_restore_job(
+        RecoveryPointArn=newest_point(sandbox, "DynamoDB"),
+        IamRoleArn=f"arn:aws:iam::{ACCOUNT}:role/cabal-backup-role",
+        Metadata={"targetTableName": ADDRESSES, "encryptionType": "Default"},
+    )
+    sandbox.advance(hours=1)
+    assert protection(rescuer, ADDRESSES)["recovery"] == "DISABLED"
+
+    said = rescuer.run("restore addresses --yes")
+
+    assert said.code == 0, said.err
+    assert "has done this already" in said.err
+    assert items(sandbox, ADDRESSES) == before
+    assert protection(rescuer, ADDRESSES)["recovery"] == "ENABLED"
+    assert protection(rescuer, ADDRESSES)["protected"] is True

@@ -1,0 +1,162 @@
+"""The cutover under trouble: throttling, and others who write to the live table."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.e2e.tables.conftest import Rescuer
+from tests.e2e.tables.disaster import MODES, RESTORED, address, by_address, lose, promised
+from tests.e2e.tables.tables import ADDRESSES, Item, items
+from tests.sandbox.client import Sandbox
+
+
+def option(mode: str) -> list[str]:
+    return [] if mode == "overwrite" else [f"--{mode}"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_third_of_the_calls_throttled(small: Rescuer, mode: str) -> None:
+    backup = lose(small.sandbox)
+    expected = promised(backup, items(small.sandbox, ADDRESSES), mode)
+    throttled = {"service": "dynamodb", "fraction": 1 / 3}
+    small.sandbox.faults.services(
+        {**throttled, "operation": "BatchWriteItem", "unprocessed": True},
+        {**throttled, "operation": "Scan", "error": "InternalServerError", "status": 500},
+        {**throttled, "error": "ProvisionedThroughputExceededException"},
+    )
+
+    said = small.run(f"cutover {RESTORED} {ADDRESSES} --yes", *option(mode))
+
+    small.sandbox.faults.clear()
+    assert said.code == 0, said.out + said.err
+    assert by_address(items(small.sandbox, ADDRESSES)) == expected
+
+
+@contextmanager
+def writing(step: Callable[[int], None]) -> Iterator[list[int]]:
+    """Somebody who takes one step after another until the end; the steps taken."""
+    taken: list[int] = []
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.is_set():
+            step(len(taken))
+            taken.append(len(taken))
+
+    writer = threading.Thread(target=work)
+    writer.start()
+    try:
+        yield taken
+    finally:
+        over.set()
+        writer.join()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_others_create_meanwhile_stays(small: Rescuer, mode: str) -> None:
+    backup = lose(small.sandbox)
+    expected = promised(backup, items(small.sandbox, ADDRESSES), mode)
+    dynamodb = small.sandbox.client("dynamodb")
+    small.sandbox.faults.clear()
+    plan_made = threading.Event()
+
+    def create(number: int) -> None:
+        # What exists before the plan is made is the backup's business, not theirs.
+        plan_made.wait(10)
+        dynamodb.put_item(TableName=ADDRESSES, Item=address(f"meanwhile{number}"))
+
+    with writing(create) as created, watching(plan_made, small.sandbox):
+        said = small.run(f"cutover {RESTORED} {ADDRESSES} --yes --rate 400", *option(mode))
+
+    assert said.code == 0, said.out + said.err
+    after = items(small.sandbox, ADDRESSES)
+    theirs = [item for item in after if item["address"]["S"].startswith("meanwhile")]
+    assert len(theirs) == len(created) > 5
+    assert by_address([item for item in after if item not in theirs]) == expected
+
+
+@contextmanager
+def watching(seen: threading.Event, sandbox: Sandbox) -> Iterator[None]:
+    """Sets `seen` when the cutover has begun to write: it notes its undo point before."""
+    over = threading.Event()
+    arn = sandbox.client("dynamodb").describe_table(TableName=RESTORED)["Table"]["TableArn"]
+
+    def watch() -> None:
+        while not over.is_set() and not seen.is_set():
+            if sandbox.client("dynamodb").list_tags_of_resource(ResourceArn=arn)["Tags"]:
+                seen.set()
+            time.sleep(0.01)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        seen.set()
+        watcher.join()
+
+
+def test_missing_only_never_writes_over_what_appears_meanwhile(small: Rescuer) -> None:
+    """Somebody creates exactly the addresses that are missing, while they are brought back."""
+    backup = lose(small.sandbox)
+    missing = backup[::3]
+    dynamodb = small.sandbox.client("dynamodb")
+    theirs: dict[str, Item] = {}
+
+    def create(number: int) -> None:
+        mine = {**missing[number % len(missing)], "comment": {"S": f"mine {number}"}}
+        try:
+            dynamodb.put_item(
+                TableName=ADDRESSES, Item=mine, ConditionExpression="attribute_not_exists(address)"
+            )
+            theirs[mine["address"]["S"]] = mine
+        except dynamodb.exceptions.ConditionalCheckFailedException:
+            pass
+
+    with writing(create):
+        small.run(f"cutover {RESTORED} {ADDRESSES} --missing-only --yes")
+
+    after = {item["address"]["S"]: item for item in items(small.sandbox, ADDRESSES)}
+    assert theirs
+    assert {name: after[name] for name in theirs} == theirs
+    assert all(item["address"]["S"] in after for item in backup)
+
+
+def test_mirror_keeps_what_is_changed_meanwhile(small: Rescuer) -> None:
+    """All of the items to be deleted are changed between the plan and the deletion."""
+    backup = lose(small.sandbox)
+    dynamodb = small.sandbox.client("dynamodb")
+    changed: list[Item] = []
+    begun = threading.Event()
+
+    def change(number: int) -> None:
+        begun.wait(10)
+        if number < 60:
+            changed.append(address(f"later{number}", comment="still mine"))
+            dynamodb.put_item(TableName=ADDRESSES, Item=changed[-1])
+
+    with writing(change), watching(begun, small.sandbox):
+        said = small.run(f"cutover {RESTORED} {ADDRESSES} --mirror --yes --rate 150")
+
+    assert said.code == 0, said.out + said.err
+    assert "had been changed since, and was kept" in said.out
+    after = items(small.sandbox, ADDRESSES)
+    assert all(item in after for item in changed)
+    assert all(item in after for item in backup)
+
+
+def test_a_change_after_the_write_is_noticed(small: Rescuer) -> None:
+    backup = lose(small.sandbox)
+    dynamodb = small.sandbox.client("dynamodb")
+    spoiled = {**backup[0], "user": {"S": "mallory"}}
+    with writing(lambda _: dynamodb.put_item(TableName=ADDRESSES, Item=spoiled)):
+        said = small.run(f"cutover {RESTORED} {ADDRESSES} --yes --reconfigure none")
+    assert said.code == 5
+    assert "NOT AS IT SHOULD BE: 1 item other than in the backup" in said.out
+    assert backup[0]["address"]["S"] in said.out

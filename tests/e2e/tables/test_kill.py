@@ -1,0 +1,133 @@
+"""A cutover that is killed at any moment and run again ends in the same live table."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from cabal_backup.operations import cutover
+from cabal_backup.operations.aws import Aws, connect
+from cabal_backup.operations.clock import SystemClock
+from cabal_backup.operations.cutover import CutoverResult
+from cabal_backup.operations.progress import Note
+from cabal_backup.operations.table_copy import Mode
+from cabal_backup.operations.wire import Stop
+from tests.builders import an_environment
+from tests.e2e.tables.conftest import Rescuer
+from tests.e2e.tables.disaster import RESTORED, by_address, lose, promised
+from tests.e2e.tables.tables import ADDRESSES, items
+from tests.sandbox.deployment import PROJECT
+
+KILLS = 50
+RATE = 200.0
+"""Write units a second of the runs that are killed, so that writing takes most of a second."""
+LONGEST = 0.7
+"""Seconds after the first write within which they are killed."""
+
+
+def cut_over(
+    aws: Aws, mode: Mode, *, rate: float | None = None, began: int | None = None
+) -> CutoverResult:
+    """One whole cutover; writes a byte to the file descriptor `began` before its first write."""
+    stop = Stop()
+    looking = cutover.look(aws, RESTORED, ADDRESSES, mode=mode, no_undo=False, rate=rate, stop=stop)
+    doing = cutover.execute(aws, _end_of(looking), SystemClock(), stop)
+    while True:
+        try:
+            event = next(doing)
+        except StopIteration as end:
+            result: CutoverResult = end.value
+            return result
+        if began is not None and isinstance(event, Note) and "Undo point" in event.text:
+            os.write(began, b"!")
+
+
+def _end_of(events: Generator[Any, None, Any]) -> Any:
+    while True:
+        try:
+            next(events)
+        except StopIteration as end:
+            return end.value
+
+
+def kill_after(aws: Aws, mode: Mode, seconds: float) -> None:
+    """Begin a cutover in a process of its own, and kill it so long after its first write.
+
+    `aws` must not have been used for any request: a process and its child cannot share
+    connections.
+    """
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            cut_over(aws, mode, rate=RATE, began=writing)
+        finally:
+            os._exit(0)
+    os.close(writing)
+    os.read(reading, 1)
+    os.close(reading)
+    time.sleep(seconds)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+
+
+@pytest.mark.parametrize("mode", [Mode.OVERWRITE, Mode.MIRROR])
+def test_killed_at_random_moments(small: Rescuer, mode: Mode) -> None:
+    backup = lose(small.sandbox)
+    before = by_address(items(small.sandbox, ADDRESSES))
+    expected = promised(backup, before, mode)
+    start = small.sandbox.checkpoint()
+    aws, for_children = (connect(an_environment("development")) for _ in range(2))
+    for_children.client("dynamodb")
+    dice = random.Random(f"kill {mode}")
+    midway = 0
+    for _ in range(KILLS // 2):
+        small.sandbox.rollback(start)
+        kill_after(for_children, mode, dice.uniform(0, LONGEST))
+        interrupted = by_address(items(small.sandbox, ADDRESSES))
+        midway += interrupted not in (before, expected)
+
+        result = cut_over(aws, mode)
+
+        assert result.verification.problems == ()
+        assert by_address(items(small.sandbox, ADDRESSES)) == expected
+    assert midway >= KILLS // 8
+
+
+def test_the_way_back_stays_the_one_from_before_the_first_write(small: Rescuer) -> None:
+    """The command itself, killed in a process as an operator has it."""
+    backup = lose(small.sandbox)
+    arguments = ["cutover", RESTORED, ADDRESSES, "--yes", "--rate", "20"]
+    killed = subprocess.Popen(
+        [sys.executable, "-m", "cabal_backup", *arguments, *small.environment()],
+        cwd=PROJECT,
+        env=small.sandbox.environ(),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert killed.stderr is not None
+    undo = next(line for line in killed.stderr if line.startswith("Undo point"))
+    time.sleep(0.5)
+    killed.kill()
+    killed.communicate()
+    assert killed.returncode == -signal.SIGKILL
+    time.sleep(1.1)
+
+    again = small.run("cutover", *arguments[1:4])
+
+    assert again.code == 0, again.out + again.err
+    moment = undo.partition("Undo point: ")[2][:20]
+    assert f"an earlier run did not finish; the way back stays {moment}" in again.err
+    assert undo.strip() in again.err
+    live = items(small.sandbox, ADDRESSES)
+    assert all(item in live for item in backup)
+    third = small.run("cutover", *arguments[1:4])
+    assert "an earlier run did not finish" not in third.err
