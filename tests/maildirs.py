@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,13 +107,6 @@ class Mailstore:
             for top in (self.home, self.recovery / self.user):
                 for path in (top, *top.rglob("*")):
                     os.chown(path, uid, uid, follow_symlinks=False)
-
-    def back_up_and_restore(self) -> None:
-        """What AWS Backup would bring back of the home as it is now."""
-        shutil.rmtree(self.recovery, ignore_errors=True)
-        self.recovery.mkdir()
-        # cp: it keeps owners, hard links and times.
-        subprocess.run(["cp", "-a", str(self.home), str(self.recovery)], check=True)
 
 
 def messages(maildir: Path) -> Counter[tuple[str, str]]:

@@ -10,42 +10,46 @@ import imaplib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from cabal_backup.operations import mail_host
 from tests.e2e.mail import dovecot
+from tests.e2e.mail.conftest import Postmaster
 from tests.e2e.mail.dovecot import OSID, USER, Dovecot
-from tests.maildirs import Mailstore
 
 WITH_UMLAUT = "Entw&APw-rfe"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Dovecot]:
-    """Dovecot over an empty mailstore."""
+@pytest.fixture(scope="session", autouse=True)
+def debians_dovecot() -> None:
+    """Dovecot is there, or this is said loudly."""
     reason = dovecot.why_not()
     if reason is not None:
         if os.environ.get("CI") == "true":
             pytest.fail(f"Dovecot has to run in CI: {reason}")
         warnings.warn(f"THE TESTS WITH A REAL DOVECOT DID NOT RUN: {reason}", stacklevel=1)
         pytest.skip(f"THE TESTS WITH A REAL DOVECOT DID NOT RUN: {reason}")
-    with tempfile.TemporaryDirectory(prefix="mailstore-") as mount:
-        Path(mount).chmod(0o755)
-        home = Path(mount) / USER
-        home.mkdir(mode=0o700)
-        os.chown(home, OSID, OSID)
-        with dovecot.running(Path(mount)) as server:
-            yield server
+
+
+@pytest.fixture
+def server(postmaster: Postmaster) -> Iterator[Dovecot]:
+    """Dovecot over the mailstore of the local AWS, where its user has no mail yet."""
+    home = postmaster.mount / USER
+    shutil.rmtree(home)
+    home.mkdir(mode=0o700)
+    os.chown(home, OSID, OSID)
+    postmaster.let_owners_in()
+    with dovecot.running(postmaster.mount) as server:
+        yield server
 
 
 @dataclass(frozen=True)
@@ -197,13 +201,15 @@ def merge(server: Dovecot, *options: str) -> dict[str, dict[str, object]]:
     return report
 
 
-def test_lost_mail_comes_back_under_a_running_dovecot(server: Dovecot) -> None:
+def test_lost_mail_comes_back_under_a_running_dovecot(
+    server: Dovecot, postmaster: Postmaster
+) -> None:
     mailbox = Mailbox(server)
     fill(mailbox)
     folders = ("INBOX", "Archive", "Trash", "Work.2025", "Projects", WITH_UMLAUT)
     then = {folder: mailbox.folder(folder) for folder in folders}
     subscribed = mailbox.subscriptions()
-    Mailstore(server.home, USER).back_up_and_restore()
+    postmaster.sandbox.run_nights(1)
     damage(mailbox)
     before = {
         folder: mailbox.folder(folder) for folder in ("INBOX", "Archive", "Trash", "Projects")
@@ -213,6 +219,8 @@ def test_lost_mail_comes_back_under_a_running_dovecot(server: Dovecot) -> None:
     client = BusyClient(server)
     client.start()
     try:
+        restored = postmaster.run(f"restore mailbox {USER} --yes")
+        assert restored.code == 0, restored.err
         of_inbox = merge(server, "--folder", "INBOX")
         of_all = merge(server)
     finally:
@@ -269,4 +277,4 @@ def check_what_was_moved_comes_back_on_request(server: Dovecot, mailbox: Mailbox
         after = mailbox.folder(folder)
         assert set(after) == set(before[folder]) | came_back
         assert {name: after[name] for name in before[folder]} == before[folder]
-    assert sorted(path.name for path in server.home.iterdir()) == [USER]
+    assert not [*server.home.glob("aws-backup-restore_*")]

@@ -1,0 +1,208 @@
+"""One mailbox from a recovery point back to its owner: S20 and S21, on the local AWS."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.mail.conftest import Interrupting, Postmaster, newest_mailstore_point
+from tests.e2e.status import aws_by_hand
+from tests.maildirs import messages
+from tests.sandbox.client import ACCOUNT
+
+FOR_RESTORES = "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForRestores"
+
+
+def recovery_directories(mount: Path) -> list[str]:
+    return sorted(path.name for path in mount.glob("aws-backup-restore_*"))
+
+
+def files(top: Path) -> dict[str, tuple[bytes, int, int]]:
+    """Every file below a directory: what is in it, its owner and its mode."""
+    return {
+        str(path.relative_to(top)): (
+            path.read_bytes(),
+            path.lstat().st_uid,
+            path.lstat().st_mode,
+        )
+        for path in top.rglob("*")
+        if path.is_file() and not path.is_symlink()
+    }
+
+
+def lose_mail(maildir: Path) -> int:
+    """Half of INBOX and a whole folder go; how many messages that were."""
+    gone = sorted((maildir / "cur").iterdir())[::2]
+    for path in gone:
+        path.unlink()
+    archived = len([*(maildir / ".Archive" / "cur").iterdir()])
+    archived += len([*(maildir / ".Archive" / "new").iterdir()])
+    shutil.rmtree(maildir / ".Archive")
+    return len(gone) + archived
+
+
+def test_lost_mail_is_restored_and_merged(postmaster: Postmaster) -> None:
+    maildir = postmaster.mount / "alice" / "Maildir"
+    before, owner = messages(maildir), maildir.stat().st_uid
+    others = files(postmaster.mount / "bob")
+    lost = lose_mail(maildir)
+    assert lost > 10
+
+    restored = postmaster.run("restore mailbox alice --yes")
+
+    assert restored.code == 0, restored.err
+    assert "Restore /alice from a recovery point of fs-" in restored.err
+    assert "taken 2026-01-02 00:20 UTC, 5 hours ago" in restored.err
+    assert f"as arn:aws:iam::{ACCOUNT}:role/cabal-backup-role" in restored.err
+    (job,) = postmaster.restore_jobs()
+    assert restored.out.strip() == job["RestoreJobId"]
+    (directory,) = recovery_directories(postmaster.mount)
+    assert [path.name for path in (postmaster.mount / directory).iterdir()] == ["alice"]
+    check_the_time_that_is_said(restored.err, directory)
+    assert messages(maildir) != before
+
+    for line in re.findall(r"python3 mail_host\.py (.*)", restored.err):
+        done = postmaster.on_the_host(line, postmaster.mount)
+        assert done.returncode == 0, done.stderr
+
+    assert messages(maildir) == before
+    assert recovery_directories(postmaster.mount) == []
+    assert files(postmaster.mount / "bob") == others
+    assert {path.stat().st_uid for path in maildir.rglob("*")} == {owner}
+
+
+def check_the_time_that_is_said(said: str, directory: str) -> None:
+    window = re.search(r"between (.{19}) and (.{19}) UTC", said)
+    assert window is not None
+    first, last = map(datetime.fromisoformat, window.groups())
+    stamp = datetime.strptime(directory[-24:-5], "%Y-%m-%dT%H-%M-%S")  # noqa: DTZ007
+    assert first <= stamp <= last
+
+
+def test_the_same_code_inside_the_tool(
+    postmaster: Postmaster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    maildir = postmaster.mount / "alice" / "Maildir"
+    before = messages(maildir)
+    lost = lose_mail(maildir)
+    assert postmaster.run("restore mailbox alice --yes").code == 0
+    merge = ["mailbox", "merge", "alice", "--mount", str(postmaster.mount)]
+
+    planned = postmaster.operator.type(*merge, "--dry-run")
+    unasked = postmaster.operator.type(*merge)
+    assert (planned.code, unasked.code) == (0, 4), unasked.err
+    assert messages(maildir) != before
+
+    merged = postmaster.operator.type(*merge, "--yes", "--json", "--cleanup")
+    assert merged.code == 0, merged.err
+    assert json.loads(merged.out)["result"]["restored"] == lost
+    assert messages(maildir) == before
+
+
+def test_interrupted_and_run_again_there_is_one_restore(postmaster: Postmaster) -> None:
+    operator = postmaster.operator
+    patient, operator.clock = operator.clock, Interrupting(operator.sandbox)
+    interrupted = postmaster.run("restore mailbox alice --yes")
+    operator.clock = patient
+    assert interrupted.code == 130
+    (job,) = postmaster.restore_jobs()
+    assert f"cabal-backup jobs watch {job['RestoreJobId']}" in interrupted.err
+
+    again = postmaster.run("restore mailbox alice")
+    third = postmaster.run("restore mailbox alice")
+
+    assert (again.code, third.code) == (0, 0), again.err + third.err
+    assert f"the job {job['RestoreJobId']} is doing this already" in again.err
+    assert "has done this already, at 2026-01-02 " in third.err
+    assert again.out == third.out
+    assert len(postmaster.restore_jobs()) == len(recovery_directories(postmaster.mount)) == 1
+
+    for_another = postmaster.run("restore mailbox bob --yes")
+    once_more = postmaster.run("restore mailbox alice --again --yes")
+    assert (for_another.code, once_more.code) == (0, 0)
+    assert len(postmaster.restore_jobs()) == len(recovery_directories(postmaster.mount)) == 3
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("..", ".", "", "alice/Maildir", "/alice", "alice\n", "alice\0", "-alice", "*"),
+        *("smtp-queue", "aws-backup-restore_2026-01-01T00-00-00-000Z", "a" * 129),
+    ],
+)
+def test_what_is_no_users_name(postmaster: Postmaster, name: str) -> None:
+    with postmaster.nothing_changes():
+        said = postmaster.operator.type(
+            "restore", "mailbox", "--yes", *postmaster.environment(), "--", name
+        )
+    assert said.code == 64
+    assert "is no user's name" in said.err
+    assert "Nothing was done." in said.err
+
+
+def test_somebody_who_is_not_in_the_backup(postmaster: Postmaster) -> None:
+    said = postmaster.run("restore mailbox Alice --yes")
+    assert said.code == 3
+    assert "ended FAILED. AWS says: Item /Alice does not exist" in said.err
+    assert "Is there a user Alice in that backup? Names are case-sensitive." in said.err
+
+
+def test_a_cold_point_has_to_be_asked_for(postmaster: Postmaster) -> None:
+    postmaster.sandbox.advance(days=32)
+    with postmaster.nothing_changes():
+        said = postmaster.run("restore mailbox alice --yes --at 2026-01-03")
+        planned = postmaster.run("restore mailbox alice --dry-run --cold --at 2026-01-03")
+    assert said.code == 4
+    assert "is in cold storage. Restoring it takes about four hours longer" in said.err
+    assert "The oldest warm one is from 2026-01-0" in said.err
+    assert planned.code == 0
+    assert "in cold storage: about four hours" in planned.out
+
+
+def test_a_role_that_may_not_restore(postmaster: Postmaster) -> None:
+    postmaster.sandbox.client("iam").detach_role_policy(
+        RoleName="cabal-backup-role", PolicyArn=FOR_RESTORES
+    )
+    with postmaster.nothing_changes():
+        said = postmaster.run("restore mailbox alice --yes")
+        nobody = postmaster.run("restore mailbox alice --yes --role nobody")
+    assert (said.code, nobody.code) == (3, 3)
+    assert "AWSBackupServiceRolePolicyForRestores is not attached" in said.err
+    assert "There is no role nobody" in nobody.err
+
+
+def test_without_a_mailstore_without_somebody_and_elsewhere(postmaster: Postmaster) -> None:
+    with postmaster.nothing_changes():
+        dry = postmaster.run("restore mailbox alice --dry-run")
+        unasked = postmaster.run("restore mailbox alice")
+        elsewhere = postmaster.run("restore mailbox alice --yes", account="000000000000")
+        table = postmaster.run(
+            "restore mailbox alice --yes --recovery-point", a_point_of_the_table(postmaster)
+        )
+    assert dry.code == 0
+    assert newest_mailstore_point(postmaster.sandbox) in dry.out
+    assert unasked.code == 4
+    assert "Nobody is there to ask, and --yes was not given. Nothing was changed." in unasked.err
+    assert elsewhere.code == 77
+    assert table.code == 64
+    assert "is a recovery point of cabal-addresses, not of fs-" in table.err
+
+    aws_by_hand.delete_file_system(postmaster.operator.deployment)
+    gone = postmaster.run("restore mailbox alice --yes")
+    assert gone.code == 3
+    assert "is gone, so nothing can be restored into it" in gone.err
+    assert postmaster.restore_jobs() == []
+
+
+def a_point_of_the_table(postmaster: Postmaster) -> str:
+    points = postmaster.sandbox.client("backup").list_recovery_points_by_backup_vault(
+        BackupVaultName="cabal-backup", ByResourceType="DynamoDB"
+    )["RecoveryPoints"]
+    return str(points[0]["RecoveryPointArn"])

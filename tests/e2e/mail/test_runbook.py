@@ -1,0 +1,153 @@
+"""docs/runbooks/restore-mail.md, command by command, as it stands there."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.mail.conftest import Postmaster
+from tests.maildirs import messages, names
+from tests.sandbox.deployment import PROJECT, aws_cli
+
+RUNBOOK = PROJECT / "docs" / "runbooks" / "restore-mail.md"
+SECTIONS = {
+    "Restore, with the tool",
+    "Merge, with the tool",
+    "Restore, by hand",
+    "Merge, by hand",
+    "Restore everything, with the tool",
+    "Bring it to the root, with the tool",
+    "Restore everything, by hand",
+    "Bring it to the root, by hand",
+    "Put it in the place of the old one",
+}
+USERS = ["alice", "bob", "carol", "dave", "erin"]
+
+Reader = Callable[[str], str]
+"""Types the commands of one section; what was said."""
+
+
+def commands(section: str) -> str:
+    text = RUNBOOK.read_text(encoding="utf-8").split(f"\n### {section}\n")[1]
+    text = re.split(r"^##+ ", text, flags=re.MULTILINE)[0]
+    return "".join(re.findall(r"^```sh\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL))
+
+
+@pytest.fixture
+def reader(postmaster_today: Postmaster, tmp_path: Path) -> Reader:
+    """Somebody at a host that mounts the mailstore, with the project in front of them."""
+    postmaster = postmaster_today
+    sandbox = postmaster.sandbox
+    sandbox.settings(efs_restore=0, restore_start_delay=0)
+    shutil.copy(PROJECT / "cdk.json", tmp_path)
+    identity = postmaster.cabal.file_system_id
+    kept = {"development.backup": True, "development.mailstore_file_system_id": identity}
+    (tmp_path / "cdk.context.json").write_text(json.dumps(kept))
+    postmaster.let_owners_in()
+    places = [Path(sys.executable).parent, Path(aws_cli()).parent]
+    environment = {
+        **sandbox.environ(),
+        "PATH": os.pathsep.join([*map(str, places), os.environ["PATH"]]),
+    }
+
+    def read(section: str) -> str:
+        script = commands(section)
+        assert script
+        script = script.replace("/home", str(postmaster.mount))
+        script = script.replace("--mount /mnt/new", f"--mount {tmp_path}/new")
+        script = script.replace("/mnt/new", f"{tmp_path}/new")
+        if "mailbox merge" in script:
+            script = re.sub(r"merge alice", f"merge alice --mount {postmaster.mount}", script)
+        script = re.sub(r"^mkdir -p .*|^mount -t efs .*", "true", script, flags=re.MULTILINE)
+        script = script.replace("fs-0123456789abcdef0", identity)
+        if os.geteuid() != 0:  # everything belongs to whoever runs this
+            script = re.sub(r"^setpriv (.*\\\n.*) sh <", "sh <", script, flags=re.MULTILINE)
+        ended = subprocess.run(
+            ["bash", "-eu", "-o", "pipefail", "-c", script],
+            cwd=tmp_path,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert ended.returncode == 0, f"{section}\n{ended.stdout}\n{ended.stderr}"
+        return ended.stdout + ended.stderr
+
+    return read
+
+
+def lose(maildir: Path) -> None:
+    for path in sorted((maildir / "cur").iterdir())[::2]:
+        path.unlink()
+    shutil.rmtree(maildir / ".Archive")
+
+
+def all_messages(root: Path) -> dict[str, object]:
+    return {user: messages(root / user / "Maildir") for user in USERS}
+
+
+def new_file_system(postmaster: Postmaster, printed: str) -> Path:
+    found = re.findall(r"fs-[0-9a-f]{17}", printed)
+    (new,) = set(found) - {postmaster.cabal.file_system_id}
+    return postmaster.sandbox.efs_directory(new)
+
+
+def test_every_section_with_commands_is_run_here() -> None:
+    sections = re.findall(r"^### (.+)$", RUNBOOK.read_text("utf-8"), flags=re.MULTILINE)
+    assert {section for section in sections if commands(section)} == SECTIONS
+    blocks = RUNBOOK.read_text("utf-8").count("```sh\n")
+    assert blocks == sum(bool(commands(section)) for section in sections)
+
+
+@pytest.mark.parametrize("way", ["with the tool", "by hand"])
+def test_one_mailbox(postmaster: Postmaster, reader: Reader, way: str) -> None:
+    before = all_messages(postmaster.mount)
+    lose(postmaster.mount / "alice" / "Maildir")
+
+    reader(f"Restore, {way}")
+    assert all_messages(postmaster.mount) != before
+    reader(f"Merge, {way}")
+
+    assert all_messages(postmaster.mount) == before
+    left = [name for name in names(postmaster.mount) if name.startswith("aws-backup-restore_")]
+    assert len(left) == (0 if way == "with the tool" else 1)
+
+
+@pytest.mark.parametrize("way", ["with the tool", "by hand"])
+def test_the_whole_mailstore(
+    postmaster: Postmaster, reader: Reader, tmp_path: Path, way: str
+) -> None:
+    before = all_messages(postmaster.mount)
+
+    printed = reader(f"Restore everything, {way}")
+    root = new_file_system(postmaster, printed)
+    (tmp_path / "new").symlink_to(root)
+    reader(f"Bring it to the root, {way}")
+    if way == "by hand":
+        reader("Put it in the place of the old one")
+        assert len(postmaster.sandbox.trail("UpdateService")) == 3
+
+    assert all_messages(root) == before
+    (recovery,) = (name for name in names(root) if name.startswith("aws-backup-restore_"))
+    assert names(root) == sorted([*USERS, recovery])
+    efs = postmaster.sandbox.client("efs")
+    targets, points = (
+        [
+            len(efs.get_paginator(listing).paginate(FileSystemId=one).build_full_result()[result])
+            for one in (root.name, postmaster.cabal.file_system_id)
+        ]
+        for listing, result in (
+            ("describe_mount_targets", "MountTargets"),
+            ("describe_access_points", "AccessPoints"),
+        )
+    )
+    assert (targets, points) == ([2, 2], [2, 2])
