@@ -1,0 +1,178 @@
+"""`copy-back`, one case after the other: S23, S24."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.e2e.audit import changes_since
+from tests.e2e.exercise import newest_point
+from tests.e2e.operator import Operator
+from tests.e2e.terminal import type_answers
+from tests.sandbox.client import Sandbox
+
+DR = "us-west-2"
+
+
+@pytest.fixture
+def emptied(operator: Operator) -> Operator:
+    """36 nights, of which the primary vault has lost every one."""
+    backup = operator.sandbox.client("backup")
+    backup.delete_backup_vault_lock_configuration(BackupVaultName="cabal-backup")
+    for point in held(operator.sandbox):
+        backup.delete_recovery_point(
+            BackupVaultName="cabal-backup", RecoveryPointArn=point["RecoveryPointArn"]
+        )
+    operator.sandbox.advance(minutes=1)
+    backup.put_backup_vault_lock_configuration(
+        BackupVaultName="cabal-backup", MinRetentionDays=30, MaxRetentionDays=365
+    )
+    return operator
+
+
+def held(sandbox: Sandbox) -> list[dict[str, Any]]:
+    pages = sandbox.client("backup").get_paginator("list_recovery_points_by_backup_vault")
+    return [
+        point
+        for page in pages.paginate(BackupVaultName="cabal-backup")
+        for point in page["RecoveryPoints"]
+    ]
+
+
+def copy_jobs(sandbox: Sandbox) -> list[dict[str, Any]]:
+    jobs: list[dict[str, Any]] = sandbox.client("backup", DR).list_copy_jobs()["CopyJobs"]
+    return jobs
+
+
+def test_the_newest_of_each(emptied: Operator) -> None:
+    for what, kind in (("addresses", "DynamoDB"), ("mailstore", "EFS")):
+        said = emptied.run("copy-back", what, "--yes")
+        assert said.code == 0
+        assert newest_point(emptied.sandbox, kind) == said.out.strip()
+        assert "the lock accepts 30 to 365 days" in said.err
+    copies, originals = (
+        held(emptied.sandbox),
+        newest_point(emptied.sandbox, "EFS", vault="cabal-backup-dr", region=DR),
+    )
+    source = emptied.sandbox.client("backup", DR).describe_recovery_point(
+        BackupVaultName="cabal-backup-dr", RecoveryPointArn=originals
+    )
+    assert {copy["CreationDate"] for copy in copies} == {source["CreationDate"]}
+    assert {tuple(sorted(copy["Lifecycle"].items())) for copy in copies} == {
+        (("DeleteAfterDays", 365), ("MoveToColdStorageAfterDays", 30))
+    }
+
+
+def test_an_older_one_that_would_go_cold_at_once_stays_warm(emptied: Operator) -> None:
+    """27 days old: it would be cold in three days, so it is kept warm instead."""
+    at = emptied.sandbox.now() - timedelta(days=27)
+    said = emptied.run("copy-back", "addresses", "--yes", "--at", at.isoformat())
+    assert (said.code, "warm to the end" in said.err) == (0, True)
+    (copy,) = held(emptied.sandbox)
+    assert copy["CreationDate"] <= at
+    assert copy["Lifecycle"] == {"DeleteAfterDays": 365}
+
+
+def test_s24_a_cold_one_cannot_come_back(emptied: Operator) -> None:
+    at = emptied.sandbox.now() - timedelta(days=33)
+    said = emptied.run("copy-back", "mailstore", "--yes", "--at", at.isoformat())
+    assert said.code == 4
+    newest = newest_point(emptied.sandbox, "EFS", vault="cabal-backup-dr", region=DR)
+    for words in ("cannot copy a cold one", newest, "the migration of a region, not a restore"):
+        assert words in said.err
+    assert copy_jobs(emptied.sandbox) == []
+
+
+def test_a_named_one_and_one_that_is_not_there(emptied: Operator) -> None:
+    arn = newest_point(emptied.sandbox, "DynamoDB", vault="cabal-backup-dr", region=DR)
+    assert emptied.run("copy-back", arn.rpartition(":")[2], "--yes").code == 0
+    said = emptied.run("copy-back", "nonesuch", "--yes")
+    assert (said.code, "There is no recovery point nonesuch" in said.err) == (64, True)
+    assert emptied.run("copy-back", arn, "--at", "2026-01-20", "--yes").code == 64
+    said = emptied.run("copy-back", "addresses", "--at", "2025-01-01", "--yes")
+    assert (said.code, "the oldest is from 2026-01-02" in said.err) == (64, True)
+
+
+def test_started_once_however_often_it_is_typed(emptied: Operator) -> None:
+    first = emptied.run("copy-back", "mailstore", "--yes", "--no-wait")
+    again = emptied.run("copy-back", "mailstore", "--yes")
+    assert f"the job {first.out.strip()} is copying it already" in again.err
+    third = emptied.run("copy-back", "mailstore")
+    assert (third.code, third.out) == (0, again.out)
+    assert len(copy_jobs(emptied.sandbox)) == 1
+
+
+def test_a_job_that_fails_says_why(emptied: Operator) -> None:
+    emptied.sandbox.faults.fail_next("copy", message="The region is short of capacity.")
+    said = emptied.run("copy-back", "addresses", "--yes")
+    assert (said.code, "The region is short of capacity." in said.err) == (3, True)
+
+
+def test_nobody_to_ask_a_dry_run_and_a_wrong_word(
+    emptied: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = emptied.sandbox.advance(seconds=2)
+    dry = emptied.run("copy-back", "addresses", "--dry-run")
+    assert (dry.code, "it can be copied" in dry.out) == (0, True)
+    assert emptied.run("copy-back", "addresses").code == 4
+    type_answers(monkeypatch, "no")
+    assert emptied.run("copy-back", "addresses").code == 4
+    assert changes_since(emptied.sandbox, began) == []
+    type_answers(monkeypatch, "copy")
+    assert emptied.run("copy-back", "addresses").code == 0
+
+
+def test_what_has_to_be_mended_first(emptied: Operator) -> None:
+    """The vault, the role and the opt-in are looked at before anything is started."""
+    sandbox = emptied.sandbox
+    saved = sandbox.checkpoint()
+    sandbox.settings(emptied_vault_refuses_once=False)
+    sandbox.client("backup").delete_backup_vault_lock_configuration(BackupVaultName="cabal-backup")
+    sandbox.client("backup").delete_backup_vault(BackupVaultName="cabal-backup")
+    said = emptied.run("copy-back", "addresses", "--yes")
+    assert (said.code, "There is no vault cabal-backup in us-west-1" in said.err) == (3, True)
+    sandbox.rollback(saved)
+    sandbox.client("backup", DR).update_region_settings(
+        ResourceTypeManagementPreference={"DynamoDB": False}
+    )
+    said = emptied.run("copy-back", "addresses", "--yes")
+    assert (said.code, "Advanced DynamoDB backup is off in us-west-2" in said.err) == (3, True)
+    assert copy_jobs(sandbox) == []
+    assert emptied.run("copy-back", "mailstore", "--yes").code == 0
+    sandbox.rollback(saved)
+    sandbox.faults.deny("ListBackupVaults")
+    said = emptied.run("copy-back", "addresses", "--yes")
+    assert (said.code, "Where the copy would go cannot be seen" in said.err) == (2, True)
+
+
+def test_points_of_two_file_systems(emptied: Operator) -> None:
+    """After the loss the plan backs up the new, empty file system; its points are newer."""
+    sandbox, old = emptied.sandbox, emptied.deployment.cabal.file_system_id
+    new = sandbox.client("efs").create_file_system(CreationToken="new")
+    backup = sandbox.client("backup")
+    role = "arn:aws:iam::123456789012:role/cabal-backup-role"
+    job = backup.start_backup_job(
+        BackupVaultName="cabal-backup",
+        ResourceArn=new["FileSystemArn"],
+        IamRoleArn=role,
+        Lifecycle={"DeleteAfterDays": 60},
+    )
+    sandbox.advance(hours=1)
+    backup.start_copy_job(
+        RecoveryPointArn=job["RecoveryPointArn"],
+        SourceBackupVaultName="cabal-backup",
+        DestinationBackupVaultArn=(
+            "arn:aws:backup:us-west-2:123456789012:backup-vault:cabal-backup-dr"
+        ),
+        IamRoleArn=role,
+        Lifecycle={"DeleteAfterDays": 60},
+    )
+    sandbox.advance(hours=1)
+    said = emptied.run("copy-back", "mailstore", "--yes")
+    assert said.code == 64
+    assert f"{old}: 36, from 2026-01-02" in said.err
+    assert f"{new['FileSystemId']}: 1, from" in said.err
+    said = emptied.run("copy-back", "mailstore", "--yes", "--file-system", old)
+    assert (said.code, f"of EFS {old}" in said.err) == (0, True)

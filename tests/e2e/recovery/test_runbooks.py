@@ -1,0 +1,116 @@
+"""docs/runbooks: every command typed as it stands there, the by-hand ways too."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.promises.vaults import VAULTS, backup
+from tests.e2e.shell import make_checkout, sections, type_in
+from tests.e2e.teardown.left import NOTHING, everything
+from tests.sandbox.deployment import Deployment
+
+BY_HAND = "By hand"
+
+
+@pytest.fixture
+def lived(deployed: Deployment) -> Deployment:
+    """A few nights, up to the machine's present: the commands look at its clock."""
+    sandbox = deployed.sandbox
+    sandbox.advance_to(datetime.now(UTC))
+    # From here on the sandbox keeps the machine's pace, so jobs shall not take long.
+    sandbox.settings(
+        deletion_duration=1,
+        dynamodb_copy=2,
+        efs_copy=2,
+        dynamodb_restore=2,
+        copy_start_delay=0,
+        restore_start_delay=0,
+    )
+    return deployed
+
+
+def everything_but(document: str, *left_out: str) -> list[str]:
+    parts = sections(f"docs/runbooks/{document}")
+    assert set(left_out) <= set(parts)
+    return [block for name, blocks in parts.items() if name not in left_out for block in blocks]
+
+
+def by_hand(document: str) -> list[str]:
+    return sections(f"docs/runbooks/{document}")[BY_HAND]
+
+
+def test_locks(lived: Deployment, tmp_path: Path) -> None:
+    checkout = make_checkout(tmp_path, lived)
+    said = type_in(everything_but("locks.md", BY_HAND), checkout, lived)
+    assert "reason/shorter_retention" in said
+    for region, _ in VAULTS:
+        assert len(lived.sandbox.trail("DeleteBackupVaultLockConfiguration", region=region)) == 1
+    assert all(everything(lived)["locks"].values())
+    type_in(by_hand("locks.md"), checkout, lived)
+    for region, vault in VAULTS:
+        assert len(lived.sandbox.trail("DeleteBackupVaultLockConfiguration", region=region)) == 2
+        seen = backup(lived, region).describe_backup_vault(BackupVaultName=vault)
+        assert (seen["Locked"], seen["MinRetentionDays"], "LockDate" in seen) == (True, 30, False)
+
+
+def test_losing_a_region(lived: Deployment, tmp_path: Path) -> None:
+    _empty_the_primary_vault(lived)
+    checkout = make_checkout(tmp_path, lived)
+    said = type_in(everything_but("lose-a-region.md", BY_HAND), checkout, lived)
+    assert "could not look into cabal-backup: us-west-1 is assumed lost" in said
+    listed = backup(lived).list_recovery_points_by_backup_vault(BackupVaultName="cabal-backup")
+    assert len(listed["RecoveryPoints"]) == 2
+    restored = lived.sandbox.client("dynamodb").list_tables()["TableNames"]
+    assert any(table.startswith("cabal-addresses-restored-") for table in restored)
+    assert "COMPLETED" in type_in(by_hand("lose-a-region.md"), checkout, lived)
+    listed = backup(lived).list_recovery_points_by_backup_vault(BackupVaultName="cabal-backup")
+    assert len(listed["RecoveryPoints"]) == 3
+
+
+def test_teardown(lived: Deployment, tmp_path: Path) -> None:
+    checkout = make_checkout(tmp_path, lived)
+    sandbox = lived.sandbox
+    _keep_one_point_a_vault(lived)
+    before = sandbox.checkpoint()
+    type_in(everything_but("teardown.md", BY_HAND), checkout, lived)
+    assert everything(lived) == NOTHING
+    sandbox.rollback(before)
+    sandbox.settings(deletion_duration=1)
+    type_in(by_hand("teardown.md"), checkout, lived)
+    assert everything(lived) == NOTHING
+
+
+def _empty_the_primary_vault(deployment: Deployment) -> None:
+    client = backup(deployment)
+    client.delete_backup_vault_lock_configuration(BackupVaultName="cabal-backup")
+    _delete_all_but(deployment, *VAULTS[0], kept=0)
+    client.put_backup_vault_lock_configuration(
+        BackupVaultName="cabal-backup", MinRetentionDays=30, MaxRetentionDays=365
+    )
+
+
+def _keep_one_point_a_vault(deployment: Deployment) -> None:
+    """Starting `aws` for each of a year takes half an hour."""
+    for region, vault in VAULTS:
+        client = backup(deployment, region)
+        client.delete_backup_vault_lock_configuration(BackupVaultName=vault)
+        _delete_all_but(deployment, region, vault, kept=1)
+        client.put_backup_vault_lock_configuration(
+            BackupVaultName=vault, MinRetentionDays=30, MaxRetentionDays=365
+        )
+
+
+def _delete_all_but(deployment: Deployment, region: str, vault: str, *, kept: int) -> None:
+    client = backup(deployment, region)
+    pages = client.get_paginator("list_recovery_points_by_backup_vault")
+    listed = [
+        point["RecoveryPointArn"]
+        for page in pages.paginate(BackupVaultName=vault)
+        for point in page["RecoveryPoints"]
+    ]
+    for arn in listed[kept:]:
+        client.delete_recovery_point(BackupVaultName=vault, RecoveryPointArn=arn)
+    deployment.sandbox.advance(minutes=1)

@@ -1,0 +1,87 @@
+"""Deleting and destroying while things go wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.promises.vaults import VAULTS, backup
+from tests.e2e.teardown.conftest import Remover
+from tests.e2e.teardown.left import NOTHING, ROLE, everything
+from tests.e2e.teardown.test_order import DELETE, DESTROY, UNLOCK, refused
+
+MANAGED = "arn:aws:iam::aws:policy/service-role/"
+FOR_BACKUP = f"{MANAGED}AWSBackupServiceRolePolicyForBackup"
+
+
+@pytest.fixture
+def unlocked(remover: Remover) -> Remover:
+    assert remover.run(*UNLOCK, "--yes").code == 0
+    return remover
+
+
+def test_throttled(unlocked: Remover) -> None:
+    unlocked.sandbox.faults.throttle_backup(0.2, seed=7)
+    assert unlocked.run(*DELETE, "--yes").code == 0
+    unlocked.sandbox.faults.clear()
+    assert everything(unlocked.deployment)["points"] == []
+
+
+def test_a_role_that_may_not_delete_is_noticed(unlocked: Remover) -> None:
+    """AWS Backup says 200 and leaves the points EXPIRED."""
+    iam = unlocked.sandbox.client("iam")
+    for policy in iam.list_attached_role_policies(RoleName=ROLE)["AttachedPolicies"]:
+        iam.detach_role_policy(RoleName=ROLE, PolicyArn=policy["PolicyArn"])
+    said = unlocked.run(*DELETE, "--yes")
+    assert said.code == 3
+    assert "20 recovery points in cabal-backup went EXPIRED instead of away" in said.err
+    assert len(everything(unlocked.deployment)["points"]) == 40
+    assert unlocked.run(*DESTROY, "--yes").code == 4
+
+    iam.attach_role_policy(RoleName=ROLE, PolicyArn=FOR_BACKUP)
+    assert unlocked.run(*DELETE, "--yes").code == 0
+    assert everything(unlocked.deployment)["points"] == []
+
+
+def test_a_role_that_is_gone_is_noticed_before_anything_is_deleted(unlocked: Remover) -> None:
+    iam = unlocked.sandbox.client("iam")
+    for policy in iam.list_attached_role_policies(RoleName=ROLE)["AttachedPolicies"]:
+        iam.detach_role_policy(RoleName=ROLE, PolicyArn=policy["PolicyArn"])
+    iam.delete_role(RoleName=ROLE)
+    assert "only mark them EXPIRED" in refused(unlocked, *DELETE)
+
+
+def test_a_lock_put_back_meanwhile_stops_the_deletion(unlocked: Remover) -> None:
+    """The DR vault is locked behind the plan's back: what it holds stays."""
+    unlocked.sandbox.faults.deny("DeleteRecoveryPoint")
+    said = unlocked.run(*DELETE, "--yes")
+    assert said.code == 3
+    assert "stays deleted" in said.err
+    unlocked.sandbox.faults.clear()
+    assert len(everything(unlocked.deployment)["points"]) == 40
+
+
+def test_destroying_goes_on_where_a_person_stopped(unlocked: Remover) -> None:
+    """The primary stack is gone already, and so is one vault."""
+    deployment = unlocked.deployment
+    assert unlocked.run(*DELETE, "--yes").code == 0
+    region, name = VAULTS[0]
+    cloudformation = unlocked.sandbox.client("cloudformation", region)
+    cloudformation.update_termination_protection(StackName=name, EnableTerminationProtection=False)
+    cloudformation.delete_stack(StackName=name)
+    cloudformation.get_waiter("stack_delete_complete").wait(
+        StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+    )
+    unlocked.sandbox.settings(emptied_vault_refuses_once=False)
+    backup(deployment, region).delete_backup_vault(BackupVaultName=name)
+    assert unlocked.run(*DESTROY, "--yes").code == 0
+    assert everything(deployment) == NOTHING
+
+
+def test_what_is_left_is_named(unlocked: Remover) -> None:
+    assert unlocked.run(*DELETE, "--yes").code == 0
+    unlocked.sandbox.client("logs").create_log_group(
+        logGroupName="cabal-backup-AdvancedDynamoDBHandlerLogGroup"
+    )
+    said = unlocked.run(*DESTROY, "--yes")
+    assert said.code == 3
+    assert "the log group cabal-backup-AdvancedDynamoDBHandlerLogGroup" in said.err
