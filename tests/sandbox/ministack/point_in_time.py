@@ -181,7 +181,7 @@ class PointInTimeRecovery:
     def _as_restored(self, table: Mapping[str, Any], description: dict[str, Any]) -> dict[str, Any]:
         """A restored table says what it came from, and is CREATING until it is there."""
         summary = table.get(_SUMMARY)
-        if summary is None:
+        if summary is None or _ACTIVE_FROM not in table:
             return description
         restoring = self._clock() < table[_ACTIVE_FROM]
         return {
