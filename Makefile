@@ -6,6 +6,7 @@ VENV := .venv
 READY := $(VENV)/ready
 CHECKOV := .venv-checkov
 AWSCLI := .venv-awscli
+DYNAMODUMP := .venv-dynamodump
 PIP := -m pip install --quiet --quiet --disable-pip-version-check --no-compile
 
 # Tools of the environments come first: jsii and the CDK CLI take `node` from PATH.
@@ -48,6 +49,12 @@ $(AWSCLI)/ready: tests/tools/awscli.txt
 	@$(AWSCLI)/bin/python $(PIP) -r $<
 	@touch $@
 
+$(DYNAMODUMP)/ready: tests/tools/dynamodump.txt
+	@echo "Setting up dynamodump in $(DYNAMODUMP) …"
+	@$(PYTHON) -m venv $(DYNAMODUMP)
+	@$(DYNAMODUMP)/bin/python $(PIP) -r $<
+	@touch $@
+
 ## Checks -------------------------------------------------------------------------------
 
 .PHONY: lint types unit check test checkov
@@ -72,10 +79,11 @@ checkov: synth $(CHECKOV)/ready
 		--skip-download
 
 .PHONY: bench
-bench: $(READY) $(AWSCLI)/ready ## measurements: what is fast and what is not
+bench: $(READY) $(AWSCLI)/ready $(DYNAMODUMP)/ready ## measurements: what is fast and what is not
 	python -m tests.bench.bench_sandbox
 	python -m tests.bench.bench_status
 	python -m tests.bench.bench_mailbox
+	python -m tests.bench.bench_tables --dynamodump $(DYNAMODUMP)/bin/python
 
 .PHONY: snapshots
 snapshots: $(READY) ## write the template snapshots anew, for review with git diff
@@ -115,4 +123,4 @@ sandbox: $(READY) $(AWSCLI)/ready ## the same, left running; prints the environm
 
 .PHONY: clean
 clean: ## remove everything that the other targets made
-	rm -rf $(VENV) $(CHECKOV) $(AWSCLI) node_modules cdk.out .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(CHECKOV) $(AWSCLI) $(DYNAMODUMP) node_modules cdk.out .mypy_cache .pytest_cache .ruff_cache

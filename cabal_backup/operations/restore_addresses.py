@@ -12,18 +12,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cabal_backup import names
 from cabal_backup.errors import AwsError, CabalBackupError, UsageError
 from cabal_backup.operations import table_settings
-from cabal_backup.operations.answers import Unknown, ask, pages, unless_missing
+from cabal_backup.operations.answers import Unknown, pages
 from cabal_backup.operations.aws import Aws, in_words
 from cabal_backup.operations.choose_point import choose_point
 from cabal_backup.operations.clock import Clock
 from cabal_backup.operations.jobs import KEPT, Job, JobKind, describe_job, failure, follow
 from cabal_backup.operations.progress import Event, Note
 from cabal_backup.operations.recovery_points import RecoveryPoint
+from cabal_backup.operations.restore_role import check_role
 from cabal_backup.operations.restoring import wait_until_active
 from cabal_backup.operations.table_settings import TableSettings
 from cabal_backup.operations.tables import TableDescription, describe_table
-
-_RESTORE_POLICY = "AWSBackupServiceRolePolicyForRestores"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +106,7 @@ def look(
             f"There is a table {target} already, and not from this recovery point as far as "
             "AWS Backup remembers. Nothing was done. Choose another name with --to."
         )
-    role_arn, doubt = _check_role(aws, role)
+    role_arn, doubt = check_role(aws, role)
     return RestoreAddressesPlan(
         live=live,
         target=target,
@@ -210,42 +209,6 @@ def _same_restore(
         if job.completed_well and table is not None and table.created >= job.created:
             return job
     return None
-
-
-def _check_role(aws: Aws, role: str) -> tuple[str, str]:
-    """The role's ARN, and why it is not known whether it may restore.
-
-    Raises AwsError when there is no such role or it may not.
-    """
-
-    def question() -> list[str] | None:
-        iam = aws.client("iam")
-        attached = unless_missing(
-            lambda: iam.list_attached_role_policies(RoleName=role), "NoSuchEntity"
-        )
-        if attached is None:
-            return None
-        inline = iam.list_role_policies(RoleName=role)["PolicyNames"]
-        return [*(policy["PolicyName"] for policy in attached["AttachedPolicies"]), *inline]
-
-    arn = aws.arn("iam", f"role/{role}", region="")
-    answer = ask(question)
-    if isinstance(answer, Unknown):
-        return arn, f"whether it may restore could not be looked up: {answer.reason}"
-    if answer.value is None:
-        raise AwsError(
-            f"There is no role {role}, so AWS Backup cannot restore. Nothing was done. Deploy "
-            f"{aws.environment.name} to have it back, or name another with --role."
-        )
-    if _RESTORE_POLICY in answer.value:
-        return arn, ""
-    if set(answer.value) <= {"AWSBackupServiceRolePolicyForBackup"}:
-        raise AwsError(
-            f"The role {role} may not restore: {_RESTORE_POLICY} is not attached to it. Nothing "
-            f"was done. Deploy {aws.environment.name} (it attaches it), attach it with `aws iam "
-            f"attach-role-policy`, or name another role with --role."
-        )
-    return arn, f"{_RESTORE_POLICY} is not attached; another policy may do"
 
 
 def _start(aws: Aws, plan: RestoreAddressesPlan, now: datetime) -> Job:
