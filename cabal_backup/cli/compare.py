@@ -10,10 +10,10 @@ from typing import Any
 from cabal_backup.cli import progress
 from cabal_backup.cli.options import Invocation, add_common, connect_to
 from cabal_backup.errors import ExitCode
-from cabal_backup.operations.compare_tables import Comparison, Group, compare
-from cabal_backup.operations.cutover import find_pair
-from cabal_backup.operations.items import readable
-from cabal_backup.operations.wire import Stop, Wire
+from cabal_backup.operations.tables.compare import Comparison, Group, compare
+from cabal_backup.operations.tables.cutover import find_pair
+from cabal_backup.operations.tables.items import readable
+from cabal_backup.operations.tables.wire import Stop, Wire
 
 JSON_VERSION = 1
 """Raised when a field is removed or changes its meaning; fields may be added without."""

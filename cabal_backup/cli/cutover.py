@@ -19,14 +19,15 @@ from cabal_backup.cli.confirm import (
 )
 from cabal_backup.cli.options import Invocation, add_common, connect_to
 from cabal_backup.errors import ExitCode
-from cabal_backup.operations import cutover, delete_table
 from cabal_backup.operations import reconfigure as mail_tiers
 from cabal_backup.operations.aws import Aws
 from cabal_backup.operations.clock import Clock
-from cabal_backup.operations.cutover import CutoverPlan, CutoverResult
 from cabal_backup.operations.reconfigure import Reconfigure
-from cabal_backup.operations.table_copy import Mode
-from cabal_backup.operations.wire import Stop
+from cabal_backup.operations.tables import cutover
+from cabal_backup.operations.tables import delete as delete_table
+from cabal_backup.operations.tables.cutover import CutoverPlan, CutoverResult
+from cabal_backup.operations.tables.table_copy import Mode
+from cabal_backup.operations.tables.wire import Stop
 
 
 @dataclass(frozen=True, kw_only=True)

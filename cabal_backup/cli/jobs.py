@@ -15,7 +15,7 @@ from cabal_backup.operations.aws import Aws
 from cabal_backup.operations.clock import Clock
 from cabal_backup.operations.jobs import Job, failure, find_job, follow, list_jobs
 from cabal_backup.operations.restoring import list_restoring, wait_until_active
-from cabal_backup.operations.tables import describe_table
+from cabal_backup.operations.tables.describe import describe_table
 
 JSON_VERSION = 1
 """Raised when a field is removed or changes its meaning; fields may be added without."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from cabal_backup.cli.options import Invocation
 from cabal_backup.errors import ExitCode
-from cabal_backup.operations import mail_host
+from cabal_backup.operations.mail import mail_host
 
 
 def add_parser(commands: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cabal_backup.cli.mailbox import run_on_the_host
-from cabal_backup.operations import mail_host
+from cabal_backup.operations.mail import mail_host
 
 
 def add_parser(commands: Any) -> None:

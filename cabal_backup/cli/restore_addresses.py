@@ -12,10 +12,10 @@ from cabal_backup.cli.confirm import add_confirmation, confirm, show_plan
 from cabal_backup.cli.moments import moment
 from cabal_backup.cli.options import Invocation, add_common, connect_to
 from cabal_backup.errors import ExitCode
-from cabal_backup.operations import restore_addresses
 from cabal_backup.operations.aws import Aws
 from cabal_backup.operations.reconfigure import Reconfigure
-from cabal_backup.operations.restore_addresses import RestoreAddressesPlan
+from cabal_backup.operations.tables import restore_addresses
+from cabal_backup.operations.tables.restore_addresses import RestoreAddressesPlan
 
 
 def add_parser(kinds: Any) -> None:

@@ -12,9 +12,9 @@ from cabal_backup.cli.confirm import add_confirmation, confirm, show_plan
 from cabal_backup.cli.moments import moment
 from cabal_backup.cli.options import Invocation, add_common, connect_to
 from cabal_backup.errors import ExitCode
-from cabal_backup.operations import restore_mailbox
 from cabal_backup.operations.jobs import Job
-from cabal_backup.operations.restore_mailbox import RestoreMailboxPlan
+from cabal_backup.operations.mail import restore_mailbox
+from cabal_backup.operations.mail.restore_mailbox import RestoreMailboxPlan
 
 
 def add_parser(kinds: Any) -> None:

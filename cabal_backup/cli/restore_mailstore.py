@@ -18,10 +18,10 @@ from cabal_backup.cli.confirm import (
 from cabal_backup.cli.options import Invocation, add_common, connect_to
 from cabal_backup.errors import ExitCode
 from cabal_backup.operations import reconfigure as mail_tiers
-from cabal_backup.operations import restore_mailstore
 from cabal_backup.operations.aws import Aws
+from cabal_backup.operations.mail import restore_mailstore
+from cabal_backup.operations.mail.restore_mailstore import RestoreMailstorePlan
 from cabal_backup.operations.reconfigure import Reconfigure
-from cabal_backup.operations.restore_mailstore import RestoreMailstorePlan
 from cabal_backup.project import files_with, find_project, replace_setting
 
 

@@ -11,7 +11,7 @@ from cabal_backup.cli.confirm import add_confirmation, confirm, show_plan
 from cabal_backup.cli.moments import moment
 from cabal_backup.cli.options import Invocation, add_common, connect_to
 from cabal_backup.errors import ExitCode
-from cabal_backup.operations import restore_table
+from cabal_backup.operations.tables import restore_table
 
 
 def add_parser(kinds: Any) -> None:

@@ -14,7 +14,12 @@ from cabal_backup.operations.aws import Aws, in_words
 from cabal_backup.operations.clock import Clock
 from cabal_backup.operations.jobs import LONGEST, follow_until
 from cabal_backup.operations.progress import Event, Progress
-from cabal_backup.operations.tables import MISSING, TableDescription, describe_table, find_table
+from cabal_backup.operations.tables.describe import (
+    MISSING,
+    TableDescription,
+    describe_table,
+    find_table,
+)
 
 
 def wait_until_active(

@@ -26,10 +26,10 @@ def ours() -> None:
     import boto3
 
     from cabal_backup.operations.aws import Aws
-    from cabal_backup.operations.rate import Rate
-    from cabal_backup.operations.table_copy import Mode, copy_items
-    from cabal_backup.operations.table_items import Table
-    from cabal_backup.operations.wire import Stop, Wire
+    from cabal_backup.operations.tables.rate import Rate
+    from cabal_backup.operations.tables.table_copy import Mode, copy_items
+    from cabal_backup.operations.tables.table_items import Table
+    from cabal_backup.operations.tables.wire import Stop, Wire
     from tests.builders import ACCOUNT, an_environment
 
     wire = Wire(Aws(an_environment(), boto3.Session(), ACCOUNT))

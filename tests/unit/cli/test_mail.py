@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cabal_backup.cli.main import main
-from cabal_backup.operations import mail_host
+from cabal_backup.operations.mail import mail_host
 from cabal_backup.project import files_with, replace_setting
 
 OLD, NEW = "fs-0123456789abcdef0", "fs-0fedcba9876543210"

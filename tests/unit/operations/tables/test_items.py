@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from cabal_backup.operations.counter import highest
-from cabal_backup.operations.items import (
+from cabal_backup.operations.tables.counter import highest
+from cabal_backup.operations.tables.items import (
     Digest,
     Item,
     canonical,

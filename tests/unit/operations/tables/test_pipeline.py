@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from cabal_backup.operations import pipeline
-from cabal_backup.operations.key_spool import KeySpool
-from cabal_backup.operations.pipeline import Chunk, Source, run
-from cabal_backup.operations.rate import Rate
-from cabal_backup.operations.wire import Patience, Stop, Stopped
+from cabal_backup.operations.tables import pipeline
+from cabal_backup.operations.tables.key_spool import KeySpool
+from cabal_backup.operations.tables.pipeline import Chunk, Source, run
+from cabal_backup.operations.tables.rate import Rate
+from cabal_backup.operations.tables.wire import Patience, Stop, Stopped
 
 
 def source(numbers: range, size: int = 1) -> Source:

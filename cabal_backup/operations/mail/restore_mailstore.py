@@ -13,18 +13,18 @@ from datetime import datetime
 
 from cabal_backup import names
 from cabal_backup.errors import AwsError, RefusedError
-from cabal_backup.operations import file_system_settings, mailstore_restores
 from cabal_backup.operations.answers import Unknown
 from cabal_backup.operations.aws import Aws
 from cabal_backup.operations.choose_point import choose_point
 from cabal_backup.operations.clock import Clock
-from cabal_backup.operations.clone_settings import clone
-from cabal_backup.operations.file_system_settings import FileSystemSettings
 from cabal_backup.operations.jobs import Job, failure, follow
+from cabal_backup.operations.mail import file_system_settings, mailstore_restores
+from cabal_backup.operations.mail.clone_settings import clone
+from cabal_backup.operations.mail.file_system_settings import FileSystemSettings
 from cabal_backup.operations.progress import Event, Note
 from cabal_backup.operations.recovery_points import RecoveryPoint
-from cabal_backup.operations.restore_addresses import age
 from cabal_backup.operations.restore_role import check_role
+from cabal_backup.operations.tables.restore_addresses import age
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 from cabal_backup.names import COUNTER_ATTRIBUTE
-from cabal_backup.operations.items import Item, identity, key_of
-from cabal_backup.operations.table_items import Table, get_all, put_if_still
-from cabal_backup.operations.wire import Refusal, Stop, Wire
+from cabal_backup.operations.tables.items import Item, identity, key_of
+from cabal_backup.operations.tables.table_items import Table, get_all, put_if_still
+from cabal_backup.operations.tables.wire import Refusal, Stop, Wire
 
 _TRIES = 50
 

@@ -12,9 +12,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
-from cabal_backup.operations import mail_host
 from cabal_backup.operations.answers import Unknown, ask, unless_missing
 from cabal_backup.operations.aws import Aws, in_words
+from cabal_backup.operations.mail import mail_host
 
 _JSON = Mapping[str, Any]
 

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cabal_backup.errors import CabalBackupError, UsageError
 from cabal_backup.operations.answers import unless_missing
 from cabal_backup.operations.aws import Aws, in_words
-from cabal_backup.operations.table_items import Table
+from cabal_backup.operations.tables.table_items import Table
 
 MISSING = ("ResourceNotFoundException", "TableNotFoundException")
 

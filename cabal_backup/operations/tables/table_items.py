@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cabal_backup.operations.items import Item, KeyIdentity, encode, identity, key_of, same
-from cabal_backup.operations.pipeline import Chunk, Source
-from cabal_backup.operations.wire import Refusal, Stop, Wire
+from cabal_backup.operations.tables.items import Item, KeyIdentity, encode, identity, key_of, same
+from cabal_backup.operations.tables.pipeline import Chunk, Source
+from cabal_backup.operations.tables.wire import Refusal, Stop, Wire
 
 SEGMENTS = 4
 """Parallel segments of a scan."""

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from cabal_backup import names
-from cabal_backup.operations import counter
-from cabal_backup.operations.items import encode, fingerprint, identity, key_of, write_units
-from cabal_backup.operations.key_spool import KeySpool
-from cabal_backup.operations.pipeline import Chunk, Source, Work, run
 from cabal_backup.operations.progress import Counter, Event, Progress
-from cabal_backup.operations.rate import Rate
-from cabal_backup.operations.table_items import (
+from cabal_backup.operations.tables import counter
+from cabal_backup.operations.tables.items import encode, fingerprint, identity, key_of, write_units
+from cabal_backup.operations.tables.key_spool import KeySpool
+from cabal_backup.operations.tables.pipeline import Chunk, Source, Work, run
+from cabal_backup.operations.tables.rate import Rate
+from cabal_backup.operations.tables.table_items import (
     READ_ITEMS,
     Cut,
     Table,
@@ -31,7 +31,7 @@ from cabal_backup.operations.table_items import (
     put_if_absent,
     scan,
 )
-from cabal_backup.operations.wire import Stop, Wire, explained
+from cabal_backup.operations.tables.wire import Stop, Wire, explained
 
 WORKERS = 16
 """Requests that write at the same time. One takes some 10 ms inside the region and 50 to

@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from cabal_backup.operations.items import Item
-from cabal_backup.operations.wire import Stop, Stopped
+from cabal_backup.operations.tables.items import Item
+from cabal_backup.operations.tables.wire import Stop, Stopped
 
 BUFFER_BYTES = 4 * 1024 * 1024
 """What may wait between readers and workers, as JSON."""

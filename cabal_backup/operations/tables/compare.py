@@ -11,7 +11,9 @@ import threading
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
-from cabal_backup.operations.items import (
+from cabal_backup.operations.progress import Counter, Event, Progress
+from cabal_backup.operations.tables.describe import TableDescription
+from cabal_backup.operations.tables.items import (
     Digest,
     Item,
     fingerprint,
@@ -19,12 +21,10 @@ from cabal_backup.operations.items import (
     key_of,
     same,
 )
-from cabal_backup.operations.key_spool import KeySpool
-from cabal_backup.operations.pipeline import Chunk, run
-from cabal_backup.operations.progress import Counter, Event, Progress
-from cabal_backup.operations.table_items import Table, for_reading, get_all, scan
-from cabal_backup.operations.tables import TableDescription
-from cabal_backup.operations.wire import Stop, Wire, explained
+from cabal_backup.operations.tables.key_spool import KeySpool
+from cabal_backup.operations.tables.pipeline import Chunk, run
+from cabal_backup.operations.tables.table_items import Table, for_reading, get_all, scan
+from cabal_backup.operations.tables.wire import Stop, Wire, explained
 
 SAMPLES = 5
 """How many keys of each kind are shown."""

@@ -11,7 +11,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 
-from cabal_backup.operations.items import Item, encode
+from cabal_backup.operations.tables.items import Item, encode
 
 
 class KeySpool:

@@ -11,7 +11,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
 from cabal_backup.errors import AwsError, CabalBackupError, UsageError
-from cabal_backup.operations import table_settings
 from cabal_backup.operations.answers import Unknown, pages
 from cabal_backup.operations.aws import Aws, in_words
 from cabal_backup.operations.choose_point import choose_point
@@ -21,8 +20,9 @@ from cabal_backup.operations.progress import Event, Note
 from cabal_backup.operations.recovery_points import RecoveryPoint
 from cabal_backup.operations.restore_role import check_role
 from cabal_backup.operations.restoring import wait_until_active
-from cabal_backup.operations.table_settings import TableSettings
-from cabal_backup.operations.tables import TableDescription, describe_table
+from cabal_backup.operations.tables import settings as table_settings
+from cabal_backup.operations.tables.describe import TableDescription, describe_table
+from cabal_backup.operations.tables.settings import TableSettings
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,24 +13,30 @@ from datetime import datetime
 
 from cabal_backup import names
 from cabal_backup.errors import RefusedError, UsageError
-from cabal_backup.operations import undo
 from cabal_backup.operations.aws import Aws
 from cabal_backup.operations.clock import Clock
-from cabal_backup.operations.compare_tables import Comparison, compare
-from cabal_backup.operations.counter import highest
-from cabal_backup.operations.items import fingerprint, identity, same
-from cabal_backup.operations.key_spool import KeySpool
 from cabal_backup.operations.progress import Event, Note
-from cabal_backup.operations.rate import Rate
-from cabal_backup.operations.table_copy import Copied, Deleted, Mode, copy_items, delete_items
-from cabal_backup.operations.table_items import READ_ITEMS, get_all
-from cabal_backup.operations.tables import (
+from cabal_backup.operations.tables import undo
+from cabal_backup.operations.tables.compare import Comparison, compare
+from cabal_backup.operations.tables.counter import highest
+from cabal_backup.operations.tables.describe import (
     TableDescription,
     check_same_schema,
     find_table,
     recovery_window,
 )
-from cabal_backup.operations.wire import Stop, Wire, explained
+from cabal_backup.operations.tables.items import fingerprint, identity, same
+from cabal_backup.operations.tables.key_spool import KeySpool
+from cabal_backup.operations.tables.rate import Rate
+from cabal_backup.operations.tables.table_copy import (
+    Copied,
+    Deleted,
+    Mode,
+    copy_items,
+    delete_items,
+)
+from cabal_backup.operations.tables.table_items import READ_ITEMS, get_all
+from cabal_backup.operations.tables.wire import Stop, Wire, explained
 
 
 @dataclass(frozen=True, kw_only=True)

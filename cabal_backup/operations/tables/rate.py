@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from cabal_backup.operations.wire import Stop
+from cabal_backup.operations.tables.wire import Stop
 
 
 class Rate:

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from cabal_backup.operations import mail_host
-from cabal_backup.operations.mail_host import Finished, MergePlan, Refused, Stopped
+from cabal_backup.operations.mail import mail_host
+from cabal_backup.operations.mail.mail_host import Finished, MergePlan, Refused, Stopped
 from tests.maildirs import RECOVERY, Mailstore, base, content, deliver, inbox, messages, names
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can do this")

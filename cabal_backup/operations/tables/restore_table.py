@@ -14,20 +14,20 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
 from cabal_backup.errors import AwsError, UsageError
-from cabal_backup.operations import table_settings
 from cabal_backup.operations.answers import Unknown
 from cabal_backup.operations.aws import Aws, in_words
 from cabal_backup.operations.clock import Clock
-from cabal_backup.operations.deleted_table import TableBackup, newest_backup
 from cabal_backup.operations.progress import Event, Note
 from cabal_backup.operations.restoring import wait_until_active
-from cabal_backup.operations.table_settings import TableSettings
-from cabal_backup.operations.tables import (
+from cabal_backup.operations.tables import settings as table_settings
+from cabal_backup.operations.tables.deleted import TableBackup, newest_backup
+from cabal_backup.operations.tables.describe import (
     TableDescription,
     Window,
     describe_table,
     recovery_window,
 )
+from cabal_backup.operations.tables.settings import TableSettings
 
 
 @dataclass(frozen=True, kw_only=True)

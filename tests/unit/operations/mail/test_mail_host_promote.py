@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cabal_backup.operations import mail_host
-from cabal_backup.operations.mail_host import Refused, Stopped
+from cabal_backup.operations.mail import mail_host
+from cabal_backup.operations.mail.mail_host import Refused, Stopped
 from tests.maildirs import RECOVERY, names
 
 USERS = ("alice", "bob", "carol")

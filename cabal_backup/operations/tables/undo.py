@@ -11,7 +11,7 @@ from datetime import datetime
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup.operations.aws import Aws, reason
-from cabal_backup.operations.tables import TableDescription, Window
+from cabal_backup.operations.tables.describe import TableDescription, Window
 
 UNFINISHED = "cabal-backup:unfinished-cutover"
 FINISHED = "cabal-backup:finished-cutover"

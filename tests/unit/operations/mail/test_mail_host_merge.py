@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from cabal_backup.operations import mail_host
-from cabal_backup.operations.mail_host import Finished, MergePlan, Refused
+from cabal_backup.operations.mail import mail_host
+from cabal_backup.operations.mail.mail_host import Finished, MergePlan, Refused
 from tests.maildirs import (
     FIRST_DELIVERY,
     RECOVERY,

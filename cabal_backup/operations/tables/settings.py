@@ -23,9 +23,9 @@ from cabal_backup.errors import AwsError
 from cabal_backup.operations.answers import Answer, Known, Unknown, ask
 from cabal_backup.operations.aws import Aws, in_words
 from cabal_backup.operations.clock import Clock
-from cabal_backup.operations.deleted_table import newest_backup
 from cabal_backup.operations.progress import Event, Note
-from cabal_backup.operations.tables import describe_table, recovery_window
+from cabal_backup.operations.tables.deleted import newest_backup
+from cabal_backup.operations.tables.describe import describe_table, recovery_window
 
 NOT_RESTORED = "point-in-time recovery, deletion protection, TTL, tags, streams, alarms"
 

@@ -13,16 +13,16 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup.errors import AwsError
-from cabal_backup.operations import file_system_settings
 from cabal_backup.operations.answers import Unknown
 from cabal_backup.operations.aws import Aws, in_words
 from cabal_backup.operations.clock import Clock
-from cabal_backup.operations.file_system_settings import (
+from cabal_backup.operations.jobs import LONGEST, follow_until
+from cabal_backup.operations.mail import file_system_settings
+from cabal_backup.operations.mail.file_system_settings import (
     AccessPoint,
     FileSystemSettings,
     MountTarget,
 )
-from cabal_backup.operations.jobs import LONGEST, follow_until
 from cabal_backup.operations.progress import Event, Note, Progress
 
 

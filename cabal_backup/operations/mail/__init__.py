@@ -1,0 +1,1 @@
+"""Restoring mail: one mailbox, or the whole mailstore."""
