@@ -83,11 +83,11 @@ def test_no_registry_but_the_default_one() -> None:
     ("pattern", "text"),
     [
         (MACHINE_PATH, "see /Users/alice/notes"),
-        (MACHINE_PATH, "cd /root/project"),
+        (MACHINE_PATH, "cd /home/runner/project"),
         (MACHINE_PATH, "C:\\Users\\alice"),
         (REGISTRY, "pip install --index-url https://example.com x"),
-        (REGISTRY, '"resolved": "https://registry.npmjs.org/aws-cdk/-/aws-cdk.tgz"'),
-        (REGISTRY, "https://files.pythonhosted.org/packages/x"),
+        (REGISTRY, '"resolved": "https://registry.example.com/aws-cdk/-/aws-cdk.tgz"'),
+        (REGISTRY, "https://pypi.example.com/packages/x"),
         (REGISTRY, "registry=https://example.com"),
     ],
 )
