@@ -66,8 +66,10 @@ lint: $(READY)
 types: $(READY)
 	mypy
 
+# The local AWS's own unit tests are left to `make test`: they are not about the application.
 unit: $(READY)
-	python -m pytest --quiet --numprocesses 2 --dist loadfile tests/unit tests/synth
+	python -m pytest --quiet --numprocesses 2 --dist loadfile --ignore tests/unit/sandbox \
+		tests/unit tests/synth
 
 check: lint types unit ## lint, types, unit and synth tests: under a minute
 
@@ -82,7 +84,7 @@ checkov: synth $(CHECKOV)/ready
 bench: $(READY) $(AWSCLI)/ready $(DYNAMODUMP)/ready ## measurements: what is fast and what is not
 	python -m tests.bench.bench_sandbox
 	python -m tests.bench.bench_status
-	python -m tests.bench.bench_mailbox
+	python -m tests.bench.bench_mailbox --million
 	python -m tests.bench.bench_tables --dynamodump $(DYNAMODUMP)/bin/python
 
 .PHONY: snapshots
