@@ -71,7 +71,7 @@ unit: $(READY)
 	python -m pytest --quiet --numprocesses 2 --dist loadfile --ignore tests/unit/sandbox \
 		tests/unit tests/synth
 
-check: lint types unit ## lint, types, unit and synth tests: under a minute
+check: lint types unit ## lint, types, unit and synth tests
 
 test: lint types checkov $(AWSCLI)/ready ## everything
 	python -m pytest --quiet --numprocesses 2 --dist loadfile
