@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cabal_backup.conflicts import find_conflicts
-from cabal_backup.environment import Environment, Lifecycle, Lock
+from cabal_backup.environment import Alerts, Environment, Lifecycle, Lock, RestoreTesting
 from cabal_backup.settings import SETTINGS, Rejected
 
 Context = Mapping[str, Any]
@@ -239,6 +239,24 @@ def _environment(name: str, values: Mapping[str, Any]) -> Environment:
             delete_after_days=values["dr_delete_after_days"],
         ),
         lock=Lock(min_days=values["lock_min_days"], max_days=values["lock_max_days"]),
+        alerts=Alerts(
+            emails=values["alert_emails"],
+            urls=values["alert_urls"],
+            on_silence=values["alert_on_silence"],
+            on_tampering=values["alert_on_tampering"],
+            on_role_changes=values["alert_on_role_changes"],
+        )
+        if values["alerts"]
+        else None,
+        heartbeat_parameter=values["heartbeat_parameter"],
+        dashboard=values["dashboard"],
+        restore_testing=RestoreTesting(
+            schedule=values["restore_testing_schedule"],
+            tolerance_percent=values["restore_testing_tolerance_percent"],
+        )
+        if values["restore_testing"]
+        else None,
+        access_policies=values["access_policies"],
     )
 
 

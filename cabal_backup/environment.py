@@ -46,6 +46,37 @@ class Lock:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Alerts:
+    """Whom to tell, and what beside jobs that fail, which are always told."""
+
+    emails: tuple[str, ...]
+    """Addresses subscribed to the topic of each region; each has to be confirmed by mail."""
+
+    urls: tuple[str, ...]
+    """HTTPS endpoints subscribed to the topic of each region."""
+
+    on_silence: bool
+    """Whether an alarm rises when for 26 hours nothing was backed up, or nothing copied."""
+
+    on_tampering: bool
+    """Whether changes of locks, vaults, plan and opt-in are told, where a trail sees them."""
+
+    on_role_changes: bool
+    """Whether changes of the role are told; they are seen in another region, by one more stack."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestoreTesting:
+    """AWS Backup's own restore testing, and when what it restored counts as right."""
+
+    schedule: str
+    """An AWS cron expression, in UTC."""
+
+    tolerance_percent: int
+    """How far the restored table or file system may be from the live one, in percent."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Environment:
     """Everything an operator may set for one environment, already checked."""
 
@@ -81,6 +112,21 @@ class Environment:
 
     lock: Lock
     """What both vaults are locked to."""
+
+    alerts: Alerts | None
+    """Whom to tell when something fails; None tells nobody."""
+
+    heartbeat_parameter: str | None
+    """The SSM SecureString with the URL to call after each complete night; None calls nobody."""
+
+    dashboard: bool
+    """Whether there is a CloudWatch dashboard."""
+
+    restore_testing: RestoreTesting | None
+    """The regular test of restoring; None for none."""
+
+    access_policies: bool
+    """Whether the stack makes the managed policies of auditor, operator and break-glass."""
 
     @property
     def partition(self) -> str:

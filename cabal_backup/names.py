@@ -25,6 +25,24 @@ STACK = "cabal-backup"
 DR_STACK = "cabal-backup-dr"
 """The CloudFormation stack in the DR region."""
 
+ROLE_CHANGES_STACK = "cabal-backup-role-changes"
+"""The CloudFormation stack in the region where IAM's events are seen, where it is wanted."""
+
+TOPIC = "cabal-backup-alerts"
+"""The SNS topic, in each of the two regions, on which the operator is told."""
+
+DASHBOARD = "cabal-backup"
+
+METRICS = "CabalBackup"
+"""The CloudWatch namespace of what AWS Backup does not measure itself."""
+
+RESTORE_TESTING_PLAN = "cabal_backup_restore_testing"
+"""The restore testing plan; AWS allows letters, digits and underscores."""
+
+AUDITOR_POLICY = "cabal-backup-auditor"
+OPERATOR_POLICY = "cabal-backup-operator"
+BREAK_GLASS_POLICY = "cabal-backup-break-glass"
+
 SCHEDULE = "cron(0 0 * * ? *)"
 """Every night at 00:00 UTC, in the six fields of an AWS cron expression."""
 

@@ -28,6 +28,10 @@ _REGION = re.compile(
 _ACCOUNT = re.compile(r"[0-9]{12}")
 _FILE_SYSTEM = re.compile(r"fs-(?:[0-9a-f]{8}|[0-9a-f]{17})")
 _TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
+_EMAIL = re.compile(r"[^\s@,]+@[^\s@,]+\.[^\s@,.]+")
+_URL = re.compile(r"https://[^\s/,?#@]+(?:[/?][^\s,#]*)?")
+_PARAMETER = re.compile(r"/?[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+){0,14}")
+_CRON = re.compile(r"cron\((?:\S+ ){5}\S+\)")
 
 
 class Rejected(ValueError):
@@ -99,27 +103,48 @@ _table = _pattern(
 )
 
 
-def _tables(value: Value) -> tuple[str, ...]:
-    if isinstance(value, str):
-        value = [part.strip() for part in value.split(",")] if value else []
-    if not isinstance(value, list | tuple):
-        raise Rejected(
-            "it is a list of DynamoDB table names",
-            "write a JSON list, or names separated by commas on the command line",
-        )
-    tables = tuple(_table(name) for name in value)
-    repeated = sorted({name for name in tables if tables.count(name) > 1})
-    if repeated:
-        raise Rejected(
-            "each table is listed once", f"keep one of each of these: {', '.join(repeated)}"
-        )
-    return tables
+def _list(parse: Callable[[Value], str], of: str) -> Callable[[Value], tuple[str, ...]]:
+    """A list without repetitions; in text its elements are separated by commas."""
+
+    def parse_all(value: Value) -> tuple[str, ...]:
+        if isinstance(value, str):
+            value = [part.strip() for part in value.split(",")] if value else []
+        if not isinstance(value, list | tuple):
+            raise Rejected(
+                f"it is a list of {of}",
+                "write a JSON list, or separate them by commas on the command line",
+            )
+        parsed = tuple(parse(element) for element in value)
+        repeated = sorted({element for element in parsed if parsed.count(element) > 1})
+        if repeated:
+            raise Rejected(
+                "each is listed once", f"keep one of each of these: {', '.join(repeated)}"
+            )
+        return parsed
+
+    return parse_all
+
+
+def _percent(value: Value) -> int:
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,3}", value):
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 100:
+        return value
+    raise Rejected("it is a whole number from 0 to 100", "write a number from 0 to 100")
 
 
 _region = _pattern(
     _REGION,
     "it is the code of an AWS region, such as us-west-1",
     "write the region's code as `aws ec2 describe-regions` shows it",
+)
+
+_email = _pattern(_EMAIL, "it is an e-mail address", "write one such as operator@example.com")
+
+_url = _pattern(
+    _URL,
+    "it is an HTTPS URL without a user name and without a fragment",
+    "write one such as https://example.com/alerts",
 )
 
 SETTINGS: dict[str, Setting] = {
@@ -153,12 +178,43 @@ SETTINGS: dict[str, Setting] = {
                 )
             ),
         ),
-        Setting("pitr_tables", names.PITR_TABLES, _tables),
+        Setting("pitr_tables", names.PITR_TABLES, _list(_table, "DynamoDB table names")),
         Setting("cold_after_days", 30, _days_or_never),
         Setting("delete_after_days", 365, _days),
         Setting("dr_cold_after_days", 30, _days_or_never),
         Setting("dr_delete_after_days", 365, _days),
         Setting("lock_min_days", 30, _days),
         Setting("lock_max_days", 365, _days),
+        Setting("alerts", True, _flag),
+        Setting("alert_emails", (), _list(_email, "e-mail addresses")),
+        Setting("alert_urls", (), _list(_url, "HTTPS URLs")),
+        Setting("alert_on_silence", True, _flag),
+        Setting("alert_on_tampering", True, _flag),
+        Setting("alert_on_role_changes", False, _flag),
+        Setting(
+            "heartbeat_parameter",
+            None,
+            _optional(
+                _pattern(
+                    _PARAMETER,
+                    "it is the name of an SSM parameter, not the URL itself: the URL is a secret",
+                    "store the URL as a SecureString, such as /cabal-backup/heartbeat, "
+                    "and write that name",
+                )
+            ),
+        ),
+        Setting("dashboard", True, _flag),
+        Setting("restore_testing", True, _flag),
+        Setting(
+            "restore_testing_schedule",
+            "cron(0 6 1 * ? *)",
+            _pattern(
+                _CRON,
+                "it is an AWS cron expression of six fields, in UTC",
+                "write one such as cron(0 6 1 * ? *): the first of every month at 06:00",
+            ),
+        ),
+        Setting("restore_testing_tolerance_percent", 10, _percent),
+        Setting("access_policies", True, _flag),
     )
 }

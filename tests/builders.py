@@ -12,6 +12,15 @@ OTHER_ACCOUNT = "000000000000"
 MAILSTORE = "fs-0123456789abcdef0"
 
 
+CORE: dict[str, Any] = {
+    "alerts": False,
+    "dashboard": False,
+    "restore_testing": False,
+    "access_policies": False,
+}
+"""Everything off that watches, rehearses and grants: vaults, plan and opt-in are left."""
+
+
 def settings(**changes: Any) -> dict[str, Any]:
     """The settings of one environment as cdk.json holds them: the least that is protected."""
     return {"backup": True, "mailstore_file_system_id": MAILSTORE, **changes}

@@ -18,6 +18,12 @@ PROJECT = Path(__file__).parents[2]
 
 DR_REGION = "us-west-2"
 
+_LISTENERS = ("alerts", "dashboard", "restore_testing", "access_policies")
+"""Settings that are off unless a test is about them.
+
+What listens to a night is woken by each of its jobs: a year of nights would take minutes.
+"""
+
 
 class DeploymentFailed(RuntimeError):
     """The CDK CLI ended with another exit code than 0; the message has what it said."""
@@ -30,11 +36,15 @@ class Deployment:
     sandbox: Sandbox
     cabal: Cabal
     environment: str = "development"
+    whole: bool = False
+    """With the defaults of every setting: alerts, dashboard, restore testing, policies."""
 
     @property
     def context(self) -> Mapping[str, str]:
         """The settings that the repository does not hold."""
+        quiet = {} if self.whole else {f"{self.environment}.{name}": "false" for name in _LISTENERS}
         return {
+            **quiet,
             f"{self.environment}.backup": "true",
             f"{self.environment}.mailstore_file_system_id": self.cabal.file_system_id,
         }

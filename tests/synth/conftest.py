@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from cabal_backup.environment import Environment
-from tests.builders import an_environment
+from tests.builders import CORE, an_environment
 from tests.synth.synthesis import Synthesized, synthesize
 
 Synthesize = Callable[[Environment], Synthesized]
@@ -28,7 +28,13 @@ def synthesized(tmp_path_factory: pytest.TempPathFactory) -> Synthesize:
 
 @pytest.fixture(scope="session")
 def prod(synthesized: Synthesize) -> Synthesized:
-    """An environment with nothing set but what must be."""
+    """An environment that is protected, and nothing else: see CORE."""
+    return synthesized(an_environment(**CORE))
+
+
+@pytest.fixture(scope="session")
+def whole(synthesized: Synthesize) -> Synthesized:
+    """An environment with nothing set but what must be, so that every default is on."""
     return synthesized(an_environment())
 
 
@@ -43,4 +49,4 @@ def prod(synthesized: Synthesize) -> Synthesized:
 def partitioned(request: pytest.FixtureRequest, synthesized: Synthesize) -> tuple[str, Synthesized]:
     """An environment in each partition, with the partition's name."""
     partition, region, dr_region = request.param
-    return partition, synthesized(an_environment(region=region, dr_region=dr_region))
+    return partition, synthesized(an_environment(**CORE, region=region, dr_region=dr_region))

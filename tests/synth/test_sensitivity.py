@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cabal_backup.settings import SETTINGS
-from tests.builders import an_environment
+from tests.builders import CORE, an_environment
 from tests.synth.conftest import Synthesize
 from tests.synth.synthesis import Json, Stack, Synthesized, leaves, plain
 
@@ -102,9 +102,26 @@ def changes(before: Stack, after: Stack) -> Changes:
     }
 
 
+ELSEWHERE = {
+    "backup": "test_app.py",
+    "alerts": "test_alerts.py",
+    "alert_emails": "test_alerts.py",
+    "alert_urls": "test_alerts.py",
+    "alert_on_silence": "test_alerts.py",
+    "alert_on_tampering": "test_alerts.py",
+    "alert_on_role_changes": "test_alerts.py",
+    "heartbeat_parameter": "test_heartbeat.py",
+    "dashboard": "test_dashboard.py",
+    "restore_testing": "test_restore_testing.py",
+    "restore_testing_schedule": "test_restore_testing.py",
+    "restore_testing_tolerance_percent": "test_restore_testing.py",
+    "access_policies": "test_access_policies.py",
+}
+"""Settings that decide whether something is there at all, and where they are tried."""
+
+
 def test_every_setting_is_tried() -> None:
-    """`backup` is the one that decides whether there is a template: see test_app."""
-    assert CASES.keys() | {"backup"} == SETTINGS.keys()
+    assert CASES.keys() | ELSEWHERE.keys() == SETTINGS.keys()
 
 
 @pytest.mark.parametrize("setting", CASES)
@@ -112,7 +129,7 @@ def test_a_setting_changes_what_it_is_about_and_nothing_else(
     synthesized: Synthesize, prod: Synthesized, setting: str
 ) -> None:
     value, primary, dr = CASES[setting]
-    stage = synthesized(an_environment(**{setting: value}))
+    stage = synthesized(an_environment(**{**CORE, setting: value}))
     assert changes(prod.primary, stage.primary) == primary
     assert changes(prod.dr, stage.dr) == dr
 
@@ -123,7 +140,7 @@ def test_a_setting_changes_what_it_is_about_and_nothing_else(
 def test_no_cold_storage_takes_one_line_away(
     synthesized: Synthesize, prod: Synthesized, setting: str, path: str
 ) -> None:
-    stage = synthesized(an_environment(**{setting: "never"}))
+    stage = synthesized(an_environment(**{**CORE, setting: "never"}))
     gone = {f"{path}.Lifecycle.MoveToColdStorageAfterDays": GONE}
     assert changes(prod.primary, stage.primary) == gone
     assert changes(prod.dr, stage.dr) == {}
@@ -132,7 +149,7 @@ def test_no_cold_storage_takes_one_line_away(
 def test_another_name_changes_the_tags_and_the_description(
     synthesized: Synthesize, prod: Synthesized
 ) -> None:
-    stage = synthesized(an_environment("stage"))
+    stage = synthesized(an_environment("stage", **CORE))
     for before, after in zip(prod.stacks, stage.stacks, strict=True):
         changed = changes(before, after)
         description = changed.pop("Description")

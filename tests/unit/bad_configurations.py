@@ -46,7 +46,11 @@ REGION_RULE = ("the code of an AWS region, such as us-west-1", "aws ec2 describe
 FLAG_RULE = ("either true or false", "write true or false")
 TABLE_RULE = ("3 to 255 letters, digits, '_', '-' or '.'", "aws dynamodb list-tables")
 MAILSTORE_RULE = ("fs- and 8 or 17 hexadecimal digits", "aws efs describe-file-systems")
-LIST_RULE = ("a list of DynamoDB table names", "a JSON list, or names separated by commas")
+LIST_RULE = ("a list of DynamoDB table names", "a JSON list, or separate them by commas")
+EMAIL_RULE = ("it is an e-mail address", "operator@example.com")
+URL_RULE = ("an HTTPS URL without a user name", "https://example.com/alerts")
+CRON_RULE = ("an AWS cron expression of six fields", "cron(0 6 1 * ? *)")
+PERCENT_RULE = ("a whole number from 0 to 100", "a number from 0 to 100")
 DAYS_RULE = ("a whole number of days from 1 to 36500", "a number from 1 to 36500")
 COLD_RULE = ('from 1 to 36500, or "never" for no cold storage', '"never" to keep everything warm')
 COLD_STORAGE = "in cold storage for at least 90 days"
@@ -123,11 +127,11 @@ BAD: dict[str, Bad] = {
     "pitr-duplicate": bad(
         "pitr_tables",
         ["cabal-counter", "cabal-counter"],
-        "each table is listed once",
+        "each is listed once",
         "keep one of each of these: cabal-counter",
     ),
     "pitr-duplicate-as-text": bad(
-        "pitr_tables", "abc,def,abc", "each table is listed once", "one of each of these: abc"
+        "pitr_tables", "abc,def,abc", "each is listed once", "one of each of these: abc"
     ),
     "pitr-an-empty-name": bad("pitr_tables", "abc,,def", *TABLE_RULE),
     "pitr-holds-the-addresses": bad(
@@ -136,6 +140,32 @@ BAD: dict[str, Bad] = {
         "cabal-addresses is in the plan",
         "remove cabal-addresses from the list",
     ),
+    # alerts
+    "alerts-yes": bad("alerts", "yes", *FLAG_RULE),
+    "alerts-a-number": bad("alert_on_tampering", 1, *FLAG_RULE),
+    "emails-a-number": bad("alert_emails", 5, "a list of e-mail addresses", "a JSON list"),
+    "emails-no-at": bad("alert_emails", ["operator"], *EMAIL_RULE),
+    "emails-no-domain": bad("alert_emails", "operator@localhost", *EMAIL_RULE),
+    "emails-with-a-space": bad("alert_emails", "the operator@example.com", *EMAIL_RULE),
+    "emails-duplicate": bad(
+        "alert_emails", "a@example.com,a@example.com", "listed once", "keep one of each"
+    ),
+    "urls-plain-http": bad("alert_urls", "http://example.com/", *URL_RULE),
+    "urls-with-a-password": bad("alert_urls", ["https://me:secret@example.com/"], *URL_RULE),
+    "urls-with-a-fragment": bad("alert_urls", ["https://example.com/#here"], *URL_RULE),
+    "heartbeat-the-url-itself": bad(
+        "heartbeat_parameter",
+        "https://example.com/ping",
+        "the URL is a secret",
+        "store the URL as a SecureString",
+    ),
+    # restore testing
+    "schedule-a-rate": bad("restore_testing_schedule", "rate(30 days)", *CRON_RULE),
+    "schedule-five-fields": bad("restore_testing_schedule", "cron(0 6 1 * ?)", *CRON_RULE),
+    "schedule-without-cron": bad("restore_testing_schedule", "0 6 1 * ? *", *CRON_RULE),
+    "tolerance-over-all": bad("restore_testing_tolerance_percent", 101, *PERCENT_RULE),
+    "tolerance-negative": bad("restore_testing_tolerance_percent", "-1", *PERCENT_RULE),
+    "tolerance-a-fraction": bad("restore_testing_tolerance_percent", 0.1, *PERCENT_RULE),
     # mailstore
     "mailstore-missing": missing(
         "mailstore_file_system_id",

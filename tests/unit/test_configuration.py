@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cabal_backup.configuration import ConfigurationError, Problem, read_environments
-from cabal_backup.environment import Environment, Lifecycle, Lock
+from cabal_backup.environment import Alerts, Environment, Lifecycle, Lock, RestoreTesting
 from tests.builders import ACCOUNT, OTHER_ACCOUNT, a_context, an_environment, settings
 from tests.unit.bad_configurations import BAD, COLD_STORAGE, LOCK, Bad
 
@@ -39,6 +39,12 @@ def test_an_environment_is_read_whole() -> None:
             dr_delete_after_days=200,
             lock_min_days=50,
             lock_max_days=250,
+            alert_emails=["operator@example.com"],
+            alert_on_silence=False,
+            heartbeat_parameter="/cabal-backup/heartbeat",
+            dashboard=False,
+            restore_testing_schedule="cron(0 3 ? * SUN *)",
+            restore_testing_tolerance_percent=20,
         )
     )
     assert environment == Environment(
@@ -53,7 +59,24 @@ def test_an_environment_is_read_whole() -> None:
         lifecycle=Lifecycle(cold_after_days=10, delete_after_days=100),
         dr_lifecycle=Lifecycle(cold_after_days=None, delete_after_days=200),
         lock=Lock(min_days=50, max_days=250),
+        alerts=Alerts(
+            emails=("operator@example.com",),
+            urls=(),
+            on_silence=False,
+            on_tampering=True,
+            on_role_changes=False,
+        ),
+        heartbeat_parameter="/cabal-backup/heartbeat",
+        dashboard=False,
+        restore_testing=RestoreTesting(schedule="cron(0 3 ? * SUN *)", tolerance_percent=20),
+        access_policies=True,
     )
+
+
+def test_what_is_off_is_not_there() -> None:
+    environment = an_environment(alerts=False, restore_testing="false")
+    assert environment.alerts is None
+    assert environment.restore_testing is None
 
 
 def test_environments_keep_the_order_they_are_written_in() -> None:

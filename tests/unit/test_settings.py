@@ -25,6 +25,7 @@ def read_one(name: str, value: Any) -> Any:
 
 def flat(environment: Environment) -> dict[str, Any]:
     """An environment's values under the names of their settings."""
+    alerts, testing = environment.alerts, environment.restore_testing
     return {
         "account": environment.account,
         "region": environment.region,
@@ -39,6 +40,18 @@ def flat(environment: Environment) -> dict[str, Any]:
         "dr_delete_after_days": environment.dr_lifecycle.delete_after_days,
         "lock_min_days": environment.lock.min_days,
         "lock_max_days": environment.lock.max_days,
+        "alerts": alerts is not None,
+        "alert_emails": alerts and alerts.emails,
+        "alert_urls": alerts and alerts.urls,
+        "alert_on_silence": alerts and alerts.on_silence,
+        "alert_on_tampering": alerts and alerts.on_tampering,
+        "alert_on_role_changes": alerts and alerts.on_role_changes,
+        "heartbeat_parameter": environment.heartbeat_parameter,
+        "dashboard": environment.dashboard,
+        "restore_testing": testing is not None,
+        "restore_testing_schedule": testing and testing.schedule,
+        "restore_testing_tolerance_percent": testing and testing.tolerance_percent,
+        "access_policies": environment.access_policies,
     }
 
 
@@ -64,6 +77,18 @@ def test_the_defaults_are_what_cabal_promises() -> None:
         "dr_delete_after_days": 365,
         "lock_min_days": 30,
         "lock_max_days": 365,
+        "alerts": True,
+        "alert_emails": (),
+        "alert_urls": (),
+        "alert_on_silence": True,
+        "alert_on_tampering": True,
+        "alert_on_role_changes": False,
+        "heartbeat_parameter": None,
+        "dashboard": True,
+        "restore_testing": True,
+        "restore_testing_schedule": "cron(0 6 1 * ? *)",
+        "restore_testing_tolerance_percent": 10,
+        "access_policies": True,
     }
 
 
@@ -90,6 +115,26 @@ def test_the_defaults_are_what_cabal_promises() -> None:
         ("dr_delete_after_days", 400, "400", 400),
         ("lock_min_days", 7, "7", 7),
         ("lock_max_days", 400, "400", 400),
+        ("alerts", False, "false", False),
+        ("alert_emails", ["a@example.com"], "a@example.com", ("a@example.com",)),
+        ("alert_urls", ["https://x.org/?a=b"], "https://x.org/?a=b", ("https://x.org/?a=b",)),
+        ("alert_urls", [], "", ()),
+        ("alert_on_silence", False, "false", False),
+        ("alert_on_tampering", False, "false", False),
+        ("alert_on_role_changes", True, "true", True),
+        ("heartbeat_parameter", "/cabal/url", "/cabal/url", "/cabal/url"),
+        ("heartbeat_parameter", None, "", None),
+        ("dashboard", False, "false", False),
+        ("restore_testing", False, "false", False),
+        (
+            "restore_testing_schedule",
+            "cron(30 5 ? * SUN *)",
+            "cron(30 5 ? * SUN *)",
+            "cron(30 5 ? * SUN *)",
+        ),
+        ("restore_testing_tolerance_percent", 0, "0", 0),
+        ("restore_testing_tolerance_percent", 100, "100", 100),
+        ("access_policies", False, "false", False),
     ],
 )
 def test_json_and_the_command_line_say_the_same(
