@@ -57,7 +57,7 @@ $(DYNAMODUMP)/ready: tests/tools/dynamodump.txt
 
 ## Checks -------------------------------------------------------------------------------
 
-.PHONY: lint types unit check test checkov
+.PHONY: lint types unit templates check test checkov
 lint: $(READY)
 	ruff check .
 	ruff format --check .
@@ -68,10 +68,16 @@ types: $(READY)
 
 # The local AWS's own unit tests are left to `make test`: they are not about the application.
 unit: $(READY)
-	python -m pytest --quiet --numprocesses 2 --dist loadfile --ignore tests/unit/sandbox \
-		tests/unit tests/synth
+	python -m pytest --quiet --ignore tests/unit/sandbox tests/unit
 
-check: lint types unit ## lint, types, unit and synth tests
+templates: $(READY)
+	python -m pytest --quiet tests/synth
+
+check: $(READY) ## lint, types, unit and synth tests
+	@$(MAKE) --no-print-directory --jobs 2 $(TOGETHER) lint types unit templates
+
+# Lines of one command stay together where make can do that (GNU make 4; macOS has 3.81).
+TOGETHER := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 test: lint types checkov $(AWSCLI)/ready ## everything
 	python -m pytest --quiet --numprocesses 2 --dist loadfile
