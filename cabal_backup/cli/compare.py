@@ -34,7 +34,7 @@ def add_parser(commands: Any) -> None:
     parser.set_defaults(run=run)
 
 
-def run(options: argparse.Namespace, invocation: Invocation) -> int:  # noqa: ARG001
+def run(options: argparse.Namespace, invocation: Invocation) -> int:  # noqa: ARG001 (as every command)
     aws = connect_to(options)
     restored, live = find_pair(aws, options.restored, options.live)
     found = progress.run(compare(Wire(aws), restored, live, Stop()))

@@ -210,7 +210,7 @@ def test_every_region_aws_has_is_accepted(region: str) -> None:
     try:
         an_environment(region=region)
     except ConfigurationError as error:
-        assert [problem.setting for problem in error.problems] == ["prod.dr_region"]  # noqa: PT017
+        assert [problem.setting for problem in error.problems] == ["prod.dr_region"]  # noqa: PT017 (or none at all)
 
 
 def test_a_table_name_may_hold_all_that_dynamodb_allows() -> None:

@@ -28,6 +28,7 @@ import dataclasses
 import errno
 import fcntl
 import hashlib
+import io
 import json
 import os
 import re
@@ -1038,7 +1039,8 @@ class _Chooser:
             elsewhere = found.elsewhere[start : start + batch.size]
             start += batch.size
             if not self._restore_moved and any(elsewhere):
-                here = bytearray(h or bool(e) for h, e in zip(here, elsewhere))  # noqa: B905
+                both = zip(here, elsewhere)  # noqa: B905 (Python 3.9)
+                here = bytearray(h or bool(e) for h, e in both)
             yield from _chosen(batch, here, _MISSING)
 
     @staticmethod
@@ -1078,8 +1080,8 @@ def _chosen(batch: Batch, states: bytearray, state: int) -> Iterator[Batch]:
     if count == batch.size:
         yield batch
     elif count:
-        names = batch.names()
-        yield from _packed(batch.place, (n for n, s in zip(names, states) if s == state))  # noqa: B905
+        named = zip(batch.names(), states)  # noqa: B905 (Python 3.9)
+        yield from _packed(batch.place, (name for name, its in named if its == state))
 
 
 _FLAGS = re.compile(r":2,([A-Za-z]+)")
@@ -1830,8 +1832,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(options: argparse.Namespace) -> int:
     """Run the command whose options these are; the exit code."""
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(AttributeError, ValueError):
-            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         code: int = options.on_the_host(options)
     except Refused as refusal:

@@ -18,8 +18,7 @@ class KeySpool:
     """Keys, each with the fingerprint of the item it was found with."""
 
     def __init__(self) -> None:
-        # It lives as long as the plan that it belongs to.
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the plan it is of)
         self._lock = threading.Lock()
         self._count = 0
 

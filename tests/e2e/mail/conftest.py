@@ -87,7 +87,7 @@ class Postmaster:
 class Interrupting(SandboxClock):
     """Ctrl-C at the first wait."""
 
-    def sleep(self, seconds: float) -> None:  # noqa: ARG002
+    def sleep(self, seconds: float) -> None:  # noqa: ARG002 (as the clock has it)
         raise KeyboardInterrupt
 
 

@@ -81,7 +81,7 @@ def check_the_time_that_is_said(said: str, directory: str) -> None:
     window = re.search(r"between (.{19}) and (.{19}) UTC", said)
     assert window is not None
     first, last = map(datetime.fromisoformat, window.groups())
-    stamp = datetime.strptime(directory[-24:-5], "%Y-%m-%dT%H-%M-%S")  # noqa: DTZ007
+    stamp = datetime.strptime(directory[-24:-5], "%Y-%m-%dT%H-%M-%S")  # noqa: DTZ007 (as said)
     assert first <= stamp <= last
 
 

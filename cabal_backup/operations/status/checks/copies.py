@@ -27,6 +27,9 @@ from cabal_backup.operations.status.state import LOOK_BACK, State
 COPYING_TIME = timedelta(hours=12)
 """How long a new recovery point may wait for its copy before the copy counts as missing."""
 
+STALLED = timedelta(days=3)
+"""A copy job that has been under way for longer than this is no longer waited for."""
+
 SAME_MOMENT = timedelta(minutes=1)
 """A copy keeps the creation date of its source; this much apart is still the same."""
 
@@ -174,7 +177,7 @@ def _jobs_by_source(state: State) -> dict[str, Mapping[str, Any]]:
 def _may_still_come(pair: _Copy, now: datetime) -> bool:
     if pair.job is None:
         return now - pair.source.created < COPYING_TIME
-    return pair.job["State"] in UNDERWAY
+    return pair.job["State"] in UNDERWAY and now - pair.job["CreationDate"] < STALLED
 
 
 def _lag(pair: _Copy) -> timedelta | None:

@@ -120,6 +120,19 @@ def test_a_copy_under_way_is_no_gap(state: str) -> None:
     assert "1 copy under way" in seen.evidence
 
 
+@pytest.mark.parametrize(
+    ("underway", "status"),
+    [(timedelta(days=3) - timedelta(seconds=1), "ok"), (timedelta(days=3), "fail")],
+)
+def test_a_copy_job_that_never_ends_is_waited_for_three_days(
+    underway: timedelta, status: str
+) -> None:
+    source = a_point(NOW - underway)
+    job = a_copy_job(source, State="RUNNING", CreationDate=NOW - underway)
+
+    assert seen_of([source], [], [job]).status == status
+
+
 @pytest.mark.parametrize("state", ["FAILED", "PARTIAL"])
 def test_a_copy_that_failed_is_a_gap_at_once(state: str) -> None:
     source = a_point(NOW - timedelta(hours=1))

@@ -38,7 +38,7 @@ class Vault:
 
     def list_recovery_points_by_backup_vault(
         self,
-        NextToken: str = "0",  # noqa: N803
+        NextToken: str = "0",  # noqa: N803 (AWS's name)
         **_: Any,
     ) -> dict[str, Any]:
         page = int(NextToken)

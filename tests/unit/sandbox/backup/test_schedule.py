@@ -100,7 +100,7 @@ def test_a_clock_stands_still_at_rate_zero_and_moves_only_forward() -> None:
     with pytest.raises(ValueError, match="forward"):
         clock.advance(timedelta(seconds=-1))
     with pytest.raises(ValueError, match="aware"):
-        Clock(datetime(2026, 3, 1))  # noqa: DTZ001
+        Clock(datetime(2026, 3, 1))  # noqa: DTZ001 (that is the fault)
 
 
 def test_a_clock_ticks_at_its_rate() -> None:
