@@ -14,7 +14,11 @@ from cabal_backup.infrastructure.stage import BackupStage
 
 
 def main() -> int:
-    app = App()
+    return build(App())
+
+
+def build(app: App) -> int:
+    """Put the environments of the app's context into it, check and synthesize; the exit code."""
     try:
         environments = read_environments(app.node.get_all_context())
     except ConfigurationError as error:

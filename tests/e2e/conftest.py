@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from tests.e2e.assembly import synthesize_here
 from tests.e2e.exercise import exercise_restores
 from tests.e2e.operator import Operator
 from tests.sandbox import cabal
@@ -49,7 +50,9 @@ def sandbox(running_sandbox: Sandbox, pristine: str) -> Sandbox:
 def first_deployment(running_sandbox: Sandbox, pristine: str) -> tuple[Deployment, str]:
     """The application deployed for a believable Cabal, and the checkpoint right after."""
     running_sandbox.rollback(pristine)
-    deployment = Deployment(running_sandbox, cabal.fill(running_sandbox))
+    deployment = Deployment(
+        running_sandbox, cabal.fill(running_sandbox), synthesize=synthesize_here
+    )
     deployment.bootstrap()
     deployment.deploy()
     return deployment, running_sandbox.checkpoint()

@@ -150,6 +150,8 @@ class Sandbox:
             "AWS_PAGER": "",
             "CDK_DEFAULT_ACCOUNT": account,
             "CDK_DEFAULT_REGION": region,
+            # CDK's built-in rules take seconds to load for each command; tests/synth runs them.
+            "CDK_VALIDATION": "false",
             "CDK_DISABLE_CLI_TELEMETRY": "true",
             "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1",
             "JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION": "1",

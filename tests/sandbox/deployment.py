@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +36,8 @@ class Deployment:
     sandbox: Sandbox
     cabal: Cabal
     environment: str = "development"
+    synthesize: Callable[[Mapping[str, str]], Path] | None = None
+    """From context to a cloud assembly, in place of a process that runs app.py for each command."""
     whole: bool = False
     """With the defaults of every setting: alerts, dashboard, restore testing, policies."""
 
@@ -51,9 +53,12 @@ class Deployment:
 
     def context_arguments(self, **settings: object) -> list[str]:
         """As `-c` arguments, for `cdk` and `cabal-backup` alike; `settings` come on top."""
-        more = {f"{self.environment}.{name}": value for name, value in settings.items()}
-        pairs = {**self.context, **more}
-        return [part for key, value in pairs.items() for part in ("-c", f"{key}={value}")]
+        pairs = self._with(settings).items()
+        return [part for key, value in pairs for part in ("-c", f"{key}={value}")]
+
+    def _with(self, settings: Mapping[str, object]) -> dict[str, str]:
+        more = {f"{self.environment}.{name}": str(value) for name, value in settings.items()}
+        return {**self.context, **more}
 
     def bootstrap(self) -> None:
         """Prepare both regions for deployments, as every account is once."""
@@ -79,6 +84,10 @@ class Deployment:
 
     def cdk(self, command: str, *arguments: str, **settings: object) -> str:
         """Any command of the CLI on the application; DeploymentFailed when it fails."""
+        if self.synthesize is not None:
+            context = {"environment": self.environment, **self._with(settings)}
+            assembly = self.synthesize(context)
+            return self._run([command, *arguments, "--app", str(assembly)], cwd=PROJECT)
         with tempfile.TemporaryDirectory(prefix="cabal-cdk-out-") as output:
             return self._run(
                 [

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tests.e2e.assembly import synthesize_here
 from tests.sandbox.cabal import Cabal
 from tests.sandbox.client import Sandbox
 from tests.sandbox.deployment import Deployment
@@ -38,7 +39,7 @@ def build_anew(deployment: Deployment) -> Deployment:
         file_system_arn=made["FileSystemArn"],
         file_system_root=sandbox.efs_directory(made["FileSystemId"]),
     )
-    return Deployment(sandbox, cabal)
+    return Deployment(sandbox, cabal, synthesize=synthesize_here)
 
 
 def mail(root: Path) -> dict[str, bytes | str]:
