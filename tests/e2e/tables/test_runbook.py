@@ -17,12 +17,13 @@ from tests.sandbox.deployment import PROJECT, aws_cli
 RUNBOOK = PROJECT / "docs" / "runbooks" / "restore-tables.md"
 BLOCK = re.compile(r"^```sh\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
 
-# Waiting lets the sandbox's time pass; a failing command ends it.
+# Waiting lets the sandbox's time pass, and more of it than was asked for: each look starts
+# the aws command anew. A failing command ends it.
 PREAMBLE = """
 set -eu -o pipefail
 sleep() { "$PYTHON" -c '
 import json, os, sys, urllib.request
-body = json.dumps({"seconds": float(sys.argv[1])}).encode()
+body = json.dumps({"seconds": 20 * float(sys.argv[1])}).encode()
 urllib.request.urlopen(os.environ["AWS_ENDPOINT_URL"] + "/_sandbox/advance", body)
 ' "$1"; }
 """
