@@ -15,6 +15,8 @@ https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 
 from __future__ import annotations
 
+import contextlib
+import json
 import logging
 import os
 import shlex
@@ -443,7 +445,10 @@ def members(value: Event, name: str) -> Mapping[str, Any]:
 
 
 def flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """Every value of a nested object, with the path to it."""
+    """Every value of a nested object, with the path to it; also inside JSON in a text."""
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        with contextlib.suppress(ValueError, RecursionError):
+            value = json.loads(value)
     if isinstance(value, Mapping):
         for key, member in value.items():
             yield from flat(member, f"{name}.{key}" if name else clean(key))
