@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aws_cdk import ArnFormat, Duration, Stack
+import jsii
+from aws_cdk import ArnFormat, Aws, Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct, IDependable
@@ -70,6 +71,7 @@ class Alerts(Construct):
 
         self.vault_name = vault_name
         self._handler = _handler(self, environment, topic)
+        self._alarms: lambda_.CfnPermission | None = None
         self._tell_jobs()
 
     def tell(
@@ -97,10 +99,33 @@ class Alerts(Construct):
 
     def tell_alarm(self, alarm: cloudwatch.Alarm) -> None:
         """Tell when the alarm rises and when it is over."""
-        action = actions.LambdaAction(self._handler.function)
+        action = _Call(self._handler.function.function_arn)
         alarm.add_alarm_action(action)
         alarm.add_ok_action(action)
-        alarm.node.add_dependency(self._handler.permissions)
+        alarm.node.add_dependency(self._handler.permissions, self._admit_alarms())
+
+    def _admit_alarms(self) -> IDependable:
+        """Let the alarms of this account and region call the function.
+
+        All at once and before any is there: an alarm may rise as soon as it is made, and a
+        permission that names it, as CDK's own action makes one, comes too late then.
+        """
+        if self._alarms is None:
+            self._alarms = lambda_.CfnPermission(
+                self,
+                "Alarms",
+                action="lambda:InvokeFunction",
+                function_name=self._handler.function.function_arn,
+                principal="lambda.alarms.cloudwatch.amazonaws.com",
+                source_account=Aws.ACCOUNT_ID,
+                source_arn=Stack.of(self).format_arn(
+                    service="cloudwatch",
+                    resource="alarm",
+                    resource_name="*",
+                    arn_format=ArnFormat.COLON_RESOURCE_NAME,
+                ),
+            )
+        return self._alarms
 
     def tell_restore_tests(self) -> None:
         """Tell the restore tests whose result our validation found wrong."""
@@ -162,6 +187,17 @@ class Alerts(Construct):
                 ),
                 description=description,
             )
+
+
+@jsii.implements(cloudwatch.IAlarmAction)
+class _Call:
+    """An alarm action that calls a function which admits all alarms already."""
+
+    def __init__(self, function_arn: str) -> None:
+        self._function_arn = function_arn
+
+    def bind(self, _scope: Construct, _alarm: cloudwatch.IAlarm) -> cloudwatch.AlarmActionConfig:
+        return cloudwatch.AlarmActionConfig(alarm_action_arn=self._function_arn)
 
 
 def _handler(alerts: Alerts, environment: Environment, topic: sns.ITopic) -> HandlerFunction:

@@ -177,6 +177,12 @@ def test_what_the_function_cannot_handle_lands_on_the_topic(stack: Stack) -> Non
     assert properties["DeadLetterConfig"] == {"TargetArn": {"Ref": stack.id_of(TOPIC)}}
 
 
+def test_the_function_is_made_when_its_role_may_publish(stack: Stack) -> None:
+    """Lambda refuses it otherwise."""
+    needed = {stack.json["Resources"][need]["Type"] for need in stack.needs(notify(stack))}
+    assert "AWS::IAM::ManagedPolicy" in needed
+
+
 def test_the_function_knows_names_and_lifecycles(synthesized: Synthesize) -> None:
     stage = synthesized(
         an_environment(

@@ -69,14 +69,25 @@ def test_it_is_told_when_an_alarm_rises_and_when_it_is_over(synthesized: Synthes
         assert alarm.get("ActionsEnabled", True) is True
 
 
-def test_cloudwatch_may_call_the_function_for_each_alarm(synthesized: Synthesize) -> None:
+def test_the_accounts_alarms_may_call_the_function_before_any_is_there(
+    synthesized: Synthesize,
+) -> None:
+    """An alarm can rise as soon as it is made."""
     stack = synthesized(an_environment(**SILENCE)).primary
-    permitted = {
-        each["Properties"]["SourceArn"]["Fn::GetAtt"][0]
-        for each in stack.all("AWS::Lambda::Permission").values()
+    ((name, permission),) = (
+        (name, stack.in_account(each["Properties"]))
+        for name, each in stack.all("AWS::Lambda::Permission").items()
         if each["Properties"]["Principal"] == "lambda.alarms.cloudwatch.amazonaws.com"
+    )
+    assert permission == {
+        "Action": "lambda:InvokeFunction",
+        "FunctionName": {"Fn::GetAtt": [notify(stack), "Arn"]},
+        "Principal": "lambda.alarms.cloudwatch.amazonaws.com",
+        "SourceAccount": "123456789012",
+        "SourceArn": "arn:aws:cloudwatch:us-west-1:123456789012:alarm:*",
     }
-    assert permitted == set(stack.all(ALARM))
+    for alarm in stack.all(ALARM):
+        assert name in stack.needs(alarm)
 
 
 def test_it_is_on_by_default_in_the_primary_region_only(whole: Synthesized) -> None:
