@@ -10,7 +10,7 @@ from tests.synth.synthesis import Json, Stack, Synthesized
 from tests.synth.test_alerts import RULE, notify
 from tests.synth.test_cfn_lint import EXPLAINED, findings
 
-CHANGES = {
+CHANGES: Json = {
     "source": ["aws.iam"],
     "detail-type": ["AWS API Call via CloudTrail"],
     "detail": {

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from cabal_backup.handlers.notify import CALLS
 from tests.builders import CORE, an_environment
 from tests.synth.conftest import Synthesize
 from tests.synth.synthesis import Json, Stack, Synthesized
 from tests.synth.test_alerts import RULE, notify
+from tests.synth.test_role_changes import CHANGES
 
 TAMPERING = {**CORE, "alerts": True, "alert_on_silence": False}
 VAULT_CALLS = [
@@ -29,6 +31,7 @@ PLAN_CALLS = [
     "CreateBackupSelection",
     "DeleteBackupSelection",
 ]
+ROLE_CALLS: list[str] = CHANGES["detail"]["eventName"]
 
 
 def on_calls(stack: Stack) -> dict[str, Json]:
@@ -123,3 +126,7 @@ def test_it_can_be_switched_off(synthesized: Synthesize) -> None:
     stage = synthesized(an_environment(**{**TAMPERING, "alert_on_tampering": False}))
     for stack in stage.stacks:
         assert not on_calls(stack)
+
+
+def test_the_function_has_words_for_every_call_that_leads_to_it() -> None:
+    assert {*VAULT_CALLS, *PLAN_CALLS, "UpdateRegionSettings", *ROLE_CALLS} == CALLS.keys()
