@@ -29,7 +29,11 @@ CHANGES = events.EventPattern(
             "UpdateRole",
             "DeleteRole",
         ],
-        "requestParameters": {"roleName": [names.ROLE]},
+        "$or": [
+            {"requestParameters": {"roleName": [names.ROLE]}},
+            # What IAM refuses may be recorded without its parameters.
+            {"errorMessage": [{"wildcard": f"*role {names.ROLE} *"}]},
+        ],
     },
 )
 """What may take from the role, or give it away. The role's creation is no change."""

@@ -66,6 +66,7 @@ class TamperingRules(Construct):
             calls.append(
                 {"eventName": _PLAN_CALLS, "requestParameters": {"backupPlanId": [plan_id]}}
             )
+        calls.append(_refused([*_VAULT_CALLS, *(_PLAN_CALLS if plan_id is not None else [])]))
         alerts.tell(
             "Tampering",
             backup_calls(calls),
@@ -81,6 +82,20 @@ def backup_calls(alternatives: Sequence[dict[str, Any]]) -> events.EventPattern:
         detail_type=["AWS API Call via CloudTrail"],
         detail={"eventSource": ["backup.amazonaws.com"], "$or": list(alternatives)},
     )
+
+
+def _refused(names: list[str]) -> dict[str, Any]:
+    """Calls that were refused and say no more than that.
+
+    What IAM refuses may be recorded without its parameters. Whose vault it was about is
+    not known then; an attempt too many is told rather than one too few.
+    """
+    absent = [{"exists": False}]
+    return {
+        "eventName": names,
+        "errorCode": [{"exists": True}],
+        "requestParameters": {"backupVaultName": absent, "backupPlanId": absent},
+    }
 
 
 def _opt_in_switched_off() -> list[dict[str, Any]]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
+import pytest
+from aws_cdk import App
+
+from cabal_backup.infrastructure.checks import add_checks
+from cabal_backup.infrastructure.stage import BackupStage
 from tests.builders import CORE, an_environment
 from tests.synth.conftest import Synthesize
-from tests.synth.synthesis import Json, Stack, Synthesized
+from tests.synth.synthesis import FLAGS, Json, Stack, Synthesized
 from tests.synth.test_alerts import RULE, notify
 from tests.synth.test_cfn_lint import EXPLAINED, findings
+from tests.synth.test_checks import PACKS, reports_in
 
 CHANGES: Json = {
     "source": ["aws.iam"],
@@ -26,7 +32,10 @@ CHANGES: Json = {
             "UpdateRole",
             "DeleteRole",
         ],
-        "requestParameters": {"roleName": ["cabal-backup-role"]},
+        "$or": [
+            {"requestParameters": {"roleName": ["cabal-backup-role"]}},
+            {"errorMessage": [{"wildcard": "*role cabal-backup-role *"}]},
+        ],
     },
 }
 
@@ -134,3 +143,17 @@ def test_cfn_lint_finds_nothing(synthesized: Synthesize) -> None:
     assert len(stage.stacks) == 3
     for stack in stage.stacks:
         assert findings(stack, EXPLAINED) == []
+
+
+def test_no_rule_pack_finds_anything(tmp_path: Path) -> None:
+    app = App(outdir=str(tmp_path), context=dict(FLAGS))
+    settings = {**CORE, "alerts": True, "alert_on_role_changes": True}
+    BackupStage(app, environment=an_environment(**settings))
+    add_checks(app)
+
+    app.synth()
+
+    assert len(list((tmp_path / "assembly-prod").glob("*.template.json"))) == 3
+    reports = reports_in(tmp_path)
+    assert reports.keys() >= PACKS
+    assert {report["conclusion"] for report in reports.values()} == {"success"}

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.e2e.alerts.conftest import Notification, Watched, assert_readable
+from tests.e2e.alerts.conftest import (
+    IAM_REGION,
+    REGIONS,
+    Notification,
+    Watched,
+    assert_readable,
+)
 from tests.e2e.status.aws_by_hand import (
     DR,
     FOR_RESTORES,
@@ -172,6 +180,64 @@ def test_what_the_lock_refuses_is_told_in_other_words(watched: Watched) -> None:
     assert "Refused:        InvalidRequestException" in message.body
     assert "Nothing has changed." in message.body
     assert "aws cloudtrail lookup-events --region us-west-1" in message.body
+
+
+def hears(watched: Watched, pattern_holds: str, call: dict[str, Any]) -> bool:
+    """Whether one of the deployed rules, in any region, would hear of a call."""
+    event = {
+        "id": "1",
+        "account": "123456789012",
+        "time": "2026-01-02T00:00:00Z",
+        "region": "us-west-1",
+        "resources": [],
+        "detail-type": "AWS API Call via CloudTrail",
+        "source": "aws." + call["eventSource"].split(".")[0],
+        "detail": call,
+    }
+    heard = False
+    for region in (*REGIONS, IAM_REGION):
+        events = watched.client("events", region)
+        for rule in events.list_rules()["Rules"]:
+            if pattern_holds in rule.get("EventPattern", ""):
+                heard |= events.test_event_pattern(
+                    EventPattern=rule["EventPattern"], Event=json.dumps(event)
+                )["Result"]
+    return heard
+
+
+@pytest.mark.parametrize(
+    ("changes", "heard"),
+    [
+        ({"errorCode": "AccessDenied", "requestParameters": None}, True),
+        ({"errorCode": "AccessDenied", "requestParameters": {"backupVaultName": "other"}}, False),
+        ({"requestParameters": None}, False),
+        ({"errorCode": "AccessDenied", "eventName": "StartBackupJob"}, False),
+    ],
+)
+def test_what_iam_refuses_may_be_recorded_without_its_parameters(
+    watched: Watched, changes: dict[str, Any], heard: bool
+) -> None:
+    """The local AWS records nothing that IAM refuses, so the deployed rule is asked itself."""
+    call = {"eventSource": "backup.amazonaws.com", "eventName": "DeleteRecoveryPoint", **changes}
+
+    assert hears(watched, "DeleteRecoveryPoint", call) is heard
+
+
+@pytest.mark.parametrize(("role", "heard"), [("cabal-backup-role", True), ("another", False)])
+def test_a_refused_change_of_the_role_goes_by_the_words_of_the_refusal(
+    watched: Watched, role: str, heard: bool
+) -> None:
+    call = {
+        "eventSource": "iam.amazonaws.com",
+        "eventName": "DetachRolePolicy",
+        "requestParameters": None,
+        "errorCode": "AccessDenied",
+        "errorMessage": "User: arn:aws:iam::123456789012:user/somebody is not authorized to "
+        f"perform: iam:DetachRolePolicy on resource: role {role} because no identity-based "
+        "policy allows the iam:DetachRolePolicy action",
+    }
+
+    assert hears(watched, "DetachRolePolicy", call) is heard
 
 
 def test_a_vault_that_is_not_empty_is_not_deleted_and_told(watched: Watched) -> None:
