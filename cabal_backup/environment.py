@@ -133,6 +133,35 @@ class Environment:
         """The AWS partition of both regions."""
         return partition_of(self.region)
 
+    @property
+    def iam_events_region(self) -> str:
+        """Where the calls of IAM, which is global, reach EventBridge."""
+        return _IAM_EVENTS[self.partition]
+
+    @property
+    def role_changes_stack(self) -> bool:
+        """Whether watching the role takes a stack of its own, in `iam_events_region`."""
+        return (
+            self.alerts is not None
+            and self.alerts.on_role_changes
+            and self.iam_events_region not in (self.region, self.dr_region)
+        )
+
+
+_IAM_EVENTS = {
+    "aws": "us-east-1",
+    "aws-cn": "cn-north-1",
+    "aws-us-gov": "us-gov-west-1",
+    "aws-iso": "us-iso-east-1",
+    "aws-iso-b": "us-isob-east-1",
+    "aws-iso-e": "eu-isoe-west-1",
+    "aws-iso-f": "us-isof-south-1",
+    "aws-eusc": "eusc-de-east-1",
+}
+"""The region of IAM's control plane, by partition.
+
+https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/global-services.html
+"""
 
 _PARTITIONS = (
     ("cn-", "aws-cn"),

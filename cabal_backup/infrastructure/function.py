@@ -101,6 +101,9 @@ class HandlerFunction(Construct):
             environment=dict(environment) if environment else None,
             dead_letter_topic=dead_letters,
         )
+        if dead_letters:
+            # Lambda refuses a function whose role may not publish its dead letters yet.
+            self.function.node.add_dependency(self.permissions)
         _acknowledge_log_group(log_group)
         _acknowledge_function(self.function)
         if environment:

@@ -11,8 +11,12 @@ from constructs import Construct
 from cabal_backup import names
 from cabal_backup.environment import Environment
 from cabal_backup.infrastructure.advanced_dynamodb import AdvancedDynamoDB
+from cabal_backup.infrastructure.alerts import Alerts
 from cabal_backup.infrastructure.plan import NightlyPlan
 from cabal_backup.infrastructure.role import BackupRole
+from cabal_backup.infrastructure.role_changes import CHANGES, DESCRIPTION
+from cabal_backup.infrastructure.silence import SilenceAlarms
+from cabal_backup.infrastructure.tampering import TamperingRules
 from cabal_backup.infrastructure.vault import LockedVault
 
 
@@ -57,6 +61,24 @@ class PrimaryStack(Stack):
             # A table's recovery point made before the opt-in can never be copied.
             after=[opt_in.resource],
         )
+        if environment.alerts is not None:
+            alerts = Alerts(self, "Alerts", environment=environment, vault_name=names.VAULT)
+            if environment.restore_testing is not None:
+                alerts.tell_restore_tests()
+            if environment.alerts.on_silence:
+                SilenceAlarms(self, "Silence", alerts=alerts)
+            if environment.alerts.on_tampering:
+                TamperingRules(
+                    self,
+                    "Tampering",
+                    alerts=alerts,
+                    plan_id=nightly.plan.backup_plan_id,
+                    after=[vault, nightly],
+                )
+            if environment.alerts.on_role_changes and (
+                environment.iam_events_region != environment.dr_region
+            ):
+                alerts.tell("RoleChanges", CHANGES, description=DESCRIPTION, after=[role])
         for name, value, description in (
             ("VaultName", vault.backup_vault_name, "The vault that holds the nights"),
             ("VaultArn", vault.backup_vault_arn, "Where a copy back from the DR region goes"),

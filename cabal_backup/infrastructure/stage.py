@@ -1,4 +1,4 @@
-"""One environment as a CDK Stage: both stacks, in the order they need each other."""
+"""One environment as a CDK Stage: its stacks, in the order they need each other."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from cabal_backup import names
 from cabal_backup.environment import Environment
 from cabal_backup.infrastructure.dr import DrStack
 from cabal_backup.infrastructure.primary import PrimaryStack
+from cabal_backup.infrastructure.role_changes import RoleChangesStack
 
 
 class BackupStage(Stage):
-    """The two stacks that protect one environment.
+    """The two stacks that protect one environment, and a third where the role is watched.
 
     The primary stack is deployed after the DR stack, because its plan copies into the
-    DR vault from the first night on. Both refuse to be deleted while CloudFormation's
-    termination protection is on, which only the deliberate teardown lifts.
+    DR vault from the first night on. All refuse to be deleted while CloudFormation's
+    termination protection is on, which only the deliberate teardown lifts. The third
+    stack, only with `alert_on_role_changes`, comes last.
     """
 
     def __init__(self, scope: Construct, *, environment: Environment) -> None:
@@ -47,3 +49,17 @@ class BackupStage(Stage):
             termination_protection=True,
         )
         primary.add_stack_dependency(dr)
+        if environment.role_changes_stack:
+            role_changes = RoleChangesStack(
+                self,
+                names.ROLE_CHANGES_STACK,
+                environment=environment,
+                stack_name=names.ROLE_CHANGES_STACK,
+                description=f"Cabal ({environment.name}): changes of the role of its backups",
+                env=CdkEnvironment(
+                    account=environment.account, region=environment.iam_events_region
+                ),
+                termination_protection=True,
+            )
+            # It passes on to a rule of the primary stack.
+            role_changes.add_stack_dependency(primary)

@@ -54,14 +54,21 @@ class SandboxFaults:
         return self.sandbox.control("GET", "faults")
 
     def fail_next(
-        self, kind: str, *, resource_type: str | None = None, message: str, count: int = 1
+        self,
+        kind: str,
+        *,
+        resource_type: str | None = None,
+        message: str,
+        count: int = 1,
+        state: str = "FAILED",
     ) -> None:
-        """Let the next job of this kind (backup, copy, restore) end FAILED."""
+        """Let the next job of this kind (backup, copy, restore) end in this state."""
         failure = {
             "kind": kind,
             "resource_type": resource_type,
             "message": message,
             "count": count,
+            "state": state,
         }
         self.apply(fail_next=[failure])
 
@@ -209,6 +216,11 @@ class Sandbox:
     def rollback(self, checkpoint: str) -> None:
         """Put everything back as it was, time included; faults are off."""
         self.control("POST", f"rollback/{checkpoint}")
+
+    def emails(self) -> Sequence[dict[str, str]]:
+        """The e-mails that SNS has sent: to, subject, body; `token` where one is to confirm."""
+        found: Sequence[dict[str, str]] = self.control("GET", "emails")["emails"]
+        return found
 
     def trail(
         self, event_name: str, *, region: str = PRIMARY_REGION, account: str = ACCOUNT

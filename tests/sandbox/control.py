@@ -5,6 +5,7 @@
 | GET /now | | now |
 | POST /advance | seconds, or to (ISO 8601) | now |
 | GET, POST, DELETE /faults | `Faults.apply`'s keys, and `services`: rules | what is on |
+| GET /emails | | emails that SNS has sent |
 | GET, POST /settings | durations in seconds, switches | the settings |
 | GET /efs/ACCOUNT/REGION/FILE-SYSTEM-ID | | directory |
 | POST /checkpoint | | id |
@@ -67,6 +68,8 @@ class Control:
                 return await asyncio.to_thread(self._faults, method, body)
             case (("GET" | "POST"), ["settings"]):
                 return self._settings(body)
+            case "GET", ["emails"]:
+                return {"emails": self._system.emails.sent}
             case "GET", ["efs", account, region, file_system_id]:
                 root = self._system.world.file_systems.root(Scope(account, region), file_system_id)
                 return {"directory": str(root)}

@@ -60,11 +60,12 @@ class Deployment:
         more = {f"{self.environment}.{name}": str(value) for name, value in settings.items()}
         return {**self.context, **more}
 
-    def bootstrap(self) -> None:
-        """Prepare both regions for deployments, as every account is once."""
+    def bootstrap(self, *more_regions: str) -> None:
+        """Prepare both regions, and more, for deployments, as every account is once."""
         # In a folder without an application: bootstrapping needs none, and synthesizes none.
         with tempfile.TemporaryDirectory() as elsewhere:
-            targets = [f"aws://{ACCOUNT}/{region}" for region in (PRIMARY_REGION, DR_REGION)]
+            regions = (PRIMARY_REGION, DR_REGION, *more_regions)
+            targets = [f"aws://{ACCOUNT}/{region}" for region in regions]
             self._run(["bootstrap", *targets], cwd=Path(elsewhere))
 
     def deploy(self, *arguments: str, **settings: object) -> str:

@@ -22,6 +22,7 @@ from tests.sandbox.ministack import (
 )
 from tests.sandbox.ministack.alarms import Alarms
 from tests.sandbox.ministack.delivery import Delivery
+from tests.sandbox.ministack.emails import Emails
 from tests.sandbox.ministack.endpoint import BackupEndpoint
 from tests.sandbox.ministack.file_systems import MiniStackFileSystems
 from tests.sandbox.ministack.point_in_time import PointInTimeRecovery, TableTimes
@@ -53,6 +54,7 @@ class Checkpoint:
     ministack: MiniStackState
     backup: bytes
     file_systems: str
+    emails: tuple[dict[str, str], ...]
 
 
 class System:
@@ -78,7 +80,8 @@ class System:
             reports=MiniStackReports(self.delivery),
         )
         self.service = BackupService(world=self.world, clock=self.clock, store=data / "backup")
-        self._alarms = Alarms(time)
+        self.emails = Emails()
+        self._alarms = Alarms(time, self.delivery)
         self._service_faults = ServiceFaults()
         self._trees = TreeStore(data / "checkpoints")
         self._checkpoints: dict[str, Checkpoint] = {}
@@ -92,6 +95,7 @@ class System:
         self.world.file_systems.install()
         self.world.reports.install()
         self._alarms.install()
+        self.emails.install()
         trail.install()
         self._service_faults.install()
         strictness.install()
@@ -137,6 +141,7 @@ class System:
             ministack=MiniStackState(),
             backup=self.service.export_state(),
             file_systems=self._trees.capture(root).tree,
+            emails=tuple(self.emails.sent),
         )
         return name
 
@@ -145,6 +150,7 @@ class System:
         checkpoint = self._checkpoints[name]
         self.clear_faults()
         checkpoint.ministack.restore()
+        self.emails.sent[:] = checkpoint.emails
         self.service.import_state(checkpoint.backup)
         root = self.world.file_systems.all_roots()
         root.mkdir(parents=True, exist_ok=True)

@@ -17,10 +17,15 @@ TAGGED = {
     "AWS::IAM::Role": "Tags",
     "AWS::Lambda::Function": "Tags",
     "AWS::Logs::LogGroup": "Tags",
+    "AWS::SNS::Topic": "Tags",
+    "AWS::Events::Rule": "Tags",
+    "AWS::CloudWatch::Alarm": "Tags",
 }
 NOT_TAGGABLE = {
     "AWS::Backup::BackupSelection",
     "AWS::IAM::ManagedPolicy",
+    "AWS::Lambda::Permission",
+    "AWS::SNS::TopicPolicy",
     "Custom::AdvancedDynamoDBBackup",
 }
 

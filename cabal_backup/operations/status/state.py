@@ -20,6 +20,8 @@ from cabal_backup.operations.answers import (
 )
 from cabal_backup.operations.aws import Aws
 from cabal_backup.operations.recovery_points import RecoveryPoint, list_recovery_points
+from cabal_backup.operations.status import watching
+from cabal_backup.operations.status.watching import Watching
 
 LOOK_BACK = timedelta(days=30)
 """How far back jobs and nights are looked at; AWS Backup lists jobs for 30 days."""
@@ -85,6 +87,7 @@ class State:
     restore_jobs: Answer[list[_JSON]]
     tables: Mapping[str, TableState]
     mailstore: Answer[_JSON | None]
+    watching: Watching
     table_arn: str
     mailstore_arn: str
     dr_vault_arn: str
@@ -110,6 +113,7 @@ def look(aws: Aws, now: datetime) -> State:
         "role": lambda: _role(aws.client("iam")),
         "mailstore": lambda: _mailstore(aws),
         **_jobs(aws, now),
+        **watching.questions(aws),
         **_region("primary", aws, environment.region, names.VAULT),
         **_region("dr", aws, environment.dr_region, names.DR_VAULT),
     }
@@ -135,6 +139,7 @@ def look(aws: Aws, now: datetime) -> State:
             for name in tables
         },
         mailstore=answers["mailstore"],
+        watching=watching.read_answers(answers),
         table_arn=aws.arn("dynamodb", f"table/{environment.addresses_table}"),
         mailstore_arn=aws.arn(
             "elasticfilesystem", f"file-system/{environment.mailstore_file_system_id}"

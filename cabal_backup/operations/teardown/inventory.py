@@ -10,6 +10,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
+from cabal_backup.errors import AwsError
 from cabal_backup.operations.answers import pages, unless_missing
 from cabal_backup.operations.aws import Aws, in_words
 from cabal_backup.operations.vault_lock import VaultLock, look_at_lock
@@ -35,7 +36,7 @@ class Inventory:
     account: str
     now: datetime
     stacks: tuple[Stack, ...]
-    """Those that exist, the primary one first: it is deleted first."""
+    """Those that exist, in the order they are deleted in."""
     vaults: tuple[VaultLock, ...]
     """Those that exist."""
     plan_id: str | None
@@ -118,6 +119,7 @@ def take_inventory(aws: Aws, now: datetime) -> Inventory:
     """
     environment = aws.environment
     stacks = (
+        _role_changes_stack(aws),
         find_stack(aws, names.STACK, environment.region),
         find_stack(aws, names.DR_STACK, environment.dr_region),
     )
@@ -164,6 +166,23 @@ def find_stack(aws: Aws, name: str, region: str) -> Stack | None:
         status=seen["StackStatus"],
         protected=bool(seen.get("EnableTerminationProtection")),
     )
+
+
+def _role_changes_stack(aws: Aws) -> Stack | None:
+    """The third stack, also where the settings do not want it any more.
+
+    Without the setting, somebody who may not look into that region has none there.
+    """
+    environment = aws.environment
+    region = environment.iam_events_region
+    if region in (environment.region, environment.dr_region):
+        return None
+    try:
+        return find_stack(aws, names.ROLE_CHANGES_STACK, region)
+    except AwsError:
+        if environment.role_changes_stack:
+            raise
+        return None
 
 
 def _plan_id(aws: Aws) -> str | None:

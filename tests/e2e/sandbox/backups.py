@@ -82,9 +82,11 @@ def back_up(sandbox: Sandbox, resource_arn: str, role_arn: str = ROLE_ARN) -> di
     return job
 
 
-def make_queue(sandbox: Sandbox, name: str, *services: str) -> tuple[str, str]:
+def make_queue(
+    sandbox: Sandbox, name: str, *services: str, region: str = PRIMARY_REGION
+) -> tuple[str, str]:
     """A queue that these services may send to: its URL and ARN."""
-    arn = f"arn:aws:sqs:{PRIMARY_REGION}:{ACCOUNT}:{name}"
+    arn = f"arn:aws:sqs:{region}:{ACCOUNT}:{name}"
     statement = {
         "Effect": "Allow",
         "Principal": {"Service": list(services)},
@@ -92,13 +94,15 @@ def make_queue(sandbox: Sandbox, name: str, *services: str) -> tuple[str, str]:
         "Resource": arn,
     }
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    made = sandbox.client("sqs").create_queue(QueueName=name, Attributes={"Policy": policy})
+    made = sandbox.client("sqs", region).create_queue(QueueName=name, Attributes={"Policy": policy})
     return made["QueueUrl"], arn
 
 
-def received(sandbox: Sandbox, queue_url: str) -> list[dict[str, Any]]:
+def received(
+    sandbox: Sandbox, queue_url: str, region: str = PRIMARY_REGION
+) -> list[dict[str, Any]]:
     """The bodies of all messages in the queue, in the order they arrived."""
-    sqs = sandbox.client("sqs")
+    sqs = sandbox.client("sqs", region)
     bodies: list[dict[str, Any]] = []
     while messages := sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get(
         "Messages"

@@ -102,6 +102,7 @@ def test_a_function_woken_by_an_event_can_call_aws_backup(sandbox: Sandbox) -> N
     }
     events.put_rule(Name="done", EventPattern=json.dumps(pattern))
     events.put_targets(Rule="done", Targets=[{"Id": "function", "Arn": function}])
+    admit(sandbox, "events.amazonaws.com", "arn:aws:events:us-west-1:123456789012:rule/done")
 
     run_a_backup(sandbox)
 
@@ -126,6 +127,17 @@ def make_function(sandbox: Sandbox, source: str) -> str:
         Code={"ZipFile": buffer.getvalue()},
     )
     return str(made["FunctionArn"])
+
+
+def admit(sandbox: Sandbox, service: str, source_arn: str) -> None:
+    """Let a service call the function `listener` for one source."""
+    sandbox.client("lambda").add_permission(
+        FunctionName="listener",
+        StatementId="caller",
+        Action="lambda:InvokeFunction",
+        Principal=service,
+        SourceArn=source_arn,
+    )
 
 
 def test_a_vault_notifies_its_topic(sandbox: Sandbox) -> None:
@@ -176,8 +188,7 @@ def alarm(sandbox: Sandbox, name: str, metric_name: str, **settings: Any) -> Non
         Dimensions=[{"Name": "BackupVaultName", "Value": VAULT}],
         Statistic="Sum",
         EvaluationPeriods=1,
-        AlarmActions=[TOPIC],
-        **settings,
+        **{"AlarmActions": [TOPIC], **settings},
     )
 
 

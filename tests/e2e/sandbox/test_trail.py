@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.e2e.sandbox.backups import VAULT, make_queue, make_vault, received
+from tests.e2e.sandbox.backups import VAULT, make_queue, make_role, make_vault, received
 from tests.sandbox.client import Sandbox
 
 
@@ -117,7 +117,7 @@ def test_calls_of_other_services_have_their_names_too(sandbox: Sandbox) -> None:
     sandbox.client("iam").list_roles()
     sandbox.client("efs").create_file_system(CreationToken="one")
 
-    assert len(sandbox.trail("ListRoles")) == 1
+    assert len(sandbox.trail("ListRoles", region="us-east-1")) == 1
     assert len(sandbox.trail("CreateFileSystem")) == 1
 
 
@@ -139,11 +139,32 @@ def test_eventbridge_hears_of_calls_only_where_a_trail_logs_them(sandbox: Sandbo
     assert event["detail"]["requestParameters"]["backupVaultName"] == "heard"
 
 
-def listen_to_api_calls(sandbox: Sandbox) -> str:
+@pytest.mark.parametrize("everywhere", [True, False])
+def test_calls_of_iam_are_heard_in_one_region_and_with_a_trail_that_reaches_it(
+    sandbox: Sandbox, everywhere: bool
+) -> None:
+    url, arn = make_queue(sandbox, "calls", "events.amazonaws.com", region="us-east-1")
+    heard_nowhere_else = listen_to_api_calls(sandbox, "aws.iam")
+    events = sandbox.client("events", "us-east-1")
+    events.put_rule(Name="calls", EventPattern=json.dumps({"source": ["aws.iam"]}))
+    events.put_targets(Rule="calls", Targets=[{"Id": "queue", "Arn": arn}])
+    cloudtrail = sandbox.client("cloudtrail")
+    cloudtrail.create_trail(Name="a-trail", S3BucketName="a-bucket", IsMultiRegionTrail=everywhere)
+    cloudtrail.start_logging(Name="a-trail")
+
+    make_role(sandbox)
+    sandbox.checkpoint()
+
+    names = [event["detail"]["eventName"] for event in received(sandbox, url, "us-east-1")]
+    assert ("CreateRole" in names) is everywhere
+    assert received(sandbox, heard_nowhere_else) == []
+
+
+def listen_to_api_calls(sandbox: Sandbox, source: str = "aws.backup") -> str:
     url, arn = make_queue(sandbox, "calls", "events.amazonaws.com")
     events = sandbox.client("events")
     pattern: dict[str, Any] = {
-        "source": ["aws.backup"],
+        "source": [source],
         "detail-type": ["AWS API Call via CloudTrail"],
     }
     events.put_rule(Name="calls", EventPattern=json.dumps(pattern))

@@ -28,8 +28,9 @@ STATUS_CALLS: Mapping[tuple[str, str], int] = {
     # One for each of the five tables.
     ("us-west-1", "DescribeTable"): 5,
     ("us-west-1", "DescribeContinuousBackups"): 5,
-    ("us-west-1", "GetRole"): 1,
-    ("us-west-1", "ListAttachedRolePolicies"): 1,
+    # IAM is global; its calls are recorded there.
+    ("us-east-1", "GetRole"): 1,
+    ("us-east-1", "ListAttachedRolePolicies"): 1,
     ("us-west-2", "ListBackupVaults"): 1,
     ("us-west-2", "ListRecoveryPointsByBackupVault"): 1,
     ("us-west-2", "DescribeRegionSettings"): 1,

@@ -13,15 +13,23 @@ from tests.sandbox.backup.world import Scope
 JobKind = Literal["backup", "copy", "restore"]
 KINDS: tuple[JobKind, ...] = ("backup", "copy", "restore")
 
+ENDS: Mapping[JobKind, tuple[str, ...]] = {
+    "backup": ("FAILED", "ABORTED", "EXPIRED", "PARTIAL"),
+    "copy": ("FAILED", "PARTIAL"),
+    "restore": ("FAILED", "ABORTED"),
+}
+"""How a job can end badly, by the API's model. PARTIAL leaves a PARTIAL recovery point."""
+
 
 @dataclass
 class Failure:
-    """The next `count` jobs of this kind (and type) end FAILED with this message."""
+    """The next `count` jobs of this kind (and type) end in this state with this message."""
 
     kind: JobKind
     resource_type: str | None
     message: str
     count: int
+    state: str = "FAILED"
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,8 @@ class Faults:
     Also configurable as JSON: `apply` takes what `describe` gives, key by key::
 
         {"clear": true,
-         "fail_next": [{"kind": "copy", "resource_type": "EFS", "message": "…", "count": 1}],
+         "fail_next": [{"kind": "copy", "resource_type": "EFS", "message": "…", "count": 1,
+                        "state": "FAILED"}],
          "throttle": {"fraction": 0.33, "seed": 7, "operations": ["ListCopyJobs"]},
          "deny": [{"operation": "StartCopyJob", "principal": null, "message": null}],
          "lost_regions": ["us-west-1"],
@@ -69,8 +78,12 @@ class Faults:
         resource_type: str | None = None,
         message: str = "Internal failure",
         count: int = 1,
+        state: str = "FAILED",
     ) -> None:
-        self._failures.append(Failure(_kind(kind), resource_type, message, count))
+        """ValueError for a state in which a job of this kind cannot end."""
+        if state not in ENDS[_kind(kind)]:
+            raise ValueError(f"a {kind} job ends {', '.join(ENDS[kind])}, not {state!r}")
+        self._failures.append(Failure(kind, resource_type, message, count, state))
 
     def throttle(
         self, fraction: float, seed: int = 0, operations: Collection[str] | None = None
@@ -151,14 +164,14 @@ class Faults:
     def is_held(self, kind: str) -> bool:
         return kind in self._held
 
-    def take_failure(self, kind: str, resource_type: str) -> str | None:
-        """The message a job must fail with, used up; None when it may succeed."""
+    def take_failure(self, kind: str, resource_type: str) -> Failure | None:
+        """How a job must end badly, used up; None when it may succeed."""
         for failure in self._failures:
             if failure.kind == kind and failure.resource_type in (None, resource_type):
                 failure.count -= 1
                 if failure.count < 1:
                     self._failures.remove(failure)
-                return failure.message
+                return failure
         return None
 
     def check_region(self, scope: Scope) -> None:

@@ -5,12 +5,14 @@ metric, and leaves it alone when there is none: "nothing succeeded last night" w
 never fire. This follows the CloudWatch User Guide ("Using Amazon CloudWatch alarms",
 "Configuring how CloudWatch alarms treat missing data") for alarms on one metric, with
 one simplification: exactly `EvaluationPeriods` periods are looked at, ending now,
-where CloudWatch may look a little further back. Metric math is not evaluated.
+where CloudWatch may look a little further back. Metric math is not evaluated. Actions
+reach SNS topics and Lambda functions ("Invoke a Lambda function from an alarm").
 """
 
 from __future__ import annotations
 
 import bisect
+import contextvars
 import itertools
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +20,8 @@ from datetime import datetime
 from typing import Any
 
 from tests.sandbox.backup.world import Scope
-from tests.sandbox.ministack import internals
+from tests.sandbox.ministack import functions, internals
+from tests.sandbox.ministack.delivery import Delivery
 from tests.sandbox.ministack.sandbox_time import SandboxTime, utc
 from tests.sandbox.ministack.scope import acting_in, current
 from tests.sandbox.ministack.topics import admits
@@ -40,14 +43,23 @@ _STATISTICS: Mapping[str, Callable[[Sequence[float]], float]] = {
     "SampleCount": lambda values: float(len(values)),
 }
 
+ALARM_SERVICE = "lambda.alarms.cloudwatch.amazonaws.com"
+
+_ACTIONS = {
+    "ALARM": "AlarmActions",
+    "OK": "OKActions",
+    "INSUFFICIENT_DATA": "InsufficientDataActions",
+}
+
 Alarm = dict[str, Any]
 
 
 class Alarms:
     """Evaluates whatever alarms MiniStack holds, in every account and region."""
 
-    def __init__(self, time: SandboxTime) -> None:
+    def __init__(self, time: SandboxTime, delivery: Delivery) -> None:
         self._time = time
+        self._delivery = delivery
 
     def install(self) -> None:
         """Evaluate in MiniStack's places, and ask the topic's policy before publishing."""
@@ -56,6 +68,7 @@ class Alarms:
 
         def dispatch_where_admitted(alarm: Alarm, old: str, new: str, reason: str) -> None:
             dispatch(_with_admitted_actions(alarm), old, new, reason)
+            self._call_functions(alarm, old, new, reason)
 
         cloudwatch._dispatch_alarm_actions = dispatch_where_admitted
         cloudwatch._evaluate_alarm = lambda alarm: self._evaluate(alarm, utc(self._time.time()))
@@ -95,6 +108,61 @@ class Alarms:
             cloudwatch._record_history(alarm["AlarmName"], old, state, reason)
             cloudwatch._dispatch_alarm_actions(alarm, old, state, reason)
             cloudwatch._evaluate_parent_alarms(alarm)
+
+    def _call_functions(self, alarm: Alarm, old: str, new: str, reason: str) -> None:
+        """The Lambda functions among the actions for the new state, asynchronously."""
+        if not alarm.get("ActionsEnabled", True):
+            return
+        event = _alarm_event(alarm, old, new, reason, utc(self._time.time()))
+        for action in alarm.get(_ACTIONS[new]) or []:
+            if ":lambda:" in action:
+                context = contextvars.copy_context()
+                self._delivery.run_function(
+                    lambda context=context, action=action: context.run(  # type: ignore[misc]
+                        functions.invoke,
+                        action,
+                        event,
+                        service=ALARM_SERVICE,
+                        source_arn=alarm["AlarmArn"],
+                    )
+                )
+
+
+def _alarm_event(alarm: Alarm, old: str, new: str, reason: str, moment: datetime) -> dict[str, Any]:
+    """What CloudWatch hands a Lambda function."""
+    at = moment.strftime("%Y-%m-%dT%H:%M:%S.000+0000")
+    dimensions = {each["Name"]: each["Value"] for each in alarm.get("Dimensions") or []}
+    metric = {
+        "namespace": alarm["Namespace"],
+        "name": alarm["MetricName"],
+        "dimensions": dimensions,
+    }
+    return {
+        "source": "aws.cloudwatch",
+        "alarmArn": alarm["AlarmArn"],
+        "accountId": current().account,
+        "time": at,
+        "region": current().region,
+        "alarmData": {
+            "alarmName": alarm["AlarmName"],
+            "state": {"value": new, "reason": reason, "timestamp": at},
+            "previousState": {"value": old},
+            "configuration": {
+                "description": alarm.get("AlarmDescription", ""),
+                "metrics": [
+                    {
+                        "id": "m1",
+                        "metricStat": {
+                            "metric": metric,
+                            "period": int(alarm["Period"]),
+                            "stat": alarm["Statistic"],
+                        },
+                        "returnData": True,
+                    }
+                ],
+            },
+        },
+    }
 
 
 def _periods(alarm: Alarm, now: float) -> list[float | None]:

@@ -1,25 +1,88 @@
-"""Lambda functions, invoked from inside."""
+"""Lambda functions, invoked by other services: asynchronously, with retries and dead letters.
+
+Lambda Developer Guide: "Invoking a Lambda function asynchronously", "Adding a
+dead-letter queue", "Viewing resource-based IAM policies".
+"""
 
 from __future__ import annotations
 
+import json
 import logging
+import uuid
 from typing import Any
 
 from tests.sandbox.ministack import internals
+from tests.sandbox.ministack.roles import MiniStackRoles
+from tests.sandbox.ministack.scope import current
+from tests.sandbox.ministack.topics import publish
+
+ATTEMPTS = 3
+"""One and two retries, as Lambda does by default; here without the minutes between."""
 
 _log = logging.getLogger("sandbox.functions")
 
 
-def invoke(function_arn: str, event: dict[str, Any]) -> None:
-    """Run the function with `event` and wait for it; its failure is only logged."""
-    service = internals.lambda_service
-    record, configuration, name = service._get_func_record_for_ref(function_arn)
+def invoke(function_arn: str, event: dict[str, Any], *, service: str, source_arn: str) -> None:
+    """Run the function with `event` and wait for it, where its policy admits the service.
+
+    What it fails on three times goes to its dead-letter topic, if it has one.
+    """
+    record, configuration, name = internals.lambda_service._get_func_record_for_ref(function_arn)
     if not record or not configuration:
         _log.warning("The Lambda function %s does not exist", name)
         return
-    service._execute_function_with_config_scope(
-        service._execution_record_for_config(record, configuration), event
+    if not _admits(record, function_arn, service, source_arn):
+        _log.warning("The policy of %s does not let %s call it for %s", name, service, source_arn)
+        return
+    execution = internals.lambda_service._execution_record_for_config(record, configuration)
+    for _ in range(ATTEMPTS):
+        result = internals.lambda_service._execute_function_with_config_scope(execution, event)
+        if not result.get("error"):
+            return
+        _log.warning("%s failed: %s", name, str(result.get("body"))[:1000])
+    _bury(configuration, event, result)
+
+
+def _admits(record: dict[str, Any], function_arn: str, service: str, source_arn: str) -> bool:
+    """Whether the function's policy lets the service call it on behalf of this source."""
+    scope = current()
+    context = internals.iam_evaluator.EvalContext(
+        principal_arn="*",
+        principal_type="Service",
+        principal_account="",
+        action="lambda:InvokeFunction",
+        resource_arn=function_arn,
+        region=scope.region,
+        service_context={"aws:sourcearn": source_arn, "aws:sourceaccount": scope.account},
     )
+    decision = internals.iam_evaluator.evaluate_resource_policy(
+        json.dumps(record["policy"]), context, service=service
+    ).decision
+    return bool(decision == "Allow")
+
+
+def _bury(configuration: dict[str, Any], event: dict[str, Any], result: dict[str, Any]) -> None:
+    """The event as it is, with what went wrong in the attributes; the function's role sends it."""
+    target = (configuration.get("DeadLetterConfig") or {}).get("TargetArn")
+    if not target:
+        return
+    scope = current()
+    role = str(configuration["Role"])
+    if reason := MiniStackRoles().denial(scope, role, "sns:Publish", target):
+        _log.warning("The event is lost: %s", reason)
+        return
+    attributes = {
+        "RequestID": {"DataType": "String", "StringValue": str(uuid.uuid4())},
+        "ErrorCode": {"DataType": "Number", "StringValue": "200"},
+        "ErrorMessage": {"DataType": "String", "StringValue": _error_message(result)},
+    }
+    publish(target, "", json.dumps(event), attributes)
+
+
+def _error_message(result: dict[str, Any]) -> str:
+    body = result.get("body")
+    message = body.get("errorMessage") if isinstance(body, dict) else body
+    return (str(message) or "unknown")[:1024]
 
 
 def stop_all() -> None:

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import contextvars
 import json
+import logging
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 
 from tests.sandbox.backup.world import Scope
 from tests.sandbox.ministack import functions, internals
 from tests.sandbox.ministack.delivery import Delivery
-from tests.sandbox.ministack.scope import acting_in
+from tests.sandbox.ministack.roles import MiniStackRoles
+from tests.sandbox.ministack.scope import acting_in, current
 from tests.sandbox.ministack.topics import admits, publish
+
+_log = logging.getLogger("sandbox.reports")
+
+_rule_arn: ContextVar[str] = ContextVar("rule_arn", default="")
+"""The rule whose target is being reached."""
 
 METRIC_NAMESPACE = "AWS/Backup"
 METRIC_RETENTION_SECONDS = 455 * 86_400
@@ -30,6 +38,21 @@ class MiniStackReports:
         internals.cloudwatch.TWO_WEEKS_SECONDS = METRIC_RETENTION_SECONDS
         internals.eventbridge._dispatch_to_sns = self._event_to_topic
         internals.eventbridge._dispatch_to_lambda = self._event_to_function
+        invoke_target = internals.eventbridge._invoke_target
+
+        def invoke_target_of_rule(
+            target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], view: Any = None
+        ) -> None:
+            token = _rule_arn.set(rule["Arn"])
+            try:
+                if _is_bus_elsewhere(target["Arn"]):
+                    self._event_to_bus(target, event)
+                else:
+                    invoke_target(target, event, rule, view)
+            finally:
+                _rule_arn.reset(token)
+
+        internals.eventbridge._invoke_target = invoke_target_of_rule
 
     def event(
         self,
@@ -102,9 +125,31 @@ class MiniStackReports:
     def _event_to_function(self, function_arn: str, payload: str) -> None:
         """EventBridge to Lambda, asynchronously, as AWS does it."""
         context = contextvars.copy_context()
+        source_arn = _rule_arn.get()
         self._delivery.run_function(
-            lambda: context.run(functions.invoke, function_arn, json.loads(payload))
+            lambda: context.run(
+                functions.invoke,
+                function_arn,
+                json.loads(payload),
+                service="events.amazonaws.com",
+                source_arn=source_arn,
+            )
         )
+
+    def _event_to_bus(self, target: dict[str, Any], event: dict[str, Any]) -> None:
+        """EventBridge to a bus of another region, as the target's role.
+
+        EventBridge User Guide, "Sending and receiving Amazon EventBridge events between
+        AWS Regions". The event keeps the region it comes from.
+        """
+        bus_arn, role_arn, here = target["Arn"], target.get("RoleArn", ""), current()
+        roles = MiniStackRoles()
+        denial = roles.denial(here, role_arn, "events:PutEvents", bus_arn)
+        if denial or not roles.assumable(here, role_arn, "events.amazonaws.com"):
+            _log.warning("%s is not reached as %r: %s", bus_arn, role_arn, denial)
+            return
+        passed_on = {**event, "EventBusName": bus_arn.rpartition("/")[2]}
+        _in(_scope_of(bus_arn), internals.eventbridge._dispatch_event, passed_on)
 
 
 def _in(scope: Scope, work: Callable[..., Any], *arguments: Any) -> None:
@@ -115,6 +160,14 @@ def _in(scope: Scope, work: Callable[..., Any], *arguments: Any) -> None:
 def _scope_of(arn: str) -> Scope:
     _, _, _, region, account, _ = arn.split(":", 5)
     return Scope(account=account, region=region)
+
+
+def _is_bus_elsewhere(arn: str) -> bool:
+    """Whether a target is an event bus of the same account in another region."""
+    if ":event-bus/" not in arn:
+        return False
+    scope = _scope_of(arn)
+    return scope.account == current().account and scope.region != current().region
 
 
 def _rules_listen(scope: Scope) -> bool:

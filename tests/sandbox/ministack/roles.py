@@ -29,6 +29,25 @@ class MiniStackRoles:
         with acting_in(scope):
             return self._distrust(scope, role)
 
+    def denial(self, scope: Scope, role_arn: str, action: str, resource: str) -> str | None:
+        """Why whoever acts as the role may not do `action`; None when it may.
+
+        For a service that has assumed it already, or is about to: see `assumable`.
+        """
+        role = _role(scope, role_arn)
+        if role is None:
+            return _not_found(role_arn)
+        with acting_in(scope):
+            return self._denial(scope, role, action, resource)
+
+    def assumable(self, scope: Scope, role_arn: str, service: str) -> bool:
+        """Whether the role is there and its trust policy admits the service."""
+        role = _role(scope, role_arn)
+        if role is None:
+            return False
+        with acting_in(scope):
+            return self._assumable(scope, role, service)
+
     def _distrust(self, scope: Scope, role: dict[str, Any]) -> str | None:
         if self._assumable(scope, role):
             return None
@@ -37,14 +56,14 @@ class MiniStackRoles:
             f"allow {SERVICE} to call sts:AssumeRole."
         )
 
-    def _assumable(self, scope: Scope, role: dict[str, Any]) -> bool:
-        """Whether the trust policy admits AWS Backup for this account.
+    def _assumable(self, scope: Scope, role: dict[str, Any], service: str = SERVICE) -> bool:
+        """Whether the trust policy admits the service for this account.
 
         `aws:SourceAccount` is known to the service. `aws:SourceArn` is not given (what
         AWS Backup sends there is unconfirmed), so a condition on it does not hold.
         """
         context = internals.iam_evaluator.EvalContext(
-            principal_arn=SERVICE,
+            principal_arn=service,
             principal_type="Service",
             principal_account="",
             action="sts:AssumeRole",
@@ -53,7 +72,7 @@ class MiniStackRoles:
             service_context={"aws:sourceaccount": scope.account},
         )
         decision = internals.iam_evaluator.evaluate_resource_policy(
-            _with_resources(role["AssumeRolePolicyDocument"]), context, service=SERVICE
+            _with_resources(role["AssumeRolePolicyDocument"]), context, service=service
         ).decision
         return bool(decision == "Allow")
 

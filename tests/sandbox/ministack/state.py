@@ -44,12 +44,14 @@ class MiniStackState:
 
     def restore(self) -> None:
         """Put everything back; what was not loaded then is emptied."""
+        # A function made since then may have the name of another one tomorrow.
+        changed = functions.fingerprint() != self._functions
         content = _Unpickler(io.BytesIO(self._image), self._kept).load()
         for name, store in _stores():
             target = _content(store)
             target.clear()
             target.update(content.get(name, ()))
-        if functions.fingerprint() != self._functions:
+        if changed:
             functions.stop_all()
 
     @property

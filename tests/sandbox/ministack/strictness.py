@@ -3,7 +3,7 @@
 It takes over a resource that already exists under the name in a template, and deletes
 it again when the stack is rolled back. On AWS the creation fails: a deployment beside
 an existing Cabal has to import what is there. It also forgets a role's permissions
-boundary.
+boundary and a function's dead letters.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.sandbox.ministack import internals
+from tests.sandbox.ministack.roles import MiniStackRoles
+from tests.sandbox.ministack.scope import current
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,9 @@ def install() -> None:
     role = internals.provisioners._RESOURCE_HANDLERS["AWS::IAM::Role"]
     role["create"] = _with_boundary(role["create"], properties_at=1)
     role["update"] = _with_boundary(role["update"], properties_at=2)
+    function = internals.provisioners._RESOURCE_HANDLERS["AWS::Lambda::Function"]
+    function["create"] = _with_dead_letters(function["create"], properties_at=1)
+    function["update"] = _with_dead_letters(function["update"], properties_at=2)
 
 
 def _refusing_taken_names(named: Named, create: Callable[..., Any]) -> Callable[..., Any]:
@@ -59,6 +64,29 @@ def _with_boundary(handle: Callable[..., Any], *, properties_at: int) -> Callabl
         return made
 
     return handle_role
+
+
+def _with_dead_letters(handle: Callable[..., Any], *, properties_at: int) -> Callable[..., Any]:
+    """Give the function its dead-letter target, which its role has to be allowed to reach."""
+
+    def handle_function(*arguments: Any, **named: Any) -> Any:
+        properties = arguments[properties_at]
+        dead_letters = properties.get("DeadLetterConfig")
+        if dead_letters and ":sns:" in dead_letters["TargetArn"]:
+            reason = MiniStackRoles().denial(
+                current(), properties["Role"], "sns:Publish", dead_letters["TargetArn"]
+            )
+            if reason:
+                raise RuntimeError(
+                    'Resource handler returned message: "The provided execution role does not '
+                    f'have permissions to call Publish on SNS" ({reason})'
+                )
+        made = handle(*arguments, **named)
+        configuration = internals.lambda_service._functions[made[0]]["config"]
+        configuration["DeadLetterConfig"] = dead_letters or {}
+        return made
+
+    return handle_function
 
 
 def _policy_arn(name: str) -> str:

@@ -24,6 +24,14 @@ _PAGE = 50
 
 _READING = ("Get", "List", "Describe", "Lookup", "Head", "BatchGet", "Search")
 
+_GLOBAL_SERVICES = frozenset({"iam"})
+
+_GLOBAL_REGION = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+"""Where calls of global services are recorded, whichever region they were signed for.
+
+CloudTrail User Guide, "About global service events".
+"""
+
 _DATA_EVENTS = {
     "dynamodb": ("Item", "Query", "Scan", "ExecuteStatement", "ExecuteTransaction"),
     "s3": ("Object", "Upload", "ListBucket", "HeadBucket"),
@@ -90,7 +98,8 @@ class Trail:
                     "CloudTrailEvent": json.dumps(entry),
                 }
             )
-            if not call.read_only and _management_events_are_logged():
+            is_global = call.event_source.partition(".")[0] in _GLOBAL_SERVICES
+            if not call.read_only and _management_events_are_logged(of_global_services=is_global):
                 self._reports.event(
                     call.scope,
                     source=f"aws.{call.event_source.split('.', 1)[0]}",
@@ -150,6 +159,8 @@ class Trail:
         if service == "backup" or any(part in event_name for part in _DATA_EVENTS.get(service, ())):
             return
         scope = Scope(account=internals.responses.get_account_id(), region=region)
+        if service in _GLOBAL_SERVICES:
+            scope = Scope(scope.account, _GLOBAL_REGION[scope.partition])
         self.record(
             Call(
                 scope=scope,
@@ -250,7 +261,7 @@ def _user_name(call: Call) -> str:
     return "root" if call.caller_arn.endswith(":root") else call.caller_arn.rsplit("/", 1)[-1]
 
 
-def _management_events_are_logged() -> bool:
+def _management_events_are_logged(*, of_global_services: bool) -> bool:
     """Whether a trail of the current account logs management events here.
 
     EventBridge hears of API calls only then (EventBridge User Guide,
@@ -260,6 +271,8 @@ def _management_events_are_logged() -> bool:
     account = internals.responses.get_account_id()
     for region, name, trail in cloudtrail._visible_trail_items():
         if not trail.get("IsLogging"):
+            continue
+        if of_global_services and not trail.get("IncludeGlobalServiceEvents", True):
             continue
         selectors = cloudtrail._event_selectors.get_scoped(
             account, region, name, cloudtrail._DEFAULT_EVENT_SELECTORS

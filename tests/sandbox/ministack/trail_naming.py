@@ -33,11 +33,20 @@ _OTHER_RESOURCES = {
 }
 
 
+_MAPS = frozenset(
+    {"ResourceTypeOptInPreference", "ResourceTypeManagementPreference", "Metadata", "Tags"}
+)
+"""Members whose own keys are data, not names of members, and stay as they are."""
+
+
 def lower_camel(value: Any) -> Any:
     """The value with member names beginning in lower case, as CloudTrail writes them."""
     if isinstance(value, Mapping):
         return {
-            (name[:1].lower() + name[1:]): lower_camel(member) for name, member in value.items()
+            (name[:1].lower() + name[1:]): dict(member)
+            if name in _MAPS and isinstance(member, Mapping)
+            else lower_camel(member)
+            for name, member in value.items()
         }
     if isinstance(value, list | tuple):
         return [lower_camel(member) for member in value]

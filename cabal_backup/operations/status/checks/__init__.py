@@ -16,6 +16,7 @@ from cabal_backup.operations.status.checks import (
     role,
     tables,
     vaults,
+    watching,
 )
 from cabal_backup.operations.status.checks.outcome import Outcome
 from cabal_backup.operations.status.findings import Finding, Verdict
@@ -48,6 +49,8 @@ CHECKS: dict[str, Check] = {
     "pitr": tables.pitr,
     "deletion-protection": tables.deletion_protection,
     "restore-exercise": exercise.restore_exercise,
+    "alerts": watching.alerts,
+    "trail": watching.trail,
 }
 
 

@@ -111,11 +111,13 @@ def finish(core: Core, scope: Scope, job_id: str) -> None:
     if core.faults.is_held("backup"):
         core.park(scope, "backup.finish", job_id)
         return
-    if message := core.faults.take_failure("backup", job.resource_type):
-        _end(core, scope, job, "FAILED", message, "FAILED")
-        return
     vault = core.state.region(scope).vaults[job.vault_name]
     point = vault.points[job.recovery_point_arn or ""]
+    if failure := core.faults.take_failure("backup", job.resource_type):
+        if failure.state == "PARTIAL":
+            points.complete(core, scope, point, status="PARTIAL", message=failure.message)
+        _end(core, scope, job, failure.state, failure.message, failure.state)
+        return
     points.complete(core, scope, point)
     _end(core, scope, job, "COMPLETED", None, "SUCCESS")
     for action in job.copy_actions:

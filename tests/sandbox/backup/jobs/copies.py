@@ -89,8 +89,9 @@ def finish(core: Core, scope: Scope, job_id: str) -> None:
     if core.faults.is_held("copy"):
         core.park(scope, "copy.finish", job_id)
         return
-    if message := core.faults.take_failure("copy", job.resource_type):
-        _end(core, scope, job, "FAILED", message, "FAILED")
+    fault = core.faults.take_failure("copy", job.resource_type)
+    if fault and fault.state == "FAILED":
+        _end(core, scope, job, "FAILED", fault.message, "FAILED")
         return
     try:
         source, vault = _check(core, scope, job)
@@ -103,6 +104,10 @@ def finish(core: Core, scope: Scope, job_id: str) -> None:
     points.add(core, to_scope, vault, copy)
     if tags := core.state.region(scope).tags.get(source.arn):
         core.state.region(to_scope).tags[copy.arn] = dict(tags)
+    if fault:
+        points.complete(core, to_scope, copy, status=fault.state, message=fault.message)
+        _end(core, scope, job, fault.state, fault.message, fault.state)
+        return
     points.complete(core, to_scope, copy)
     _end(core, scope, job, "COMPLETED", None, "SUCCESS")
 

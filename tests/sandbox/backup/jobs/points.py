@@ -22,9 +22,16 @@ def add(core: Core, scope: Scope, vault: Vault, point: RecoveryPoint) -> None:
     reports.point_changed(core, scope, point)
 
 
-def complete(core: Core, scope: Scope, point: RecoveryPoint) -> None:
-    """The point is whole: from now on its lifecycle runs."""
-    point.status = "COMPLETED"
+def complete(
+    core: Core,
+    scope: Scope,
+    point: RecoveryPoint,
+    *,
+    status: str = "COMPLETED",
+    message: str | None = None,
+) -> None:
+    """The point is made, whole or PARTIAL: from now on its lifecycle runs."""
+    point.status, point.status_message = status, message
     point.completed = core.now()
     reports.point_changed(core, scope, point)
     plan_lifecycle(core, scope, point)

@@ -75,8 +75,8 @@ def finish(core: Core, scope: Scope, job_id: str) -> None:
     if core.faults.is_held("restore"):
         core.park(scope, "restore.finish", job_id)
         return
-    if message := core.faults.take_failure("restore", job.resource_type):
-        _end(core, scope, job, "FAILED", message)
+    if fault := core.faults.take_failure("restore", job.resource_type):
+        _end(core, scope, job, fault.state, fault.message)
         return
     try:
         point = _check(core, scope, job)

@@ -13,6 +13,7 @@ from cabal_backup.operations.recovery_points import RecoveryPoint
 from cabal_backup.operations.status.checks import CHECKS, run_checks
 from cabal_backup.operations.status.findings import Finding
 from cabal_backup.operations.status.state import Plan, RegionState, Role, State, TableState
+from cabal_backup.operations.status.watching import Trail, Watching
 from tests.builders import ACCOUNT, MAILSTORE, an_environment
 
 NOW = datetime(2026, 3, 31, 14, 0, tzinfo=UTC)
@@ -247,6 +248,30 @@ TABLES = (
 )
 
 
+def a_subscription(**changes: Any) -> JSON:
+    return {
+        "SubscriptionArn": f"arn:aws:sns:us-west-1:{ACCOUNT}:cabal-backup-alerts:1234",
+        "Protocol": "email",
+        "Endpoint": "operator@example.com",
+        **changes,
+    }
+
+
+def a_trail(**changes: Any) -> Trail:
+    trail = Trail(name="audit", is_logging=True, logs_writes=True, logs_global_services=True)
+    return replace(trail, **changes)
+
+
+def a_watch(**changes: Any) -> Watching:
+    """Somebody is subscribed, and a trail logs, in both regions."""
+    regions = ("us-west-1", "us-west-2")
+    watching = Watching(
+        subscriptions={region: Known([a_subscription()]) for region in regions},
+        trails={region: Known([a_trail()]) for region in regions},
+    )
+    return replace(watching, **changes)
+
+
 def a_state(settings: Mapping[str, Any] | None = None, **changes: Any) -> State:
     """A healthy environment at NOW.
 
@@ -276,6 +301,7 @@ def a_state(settings: Mapping[str, Any] | None = None, **changes: Any) -> State:
         ),
         tables=with_tables(),
         mailstore=Known({"FileSystemId": MAILSTORE, "LifeCycleState": "available"}),
+        watching=a_watch(),
         table_arn=TABLE_ARN,
         mailstore_arn=MAILSTORE_ARN,
         dr_vault_arn=DR_VAULT_ARN,

@@ -19,6 +19,7 @@ from tests.unit.operations.status.builders import (
     a_region,
     a_state,
     a_table,
+    a_watch,
     findings,
     not_ok,
 )
@@ -43,6 +44,10 @@ def test_an_environment_that_cannot_be_seen_is_all_unknown() -> None:
         restore_jobs=DENIED,
         mailstore=DENIED,
         tables={name: a_table(table=DENIED, backups=DENIED) for name in TABLES},
+        watching=a_watch(
+            subscriptions={"us-west-1": DENIED, "us-west-2": DENIED},
+            trails={"us-west-1": DENIED, "us-west-2": DENIED},
+        ),
     )
 
     assert not_ok(state) == dict.fromkeys(CHECKS, "unknown")
@@ -59,6 +64,7 @@ def test_an_environment_that_was_never_deployed() -> None:
         backup_jobs=Known([]),
         copy_jobs=Known([]),
         restore_jobs=Known([]),
+        watching=a_watch(subscriptions={"us-west-1": Known(None), "us-west-2": Known(None)}),
     )
 
     assert not_ok(state) == {
@@ -72,6 +78,7 @@ def test_an_environment_that_was_never_deployed() -> None:
         "last-night": "fail",
         "copy-back": "warn",
         "restore-exercise": "warn",
+        "alerts": "warn",
     }
 
 

@@ -64,6 +64,37 @@ def test_copies_and_restores_fail_on_demand_too(ready: Cabal) -> None:
     assert ready.restore(point, {"targetTableName": "restored"})["Status"] == "COMPLETED"
 
 
+@pytest.mark.parametrize("state", ["ABORTED", "EXPIRED", "PARTIAL"])
+def test_a_backup_can_end_badly_in_other_ways(ready: Cabal, state: str) -> None:
+    """Only a PARTIAL one leaves a recovery point."""
+    ready.service.faults.fail_next("backup", message="half of it", state=state)
+    job = ready.start_backup()
+    ready.advance(minutes=30)
+    points = ready.points()
+    assert state_of(ready, job) == (state, "half of it")
+    assert [point["Status"] for point in points] == (["PARTIAL"] if state == "PARTIAL" else [])
+
+
+def test_a_copy_can_be_partial(ready: Cabal) -> None:
+    point = ready.back_up()
+    ready.service.faults.fail_next("copy", message="half of it", state="PARTIAL")
+    job = ready.copy(point)
+    assert (job["State"], job["StatusMessage"]) == ("PARTIAL", "half of it")
+    assert job["DestinationRecoveryPointArn"]
+
+
+def test_a_restore_can_be_aborted(ready: Cabal) -> None:
+    point = ready.back_up()
+    ready.service.faults.fail_next("restore", message="stopped", state="ABORTED")
+    job = ready.restore(point, {"targetTableName": "restored"})
+    assert (job["Status"], job["StatusMessage"]) == ("ABORTED", "stopped")
+
+
+def test_no_job_ends_in_a_way_that_its_kind_does_not(ready: Cabal) -> None:
+    with pytest.raises(ValueError, match="a restore job ends FAILED, ABORTED, not 'PARTIAL'"):
+        ready.service.faults.fail_next("restore", state="PARTIAL")
+
+
 def test_a_third_of_the_calls_is_throttled_the_same_way_every_time(ready: Cabal) -> None:
     def outcomes() -> list[bool]:
         ready.service.faults.throttle(1 / 3, seed=7)
@@ -145,7 +176,13 @@ def test_a_held_job_finishes_when_it_is_let_go(ready: Cabal) -> None:
 def test_faults_travel_as_json(ready: Cabal) -> None:
     wanted = {
         "fail_next": [
-            {"kind": "copy", "resource_type": "EFS", "message": "no", "count": 2},
+            {
+                "kind": "copy",
+                "resource_type": "EFS",
+                "message": "no",
+                "count": 2,
+                "state": "PARTIAL",
+            },
         ],
         "throttle": {"fraction": 0.5, "seed": 3, "operations": ["ListCopyJobs"]},
         "deny": [{"operation": "StartCopyJob", "principal": None, "message": None}],

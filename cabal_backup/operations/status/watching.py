@@ -1,0 +1,160 @@
+"""Who is told, and whether a trail hears what they are to be told of: asked of AWS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cabal_backup import names
+from cabal_backup.environment import Environment
+from cabal_backup.operations.answers import Answer, pages, unless_missing
+from cabal_backup.operations.aws import Aws
+
+_JSON = Mapping[str, Any]
+
+_WRITES = {
+    "eventCategory": "Management",
+    "readOnly": "false",
+    "eventSource": "backup.amazonaws.com",
+}
+"""What a call of AWS Backup that changes something looks like to an event selector."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trail:
+    """A CloudTrail trail that reaches a region."""
+
+    name: str
+    is_logging: bool
+    logs_writes: bool
+    """Whether it logs management events that change something, those of AWS Backup included."""
+    logs_global_services: bool
+    """Whether it logs the calls of IAM."""
+
+    @property
+    def hears(self) -> bool:
+        return self.is_logging and self.logs_writes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watching:
+    """By region; nothing where alerts are off."""
+
+    subscriptions: Mapping[str, Answer[list[_JSON] | None]]
+    """Those of the topic; None when there is no topic."""
+    trails: Mapping[str, Answer[list[Trail]]]
+
+
+def questions(aws: Aws) -> dict[str, Callable[[], Any]]:
+    """What to ask, to be put together with other questions."""
+    environment = aws.environment
+    asked: dict[str, Callable[[], Any]] = {}
+    if environment.alerts is not None:
+        for region in (environment.region, environment.dr_region):
+            asked[f"subscriptions {region}"] = _subscriptions(aws, region)
+    for region in trail_regions(environment):
+        asked[f"trails {region}"] = _trails(aws, region)
+    return asked
+
+
+def read_answers(answers: Mapping[str, Answer[Any]]) -> Watching:
+    """The answers to `questions`, among others."""
+
+    def by_region(what: str) -> dict[str, Answer[Any]]:
+        return {
+            name.removeprefix(what): answer
+            for name, answer in answers.items()
+            if name.startswith(what)
+        }
+
+    return Watching(subscriptions=by_region("subscriptions "), trails=by_region("trails "))
+
+
+def trail_regions(environment: Environment) -> tuple[str, ...]:
+    """The regions in which a trail must log what the operator wants to be told of."""
+    alerts = environment.alerts
+    if alerts is None:
+        return ()
+    ours = (environment.region, environment.dr_region) if alerts.on_tampering else ()
+    iam = (environment.iam_events_region,) if alerts.on_role_changes else ()
+    return tuple(dict.fromkeys((*ours, *iam)))
+
+
+def topic_arn(environment: Environment, account: str, region: str) -> str:
+    return f"arn:{environment.partition}:sns:{region}:{account}:{names.TOPIC}"
+
+
+def _subscriptions(aws: Aws, region: str) -> Callable[[], Any]:
+    arn = topic_arn(aws.environment, aws.account, region)
+    return lambda: unless_missing(
+        lambda: pages(
+            aws.client("sns", region),
+            "list_subscriptions_by_topic",
+            "Subscriptions",
+            TopicArn=arn,
+        ),
+        "NotFound",
+        "NotFoundException",
+    )
+
+
+def _trails(aws: Aws, region: str) -> Callable[[], Any]:
+    def question() -> list[Trail]:
+        # With those of other regions that reach here ("shadow trails").
+        listed = aws.client("cloudtrail", region).describe_trails()["trailList"]
+        return [_trail(aws, trail) for trail in listed]
+
+    return question
+
+
+def _trail(aws: Aws, trail: _JSON) -> Trail:
+    # Its home region knows everything about it.
+    cloudtrail = aws.client("cloudtrail", trail["HomeRegion"])
+    arn = trail["TrailARN"]
+    return Trail(
+        name=trail["Name"],
+        is_logging=bool(cloudtrail.get_trail_status(Name=arn)["IsLogging"]),
+        logs_writes=logs_writes(cloudtrail.get_event_selectors(TrailName=arn)),
+        logs_global_services=bool(trail.get("IncludeGlobalServiceEvents")),
+    )
+
+
+def logs_writes(selectors: _JSON) -> bool:
+    """Whether a trail's event selectors, of either form, let calls of AWS Backup through.
+
+    https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_EventSelector.html
+    https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_AdvancedFieldSelector.html
+    """
+    basic: Sequence[_JSON] = selectors.get("EventSelectors") or ()
+    advanced: Sequence[_JSON] = selectors.get("AdvancedEventSelectors") or ()
+    return any(
+        selector.get("IncludeManagementEvents", True)
+        and selector.get("ReadWriteType", "All") in ("All", "WriteOnly")
+        for selector in basic
+    ) or any(
+        all(_lets_through(field) for field in selector["FieldSelectors"]) for selector in advanced
+    )
+
+
+def _lets_through(field: _JSON) -> bool:
+    """One condition of an advanced event selector; one on anything else narrows it too much."""
+    value = _WRITES.get(field["Field"])
+    if value is None:
+        return False
+
+    def given(operator: str) -> Iterable[str]:
+        found: Iterable[str] = field.get(operator) or ()
+        return found
+
+    wanted = [
+        *(value == each for each in given("Equals")),
+        *(value.startswith(each) for each in given("StartsWith")),
+        *(value.endswith(each) for each in given("EndsWith")),
+    ]
+    unwanted = [
+        *(value == each for each in given("NotEquals")),
+        *(value.startswith(each) for each in given("NotStartsWith")),
+        *(value.endswith(each) for each in given("NotEndsWith")),
+    ]
+    return (any(wanted) or not wanted) and not any(unwanted)

@@ -1,0 +1,154 @@
+"""An environment with all its alerts on, a trail, and somebody who reads what arrives."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tests.e2e.sandbox.backups import make_queue
+from tests.sandbox import cabal
+from tests.sandbox.client import ACCOUNT, Sandbox
+from tests.sandbox.deployment import Deployment
+
+REGIONS = ("us-west-1", "us-west-2")
+IAM_REGION = "us-east-1"
+
+
+@dataclass(frozen=True)
+class Notification:
+    """One message as it arrives."""
+
+    region: str
+    subject: str
+    body: str
+
+
+@dataclass(frozen=True)
+class Inbox:
+    """What reaches a subscriber of the topics of both regions."""
+
+    sandbox: Sandbox
+
+    def subscribe(self) -> None:
+        """A queue on each topic, with raw delivery off: the subject is in the envelope."""
+        for region in REGIONS:
+            _, arn = make_queue(self.sandbox, "inbox", "sns.amazonaws.com", region=region)
+            self.sandbox.client("sns", region).subscribe(
+                TopicArn=topic(region), Protocol="sqs", Endpoint=arn
+            )
+
+    def read(self) -> list[Notification]:
+        """Everything that has arrived since the last look, in both regions."""
+        # A checkpoint waits until nothing is on its way any more.
+        self.sandbox.control("DELETE", f"checkpoint/{self.sandbox.checkpoint()}")
+        return [
+            Notification(region, str(envelope.get("Subject")), str(envelope["Message"]))
+            for region in REGIONS
+            for envelope in self._take(region)
+        ]
+
+    def only(self) -> Notification:
+        """The one message that has arrived; it can be read by a person."""
+        found = self.read()
+        assert len(found) == 1, [message.subject for message in found]
+        (message,) = found
+        assert_readable(message)
+        return message
+
+    def _take(self, region: str) -> list[dict[str, Any]]:
+        sqs = self.sandbox.client("sqs", region)
+        url = sqs.get_queue_url(QueueName="inbox")["QueueUrl"]
+        taken: list[dict[str, Any]] = []
+        while found := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+            for message in found:
+                taken.append(json.loads(message["Body"]))
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return taken
+
+
+def topic(region: str) -> str:
+    return f"arn:aws:sns:{region}:{ACCOUNT}:cabal-backup-alerts"
+
+
+def assert_readable(message: Notification) -> None:
+    """A subject that SNS takes, and words: no JSON, and something to type."""
+    assert message.subject.startswith("[cabal-backup development] ")
+    assert message.subject.isascii()
+    assert len(message.subject) < 100
+    assert "{" not in message.body
+    assert '"detail-type"' not in message.body
+    assert "    cabal-backup status -e development" in message.body.splitlines()
+
+
+@dataclass(frozen=True)
+class Watched:
+    """The deployment and its inbox."""
+
+    deployment: Deployment
+    inbox: Inbox
+
+    @property
+    def sandbox(self) -> Sandbox:
+        return self.deployment.sandbox
+
+    def client(self, service: str, region: str = "us-west-1") -> Any:
+        return self.sandbox.client(service, region)
+
+    def take_the_second_night(self) -> None:
+        """Up to 02:00, before silence about what has failed in it becomes an alarm too."""
+        self.sandbox.advance_to(datetime(2026, 1, 3, 2, 0, tzinfo=UTC))
+
+
+def start_trail(sandbox: Sandbox) -> None:
+    """One trail for all regions, which logs management events and those of IAM."""
+    cloudtrail = sandbox.client("cloudtrail")
+    cloudtrail.create_trail(Name="audit", S3BucketName="audit-logs", IsMultiRegionTrail=True)
+    cloudtrail.start_logging(Name="audit")
+
+
+@pytest.fixture(scope="session")
+def first_watch(running_sandbox: Sandbox, pristine: str) -> tuple[Watched, str]:
+    """Deployed with every alert on, and the checkpoint right after."""
+    running_sandbox.rollback(pristine)
+    deployment = Deployment(running_sandbox, cabal.fill(running_sandbox))
+    deployment.bootstrap(IAM_REGION)
+    start_trail(running_sandbox)
+    deployment.deploy(
+        alerts="true",
+        alert_emails="operator@example.com",
+        alert_on_role_changes="true",
+        restore_testing="true",
+    )
+    watched = Watched(deployment, Inbox(running_sandbox))
+    watched.inbox.subscribe()
+    return watched, running_sandbox.checkpoint()
+
+
+@pytest.fixture(scope="session")
+def first_night(first_watch: tuple[Watched, str]) -> tuple[Watched, str]:
+    """After a first night, with everything read that had arrived by then."""
+    watched, checkpoint = first_watch
+    watched.sandbox.rollback(checkpoint)
+    watched.sandbox.run_nights(1)
+    watched.inbox.read()
+    return watched, watched.sandbox.checkpoint()
+
+
+@pytest.fixture
+def just_deployed(first_watch: tuple[Watched, str]) -> Watched:
+    """Half a day before its first night."""
+    watched, checkpoint = first_watch
+    watched.sandbox.rollback(checkpoint)
+    return watched
+
+
+@pytest.fixture
+def watched(first_night: tuple[Watched, str]) -> Watched:
+    """06:00 after the first night; the inbox is empty."""
+    watched, checkpoint = first_night
+    watched.sandbox.rollback(checkpoint)
+    return watched

@@ -1,0 +1,215 @@
+"""Jobs that do not succeed and points that are not whole: one readable message each (S27)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.alerts.conftest import Watched, assert_readable
+from tests.e2e.exercise import newest_point
+from tests.e2e.shell import type_in
+from tests.e2e.status.aws_by_hand import (
+    DR,
+    DR_VAULT_ARN,
+    FOR_BACKUP,
+    ROLE_ARN,
+    points,
+    strip,
+    unlock,
+)
+
+TABLE = "arn:aws:dynamodb:us-west-1:123456789012:table/cabal-addresses"
+WHY = "Something in the service went wrong."
+
+
+def test_good_nights_are_quiet(watched: Watched) -> None:
+    watched.sandbox.run_nights(3)
+
+    assert watched.inbox.read() == []
+
+
+@pytest.mark.parametrize("state", ["FAILED", "ABORTED", "EXPIRED", "PARTIAL"])
+def test_a_backup_job_that_did_not_succeed(watched: Watched, state: str) -> None:
+    """Also a PARTIAL one, which leaves a PARTIAL recovery point with an event of its own."""
+    watched.sandbox.faults.fail_next("backup", resource_type="DynamoDB", message=WHY, state=state)
+    watched.take_the_second_night()
+
+    told = watched.inbox.only()
+
+    assert told.region == "us-west-1"
+    assert told.subject == f"[cabal-backup development] Backup {state}: cabal-addresses"
+    lines = told.body.splitlines()
+    assert lines[0] == f"Backup {state}: cabal-addresses"
+    assert f"Resource:       {TABLE}" in lines
+    assert f"Reason:         {WHY}" in lines
+    assert "When:           2026-01-03 00:24 UTC" in lines
+    assert "Region:         us-west-1" in lines
+    assert (
+        "    aws backup start-backup-job --region us-west-1 --backup-vault-name cabal-backup "
+        f"--resource-arn {TABLE} --iam-role-arn {ROLE_ARN} "
+        "--lifecycle MoveToColdStorageAfterDays=30,DeleteAfterDays=365"
+    ) in lines
+
+
+def test_the_command_for_a_failed_backup_makes_up_for_it(watched: Watched, tmp_path: Path) -> None:
+    """What the message says is typed as it is."""
+    watched.sandbox.faults.fail_next("backup", resource_type="DynamoDB", message=WHY)
+    watched.take_the_second_night()
+    before = len(points(watched.sandbox, ("us-west-1", "cabal-backup")))
+
+    type_in([command(watched.inbox.only().body, "aws backup")], tmp_path, watched.deployment)
+    watched.sandbox.advance(minutes=20)
+
+    made = points(watched.sandbox, ("us-west-1", "cabal-backup"))[before:]
+    assert [(point["ResourceArn"], point["Status"]) for point in made] == [(TABLE, "COMPLETED")]
+    assert watched.inbox.read() == []
+
+
+def command(body: str, beginning: str) -> str:
+    """The one command in a message that begins like this."""
+    (found,) = (line.strip() for line in body.splitlines() if line.startswith(f"    {beginning}"))
+    return found
+
+
+@pytest.mark.parametrize("state", ["FAILED", "PARTIAL"])
+def test_a_copy_job_that_did_not_succeed(watched: Watched, state: str) -> None:
+    """Its PARTIAL point lies in the other region, and is not told there again."""
+    watched.sandbox.faults.fail_next("copy", resource_type="EFS", message=WHY, state=state)
+    watched.take_the_second_night()
+
+    told = watched.inbox.only()
+
+    mailstore = watched.deployment.cabal.file_system_id
+    assert told.region == "us-west-1"
+    assert told.subject == f"[cabal-backup development] Copy {state}: {mailstore}"
+    lines = told.body.splitlines()
+    assert f"Resource:       {watched.deployment.cabal.file_system_arn}" in lines
+    assert f"Reason:         {WHY}" in lines
+    assert f"To:             {DR_VAULT_ARN}" in lines
+
+
+def test_the_command_for_a_failed_copy_makes_up_for_it(watched: Watched, tmp_path: Path) -> None:
+    watched.sandbox.faults.fail_next("copy", resource_type="EFS", message=WHY)
+    watched.take_the_second_night()
+    before = len(points(watched.sandbox, DR))
+
+    type_in([command(watched.inbox.only().body, "aws backup")], tmp_path, watched.deployment)
+    watched.sandbox.advance(minutes=20)
+
+    assert len(points(watched.sandbox, DR)) == before + 1
+    assert watched.inbox.read() == []
+
+
+def test_a_copy_back_that_failed_is_told_in_the_region_it_runs_in(watched: Watched) -> None:
+    watched.sandbox.faults.fail_next("copy", message=WHY)
+    watched.client("backup", "us-west-2").start_copy_job(
+        RecoveryPointArn=newest_point(
+            watched.sandbox, "EFS", vault="cabal-backup-dr", region="us-west-2"
+        ),
+        SourceBackupVaultName="cabal-backup-dr",
+        DestinationBackupVaultArn="arn:aws:backup:us-west-1:123456789012:backup-vault:cabal-backup",
+        IamRoleArn=ROLE_ARN,
+        Lifecycle={"MoveToColdStorageAfterDays": 30, "DeleteAfterDays": 365},
+    )
+    watched.sandbox.advance(hours=1)
+
+    told = watched.inbox.only()
+
+    assert told.region == "us-west-2"
+    assert "Copy back FAILED" in told.subject
+    assert "    cabal-backup copy-back -e development" in told.body.splitlines()
+
+
+@pytest.mark.parametrize("state", ["FAILED", "ABORTED"])
+def test_a_restore_job_that_did_not_succeed(watched: Watched, state: str) -> None:
+    watched.sandbox.faults.fail_next("restore", message=WHY, state=state)
+    watched.client("backup").start_restore_job(
+        RecoveryPointArn=newest_point(watched.sandbox, "DynamoDB"),
+        IamRoleArn=ROLE_ARN,
+        ResourceType="DynamoDB",
+        Metadata={"targetTableName": "cabal-addresses-restored"},
+    )
+    watched.sandbox.advance(hours=1)
+
+    told = watched.inbox.only()
+
+    assert told.subject == f"[cabal-backup development] Restore {state}: cabal-addresses"
+    assert f"Reason:         {WHY}" in told.body
+    assert "    cabal-backup jobs -e development" in told.body.splitlines()
+
+
+def test_a_recovery_point_that_could_not_be_deleted(watched: Watched) -> None:
+    """EXPIRED, because the role that made it may do nothing any more."""
+    unlock(watched.sandbox, DR)
+    strip(watched.sandbox, FOR_BACKUP)
+    point, *_ = points(watched.sandbox, DR)
+    watched.inbox.read()
+    watched.client("backup", "us-west-2").delete_recovery_point(
+        BackupVaultName="cabal-backup-dr", RecoveryPointArn=point["RecoveryPointArn"]
+    )
+
+    called, told = sorted(watched.inbox.read(), key=lambda message: message.subject)
+
+    assert "deletion of a recovery point" in called.subject
+    assert_readable(told)
+    assert told.region == "us-west-2"
+    assert "Recovery point EXPIRED: " in told.subject
+    assert f"Recovery point: {point['RecoveryPointArn']}" in told.body
+    assert "could not delete the recovery point with its role" in told.body
+    assert "cabal-backup status -e development --only role" in told.body
+
+
+def test_a_partial_point_whose_job_is_forgotten_is_told(watched: Watched) -> None:
+    """When the jobs cannot be looked at, it is better told twice than not at all."""
+    watched.sandbox.faults.fail_next("backup", message=WHY, state="PARTIAL")
+    watched.sandbox.faults.deny("ListBackupJobs")
+    watched.take_the_second_night()
+
+    told = watched.inbox.read()
+
+    assert sorted(message.subject.split("] ")[1].split(":")[0] for message in told) == [
+        "Backup PARTIAL",
+        "Recovery point PARTIAL",
+    ]
+
+
+def test_jobs_of_others_are_none_of_our_business(watched: Watched) -> None:
+    backup = watched.client("backup")
+    backup.create_backup_vault(BackupVaultName="somebody-elses")
+    watched.sandbox.faults.fail_next("backup", message=WHY)
+    backup.start_backup_job(
+        BackupVaultName="somebody-elses", ResourceArn=TABLE, IamRoleArn=ROLE_ARN
+    )
+    watched.sandbox.advance(hours=1)
+
+    assert watched.inbox.read() == []
+
+
+def test_a_restore_test_found_wrong(watched: Watched) -> None:
+    """The event that the validation of restore tests puts; a good one is not told."""
+    detail = (
+        '{"resourceArn": "%s", "resourceType": "DynamoDB", "restoreJobId": "job-1", '
+        '"verdict": "%s", "message": "%s"}'
+    )
+    watched.client("events").put_events(
+        Entries=[
+            {
+                "Source": "cabal-backup",
+                "DetailType": "Restore Test Validated",
+                "Detail": detail % (TABLE, verdict, message),
+            }
+            for verdict, message in (
+                ("SUCCESSFUL", "600 items, as in the live table."),
+                ("FAILED", "12 items, and the live table has 600."),
+            )
+        ]
+    )
+
+    told = watched.inbox.only()
+
+    assert told.subject == "[cabal-backup development] Restore test FAILED: cabal-addresses"
+    assert "Reason:         12 items, and the live table has 600." in told.body
+    assert (
+        "    aws backup describe-restore-job --region us-west-1 --restore-job-id job-1"
+    ) in told.body.splitlines()

@@ -1,0 +1,104 @@
+"""`status` on an environment with alerts: is anybody told, and does a trail hear (S27)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.alerts.conftest import REGIONS, Watched, topic
+from tests.e2e.operator import Operator
+from tests.e2e.shell import type_in
+
+SETTINGS = {"alerts": "true", "alert_on_role_changes": "true"}
+
+
+@pytest.fixture
+def operator(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Operator:
+    return Operator(watched.deployment, monkeypatch, capsys)
+
+
+def finding(operator: Operator, check: str) -> dict[str, str]:
+    (found,) = operator.run("status", "--json", "--only", check, **SETTINGS).json["findings"]
+    return {key: found[key] for key in ("status", "evidence", "hint")}
+
+
+def test_all_is_well(operator: Operator) -> None:
+    assert finding(operator, "alerts")["status"] == "ok"
+    assert finding(operator, "trail") == {
+        "status": "ok",
+        "evidence": "A trail logs the calls that change something: audit in us-west-1, audit in "
+        "us-west-2, audit in us-east-1.",
+        "hint": "",
+    }
+
+
+def unsubscribe_queues(operator: Operator) -> None:
+    for region in REGIONS:
+        sns = operator.sandbox.client("sns", region)
+        for each in sns.list_subscriptions_by_topic(TopicArn=topic(region))["Subscriptions"]:
+            if each["Protocol"] == "sqs":
+                sns.unsubscribe(SubscriptionArn=each["SubscriptionArn"])
+
+
+def test_an_address_that_has_not_confirmed_is_nobody_yet(operator: Operator) -> None:
+    unsubscribe_queues(operator)
+    pending = finding(operator, "alerts")
+    for mail in operator.sandbox.emails():
+        region = mail["topic"].split(":")[3]
+        operator.sandbox.client("sns", region).confirm_subscription(
+            TopicArn=mail["topic"], Token=mail["token"]
+        )
+
+    assert pending["status"] == "warn"
+    assert "us-west-1 and us-west-2" in pending["evidence"]
+    assert pending["hint"].startswith("Follow the link in the mail")
+    assert finding(operator, "alerts")["status"] == "ok"
+
+
+def test_a_topic_that_was_deleted(operator: Operator) -> None:
+    operator.sandbox.client("sns", "us-west-2").delete_topic(TopicArn=topic("us-west-2"))
+
+    found = finding(operator, "alerts")
+
+    assert found["status"] == "warn"
+    assert "There is no topic cabal-backup-alerts in us-west-2" in found["evidence"]
+
+
+def test_a_trail_that_was_stopped(operator: Operator) -> None:
+    operator.sandbox.client("cloudtrail").stop_logging(Name="audit")
+
+    found = finding(operator, "trail")
+
+    assert found["status"] == "warn"
+    assert "us-west-1 and us-west-2 and us-east-1" in found["evidence"]
+
+
+def test_a_trail_that_reads_only(operator: Operator) -> None:
+    operator.sandbox.client("cloudtrail").put_event_selectors(
+        TrailName="audit",
+        AdvancedEventSelectors=[
+            {
+                "Name": "reads",
+                "FieldSelectors": [
+                    {"Field": "eventCategory", "Equals": ["Management"]},
+                    {"Field": "readOnly", "Equals": ["true"]},
+                ],
+            }
+        ],
+    )
+
+    assert finding(operator, "trail")["status"] == "warn"
+
+
+def test_the_hint_makes_a_trail(operator: Operator, tmp_path: Path) -> None:
+    """As it stands there, with a name and a bucket filled in."""
+    operator.sandbox.client("cloudtrail").delete_trail(Name="audit")
+    hint = finding(operator, "trail")["hint"]
+    commands = hint.split(": ", 1)[1].replace("NAME", "again").replace("BUCKET", "audit-logs")
+
+    type_in(commands.split("; "), tmp_path, operator.deployment)
+
+    assert finding(operator, "trail")["status"] == "ok"
