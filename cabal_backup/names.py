@@ -36,6 +36,9 @@ DASHBOARD = "cabal-backup"
 METRICS = "CabalBackup"
 """The CloudWatch namespace of what AWS Backup does not measure itself."""
 
+EVENT_SOURCE = "cabal-backup"
+"""The source of the events that the project itself sends, on the default event bus."""
+
 RESTORE_TESTING_PLAN = "cabal_backup_restore_testing"
 """The restore testing plan; AWS allows letters, digits and underscores."""
 

@@ -6,12 +6,14 @@ from typing import Any
 
 from aws_cdk import ArnFormat, CfnOutput, Stack
 from aws_cdk import aws_backup as backup
+from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from cabal_backup import names
 from cabal_backup.environment import Environment
 from cabal_backup.infrastructure.advanced_dynamodb import AdvancedDynamoDB
 from cabal_backup.infrastructure.plan import NightlyPlan
+from cabal_backup.infrastructure.restore_testing import RestoreTesting
 from cabal_backup.infrastructure.role import BackupRole
 from cabal_backup.infrastructure.vault import LockedVault
 
@@ -57,6 +59,19 @@ class PrimaryStack(Stack):
             # A table's recovery point made before the opt-in can never be copied.
             after=[opt_in.resource],
         )
+        # Where events go that a handler failed on: the topic of the alerts, when they are on.
+        dead_letters: sns.ITopic | None = None
+        if environment.restore_testing:
+            RestoreTesting(
+                self,
+                "RestoreTesting",
+                settings=environment.restore_testing,
+                vault=vault,
+                role=role,
+                table=environment.addresses_table,
+                file_system_id=environment.mailstore_file_system_id,
+                dead_letters=dead_letters,
+            )
         for name, value, description in (
             ("VaultName", vault.backup_vault_name, "The vault that holds the nights"),
             ("VaultArn", vault.backup_vault_arn, "Where a copy back from the DR region goes"),
