@@ -31,13 +31,16 @@ ROLE_CHANGES_STACK = "cabal-backup-role-changes"
 TOPIC = "cabal-backup-alerts"
 """The SNS topic, in each of the two regions, on which the operator is told."""
 
+EVENT_SOURCE = "cabal-backup"
+"""The source of the events that our own handlers put on the default event bus."""
+
+RESTORE_TEST_EVENT = "Restore Test Validated"
+"""The detail-type of the event that says how a restore test ended."""
+
 DASHBOARD = "cabal-backup"
 
 METRICS = "CabalBackup"
 """The CloudWatch namespace of what AWS Backup does not measure itself."""
-
-EVENT_SOURCE = "cabal-backup"
-"""The source of the events that the project itself sends, on the default event bus."""
 
 RESTORE_TESTING_PLAN = "cabal_backup_restore_testing"
 """The restore testing plan; AWS allows letters, digits and underscores."""

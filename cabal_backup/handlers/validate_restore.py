@@ -23,6 +23,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import boto3
@@ -59,7 +60,7 @@ SPARE_SECONDS = 60.0
 """What is kept of Lambda's time to put the verdict, whose calls are tried for 20 s or more."""
 
 MAX_MESSAGE = 1000
-"""Characters of a message."""
+"""Characters of a message, before it is signed."""
 
 ADVICE = "What to do: docs/restore-testing.md."
 
@@ -84,7 +85,8 @@ class Settings:
     namespace: str
     """Of the metrics."""
     event_source: str
-    """Of the event that tells of a failure."""
+    event_type: str
+    """Source and detail-type of the event that tells of a failure."""
 
     @classmethod
     def read(cls) -> Settings:
@@ -95,6 +97,7 @@ class Settings:
             tolerance=int(os.environ["TOLERANCE_PERCENT"]),
             namespace=os.environ["METRIC_NAMESPACE"],
             event_source=os.environ["EVENT_SOURCE"],
+            event_type=os.environ["EVENT_TYPE"],
         )
 
 
@@ -144,7 +147,7 @@ def handler(event: Mapping[str, Any], context: Any) -> None:
     unheard = []
     for job in jobs:
         try:
-            judge(settings, job, event["time"], deadline)
+            judge(settings, job, event["time"], deadline, run=context.aws_request_id)
         except Exception as error:
             logger.exception("The verdict on %s could not be put", job.id)
             unheard.append(error)
@@ -171,8 +174,11 @@ def waiting(settings: Settings, now: datetime) -> Iterator[Job]:
                 )
 
 
-def judge(settings: Settings, job: Job, now: str, deadline: float) -> None:
-    """Reach a verdict on one restore and tell everybody who should know."""
+def judge(settings: Settings, job: Job, now: str, deadline: float, run: str) -> None:
+    """Reach a verdict on one restore and tell everybody who should know.
+
+    :param run: what Lambda calls this run; the same when it tries again.
+    """
     verdict = FAILED
     try:
         message = compare(settings, job, moment(now), deadline)
@@ -186,11 +192,12 @@ def judge(settings: Settings, job: Job, now: str, deadline: float) -> None:
         logger.exception("%s could not be judged", job.id)
         message = f"{explain(error)} {ADVICE}"
     logger.info("%s of %s: %s: %s", job.id, job.resource_type, verdict, message)
-    if not put_verdict(job, verdict, message[:MAX_MESSAGE]):
+    message = message[:MAX_MESSAGE]
+    if not put_verdict(job, verdict, message, run):
         return
     count_verdict(settings, job, verdict, moment(now))
     if verdict == FAILED:
-        tell(settings, job, message[:MAX_MESSAGE])
+        tell(settings, job, message)
 
 
 def compare(settings: Settings, job: Job, now: datetime, deadline: float) -> str:
@@ -376,25 +383,29 @@ def file_system(identity: str, which: str) -> dict[str, Any]:
 # --- The verdict, and who is told
 
 
-def put_verdict(job: Job, verdict: str, message: str) -> bool:
-    """Put it; whether it is now the restore's. Another one that was there first stays.
+def put_verdict(job: Job, verdict: str, message: str, run: str) -> bool:
+    """Put it; whether the restore has it from this run. One that was there first stays.
 
     Raises what botocore raises when there is none afterwards.
     """
     backup = client("backup")
+    # By this a verdict is known as ours when the answer got lost, or Lambda tries again.
+    signature = f" (request {run})"
     try:
         backup.put_restore_validation_result(
-            RestoreJobId=job.id, ValidationStatus=verdict, ValidationStatusMessage=message
+            RestoreJobId=job.id,
+            ValidationStatus=verdict,
+            ValidationStatusMessage=message + signature,
         )
     except (ClientError, BotoCoreError) as refusal:
         try:
-            there = backup.describe_restore_job(RestoreJobId=job.id).get("ValidationStatus")
+            there = backup.describe_restore_job(RestoreJobId=job.id)
         except (ClientError, BotoCoreError):
             raise refusal from None
-        if there not in JUDGED:
+        if there.get("ValidationStatus") not in JUDGED:
             raise
-        logger.info("%s has a verdict already: %s", job.id, there)
-        return bool(there == verdict)
+        logger.info("%s has a verdict already: %s", job.id, there["ValidationStatus"])
+        return bool(there.get("ValidationStatusMessage", "").endswith(signature))
     return True
 
 
@@ -434,7 +445,7 @@ def tell(settings: Settings, job: Job, message: str) -> None:
         Entries=[
             {
                 "Source": settings.event_source,
-                "DetailType": "Restore Test Validated",
+                "DetailType": settings.event_type,
                 "Detail": json.dumps(detail),
             }
         ]
@@ -446,6 +457,7 @@ def tell(settings: Settings, job: Job, message: str) -> None:
 # --- Shared
 
 
+@cache
 def client(service: str) -> Any:
     return boto3.client(service, config=RETRIES)
 

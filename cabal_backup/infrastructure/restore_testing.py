@@ -152,6 +152,7 @@ class RestoreTesting(Construct):
                 "TOLERANCE_PERCENT": str(settings.tolerance_percent),
                 "METRIC_NAMESPACE": names.METRICS,
                 "EVENT_SOURCE": names.EVENT_SOURCE,
+                "EVENT_TYPE": names.RESTORE_TEST_EVENT,
             },
             dead_letters=dead_letters,
         )

@@ -119,6 +119,7 @@ def test_the_function_knows_what_to_compare_with(stack: Stack) -> None:
         "TOLERANCE_PERCENT": "10",
         "METRIC_NAMESPACE": "CabalBackup",
         "EVENT_SOURCE": "cabal-backup",
+        "EVENT_TYPE": "Restore Test Validated",
     }
     assert properties["Timeout"] == 900
 

@@ -36,8 +36,9 @@ LATER = "2026-02-01T10:00:00Z"
 class Context:
     """What Lambda hands over beside the event."""
 
-    def __init__(self, seconds: float = 900) -> None:
+    def __init__(self, seconds: float = 900, request: str = "run-1") -> None:
         self._seconds = seconds
+        self.aws_request_id = request
 
     def get_remaining_time_in_millis(self) -> int:
         return int(self._seconds * 1000)
@@ -67,6 +68,7 @@ def lambda_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "TOLERANCE_PERCENT": "10",
         "METRIC_NAMESPACE": "CabalBackup",
         "EVENT_SOURCE": "cabal-backup",
+        "EVENT_TYPE": "Restore Test Validated",
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_PROFILE", raising=False)
@@ -82,13 +84,20 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def judge(restores: Restores, job: str = "table-job", **changes: Any) -> tuple[str | None, str]:
     """What becomes of the job when the handler hears that its restore is complete."""
     validate_restore.handler(completed(restores.jobs[job], **changes), Context())
-    return restores.verdict(job)
+    return verdict(restores, job)
+
+
+def verdict(restores: Restores, job: str) -> tuple[str | None, str]:
+    """The job's verdict, and its message without the signature it ends with."""
+    status, message = restores.verdict(job)
+    assert message.endswith(" (request run-1)") or status == "VALIDATING"
+    return status, message.removesuffix(" (request run-1)")
 
 
 def sweep(restores: Restores, at: str = LATER) -> tuple[str | None, str]:
     """What becomes of the file system's job when the schedule calls the handler."""
     validate_restore.handler(scheduled(at), Context())
-    return restores.verdict("fs-job")
+    return verdict(restores, "fs-job")
 
 
 def events(restores: Restores) -> list[dict[str, Any]]:
@@ -224,7 +233,7 @@ def test_a_table_too_big_to_count_is_judged_by_the_rest(restores: Restores) -> N
     restores.tables[LIVE_TABLE].items = items(400)
     job = restores.jobs["table-job"]
     validate_restore.handler(completed(job), Context(seconds=30))
-    assert restores.verdict("table-job") == (
+    assert verdict(restores, "table-job") == (
         "SUCCESSFUL",
         "The key schema is the same, and 100 of 100 sampled items are the same. Time ran out for "
         "counting, at 40 restored and 40 live items: the numbers are not compared.",
@@ -337,12 +346,19 @@ def test_neither_put_nor_seen_it_raises_the_first_refusal(restores: Restores) ->
         judge(restores)
 
 
-def test_a_lost_answer_to_the_verdict_is_told_all_the_same(restores: Restores) -> None:
-    """The first call arrived, the answer did not, and the second one is refused."""
+@pytest.mark.parametrize(("request_id", "told"), [("run-1", 1), ("run-2", 0)])
+def test_a_verdict_that_is_there_is_told_by_the_run_that_gave_it_and_no_other(
+    restores: Restores, request_id: str, told: int
+) -> None:
+    """The answer to the verdict got lost; or the schedule and the event came together."""
     del restores.tables[LIVE_TABLE]
-    restores.jobs["table-job"]["ValidationStatus"] = "FAILED"
-    validate_restore.handler(completed(restores.jobs["table-job"]), Context())
-    assert len(events(restores)) == 1
+    restores.jobs["table-job"] |= {
+        "ValidationStatus": "FAILED",
+        "ValidationStatusMessage": "The live table is gone. (request run-1)",
+    }
+    event = completed(restores.jobs["table-job"])
+    validate_restore.handler(event, Context(request=request_id))
+    assert len(events(restores)) == told
 
 
 def test_a_failure_is_told_in_an_event(restores: Restores) -> None:
