@@ -12,6 +12,7 @@ from constructs import Construct
 from cabal_backup import names
 from cabal_backup.environment import Environment
 from cabal_backup.infrastructure.advanced_dynamodb import AdvancedDynamoDB
+from cabal_backup.infrastructure.heartbeat import CompleteNights
 from cabal_backup.infrastructure.plan import NightlyPlan
 from cabal_backup.infrastructure.restore_testing import RestoreTesting
 from cabal_backup.infrastructure.role import BackupRole
@@ -61,6 +62,16 @@ class PrimaryStack(Stack):
         )
         # Where events go that a handler failed on: the topic of the alerts, when they are on.
         dead_letters: sns.ITopic | None = None
+        if environment.heartbeat_parameter or environment.dashboard:
+            CompleteNights(
+                self,
+                "CompleteNights",
+                vault=vault,
+                dr_vault_arn=dr_vault_arn,
+                resource_arns=[table_arn, mailstore_arn],
+                heartbeat_parameter=environment.heartbeat_parameter,
+                dead_letters=dead_letters,
+            )
         if environment.restore_testing:
             RestoreTesting(
                 self,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -52,8 +51,11 @@ class Rehearsal:
 
 
 @pytest.fixture(scope="module")
-def morning(first_listening: Callable[..., tuple[Deployment, str]]) -> tuple[Deployment, str]:
-    return first_listening(restore_testing="true", restore_testing_schedule="cron(0 9 * * ? *)")
+def morning(listening_from_noon: tuple[Deployment, str]) -> tuple[Deployment, str]:
+    deployment, checkpoint = listening_from_noon
+    deployment.sandbox.rollback(checkpoint)
+    deployment.sandbox.advance_to(MORNING)
+    return deployment, deployment.sandbox.checkpoint()
 
 
 @pytest.fixture
