@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -56,16 +57,19 @@ class Waiting:
 
 
 @pytest.fixture
-def waiting(listening_from_noon: tuple[Deployment, str]) -> Iterator[Waiting]:
+def waiting(listening_from_noon: tuple[Deployment, str], tmp_path: Path) -> Iterator[Waiting]:
     deployment, checkpoint = listening_from_noon
     sandbox = deployment.sandbox
     sandbox.rollback(checkpoint)
     _trust_the_receiver(sandbox)
     with receiver() as running:
         # As docs/heartbeat.md says.
-        url = shlex.quote(running.base + PATH)
+        url = tmp_path / "heartbeat-url"
+        url.write_text(f"{running.base}{PATH}\n")
         run_aws(
-            sandbox, f"aws ssm put-parameter --type SecureString --name {PARAMETER} --value {url}"
+            sandbox,
+            f"aws ssm put-parameter --type SecureString --name {PARAMETER} "
+            f"--value {shlex.quote(f'file://{url}')}",
         )
         yield Waiting(deployment, running)
 
