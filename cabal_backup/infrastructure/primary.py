@@ -12,6 +12,7 @@ from constructs import Construct
 from cabal_backup import names
 from cabal_backup.environment import Environment
 from cabal_backup.infrastructure.advanced_dynamodb import AdvancedDynamoDB
+from cabal_backup.infrastructure.dashboard import BackupDashboard
 from cabal_backup.infrastructure.heartbeat import CompleteNights
 from cabal_backup.infrastructure.plan import NightlyPlan
 from cabal_backup.infrastructure.restore_testing import RestoreTesting
@@ -72,6 +73,8 @@ class PrimaryStack(Stack):
                 heartbeat_parameter=environment.heartbeat_parameter,
                 dead_letters=dead_letters,
             )
+        if environment.dashboard:
+            BackupDashboard(self, "Dashboard", environment=environment)
         if environment.restore_testing:
             RestoreTesting(
                 self,
