@@ -13,6 +13,7 @@ from cabal_backup.operations.status.checks import (
     nights,
     plan,
     points,
+    restore_tests,
     role,
     tables,
     vaults,
@@ -48,6 +49,7 @@ CHECKS: dict[str, Check] = {
     "pitr": tables.pitr,
     "deletion-protection": tables.deletion_protection,
     "restore-exercise": exercise.restore_exercise,
+    "restore-tests": restore_tests.restore_tests,
 }
 
 

@@ -41,6 +41,7 @@ def test_an_environment_that_cannot_be_seen_is_all_unknown() -> None:
         backup_jobs=DENIED,
         copy_jobs=DENIED,
         restore_jobs=DENIED,
+        testing_plan=DENIED,
         mailstore=DENIED,
         tables={name: a_table(table=DENIED, backups=DENIED) for name in TABLES},
     )
@@ -59,6 +60,7 @@ def test_an_environment_that_was_never_deployed() -> None:
         backup_jobs=Known([]),
         copy_jobs=Known([]),
         restore_jobs=Known([]),
+        testing_plan=Known(None),
     )
 
     assert not_ok(state) == {
@@ -72,6 +74,7 @@ def test_an_environment_that_was_never_deployed() -> None:
         "last-night": "fail",
         "copy-back": "warn",
         "restore-exercise": "warn",
+        "restore-tests": "fail",
     }
 
 
