@@ -34,6 +34,7 @@ def find_conflicts(values: Values) -> Iterator[Conflict]:
         yield from _within_lock(values, delete)
     yield from _mailstore(values)
     yield from _tables(values)
+    yield from _restore_testing(values)
 
 
 def _known(values: Values, *settings: str) -> bool:
@@ -123,4 +124,17 @@ def _tables(values: Values) -> Iterator[Conflict]:
             f"it lists the tables outside the backup plan; {addresses} is in the plan, and its "
             "PITR is watched without being listed",
             f"remove {addresses} from the list",
+        )
+
+
+def _restore_testing(values: Values) -> Iterator[Conflict]:
+    """As the schemas of CloudFormation in these partitions say, which cfn-lint ships."""
+    if not _known(values, "backup", "region", "restore_testing"):
+        return
+    partition = partition_of(values["region"])
+    if values["backup"] and values["restore_testing"] and partition in ("aws-cn", "aws-us-gov"):
+        yield Conflict(
+            "restore_testing",
+            f"CloudFormation knows no restore testing plans in {partition}",
+            "set it to false, and restore by hand once in a while",
         )

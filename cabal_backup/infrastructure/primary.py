@@ -6,13 +6,17 @@ from typing import Any
 
 from aws_cdk import ArnFormat, CfnOutput, Stack
 from aws_cdk import aws_backup as backup
+from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from cabal_backup import names
 from cabal_backup.environment import Environment
 from cabal_backup.infrastructure.advanced_dynamodb import AdvancedDynamoDB
 from cabal_backup.infrastructure.alerts import Alerts
+from cabal_backup.infrastructure.dashboard import BackupDashboard
+from cabal_backup.infrastructure.heartbeat import CompleteNights
 from cabal_backup.infrastructure.plan import NightlyPlan
+from cabal_backup.infrastructure.restore_testing import RestoreTesting
 from cabal_backup.infrastructure.role import BackupRole
 from cabal_backup.infrastructure.role_changes import CHANGES, DESCRIPTION
 from cabal_backup.infrastructure.silence import SilenceAlarms
@@ -21,7 +25,10 @@ from cabal_backup.infrastructure.vault import LockedVault
 
 
 class PrimaryStack(Stack):
-    """The locked vault, the role, the opt-in and the nightly plan with its copy."""
+    """The locked vault, the role, the opt-in and the nightly plan with its copy.
+
+    And what watches over them: alerts, restore testing, the heartbeat and the dashboard.
+    """
 
     def __init__(
         self, scope: Construct, id: str, *, environment: Environment, **kwargs: Any
@@ -29,6 +36,7 @@ class PrimaryStack(Stack):
         super().__init__(scope, id, **kwargs)
         if environment.mailstore_file_system_id is None:
             raise ValueError("mailstore_file_system_id is required to protect an environment")
+        self._environment = environment
         table_arn = self.format_arn(
             service="dynamodb", resource="table", resource_name=environment.addresses_table
         )
@@ -61,24 +69,31 @@ class PrimaryStack(Stack):
             # A table's recovery point made before the opt-in can never be copied.
             after=[opt_in.resource],
         )
-        if environment.alerts is not None:
-            alerts = Alerts(self, "Alerts", environment=environment, vault_name=names.VAULT)
-            if environment.restore_testing is not None:
-                alerts.tell_restore_tests()
-            if environment.alerts.on_silence:
-                SilenceAlarms(self, "Silence", alerts=alerts)
-            if environment.alerts.on_tampering:
-                TamperingRules(
-                    self,
-                    "Tampering",
-                    alerts=alerts,
-                    plan_id=nightly.plan.backup_plan_id,
-                    after=[vault, nightly],
-                )
-            if environment.alerts.on_role_changes and (
-                environment.iam_events_region != environment.dr_region
-            ):
-                alerts.tell("RoleChanges", CHANGES, description=DESCRIPTION, after=[role])
+        alerts = self._alerts(vault, nightly, role)
+        dead_letters = alerts.topic if alerts else None
+        if environment.heartbeat_parameter or environment.dashboard:
+            CompleteNights(
+                self,
+                "CompleteNights",
+                vault=vault,
+                dr_vault_arn=dr_vault_arn,
+                resource_arns=[table_arn, mailstore_arn],
+                heartbeat_parameter=environment.heartbeat_parameter,
+                dead_letters=dead_letters,
+            )
+        if environment.dashboard:
+            BackupDashboard(self, "Dashboard", environment=environment)
+        if environment.restore_testing:
+            RestoreTesting(
+                self,
+                "RestoreTesting",
+                settings=environment.restore_testing,
+                vault=vault,
+                role=role,
+                table=environment.addresses_table,
+                file_system_id=environment.mailstore_file_system_id,
+                dead_letters=dead_letters,
+            )
         for name, value, description in (
             ("VaultName", vault.backup_vault_name, "The vault that holds the nights"),
             ("VaultArn", vault.backup_vault_arn, "Where a copy back from the DR region goes"),
@@ -96,3 +111,28 @@ class PrimaryStack(Stack):
             ),
         ):
             CfnOutput(self, name, value=value, description=description)
+
+    def _alerts(
+        self, vault: backup.IBackupVault, nightly: NightlyPlan, role: iam.IRole
+    ) -> Alerts | None:
+        """Whatever the operator wants to be told; None when that is nothing."""
+        wanted = self._environment.alerts
+        if wanted is None:
+            return None
+        alerts = Alerts(self, "Alerts", environment=self._environment, vault_name=names.VAULT)
+        if self._environment.restore_testing is not None:
+            alerts.tell_restore_tests()
+        if wanted.on_silence:
+            SilenceAlarms(self, "Silence", alerts=alerts)
+        if wanted.on_tampering:
+            TamperingRules(
+                self,
+                "Tampering",
+                alerts=alerts,
+                plan_id=nightly.plan.backup_plan_id,
+                after=[vault, nightly],
+            )
+        events_arrive_here = self._environment.iam_events_region != self._environment.dr_region
+        if wanted.on_role_changes and events_arrive_here:
+            alerts.tell("RoleChanges", CHANGES, description=DESCRIPTION, after=[role])
+        return alerts

@@ -29,6 +29,7 @@ from tests.sandbox.ministack.point_in_time import PointInTimeRecovery, TableTime
 from tests.sandbox.ministack.reports import MiniStackReports
 from tests.sandbox.ministack.roles import MiniStackRoles
 from tests.sandbox.ministack.sandbox_time import SandboxTime
+from tests.sandbox.ministack.schedules import Schedules
 from tests.sandbox.ministack.service_faults import ServiceFaults
 from tests.sandbox.ministack.state import MiniStackState
 from tests.sandbox.ministack.table_history import TableHistory
@@ -82,6 +83,7 @@ class System:
         self.service = BackupService(world=self.world, clock=self.clock, store=data / "backup")
         self.emails = Emails()
         self._alarms = Alarms(time, self.delivery)
+        self._schedules = Schedules(time.time)
         self._service_faults = ServiceFaults()
         self._trees = TreeStore(data / "checkpoints")
         self._checkpoints: dict[str, Checkpoint] = {}
@@ -92,11 +94,12 @@ class System:
         history.install()
         PointInTimeRecovery(history, time.time, self.table_times).install()
         managed_policies.install()
-        self.world.file_systems.install()
+        self.world.file_systems.install(time.time)
         self.world.reports.install()
         self._alarms.install()
         self.emails.install()
         trail.install()
+        self._schedules.install()
         self._service_faults.install()
         strictness.install()
         cloudformation.install(self.service, trail)
@@ -192,4 +195,5 @@ class System:
 
     def _let_others_react(self) -> None:
         self._alarms.evaluate(self.now())
+        self._schedules.fire()
         self.settle()

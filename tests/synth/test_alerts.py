@@ -47,6 +47,7 @@ def patterns(stack: Stack) -> dict[str, Json]:
     return {
         pattern["detail-type"][0]: pattern
         for rule in stack.all(RULE).values()
+        if "EventPattern" in rule["Properties"]  # not on a schedule
         for pattern in [stack.in_account(rule["Properties"]["EventPattern"])]
     }
 

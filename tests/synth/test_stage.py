@@ -12,6 +12,8 @@ from tests.synth.conftest import Synthesize
 from tests.synth.synthesis import Synthesized
 
 TAGGED = {
+    "AWS::Backup::RestoreTestingPlan": "Tags",
+    "AWS::CloudWatch::Dashboard": "Tags",
     "AWS::Backup::BackupVault": "BackupVaultTags",
     "AWS::Backup::BackupPlan": "BackupPlanTags",
     "AWS::IAM::Role": "Tags",
@@ -23,6 +25,7 @@ TAGGED = {
 }
 NOT_TAGGABLE = {
     "AWS::Backup::BackupSelection",
+    "AWS::Backup::RestoreTestingSelection",
     "AWS::IAM::ManagedPolicy",
     "AWS::Lambda::Permission",
     "AWS::SNS::TopicPolicy",

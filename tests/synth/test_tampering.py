@@ -39,7 +39,8 @@ def on_calls(stack: Stack) -> dict[str, Json]:
     return {
         name: rule["Properties"]
         for name, rule in stack.all(RULE).items()
-        if rule["Properties"]["EventPattern"]["detail-type"] == ["AWS API Call via CloudTrail"]
+        if rule["Properties"].get("EventPattern", {}).get("detail-type")
+        == ["AWS API Call via CloudTrail"]
     }
 
 

@@ -96,10 +96,20 @@ BAD: dict[str, Bad] = {
     "dr-region-in-china": bad("dr_region", "cn-north-1", PARTITION, "choose a region in aws"),
     "dr-region-in-govcloud": bad("dr_region", "us-gov-west-1", PARTITION, "a region in aws"),
     "dr-region-out-of-china": bad(
-        "dr_region", "us-west-2", PARTITION, "choose a region in aws-cn", region="cn-north-1"
+        "dr_region",
+        "us-west-2",
+        PARTITION,
+        "choose a region in aws-cn",
+        region="cn-north-1",
+        restore_testing=False,
     ),
     "dr-region-out-of-govcloud": bad(
-        "dr_region", "us-west-2", PARTITION, "a region in aws-us-gov", region="us-gov-west-1"
+        "dr_region",
+        "us-west-2",
+        PARTITION,
+        "a region in aws-us-gov",
+        region="us-gov-west-1",
+        restore_testing=False,
     ),
     # backup
     "backup-yes": bad("backup", "yes", *FLAG_RULE),
@@ -166,6 +176,14 @@ BAD: dict[str, Bad] = {
     "tolerance-over-all": bad("restore_testing_tolerance_percent", 101, *PERCENT_RULE),
     "tolerance-negative": bad("restore_testing_tolerance_percent", "-1", *PERCENT_RULE),
     "tolerance-a-fraction": bad("restore_testing_tolerance_percent", 0.1, *PERCENT_RULE),
+    "restore-testing-in-china": bad(
+        "restore_testing",
+        True,
+        "no restore testing plans in aws-cn",
+        "set it to false",
+        region="cn-north-1",
+        dr_region="cn-northwest-1",
+    ),
     # mailstore
     "mailstore-missing": missing(
         "mailstore_file_system_id",

@@ -143,3 +143,14 @@ def test_every_conflict_is_found_at_once() -> None:
         "mailstore_file_system_id",
         "pitr_tables",
     ]
+
+
+@pytest.mark.parametrize(
+    ("region", "fine"), [("eu-west-1", True), ("cn-north-1", False), ("us-gov-west-1", False)]
+)
+def test_restore_testing_is_where_cloudformation_knows_it(region: str, fine: bool) -> None:
+    partner = {"cn-north-1": "cn-northwest-1", "us-gov-west-1": "us-gov-east-1"}
+    regions = {"region": region, "dr_region": partner.get(region, "us-west-2")}
+    assert conflicts(**regions, restore_testing=True) == ([] if fine else ["restore_testing"])
+    assert conflicts(**regions, restore_testing=False) == []
+    assert conflicts(**regions, restore_testing=True, backup=False) == []

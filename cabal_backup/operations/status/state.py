@@ -85,6 +85,8 @@ class State:
     backup_jobs: Answer[list[_JSON]]
     copy_jobs: Answer[list[_JSON]]
     restore_jobs: Answer[list[_JSON]]
+    testing_plan: Answer[_JSON | None]
+    """The restore testing plan; looked for only where there should be one."""
     tables: Mapping[str, TableState]
     mailstore: Answer[_JSON | None]
     watching: Watching
@@ -112,6 +114,7 @@ def look(aws: Aws, now: datetime) -> State:
         "plan": lambda: _plan(aws.client("backup")),
         "role": lambda: _role(aws.client("iam")),
         "mailstore": lambda: _mailstore(aws),
+        "testing_plan": lambda: _testing_plan(aws),
         **_jobs(aws, now),
         **watching.questions(aws),
         **_region("primary", aws, environment.region, names.VAULT),
@@ -134,6 +137,7 @@ def look(aws: Aws, now: datetime) -> State:
         backup_jobs=answers["backup_jobs"],
         copy_jobs=answers["copy_jobs"],
         restore_jobs=answers["restore_jobs"],
+        testing_plan=answers["testing_plan"],
         tables={
             name: TableState(table=answers[f"table {name}"], backups=answers[f"backups {name}"])
             for name in tables
@@ -245,6 +249,16 @@ def _plan(backup: Any) -> Plan | None:
                 for selection in selections
             ),
         )
+
+
+def _testing_plan(aws: Aws) -> _JSON | None:
+    if aws.environment.restore_testing is None:
+        return None
+    plans = pages(aws.client("backup"), "list_restore_testing_plans", "RestoreTestingPlans")
+    return next(
+        (plan for plan in plans if plan["RestoreTestingPlanName"] == names.RESTORE_TESTING_PLAN),
+        None,
+    )
 
 
 def _role(iam: Any) -> Role | None:

@@ -115,3 +115,24 @@ def test_one_item_into_a_new_file_system(sandbox: Sandbox) -> None:
     root = sandbox.efs_directory(arn.rsplit("/", 1)[-1])
     assert arn != made["FileSystemArn"]
     assert [path.name for path in recovery_directory(root).iterdir()] == ["bob"]
+
+
+def test_efs_measures_a_file_system_at_most_once_an_hour(sandbox: Sandbox) -> None:
+    made = sandbox.client("efs").create_file_system(CreationToken="measured")
+    root = sandbox.efs_directory(made["FileSystemId"])
+
+    def size() -> int:
+        (found,) = sandbox.client("efs").describe_file_systems()["FileSystems"]
+        assert found["SizeInBytes"]["Timestamp"] <= sandbox.now()
+        return int(found["SizeInBytes"]["Value"])
+
+    (root / "mail").write_bytes(b"x" * 5000)
+    assert size() == 0, "not measured yet"
+    sandbox.advance(hours=1)
+    # 2 KiB of metadata each, the root's entries in 4 KiB, the file in twice 4.
+    assert size() == (2048 + 4096) + (2048 + 8192)
+    os.link(root / "mail", root / "the-same")
+    (root / "folder").mkdir()
+    assert size() == (2048 + 4096) + (2048 + 8192)
+    sandbox.advance(hours=1)
+    assert size() == (2048 + 4096) + (2048 + 8192) + (2048 + 4096)

@@ -252,3 +252,31 @@ def test_a_topic_whose_policy_was_replaced_shuts_alarms_out(sandbox: Sandbox) ->
 
     assert state(sandbox, "nothing") == "ALARM"
     assert received(sandbox, url) == []
+
+
+def test_a_schedule_fires_in_the_sandboxs_time(sandbox: Sandbox) -> None:
+    url, arn = make_queue(sandbox, "jobs", "events.amazonaws.com")
+    events = sandbox.client("events")
+    events.put_rule(Name="often", ScheduleExpression="rate(3 hours)")
+    events.put_targets(Rule="often", Targets=[{"Id": "queue", "Arn": arn}])
+    sandbox.advance(hours=2)
+    assert received(sandbox, url) == []
+    sandbox.advance(hours=5)
+
+    fired = received(sandbox, url)
+
+    assert [event["detail-type"] for event in fired] == ["Scheduled Event"] * 2
+    assert [event["time"][:13] for event in fired] == ["2026-01-01T15", "2026-01-01T18"]
+
+
+def test_what_a_function_puts_on_the_bus_has_the_sandboxs_time(sandbox: Sandbox) -> None:
+    url, arn = make_queue(sandbox, "ours", "events.amazonaws.com")
+    events = sandbox.client("events")
+    events.put_rule(Name="ours", EventPattern=json.dumps({"source": ["ours"]}))
+    events.put_targets(Rule="ours", Targets=[{"Id": "queue", "Arn": arn}])
+
+    events.put_events(Entries=[{"Source": "ours", "DetailType": "News", "Detail": "{}"}])
+    sandbox.advance(minutes=1)
+
+    (event,) = received(sandbox, url)
+    assert event["time"].startswith("2026-01-01T12:")

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from tests.sandbox.backup.world import Scope
 from tests.sandbox.ministack import internals
 from tests.sandbox.ministack.scope import acting_in, current
+
+METERING_SECONDS = 3600
+"""How old a size may be. A new file system has none of its own for as long."""
+
+_METADATA, _INCREMENT = 2048, 4096
 
 
 class MiniStackFileSystems:
@@ -20,8 +26,11 @@ class MiniStackFileSystems:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def install(self) -> None:
-        """Give every file system its directory when it is made, and take it back after."""
+    def install(self, now: Callable[[], float]) -> None:
+        """Give every file system its directory when it is made, and take it back after.
+
+        :param now: the sandbox's time, as EFS sees it.
+        """
         efs = internals.efs
         create, delete = efs._create_file_system, efs._delete_file_system
 
@@ -37,7 +46,17 @@ class MiniStackFileSystems:
                 shutil.rmtree(self._path(current(), file_system_id), ignore_errors=True)
             return answer
 
+        describe = efs._describe_file_systems
+
+        def describe_metered(query: dict[str, Any]) -> Any:
+            scope = current()
+            for record in efs._file_systems.values_scoped(scope.account, scope.region):
+                if query.get("FileSystemId") in (None, record["FileSystemId"]):
+                    self._meter(scope, record, now())
+            return describe(query)
+
         efs._create_file_system = create_with_directory
+        efs._describe_file_systems = describe_metered
         efs._delete_file_system = delete_with_directory
 
     def describe(self, scope: Scope, file_system_id: str) -> Mapping[str, Any] | None:
@@ -93,5 +112,29 @@ class MiniStackFileSystems:
         """The directory above every file system, for checkpoints."""
         return self._root
 
+    def _meter(self, scope: Scope, record: dict[str, Any], now: float) -> None:
+        """Put what the directory holds into the record, an hour or more after the last time."""
+        size = record["SizeInBytes"]
+        if now - size["Timestamp"] >= METERING_SECONDS:
+            held = metered_bytes(self._path(scope, record["FileSystemId"]))
+            size.update(Value=held, ValueInStandard=held, Timestamp=int(now))
+
     def _path(self, scope: Scope, file_system_id: str) -> Path:
         return self._root / scope.account / scope.region / file_system_id
+
+
+def metered_bytes(root: Path) -> int:
+    """What EFS counts: 2 KiB of metadata an object, and its data in steps of 4 KiB.
+
+    EFS User Guide, "How Amazon EFS reports file system and object sizes".
+    """
+    seen: set[int] = set()
+    total = _METADATA + _INCREMENT
+    for directory, subdirectories, files in os.walk(root):
+        for name in (*subdirectories, *files):
+            status = Path(directory, name).lstat()
+            if status.st_ino not in seen:
+                seen.add(status.st_ino)
+                data = _INCREMENT if name in subdirectories else status.st_size
+                total += _METADATA + -(-data // _INCREMENT) * _INCREMENT
+    return total

@@ -13,6 +13,7 @@ from cabal_backup.operations.status.checks import (
     nights,
     plan,
     points,
+    restore_tests,
     role,
     tables,
     vaults,
@@ -51,6 +52,7 @@ CHECKS: dict[str, Check] = {
     "restore-exercise": exercise.restore_exercise,
     "alerts": watching.alerts,
     "trail": watching.trail,
+    "restore-tests": restore_tests.restore_tests,
 }
 
 

@@ -27,6 +27,9 @@ MAILSTORE_ARN = f"arn:aws:elasticfilesystem:us-west-1:{ACCOUNT}:file-system/{MAI
 TYPES = {TABLE_ARN: "DynamoDB", MAILSTORE_ARN: "EFS"}
 DR_VAULT_ARN = f"arn:aws:backup:us-west-2:{ACCOUNT}:backup-vault:cabal-backup-dr"
 ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/cabal-backup-role"
+TESTING_PLAN_ARN = (
+    f"arn:aws:backup:us-west-1:{ACCOUNT}:restore-testing-plan:cabal_backup_restore_testing-1"
+)
 A_YEAR = Lifecycle(cold_after_days=30, delete_after_days=365)
 DENIED = Unknown("ListThings: AccessDeniedException: not authorized")
 
@@ -113,6 +116,34 @@ def a_restore_job(resource_type: str, completed: datetime, **changes: Any) -> JS
         "Status": "COMPLETED",
         "CreationDate": completed - timedelta(minutes=10),
         "CompletionDate": completed,
+        **changes,
+    }
+
+
+TESTED = at("2026-03-01 07:00")
+"""When the last restore tests ended; AWS Backup lists them no more at NOW."""
+
+
+def a_testing_plan(**changes: Any) -> JSON:
+    return {
+        "RestoreTestingPlanName": "cabal_backup_restore_testing",
+        "RestoreTestingPlanArn": TESTING_PLAN_ARN,
+        "ScheduleExpression": "cron(0 6 1 * ? *)",
+        "StartWindowHours": 8,
+        "CreationTime": at("2025-12-01 12:00"),
+        "LastExecutionTime": at("2026-03-01 06:20"),
+        **changes,
+    }
+
+
+def a_restore_test(resource_type: str, completed: datetime = TESTED, **changes: Any) -> JSON:
+    """A restore by the testing plan that was judged, and found to be right."""
+    job = a_restore_job(resource_type, completed)
+    return {
+        **job,
+        "CreatedBy": {"RestoreTestingPlanArn": TESTING_PLAN_ARN},
+        "ValidationStatus": "SUCCESSFUL",
+        "ValidationStatusMessage": "200 items, 200 in cabal-addresses.",
         **changes,
     }
 
@@ -299,6 +330,7 @@ def a_state(settings: Mapping[str, Any] | None = None, **changes: Any) -> State:
         restore_jobs=Known(
             [a_restore_job(kind, NOW - timedelta(days=2)) for kind in ("DynamoDB", "EFS")]
         ),
+        testing_plan=Known(a_testing_plan()),
         tables=with_tables(),
         mailstore=Known({"FileSystemId": MAILSTORE, "LifeCycleState": "available"}),
         watching=a_watch(),

@@ -42,6 +42,7 @@ def test_an_environment_that_cannot_be_seen_is_all_unknown() -> None:
         backup_jobs=DENIED,
         copy_jobs=DENIED,
         restore_jobs=DENIED,
+        testing_plan=DENIED,
         mailstore=DENIED,
         tables={name: a_table(table=DENIED, backups=DENIED) for name in TABLES},
         watching=a_watch(
@@ -65,6 +66,7 @@ def test_an_environment_that_was_never_deployed() -> None:
         copy_jobs=Known([]),
         restore_jobs=Known([]),
         watching=a_watch(subscriptions={"us-west-1": Known(None), "us-west-2": Known(None)}),
+        testing_plan=Known(None),
     )
 
     assert not_ok(state) == {
@@ -79,6 +81,7 @@ def test_an_environment_that_was_never_deployed() -> None:
         "copy-back": "warn",
         "restore-exercise": "warn",
         "alerts": "warn",
+        "restore-tests": "fail",
     }
 
 

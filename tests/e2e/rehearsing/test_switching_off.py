@@ -1,0 +1,26 @@
+"""What listens can be switched off again, and nothing of it stays."""
+
+from __future__ import annotations
+
+from tests.sandbox.deployment import Deployment
+
+
+def test_nothing_is_left_when_it_is_switched_off(
+    listening_from_noon: tuple[Deployment, str],
+) -> None:
+    deployment, checkpoint = listening_from_noon
+    sandbox = deployment.sandbox
+    sandbox.rollback(checkpoint)
+    assert sandbox.client("backup").list_restore_testing_plans()["RestoreTestingPlans"]
+    assert sandbox.client("cloudwatch").list_dashboards()["DashboardEntries"]
+
+    deployment.deploy()
+
+    assert sandbox.client("backup").list_restore_testing_plans()["RestoreTestingPlans"] == []
+    assert sandbox.client("cloudwatch").list_dashboards()["DashboardEntries"] == []
+    assert sandbox.client("events").list_rules()["Rules"] == []
+    functions = sandbox.client("lambda").list_functions()["Functions"]
+    assert [each["Handler"] for each in functions] == ["advanced_dynamodb.handler"]
+    assert len(sandbox.client("logs").describe_log_groups()["logGroups"]) == 1
+    plans = sandbox.client("backup").list_backup_plans()["BackupPlansList"]
+    assert [plan["BackupPlanName"] for plan in plans] == ["cabal-backup-plan"]
