@@ -43,6 +43,15 @@ AUDITOR_POLICY = "cabal-backup-auditor"
 OPERATOR_POLICY = "cabal-backup-operator"
 BREAK_GLASS_POLICY = "cabal-backup-break-glass"
 
+SCRATCH_TABLE = "-*-20??????-??????"
+"""What follows a live table's name in that of a table the tool makes, as IAM matches it.
+
+Such as `cabal-addresses-restored-20260101-000000`: a word, then a moment.
+"""
+
+TERRAFORM_TAG = "managed_by_terraform"
+"""A tag that every live table of Cabal has, and none that has just been restored."""
+
 SCHEDULE = "cron(0 0 * * ? *)"
 """Every night at 00:00 UTC, in the six fields of an AWS cron expression."""
 

@@ -10,6 +10,7 @@ from constructs import Construct
 
 from cabal_backup import names
 from cabal_backup.environment import Environment
+from cabal_backup.infrastructure.access_policies import AccessPolicies
 from cabal_backup.infrastructure.advanced_dynamodb import AdvancedDynamoDB
 from cabal_backup.infrastructure.plan import NightlyPlan
 from cabal_backup.infrastructure.role import BackupRole
@@ -74,3 +75,14 @@ class PrimaryStack(Stack):
             ),
         ):
             CfnOutput(self, name, value=value, description=description)
+        if environment.access_policies:
+            self._let_people_in(environment)
+
+    def _let_people_in(self, environment: Environment) -> None:
+        access = AccessPolicies(self, "Access", environment=environment)
+        for name, policy, description in (
+            ("AuditorPolicyArn", access.auditor, "For whoever looks"),
+            ("OperatorPolicyArn", access.operator, "For whoever restores, beside the auditor's"),
+            ("BreakGlassPolicyArn", access.break_glass, "For a role assumed with MFA"),
+        ):
+            CfnOutput(self, name, value=policy.managed_policy_arn, description=description)
