@@ -7,6 +7,7 @@
 | GET, POST, DELETE /faults | `Faults.apply`'s keys, and `services`: rules | what is on |
 | GET, POST /settings | durations in seconds, switches | the settings |
 | GET /efs/ACCOUNT/REGION/FILE-SYSTEM-ID | | directory |
+| GET, DELETE /decisions | | what IAM was asked and said (with authentication on) |
 | POST /checkpoint | | id |
 | POST /rollback/ID | | now |
 | DELETE /checkpoint/ID | | |
@@ -70,6 +71,11 @@ class Control:
             case "GET", ["efs", account, region, file_system_id]:
                 root = self._system.world.file_systems.root(Scope(account, region), file_system_id)
                 return {"directory": str(root)}
+            case "GET", ["decisions"]:
+                return {"decisions": self._system.decisions.listed()}
+            case "DELETE", ["decisions"]:
+                self._system.decisions.clear()
+                return {}
             case "POST", ["checkpoint"]:
                 return {"id": await self._undisturbed(self._system.checkpoint)}
             case "POST", ["rollback", identity]:

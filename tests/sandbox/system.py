@@ -18,9 +18,11 @@ from tests.sandbox.ministack import (
     functions,
     internals,
     managed_policies,
+    mfa,
     strictness,
 )
 from tests.sandbox.ministack.alarms import Alarms
+from tests.sandbox.ministack.decisions import Decisions
 from tests.sandbox.ministack.delivery import Delivery
 from tests.sandbox.ministack.endpoint import BackupEndpoint
 from tests.sandbox.ministack.file_systems import MiniStackFileSystems
@@ -78,6 +80,7 @@ class System:
             reports=MiniStackReports(self.delivery),
         )
         self.service = BackupService(world=self.world, clock=self.clock, store=data / "backup")
+        self.decisions = Decisions()
         self._alarms = Alarms(time)
         self._service_faults = ServiceFaults()
         self._trees = TreeStore(data / "checkpoints")
@@ -97,6 +100,8 @@ class System:
         strictness.install()
         cloudformation.install(self.service, trail)
         BackupEndpoint(self.service, trail).install()
+        mfa.install()
+        self.decisions.install()
 
     def now(self) -> datetime:
         return self.clock.now()
