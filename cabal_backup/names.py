@@ -42,6 +42,7 @@ RESTORE_TESTING_PLAN = "cabal_backup_restore_testing"
 AUDITOR_POLICY = "cabal-backup-auditor"
 OPERATOR_POLICY = "cabal-backup-operator"
 BREAK_GLASS_POLICY = "cabal-backup-break-glass"
+ACCESS_POLICIES = (AUDITOR_POLICY, OPERATOR_POLICY, BREAK_GLASS_POLICY)
 
 SCRATCH_TABLE = "-*-20??????-??????"
 """What follows a live table's name in that of a table the tool makes, as IAM matches it.

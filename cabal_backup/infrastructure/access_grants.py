@@ -179,6 +179,8 @@ def _following(places: Places) -> tuple[Grant, ...]:
                 "dynamodb:ListBackups",
                 "ec2:DescribeNetworkInterfaces",
                 "ec2:DescribeSubnets",
+                # By the token of a restore: which file system it made is not known yet.
+                "elasticfilesystem:DescribeFileSystems",
             ),
             resources=("*",),
             why_wildcard=_ONLY_ALL,
@@ -269,7 +271,6 @@ def _file_systems(places: Places) -> tuple[Grant, ...]:
         "elasticfilesystem:DescribeAccessPoints",
         "elasticfilesystem:DescribeBackupPolicy",
         "elasticfilesystem:DescribeFileSystemPolicy",
-        "elasticfilesystem:DescribeFileSystems",
         "elasticfilesystem:DescribeLifecycleConfiguration",
         "elasticfilesystem:DescribeMountTargetSecurityGroups",
         "elasticfilesystem:DescribeMountTargets",
@@ -408,6 +409,20 @@ def break_glass_grants(places: Places) -> tuple[Grant, ...]:
                 "iam:ListRolePolicies",
             ),
             resources=(places.role,),
+            conditions=mfa,
+        ),
+        Grant(
+            # Only while nobody has them, itself included: IAM deletes no attached policy.
+            sid="ThePoliciesThemselves",
+            actions=(
+                "iam:DeletePolicy",
+                "iam:DeletePolicyVersion",
+                "iam:GetPolicy",
+                "iam:ListPolicyVersions",
+            ),
+            resources=tuple(
+                places.arn("iam", f"policy/{name}", "") for name in names.ACCESS_POLICIES
+            ),
             conditions=mfa,
         ),
     )

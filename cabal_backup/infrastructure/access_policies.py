@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aws_cdk import Aws, Stack
+from aws_cdk import Aws, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
@@ -64,6 +64,9 @@ class AccessPolicies(Construct):
     plan, the opt-in or a role. Break-glass stands alone, works only for somebody who gave
     an MFA code, and holds everything that takes protection away.
 
+    They stay when their stack goes: IAM deletes no policy that somebody has, and
+    break-glass is needed until the last vault is gone. The teardown deletes them.
+
     IAM is global: one environment has them once, in its primary stack. docs/access.md
     shows how to attach them.
 
@@ -106,6 +109,7 @@ class AccessPolicies(Construct):
             description=role.description,
             document=document,
         )
+        policy.apply_removal_policy(RemovalPolicy.RETAIN)
         _acknowledge_wildcards(policy, grants)
         return policy
 

@@ -1,7 +1,7 @@
 """MFA with STS: who gave a valid code has `aws:MultiFactorAuthPresent`.
 
-IAM User Guide, "Secure API access with MFA" and "AWS global condition context keys"; the
-codes are those of RFC 6238, with the seed that CreateVirtualMFADevice answers.
+IAM User Guide, "Secure API access with MFA" and "AWS global condition context keys"; a
+device's seed is what CreateVirtualMFADevice answers.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_mfa_configure-api-require.html
 """
@@ -9,9 +9,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_mfa_configure-ap
 from __future__ import annotations
 
 import base64
-import hashlib
-import hmac
-import struct
+import secrets
 import time
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -20,10 +18,10 @@ from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
 from tests.sandbox.ministack import internals
+from tests.sandbox.totp import STEP_SECONDS, code
 
 KEY = "aws:multifactorauthpresent"
 
-_STEP_SECONDS = 30
 _LEEWAY_STEPS = 1
 """A code is good in the step before and after its own, for clocks that differ."""
 
@@ -32,16 +30,6 @@ _MARK = "MultiFactorAuthPresent"
 
 _given: ContextVar[bool] = ContextVar("mfa_given", default=False)
 """Whether this request came with a valid code."""
-
-
-def code(seed: str, moment: float) -> str:
-    """The six digits that a device with this Base32 seed shows at a moment."""
-    key = base64.b32decode(seed + "=" * (-len(seed) % 8))
-    counted = struct.pack(">Q", int(moment // _STEP_SECONDS))
-    digest = hmac.new(key, counted, hashlib.sha1).digest()
-    offset = digest[-1] & 0x0F
-    (number,) = struct.unpack(">I", digest[offset : offset + 4])
-    return f"{(number & 0x7FFFFFFF) % 1_000_000:06d}"
 
 
 def install() -> None:
@@ -69,6 +57,22 @@ def install() -> None:
         session = sts._sessions.get(credential.access_key_id) or {}
         return {**found, KEY: "true"} if _given.get() or session.get(_MARK) else found
 
+    def with_a_seed(asked: Any) -> Any:
+        answer = create(asked)
+        if answer[0] != 200:
+            return answer
+        serial, device = next(reversed(internals.iam._mfa_devices.items()))
+        # MiniStack's own is no Base32.
+        device["Base32StringSeed"] = base64.b32encode(secrets.token_bytes(20)).decode()
+        device_xml = internals.iam._virtual_mfa_xml(serial, include_user=False)
+        result = (
+            "<CreateVirtualMFADeviceResult><VirtualMFADevice>"
+            f"{device_xml}</VirtualMFADevice></CreateVirtualMFADeviceResult>"
+        )
+        return internals.iam._xml(200, "CreateVirtualMFADeviceResponse", result, ns="iam")
+
+    create = internals.iam._IAM_HANDLERS["CreateVirtualMFADevice"]
+    internals.iam._IAM_HANDLERS["CreateVirtualMFADevice"] = with_a_seed
     internals.app.SERVICE_HANDLERS["sts"] = with_codes
     sts.register_session = remembering
     evaluator._principal_keys = sts._principal_keys = with_key
@@ -85,7 +89,7 @@ def _is_right(headers: Any, asked: Mapping[str, Any]) -> bool:
         return False
     now = time.time()
     good = {
-        code(device["Base32StringSeed"], now + steps * _STEP_SECONDS)
+        code(device["Base32StringSeed"], now + steps * STEP_SECONDS)
         for steps in range(-_LEEWAY_STEPS, _LEEWAY_STEPS + 1)
     }
     return _one(asked, "TokenCode") in good
