@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import boto3
@@ -29,14 +30,14 @@ class Person:
     credentials: Mapping[str, str]
 
     def client(self, service: str, region: str = PRIMARY_REGION) -> Any:
-        return boto3.session.Session().client(
+        """Shared by everybody who asks for the same: making one takes longer than calling it."""
+        return _client(
+            self.sandbox.endpoint,
             service,
-            region_name=region,
-            endpoint_url=self.sandbox.endpoint,
-            aws_access_key_id=self.credentials["AccessKeyId"],
-            aws_secret_access_key=self.credentials["SecretAccessKey"],
-            aws_session_token=self.credentials.get("SessionToken"),
-            config=Config(retries={"total_max_attempts": 1}),
+            region,
+            self.credentials["AccessKeyId"],
+            self.credentials["SecretAccessKey"],
+            self.credentials.get("SessionToken"),
         )
 
     def variables(self) -> dict[str, str]:
@@ -53,6 +54,21 @@ class Person:
         for each in self.sandbox.decisions():
             if f":assumed-role/{self.name}/" in each["principal"]:
                 yield each["action"], each["resource"], each["allowed"]
+
+
+@cache
+def _client(
+    endpoint: str, service: str, region: str, key: str, secret: str, token: str | None
+) -> Any:
+    return boto3.session.Session().client(
+        service,
+        region_name=region,
+        endpoint_url=endpoint,
+        aws_access_key_id=key,
+        aws_secret_access_key=secret,
+        aws_session_token=token,
+        config=Config(retries={"total_max_attempts": 1}),
+    )
 
 
 class Desk:
