@@ -41,6 +41,8 @@ TAKES_PROTECTION_AWAY = {
     "iam:DeleteRole",
     "iam:DeleteRolePolicy",
     "iam:DetachRolePolicy",
+    "iam:DeletePolicy",
+    "iam:DeletePolicyVersion",
 }
 
 
@@ -282,6 +284,7 @@ def test_break_glass_reaches_only_what_this_application_made(guarded: Synthesize
         "arn:aws:cloudformation:us-west-1:123456789012:stack/cabal-backup/*",
         "arn:aws:cloudformation:us-west-2:123456789012:stack/cabal-backup-dr/*",
     }
+    policies_themselves = {f"arn:aws:iam::123456789012:policy/{name}" for name in POLICIES}
     assert reached == {
         "backup:DeleteBackupVault": vaults,
         "backup:DeleteBackupVaultLockConfiguration": vaults,
@@ -296,4 +299,14 @@ def test_break_glass_reaches_only_what_this_application_made(guarded: Synthesize
         "iam:DeleteRole": {ROLE},
         "iam:DeleteRolePolicy": {ROLE},
         "iam:DetachRolePolicy": {ROLE},
+        "iam:DeletePolicy": policies_themselves,
+        "iam:DeletePolicyVersion": policies_themselves,
     }
+
+
+def test_they_stay_when_their_stack_goes(guarded: Synthesized) -> None:
+    """IAM deletes no policy that somebody has, and break-glass ends a teardown."""
+    for policy in guarded.primary.all(POLICY).values():
+        if "ManagedPolicyName" in policy["Properties"]:
+            assert policy["DeletionPolicy"] == "Retain"
+            assert policy["UpdateReplacePolicy"] == "Retain"

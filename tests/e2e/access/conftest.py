@@ -21,6 +21,7 @@ from tests.sandbox import cabal
 from tests.sandbox.client import Sandbox
 from tests.sandbox.deployment import PROJECT, Deployment, aws_cli
 
+REGIONS = ("us-west-1", "us-west-2")
 NIGHTS = 3
 USER = "somebody"
 

@@ -26,12 +26,11 @@ from tests.e2e.access.attacks import (
     Facts,
 )
 from tests.e2e.access.commands import Role
-from tests.e2e.access.conftest import USER, Guarded
+from tests.e2e.access.conftest import REGIONS, USER, Guarded
 from tests.e2e.access.people import Person, mfa_code
 from tests.e2e.exercise import newest_point
 
 DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError")
-REGIONS = ("us-west-1", "us-west-2")
 
 
 @pytest.fixture(scope="module")
