@@ -113,7 +113,7 @@ def _each() -> Iterator[Any]:
             yield pytest.param(role, attack, id=f"{role}-{name}")
 
 
-@pytest.mark.parametrize(("role", "attack"), _each())
+@pytest.mark.parametrize(("role", "attack"), list(_each()))
 def test_it_is_denied(city: Guarded, facts: Facts, role: Role, attack: Attack) -> None:
     city.sandbox.forget_decisions()
     assert_denied(city.people[role], attack, facts)
