@@ -44,10 +44,10 @@ OPERATOR_POLICY = "cabal-backup-operator"
 BREAK_GLASS_POLICY = "cabal-backup-break-glass"
 ACCESS_POLICIES = (AUDITOR_POLICY, OPERATOR_POLICY, BREAK_GLASS_POLICY)
 
-SCRATCH_TABLE = "-*-20??????-??????"
+SCRATCH_TABLE = "-*-20??????-??????*"
 """What follows a live table's name in that of a table the tool makes, as IAM matches it.
 
-Such as `cabal-addresses-restored-20260101-000000`: a word, then a moment.
+Such as `cabal-addresses-restored-20260101-000000`: a word, a moment, and what may follow it.
 """
 
 TERRAFORM_TAG = "managed_by_terraform"
