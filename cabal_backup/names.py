@@ -48,6 +48,16 @@ RESTORE_TESTING_PLAN = "cabal_backup_restore_testing"
 AUDITOR_POLICY = "cabal-backup-auditor"
 OPERATOR_POLICY = "cabal-backup-operator"
 BREAK_GLASS_POLICY = "cabal-backup-break-glass"
+ACCESS_POLICIES = (AUDITOR_POLICY, OPERATOR_POLICY, BREAK_GLASS_POLICY)
+
+SCRATCH_TABLE = "-*-20??????-??????*"
+"""What follows a live table's name in that of a table the tool makes, as IAM matches it.
+
+Such as `cabal-addresses-restored-20260101-000000`: a word, a moment, and what may follow it.
+"""
+
+TERRAFORM_TAG = "managed_by_terraform"
+"""A tag that every live table of Cabal has, and none that has just been restored."""
 
 SCHEDULE = "cron(0 0 * * ? *)"
 """Every night at 00:00 UTC, in the six fields of an AWS cron expression."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from datetime import timedelta
 from typing import Any
@@ -54,6 +55,10 @@ def add_parser(commands: Any) -> None:
     parser.set_defaults(run=run)
 
 
+_JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+"""Jobs have UUIDs."""
+
+
 def run(options: argparse.Namespace, invocation: Invocation) -> int:
     if not options.watch:
         return run_list(options, invocation)
@@ -94,7 +99,8 @@ def run_list(options: argparse.Namespace, invocation: Invocation) -> int:
 def run_watch(options: argparse.Namespace, invocation: Invocation) -> int:
     aws = connect_to(options)
     _, watched = options.watch
-    if describe_table(aws, watched) is not None:
+    # Whoever may watch the jobs need not be allowed to look at tables of any name.
+    if not _JOB_ID.fullmatch(watched) and describe_table(aws, watched) is not None:
         progress.run(wait_until_active(aws, watched, invocation.clock, longest=options.longest))
         print(watched)
         return ExitCode.OK

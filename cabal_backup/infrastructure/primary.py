@@ -11,6 +11,7 @@ from constructs import Construct
 
 from cabal_backup import names
 from cabal_backup.environment import Environment
+from cabal_backup.infrastructure.access_policies import AccessPolicies
 from cabal_backup.infrastructure.advanced_dynamodb import AdvancedDynamoDB
 from cabal_backup.infrastructure.alerts import Alerts
 from cabal_backup.infrastructure.dashboard import BackupDashboard
@@ -27,7 +28,8 @@ from cabal_backup.infrastructure.vault import LockedVault
 class PrimaryStack(Stack):
     """The locked vault, the role, the opt-in and the nightly plan with its copy.
 
-    And what watches over them: alerts, restore testing, the heartbeat and the dashboard.
+    And what belongs to them: alerts, the heartbeat, the dashboard, restore testing, and the
+    policies of the people who come here.
     """
 
     def __init__(
@@ -111,6 +113,8 @@ class PrimaryStack(Stack):
             ),
         ):
             CfnOutput(self, name, value=value, description=description)
+        if environment.access_policies:
+            self._let_people_in()
 
     def _alerts(
         self, vault: backup.IBackupVault, nightly: NightlyPlan, role: iam.IRole
@@ -136,3 +140,12 @@ class PrimaryStack(Stack):
         if wanted.on_role_changes and events_arrive_here:
             alerts.tell("RoleChanges", CHANGES, description=DESCRIPTION, after=[role])
         return alerts
+
+    def _let_people_in(self) -> None:
+        access = AccessPolicies(self, "Access", environment=self._environment)
+        for name, policy, description in (
+            ("AuditorPolicyArn", access.auditor, "For whoever looks"),
+            ("OperatorPolicyArn", access.operator, "For whoever restores, beside the auditor's"),
+            ("BreakGlassPolicyArn", access.break_glass, "For a role assumed with MFA"),
+        ):
+            CfnOutput(self, name, value=policy.managed_policy_arn, description=description)

@@ -18,13 +18,15 @@ from tests.sandbox.deployment import PROJECT, Deployment, aws_cli
 DOCUMENTS = ("README.md", "docs/status.md", "docs/points.md", "tests/sandbox/README.md")
 
 TESTED_ON_THEIR_OWN = {
+    "docs/access.md",
     "docs/adopt.md",
     "docs/alerts.md",
     "docs/heartbeat.md",
     "docs/restore-testing.md",
 }
-"""tests/e2e/adopt starts from what Terraform made; tests/e2e/alerts and tests/e2e/rehearsing
-are about settings that are off elsewhere."""
+"""tests/e2e/adopt starts from what Terraform made, tests/e2e/access has roles for which IAM
+decides, and tests/e2e/alerts and tests/e2e/rehearsing are about settings that are off elsewhere.
+"""
 
 RUN_ELSEWHERE = {
     "make test": "it is what runs this",

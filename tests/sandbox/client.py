@@ -236,6 +236,14 @@ class Sandbox:
         events = [event for page in pages for event in page["Events"]]
         return [json.loads(event["CloudTrailEvent"]) for event in reversed(events)]
 
+    def decisions(self) -> list[dict[str, Any]]:
+        """What IAM was asked since `forget_decisions`: principal, action, resource, allowed."""
+        listed: list[dict[str, Any]] = self.control("GET", "decisions")["decisions"]
+        return listed
+
+    def forget_decisions(self) -> None:
+        self.control("DELETE", "decisions")
+
     def control(
         self, method: str, path: str, body: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:

@@ -8,6 +8,7 @@
 | GET /emails | | emails that SNS has sent |
 | GET, POST /settings | durations in seconds, switches | the settings |
 | GET /efs/ACCOUNT/REGION/FILE-SYSTEM-ID | | directory |
+| GET, DELETE /decisions | | what IAM was asked and said (with authentication on) |
 | POST /checkpoint | | id |
 | POST /rollback/ID | | now |
 | DELETE /checkpoint/ID | | |
@@ -73,6 +74,11 @@ class Control:
             case "GET", ["efs", account, region, file_system_id]:
                 root = self._system.world.file_systems.root(Scope(account, region), file_system_id)
                 return {"directory": str(root)}
+            case "GET", ["decisions"]:
+                return {"decisions": self._system.decisions.listed()}
+            case "DELETE", ["decisions"]:
+                self._system.decisions.clear()
+                return {}
             case "POST", ["checkpoint"]:
                 return {"id": await self._undisturbed(self._system.checkpoint)}
             case "POST", ["rollback", identity]:

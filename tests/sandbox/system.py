@@ -18,9 +18,11 @@ from tests.sandbox.ministack import (
     functions,
     internals,
     managed_policies,
+    mfa,
     strictness,
 )
 from tests.sandbox.ministack.alarms import Alarms
+from tests.sandbox.ministack.decisions import Decisions
 from tests.sandbox.ministack.delivery import Delivery
 from tests.sandbox.ministack.emails import Emails
 from tests.sandbox.ministack.endpoint import BackupEndpoint
@@ -84,6 +86,7 @@ class System:
         self.emails = Emails()
         self._alarms = Alarms(time, self.delivery)
         self._schedules = Schedules(time.time)
+        self.decisions = Decisions()
         self._service_faults = ServiceFaults()
         self._trees = TreeStore(data / "checkpoints")
         self._checkpoints: dict[str, Checkpoint] = {}
@@ -104,6 +107,8 @@ class System:
         strictness.install()
         cloudformation.install(self.service, trail)
         BackupEndpoint(self.service, trail).install()
+        mfa.install()
+        self.decisions.install()
 
     def now(self) -> datetime:
         return self.clock.now()

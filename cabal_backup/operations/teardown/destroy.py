@@ -17,6 +17,7 @@ from cabal_backup.operations.aws import Aws, in_words
 from cabal_backup.operations.clock import Clock
 from cabal_backup.operations.jobs import follow_until
 from cabal_backup.operations.progress import Event, Note
+from cabal_backup.operations.teardown.access_policies import delete_access_policies
 from cabal_backup.operations.teardown.inventory import Inventory, Stack, find_stack, take_inventory
 
 LONGEST = timedelta(hours=2)
@@ -58,6 +59,12 @@ class DestroyPlan:
             ),
             *(f"  the empty vault {vault.vault} in {vault.region}" for vault in seen.vaults),
             *((f"  the role {names.ROLE}",) if seen.role_exists else ()),
+            *(f"  the policy {policy.name}, which nobody has" for policy in seen.unused_policies),
+            *(
+                f"  the policy {policy.name} stays: {policy.holders} users, groups or roles have it"
+                for policy in seen.policies
+                if policy.holders
+            ),
             *(f"  {line}" for line in STAYS),
         )
 
@@ -73,9 +80,9 @@ def plan_destruction(seen: Inventory) -> DestroyPlan:
 
 
 def destroy(aws: Aws, plan: DestroyPlan, clock: Clock) -> Generator[Event | Unknown, None, None]:
-    """Stacks, then vaults, then the role; what is gone already is skipped.
+    """Stacks, vaults, the role and the access policies; what is gone already is skipped.
 
-    The role goes last: as long as a vault may hold a point, AWS Backup needs it.
+    The role goes after the vaults: as long as a vault may hold a point, AWS Backup needs it.
     Raises AwsError when AWS refuses for good, UnknownError when it takes too long; run again,
     it goes on where it stopped.
     """
@@ -84,6 +91,7 @@ def destroy(aws: Aws, plan: DestroyPlan, clock: Clock) -> Generator[Event | Unkn
     for vault in plan.seen.vaults:
         yield from _delete_vault(aws, vault.vault, vault.region, clock)
     yield from _delete_role(aws)
+    yield from delete_access_policies(aws)
 
 
 def prove(aws: Aws, clock: Clock) -> tuple[str, ...]:
@@ -128,6 +136,7 @@ def _what_is_left(aws: Aws, clock: Clock) -> list[str]:
     left += [f"the vault {vault.vault}" for vault in seen.vaults]
     left += [f"the plan {names.PLAN}"] if seen.plan_id else []
     left += [f"the role {names.ROLE}"] if seen.role_exists else []
+    left += [f"the policy {policy.name}" for policy in seen.unused_policies]
     for stack, region in _places(aws):
         left += _named_after(aws, stack, region)
     return left

@@ -13,6 +13,7 @@ from cabal_backup import names
 from cabal_backup.errors import AwsError
 from cabal_backup.operations.answers import pages, unless_missing
 from cabal_backup.operations.aws import Aws, in_words
+from cabal_backup.operations.teardown.access_policies import AccessPolicy, find_access_policies
 from cabal_backup.operations.vault_lock import VaultLock, look_at_lock
 
 
@@ -43,6 +44,8 @@ class Inventory:
     """The nightly plan; None when there is none."""
     roles: Mapping[str, bool]
     """Whether it exists, for the role of the environment and each that made a point."""
+    policies: tuple[AccessPolicy, ...] = ()
+    """The access policies that exist."""
 
     @property
     def points(self) -> int:
@@ -78,7 +81,14 @@ class Inventory:
 
     @property
     def gone(self) -> bool:
-        return not (self.stacks or self.vaults or self.plan_id or self.role_exists)
+        return not (
+            self.stacks or self.vaults or self.plan_id or self.role_exists or self.unused_policies
+        )
+
+    @property
+    def unused_policies(self) -> tuple[AccessPolicy, ...]:
+        """Access policies that nobody has, so that they can be deleted."""
+        return tuple(policy for policy in self.policies if not policy.holders)
 
     def blockers(self) -> tuple[str, ...]:
         """What has to happen before `destroy` goes through, in order."""
@@ -141,6 +151,7 @@ def take_inventory(aws: Aws, now: datetime) -> Inventory:
         vaults=vaults,
         plan_id=_plan_id(aws),
         roles={arn: _role_exists(aws, arn) for arn in sorted(arns)},
+        policies=find_access_policies(aws),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from botocore.exceptions import ClientError
 from tests.e2e.sandbox.backups import VAULT, back_up, make_file_system, make_role, make_vault
 from tests.e2e.sandbox.templates import ROLE_ARN
 from tests.sandbox.client import Sandbox
+from tests.sandbox.totp import code
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +31,10 @@ def allow(*actions: str, resource: str = "*", **condition: Any) -> dict[str, Any
     return {"Effect": "Allow", "Action": list(actions), "Resource": resource, **condition}
 
 
-def client_of(sandbox: Sandbox, name: str, *statements: dict[str, Any]) -> Any:
-    """AWS Backup as called by a user with this policy."""
+def client_of(
+    sandbox: Sandbox, name: str, *statements: dict[str, Any], service: str = "backup"
+) -> Any:
+    """A service, AWS Backup unless another is named, as called by a user with this policy."""
     iam = sandbox.client("iam")
     iam.create_user(UserName=name)
     iam.put_user_policy(
@@ -39,13 +43,7 @@ def client_of(sandbox: Sandbox, name: str, *statements: dict[str, Any]) -> Any:
         PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": list(statements)}),
     )
     key = iam.create_access_key(UserName=name)["AccessKey"]
-    return boto3.session.Session().client(
-        "backup",
-        region_name="us-west-1",
-        endpoint_url=sandbox.endpoint,
-        aws_access_key_id=key["AccessKeyId"],
-        aws_secret_access_key=key["SecretAccessKey"],
-    )
+    return client_with(sandbox, service, key)
 
 
 def point_arn(sandbox: Sandbox) -> str:
@@ -163,3 +161,95 @@ def test_handing_over_a_role_needs_permission(guarded: Sandbox) -> None:
         without.start_backup_job(**request)
 
     assert having.start_backup_job(**request)["BackupJobId"]
+
+
+def session_of(sandbox: Sandbox, name: str, *, with_code: bool) -> Any:
+    """A session token of a new user with a device, used for AWS Backup, which wants a code."""
+    iam = sandbox.client("iam")
+    wanted = allow("backup:ListBackupVaults", Condition=WITH_A_CODE)
+    iam.create_user(UserName=name)
+    iam.put_user_policy(
+        UserName=name,
+        PolicyName="with-a-code",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [wanted]}),
+    )
+    device = iam.create_virtual_mfa_device(VirtualMFADeviceName=name)["VirtualMFADevice"]
+    shown = code(device["Base32StringSeed"].decode(), time.time())
+    iam.enable_mfa_device(
+        UserName=name,
+        SerialNumber=device["SerialNumber"],
+        AuthenticationCode1=shown,
+        AuthenticationCode2=shown,
+    )
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    given = {"SerialNumber": device["SerialNumber"], "TokenCode": shown} if with_code else {}
+    session = client_with(sandbox, "sts", key).get_session_token(**given)["Credentials"]
+    return client_with(sandbox, "backup", session)
+
+
+WITH_A_CODE = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+
+
+def client_with(sandbox: Sandbox, service: str, key: dict[str, str]) -> Any:
+    return boto3.session.Session().client(
+        service,
+        region_name="us-west-1",
+        endpoint_url=sandbox.endpoint,
+        aws_access_key_id=key["AccessKeyId"],
+        aws_secret_access_key=key["SecretAccessKey"],
+        aws_session_token=key.get("SessionToken"),
+    )
+
+
+def test_a_code_is_what_a_session_may_need(guarded: Sandbox) -> None:
+    with pytest.raises(ClientError, match="not authorized"):
+        session_of(guarded, "forgetful", with_code=False).list_backup_vaults()
+    assert session_of(guarded, "careful", with_code=True).list_backup_vaults()
+
+
+def test_what_iam_was_asked_can_be_looked_up(guarded: Sandbox) -> None:
+    client = client_of(guarded, "watched", allow("backup:ListBackupVaults"))
+    guarded.forget_decisions()
+
+    client.list_backup_vaults()
+    with pytest.raises(ClientError):
+        client.delete_backup_vault(BackupVaultName=VAULT)
+
+    arn = "arn:aws:iam::123456789012:user/watched"
+    vault = f"arn:aws:backup:us-west-1:123456789012:backup-vault:{VAULT}"
+    assert [tuple(each.values()) for each in guarded.decisions()] == [
+        (arn, "backup:ListBackupVaults", "*", True),
+        (arn, "backup:DeleteBackupVault", vault, False),
+    ]
+
+
+def test_restoring_a_table_takes_permissions_on_the_new_one(guarded: Sandbox) -> None:
+    dynamodb = guarded.client("dynamodb")
+    make_table(guarded)
+    dynamodb.update_continuous_backups(
+        TableName="orders", PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
+    )
+    restore = allow("dynamodb:RestoreTableToPointInTime")
+    of_one = client_of(guarded, "of-one", restore, service="dynamodb")
+    request = {
+        "SourceTableName": "orders",
+        "TargetTableName": "again",
+        "UseLatestRestorableTime": True,
+    }
+    with pytest.raises(ClientError, match="not authorized"):
+        of_one.restore_table_to_point_in_time(**request)
+
+    target = "arn:aws:dynamodb:us-west-1:123456789012:table/again"
+    both = client_of(
+        guarded, "of-both", restore, allow("dynamodb:*", resource=target), service="dynamodb"
+    )
+    assert both.restore_table_to_point_in_time(**request)["TableDescription"]
+
+
+def make_table(sandbox: Sandbox) -> None:
+    sandbox.client("dynamodb").create_table(
+        TableName="orders",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+    )

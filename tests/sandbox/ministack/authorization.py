@@ -34,6 +34,8 @@ def resource_arn(path: str, body: bytes) -> str | None:
         return f"{prefix}:backup-vault:{parts[1]}"
     if len(parts) >= 3 and parts[:2] == ["backup", "plans"]:
         return f"{prefix}:backup-plan:{parts[2]}"
+    if len(parts) >= 2 and parts[0] in ("tags", "untag"):
+        return parts[1]
     asked = _members(body)
     if "RecoveryPointArn" in asked:
         return str(asked["RecoveryPointArn"])

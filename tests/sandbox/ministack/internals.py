@@ -24,7 +24,7 @@ iam_evaluator: Any = import_module("ministack.core.iam_evaluator")
 """Policies, boundaries and trust evaluated as MiniStack does for its own calls."""
 
 iam_actions: Any = import_module("ministack.core.iam_actions")
-"""`extract_resource_arn`: which resource a Backup call is authorised on (AUTH)."""
+"""`extract_resource_arn`: which resource a call is authorised on (AUTH)."""
 
 lambda_runtime: Any = import_module("ministack.core.lambda_runtime")
 """The worker processes of Lambda functions, to end them with the sandbox."""
@@ -57,7 +57,7 @@ eventbridge: Any = import_module("ministack.services.eventbridge")
 """Rules and their targets."""
 
 iam: Any = import_module("ministack.services.iam")
-"""Roles and managed policies."""
+"""Roles, managed policies, MFA devices."""
 
 lambda_service: Any = import_module("ministack.services.lambda_svc")
 """Functions by ARN, and running one."""
@@ -67,6 +67,9 @@ logs: Any = import_module("ministack.services.cloudwatch_logs")
 
 sns: Any = import_module("ministack.services.sns")
 """Topics and publishing."""
+
+sts: Any = import_module("ministack.services.sts")
+"""Sessions, and who gave an MFA code for one."""
 
 backup: Any = import_module("ministack.services.backup")
 """MiniStack's own AWS Backup, which ours takes the place of."""

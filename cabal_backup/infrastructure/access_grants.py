@@ -1,0 +1,428 @@
+"""The statements of the access policies: which action, on what, and why no narrower.
+
+Each action is one that a command of the operator's tool uses; tests/e2e/access records
+what the commands ask for and compares. Actions and the resources they know are those of
+the Service Authorization Reference.
+
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsbackup.html
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticfilesystem.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from aws_cdk import Aws, Stack
+
+from cabal_backup import names
+from cabal_backup.environment import Environment
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grant:
+    """One statement."""
+
+    sid: str
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+    why_wildcard: str = ""
+    """Why a resource with a wildcard is not named; needed where there is one."""
+    conditions: Mapping[str, Any] = field(default_factory=dict)
+    deny: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.deny and not self.why_wildcard and any("*" in one for one in self.resources):
+            raise ValueError(f"{self.sid} has a wildcard resource and no why_wildcard")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """The ARNs of one environment."""
+
+    account: str
+    region: str
+    dr_region: str
+    tables: tuple[str, ...]
+    """The names of the live tables."""
+    mailstore: str
+
+    @classmethod
+    def of(cls, stack: Stack, environment: Environment) -> Self:
+        return cls(
+            account=stack.account,
+            region=environment.region,
+            dr_region=environment.dr_region,
+            tables=(environment.addresses_table, *environment.pitr_tables),
+            mailstore=str(environment.mailstore_file_system_id),
+        )
+
+    def arn(self, service: str, resource: str, region: str | None = None) -> str:
+        """`region` is the primary one unless another is given; "" for a global service."""
+        where = self.region if region is None else region
+        return f"arn:{Aws.PARTITION}:{service}:{where}:{self.account}:{resource}"
+
+    def table_arns(self, ending: str = "") -> tuple[str, ...]:
+        """The live tables, or what else begins with their names."""
+        return tuple(self.arn("dynamodb", f"table/{name}{ending}") for name in self.tables)
+
+    @property
+    def vaults(self) -> tuple[str, str]:
+        return (
+            self.arn("backup", f"backup-vault:{names.VAULT}"),
+            self.arn("backup", f"backup-vault:{names.DR_VAULT}", self.dr_region),
+        )
+
+    @property
+    def role(self) -> str:
+        return self.arn("iam", f"role/{names.ROLE}", "")
+
+    @property
+    def table_points(self) -> tuple[str, ...]:
+        """Recovery points of the addresses from before the opt-in bear the table's name."""
+        return (self.arn("dynamodb", f"table/{self.tables[0]}/backup/*"),)
+
+    def points(self, *regions: str) -> tuple[str, ...]:
+        return tuple(self.arn("backup", "recovery-point:*", region) for region in regions)
+
+
+_ONLY_ALL = (
+    "The actions on * list or describe what has no ARN of its own: the Service Authorization "
+    "Reference knows no resource for them. They only read."
+)
+_POINTS = (
+    "A recovery point's ARN is made up by AWS Backup and names neither its vault nor what it is "
+    "of, and there is no condition key for either."
+)
+_PLANS = (
+    "A plan's ARN ends with an id that AWS Backup makes up and that a new plan would change. The "
+    "actions only read plans and what they select."
+)
+
+
+def auditor_grants(places: Places) -> tuple[Grant, ...]:
+    """What `status`, `points` and `jobs` look at."""
+    return (
+        Grant(
+            sid="List",
+            actions=(
+                "backup:DescribeRegionSettings",
+                "backup:ListBackupJobs",
+                "backup:ListBackupPlans",
+                "backup:ListBackupVaults",
+                "backup:ListCopyJobs",
+                "backup:ListRestoreJobs",
+                "cloudtrail:LookupEvents",
+                "dynamodb:ListTables",
+            ),
+            resources=("*",),
+            why_wildcard=_ONLY_ALL,
+        ),
+        Grant(
+            sid="Vaults",
+            actions=("backup:ListRecoveryPointsByBackupVault",),
+            resources=places.vaults,
+        ),
+        Grant(
+            sid="Plans",
+            actions=(
+                "backup:GetBackupPlan",
+                "backup:GetBackupSelection",
+                "backup:ListBackupSelections",
+            ),
+            resources=(places.arn("backup", "backup-plan:*"),),
+            why_wildcard=_PLANS,
+        ),
+        Grant(
+            sid="Role",
+            actions=("iam:GetRole", "iam:ListAttachedRolePolicies"),
+            resources=(places.role,),
+        ),
+        Grant(
+            sid="Tables",
+            actions=("dynamodb:DescribeContinuousBackups", "dynamodb:DescribeTable"),
+            resources=places.table_arns("*"),
+            why_wildcard="`jobs` shows which of Cabal's tables are being restored: those bear the "
+            "live table's name and more, which is not known beforehand. The actions describe a "
+            "table and read no item.",
+        ),
+        Grant(
+            sid="Mailstore",
+            actions=("elasticfilesystem:DescribeFileSystems",),
+            resources=(places.arn("elasticfilesystem", f"file-system/{places.mailstore}"),),
+        ),
+    )
+
+
+def operator_grants(places: Places) -> tuple[Grant, ...]:
+    """What restoring, comparing, cutting over and copying back need beside the auditor's."""
+    return (
+        *_following(places),
+        *_restoring(places),
+        *_tables(places),
+        *_file_systems(places),
+        *_mail_tiers(places),
+    )
+
+
+def _following(places: Places) -> tuple[Grant, ...]:
+    return (
+        Grant(
+            sid="Follow",
+            actions=(
+                "backup:DescribeBackupJob",
+                "backup:DescribeCopyJob",
+                "backup:DescribeRestoreJob",
+                "backup:GetRestoreJobMetadata",
+                "dynamodb:ListBackups",
+                "ec2:DescribeNetworkInterfaces",
+                "ec2:DescribeSubnets",
+                # By the token of a restore: which file system it made is not known yet.
+                "elasticfilesystem:DescribeFileSystems",
+            ),
+            resources=("*",),
+            why_wildcard=_ONLY_ALL,
+        ),
+        Grant(sid="RolePolicies", actions=("iam:ListRolePolicies",), resources=(places.role,)),
+    )
+
+
+def _restoring(places: Places) -> tuple[Grant, ...]:
+    return (
+        Grant(
+            sid="Restore",
+            actions=(
+                "backup:GetRecoveryPointRestoreMetadata",
+                "backup:ListTags",
+                "backup:StartRestoreJob",
+            ),
+            resources=(*places.points(places.region), *places.table_points),
+            why_wildcard=_POINTS,
+        ),
+        Grant(
+            sid="CopyBack",
+            actions=("backup:StartCopyJob",),
+            resources=places.points(places.dr_region),
+            why_wildcard=_POINTS,
+        ),
+        Grant(
+            sid="HandOverTheRole",
+            actions=("iam:PassRole",),
+            resources=(places.role,),
+            conditions={"StringEquals": {"iam:PassedToService": "backup.amazonaws.com"}},
+        ),
+    )
+
+
+def _tables(places: Places) -> tuple[Grant, ...]:
+    return (
+        Grant(
+            # Restoring takes reading and writing of the new table as well.
+            # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/backuprestore_IAM.html
+            sid="TablesAndWhatIsMadeOfThem",
+            actions=(
+                "dynamodb:BatchGetItem",
+                "dynamodb:BatchWriteItem",
+                "dynamodb:DeleteItem",
+                "dynamodb:DescribeBackup",
+                "dynamodb:GetItem",
+                "dynamodb:ListTagsOfResource",
+                "dynamodb:PutItem",
+                "dynamodb:Query",
+                "dynamodb:RestoreTableFromBackup",
+                "dynamodb:RestoreTableToPointInTime",
+                "dynamodb:Scan",
+                "dynamodb:TagResource",
+                "dynamodb:UpdateItem",
+            ),
+            resources=places.table_arns("*"),
+            why_wildcard="A restored table bears the live one's name and more, and DynamoDB makes "
+            "up the names of its own backups below the table's. One table is read and the other "
+            "written, in either direction.",
+        ),
+        Grant(
+            # A table restored under the live name has no tags yet, and needs its settings.
+            # The live one has Terraform's tag: its recovery and its protection stay on.
+            sid="SettingsWhileThereAreNoTags",
+            actions=(
+                "dynamodb:DescribeTimeToLive",
+                "dynamodb:UpdateContinuousBackups",
+                "dynamodb:UpdateTable",
+                "dynamodb:UpdateTimeToLive",
+            ),
+            resources=places.table_arns(),
+            conditions={"Null": {f"aws:ResourceTag/{names.TERRAFORM_TAG}": "true"}},
+        ),
+        Grant(
+            sid="ScratchTables",
+            actions=("dynamodb:DeleteTable", "dynamodb:UntagResource"),
+            resources=places.table_arns(names.SCRATCH_TABLE),
+            why_wildcard="The tool names a table it makes after the live one, with a word and the "
+            "moment, as in NAME-restored-20260101-000000. No live table has such a name.",
+        ),
+    )
+
+
+def _file_systems(places: Places) -> tuple[Grant, ...]:
+    """What a restored file system is set up with, and never the mailstore itself."""
+    reading = (
+        "elasticfilesystem:DescribeAccessPoints",
+        "elasticfilesystem:DescribeBackupPolicy",
+        "elasticfilesystem:DescribeFileSystemPolicy",
+        "elasticfilesystem:DescribeLifecycleConfiguration",
+        "elasticfilesystem:DescribeMountTargetSecurityGroups",
+        "elasticfilesystem:DescribeMountTargets",
+    )
+    changing = (
+        "elasticfilesystem:CreateAccessPoint",
+        "elasticfilesystem:CreateMountTarget",
+        "elasticfilesystem:ModifyMountTargetSecurityGroups",
+        "elasticfilesystem:PutBackupPolicy",
+        "elasticfilesystem:PutFileSystemPolicy",
+        "elasticfilesystem:PutLifecycleConfiguration",
+        "elasticfilesystem:TagResource",
+        "elasticfilesystem:UpdateFileSystem",
+    )
+    all_of_them = places.arn("elasticfilesystem", "file-system/*")
+    return (
+        Grant(
+            sid="RestoredFileSystem",
+            actions=(*reading, *changing),
+            resources=(all_of_them, places.arn("elasticfilesystem", "access-point/*")),
+            why_wildcard="EFS makes up the ids of a restored file system and of its access "
+            "points. The mailstore itself is denied every change.",
+        ),
+        Grant(
+            sid="NeverTheMailstore",
+            actions=changing,
+            resources=(places.arn("elasticfilesystem", f"file-system/{places.mailstore}"),),
+            deny=True,
+        ),
+        Grant(
+            # What EFS asks of whoever makes a mount target or changes its groups.
+            # https://docs.aws.amazon.com/efs/latest/ug/API_CreateMountTarget.html
+            # https://docs.aws.amazon.com/efs/latest/ug/API_ModifyMountTargetSecurityGroups.html
+            sid="MountTargets",
+            actions=(
+                "ec2:CreateNetworkInterface",
+                "ec2:DescribeNetworkInterfaceAttribute",
+                "ec2:ModifyNetworkInterfaceAttribute",
+            ),
+            resources=tuple(
+                places.arn("ec2", f"{kind}/*")
+                for kind in ("network-interface", "security-group", "subnet")
+            ),
+            why_wildcard="A mount target is a network interface that EFS makes in the subnets of "
+            "the one before, whose ids belong to Cabal's network and are not known here.",
+        ),
+    )
+
+
+def _mail_tiers(places: Places) -> tuple[Grant, ...]:
+    return (
+        Grant(
+            sid="TellTheMailTiers",
+            actions=("sns:Publish",),
+            resources=(places.arn("sns", names.ADDRESS_CHANGED_TOPIC),),
+        ),
+        Grant(
+            sid="RollTheMailTiers",
+            actions=("ecs:UpdateService",),
+            resources=tuple(
+                places.arn("ecs", f"service/{names.CLUSTER}/{service}")
+                for service in names.SERVICES
+            ),
+        ),
+    )
+
+
+def break_glass_grants(places: Places) -> tuple[Grant, ...]:
+    """What `unlock`, `relock` and `teardown` need, for somebody who gave an MFA code."""
+    mfa = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+    return (
+        Grant(
+            sid="Look",
+            actions=(
+                "backup:ListBackupPlans",
+                "backup:ListBackupVaults",
+                "iam:ListRoles",
+                "lambda:ListFunctions",
+                "logs:DescribeLogGroups",
+            ),
+            resources=("*",),
+            why_wildcard=_ONLY_ALL,
+            conditions=mfa,
+        ),
+        Grant(
+            sid="LocksAndVaults",
+            actions=(
+                "backup:DeleteBackupVault",
+                "backup:DeleteBackupVaultLockConfiguration",
+                "backup:ListRecoveryPointsByBackupVault",
+                "backup:PutBackupVaultLockConfiguration",
+            ),
+            resources=places.vaults,
+            conditions=mfa,
+        ),
+        Grant(
+            # Compliance mode is what this key asks for, and nobody can undo it.
+            # https://docs.aws.amazon.com/aws-backup/latest/devguide/vault-lock.html
+            sid="NeverComplianceMode",
+            actions=("backup:PutBackupVaultLockConfiguration",),
+            resources=("*",),
+            conditions={"Null": {"backup:ChangeableForDays": "false"}},
+            deny=True,
+        ),
+        Grant(
+            sid="RecoveryPoints",
+            actions=("backup:DeleteRecoveryPoint",),
+            resources=(*places.points(places.region, places.dr_region), *places.table_points),
+            why_wildcard=f"{_POINTS} A vault's own lock refuses it until it is taken off.",
+            conditions=mfa,
+        ),
+        Grant(
+            sid="Stacks",
+            actions=(
+                "cloudformation:DeleteStack",
+                "cloudformation:DescribeStackEvents",
+                "cloudformation:DescribeStacks",
+                "cloudformation:UpdateTerminationProtection",
+            ),
+            resources=(
+                places.arn("cloudformation", f"stack/{names.STACK}/*"),
+                places.arn("cloudformation", f"stack/{names.DR_STACK}/*", places.dr_region),
+            ),
+            why_wildcard="CloudFormation ends a stack's ARN with an id it makes up; the names are "
+            "those of the two stacks.",
+            conditions=mfa,
+        ),
+        Grant(
+            sid="Role",
+            actions=(
+                "iam:DeleteRole",
+                "iam:DeleteRolePolicy",
+                "iam:DetachRolePolicy",
+                "iam:GetRole",
+                "iam:ListAttachedRolePolicies",
+                "iam:ListRolePolicies",
+            ),
+            resources=(places.role,),
+            conditions=mfa,
+        ),
+        Grant(
+            # Only while nobody has them, itself included: IAM deletes no attached policy.
+            sid="ThePoliciesThemselves",
+            actions=(
+                "iam:DeletePolicy",
+                "iam:DeletePolicyVersion",
+                "iam:GetPolicy",
+                "iam:ListPolicyVersions",
+            ),
+            resources=tuple(
+                places.arn("iam", f"policy/{name}", "") for name in names.ACCESS_POLICIES
+            ),
+            conditions=mfa,
+        ),
+    )

@@ -1,0 +1,75 @@
+"""The managed policies of auditor, operator and break-glass, which outlive their stack."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cabal_backup import names
+from cabal_backup.operations.answers import pages, unless_missing
+from cabal_backup.operations.aws import Aws, in_words
+from cabal_backup.operations.progress import Event, Note
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessPolicy:
+    """One of them that exists."""
+
+    name: str
+    arn: str
+    holders: int
+    """How many users, groups and roles have it; IAM deletes none that somebody has."""
+
+
+def find_access_policies(aws: Aws) -> tuple[AccessPolicy, ...]:
+    """Those that exist.
+
+    Raises CabalBackupError when AWS refuses or does not answer.
+    """
+    found = (_find(aws, name) for name in names.ACCESS_POLICIES)
+    return tuple(policy for policy in found if policy is not None)
+
+
+def delete_access_policies(aws: Aws) -> Generator[Event, None, None]:
+    """Delete what nobody has; who still has one is for the account to decide."""
+    for policy in find_access_policies(aws):
+        if policy.holders:
+            yield Note(
+                f"The policy {policy.name} stays: {policy.holders} users, groups or roles have "
+                "it. Detach it and delete it before the environment is deployed anew."
+            )
+            continue
+        _delete(aws, policy)
+        yield Note(f"The policy {policy.name} is gone.")
+
+
+def _find(aws: Aws, name: str) -> AccessPolicy | None:
+    iam, arn = aws.client("iam"), aws.arn("iam", f"policy/{name}", region="")
+
+    def question() -> Any:
+        return iam.get_policy(PolicyArn=arn)["Policy"]
+
+    try:
+        policy = unless_missing(question, "NoSuchEntity")
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, f"looking at the policy {name}") from error
+    if policy is None:
+        return None
+    holders = policy["AttachmentCount"] + policy.get("PermissionsBoundaryUsageCount", 0)
+    return AccessPolicy(name=name, arn=arn, holders=holders)
+
+
+def _delete(aws: Aws, policy: AccessPolicy) -> None:
+    """Its older versions first, of which each deployment that changed it left one."""
+    iam = aws.client("iam")
+    try:
+        versions = pages(iam, "list_policy_versions", "Versions", PolicyArn=policy.arn)
+        for version in versions:
+            if not version["IsDefaultVersion"]:
+                iam.delete_policy_version(PolicyArn=policy.arn, VersionId=version["VersionId"])
+        unless_missing(lambda: iam.delete_policy(PolicyArn=policy.arn), "NoSuchEntity")
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, f"deleting the policy {policy.name}") from error

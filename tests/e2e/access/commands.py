@@ -1,0 +1,324 @@
+"""Every command that talks to AWS, whose it is, and how it is used: the one table.
+
+A command without an entry fails the tests until it has one. An entry runs the command in
+every way that makes it ask for something else; what it asked IAM for is what its policy
+has to hold, no less and no more.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from cabal_backup.cli.main import build_parser
+from tests.e2e.access.people import Desk
+from tests.e2e.exercise import newest_point
+from tests.e2e.operator import Said
+
+ADDRESSES, COUNTER = "cabal-addresses", "cabal-counter"
+
+
+class Role(StrEnum):
+    """Who works with which of the policies; also the names of the roles in docs/access.md."""
+
+    AUDITOR = "cabal-auditor"
+    OPERATOR = "cabal-operator"
+    BREAK_GLASS = "cabal-break-glass"
+
+
+@dataclass(frozen=True)
+class Use:
+    """A command, used by somebody until it has done all it can."""
+
+    role: Role
+    work: Callable[[Desk], None]
+
+
+def commands_that_talk_to_aws() -> set[str]:
+    """From the command line itself: those that can be given a profile."""
+    return {
+        name
+        for name, parser in _leaves(build_parser())
+        if any("--profile" in action.option_strings for action in parser._actions)
+    }
+
+
+def _leaves(parser: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    below = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
+    if not below:
+        yield name, parser
+    for action in below:
+        for word, each in action.choices.items():
+            yield from _leaves(each, f"{name} {word}".strip())
+
+
+def _well(said: Said) -> Said:
+    assert said.code == 0, f"exit code {said.code}\n{said.out}\n{said.err}"
+    return said
+
+
+def _status(desk: Desk) -> None:
+    """Also with the locks off: then it looks up who took them."""
+    for region, vault in (("us-west-1", "cabal-backup"), ("us-west-2", "cabal-backup-dr")):
+        desk.root("backup", region).delete_backup_vault_lock_configuration(BackupVaultName=vault)
+    findings = desk.run("status --json").json["findings"]
+    assert [one for one in findings if one["status"] == "unknown"] == []
+    assert {one["check"] for one in findings if "lock" in one["check"]} == {
+        "primary-lock",
+        "dr-lock",
+    }
+
+
+def _points(desk: Desk) -> None:
+    assert "2026-01-02" in _well(desk.run("points")).out
+
+
+def _jobs(desk: Desk) -> None:
+    """While tables are being restored, under any name that begins like the live one's."""
+    usual = desk.sandbox.settings()["table_restore"]
+    # However long the command takes on a slow machine.
+    desk.sandbox.settings(table_restore=3600)
+    try:
+        desk.root("dynamodb").restore_table_to_point_in_time(
+            SourceTableName=COUNTER,
+            TargetTableName="cabal-counter-again",
+            UseLatestRestorableTime=True,
+        )
+        assert "cabal-counter-again" in _well(desk.run("jobs")).out
+    finally:
+        desk.sandbox.settings(table_restore=usual)
+
+
+def _watch(desk: Desk) -> None:
+    restored = _restore_by_root(desk)
+    assert restored in _well(desk.run(f"jobs watch {restored}")).out
+    for listing, job in (
+        ("list_backup_jobs", "BackupJobs"),
+        ("list_copy_jobs", "CopyJobs"),
+    ):
+        found = getattr(desk.root("backup"), listing)()[job][0]
+        identity = found.get("BackupJobId") or found["CopyJobId"]
+        _well(desk.run(f"jobs watch {identity}"))
+
+
+def _restore_by_root(desk: Desk) -> str:
+    job: str = desk.root("backup").start_restore_job(
+        RecoveryPointArn=newest_point(desk.sandbox, "DynamoDB"),
+        IamRoleArn="arn:aws:iam::123456789012:role/cabal-backup-role",
+        ResourceType="DynamoDB",
+        Metadata={"targetTableName": "cabal-addresses-restored-20260101-000000"},
+    )["RestoreJobId"]
+    return job
+
+
+def _restore_addresses(desk: Desk) -> None:
+    """Beside the live table, with everything after it; and in its place, tags and TTL too."""
+    _well(desk.run("restore addresses --yes --cutover --delete-restored"))
+    desk.root("dynamodb").update_time_to_live(
+        TableName=ADDRESSES, TimeToLiveSpecification={"Enabled": True, "AttributeName": "gone_at"}
+    )
+    desk.root("dynamodb").create_backup(TableName=ADDRESSES, BackupName="before-it-went")
+    _lose(desk, ADDRESSES)
+    _well(desk.run("restore addresses --yes"))
+    described = desk.root("dynamodb").describe_table(TableName=ADDRESSES)["Table"]
+    assert described["DeletionProtectionEnabled"]
+
+
+def _restore_table(desk: Desk) -> None:
+    """As of a moment, beside the live table; and in its place, from what DynamoDB keeps."""
+    _well(desk.run(f"restore table {COUNTER} --latest --yes"))
+    # Made by hand what DynamoDB makes when such a table is deleted.
+    desk.root("dynamodb").create_backup(
+        TableName=COUNTER, BackupName=f"{COUNTER}$DeletedTableBackup"
+    )
+    _lose(desk, COUNTER)
+    _well(desk.run(f"restore table {COUNTER} --latest --yes"))
+
+
+def _lose(desk: Desk, table: str) -> None:
+    dynamodb = desk.root("dynamodb")
+    dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
+    dynamodb.delete_table(TableName=table)
+
+
+def _compare(desk: Desk) -> None:
+    restored = _copy_of_the_addresses(desk)
+    desk.root("dynamodb").delete_item(
+        TableName=ADDRESSES, Key={"address": _scanned(desk)[0]["address"]}
+    )
+    assert desk.run(f"compare {restored} {ADDRESSES}").code == 5
+
+
+def _cutover(desk: Desk) -> None:
+    """Each mode, each way to tell the mail tiers, and the counter, which is never lowered."""
+    restored = _copy_of_the_addresses(desk)
+    for mode in ("", "--missing-only", "--mirror"):
+        first, second = _scanned(desk)[:2]
+        dynamodb = desk.root("dynamodb")
+        dynamodb.delete_item(TableName=ADDRESSES, Key={"address": first["address"]})
+        dynamodb.put_item(TableName=ADDRESSES, Item={**second, "user": {"S": "mallory"}})
+        dynamodb.put_item(TableName=ADDRESSES, Item={"address": {"S": "new@mail.example.com"}})
+        how = "roll" if mode == "--mirror" else "publish"
+        _well(desk.run(f"cutover {restored} {ADDRESSES} --yes --reconfigure {how} {mode}"))
+    _well(desk.run(f"cutover {restored} {ADDRESSES} --yes --delete-restored"))
+    counted = _well(desk.run(f"restore table {COUNTER} --latest --yes")).out.strip()
+    osid = {"counter": {"S": "counter"}, "osid": {"N": "70000"}}
+    desk.root("dynamodb").put_item(TableName=COUNTER, Item=osid)
+    _well(desk.run(f"cutover {counted} {COUNTER} --yes"))
+
+
+def _scanned(desk: Desk) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = desk.root("dynamodb").scan(TableName=ADDRESSES)["Items"]
+    return found
+
+
+def _copy_of_the_addresses(desk: Desk) -> str:
+    """Restored under the name that the tool gives."""
+    _restore_by_root(desk)
+    desk.sandbox.advance(hours=1)
+    return "cabal-addresses-restored-20260101-000000"
+
+
+def _copy_back(desk: Desk) -> None:
+    """Of what is in the DR vault only: the primary one has lost its points."""
+    backup = desk.root("backup")
+    backup.delete_backup_vault_lock_configuration(BackupVaultName="cabal-backup")
+    for kind in ("DynamoDB", "EFS"):
+        backup.delete_recovery_point(
+            BackupVaultName="cabal-backup", RecoveryPointArn=newest_point(desk.sandbox, kind)
+        )
+    desk.sandbox.advance(minutes=1)
+    _well(desk.run("copy-back addresses --yes"))
+    _well(desk.run("copy-back mailstore --yes"))
+
+
+def _restore_mailbox(desk: Desk) -> None:
+    _well(desk.run("restore mailbox alice --yes"))
+    # Once more it finds what was restored.
+    _well(desk.run("restore mailbox alice --yes"))
+
+
+def _restore_mailstore(desk: Desk) -> None:
+    """With all that a file system can be set up with, and groups that somebody changed."""
+    groups = _dress_up(desk)
+    new = _well(desk.run("restore mailstore --yes --roll")).out.strip()
+    efs = desk.root("efs")
+    for target in efs.describe_mount_targets(FileSystemId=new)["MountTargets"]:
+        efs.modify_mount_target_security_groups(
+            MountTargetId=target["MountTargetId"], SecurityGroups=groups[1:]
+        )
+    _well(desk.run("restore mailstore --yes"))
+    for target in efs.describe_mount_targets(FileSystemId=new)["MountTargets"]:
+        found = efs.describe_mount_target_security_groups(MountTargetId=target["MountTargetId"])
+        assert found["SecurityGroups"] == groups[:1]
+
+
+def _dress_up(desk: Desk) -> list[str]:
+    """Two security groups, of which the mount targets have the first; and all other settings."""
+    efs, ec2 = desk.root("efs"), desk.root("ec2")
+    identity = desk.deployment.cabal.file_system_id
+    targets = efs.describe_mount_targets(FileSystemId=identity)["MountTargets"]
+    groups: list[str] = [
+        ec2.create_security_group(GroupName=name, Description="NFS", VpcId=targets[0]["VpcId"])[
+            "GroupId"
+        ]
+        for name in ("nfs", "nfs-2")
+    ]
+    for target in targets:
+        efs.modify_mount_target_security_groups(
+            MountTargetId=target["MountTargetId"], SecurityGroups=groups[:1]
+        )
+    efs.create_access_point(FileSystemId=identity, Tags=[{"Key": "Name", "Value": "everything"}])
+    efs.update_file_system(FileSystemId=identity, ThroughputMode="elastic")
+    efs.put_backup_policy(FileSystemId=identity, BackupPolicy={"Status": "ENABLED"})
+    policy = (
+        '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},'
+        f'"Action":"elasticfilesystem:ClientMount","Resource":"'
+        f'{desk.deployment.cabal.file_system_arn}"}}]}}'
+    )
+    efs.put_file_system_policy(FileSystemId=identity, Policy=policy)
+    return groups
+
+
+def _unlock(desk: Desk) -> None:
+    _well(desk.run("unlock --reason maintenance --yes"))
+    for region, vault in (("us-west-1", "cabal-backup"), ("us-west-2", "cabal-backup-dr")):
+        described = desk.root("backup", region).describe_backup_vault(BackupVaultName=vault)
+        assert not described["Locked"]
+
+
+def _relock(desk: Desk) -> None:
+    backup = desk.root("backup")
+    backup.delete_backup_vault_lock_configuration(BackupVaultName="cabal-backup")
+    _well(desk.run("relock"))
+    assert backup.describe_backup_vault(BackupVaultName="cabal-backup")["Locked"]
+
+
+def _teardown_plan(desk: Desk) -> None:
+    assert "recovery points" in _well(desk.run("teardown plan")).out
+
+
+def _delete_recovery_points(desk: Desk) -> None:
+    for region, vault in (("us-west-1", "cabal-backup"), ("us-west-2", "cabal-backup-dr")):
+        desk.root("backup", region).delete_backup_vault_lock_configuration(BackupVaultName=vault)
+    _well(desk.run("teardown delete-recovery-points --yes"))
+
+
+def _destroy(desk: Desk) -> None:
+    """A role and a policy that somebody changed, and a stack that cannot be deleted at first."""
+    _delete_recovery_points(desk)
+    iam, backup = desk.root("iam"), desk.root("backup")
+    iam.put_role_policy(RoleName="cabal-backup-role", PolicyName="by-hand", PolicyDocument=_POLICY)
+    _nobody_has_the_auditors_policy(desk)
+    (plan,) = backup.list_backup_plans()["BackupPlansList"]
+    added = backup.create_backup_selection(
+        BackupPlanId=plan["BackupPlanId"],
+        BackupSelection={
+            "SelectionName": "by-hand",
+            "IamRoleArn": "arn:aws:iam::123456789012:role/cabal-backup-role",
+            "Resources": ["arn:aws:dynamodb:us-west-1:123456789012:table/cabal-counter"],
+        },
+    )
+    stopped = desk.run("teardown destroy --yes")
+    assert "CloudFormation could not delete the stack cabal-backup" in stopped.err, stopped.err
+    backup.delete_backup_selection(
+        BackupPlanId=plan["BackupPlanId"], SelectionId=added["SelectionId"]
+    )
+    destroyed = _well(desk.run("teardown destroy --yes"))
+    assert "The policy cabal-backup-auditor is gone." in destroyed.err
+    assert "The policy cabal-backup-break-glass stays: 1 users, groups or roles" in destroyed.err
+
+
+def _nobody_has_the_auditors_policy(desk: Desk) -> None:
+    """And it has an older version, as a deployment leaves one that changes it."""
+    iam, arn = desk.root("iam"), "arn:aws:iam::123456789012:policy/cabal-backup-auditor"
+    iam.create_policy_version(PolicyArn=arn, PolicyDocument=_POLICY, SetAsDefault=True)
+    for role in (Role.AUDITOR, Role.OPERATOR):
+        iam.detach_role_policy(RoleName=role, PolicyArn=arn)
+
+
+_POLICY = (
+    '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:DescribeKey",'
+    '"Resource":"*"}]}'
+)
+
+USES: dict[str, tuple[Use, ...]] = {
+    "status": (Use(Role.AUDITOR, _status),),
+    "points": (Use(Role.AUDITOR, _points),),
+    "jobs": (Use(Role.AUDITOR, _jobs), Use(Role.OPERATOR, _watch)),
+    "restore addresses": (Use(Role.OPERATOR, _restore_addresses),),
+    "restore table": (Use(Role.OPERATOR, _restore_table),),
+    "restore mailbox": (Use(Role.OPERATOR, _restore_mailbox),),
+    "restore mailstore": (Use(Role.OPERATOR, _restore_mailstore),),
+    "compare": (Use(Role.OPERATOR, _compare),),
+    "cutover": (Use(Role.OPERATOR, _cutover),),
+    "copy-back": (Use(Role.OPERATOR, _copy_back),),
+    "unlock": (Use(Role.BREAK_GLASS, _unlock),),
+    "relock": (Use(Role.BREAK_GLASS, _relock),),
+    "teardown plan": (Use(Role.BREAK_GLASS, _teardown_plan),),
+    "teardown delete-recovery-points": (Use(Role.BREAK_GLASS, _delete_recovery_points),),
+    "teardown destroy": (Use(Role.BREAK_GLASS, _destroy),),
+}

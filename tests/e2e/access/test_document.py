@@ -1,0 +1,49 @@
+"""docs/access.md says whose each command is; its commands make the roles of these tests."""
+
+from __future__ import annotations
+
+import re
+
+from tests.e2e.access.commands import USES, Role
+from tests.e2e.access.conftest import Guarded
+from tests.sandbox.deployment import PROJECT
+
+TEXT = (PROJECT / "docs/access.md").read_text(encoding="utf-8")
+COLUMNS = (Role.AUDITOR, Role.OPERATOR, Role.BREAK_GLASS)
+POLICIES = {
+    "cabal-auditor": {"cabal-backup-auditor"},
+    "cabal-operator": {"cabal-backup-auditor", "cabal-backup-operator"},
+    "cabal-break-glass": {"cabal-backup-break-glass"},
+}
+
+
+def test_its_table_is_the_one_the_commands_were_run_by() -> None:
+    (table,) = re.findall(r"<!-- commands -->\n(.*?)<!-- /commands -->", TEXT, re.DOTALL)
+    said = {}
+    for line in table.splitlines()[2:]:
+        command, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+        (column,) = (number for number, cell in enumerate(cells) if cell)
+        assert cells[column] == "yes"
+        said[command.strip("`")] = COLUMNS[column]
+    expected = {command: uses[0].role for command, uses in USES.items()}
+    # Watching is an option of `jobs`, not a command of its own.
+    assert said == {**expected, "jobs watch": Role.OPERATOR}
+
+
+def test_its_commands_give_each_role_its_policies(guarded: Guarded) -> None:
+    iam = guarded.rewound().sandbox.client("iam")
+    for role, policies in POLICIES.items():
+        attached = iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
+        assert {policy["PolicyName"] for policy in attached} == policies
+
+
+def test_only_break_glass_asks_for_a_code_when_it_is_assumed(guarded: Guarded) -> None:
+    iam = guarded.rewound().sandbox.client("iam")
+    asking = set()
+    for role in POLICIES:
+        trust = iam.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
+        if trust["Statement"][0].get("Condition") == {
+            "Bool": {"aws:MultiFactorAuthPresent": "true"}
+        }:
+            asking.add(role)
+    assert asking == {"cabal-break-glass"}

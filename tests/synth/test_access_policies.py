@@ -1,0 +1,313 @@
+"""The managed policies: who may do what, written as narrowly as IAM can say it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+import pytest
+
+from tests.builders import CORE, an_environment
+from tests.synth.conftest import Synthesize
+from tests.synth.synthesis import Json, Synthesized
+from tests.synth.test_sensitivity import changes
+
+POLICY = "AWS::IAM::ManagedPolicy"
+AUDITOR, OPERATOR, BREAK_GLASS = (
+    "cabal-backup-auditor",
+    "cabal-backup-operator",
+    "cabal-backup-break-glass",
+)
+POLICIES = (AUDITOR, OPERATOR, BREAK_GLASS)
+LIVE_TABLES = (
+    "cabal-addresses",
+    "cabal-counter",
+    "cabal-user-preferences",
+    "cabal-user-domain-access",
+    "cabal-dmarc-reports",
+)
+TABLE = "arn:aws:dynamodb:us-west-1:123456789012:table/"
+MAILSTORE = "arn:aws:elasticfilesystem:us-west-1:123456789012:file-system/fs-0123456789abcdef0"
+ROLE = "arn:aws:iam::123456789012:role/cabal-backup-role"
+
+TAKES_PROTECTION_AWAY = {
+    "backup:DeleteBackupVault",
+    "backup:DeleteBackupVaultLockConfiguration",
+    "backup:DeleteRecoveryPoint",
+    "cloudformation:DeleteStack",
+    "cloudformation:UpdateTerminationProtection",
+    "iam:DeleteRole",
+    "iam:DeleteRolePolicy",
+    "iam:DetachRolePolicy",
+    "iam:DeletePolicy",
+    "iam:DeletePolicyVersion",
+}
+
+
+@pytest.fixture(scope="session")
+def guarded(synthesized: Synthesize) -> Synthesized:
+    return synthesized(an_environment(**{**CORE, "access_policies": True}))
+
+
+def policies(stage: Synthesized) -> dict[str, Json]:
+    """The three, by name, as IAM gets them."""
+    return {
+        policy["Properties"]["ManagedPolicyName"]: stage.primary.in_account(policy["Properties"])
+        for policy in stage.primary.all(POLICY).values()
+        if "ManagedPolicyName" in policy["Properties"]
+    }
+
+
+def listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def statements(stage: Synthesized, name: str) -> list[Json]:
+    found: list[Json] = policies(stage)[name]["PolicyDocument"]["Statement"]
+    return found
+
+
+def allowed(stage: Synthesized, name: str) -> Iterator[tuple[str, str, Json]]:
+    """Each action with each resource it is allowed on, and the statement."""
+    for statement in statements(stage, name):
+        if statement["Effect"] == "Allow":
+            for action in listed(statement["Action"]):
+                for resource in listed(statement["Resource"]):
+                    yield action, resource, statement
+
+
+def test_switched_off_there_are_none(prod: Synthesized) -> None:
+    assert policies(prod) == {}
+
+
+def test_switched_on_there_are_three_policies_and_their_outputs_and_nothing_else(
+    prod: Synthesized, guarded: Synthesized
+) -> None:
+    new = guarded.primary.json["Resources"].keys() - prod.primary.json["Resources"].keys()
+    assert sorted(policies(guarded)) == sorted(POLICIES)
+    assert {guarded.primary.json["Resources"][each]["Type"] for each in new} == {POLICY}
+    assert len(new) == 3
+    assert guarded.primary.json["Outputs"].keys() - prod.primary.json["Outputs"].keys() == {
+        "AuditorPolicyArn",
+        "OperatorPolicyArn",
+        "BreakGlassPolicyArn",
+    }
+    paths = tuple(f"Resources.Access{each}" for each in ("Auditor", "Operator", "BreakGlass"))
+    for path in changes(prod.primary, guarded.primary):
+        assert path.startswith((*paths, "Outputs."))
+    assert changes(prod.dr, guarded.dr) == {}
+
+
+def test_they_are_on_unless_switched_off(whole: Synthesized) -> None:
+    assert sorted(policies(whole)) == sorted(POLICIES)
+
+
+def test_the_outputs_are_their_arns(guarded: Synthesized) -> None:
+    ids = {
+        policy["Properties"]["ManagedPolicyName"]: logical_id
+        for logical_id, policy in guarded.primary.all(POLICY).items()
+        if "ManagedPolicyName" in policy["Properties"]
+    }
+    outputs = guarded.primary.json["Outputs"]
+    assert outputs["AuditorPolicyArn"]["Value"] == {"Ref": ids[AUDITOR]}
+    assert outputs["OperatorPolicyArn"]["Value"] == {"Ref": ids[OPERATOR]}
+    assert outputs["BreakGlassPolicyArn"]["Value"] == {"Ref": ids[BREAK_GLASS]}
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_attached_to_nobody(guarded: Synthesized, name: str) -> None:
+    assert policies(guarded)[name].keys() & {"Roles", "Users", "Groups"} == set()
+
+
+@pytest.fixture(
+    scope="session",
+    params=[
+        pytest.param(("aws", "us-west-1", "us-west-2"), id="aws"),
+        pytest.param(("aws", "ap-southeast-1", "ap-southeast-2"), id="longest-region"),
+        pytest.param(("aws-cn", "cn-north-1", "cn-northwest-1"), id="aws-cn"),
+        pytest.param(("aws-us-gov", "us-gov-west-1", "us-gov-east-1"), id="aws-us-gov"),
+    ],
+)
+def somewhere(request: pytest.FixtureRequest, synthesized: Synthesize) -> tuple[str, Synthesized]:
+    partition, region, dr_region = request.param
+    wanted = {**CORE, "access_policies": True, "region": region, "dr_region": dr_region}
+    return partition, synthesized(an_environment(**wanted))
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_short_enough_for_iam(somewhere: tuple[str, Synthesized], name: str) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
+    _, stage = somewhere
+    document = json.dumps(policies(stage)[name]["PolicyDocument"])
+    assert len(re.sub(r"\s", "", document)) <= 6144
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_every_arn_is_of_the_partition_and_the_account(
+    somewhere: tuple[str, Synthesized], name: str
+) -> None:
+    partition, stage = somewhere
+    for action, resource, _ in allowed(stage, name):
+        if resource == "*":
+            continue
+        _, of, service, region, account, _ = resource.split(":", 5)
+        assert (of, account) == (partition, "123456789012")
+        assert region in ("" if service == "iam" else stage.primary.region, stage.dr.region)
+        # A recovery point from before the opt-in is a backup of DynamoDB's.
+        of_dynamodb = resource.endswith("table/cabal-addresses/backup/*")
+        assert service == ("dynamodb" if of_dynamodb else action.split(":")[0])
+
+
+def test_more_tables_than_a_policy_can_name_are_refused_when_synthesizing(
+    synthesized: Synthesize,
+) -> None:
+    many = [f"cabal-{number:03d}-{'x' * 40}" for number in range(30)]
+    with pytest.raises(ValueError, match=r"cabal-backup-operator would have [\d,]+ characters"):
+        synthesized(an_environment(**{**CORE, "access_policies": True, "pitr_tables": many}))
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_every_action_is_named_in_full(guarded: Synthesized, name: str) -> None:
+    for statement in statements(guarded, name):
+        assert "NotAction" not in statement
+        assert "NotResource" not in statement
+        for action in listed(statement["Action"]):
+            assert re.fullmatch(r"[a-z0-9-]+:[A-Z][A-Za-z]+", action)
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_on_everything_there_is_only_looking(guarded: Synthesized, name: str) -> None:
+    for action, resource, _ in allowed(guarded, name):
+        if resource == "*":
+            assert action.split(":")[1].startswith(("List", "Describe", "Lookup", "Get"))
+
+
+def test_the_auditor_changes_nothing_and_reads_no_item(guarded: Synthesized) -> None:
+    for action, _, _ in allowed(guarded, AUDITOR):
+        assert action.split(":")[1].startswith(("List", "Describe", "Lookup", "Get"))
+        assert action not in ("dynamodb:GetItem", "s3:GetObject")
+
+
+@pytest.mark.parametrize("name", [AUDITOR, OPERATOR])
+def test_only_break_glass_takes_protection_away(guarded: Synthesized, name: str) -> None:
+    held = {action for action, _, _ in allowed(guarded, name)}
+    assert held & (TAKES_PROTECTION_AWAY | {"backup:PutBackupVaultLockConfiguration"}) == set()
+    broken = {action for action, _, _ in allowed(guarded, BREAK_GLASS)}
+    assert broken >= TAKES_PROTECTION_AWAY
+
+
+def test_the_operator_hands_over_one_role_to_one_service(guarded: Synthesized) -> None:
+    (passing,) = ((r, s) for a, r, s in allowed(guarded, OPERATOR) if a == "iam:PassRole")
+    resource, statement = passing
+    assert resource == ROLE
+    assert statement["Action"] == "iam:PassRole"
+    assert statement["Condition"] == {
+        "StringEquals": {"iam:PassedToService": "backup.amazonaws.com"}
+    }
+
+
+@pytest.mark.parametrize("table", LIVE_TABLES)
+def test_the_operator_deletes_tables_the_tool_made_and_no_live_one(
+    guarded: Synthesized, table: str
+) -> None:
+    deletable = [r for a, r, _ in allowed(guarded, OPERATOR) if a == "dynamodb:DeleteTable"]
+
+    def can_go(name: str) -> bool:
+        return any(fnmatchcase(TABLE + name, pattern) for pattern in deletable)
+
+    assert can_go(f"{table}-restored-20260101-003412")
+    assert can_go(f"{table}-before-20261231-235959")
+    assert can_go(f"{table}-drill-20261231-235959-cutover")
+    assert not can_go(table)
+    assert not can_go(f"{table}-archive")
+    assert not can_go(f"{table}-20260101")
+    assert not can_go("orders-restored-20260101-003412")
+
+
+def test_the_settings_of_a_tagged_table_are_not_the_operators(guarded: Synthesized) -> None:
+    """IAM cannot tell switching point-in-time recovery on from switching it off."""
+    for action in ("UpdateContinuousBackups", "UpdateTable", "UpdateTimeToLive"):
+        holding = [s for a, _, s in allowed(guarded, OPERATOR) if a == f"dynamodb:{action}"]
+        assert holding
+        for statement in holding:
+            assert statement["Condition"] == {
+                "Null": {"aws:ResourceTag/managed_by_terraform": "true"}
+            }
+            assert listed(statement["Resource"]) == [TABLE + name for name in LIVE_TABLES]
+
+
+def test_whatever_the_operator_may_change_about_file_systems_is_denied_on_the_mailstore(
+    guarded: Synthesized,
+) -> None:
+    (denied,) = (s for s in statements(guarded, OPERATOR) if s["Effect"] == "Deny")
+    changing = {
+        action
+        for action, _, _ in allowed(guarded, OPERATOR)
+        if action.startswith("elasticfilesystem:") and ":Describe" not in action
+    }
+    assert changing
+    assert set(denied["Action"]) == changing
+    assert denied["Resource"] == MAILSTORE
+    assert "Condition" not in denied
+
+
+def test_break_glass_is_worth_nothing_without_mfa(guarded: Synthesized) -> None:
+    for statement in statements(guarded, BREAK_GLASS):
+        if statement["Effect"] == "Allow":
+            assert statement["Condition"] == {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+
+
+def test_break_glass_can_put_no_lock_that_nobody_could_take_off(guarded: Synthesized) -> None:
+    denied = [s for s in statements(guarded, BREAK_GLASS) if s["Effect"] == "Deny"]
+    assert [{k: v for k, v in each.items() if k != "Sid"} for each in denied] == [
+        {
+            "Effect": "Deny",
+            "Action": "backup:PutBackupVaultLockConfiguration",
+            "Resource": "*",
+            "Condition": {"Null": {"backup:ChangeableForDays": "false"}},
+        }
+    ]
+
+
+def test_break_glass_reaches_only_what_this_application_made(guarded: Synthesized) -> None:
+    reached: dict[str, set[str]] = {}
+    for action, resource, _ in allowed(guarded, BREAK_GLASS):
+        if action in TAKES_PROTECTION_AWAY | {"backup:PutBackupVaultLockConfiguration"}:
+            reached.setdefault(action, set()).add(resource)
+    backup = "arn:aws:backup:{}:123456789012:{}"
+    vaults = {
+        backup.format("us-west-1", "backup-vault:cabal-backup"),
+        backup.format("us-west-2", "backup-vault:cabal-backup-dr"),
+    }
+    stacks = {
+        "arn:aws:cloudformation:us-west-1:123456789012:stack/cabal-backup/*",
+        "arn:aws:cloudformation:us-west-2:123456789012:stack/cabal-backup-dr/*",
+    }
+    policies_themselves = {f"arn:aws:iam::123456789012:policy/{name}" for name in POLICIES}
+    assert reached == {
+        "backup:DeleteBackupVault": vaults,
+        "backup:DeleteBackupVaultLockConfiguration": vaults,
+        "backup:PutBackupVaultLockConfiguration": vaults,
+        "backup:DeleteRecoveryPoint": {
+            backup.format("us-west-1", "recovery-point:*"),
+            backup.format("us-west-2", "recovery-point:*"),
+            f"{TABLE}cabal-addresses/backup/*",
+        },
+        "cloudformation:DeleteStack": stacks,
+        "cloudformation:UpdateTerminationProtection": stacks,
+        "iam:DeleteRole": {ROLE},
+        "iam:DeleteRolePolicy": {ROLE},
+        "iam:DetachRolePolicy": {ROLE},
+        "iam:DeletePolicy": policies_themselves,
+        "iam:DeletePolicyVersion": policies_themselves,
+    }
+
+
+def test_they_stay_when_their_stack_goes(guarded: Synthesized) -> None:
+    """IAM deletes no policy that somebody has, and break-glass ends a teardown."""
+    for policy in guarded.primary.all(POLICY).values():
+        if "ManagedPolicyName" in policy["Properties"]:
+            assert policy["DeletionPolicy"] == "Retain"
+            assert policy["UpdateReplacePolicy"] == "Retain"
