@@ -17,10 +17,15 @@ TAGGED = {
     "AWS::IAM::Role": "Tags",
     "AWS::Lambda::Function": "Tags",
     "AWS::Logs::LogGroup": "Tags",
+    "AWS::Backup::RestoreTestingPlan": "Tags",
+    "AWS::CloudWatch::Dashboard": "Tags",
+    "AWS::Events::Rule": "Tags",
 }
 NOT_TAGGABLE = {
     "AWS::Backup::BackupSelection",
+    "AWS::Backup::RestoreTestingSelection",
     "AWS::IAM::ManagedPolicy",
+    "AWS::Lambda::Permission",
     "Custom::AdvancedDynamoDBBackup",
 }
 
