@@ -208,7 +208,7 @@ def test_each_limit_from_both_sides(
 def test_every_region_aws_has_is_accepted(region: str) -> None:
     """As far as its own pattern goes; with us-west-2 it may not share a partition."""
     try:
-        an_environment(region=region)
+        an_environment(region=region, restore_testing=False)
     except ConfigurationError as error:
         assert [problem.setting for problem in error.problems] == ["prod.dr_region"]  # noqa: PT017 (or none at all)
 

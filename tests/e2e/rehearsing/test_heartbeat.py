@@ -61,7 +61,7 @@ def waiting(listening_from_noon: tuple[Deployment, str], tmp_path: Path) -> Iter
     deployment, checkpoint = listening_from_noon
     sandbox = deployment.sandbox
     sandbox.rollback(checkpoint)
-    _trust_the_receiver(sandbox)
+    trust_the_receiver(sandbox)
     with receiver() as running:
         # As docs/heartbeat.md says.
         url = tmp_path / "heartbeat-url"
@@ -74,7 +74,7 @@ def waiting(listening_from_noon: tuple[Deployment, str], tmp_path: Path) -> Iter
         yield Waiting(deployment, running)
 
 
-def _trust_the_receiver(sandbox: Sandbox) -> None:
+def trust_the_receiver(sandbox: Sandbox) -> None:
     """Add the test's certificate to those the deployed function trusts; nothing else."""
     functions = sandbox.client("lambda")
     (night,) = (

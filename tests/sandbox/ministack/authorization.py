@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote
 
 from tests.sandbox.backup.errors import ServiceError, access_denied
 from tests.sandbox.ministack import internals
@@ -44,10 +44,22 @@ def resource_arn(path: str, body: bytes) -> str | None:
     return None
 
 
-def conditions(body: bytes) -> dict[str, str]:
-    """AWS Backup's condition keys in a request, in lower case as MiniStack wants them."""
-    asked = _members(body)
-    return {f"backup:{key}".lower(): str(asked[key]) for key in _CONDITION_KEYS if key in asked}
+def conditions(service: str, body: bytes) -> dict[str, str]:
+    """The condition keys in a request, in lower case as MiniStack wants them.
+
+    AWS Backup's own, and those that MiniStack does not have of CloudWatch and EventBridge.
+    """
+    if service == "backup":
+        asked = _members(body)
+        return {f"backup:{key}".lower(): str(asked[key]) for key in _CONDITION_KEYS if key in asked}
+    if service == "monitoring":
+        namespace = _members_of_cloudwatch(body).get("Namespace")
+        return {"cloudwatch:namespace": str(namespace)} if namespace else {}
+    if service == "events":
+        sources = {entry.get("Source") for entry in _members(body).get("Entries", [])}
+        # One value is all that MiniStack compares; several sources satisfy no condition here.
+        return {"events:source": str(sources.pop())} if len(sources) == 1 else {}
+    return {}
 
 
 def pass_role_refusal(access_key: str, principal: str, body: bytes) -> ServiceError | None:
@@ -79,6 +91,11 @@ def _roles(value: Any) -> Iterator[str]:
                 yield member
             else:
                 yield from _roles(member)
+
+
+def _members_of_cloudwatch(body: bytes) -> Mapping[str, Any]:
+    """SDKs speak JSON to CloudWatch, older ones forms."""
+    return _members(body) or dict(parse_qsl(body.decode("utf-8", "replace")))
 
 
 def _members(body: bytes) -> Mapping[str, Any]:

@@ -42,7 +42,7 @@ class BackupEndpoint:
 
         def with_backup_conditions(service: str, action: str, body: bytes, query: Any) -> Any:
             keys = tag_context(service, action, body, query)
-            return {**keys, **authorization.conditions(body)} if service == "backup" else keys
+            return {**keys, **authorization.conditions(service, body)}
 
         internals.iam_actions.extract_resource_arn = with_backup_resources
         internals.iam_actions.request_tag_context = with_backup_conditions
