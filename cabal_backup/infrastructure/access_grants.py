@@ -48,6 +48,7 @@ class Places:
     tables: tuple[str, ...]
     """The names of the live tables."""
     mailstore: str
+    iam_events_region: str
 
     @classmethod
     def of(cls, stack: Stack, environment: Environment) -> Self:
@@ -57,6 +58,7 @@ class Places:
             dr_region=environment.dr_region,
             tables=(environment.addresses_table, *environment.pitr_tables),
             mailstore=str(environment.mailstore_file_system_id),
+            iam_events_region=environment.iam_events_region,
         )
 
     def arn(self, service: str, resource: str, region: str | None = None) -> str:
@@ -114,6 +116,8 @@ def auditor_grants(places: Places) -> tuple[Grant, ...]:
                 "backup:ListBackupVaults",
                 "backup:ListCopyJobs",
                 "backup:ListRestoreJobs",
+                "backup:ListRestoreTestingPlans",
+                "cloudtrail:DescribeTrails",
                 "cloudtrail:LookupEvents",
                 "dynamodb:ListTables",
             ),
@@ -152,6 +156,22 @@ def auditor_grants(places: Places) -> tuple[Grant, ...]:
             sid="Mailstore",
             actions=("elasticfilesystem:DescribeFileSystems",),
             resources=(places.arn("elasticfilesystem", f"file-system/{places.mailstore}"),),
+        ),
+        Grant(
+            sid="WhoIsTold",
+            actions=("sns:ListSubscriptionsByTopic",),
+            resources=tuple(
+                places.arn("sns", names.TOPIC, region)
+                for region in (places.region, places.dr_region)
+            ),
+        ),
+        Grant(
+            sid="Trails",
+            actions=("cloudtrail:GetEventSelectors", "cloudtrail:GetTrailStatus"),
+            resources=(f"arn:{Aws.PARTITION}:cloudtrail:*:*:trail/*",),
+            why_wildcard="Which trail hears a region is the account's affair: it may live in "
+            "another region, under any name, or belong to the organization's management account. "
+            "The actions read what it logs, not what it has logged.",
         ),
     )
 
@@ -393,9 +413,14 @@ def break_glass_grants(places: Places) -> tuple[Grant, ...]:
             resources=(
                 places.arn("cloudformation", f"stack/{names.STACK}/*"),
                 places.arn("cloudformation", f"stack/{names.DR_STACK}/*", places.dr_region),
+                places.arn(
+                    "cloudformation",
+                    f"stack/{names.ROLE_CHANGES_STACK}/*",
+                    places.iam_events_region,
+                ),
             ),
             why_wildcard="CloudFormation ends a stack's ARN with an id it makes up; the names are "
-            "those of the two stacks.",
+            "those of the environment's stacks.",
             conditions=mfa,
         ),
         Grant(

@@ -61,10 +61,14 @@ def _well(said: Said) -> Said:
 
 
 def _status(desk: Desk) -> None:
-    """Also with the locks off: then it looks up who took them."""
+    """Also with the locks off: then it looks up who took them; and where alerts are wanted."""
     for region, vault in (("us-west-1", "cabal-backup"), ("us-west-2", "cabal-backup-dr")):
         desk.root("backup", region).delete_backup_vault_lock_configuration(BackupVaultName=vault)
-    findings = desk.run("status --json").json["findings"]
+    trail = desk.root("cloudtrail")
+    trail.create_trail(Name="everything", S3BucketName="trail", IsMultiRegionTrail=True)
+    trail.start_logging(Name="everything")
+    wanted = {"alerts": "true", "restore_testing": "true"}
+    findings = desk.run("status --json", **wanted).json["findings"]
     assert [one for one in findings if one["status"] == "unknown"] == []
     assert {one["check"] for one in findings if "lock" in one["check"]} == {
         "primary-lock",

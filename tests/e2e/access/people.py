@@ -82,13 +82,16 @@ class Desk:
     def root(self, service: str, region: str = PRIMARY_REGION) -> Any:
         return self.sandbox.client(service, region)
 
-    def run(self, command: str) -> Said:
-        """`cabal-backup COMMAND`, with the options of the environment at the end."""
+    def run(self, command: str, **settings: object) -> Said:
+        """`cabal-backup COMMAND`, with the options of the environment at the end.
+
+        :param settings: of the environment, on top of those it was deployed with.
+        """
         arguments = [*command.split(), "--project", str(PROJECT), "-e", "development"]
         out, err = io.StringIO(), io.StringIO()
         with self._environment(), redirect_stdout(out), redirect_stderr(err):
             code = main(
-                [*arguments, *self.deployment.context_arguments()],
+                [*arguments, *self.deployment.context_arguments(**settings)],
                 clock=SandboxClock(self.sandbox),
             )
         return Said(code, out.getvalue(), err.getvalue())

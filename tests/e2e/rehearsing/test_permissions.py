@@ -1,0 +1,71 @@
+"""With IAM asked for every call: the functions may do all they do, under their own roles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from tests.e2e.conftest import NOON
+from tests.e2e.rehearsing.conftest import MORNING, PARAMETER, SETTINGS
+from tests.e2e.rehearsing.test_heartbeat import PATH, trust_the_receiver
+from tests.receiver import receiver
+from tests.sandbox import cabal
+from tests.sandbox.client import Sandbox
+from tests.sandbox.deployment import Deployment
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[Deployment]:
+    """The deployment on a sandbox that evaluates policies."""
+    with Sandbox.start(start=NOON, auth=True) as sandbox:
+        deployment = Deployment(
+            sandbox, cabal.fill(sandbox, addresses=200, users=2, messages_per_user=5)
+        )
+        deployment.bootstrap()
+        deployment.deploy(**SETTINGS)
+        yield deployment
+
+
+def test_a_night_and_its_restore_tests_end_well(guarded: Deployment) -> None:
+    sandbox = guarded.sandbox
+    trust_the_receiver(sandbox)
+    with receiver() as running:
+        sandbox.client("ssm").put_parameter(
+            Name=PARAMETER, Type="SecureString", Value=running.base + PATH
+        )
+        sandbox.advance_to(MORNING + timedelta(hours=8))
+        assert set(running.called) == {PATH}
+    jobs = sandbox.client("backup").list_restore_jobs()["RestoreJobs"]
+    verdicts = {job["ResourceType"]: job.get("ValidationStatus") for job in jobs}
+    assert verdicts == {"DynamoDB": "SUCCESSFUL", "EFS": "SUCCESSFUL"}
+    denied = [each for each in sandbox.decisions() if not each["allowed"]]
+    assert denied == []
+
+
+def test_a_permission_taken_away_is_the_verdict(guarded: Deployment) -> None:
+    """The policy of the function that judges no longer lets it read items."""
+    sandbox = guarded.sandbox
+    iam = sandbox.client("iam")
+    (function,) = (
+        each
+        for each in sandbox.client("lambda").list_functions()["Functions"]
+        if each["Handler"] == "validate_restore.handler"
+    )
+    role = function["Role"].rpartition("/")[2]
+    iam.put_role_policy(
+        RoleName=role,
+        PolicyName="forbidden",
+        PolicyDocument='{"Version":"2012-10-17","Statement":[{"Effect":"Deny",'
+        '"Action":"dynamodb:Scan","Resource":"*"}]}',
+    )
+    sandbox.advance(days=1)
+    jobs = sandbox.client("backup").list_restore_jobs(ByResourceType="DynamoDB")["RestoreJobs"]
+    newest = max(jobs, key=lambda job: job["CreationDate"])
+    assert newest["ValidationStatus"] == "FAILED"
+    assert "dynamodb:Scan" in newest["ValidationStatusMessage"]
+    asked = {(each["action"], each["allowed"]) for each in sandbox.decisions()}
+    assert ("dynamodb:Scan", False) in asked
+    assert ("events:PutEvents", True) in asked
+    assert ("events:PutEvents", False) not in asked
