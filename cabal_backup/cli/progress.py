@@ -18,15 +18,24 @@ _LINE_EVERY_SECONDS = 10.0
 
 
 def run(events: Generator[Any, None, R]) -> R:
-    """Show the events of an operation until it is done, and return what it returns."""
+    """Show the events of an operation until it is done, and return what it returns.
+
+    What interrupts the showing, such as Ctrl-C, is raised in the operation, which may have
+    something to clear away.
+    """
     with _display() as display:
+        interruption: BaseException | None = None
         while True:
             try:
-                event = next(events)
+                event = next(events) if interruption is None else events.throw(interruption)
             except StopIteration as end:
                 result: R = end.value
                 return result
-            display.show(event)
+            interruption = None
+            try:
+                display.show(event)
+            except (KeyboardInterrupt, OSError) as interrupted:
+                interruption = interrupted
 
 
 @contextmanager
