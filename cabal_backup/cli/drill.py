@@ -29,7 +29,7 @@ from cabal_backup.errors import (
 )
 from cabal_backup.operations.aws import Aws
 from cabal_backup.operations.clock import Clock
-from cabal_backup.operations.drill import drills, leftovers, report
+from cabal_backup.operations.drill import drills, leftovers, mailbox, report
 from cabal_backup.operations.drill.drills import Wanted
 from cabal_backup.operations.drill.leftovers import Leftover
 from cabal_backup.operations.drill.perform import perform
@@ -45,6 +45,7 @@ _INTERRUPTED = 130
 
 _ABOUT = {
     Kind.ADDRESSES: "the addresses table: restore, compare, cutover into a scratch table",
+    Kind.MAILBOX: "one mailbox: restore, read, merge into a scratch mailbox",
 }
 
 
@@ -64,7 +65,16 @@ def add_parser(commands: Any) -> None:
 def _add_kind(kinds: Any, kind: str, about: str) -> None:
     parser = kinds.add_parser(kind, help=about, description=f"Drills {about}.")
     add_common(parser)
-    if kind == Kind.ADDRESSES:
+    if kind in (Kind.MAILBOX, ALL):
+        parser.add_argument("--user", required=True, metavar="USER", help="whose mailbox")
+        parser.add_argument(
+            "--mount",
+            type=Path,
+            metavar="FOLDER",
+            help="where the mailstore is mounted, on the mail host; without it nobody can look "
+            "at what was restored",
+        )
+    if kind in (Kind.ADDRESSES, Kind.MAILBOX):
         which = parser.add_mutually_exclusive_group()
         which.add_argument("--recovery-point", metavar="ARN", help="this recovery point")
         which.add_argument("--at", type=moment, metavar="TIME", help="the newest from before then")
@@ -115,6 +125,8 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
     aws = connect_to(options)
     clock = invocation.clock
     wanted = _wanted(options, aws)
+    if wanted.user is not None:
+        mailbox.check_wanted(wanted.user, wanted.mount)
     kinds = list(_ABOUT) if options.which == ALL else [Kind(options.which)]
     planned, earlier = _look(aws, clock, kinds, wanted, options)
     for each in planned:

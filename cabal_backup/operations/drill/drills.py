@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cabal_backup import names
 from cabal_backup.operations.aws import Aws
-from cabal_backup.operations.drill import addresses
+from cabal_backup.operations.drill import addresses, mailbox
 from cabal_backup.operations.drill.plan import DrillPlan
 from cabal_backup.operations.drill.record import Kind
 
@@ -41,4 +41,13 @@ def look(aws: Aws, now: datetime, kind: Kind, wanted: Wanted) -> DrillPlan:
             at=wanted.at,
             role=wanted.role,
         )
-    raise AssertionError(kind)
+    assert wanted.user is not None
+    return mailbox.look(
+        aws,
+        now,
+        user=wanted.user,
+        mount=wanted.mount,
+        point_arn=wanted.point_arn,
+        at=wanted.at,
+        role=wanted.role,
+    )

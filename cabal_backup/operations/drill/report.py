@@ -27,7 +27,7 @@ _PATTERNS = (
     (r"arn:[\w-]+:(?:sts|iam)::\d*:(?:assumed-role|user|federated-user)/[\w+=,.@/-]+", "principal"),
     (r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", "address"),
     (r"\bfs-[0-9a-f]{8,40}\b", "file system"),
-    (r"(?<![\w.])\d{12}(?![\w.])", "account"),
+    (r"(?<![\w.])\d{12}(?!\w|\.\d)", "account"),
 )
 
 

@@ -43,6 +43,14 @@ class Driller:
             *arguments,
         ]
 
+    def drill_mailbox(self, *arguments: str, user: str = USER) -> Said:
+        """`cabal-backup drill mailbox --user alice …`."""
+        return self.drill("mailbox", "--user", user, *arguments)
+
+    def drill_on_the_host(self, *arguments: str, user: str = USER) -> Said:
+        """The same where the mailstore is mounted."""
+        return self.drill_mailbox("--mount", str(self.mount), *arguments, user=user)
+
     @property
     def reports(self) -> list[Any]:
         """What the JSON reports say, in the order of their names."""
@@ -56,7 +64,12 @@ class Driller:
 
     def data(self) -> Any:
         """Everything Cabal lives from: the addresses, and every file of its mailstore."""
-        return items(self.sandbox, ADDRESSES), files(self.mount)
+        mail = {
+            name: seen
+            for name, seen in files(self.mount).items()
+            if not name.startswith(("aws-backup-", "cabal-drill-"))
+        }
+        return items(self.sandbox, ADDRESSES), mail
 
     @contextmanager
     def live_data_stays(self) -> Iterator[None]:
@@ -73,8 +86,15 @@ def left(sandbox: Sandbox) -> list[str]:
     return [
         *(name for name in tables if "drill" in name),
         *(fs["CreationToken"] for fs in systems if "drill" in fs["CreationToken"]),
+        *(path.name for fs in systems for path in _strange(sandbox, fs["FileSystemId"])),
         *(job["RestoreJobId"] for job in jobs if job["Status"] in ("PENDING", "RUNNING")),
     ]
+
+
+def _strange(sandbox: Sandbox, file_system_id: str) -> list[Path]:
+    """Directories at the root of a file system that are nobody's home."""
+    entries = sandbox.efs_directory(file_system_id).iterdir()
+    return sorted(path for path in entries if path.name.startswith(("aws-backup-", "cabal-")))
 
 
 @pytest.fixture
