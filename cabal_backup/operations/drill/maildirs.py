@@ -40,16 +40,26 @@ class Difference:
     """All live messages that are untouched since before the backup."""
 
 
+Messages = Mapping[tuple[str, str], Message]
+"""By folder, and name without the flags; a copy in another folder may have the same name."""
+
+
 def messages(maildir: Path) -> Messages:
-    """The messages in all folders of a maildir, by their name without the flags."""
+    """The messages in all folders of a maildir."""
     return dict(_messages(maildir))
 
 
 def compare(restored: Messages, live: Messages, taken: datetime) -> Difference:
-    """Read what both have. A message that disappears meanwhile is one that live has not."""
+    """Read what both have, also where it was moved to another folder since.
+
+    A message that disappears meanwhile is one that live has not.
+    """
+    anywhere = {base: message for (_, base), message in live.items()}
     identical = differing = 0
-    for base in restored.keys() & live.keys():
-        ours, theirs = _digest(restored[base].path), _digest(live[base].path)
+    for (folder, base), message in restored.items():
+        other = live.get((folder, base)) or anywhere.get(base)
+        theirs = None if other is None else _digest(other.path)
+        ours = _digest(message.path)
         if theirs is None:
             continue
         if ours == theirs:

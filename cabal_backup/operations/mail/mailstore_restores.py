@@ -99,10 +99,16 @@ def find_jobs(
 ) -> list[Job]:
     """The restores of a point whose metadata says `wanted`, of 30 days, the newest first.
 
+    Those of a drill are not among them: it removes what it restored.
+
     Raises CabalBackupError when AWS refuses or does not answer.
     """
     restores = list_mail_restores(aws, now, point=point.arn)
-    return [restore.job for restore in restores if _says(restore.metadata, wanted)]
+    return [
+        restore.job
+        for restore in restores
+        if _says(restore.metadata, wanted) and not restore.token.startswith(names.DRILL)
+    ]
 
 
 def start(

@@ -25,7 +25,9 @@ def night_to_come(driller: Driller) -> Driller:
 
 
 def some_messages(driller: Driller) -> list[Path]:
-    return sorted((driller.mount / USER / "Maildir" / "cur").iterdir())
+    """Those of INBOX that are in no other folder."""
+    everything = sorted((driller.mount / USER / "Maildir" / "cur").iterdir())
+    return [path for path in everything if path.stat().st_nlink == 1]
 
 
 def test_on_the_mail_host_every_message_is_read_and_merged(night_to_come: Driller) -> None:
@@ -199,10 +201,22 @@ def test_somebody_else_restores_meanwhile_and_keeps_it(driller: Driller) -> None
     assert operator.type("restore", "mailbox", USER, *project, *options, "--yes").code == 0
     assert len(left(driller.sandbox)) == 2
 
-    said = driller.drill("addresses")
+    said = driller.drill_on_the_host()
 
-    assert said.code == 0
+    assert said.code == 0, said.err
     assert len(left(driller.sandbox)) == 2
+
+
+def test_a_real_restore_does_not_take_a_drills_for_its_own(driller: Driller) -> None:
+    """What a drill restored is removed: somebody who needs the mail has to get his own."""
+    assert driller.drill_on_the_host().code == 0
+    operator = driller.operator
+    project = driller.command("mailbox")[2:6]
+    options = operator.deployment.context_arguments()
+    said = operator.type("restore", "mailbox", USER, *project, *options, "--yes")
+    assert said.code == 0
+    assert "already" not in said.err
+    assert len(left(driller.sandbox)) == 1
 
 
 def test_a_file_system_that_cannot_be_deleted_is_told(driller: Driller) -> None:
