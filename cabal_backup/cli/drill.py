@@ -46,7 +46,9 @@ _INTERRUPTED = 130
 _ABOUT = {
     Kind.ADDRESSES: "the addresses table: restore, compare, cutover into a scratch table",
     Kind.MAILBOX: "one mailbox: restore, read, merge into a scratch mailbox",
+    Kind.COPY_BACK: "the copy-back: copy from the DR region, restore from the copy",
 }
+_ABOUT_ALL = "all of these in turn"
 
 
 def add_parser(commands: Any) -> None:
@@ -58,7 +60,7 @@ def add_parser(commands: Any) -> None:
         "docs/runbooks/drill.md explains it.",
     )
     kinds = parser.add_subparsers(dest="kind", metavar="WHAT", required=True)
-    for kind, about in _ABOUT.items():
+    for kind, about in [*_ABOUT.items(), (ALL, _ABOUT_ALL)]:
         _add_kind(kinds, kind, about)
 
 

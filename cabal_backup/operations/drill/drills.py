@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cabal_backup import names
 from cabal_backup.operations.aws import Aws
-from cabal_backup.operations.drill import addresses, mailbox
+from cabal_backup.operations.drill import addresses, copy_back, mailbox
 from cabal_backup.operations.drill.plan import DrillPlan
 from cabal_backup.operations.drill.record import Kind
 
@@ -40,6 +40,10 @@ def look(aws: Aws, now: datetime, kind: Kind, wanted: Wanted) -> DrillPlan:
             point_arn=wanted.point_arn,
             at=wanted.at,
             role=wanted.role,
+        )
+    if kind is Kind.COPY_BACK:
+        return copy_back.look(
+            aws, now, tolerance_percent=wanted.tolerance_percent, role=wanted.role
         )
     assert wanted.user is not None
     return mailbox.look(
