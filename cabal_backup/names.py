@@ -83,3 +83,6 @@ DRILL_TABLE = "-drill-"
 
 DRILL = "cabal-drill-"
 """How the creation token of a drill's restore begins, and the name of its scratch directory."""
+
+PRODUCTION = "prod"
+"""The environment that is drilled only by somebody who means it."""

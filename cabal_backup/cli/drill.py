@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from cabal_backup.cli.confirm import (
 from cabal_backup.cli.interrupts import all_like_ctrl_c
 from cabal_backup.cli.moments import moment
 from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.cli.report_folder import add_report_folder, report_folder
 from cabal_backup.errors import (
     CabalBackupError,
     CredentialsError,
@@ -36,10 +36,6 @@ from cabal_backup.operations.drill.perform import perform
 from cabal_backup.operations.drill.plan import DrillPlan
 from cabal_backup.operations.drill.record import Kind, Record, Verdict
 from cabal_backup.operations.drill.report import ALL, Redaction
-from cabal_backup.project import find_project
-
-PROTECTED = "prod"
-"""The environment that is drilled only by somebody who means it."""
 
 _INTERRUPTED = 130
 
@@ -93,18 +89,12 @@ def _add_kind(kinds: Any, kind: str, about: str) -> None:
         metavar="NAME",
         help=f"the role AWS Backup restores with (default: {names.ROLE})",
     )
+    add_report_folder(parser)
     parser.add_argument(
-        "--report-dir",
-        type=Path,
-        metavar="FOLDER",
-        default=os.environ.get("CABAL_DRILLS"),
-        help="where the report goes (default: CABAL_DRILLS, then drills in the project)",
-    )
-    parser.add_argument(
-        f"--{PROTECTED}",
+        f"--{names.PRODUCTION}",
         dest="protected",
         action="store_true",
-        help=f"drill an environment named {PROTECTED}; its name has to be typed as well",
+        help=f"drill an environment named {names.PRODUCTION}; its name has to be typed as well",
     )
     add_confirmation(parser)
     parser.set_defaults(run=run, which=kind)
@@ -120,7 +110,7 @@ class _Planned:
 
 
 def run(options: argparse.Namespace, invocation: Invocation) -> int:
-    folder = _report_folder(options)
+    folder = report_folder(options)
     if not options.dry_run:
         _check_allowed(options)
         report.make_folder(folder)
@@ -229,25 +219,26 @@ def _about(leftover: Leftover) -> str:
 
 def _check_allowed(options: argparse.Namespace) -> None:
     """Told twice: by an option, and by typing the name, which --yes does not answer."""
-    if options.environment != PROTECTED:
+    prod = names.PRODUCTION
+    if options.environment != prod:
         return
     if not options.protected:
         raise RefusedError(
-            f"Drills are for development, not for {PROTECTED}. Nothing was changed. Whoever means "
-            f"{PROTECTED} says --{PROTECTED}, and types its name when asked."
+            f"Drills are for development, not for {prod}. Nothing was changed. Whoever means "
+            f"{prod} says --{prod}, and types its name when asked."
         )
     if not is_somebody_there():
         raise RefusedError(
-            f"Nobody is there to type the name of {PROTECTED}; --yes does not do that. Nothing "
-            "was changed."
+            f"Nobody is there to type the name of {prod}; --yes does not do that. Nothing was "
+            "changed."
         )
 
 
 def _confirm(options: argparse.Namespace, kinds: Sequence[Kind]) -> None:
     name = options.environment
     question = f"This drills {', '.join(kinds)} in {name}."
-    if name == PROTECTED:
-        confirm(PROTECTED, question, yes=False)
+    if name == names.PRODUCTION:
+        confirm(names.PRODUCTION, question, yes=False)
     else:
         confirm("drill", question, yes=options.yes)
 
@@ -264,12 +255,6 @@ def _wanted(options: argparse.Namespace, aws: Aws) -> Wanted:
         user=given.get("user"),
         mount=given.get("mount"),
     )
-
-
-def _report_folder(options: argparse.Namespace) -> Path:
-    if options.report_dir:
-        return Path(options.report_dir)
-    return find_project((options.project or Path.cwd()).absolute()) / "drills"
 
 
 def _percent(text: str) -> int:

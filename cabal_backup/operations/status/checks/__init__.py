@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 
 from cabal_backup.operations.status.checks import (
     copies,
+    drill,
     exercise,
     nights,
     plan,
@@ -48,6 +49,7 @@ CHECKS: dict[str, Check] = {
     "pitr": tables.pitr,
     "deletion-protection": tables.deletion_protection,
     "restore-exercise": exercise.restore_exercise,
+    "drill": drill.drill,
 }
 
 

@@ -46,7 +46,6 @@ def failed(checks: list[Check]) -> set[str]:
         # Two empty tables are equal, and show nothing.
         (found(), {"not empty", "content"}),
     ],
-    ids=str,
 )
 def test_with_ten_percent(comparison: Comparison, wrong: set[str]) -> None:
     assert failed(about_restored(comparison, 10)) == wrong

@@ -42,6 +42,7 @@ def test_an_environment_that_cannot_be_seen_is_all_unknown() -> None:
         copy_jobs=DENIED,
         restore_jobs=DENIED,
         mailstore=DENIED,
+        drills=DENIED,
         tables={name: a_table(table=DENIED, backups=DENIED) for name in TABLES},
     )
 
@@ -59,6 +60,7 @@ def test_an_environment_that_was_never_deployed() -> None:
         backup_jobs=Known([]),
         copy_jobs=Known([]),
         restore_jobs=Known([]),
+        drills=Known([]),
     )
 
     assert not_ok(state) == {
@@ -72,6 +74,7 @@ def test_an_environment_that_was_never_deployed() -> None:
         "last-night": "fail",
         "copy-back": "warn",
         "restore-exercise": "warn",
+        "drill": "warn",
     }
 
 
