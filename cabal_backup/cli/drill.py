@@ -113,8 +113,9 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
     folder = report_folder(options)
     if not options.dry_run:
         _check_allowed(options)
-        report.make_folder(folder)
     aws = connect_to(options)
+    if not options.dry_run:
+        report.make_folder(folder)
     clock = invocation.clock
     wanted = _wanted(options, aws)
     if wanted.user is not None:
@@ -200,14 +201,15 @@ def _perform(
 
 
 def _report(record: Record, folder: Path, redaction: Redaction) -> None:
-    print(report.headline(record))
-    for line in (*record.stays, *record.not_verified):
-        print(line)
     content = (
         redaction.values(report.as_json(record)),
         redaction.text(report.as_markdown(record)),
     )
-    print(report.write(folder, record.started, record.environment, record.kind, content))
+    # Written before anything is said: whoever was listening may be gone.
+    written = report.write(folder, record.started, record.environment, record.kind, content)
+    print(report.headline(record))
+    for line in (*record.stays, *record.not_verified, written):
+        print(line)
 
 
 def _about(leftover: Leftover) -> str:

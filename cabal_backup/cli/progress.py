@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import time
 from collections.abc import Generator, Iterator
@@ -28,13 +29,14 @@ def run(events: Generator[Any, None, R]) -> R:
         while True:
             try:
                 event = next(events) if interruption is None else events.throw(interruption)
+                interruption = None
+                display.show(event)
             except StopIteration as end:
                 result: R = end.value
                 return result
-            interruption = None
-            try:
-                display.show(event)
             except (KeyboardInterrupt, OSError) as interrupted:
+                if inspect.getgeneratorstate(events) == inspect.GEN_CLOSED:
+                    raise  # it was raised in the operation, which is at its end
                 interruption = interrupted
 
 

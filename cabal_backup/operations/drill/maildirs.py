@@ -6,6 +6,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -118,15 +119,15 @@ def about_merge(before: Messages, merged: Messages, uid: int) -> Check:
 
 def _messages(maildir: Path) -> Iterator[tuple[tuple[str, str], Message]]:
     for folder in _folders(maildir):
-        for place in _PLACES:
-            for entry in _entries(folder / place):
-                if not entry.name.startswith(".") and entry.is_file(follow_symlinks=False):
-                    status = entry.stat(follow_symlinks=False)
-                    base = entry.name.partition(":")[0]
-                    yield (
-                        (folder.name, base),
-                        Message(Path(entry.path), status.st_uid, status.st_ctime),
-                    )
+        name = "" if folder == maildir else folder.name
+        for entry in (entry for place in _PLACES for entry in _entries(folder / place)):
+            if entry.name.startswith(".") or not entry.is_file(follow_symlinks=False):
+                continue
+            # Gone or renamed just now: somebody reads his mail.
+            with suppress(FileNotFoundError):
+                status = entry.stat(follow_symlinks=False)
+                message = Message(Path(entry.path), status.st_uid, status.st_ctime)
+                yield (name, entry.name.partition(":")[0]), message
 
 
 def _folders(maildir: Path) -> Iterator[Path]:

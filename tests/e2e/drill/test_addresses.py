@@ -116,6 +116,23 @@ def test_what_changed_since_the_backup_is_told_and_tolerated(driller: Driller) -
     assert left(driller.sandbox) == []
 
 
+def test_status_reads_how_old_the_drills_are(
+    driller: Driller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CABAL_DRILLS", str(driller.folder))
+    before = driller.operator.run("status", "--only", "drill", "--json").json["findings"][0]
+    assert (before["status"], before["measures"]) == ("warn", {})
+    assert driller.drill("addresses").code == 0
+    driller.sandbox.advance(days=3)
+
+    after = driller.operator.run("status", "--only", "drill", "--json").json["findings"][0]
+
+    assert after["status"] == "warn"
+    assert "No drill of the mailbox nor the copy-back has passed" in after["evidence"]
+    assert 3 * 86_400 <= after["measures"]["addresses_drill_age_seconds"] < 3 * 86_400 + 3600
+    assert "addresses: 2026-02-06, 3 days ago, recovered in " in after["details"][0]
+
+
 def test_prod_only_for_somebody_who_says_so_twice(
     driller: Driller, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,11 +7,22 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
+from cabal_backup.cli import progress
+from cabal_backup.operations.aws import Aws, connect
+from cabal_backup.operations.clock import Clock
+from cabal_backup.operations.drill import addresses
+from cabal_backup.operations.drill.addresses import AddressesDrillPlan
+from cabal_backup.operations.drill.perform import perform
+from cabal_backup.operations.drill.record import Record
+from cabal_backup.operations.tables import restore_addresses
+from cabal_backup.project import read_environment
 from tests.e2e.drill.conftest import Driller, left
 from tests.e2e.operator import SandboxClock
 from tests.sandbox.deployment import PROJECT
@@ -65,6 +76,35 @@ def test_ctrl_c_twice_leaves_it_to_the_next_drill(driller: Driller) -> None:
     assert "which the restore job " in again.err
     assert left(driller.sandbox) == []
     assert len(driller.reports[0]["cleared"]) == 1
+
+
+@dataclass(frozen=True)
+class Clumsy(AddressesDrillPlan):
+    """A drill with a fault in it, at the worst moment."""
+
+    def rehearse(self, aws: Aws, clock: Clock, record: Record) -> Generator[Any, None, None]:
+        record.use(self.restore.point)
+        yield from restore_addresses.execute(aws, self.restore, clock)
+        raise ZeroDivisionError("nobody foresaw this")
+
+
+def test_an_error_that_nobody_foresaw(driller: Driller) -> None:
+    operator = driller.operator
+    given = [f"{key}={value}" for key, value in operator.deployment.context.items()]
+    aws = connect(read_environment(PROJECT, operator.deployment.environment, given))
+    now = operator.clock.now()
+    planned = addresses.look(aws, now, tolerance_percent=10)
+    plan = Clumsy(
+        restore=planned.restore, scratch=planned.scratch, tolerance_percent=10, kind=planned.kind
+    )
+    record = Record(plan.kind, "development", now)
+
+    with pytest.raises(ZeroDivisionError):
+        progress.run(perform(aws, plan, operator.clock, record))
+
+    assert left(driller.sandbox) == []
+    assert record.verdict == "failed"
+    assert record.problems == ["ZeroDivisionError: nobody foresaw this"]
 
 
 @pytest.fixture

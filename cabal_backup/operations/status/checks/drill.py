@@ -40,7 +40,7 @@ def drill(state: State) -> Outcome:
         or (kind is not Kind.COPY_BACK and state.now - newest[kind].ended > YEARLY)
     ]
     ages = {
-        f"{kind.replace('-', '_')}_age_seconds": (state.now - past.ended).total_seconds()
+        f"{kind.replace('-', '_')}_drill_age_seconds": (state.now - past.ended).total_seconds()
         for kind, past in newest.items()
     }
     if not missing:

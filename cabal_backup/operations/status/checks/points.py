@@ -68,7 +68,9 @@ def _is_double(point: RecoveryPoint, others: Sequence[RecoveryPoint], wanted: Li
 
     A copy that was brought back, in a drill or by hand, keeps the moment of its backup.
     """
-    return point.status in _SOUND and any(
+    if point.status not in _SOUND or point.lifecycle is None:
+        return False
+    return any(
         other.arn != point.arn
         and other.completed
         and other.resource_arn == point.resource_arn

@@ -93,7 +93,7 @@ def test_within_a_year_and_the_copy_back_ever() -> None:
     )
     assert seen.status == "ok"
     assert "addresses: 2025-03-31, 365 days ago, recovered in 420 s" in seen.evidence
-    assert seen.measures["mailbox_age_seconds"] == YEAR.total_seconds()
+    assert seen.measures["mailbox_drill_age_seconds"] == YEAR.total_seconds()
 
 
 @pytest.mark.parametrize(
