@@ -17,8 +17,8 @@ from cabal_backup.cli.confirm import (
     show_plan,
 )
 from cabal_backup.cli.interrupts import all_like_ctrl_c
-from cabal_backup.cli.moments import moment
 from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.cli.point_options import add_role, add_which
 from cabal_backup.cli.report_folder import add_report_folder, report_folder
 from cabal_backup.errors import (
     CabalBackupError,
@@ -73,22 +73,16 @@ def _add_kind(kinds: Any, kind: str, about: str) -> None:
             "at what was restored",
         )
     if kind in (Kind.ADDRESSES, Kind.MAILBOX):
-        which = parser.add_mutually_exclusive_group()
-        which.add_argument("--recovery-point", metavar="ARN", help="this recovery point")
-        which.add_argument("--at", type=moment, metavar="TIME", help="the newest from before then")
-    parser.add_argument(
-        "--tolerance",
-        type=_percent,
-        metavar="PERCENT",
-        help="how far the restored table may be from the live one, which is written to since "
-        "(default: as the environment's restore testing has it, or 10)",
-    )
-    parser.add_argument(
-        "--role",
-        default=names.ROLE,
-        metavar="NAME",
-        help=f"the role AWS Backup restores with (default: {names.ROLE})",
-    )
+        add_which(parser)
+    if kind != Kind.MAILBOX:
+        parser.add_argument(
+            "--tolerance",
+            type=_percent,
+            metavar="PERCENT",
+            help="how far the restored table may be from the live one, which is written to since "
+            "(default: as the environment's restore testing has it, or 10)",
+        )
+    add_role(parser)
     add_report_folder(parser)
     parser.add_argument(
         f"--{names.PRODUCTION}",
@@ -249,8 +243,9 @@ def _wanted(options: argparse.Namespace, aws: Aws) -> Wanted:
     testing = aws.environment.restore_testing
     usual = 10 if testing is None else testing.tolerance_percent
     given = vars(options)
+    tolerance = given.get("tolerance")
     return Wanted(
-        tolerance_percent=usual if options.tolerance is None else options.tolerance,
+        tolerance_percent=usual if tolerance is None else tolerance,
         role=options.role,
         point_arn=given.get("recovery_point"),
         at=given.get("at"),

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
 from cabal_backup.errors import AwsError
+from cabal_backup.operations.answers import Unknown, unless_missing
 from cabal_backup.operations.aws import Aws, in_words
 from cabal_backup.operations.clock import Clock
 from cabal_backup.operations.drill import criterion
 from cabal_backup.operations.drill.plan import drill_id, restored_table, scratch_table
 from cabal_backup.operations.drill.record import Kind, Record
-from cabal_backup.operations.restoring import wait_until_active
+from cabal_backup.operations.jobs import follow_until
+from cabal_backup.operations.progress import Progress
 from cabal_backup.operations.tables import cutover, restore_addresses
 from cabal_backup.operations.tables.compare import compare
-from cabal_backup.operations.tables.describe import TableDescription, describe_table
+from cabal_backup.operations.tables.describe import MISSING, TableDescription, describe_table
 from cabal_backup.operations.tables.restore_addresses import RestoreAddressesPlan
 from cabal_backup.operations.tables.table_copy import Mode
 from cabal_backup.operations.tables.wire import Stop, Wire
+
+_PATIENCE = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +124,7 @@ def _cut_over(
     stop: Stop,
 ) -> Generator[Any, None, None]:
     _make_scratch(aws, plan.scratch, live)
-    yield from wait_until_active(aws, plan.scratch, clock)
+    yield from _wait_for(aws, plan.scratch, clock)
     # Without a way back: point-in-time recovery of the scratch table would leave a system
     # backup of it behind for 35 days.
     looked = yield from cutover.look(
@@ -134,6 +138,32 @@ def _cut_over(
     )
     result = yield from cutover.execute(aws, looked, clock, stop)
     record.checks.append(criterion.about_cutover(result.verification))
+
+
+def _wait_for(aws: Aws, name: str, clock: Clock) -> Generator[Any, None, None]:
+    """Wait until a table that was just made is ready.
+
+    At first DynamoDB may say that it is not there.
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DescribeTable.html
+    """
+
+    def question() -> str:
+        described = unless_missing(
+            lambda: aws.client("dynamodb").describe_table(TableName=name)["Table"], *MISSING
+        )
+        return "CREATING" if described is None else str(described["TableStatus"])
+
+    looks = follow_until(
+        question,
+        lambda status: status == "ACTIVE",
+        clock,
+        _PATIENCE,
+        what=f"creation of {name}",
+        pick_up=f"aws dynamodb describe-table --region {aws.environment.region} "
+        f"--table-name {name}",
+    )
+    for seen in looks:
+        yield seen if isinstance(seen, Unknown) else Progress(f"making {name}", 0, None)
 
 
 def _make_scratch(aws: Aws, name: str, like: TableDescription) -> None:

@@ -134,8 +134,11 @@ def _directories(restores: Sequence[MailRestore], mount: Path) -> tuple[Leftover
         for restore in restores
         if not restore.to_new and not restore.job.finished and is_restore_token(restore.token)
     }
-    there = {entry.name for entry in mount.iterdir() if is_restore_token(entry.name)}
-    there |= recovery_of_drills(restores, mount).keys()
+    try:
+        there = {entry.name for entry in mount.iterdir() if is_restore_token(entry.name)}
+        there |= recovery_of_drills(restores, mount).keys()
+    except OSError as error:
+        raise CabalBackupError(f"{mount} cannot be read: {error.strerror}.") from error
     return tuple(
         Leftover(what=What.DIRECTORY, name=token, job=coming.get(token), mount=mount)
         for token in sorted(there | coming.keys())
@@ -146,8 +149,9 @@ def _remove_directory(aws: Aws, leftover: Leftover, clock: Clock) -> Generator[A
     assert leftover.mount is not None
     mount = leftover.mount
     yield Progress(f"deleting {leftover.name}", 0, None)
-    recovered = recovery_of_drills(list_mail_restores(aws, clock.now()), mount)
+    restores = list_mail_restores(aws, clock.now())
     try:
+        recovered = recovery_of_drills(restores, mount)
         for name in (recovered.get(leftover.name), leftover.name):
             if name is not None:
                 mail_host.remove_directory(str(mount), name)

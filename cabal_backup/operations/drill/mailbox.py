@@ -144,32 +144,39 @@ def _about_file_system(aws: Aws, token: str, job: Job) -> Check:
 def _on_the_host(
     aws: Aws, plan: MailboxDrillPlan, mount: Path, clock: Clock, record: Record
 ) -> Generator[Any, None, None]:
-    user, taken = plan.restore.user, plan.restore.point.created
-    scratch = mount / plan.token
-    with record.step("restore", clock):
-        before = recovery_directories(mount)
-        yield from restore_mailbox.execute(aws, plan.restore, clock)
-        recovery = _find_new(mount, user, before, clock)
     try:
-        with record.step("compare", clock):
-            scratch.mkdir(mode=0o700)
-            (mount / recovery).rename(scratch / recovery)
-            home = (mount / user).stat()
-            restored = maildirs.messages(scratch / recovery / user / "Maildir")
-            yield Progress("comparing", 0, len(restored), "messages")
-            live = maildirs.messages(mount / user / "Maildir")
-            record.checks += maildirs.about(maildirs.compare(restored, live, taken))
-            record.checks.append(maildirs.about_owner(restored, home.st_uid))
-        with record.step("merge", clock):
-            (scratch / user).mkdir(mode=0o700)
-            os.chown(scratch / user, home.st_uid, home.st_gid)
-            yield from _merge(Where(str(scratch), recovery, user))
-            merged = maildirs.messages(scratch / user / "Maildir")
-            record.checks.append(maildirs.about_merge(restored, merged, home.st_uid))
+        with record.step("restore", clock):
+            before = recovery_directories(mount)
+            yield from restore_mailbox.execute(aws, plan.restore, clock)
+            recovery = _find_new(mount, plan.restore.user, before, clock)
+        yield from _verify(plan, mount, recovery, clock, record)
     except (mail_host.Refused, mail_host.Stopped) as error:
         raise CabalBackupError(f"The merge stopped: {error}") from error
     except OSError as error:
         raise CabalBackupError(f"On the mail host: {error}.") from error
+
+
+def _verify(
+    plan: MailboxDrillPlan, mount: Path, recovery: str, clock: Clock, record: Record
+) -> Generator[Any, None, None]:
+    """Read what was restored and merge it, all of it inside the scratch directory."""
+    user, taken = plan.restore.user, plan.restore.point.created
+    scratch = mount / plan.token
+    with record.step("compare", clock):
+        scratch.mkdir(mode=0o700)
+        (mount / recovery).rename(scratch / recovery)
+        home = (mount / user).stat()
+        restored = maildirs.messages(scratch / recovery / user / "Maildir")
+        yield Progress("comparing", 0, len(restored), "messages")
+        live = maildirs.messages(mount / user / "Maildir")
+        record.checks += maildirs.about(maildirs.compare(restored, live, taken))
+        record.checks.append(maildirs.about_owner(restored, home.st_uid))
+    with record.step("merge", clock):
+        (scratch / user).mkdir(mode=0o700)
+        os.chown(scratch / user, home.st_uid, home.st_gid)
+        yield from _merge(Where(str(scratch), recovery, user))
+        merged = maildirs.messages(scratch / user / "Maildir")
+        record.checks.append(maildirs.about_merge(restored, merged, home.st_uid))
 
 
 def recovery_directories(mount: Path) -> set[str]:

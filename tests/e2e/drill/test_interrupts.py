@@ -23,11 +23,11 @@ from cabal_backup.operations.drill.perform import perform
 from cabal_backup.operations.drill.record import Record
 from cabal_backup.operations.tables import restore_addresses
 from cabal_backup.project import read_environment
-from tests.e2e.drill.conftest import Driller, left
+from tests.e2e.drill.conftest import USER, Driller, left
 from tests.e2e.operator import SandboxClock
 from tests.sandbox.deployment import PROJECT
 
-KILLS = 8
+KILLS = 6
 
 
 class Interrupting(SandboxClock):
@@ -158,15 +158,21 @@ def test_signals(today: Driller, ending: signal.Signals) -> None:
     assert today.report["verdict"] == "interrupted"
 
 
-def test_killed_at_random_moments_the_next_one_finds_what_is_left(today: Driller) -> None:
-    dice = random.Random(20261122)
+@pytest.mark.parametrize("which", ["addresses", "mailbox"])
+def test_killed_at_random_moments_the_next_one_finds_what_is_left(
+    today: Driller, which: str
+) -> None:
+    arguments = [which]
+    if which == "mailbox":
+        arguments += ["--user", USER, "--mount", str(today.mount)]
+    dice = random.Random(which)
     remembered = today.sandbox.checkpoint()
     before = today.data()
     found = 0
     for number in range(KILLS):
         today.sandbox.rollback(remembered)
-        today.sandbox.settings(dynamodb_restore=2, restore_start_delay=0)
-        process = Process(today, "addresses")
+        today.sandbox.settings(dynamodb_restore=2, efs_restore=2, restore_start_delay=0)
+        process = Process(today, *arguments)
         process.wait_for(lambda line: "Restore job" in line)
         time.sleep(dice.uniform(0, 4))
         code = process.end(signal.SIGKILL)
@@ -176,10 +182,10 @@ def test_killed_at_random_moments_the_next_one_finds_what_is_left(today: Driller
         found += bool(there)
 
         # In the sandbox's time, which the restores of the first one follow too.
-        again = today.drill("addresses")
+        again = today.drill(*arguments)
 
         assert again.code == 0, again.err
-        assert ("An earlier drill left the table " in again.err) is bool(there), number
+        assert ("An earlier drill left the " in again.err) is bool(there), number
         assert left(today.sandbox) == []
         assert today.data() == before
     assert found >= KILLS / 2, "the kills have to come in the middle"
