@@ -152,9 +152,8 @@ def _remove_directory(aws: Aws, leftover: Leftover, clock: Clock) -> Generator[A
     restores = list_mail_restores(aws, clock.now())
     try:
         recovered = recovery_of_drills(restores, mount)
-        for name in (recovered.get(leftover.name), leftover.name):
-            if name is not None:
-                mail_host.remove_directory(str(mount), name)
+        for name in (*recovered.get(leftover.name, ()), leftover.name):
+            mail_host.remove_directory(str(mount), name)
     except (OSError, mail_host.Refused, mail_host.Stopped) as error:
         raise CabalBackupError(f"{error}") from error
 

@@ -14,6 +14,7 @@ from cabal_backup.operations.mail.mailstore_restores import MailRestore
 
 BEGAN = datetime(2026, 11, 22, 13, 0, tzinfo=UTC)
 TOKEN = "cabal-drill-20261122-130000"
+FAILED = "aws-backup-failed-restore_2026-11-22T13-05-00-000Z"
 DIRECTORY = "aws-backup-restore_2026-11-22T13-04-59-832Z"
 
 
@@ -54,8 +55,8 @@ def mount(tmp_path: Path) -> Path:
 
 
 def test_the_one_that_was_made_while_its_job_ran(mount: Path) -> None:
-    assert recovery_of_drills([a_restore()], mount) == {TOKEN: DIRECTORY}
-    assert recovery_of_drills([a_restore(minutes=None)], mount) == {TOKEN: DIRECTORY}
+    assert recovery_of_drills([a_restore()], mount) == {TOKEN: (DIRECTORY,)}
+    assert recovery_of_drills([a_restore(minutes=None)], mount) == {TOKEN: (DIRECTORY,)}
 
 
 @pytest.mark.parametrize(
@@ -80,12 +81,22 @@ def test_every_other_is_left(mount: Path, restores: list[MailRestore]) -> None:
 
 def test_somebody_elses_restore_does_not_matter(mount: Path) -> None:
     others = [a_restore("his", items='["/bob"]'), a_restore("new", newFileSystem="true")]
-    assert recovery_of_drills([a_restore(), *others], mount) == {TOKEN: DIRECTORY}
+    assert recovery_of_drills([a_restore(), *others], mount) == {TOKEN: (DIRECTORY,)}
 
 
 def test_with_more_in_it_than_was_asked_for(mount: Path) -> None:
     (mount / DIRECTORY / "bob").mkdir()
     assert recovery_of_drills([a_restore()], mount) == {}
+
+
+@pytest.mark.parametrize("holds", [[], ["alice"]])
+def test_what_a_restore_that_failed_left(mount: Path, holds: list[str]) -> None:
+    (mount / FAILED).mkdir()
+    for name in holds:
+        (mount / FAILED / name).mkdir()
+    assert recovery_of_drills([a_restore()], mount) == {TOKEN: (FAILED, DIRECTORY)}
+    (mount / FAILED / "bob").mkdir()
+    assert recovery_of_drills([a_restore()], mount) == {TOKEN: (DIRECTORY,)}
 
 
 def test_a_link_is_no_directory(mount: Path, tmp_path: Path) -> None:
@@ -99,7 +110,8 @@ def test_a_link_is_no_directory(mount: Path, tmp_path: Path) -> None:
     [
         (DIRECTORY, datetime(2026, 11, 22, 13, 4, 59, 832_000, tzinfo=UTC)),
         ("aws-backup-restore_soon", None),
-        ("aws-backup-failed-restore_2026-11-22T13-04-59-832Z", None),
+        (FAILED, datetime(2026, 11, 22, 13, 5, tzinfo=UTC)),
+        ("aws-backup-lost+found", None),
         ("alice", None),
     ],
 )
