@@ -97,6 +97,25 @@ def _strange(sandbox: Sandbox, file_system_id: str) -> list[Path]:
     return sorted(path for path in entries if path.name.startswith(("aws-backup-", "cabal-")))
 
 
+QUICK = {
+    "dynamodb_copy": 2,
+    "dynamodb_restore": 2,
+    "efs_restore": 2,
+    "copy_start_delay": 0,
+    "restore_start_delay": 0,
+}
+"""Seconds: for commands in processes of their own, on the machine's time."""
+
+
+@pytest.fixture
+def quick(running_sandbox: Sandbox) -> Iterator[None]:
+    """AWS is quick for one test. Settings outlive a rollback."""
+    before = running_sandbox.settings()
+    running_sandbox.settings(**QUICK)
+    yield
+    running_sandbox.settings(**{name: before[name] for name in QUICK})
+
+
 @pytest.fixture
 def driller(operator: Operator, tmp_path: Path) -> Driller:
     """In front of a deployment that is 36 nights old."""

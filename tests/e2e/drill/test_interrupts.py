@@ -108,11 +108,10 @@ def test_an_error_that_nobody_foresaw(driller: Driller) -> None:
 
 
 @pytest.fixture
-def today(driller: Driller) -> Driller:
+def today(driller: Driller, quick: None) -> Driller:  # noqa: ARG001  # a setting
     """On the machine's time, which processes of their own look at; AWS is quick."""
     driller.sandbox.run_nights(1)
     driller.sandbox.advance_to(datetime.now(UTC))
-    driller.sandbox.settings(dynamodb_restore=2, efs_restore=2, restore_start_delay=0)
     return driller
 
 
@@ -171,7 +170,6 @@ def test_killed_at_random_moments_the_next_one_finds_what_is_left(
     found = 0
     for number in range(KILLS):
         today.sandbox.rollback(remembered)
-        today.sandbox.settings(dynamodb_restore=2, efs_restore=2, restore_start_delay=0)
         process = Process(today, *arguments)
         process.wait_for(lambda line: "Restore job" in line)
         time.sleep(dice.uniform(0, 4))

@@ -18,16 +18,9 @@ RUNBOOK = "docs/runbooks/drill.md"
 
 
 @pytest.fixture
-def lived(deployed: Deployment) -> Deployment:
+def lived(deployed: Deployment, quick: None) -> Deployment:  # noqa: ARG001  # a setting
     """A few nights, up to the machine's present: the commands look at its clock."""
     deployed.sandbox.advance_to(datetime.now(UTC))
-    deployed.sandbox.settings(
-        dynamodb_copy=0,
-        dynamodb_restore=0,
-        efs_restore=0,
-        copy_start_delay=0,
-        restore_start_delay=0,
-    )
     return deployed
 
 
