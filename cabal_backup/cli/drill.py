@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,10 +116,7 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
         mailbox.check_wanted(wanted.user, wanted.mount)
     kinds = list(_ABOUT) if options.which == ALL else [Kind(options.which)]
     planned, earlier = _look(aws, clock, kinds, wanted, options)
-    for each in planned:
-        if each.plan is not None:
-            show_plan(each.plan.lines(), dry_run=options.dry_run)
-    show_plan((_about(leftover) for leftover in earlier), dry_run=options.dry_run)
+    show_plan(_lines(planned, earlier), dry_run=options.dry_run)
     if options.dry_run:
         return ExitCode.OK
     if any(each.plan for each in planned):
@@ -206,11 +203,18 @@ def _report(record: Record, folder: Path, redaction: Redaction) -> None:
         print(line)
 
 
-def _about(leftover: Leftover) -> str:
-    return (
-        f"An earlier drill left the {leftover}. It is removed first; if that drill is running "
-        "somewhere else just now, wait for it."
-    )
+def _lines(planned: Sequence[_Planned], earlier: Sequence[Leftover]) -> Iterator[str]:
+    """Everything that will be done, and what cannot be."""
+    for leftover in earlier:
+        yield (
+            f"An earlier drill left the {leftover}. It is removed first; if that drill is running "
+            "somewhere else just now, wait for it."
+        )
+    for each in planned:
+        if each.plan is None:
+            yield f"The {each.kind} drill has failed before it began: {each.problem}"
+        else:
+            yield from each.plan.lines()
 
 
 def _check_allowed(options: argparse.Namespace) -> None:
