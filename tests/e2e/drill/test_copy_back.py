@@ -186,3 +186,19 @@ def test_an_interruption_ends_all(driller: Driller) -> None:
     assert said.code == 130
     assert [report["drill"] for report in driller.reports] == ["addresses", "all"]
     assert left(driller.sandbox) == []
+
+
+def test_what_cannot_be_drilled_is_said_before_it_asks(driller: Driller) -> None:
+    no_copies(driller)
+    said = driller.drill("all", "--user", USER)
+
+    assert said.code == 6
+    assert "The copy-back drill has failed before it began: There is no completed" in said.err
+    verdicts = {report["drill"]: report["verdict"] for report in driller.reports}
+    assert verdicts == {
+        "addresses": "passed",
+        "all": "failed",
+        "copy-back": "failed",
+        "mailbox": "passed",
+    }
+    assert left(driller.sandbox) == []
