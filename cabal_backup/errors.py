@@ -25,6 +25,8 @@ class ExitCode(IntEnum):
     """Not confirmed, nobody there to ask, or too dangerous; nothing was changed."""
     DIFFERENT = 5
     """`compare` found differences, or `cutover` did when it read back."""
+    DRILL_FAILED = 6
+    """A drill did not show what it is to show, or could not clear away after itself."""
     USAGE = 64
     """The command line is not right."""
     UNREACHABLE = 69

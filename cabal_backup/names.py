@@ -93,3 +93,12 @@ SERVICES = ("cabal-imap", "cabal-smtp-in", "cabal-smtp-out")
 
 MAILSTORE = "cabal-efs"
 """The mailstore's tag Name."""
+
+DRILL_TABLE = "-drill-"
+"""What stands after a table's name in the names of the tables that a drill makes."""
+
+DRILL = "cabal-drill-"
+"""How the creation token of a drill's restore begins, and the name of its scratch directory."""
+
+PRODUCTION = "prod"
+"""The environment that is drilled only by somebody who means it."""

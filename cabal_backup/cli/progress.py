@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import time
 from collections.abc import Generator, Iterator
@@ -18,15 +19,25 @@ _LINE_EVERY_SECONDS = 10.0
 
 
 def run(events: Generator[Any, None, R]) -> R:
-    """Show the events of an operation until it is done, and return what it returns."""
+    """Show the events of an operation until it is done, and return what it returns.
+
+    What interrupts the showing, such as Ctrl-C, is raised in the operation, which may have
+    something to clear away.
+    """
     with _display() as display:
+        interruption: BaseException | None = None
         while True:
             try:
-                event = next(events)
+                event = next(events) if interruption is None else events.throw(interruption)
+                interruption = None
+                display.show(event)
             except StopIteration as end:
                 result: R = end.value
                 return result
-            display.show(event)
+            except (KeyboardInterrupt, OSError) as interrupted:
+                if inspect.getgeneratorstate(events) == inspect.GEN_CLOSED:
+                    raise  # it was raised in the operation, which is at its end
+                interruption = interrupted
 
 
 @contextmanager

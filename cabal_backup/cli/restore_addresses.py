@@ -9,8 +9,8 @@ from typing import Any
 from cabal_backup import names
 from cabal_backup.cli import cutover, progress
 from cabal_backup.cli.confirm import add_confirmation, confirm, show_plan
-from cabal_backup.cli.moments import moment
 from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.cli.point_options import add_point
 from cabal_backup.errors import ExitCode
 from cabal_backup.operations.aws import Aws
 from cabal_backup.operations.reconfigure import Reconfigure
@@ -26,19 +26,8 @@ def add_parser(kinds: Any) -> None:
         "it is gone. docs/runbooks/restore-tables.md explains it.",
     )
     add_common(parser)
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument("--recovery-point", metavar="ARN", help="this recovery point")
-    which.add_argument(
-        "--at", type=moment, metavar="TIME", help="the newest from before then, such as 2026-11-20"
-    )
-    parser.add_argument("--cold", action="store_true", help="also one in cold storage")
+    add_point(parser)
     parser.add_argument("--to", metavar="TABLE", help="the new table's name")
-    parser.add_argument(
-        "--role",
-        default=names.ROLE,
-        metavar="NAME",
-        help=f"the role AWS Backup restores with (default: {names.ROLE})",
-    )
     parser.add_argument(
         "--cutover", action="store_true", help="go on to the cutover when it is restored"
     )

@@ -6,11 +6,10 @@ import argparse
 import sys
 from typing import Any
 
-from cabal_backup import names
 from cabal_backup.cli import progress
 from cabal_backup.cli.confirm import add_confirmation, confirm, show_plan
-from cabal_backup.cli.moments import moment
 from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.cli.point_options import add_point
 from cabal_backup.errors import ExitCode
 from cabal_backup.operations.jobs import Job
 from cabal_backup.operations.mail import restore_mailbox
@@ -32,22 +31,6 @@ def add_parser(kinds: Any) -> None:
     )
     add_confirmation(parser)
     parser.set_defaults(run=run)
-
-
-def add_point(parser: argparse.ArgumentParser) -> None:
-    """The options that choose a recovery point of the mailstore, and the role."""
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument("--recovery-point", metavar="ARN", help="this recovery point")
-    which.add_argument(
-        "--at", type=moment, metavar="TIME", help="the newest from before then, such as 2026-11-20"
-    )
-    parser.add_argument("--cold", action="store_true", help="also one in cold storage")
-    parser.add_argument(
-        "--role",
-        default=names.ROLE,
-        metavar="NAME",
-        help=f"the role AWS Backup restores with (default: {names.ROLE})",
-    )
 
 
 def run(options: argparse.Namespace, invocation: Invocation) -> int:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cabal_backup.cli import progress, restore_mailbox
+from cabal_backup.cli import progress
 from cabal_backup.cli.confirm import (
     add_confirmation,
     ask,
@@ -16,6 +16,7 @@ from cabal_backup.cli.confirm import (
     show_plan,
 )
 from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.cli.point_options import add_point
 from cabal_backup.errors import ExitCode
 from cabal_backup.operations import reconfigure as mail_tiers
 from cabal_backup.operations.aws import Aws
@@ -34,7 +35,7 @@ def add_parser(kinds: Any) -> None:
         "docs/runbooks/restore-mail.md explains it.",
     )
     add_common(parser)
-    restore_mailbox.add_point(parser)
+    add_point(parser)
     parser.add_argument(
         "--file-system", metavar="ID", help="whose backup (default: the environment's mailstore)"
     )

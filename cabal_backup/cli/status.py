@@ -9,9 +9,11 @@ from typing import Any
 
 from cabal_backup.cli import status_formats as formats
 from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.cli.report_folder import add_report_folder, report_folder
 from cabal_backup.errors import CabalBackupError, ExitCode, UsageError
 from cabal_backup.operations.aws import Aws
 from cabal_backup.operations.clock import Clock
+from cabal_backup.operations.drill.history import read_reports
 from cabal_backup.operations.status.checks import CHECKS, run_checks
 from cabal_backup.operations.status.findings import Status
 from cabal_backup.operations.status.state import look
@@ -42,6 +44,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--only", metavar="ID,…", type=_ids, help="these checks only; their ids, with commas"
     )
+    add_report_folder(parser)
     parser.add_argument("--skip", metavar="ID,…", type=_ids, default=(), help="not these checks")
     parser.add_argument(
         "--interval",
@@ -80,7 +83,7 @@ def _run(options: argparse.Namespace, invocation: Invocation) -> int:
 
 
 def _once(options: argparse.Namespace, chosen: list[str], aws: Aws, clock: Clock) -> Status:
-    state = look(aws, clock.now())
+    state = look(aws, clock.now(), drills=read_reports(report_folder(options)))
     verdict = run_checks(state, chosen)
     report = formats.Report(state, verdict)
     if options.junit:

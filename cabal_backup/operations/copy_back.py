@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -33,6 +33,9 @@ WARM_FOR_DAYS = 7
 
 LIVE_FOR_DAYS = 30
 """The days a copy should at least live, so that what comes next can take its time."""
+
+RESTORED_WITHIN_DAYS = 2
+"""The days a rehearsal's copy lives, where no lock wants more."""
 
 _NEEDED = ("primary-vault", "role", "dr-vault")
 _NEEDED_FOR_TABLES = ("primary-opt-in", "dr-opt-in")
@@ -113,8 +116,10 @@ class CopyBackPlan:
         return ()
 
 
-def look(aws: Aws, now: datetime, wanted: Wanted) -> CopyBackPlan:
+def look(aws: Aws, now: datetime, wanted: Wanted, *, rehearsal: bool = False) -> CopyBackPlan:
     """Check that both ends are ready, choose the point and plan its copy.
+
+    :param rehearsal: copy it although it is there, for as short as the lock accepts.
 
     Raises AwsError when the primary vault, the role or the opt-in is not as it has to be,
     UnreachableError or UnknownError when either end cannot be seen, RefusedError for a cold
@@ -146,11 +151,13 @@ def look(aws: Aws, now: datetime, wanted: Wanted) -> CopyBackPlan:
         to_vault_arn=aws.arn("backup", f"backup-vault:{names.VAULT}"),
         role_arn=aws.arn("iam", f"role/{names.ROLE}", region=""),
         now=now,
-        lifecycle=lifecycle_on_arrival(environment.lifecycle, point.created, now, lock),
+        lifecycle=shortest_lifecycle(point.created, now, lock)
+        if rehearsal
+        else lifecycle_on_arrival(environment.lifecycle, point.created, now, lock),
         lock=lock,
         doubts=doubts,
-        job=_under_way(aws, point, now),
-        there=_already_there(seen, point),
+        job=None if rehearsal else _under_way(aws, point, now),
+        there=None if rehearsal else _already_there(seen, point),
     )
 
 
@@ -187,7 +194,7 @@ def lifecycle_on_arrival(
 
     Raises RefusedError when it would expire on arrival whatever the lifecycle.
     """
-    age = -((created - now) // timedelta(days=1))  # begun days count
+    age = _begun_days(created, now)
     delete_after = max(wanted.delete_after_days, age + LIVE_FOR_DAYS)
     if lock is not None:
         delete_after = max(lock.min_days, min(delete_after, lock.max_days))
@@ -204,6 +211,26 @@ def lifecycle_on_arrival(
     ):
         cold_after = None
     return Lifecycle(cold_after_days=cold_after, delete_after_days=delete_after)
+
+
+def shortest_lifecycle(created: datetime, now: datetime, lock: Lock | None) -> Lifecycle:
+    """The shortest lifecycle with which a copy of this age can still be restored from.
+
+    Raises RefusedError when it would expire on arrival whatever the lifecycle.
+    """
+    # One day to restore from it, and one because begun days count.
+    shortest = Lifecycle(
+        cold_after_days=None, delete_after_days=_begun_days(created, now) + RESTORED_WITHIN_DAYS
+    )
+    if lock is None:
+        return shortest
+    if shortest.delete_after_days > lock.max_days:
+        return lifecycle_on_arrival(shortest, created, now, lock)
+    return replace(shortest, delete_after_days=max(shortest.delete_after_days, lock.min_days))
+
+
+def _begun_days(created: datetime, now: datetime) -> int:
+    return -((created - now) // timedelta(days=1))
 
 
 def _check(findings: tuple[Finding, ...]) -> tuple[str, ...]:

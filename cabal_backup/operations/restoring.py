@@ -6,11 +6,9 @@ from collections.abc import Generator
 from datetime import timedelta
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from cabal_backup.errors import AwsError
 from cabal_backup.operations.answers import Unknown, unless_missing
-from cabal_backup.operations.aws import Aws, in_words
+from cabal_backup.operations.aws import Aws
 from cabal_backup.operations.clock import Clock
 from cabal_backup.operations.jobs import LONGEST, follow_until
 from cabal_backup.operations.progress import Event, Progress
@@ -19,6 +17,7 @@ from cabal_backup.operations.tables.describe import (
     TableDescription,
     describe_table,
     find_table,
+    list_table_names,
 )
 
 
@@ -61,16 +60,6 @@ def list_restoring(aws: Aws) -> list[str]:
     Raises CabalBackupError when AWS refuses or does not answer.
     """
     environment = aws.environment
-    mine = (environment.addresses_table, *environment.pitr_tables)
-    dynamodb = aws.client("dynamodb")
-    try:
-        names = [
-            name
-            for page in dynamodb.get_paginator("list_tables").paginate()
-            for name in page["TableNames"]
-            if name.startswith(mine)
-        ]
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, "listing the tables") from error
+    names = list_table_names(aws, (environment.addresses_table, *environment.pitr_tables))
     found = [table for name in names if (table := describe_table(aws, name)) is not None]
     return [table.name for table in found if table.status == "CREATING"]

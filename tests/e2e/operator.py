@@ -13,9 +13,11 @@ import pytest
 
 from cabal_backup.cli.main import main
 from cabal_backup.operations.aws import Aws, connect
+from cabal_backup.operations.drill.history import read_reports
 from cabal_backup.operations.status.checks import CHECKS, run_checks
 from cabal_backup.operations.status.state import look
 from cabal_backup.project import read_environment
+from tests.e2e.exercise import write_reports
 from tests.sandbox.client import Sandbox
 from tests.sandbox.deployment import PROJECT, Deployment
 
@@ -71,6 +73,9 @@ class Operator:
                 monkeypatch.delenv(name)
         for name, value in self.sandbox.aws_variables().items():
             monkeypatch.setenv(name, value)
+        self.drills = self.sandbox.data / "drills"
+        monkeypatch.setenv("CABAL_DRILLS", str(self.drills))
+        write_reports(self.drills, deployment.environment, self.sandbox.now())
 
     def run(self, command: str, *arguments: str, **settings: object) -> Said:
         """`cabal-backup COMMAND -e development … ARGUMENTS`.
@@ -100,7 +105,8 @@ class Operator:
         Without the command line, and over one connection that all tests share: making
         clients anew takes longer than looking.
         """
-        verdict = run_checks(look(_aws(self.deployment), self.clock.now()), CHECKS)
+        state = look(_aws(self.deployment), self.clock.now(), drills=read_reports(self.drills))
+        verdict = run_checks(state, CHECKS)
         return {each.check: str(each.status) for each in verdict.findings if each.status != "ok"}
 
 

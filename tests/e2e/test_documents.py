@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.exercise import exercise_restores
+from tests.e2e.exercise import exercise_restores, write_reports
 from tests.sandbox.deployment import PROJECT, Deployment, aws_cli
 
 DOCUMENTS = ("README.md", "docs/status.md", "docs/points.md", "tests/sandbox/README.md")
@@ -89,6 +89,7 @@ def test_its_commands_work(deployed: Deployment, checkout: Path, document: str) 
     # The commands look at the machine's clock, so the sandbox catches up with it.
     deployed.sandbox.advance_to(datetime.now(UTC))
     exercise_restores(deployed)
+    write_reports(checkout / "drills", deployed.environment, deployed.sandbox.now())
     environment = {
         **deployed.sandbox.environ(),
         "PATH": os.pathsep.join([str(Path(aws_cli()).parent), os.environ["PATH"]]),

@@ -102,6 +102,18 @@ def find_by_token(aws: Aws, creation_token: str) -> _JSON | None:
         raise in_words(error, "looking for a file system that was restored before") from error
 
 
+def list_tokens(aws: Aws) -> list[str]:
+    """The creation tokens of all file systems.
+
+    Raises CabalBackupError when AWS refuses or does not answer.
+    """
+    try:
+        pages = aws.client("efs").get_paginator("describe_file_systems").paginate()
+        return [str(one["CreationToken"]) for page in pages for one in page["FileSystems"]]
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, "listing the file systems") from error
+
+
 def look(aws: Aws, file_system_id: str) -> FileSystemSettings | None:
     """The settings of a file system; None when it is gone.
 

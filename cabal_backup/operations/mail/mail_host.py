@@ -265,6 +265,13 @@ def _remove_tree(
     os.rmdir(name, dir_fd=parent)
 
 
+def remove_directory(mount: str, name: str) -> None:
+    """Remove a directory at the mount's root and all in it; nothing if it is not there."""
+    with _opened_mount(mount) as root:
+        if _lstat(name, root) is not None:
+            _remove_tree(name, root)
+
+
 # --------------------------------------------------------------------------------------
 # Many names in little room
 # --------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -46,10 +47,32 @@ def starting_metadata(aws: Aws, point: RecoveryPoint) -> dict[str, str]:
     return {key: value for key, value in described["RestoreMetadata"].items() if key in wanted}
 
 
-def find_jobs(
-    aws: Aws, point: RecoveryPoint, wanted: Mapping[str, str], now: datetime
-) -> list[Job]:
-    """The restores of a point whose metadata says `wanted`, of 30 days, the newest first.
+@dataclass(frozen=True, kw_only=True)
+class MailRestore:
+    """A restore of mail, and what it was asked for."""
+
+    job: Job
+    metadata: Mapping[str, str]
+
+    @property
+    def token(self) -> str:
+        return self.metadata.get("CreationToken", "")
+
+    @property
+    def to_new(self) -> bool:
+        """Whether it makes a new file system."""
+        return self.metadata.get("newFileSystem") == "true"
+
+    @property
+    def items(self) -> Any:
+        """The paths that were asked for; None for everything."""
+        return _items(self.metadata)
+
+
+def list_mail_restores(aws: Aws, now: datetime, *, point: str | None = None) -> list[MailRestore]:
+    """The restores of file systems of 30 days, the newest first.
+
+    :param point: only those of this recovery point.
 
     Raises CabalBackupError when AWS refuses or does not answer.
     """
@@ -57,17 +80,35 @@ def find_jobs(
     try:
         listed = pages(backup, "list_restore_jobs", "RestoreJobs", ByCreatedAfter=now - KEPT)
         found = [
-            describe_job(aws, JobKind.RESTORE, entry["RestoreJobId"])
-            for entry in listed
-            if entry.get("RecoveryPointArn") == point.arn
-            and _says(
-                backup.get_restore_job_metadata(RestoreJobId=entry["RestoreJobId"])["Metadata"],
-                wanted,
+            MailRestore(
+                job=describe_job(aws, JobKind.RESTORE, entry["RestoreJobId"]),
+                metadata=backup.get_restore_job_metadata(RestoreJobId=entry["RestoreJobId"])[
+                    "Metadata"
+                ],
             )
+            for entry in listed
+            if entry.get("ResourceType") == "EFS" and point in (None, entry.get("RecoveryPointArn"))
         ]
     except (BotoCoreError, ClientError) as error:
         raise in_words(error, "looking for restores that are under way") from error
-    return sorted(found, key=lambda job: job.created, reverse=True)
+    return sorted(found, key=lambda restore: restore.job.created, reverse=True)
+
+
+def find_jobs(
+    aws: Aws, point: RecoveryPoint, wanted: Mapping[str, str], now: datetime
+) -> list[Job]:
+    """The restores of a point whose metadata says `wanted`, of 30 days, the newest first.
+
+    Those of a drill are not among them: it removes what it restored.
+
+    Raises CabalBackupError when AWS refuses or does not answer.
+    """
+    restores = list_mail_restores(aws, now, point=point.arn)
+    return [
+        restore.job
+        for restore in restores
+        if _says(restore.metadata, wanted) and not restore.token.startswith(names.DRILL)
+    ]
 
 
 def start(

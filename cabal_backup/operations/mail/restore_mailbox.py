@@ -40,12 +40,16 @@ class RestoreMailboxPlan:
     """Why it is not known whether the role may restore; empty when it may."""
     job: Job | None
     """An earlier run's job that restores this, which is followed instead of a new one."""
+    creation_token: str | None = None
+    """What the restore is to be known by; None for a token that nobody needs to know."""
+    to_new: bool = False
+    """Whether it goes to a new file system instead of next to what is there."""
 
     def lines(self) -> tuple[str, ...]:
         """The plan in sentences."""
         return (
-            f"Restore /{self.user} from a recovery point of {self.file_system_id}, next to what "
-            "is there:",
+            f"Restore /{self.user} from a recovery point of {self.file_system_id}, "
+            + ("to a new file system:" if self.to_new else "next to what is there:"),
             f"  recovery point {self.point.arn}",
             f"  taken {self.point.created:%Y-%m-%d %H:%M UTC}, "
             f"{age(self.now - self.point.created)} ago",
@@ -53,8 +57,9 @@ class RestoreMailboxPlan:
             if self.point.is_cold(self.now)
             else "  warm: AWS gives 500 files/s for small files, and promises nothing",
             f"  as {self.role_arn}" + (f" ({self.role_doubt})" if self.role_doubt else ""),
-            f"  to a new directory aws-backup-restore_<time> of {self.file_system_id}; the mailbox "
-            "itself is not touched",
+            "  to a new directory aws-backup-restore_<time> of "
+            + ("the new file system" if self.to_new else self.file_system_id)
+            + "; the mailbox itself is not touched",
             *self._job(),
         )
 
@@ -80,15 +85,19 @@ def look(
     cold: bool = False,
     role: str = names.ROLE,
     again: bool = False,
+    creation_token: str | None = None,
+    to_new: bool = False,
 ) -> RestoreMailboxPlan:
     """Choose a recovery point and plan the restore of /USER from it; see `choose_point`.
 
     :param again: restore once more what an earlier job restored.
+    :param creation_token: what the restore is to be known by; then no earlier job is followed.
+    :param to_new: restore to a new file system.
 
     Raises UsageError for what is no user's name, and CabalBackupError when something that
     is needed is not there.
     """
-    _check_user(user)
+    check_user(user)
     mailstore = _mailstore(aws)
     resource_arn = aws.arn("elasticfilesystem", f"file-system/{mailstore}")
     point = choose_point(aws, resource_arn, now, arn=point_arn, at=at, cold=cold)
@@ -98,7 +107,9 @@ def look(
             f"The file system {mailstore} is gone, so nothing can be restored into it. Nothing "
             "was done. `cabal-backup restore mailstore` restores all of it to a new one."
         )
-    jobs = mailstore_restores.find_jobs(aws, point, _asked(mailstore, user), now)
+    jobs: list[Job] = []
+    if creation_token is None:
+        jobs = mailstore_restores.find_jobs(aws, point, _asked(mailstore, user), now)
     return RestoreMailboxPlan(
         user=user,
         file_system_id=mailstore,
@@ -109,6 +120,8 @@ def look(
         job=next(
             (job for job in jobs if not job.finished or (job.completed_well and not again)), None
         ),
+        creation_token=creation_token,
+        to_new=to_new,
     )
 
 
@@ -137,7 +150,8 @@ def execute(
     return job
 
 
-def _check_user(user: str) -> None:
+def check_user(user: str) -> None:
+    """Raises UsageError for what is no user's name."""
     try:
         mail_host.check_user(user)
     except mail_host.Refused as refusal:
@@ -160,8 +174,12 @@ def _asked(mailstore: str, user: str) -> dict[str, str]:
 
 
 def _metadata(aws: Aws, plan: RestoreMailboxPlan) -> dict[str, str]:
+    # Mail is not brought to a new place in the clear, whatever it was before.
+    new = {"newFileSystem": "true", "Encrypted": "true"} if plan.to_new else {}
     return {
+        "PerformanceMode": "generalPurpose",
         **mailstore_restores.starting_metadata(aws, plan.point),
         **_asked(plan.file_system_id, plan.user),
-        "CreationToken": str(uuid.uuid4()),
+        **new,
+        "CreationToken": plan.creation_token or str(uuid.uuid4()),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +19,7 @@ from cabal_backup.operations.answers import (
     unless_missing,
 )
 from cabal_backup.operations.aws import Aws
+from cabal_backup.operations.drill.history import PastDrill
 from cabal_backup.operations.recovery_points import RecoveryPoint, list_recovery_points
 from cabal_backup.operations.status import watching
 from cabal_backup.operations.status.watching import Watching
@@ -93,6 +94,8 @@ class State:
     table_arn: str
     mailstore_arn: str
     dr_vault_arn: str
+    drills: Answer[Sequence[PastDrill]]
+    """What the reports of drills say, which are files of the project."""
 
     @property
     def regions(self) -> tuple[RegionState, RegionState]:
@@ -107,8 +110,11 @@ class State:
         }
 
 
-def look(aws: Aws, now: datetime) -> State:
-    """Ask AWS everything, all regions and services side by side."""
+def look(aws: Aws, now: datetime, *, drills: Answer[Sequence[PastDrill]] | None = None) -> State:
+    """Ask AWS everything, all regions and services side by side.
+
+    :param drills: what the reports of drills say; None where nobody needs to know.
+    """
     environment = aws.environment
     questions: dict[str, Callable[[], Any]] = {
         "plan": lambda: _plan(aws.client("backup")),
@@ -151,6 +157,7 @@ def look(aws: Aws, now: datetime) -> State:
         dr_vault_arn=aws.arn(
             "backup", f"backup-vault:{names.DR_VAULT}", region=environment.dr_region
         ),
+        drills=drills or Known(()),
     )
 
 

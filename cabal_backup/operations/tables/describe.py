@@ -72,6 +72,22 @@ def describe_table(aws: Aws, name: str) -> TableDescription | None:
     return None if described is None else _description(described)
 
 
+def list_table_names(aws: Aws, prefixes: tuple[str, ...]) -> list[str]:
+    """The names of the tables that begin with one of `prefixes`.
+
+    Raises CabalBackupError when AWS refuses or does not answer.
+    """
+    try:
+        return [
+            name
+            for page in aws.client("dynamodb").get_paginator("list_tables").paginate()
+            for name in page["TableNames"]
+            if name.startswith(prefixes)
+        ]
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, "listing the tables") from error
+
+
 def find_table(aws: Aws, name: str) -> TableDescription:
     """The table, ready to be read and written.
 

@@ -98,7 +98,7 @@ def look(
     live = aws.environment.addresses_table
     resource_arn = aws.arn("dynamodb", f"table/{live}")
     point = choose_point(aws, resource_arn, now, arn=point_arn, at=at, cold=cold)
-    jobs = _restores_of(aws, resource_arn, now)
+    jobs = list_restores(aws, resource_arn, now)
     target = to or _target(aws, live, point, jobs)
     job = _same_restore(aws, jobs, point, target)
     if job is None and describe_table(aws, target) is not None:
@@ -168,8 +168,11 @@ def _is_being_replaced(aws: Aws, live: str, jobs: list[tuple[Job, str]]) -> bool
     return any(job.completed_well for job in to_live) and not table_settings.is_complete(aws, live)
 
 
-def _restores_of(aws: Aws, resource_arn: str, now: datetime) -> list[tuple[Job, str]]:
-    """The restore jobs of a table, the newest first, each with the table it makes."""
+def list_restores(aws: Aws, resource_arn: str, now: datetime) -> list[tuple[Job, str]]:
+    """The restore jobs of a table that did not fail, the newest first, each with what it makes.
+
+    Raises CabalBackupError when AWS refuses or does not answer.
+    """
     backup = aws.client("backup")
     try:
         listed = pages(backup, "list_restore_jobs", "RestoreJobs", ByCreatedAfter=now - KEPT)

@@ -89,10 +89,10 @@ def test_a_year_is_healthy(year: Operator) -> None:
     assert "670 older, cold copies" in found["copy-back"]["evidence"]
 
 
-def test_after_a_year_the_exercise_is_due(year: Operator) -> None:
+def test_after_a_year_exercise_and_drill_are_due(year: Operator) -> None:
     year.sandbox.advance(days=36)
 
-    assert year.not_ok() == {"restore-exercise": "warn"}
+    assert year.not_ok() == {"restore-exercise": "warn", "drill": "warn"}
 
 
 @pytest.mark.parametrize("size", [7, 73, 730, 1000])

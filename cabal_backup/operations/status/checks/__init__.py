@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 
 from cabal_backup.operations.status.checks import (
     copies,
+    drill,
     exercise,
     nights,
     plan,
@@ -53,6 +54,7 @@ CHECKS: dict[str, Check] = {
     "alerts": watching.alerts,
     "trail": watching.trail,
     "restore-tests": restore_tests.restore_tests,
+    "drill": drill.drill,
 }
 
 

@@ -38,7 +38,7 @@ def restore_exercise(state: State) -> Outcome:
         return unknown(*sources, looking_at="when something was last restored")
     return warn(
         f"No restore of the {' nor the '.join(overdue)} within a year.",
-        "Exercise it in development: restore the table, and one mailbox.",
+        "Exercise it in development: `cabal-backup drill` restores the table, and one mailbox.",
         details=seen,
     )
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import timedelta
+
 from cabal_backup.environment import Lifecycle
 from cabal_backup.operations.answers import Unknown
 from cabal_backup.operations.recovery_points import RecoveryPoint
@@ -17,14 +20,18 @@ from cabal_backup.operations.status.checks.outcome import (
 )
 from cabal_backup.operations.status.state import RegionState, State
 
+_SAME_MOMENT = timedelta(minutes=1)
 _SOUND = {"COMPLETED", "AVAILABLE", "CREATING", "DELETING"}
 
 
 def points(state: State, region: RegionState, wanted: Lifecycle) -> Outcome:
     if isinstance(region.points, Unknown):
         return unknown(region.points, looking_at=f"the recovery points in {region.vault_name}")
-    short, odd = [], []
+    short, odd, doubles = [], [], 0
     for point in region.points.value:
+        if point.lifecycle != wanted and _is_double(point, region.points.value, wanted):
+            doubles += 1
+            continue
         described = f"{moment(point.created)}: {_name(state, point)}"
         if point.status not in _SOUND:
             odd.append(f"{described}: {point.status} {point.status_message}".rstrip())
@@ -49,9 +56,27 @@ def points(state: State, region: RegionState, wanted: Lifecycle) -> Outcome:
             "delete it. Another lifecycle: made by hand, or before the retention changed.",
             details=odd,
         )
+    more = f" And {plural(doubles, 'second copy', 'second copies')} of some." if doubles else ""
     return ok(
-        f"{plural(len(region.points.value), 'recovery point')} in {region.vault_name}, each "
-        f"{_lifecycle(wanted)}."
+        f"{plural(len(region.points.value) - doubles, 'recovery point')} in {region.vault_name}, "
+        f"each {_lifecycle(wanted)}.{more}"
+    )
+
+
+def _is_double(point: RecoveryPoint, others: Sequence[RecoveryPoint], wanted: Lifecycle) -> bool:
+    """Whether there is another one of the same backup that lives as long as it should.
+
+    A copy that was brought back, in a drill or by hand, keeps the moment of its backup.
+    """
+    if point.status not in _SOUND or point.lifecycle is None:
+        return False
+    return any(
+        other.arn != point.arn
+        and other.completed
+        and other.resource_arn == point.resource_arn
+        and abs(other.created - point.created) <= _SAME_MOMENT
+        and other.lifecycle == wanted
+        for other in others
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from cabal_backup.environment import Lifecycle, Lock
 from cabal_backup.errors import RefusedError
-from cabal_backup.operations.copy_back import lifecycle_on_arrival
+from cabal_backup.operations.copy_back import lifecycle_on_arrival, shortest_lifecycle
 from tests.unit.operations.status.builders import A_YEAR, NOW
 
 LOCK = Lock(min_days=30, max_days=365)
@@ -62,3 +62,28 @@ def test_one_that_would_expire_on_arrival_is_refused(age_days: float) -> None:
     with pytest.raises(RefusedError, match="at most 365 days counted from the backup"):
         arriving(age_days)
     assert arriving(age_days, lock=None)[1] > age_days
+
+
+@pytest.mark.parametrize(
+    ("age_days", "lock", "expected"),
+    [
+        (0.5, LOCK, 30),
+        (27.5, LOCK, 30),
+        (28.5, LOCK, 31),
+        (0.5, Lock(min_days=1, max_days=365), 3),
+        (0.5, None, 3),
+        (200, None, 202),
+        # Less than is wished for, but not yet gone when it arrives.
+        (28.5, Lock(min_days=1, max_days=30), 30),
+    ],
+)
+def test_a_rehearsal_is_as_short_as_the_lock_accepts(
+    age_days: float, lock: Lock | None, expected: int
+) -> None:
+    chosen = shortest_lifecycle(NOW - timedelta(days=age_days), NOW, lock)
+    assert (chosen.cold_after_days, chosen.delete_after_days) == (None, expected)
+
+
+def test_a_rehearsal_that_would_expire_on_arrival() -> None:
+    with pytest.raises(RefusedError, match="it would expire on arrival"):
+        shortest_lifecycle(NOW - timedelta(days=29.5), NOW, Lock(min_days=1, max_days=30))

@@ -9,6 +9,7 @@ from typing import Any
 
 from cabal_backup.environment import Lifecycle
 from cabal_backup.operations.answers import Known, Unknown
+from cabal_backup.operations.drill.history import PastDrill
 from cabal_backup.operations.recovery_points import RecoveryPoint
 from cabal_backup.operations.status.checks import CHECKS, run_checks
 from cabal_backup.operations.status.findings import Finding
@@ -337,8 +338,22 @@ def a_state(settings: Mapping[str, Any] | None = None, **changes: Any) -> State:
         table_arn=TABLE_ARN,
         mailstore_arn=MAILSTORE_ARN,
         dr_vault_arn=DR_VAULT_ARN,
+        drills=Known([a_drill(kind) for kind in ("addresses", "mailbox", "copy-back")]),
     )
     return replace(state, **changes)
+
+
+def a_drill(kind: str, ended: datetime = NOW - timedelta(days=2), **changes: Any) -> PastDrill:
+    """A drill that passed in the environment of `a_state`."""
+    past = PastDrill(
+        kind=kind,
+        environment="prod",
+        passed=True,
+        ended=ended,
+        recovery_seconds=420.0,
+        point_age_seconds=43_200.0,
+    )
+    return replace(past, **changes)
 
 
 def findings(state: State) -> dict[str, Finding]:

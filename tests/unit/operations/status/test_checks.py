@@ -44,6 +44,7 @@ def test_an_environment_that_cannot_be_seen_is_all_unknown() -> None:
         restore_jobs=DENIED,
         testing_plan=DENIED,
         mailstore=DENIED,
+        drills=DENIED,
         tables={name: a_table(table=DENIED, backups=DENIED) for name in TABLES},
         watching=a_watch(
             subscriptions={"us-west-1": DENIED, "us-west-2": DENIED},
@@ -67,6 +68,7 @@ def test_an_environment_that_was_never_deployed() -> None:
         restore_jobs=Known([]),
         watching=a_watch(subscriptions={"us-west-1": Known(None), "us-west-2": Known(None)}),
         testing_plan=Known(None),
+        drills=Known([]),
     )
 
     assert not_ok(state) == {
@@ -82,6 +84,7 @@ def test_an_environment_that_was_never_deployed() -> None:
         "restore-exercise": "warn",
         "alerts": "warn",
         "restore-tests": "fail",
+        "drill": "warn",
     }
 
 

@@ -99,6 +99,47 @@ def test_each_vault_has_its_own_lifecycle() -> None:
     assert finding("dr-points", state).status == "warn"
 
 
+SHORT = Lifecycle(cold_after_days=None, delete_after_days=30)
+
+
+def beside_last_night(**changes: Any) -> Any:
+    """What primary-points says of one more point of the same backup as last night's."""
+    copy = a_point(arn="arn:aws:backup:us-west-1::recovery-point:copied-back", **changes)
+    return finding(
+        "primary-points", primary=a_region("primary", points=Known([copy, *nightly("primary")]))
+    )
+
+
+def test_a_second_copy_of_the_same_backup_may_go_earlier() -> None:
+    seen = beside_last_night(lifecycle=SHORT)
+
+    assert seen.status == "ok"
+    assert seen.evidence.startswith("80 recovery points in cabal-backup, each cold after 30 days")
+    assert seen.evidence.endswith(" And 1 second copy of some.")
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"lifecycle": SHORT, "created": at("2026-03-31 00:22")}, "fail"),
+        ({"lifecycle": SHORT, "resource_arn": "arn:aws:dynamodb:::table/other"}, "fail"),
+        ({"lifecycle": None}, "warn"),
+        ({"lifecycle": SHORT, "status": "PARTIAL"}, "warn"),
+    ],
+)
+def test_what_is_no_second_copy(changes: dict[str, Any], status: str) -> None:
+    assert beside_last_night(**changes).status == status
+
+
+def test_two_short_ones_do_not_stand_in_for_each_other() -> None:
+    pair = [
+        a_point(at("2026-03-15 09:00"), lifecycle=SHORT, arn=f"arn:aws:backup:::{name}")
+        for name in ("one", "other")
+    ]
+    points = Known([*pair, *nightly("primary")])
+    assert finding("primary-points", primary=a_region("primary", points=points)).status == "fail"
+
+
 @pytest.mark.parametrize("which", ["primary", "dr"])
 def test_points_that_cannot_be_listed_are_unknown(which: str) -> None:
     seen = finding(f"{which}-points", **{which: a_region(which, points=DENIED)})

@@ -1,0 +1,265 @@
+"""`cabal-backup drill`: rehearse a runbook, measure it, prove it and clear away."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cabal_backup import names
+from cabal_backup.cli import progress
+from cabal_backup.cli.confirm import (
+    add_confirmation,
+    confirm,
+    is_somebody_there,
+    show_plan,
+)
+from cabal_backup.cli.interrupts import all_like_ctrl_c
+from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.cli.point_options import add_role, add_which
+from cabal_backup.cli.report_folder import add_report_folder, report_folder
+from cabal_backup.errors import (
+    CabalBackupError,
+    CredentialsError,
+    ExitCode,
+    RefusedError,
+    UsageError,
+)
+from cabal_backup.operations.aws import Aws
+from cabal_backup.operations.clock import Clock
+from cabal_backup.operations.drill import drills, leftovers, mailbox, report
+from cabal_backup.operations.drill.drills import Wanted
+from cabal_backup.operations.drill.leftovers import Leftover
+from cabal_backup.operations.drill.perform import perform
+from cabal_backup.operations.drill.plan import DrillPlan
+from cabal_backup.operations.drill.record import Kind, Record, Verdict
+from cabal_backup.operations.drill.report import ALL, Redaction
+
+_INTERRUPTED = 130
+
+_ABOUT = {
+    Kind.ADDRESSES: "the addresses table: restore, compare, cutover into a scratch table",
+    Kind.MAILBOX: "one mailbox: restore, read, merge into a scratch mailbox",
+    Kind.COPY_BACK: "the copy-back: copy from the DR region, restore from the copy",
+}
+_ABOUT_ALL = "all of these in turn"
+
+
+def add_parser(commands: Any) -> None:
+    parser = commands.add_parser(
+        "drill",
+        help="rehearse a runbook: restore for real, verify, measure, clear away",
+        description="Runs a runbook's own commands end to end against an environment, verifies "
+        "what was restored, removes it again and writes a report to be committed. "
+        "docs/runbooks/drill.md explains it.",
+    )
+    kinds = parser.add_subparsers(dest="kind", metavar="WHAT", required=True)
+    for kind, about in [*_ABOUT.items(), (ALL, _ABOUT_ALL)]:
+        _add_kind(kinds, kind, about)
+
+
+def _add_kind(kinds: Any, kind: str, about: str) -> None:
+    parser = kinds.add_parser(kind, help=about, description=f"Drills {about}.")
+    add_common(parser)
+    if kind in (Kind.MAILBOX, ALL):
+        parser.add_argument("--user", required=True, metavar="USER", help="whose mailbox")
+        parser.add_argument(
+            "--mount",
+            type=Path,
+            metavar="FOLDER",
+            help="where the mailstore is mounted, on the mail host; without it nobody can look "
+            "at what was restored",
+        )
+    if kind in (Kind.ADDRESSES, Kind.MAILBOX):
+        add_which(parser)
+    if kind != Kind.MAILBOX:
+        parser.add_argument(
+            "--tolerance",
+            type=_percent,
+            metavar="PERCENT",
+            help="how far the restored table may be from the live one, which is written to since "
+            "(default: as the environment's restore testing has it, or 10)",
+        )
+    add_role(parser)
+    add_report_folder(parser)
+    parser.add_argument(
+        f"--{names.PRODUCTION}",
+        dest="protected",
+        action="store_true",
+        help=f"drill an environment named {names.PRODUCTION}; its name has to be typed as well",
+    )
+    add_confirmation(parser)
+    parser.set_defaults(run=run, which=kind)
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """A drill that can be done, or why it cannot."""
+
+    kind: Kind
+    plan: DrillPlan | None
+    problem: str = ""
+
+
+def run(options: argparse.Namespace, invocation: Invocation) -> int:
+    folder = report_folder(options)
+    if not options.dry_run:
+        _check_allowed(options)
+    aws = connect_to(options)
+    if not options.dry_run:
+        report.make_folder(folder)
+    clock = invocation.clock
+    wanted = _wanted(options, aws)
+    if wanted.user is not None:
+        mailbox.check_wanted(wanted.user, wanted.mount)
+    kinds = list(_ABOUT) if options.which == ALL else [Kind(options.which)]
+    planned, earlier = _look(aws, clock, kinds, wanted, options)
+    show_plan(_lines(planned, earlier), dry_run=options.dry_run)
+    if options.dry_run:
+        return ExitCode.OK
+    if any(each.plan for each in planned):
+        _confirm(options, kinds)
+    redaction = Redaction(aws.account, wanted.user, wanted.mount)
+    with all_like_ctrl_c():
+        records = _perform(aws, clock, planned, earlier, wanted, folder, redaction)
+    if options.which == ALL:
+        content = (
+            redaction.values(report.summary_json(records)),
+            redaction.text(report.summary_markdown(records)),
+        )
+        print(report.write(folder, records[0].started, aws.environment.name, ALL, content))
+    verdict = report.worst(records)
+    if any(record.interrupted for record in records):
+        return _INTERRUPTED
+    return ExitCode.OK if verdict is Verdict.PASSED else ExitCode.DRILL_FAILED
+
+
+def _look(
+    aws: Aws, clock: Clock, kinds: Sequence[Kind], wanted: Wanted, options: argparse.Namespace
+) -> tuple[list[_Planned], tuple[Leftover, ...]]:
+    """Plan each drill. One that cannot be done has failed; the others are done all the same."""
+    planned: list[_Planned] = []
+    for kind in kinds:
+        try:
+            planned.append(_Planned(kind, drills.look(aws, clock.now(), kind, wanted)))
+        except CabalBackupError as error:
+            mistyped = isinstance(error, UsageError) and wanted.chosen
+            if options.dry_run or mistyped or isinstance(error, CredentialsError):
+                raise
+            planned.append(_Planned(kind, None, str(error)))
+    if not any(each.plan for each in planned):
+        return planned, ()
+    try:
+        return planned, leftovers.find(aws, clock.now(), mount=wanted.mount)
+    except CabalBackupError as error:
+        if options.dry_run:
+            raise
+        # Without knowing what is there nothing more is made.
+        return [_Planned(kind, None, str(error)) for kind in kinds], ()
+
+
+def _perform(
+    aws: Aws,
+    clock: Clock,
+    planned: Sequence[_Planned],
+    earlier: Sequence[Leftover],
+    wanted: Wanted,
+    folder: Path,
+    redaction: Redaction,
+) -> list[Record]:
+    """Do one drill after the other, and write a report of each."""
+    records: list[Record] = []
+    for each in planned:
+        now = clock.now()
+        record = Record(each.kind, aws.environment.name, now)
+        records.append(record)
+        try:
+            if each.plan is None:
+                record.problems.append(each.problem)
+                record.ended = now
+            else:
+                progress.run(
+                    perform(aws, each.plan, clock, record, earlier=earlier, mount=wanted.mount)
+                )
+                earlier = ()
+        finally:
+            _report(record, folder, redaction)
+        if record.interrupted:
+            break
+    return records
+
+
+def _report(record: Record, folder: Path, redaction: Redaction) -> None:
+    content = (
+        redaction.values(report.as_json(record)),
+        redaction.text(report.as_markdown(record)),
+    )
+    # Written before anything is said: whoever was listening may be gone.
+    written = report.write(folder, record.started, record.environment, record.kind, content)
+    print(report.headline(record))
+    for line in (*record.stays, *record.not_verified, written):
+        print(line)
+
+
+def _lines(planned: Sequence[_Planned], earlier: Sequence[Leftover]) -> Iterator[str]:
+    """Everything that will be done, and what cannot be."""
+    for leftover in earlier:
+        yield (
+            f"An earlier drill left the {leftover}. It is removed first; if that drill is running "
+            "somewhere else just now, wait for it."
+        )
+    for each in planned:
+        if each.plan is None:
+            yield f"The {each.kind} drill has failed before it began: {each.problem}"
+        else:
+            yield from each.plan.lines()
+
+
+def _check_allowed(options: argparse.Namespace) -> None:
+    """Told twice: by an option, and by typing the name, which --yes does not answer."""
+    prod = names.PRODUCTION
+    if options.environment != prod:
+        return
+    if not options.protected:
+        raise RefusedError(
+            f"Drills are for development, not for {prod}. Nothing was changed. Whoever means "
+            f"{prod} says --{prod}, and types its name when asked."
+        )
+    if not is_somebody_there():
+        raise RefusedError(
+            f"Nobody is there to type the name of {prod}; --yes does not do that. Nothing was "
+            "changed."
+        )
+
+
+def _confirm(options: argparse.Namespace, kinds: Sequence[Kind]) -> None:
+    name = options.environment
+    question = f"This drills {', '.join(kinds)} in {name}."
+    if name == names.PRODUCTION:
+        confirm(names.PRODUCTION, question, yes=False)
+    else:
+        confirm("drill", question, yes=options.yes)
+
+
+def _wanted(options: argparse.Namespace, aws: Aws) -> Wanted:
+    testing = aws.environment.restore_testing
+    usual = 10 if testing is None else testing.tolerance_percent
+    given = vars(options)
+    tolerance = given.get("tolerance")
+    return Wanted(
+        tolerance_percent=usual if tolerance is None else tolerance,
+        role=options.role,
+        point_arn=given.get("recovery_point"),
+        at=given.get("at"),
+        user=given.get("user"),
+        mount=given.get("mount"),
+    )
+
+
+def _percent(text: str) -> int:
+    percent = int(text)
+    if not 0 <= percent < 100:
+        raise ValueError
+    return percent

@@ -1,0 +1,1 @@
+"""Rehearsing the runbooks: a real restore, verified, measured and cleared away again."""

@@ -1,0 +1,182 @@
+"""The drill of the addresses table: restore, compare, and the cutover into a scratch table."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cabal_backup import names
+from cabal_backup.errors import AwsError
+from cabal_backup.operations.answers import Unknown, unless_missing
+from cabal_backup.operations.aws import Aws, in_words
+from cabal_backup.operations.clock import Clock
+from cabal_backup.operations.drill import criterion
+from cabal_backup.operations.drill.plan import drill_id, restored_table, scratch_table
+from cabal_backup.operations.drill.record import Kind, Record
+from cabal_backup.operations.jobs import follow_until
+from cabal_backup.operations.progress import Progress
+from cabal_backup.operations.tables import cutover, restore_addresses
+from cabal_backup.operations.tables.compare import compare
+from cabal_backup.operations.tables.describe import MISSING, TableDescription, describe_table
+from cabal_backup.operations.tables.restore_addresses import RestoreAddressesPlan
+from cabal_backup.operations.tables.table_copy import Mode
+from cabal_backup.operations.tables.wire import Stop, Wire
+
+_PATIENCE = timedelta(minutes=30)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddressesDrillPlan:
+    """Exactly what the drill of the addresses table will do."""
+
+    restore: RestoreAddressesPlan
+    scratch: str
+    """The table that the cutover is rehearsed into, in place of the live one."""
+    tolerance_percent: int
+    kind: Kind = Kind.ADDRESSES
+
+    @property
+    def makes(self) -> tuple[str, ...]:
+        return (self.restore.target, self.scratch)
+
+    def lines(self) -> tuple[str, ...]:
+        """The plan in sentences."""
+        return (
+            *self.restore.lines(),
+            *what_follows(self.restore.live, self.makes, self.tolerance_percent),
+        )
+
+    def rehearse(self, aws: Aws, clock: Clock, record: Record) -> Generator[Any, None, None]:
+        """Restore, compare with the live table, copy into the scratch table, read it back."""
+        record.use(self.restore.point)
+        with record.step("restore", clock):
+            yield from restore_addresses.execute(aws, self.restore, clock)
+        stop = Stop()
+        with record.step("compare", clock):
+            restored, live = cutover.find_pair(aws, self.restore.target, self.restore.live)
+            found = yield from compare(Wire(aws), restored, live, stop)
+            record.checks += criterion.about_restored(found, self.tolerance_percent)
+        if found.in_backup:
+            with record.step("cutover", clock):
+                yield from _cut_over(aws, self, live, clock, record, stop)
+        record.verified = clock.now()
+
+
+def what_follows(live: str, makes: tuple[str, ...], tolerance_percent: int) -> tuple[str, ...]:
+    """What the drill does with the restored table, in sentences."""
+    restored, scratch = makes
+    return (
+        f"  compared with {live}, which is only read: passed when it has the same key, as many "
+        f"items to {tolerance_percent} %, and {100 - tolerance_percent} % of them are identical",
+        f"  the cutover is rehearsed into another new table, {scratch}",
+        f"  at the end both are deleted: {restored}, {scratch}",
+    )
+
+
+def look(
+    aws: Aws,
+    now: datetime,
+    *,
+    tolerance_percent: int,
+    point_arn: str | None = None,
+    at: datetime | None = None,
+    role: str = names.ROLE,
+    drill: str | None = None,
+) -> AddressesDrillPlan:
+    """Choose a recovery point and plan the drill; see `choose_point`.
+
+    :param drill: the id in the names of what it makes; otherwise the time.
+
+    Raises CabalBackupError when something that is needed is not there.
+    """
+    check_live(aws)
+    live = aws.environment.addresses_table
+    this = drill or drill_id(now)
+    return AddressesDrillPlan(
+        restore=restore_addresses.look(
+            aws, now, point_arn=point_arn, at=at, role=role, to=restored_table(live, this)
+        ),
+        scratch=scratch_table(live, this),
+        tolerance_percent=tolerance_percent,
+    )
+
+
+def check_live(aws: Aws) -> None:
+    """Raises AwsError when there is no live table to compare with."""
+    live = aws.environment.addresses_table
+    if describe_table(aws, live) is None:
+        raise AwsError(
+            f"The live table {live} is gone, so there is nothing to compare with, and something "
+            f"to mend: `cabal-backup restore addresses -e {aws.environment.name}`."
+        )
+
+
+def _cut_over(
+    aws: Aws,
+    plan: AddressesDrillPlan,
+    live: TableDescription,
+    clock: Clock,
+    record: Record,
+    stop: Stop,
+) -> Generator[Any, None, None]:
+    _make_scratch(aws, plan.scratch, live)
+    yield from _wait_for(aws, plan.scratch, clock)
+    # Without a way back: point-in-time recovery of the scratch table would leave a system
+    # backup of it behind for 35 days.
+    looked = yield from cutover.look(
+        aws,
+        plan.restore.target,
+        plan.scratch,
+        mode=Mode.OVERWRITE,
+        no_undo=True,
+        rate=None,
+        stop=stop,
+    )
+    result = yield from cutover.execute(aws, looked, clock, stop)
+    record.checks.append(criterion.about_cutover(result.verification))
+
+
+def _wait_for(aws: Aws, name: str, clock: Clock) -> Generator[Any, None, None]:
+    """Wait until a table that was just made is ready.
+
+    At first DynamoDB may say that it is not there.
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DescribeTable.html
+    """
+
+    def question() -> str:
+        described = unless_missing(
+            lambda: aws.client("dynamodb").describe_table(TableName=name)["Table"], *MISSING
+        )
+        return "CREATING" if described is None else str(described["TableStatus"])
+
+    looks = follow_until(
+        question,
+        lambda status: status == "ACTIVE",
+        clock,
+        _PATIENCE,
+        what=f"creation of {name}",
+        pick_up=f"aws dynamodb describe-table --region {aws.environment.region} "
+        f"--table-name {name}",
+    )
+    for seen in looks:
+        yield seen if isinstance(seen, Unknown) else Progress(f"making {name}", 0, None)
+
+
+def _make_scratch(aws: Aws, name: str, like: TableDescription) -> None:
+    """An empty table with the key of another one."""
+    try:
+        aws.client("dynamodb").create_table(
+            TableName=name,
+            BillingMode="PAY_PER_REQUEST",
+            # The partition key comes first.
+            KeySchema=[{"AttributeName": key, "KeyType": role} for key, role, _ in like.keys],
+            AttributeDefinitions=[
+                {"AttributeName": key, "AttributeType": kind} for key, _, kind in like.keys
+            ],
+        )
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, f"making the table {name}") from error

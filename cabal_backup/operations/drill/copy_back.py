@@ -1,0 +1,113 @@
+"""The drill of the copy-back: copy from the DR vault, then restore from the copy.
+
+The copy stays: the vault's lock refuses to delete it, as it is meant to. It gets the
+shortest lifecycle that the lock accepts, and the report says until when it is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from cabal_backup import names
+from cabal_backup.errors import UnknownError
+from cabal_backup.operations import copy_back
+from cabal_backup.operations.aws import Aws
+from cabal_backup.operations.clock import Clock
+from cabal_backup.operations.copy_back import CopyBackPlan
+from cabal_backup.operations.copy_back_choice import ADDRESSES, Wanted
+from cabal_backup.operations.drill import addresses
+from cabal_backup.operations.drill.plan import drill_id, restored_table, scratch_table
+from cabal_backup.operations.drill.record import Kind, Record
+from cabal_backup.operations.restore_role import check_role
+
+
+@dataclass(frozen=True, kw_only=True)
+class CopyBackDrillPlan:
+    """Exactly what the drill of the copy-back will do."""
+
+    copy: CopyBackPlan
+    live: str
+    drill: str
+    """The id in the names of the tables it makes."""
+    role: str
+    tolerance_percent: int
+    kind: Kind = Kind.COPY_BACK
+
+    @property
+    def makes(self) -> tuple[str, ...]:
+        return (restored_table(self.live, self.drill), scratch_table(self.live, self.drill))
+
+    @property
+    def until(self) -> datetime:
+        """When the copy expires: its days count from the backup, not from its arrival."""
+        return self.copy.point.created + timedelta(days=self.copy.lifecycle.delete_after_days)
+
+    def lines(self) -> tuple[str, ...]:
+        """The plan in sentences."""
+        restored, _ = self.makes
+        return (
+            *self.copy.lines(),
+            f"  {self.what_stays()}",
+            f"Then restore {self.live} from what came back, to a new table {restored}:",
+            *addresses.what_follows(self.live, self.makes, self.tolerance_percent),
+        )
+
+    def what_stays(self) -> str:
+        """What the drill cannot remove, until when, and what it costs."""
+        days = (self.until - self.copy.now) / timedelta(days=1)
+        return (
+            f"THE COPY STAYS in {names.VAULT} until {self.until:%Y-%m-%d}: "
+            + (
+                f"the lock refuses to delete it, and wants {self.copy.lock.min_days} days"
+                if self.copy.lock
+                else "its lifecycle removes it"
+            )
+            + f". It costs {self.copy.point.size_bytes:,} bytes of warm storage for "
+            f"{days:.0f} days (docs/runbooks/drill.md#what-it-costs)."
+        )
+
+    def rehearse(self, aws: Aws, clock: Clock, record: Record) -> Generator[Any, None, None]:
+        """Copy back, then the whole drill of the addresses from the copy."""
+        record.use(self.copy.point)
+        stays = self.what_stays()
+        with record.step("copy back", clock):
+            try:
+                job = yield from copy_back.execute(aws, self.copy, clock)
+            except (KeyboardInterrupt, UnknownError):
+                record.stays.append(f"A copy job that has begun goes on by itself. {stays}")
+                raise
+        record.stays.append(f"{_id(job.recovery_point_arn)}: {stays}")
+        plan = addresses.look(
+            aws,
+            clock.now(),
+            tolerance_percent=self.tolerance_percent,
+            point_arn=job.recovery_point_arn,
+            role=self.role,
+            drill=self.drill,
+        )
+        yield from plan.rehearse(aws, clock, record)
+
+
+def look(
+    aws: Aws, now: datetime, *, tolerance_percent: int, role: str = names.ROLE
+) -> CopyBackDrillPlan:
+    """Plan the copy of the newest warm point of the addresses, and what follows it.
+
+    Raises CabalBackupError when something that is needed is not there.
+    """
+    addresses.check_live(aws)
+    check_role(aws, role)
+    return CopyBackDrillPlan(
+        copy=copy_back.look(aws, now, Wanted(what=ADDRESSES), rehearsal=True),
+        live=aws.environment.addresses_table,
+        drill=f"{drill_id(now)}-back",
+        role=role,
+        tolerance_percent=tolerance_percent,
+    )
+
+
+def _id(arn: str) -> str:
+    return arn.rpartition(":")[2]

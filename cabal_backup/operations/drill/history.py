@@ -1,0 +1,59 @@
+"""The drills that were done, as their reports in the repository say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from cabal_backup.operations.answers import Answer, Known, Unknown
+from cabal_backup.operations.drill.record import Verdict
+from cabal_backup.operations.drill.report import ALL, VERSION
+
+
+@dataclass(frozen=True, kw_only=True)
+class PastDrill:
+    """One drill that was done."""
+
+    kind: str
+    environment: str
+    passed: bool
+    ended: datetime
+    recovery_seconds: float | None
+    point_age_seconds: float | None
+
+
+def read_reports(folder: Path) -> Answer[Sequence[PastDrill]]:
+    """Every drill that a folder has a report of; none where there is no such folder."""
+    found: list[PastDrill] = []
+    try:
+        files = sorted(folder.glob("*.json")) if folder.is_dir() else []
+        for file in files:
+            content = json.loads(file.read_text(encoding="utf-8"))
+            if content["version"] != VERSION:
+                return Unknown(f"{file.name} was written by another version of this tool.")
+            if content["drill"] != ALL:
+                found.append(_past(content))
+    except OSError as error:
+        return Unknown(f"{folder} cannot be read: {error.strerror}.")
+    except (ValueError, KeyError, TypeError):
+        return Unknown(f"{file.name} is no report of a drill.")
+    return Known(tuple(found))
+
+
+def _past(content: Any) -> PastDrill:
+    ended = datetime.fromisoformat(content["ended"])
+    if ended.tzinfo is None:
+        raise ValueError("a time without its zone")
+    point = content["recovery_point"] or {}
+    return PastDrill(
+        kind=str(content["drill"]),
+        environment=str(content["environment"]),
+        passed=content["verdict"] == Verdict.PASSED,
+        ended=ended,
+        recovery_seconds=content["recovery_seconds"],
+        point_age_seconds=point.get("age_seconds"),
+    )

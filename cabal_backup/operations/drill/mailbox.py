@@ -1,0 +1,222 @@
+"""The drill of one mailbox.
+
+On the mail host it is the whole runbook: restore next to what is there, read every
+message, and merge, into a scratch mailbox instead of the user's. Without the mount AWS
+shows nobody what was restored: then it goes to a new file system, which can be deleted
+from anywhere, and what is verified is that AWS Backup could restore it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from cabal_backup import names
+from cabal_backup.errors import AwsError, CabalBackupError, UsageError
+from cabal_backup.operations.aws import Aws
+from cabal_backup.operations.clock import Clock
+from cabal_backup.operations.drill import maildirs
+from cabal_backup.operations.drill.plan import drill_id, restore_token
+from cabal_backup.operations.drill.record import Check, Kind, Record
+from cabal_backup.operations.jobs import Job
+from cabal_backup.operations.mail import file_system_settings, mail_host, restore_mailbox
+from cabal_backup.operations.mail.mail_host import Finished, Where
+from cabal_backup.operations.mail.restore_mailbox import RestoreMailboxPlan
+from cabal_backup.operations.progress import Progress
+
+_LOOKS = 30
+_BETWEEN_LOOKS = 2.0
+"""A mount may show a directory some seconds after it was made elsewhere."""
+
+NOT_VERIFIED = (
+    "Whether the messages are whole: without the mount nobody can read them. That AWS Backup "
+    "could restore them was verified. With --mount, on the mail host, every message is read."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MailboxDrillPlan:
+    """Exactly what the drill of a mailbox will do."""
+
+    restore: RestoreMailboxPlan
+    token: str
+    """The creation token, and the name of the scratch directory."""
+    mount: Path | None
+    """Where the mailstore is mounted on this machine; None when it is not."""
+    kind: Kind = Kind.MAILBOX
+
+    @property
+    def makes(self) -> tuple[str, ...]:
+        return (self.token,)
+
+    def lines(self) -> tuple[str, ...]:
+        """The plan in sentences."""
+        if self.mount is None:
+            return (
+                *self.restore.lines(),
+                "  passed when AWS Backup has restored it to a file system that is available and "
+                "encrypted; what is in it cannot be read without the mount",
+                "  at the end the new file system is deleted",
+            )
+        return (
+            *self.restore.lines(),
+            f"  moved to {self.mount}/{self.token}, which only root can enter",
+            "  passed when what the mailbox has from before the backup was restored, every "
+            "message identical, and all of it can be merged into a scratch mailbox there",
+            f"  at the end {self.mount}/{self.token} is deleted",
+        )
+
+    def rehearse(self, aws: Aws, clock: Clock, record: Record) -> Generator[Any, None, None]:
+        """Restore and verify, as far as this machine lets one look."""
+        record.use(self.restore.point)
+        if self.mount is None:
+            with record.step("restore", clock):
+                job = yield from restore_mailbox.execute(aws, self.restore, clock)
+            record.checks.append(_about_file_system(aws, self.token, job))
+            record.not_verified.append(NOT_VERIFIED)
+        else:
+            yield from _on_the_host(aws, self, self.mount, clock, record)
+        record.verified = clock.now()
+
+
+def check_wanted(user: str, mount: Path | None) -> None:
+    """Raises UsageError for what is no user's name, and a mount that has no such mailbox."""
+    restore_mailbox.check_user(user)
+    if mount is None:
+        return
+    if not (mount / user / "Maildir").is_dir():
+        raise UsageError(
+            f"There is no {mount}/{user}/Maildir. Is the mailstore mounted there? Nothing was done."
+        )
+    if not os.access(mount, os.W_OK):
+        raise UsageError(f"Run this as root: {mount} cannot be written to. Nothing was done.")
+
+
+def look(
+    aws: Aws,
+    now: datetime,
+    *,
+    user: str,
+    mount: Path | None = None,
+    point_arn: str | None = None,
+    at: datetime | None = None,
+    role: str = names.ROLE,
+) -> MailboxDrillPlan:
+    """Choose a recovery point and plan the drill; see `choose_point`.
+
+    Raises CabalBackupError when something that is needed is not there.
+    """
+    token = restore_token(drill_id(now))
+    return MailboxDrillPlan(
+        restore=restore_mailbox.look(
+            aws,
+            now,
+            user,
+            point_arn=point_arn,
+            at=at,
+            role=role,
+            creation_token=token,
+            to_new=mount is None,
+        ),
+        token=token,
+        mount=mount,
+    )
+
+
+def _about_file_system(aws: Aws, token: str, job: Job) -> Check:
+    made = file_system_settings.find_by_token(aws, token)
+    arn = "" if made is None else str(made["FileSystemArn"])
+    state = "not there" if made is None else str(made["LifeCycleState"])
+    encrypted = made is not None and bool(made.get("Encrypted"))
+    return Check(
+        "restored",
+        arn == job.created_resource_arn != "" and state == "available" and encrypted,
+        f"the new file system is {state}, {'encrypted' if encrypted else 'NOT encrypted'}, and "
+        f"{'the one' if arn == job.created_resource_arn else 'NOT the one'} that AWS Backup "
+        "says it made",
+    )
+
+
+def _on_the_host(
+    aws: Aws, plan: MailboxDrillPlan, mount: Path, clock: Clock, record: Record
+) -> Generator[Any, None, None]:
+    try:
+        with record.step("restore", clock):
+            before = recovery_directories(mount)
+            yield from restore_mailbox.execute(aws, plan.restore, clock)
+            recovery = _find_new(mount, plan.restore.user, before, clock)
+        yield from _verify(plan, mount, recovery, clock, record)
+    except (mail_host.Refused, mail_host.Stopped) as error:
+        raise CabalBackupError(f"The merge stopped: {error}") from error
+    except OSError as error:
+        raise CabalBackupError(f"On the mail host: {error}.") from error
+
+
+def _verify(
+    plan: MailboxDrillPlan, mount: Path, recovery: str, clock: Clock, record: Record
+) -> Generator[Any, None, None]:
+    """Read what was restored and merge it, all of it inside the scratch directory."""
+    user, taken = plan.restore.user, plan.restore.point.created
+    scratch = mount / plan.token
+    with record.step("compare", clock):
+        scratch.mkdir(mode=0o700)
+        (mount / recovery).rename(scratch / recovery)
+        home = (mount / user).stat()
+        restored = maildirs.messages(scratch / recovery / user / "Maildir")
+        yield Progress("comparing", 0, len(restored), "messages")
+        live = maildirs.messages(mount / user / "Maildir")
+        record.checks += maildirs.about(maildirs.compare(restored, live, taken))
+        record.checks.append(maildirs.about_owner(restored, home.st_uid))
+    with record.step("merge", clock):
+        (scratch / user).mkdir(mode=0o700)
+        os.chown(scratch / user, home.st_uid, home.st_gid)
+        yield from _merge(Where(str(scratch), recovery, user))
+        merged = maildirs.messages(scratch / user / "Maildir")
+        record.checks.append(maildirs.about_merge(restored, merged, home.st_uid))
+
+
+def recovery_directories(mount: Path) -> set[str]:
+    """The recovery directories that are there."""
+    return {entry.name for entry in mount.iterdir() if mail_host.RECOVERY.match(entry.name)}
+
+
+def holds_only(directory: Path, user: str) -> bool:
+    """Whether a recovery directory is that of one user's restore, and nothing else."""
+    return [entry.name for entry in directory.iterdir()] == [user]
+
+
+def _find_new(mount: Path, user: str, before: set[str], clock: Clock) -> str:
+    """The recovery directory that came since; AWS does not say what it is called."""
+    found: list[str] = []
+    for _ in range(_LOOKS):
+        new = recovery_directories(mount) - before
+        found = [name for name in sorted(new) if holds_only(mount / name, user)]
+        if found:
+            break
+        clock.sleep(_BETWEEN_LOOKS)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise AwsError(
+            f"More than one recovery directory with that user came up: {', '.join(found)}. "
+            "Somebody else restores the same mailbox: which one is the drill's cannot be told."
+        )
+    raise AwsError(
+        f"AWS Backup says that it has restored, but no recovery directory came up in {mount}. Is "
+        "it the file system that was restored into?"
+    )
+
+
+def _merge(where: Where) -> Generator[Any, None, None]:
+    """The runbook's merge, from the scratch recovery directory into the scratch mailbox."""
+    plan = mail_host.plan_merge(mail_host.look(where))
+    for event in mail_host.merge(plan):
+        if isinstance(event, Finished):
+            if event.stopped is not None:
+                raise mail_host.Stopped(event.stopped)
+        else:
+            yield Progress("merging", event.restored, event.of, "messages")

@@ -1,0 +1,63 @@
+"""What every drill has, whichever runbook it rehearses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+from datetime import datetime
+from typing import Any, Protocol
+
+from cabal_backup import names
+from cabal_backup.operations.aws import Aws
+from cabal_backup.operations.clock import Clock
+from cabal_backup.operations.drill.record import Kind, Record
+
+_ID = r"\d{8}-\d{6}(-back)?"
+
+
+class DrillPlan(Protocol):
+    """Exactly what a drill will do."""
+
+    @property
+    def kind(self) -> Kind: ...
+
+    @property
+    def makes(self) -> tuple[str, ...]:
+        """The names of everything it makes and has to remove again."""
+        ...
+
+    def lines(self) -> tuple[str, ...]:
+        """The plan in sentences."""
+        ...
+
+    def rehearse(self, aws: Aws, clock: Clock, record: Record) -> Generator[Any, None, None]:
+        """Do it, and write down what is seen. Raises CabalBackupError where it cannot go on."""
+        ...
+
+
+def drill_id(now: datetime) -> str:
+    """What the names of one drill's things have in common; it says when the drill began."""
+    return f"{now:%Y%m%d-%H%M%S}"
+
+
+def restored_table(live: str, drill: str) -> str:
+    return f"{live}{names.DRILL_TABLE}{drill}"
+
+
+def scratch_table(live: str, drill: str) -> str:
+    """The table that the cutover is rehearsed into, in place of the live one."""
+    return f"{restored_table(live, drill)}-cutover"
+
+
+def is_drill_table(live: str, name: str) -> bool:
+    """Whether a table was made by a drill; nothing else has such a name."""
+    return re.fullmatch(f"{re.escape(live + names.DRILL_TABLE)}{_ID}(-cutover)?", name) is not None
+
+
+def restore_token(drill: str) -> str:
+    """The creation token of a drill's restore of mail; its scratch directory is called so too."""
+    return f"{names.DRILL}{drill}"
+
+
+def is_restore_token(token: str) -> bool:
+    return re.fullmatch(f"{re.escape(names.DRILL)}{_ID}", token) is not None

@@ -1,0 +1,127 @@
+"""What a drill did and what it showed, while it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from cabal_backup.operations.clock import Clock
+from cabal_backup.operations.recovery_points import RecoveryPoint
+
+
+class Kind(StrEnum):
+    ADDRESSES = "addresses"
+    MAILBOX = "mailbox"
+    COPY_BACK = "copy-back"
+
+
+class Verdict(StrEnum):
+    PASSED = "passed"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the runbook, and how long it took."""
+
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that had to be so, and what was seen."""
+
+    name: str
+    passed: bool
+    evidence: str
+
+
+@dataclass(frozen=True)
+class PointUsed:
+    """The recovery point that was restored."""
+
+    id: str
+    """The last part of its ARN, which has no account in it."""
+    taken: datetime
+    size_bytes: int
+
+
+@dataclass
+class Record:
+    """The course of one drill; `perform` writes it, and the report is made of it."""
+
+    kind: str
+    environment: str
+    started: datetime
+    began: datetime | None = None
+    """When the first step began; what an earlier drill had left was cleared away before."""
+    verified: datetime | None = None
+    """When all that is to be shown had been shown, or was known not to be so."""
+    ended: datetime | None = None
+    point: PointUsed | None = None
+    steps: list[Step] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    """What kept it from coming to its end."""
+    interrupted: bool = False
+    not_verified: list[str] = field(default_factory=list)
+    """What this drill cannot show, and why."""
+    cleared: list[str] = field(default_factory=list)
+    """What an earlier drill had left, and is gone now."""
+    left_over: list[str] = field(default_factory=list)
+    """What could not be cleared away."""
+    stays: list[str] = field(default_factory=list)
+    """What stays on purpose, because nobody may remove it."""
+
+    @property
+    def verdict(self) -> Verdict:
+        if self.interrupted:
+            return Verdict.INTERRUPTED
+        clean = not self.problems and not self.left_over
+        shown = self.verified is not None and bool(self.checks)
+        if clean and shown and all(check.passed for check in self.checks):
+            return Verdict.PASSED
+        return Verdict.FAILED
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why it did not pass; empty when it did."""
+        failed = [f"{check.name}: {check.evidence}" for check in self.checks if not check.passed]
+        left = [f"left over: {what}" for what in self.left_over]
+        interrupted = ["interrupted before its end"] if self.interrupted else []
+        return [*self.problems, *failed, *left, *interrupted]
+
+    @property
+    def recovery_seconds(self) -> float | None:
+        """From the beginning until everything was verified; None when it never was."""
+        if self.began is None or self.verified is None:
+            return None
+        return (self.verified - self.began).total_seconds()
+
+    @property
+    def point_age_seconds(self) -> float | None:
+        """How old the recovery point was at the beginning: what a loss just then had cost."""
+        if self.began is None or self.point is None:
+            return None
+        return (self.began - self.point.taken).total_seconds()
+
+    def use(self, point: RecoveryPoint) -> None:
+        self.point = PointUsed(
+            id=point.arn.rpartition(":")[2].rpartition("/")[2],
+            taken=point.created,
+            size_bytes=point.size_bytes,
+        )
+
+    @contextmanager
+    def step(self, name: str, clock: Clock) -> Iterator[None]:
+        """Measure a step; one that fails is measured as well."""
+        began = clock.now()
+        try:
+            yield
+        finally:
+            self.steps.append(Step(name, (clock.now() - began).total_seconds()))

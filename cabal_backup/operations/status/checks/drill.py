@@ -1,0 +1,67 @@
+"""The drills: whether the runbooks were rehearsed, as the committed reports say."""
+
+from __future__ import annotations
+
+from cabal_backup import names
+from cabal_backup.operations.answers import Unknown
+from cabal_backup.operations.drill.history import PastDrill
+from cabal_backup.operations.drill.record import Kind
+from cabal_backup.operations.status.checks.exercise import YEARLY
+from cabal_backup.operations.status.checks.outcome import (
+    Outcome,
+    age,
+    measured,
+    ok,
+    unknown,
+    warn,
+)
+from cabal_backup.operations.status.state import State
+
+
+def drill(state: State) -> Outcome:
+    """Addresses and a mailbox within a year, and the copy-back once (S27).
+
+    Nobody drills prod without need. What was shown elsewhere holds for it too: the code and
+    the templates are the same.
+    """
+    if isinstance(state.drills, Unknown):
+        return unknown(state.drills, looking_at="the reports of drills")
+    mine = state.environment.name
+    newest = {
+        past.kind: past
+        for past in sorted(state.drills.value, key=lambda past: past.ended)
+        if past.passed and (past.environment == mine or mine == names.PRODUCTION)
+    }
+    seen = [_seen(state, kind, newest.get(kind)) for kind in Kind]
+    missing = [
+        kind
+        for kind in Kind
+        if kind not in newest
+        or (kind is not Kind.COPY_BACK and state.now - newest[kind].ended > YEARLY)
+    ]
+    ages = {
+        f"{kind.replace('-', '_')}_drill_age_seconds": (state.now - past.ended).total_seconds()
+        for kind, past in newest.items()
+    }
+    if not missing:
+        return measured(ok(f"Drilled: {'; '.join(seen)}."), **ages)
+    where = "development" if mine == names.PRODUCTION else mine
+    return measured(
+        warn(
+            f"No drill of the {' nor the '.join(missing)} has passed within a year."
+            if missing != [Kind.COPY_BACK]
+            else "No drill of the copy-back has ever passed.",
+            f"cabal-backup drill all -e {where} --user USER, then commit the reports "
+            "(docs/runbooks/drill.md).",
+            details=seen,
+        ),
+        **ages,
+    )
+
+
+def _seen(state: State, kind: Kind, past: PastDrill | None) -> str:
+    if past is None:
+        return f"{kind}: never, as far as the reports say"
+    elsewhere = f" in {past.environment}" if past.environment != state.environment.name else ""
+    took = "" if past.recovery_seconds is None else f", recovered in {past.recovery_seconds:,.0f} s"
+    return f"{kind}{elsewhere}: {past.ended:%Y-%m-%d}, {age(past.ended, state.now)} ago{took}"

@@ -1,0 +1,189 @@
+"""A drill that is interrupted clears away; one that is killed, the next one does."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from cabal_backup.cli import progress
+from cabal_backup.operations.aws import Aws, connect
+from cabal_backup.operations.clock import Clock
+from cabal_backup.operations.drill import addresses
+from cabal_backup.operations.drill.addresses import AddressesDrillPlan
+from cabal_backup.operations.drill.perform import perform
+from cabal_backup.operations.drill.record import Record
+from cabal_backup.operations.tables import restore_addresses
+from cabal_backup.project import read_environment
+from tests.e2e.drill.conftest import USER, Driller, left
+from tests.e2e.operator import SandboxClock
+from tests.sandbox.deployment import PROJECT
+
+KILLS = 6
+
+
+class Interrupting(SandboxClock):
+    """Ctrl-C at the waits with these numbers, the first being 1."""
+
+    def interrupt_at(self, *numbers: int) -> Interrupting:
+        self._numbers = numbers
+        return self
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
+        if len(self.slept) in self._numbers:
+            raise KeyboardInterrupt
+
+
+def test_ctrl_c_while_it_restores(driller: Driller) -> None:
+    driller.operator.clock = Interrupting(driller.sandbox).interrupt_at(2)
+    with driller.live_data_stays():
+        said = driller.drill("addresses")
+
+    assert said.code == 130, said.err
+    assert "AWS Backup cannot call a restore off" in said.err
+    assert left(driller.sandbox) == []
+    report = driller.report
+    assert (report["verdict"], report["reasons"]) == (
+        "interrupted",
+        ["interrupted before its end"],
+    )
+    assert report["recovery_seconds"] is None
+
+
+def test_ctrl_c_twice_leaves_it_to_the_next_drill(driller: Driller) -> None:
+    patient = driller.operator.clock
+    driller.operator.clock = Interrupting(driller.sandbox).interrupt_at(2, 3)
+    said = driller.drill("addresses")
+    driller.operator.clock = patient
+
+    assert said.code == 130
+    assert left(driller.sandbox) != []
+    assert "interrupted twice" in driller.report["left_over"][0]
+
+    with driller.live_data_stays():
+        again = driller.drill("addresses")
+
+    assert again.code == 0, again.err
+    assert "which the restore job " in again.err
+    assert left(driller.sandbox) == []
+    assert len(driller.reports[0]["cleared"]) == 1
+
+
+@dataclass(frozen=True)
+class Clumsy(AddressesDrillPlan):
+    """A drill with a fault in it, at the worst moment."""
+
+    def rehearse(self, aws: Aws, clock: Clock, record: Record) -> Generator[Any, None, None]:
+        record.use(self.restore.point)
+        yield from restore_addresses.execute(aws, self.restore, clock)
+        raise ZeroDivisionError("nobody foresaw this")
+
+
+def test_an_error_that_nobody_foresaw(driller: Driller) -> None:
+    operator = driller.operator
+    given = [f"{key}={value}" for key, value in operator.deployment.context.items()]
+    aws = connect(read_environment(PROJECT, operator.deployment.environment, given))
+    now = operator.clock.now()
+    planned = addresses.look(aws, now, tolerance_percent=10)
+    plan = Clumsy(
+        restore=planned.restore, scratch=planned.scratch, tolerance_percent=10, kind=planned.kind
+    )
+    record = Record(plan.kind, "development", now)
+
+    with pytest.raises(ZeroDivisionError):
+        progress.run(perform(aws, plan, operator.clock, record))
+
+    assert left(driller.sandbox) == []
+    assert record.verdict == "failed"
+    assert record.problems == ["ZeroDivisionError: nobody foresaw this"]
+
+
+@pytest.fixture
+def today(driller: Driller, quick: None) -> Driller:  # noqa: ARG001  # a setting
+    """On the machine's time, which processes of their own look at; AWS is quick."""
+    driller.sandbox.run_nights(1)
+    driller.sandbox.advance_to(datetime.now(UTC))
+    return driller
+
+
+class Process:
+    """The command, in a process of its own."""
+
+    def __init__(self, driller: Driller, *arguments: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "cabal_backup", *driller.command(*arguments, "--yes")],
+            cwd=PROJECT,
+            env=driller.sandbox.environ(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.heard: list[str] = []
+
+    def wait_for(self, says: Callable[[str], bool]) -> None:
+        """Until a line on stderr is what is waited for."""
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            self.heard.append(line)
+            if says(line):
+                return
+        raise AssertionError("".join(self.heard))
+
+    def end(self, ending: signal.Signals) -> int:
+        self._process.send_signal(ending)
+        _, rest = self._process.communicate(timeout=120)
+        self.heard.append(rest)
+        return self._process.returncode
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals(today: Driller, ending: signal.Signals) -> None:
+    with today.live_data_stays():
+        process = Process(today, "addresses")
+        process.wait_for(lambda line: "PENDING" in line or "RUNNING" in line)
+        code = process.end(ending)
+
+    assert code == 130, "".join(process.heard)
+    assert left(today.sandbox) == []
+    assert today.report["verdict"] == "interrupted"
+
+
+@pytest.mark.parametrize("which", ["addresses", "mailbox"])
+def test_killed_at_random_moments_the_next_one_finds_what_is_left(
+    today: Driller, which: str
+) -> None:
+    arguments = [which]
+    if which == "mailbox":
+        arguments += ["--user", USER, "--mount", str(today.mount)]
+    dice = random.Random(which)
+    remembered = today.sandbox.checkpoint()
+    before = today.data()
+    found = 0
+    for number in range(KILLS):
+        today.sandbox.rollback(remembered)
+        process = Process(today, *arguments)
+        process.wait_for(lambda line: "Restore job" in line)
+        time.sleep(dice.uniform(0, 4))
+        code = process.end(signal.SIGKILL)
+        assert code in (-signal.SIGKILL, 0)
+        assert today.data() == before
+        there = left(today.sandbox)
+        found += bool(there)
+
+        # In the sandbox's time, which the restores of the first one follow too.
+        again = today.drill(*arguments)
+
+        assert again.code == 0, again.err
+        assert ("An earlier drill left the " in again.err) is bool(there), number
+        assert left(today.sandbox) == []
+        assert today.data() == before
+    assert found >= KILLS / 2, "the kills have to come in the middle"

@@ -1,0 +1,47 @@
+"""docs/runbooks/drill.md: every command typed as it stands there."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.drill.conftest import left
+from tests.e2e.shell import make_checkout, sections, type_in
+from tests.sandbox.deployment import Deployment
+
+RUNBOOK = "docs/runbooks/drill.md"
+
+
+@pytest.fixture
+def lived(deployed: Deployment, quick: None) -> Deployment:  # noqa: ARG001  # a setting
+    """A few nights, up to the machine's present: the commands look at its clock."""
+    deployed.sandbox.advance_to(datetime.now(UTC))
+    return deployed
+
+
+def test_every_command_of_the_runbook(lived: Deployment, tmp_path: Path) -> None:
+    checkout = make_checkout(tmp_path, lived)
+    subprocess.run(["git", "init", "--quiet"], cwd=checkout, check=True)
+    for name, value in (("user.name", "Somebody"), ("user.email", "somebody@example.com")):
+        subprocess.run(["git", "config", name, value], cwd=checkout, check=True)
+    blocks = [
+        block.replace("/home", str(lived.cabal.file_system_root))
+        for part in sections(RUNBOOK).values()
+        for block in part
+    ]
+
+    said = type_in(blocks, checkout, lived)
+
+    assert said.count("PASSED: ") == 7
+    assert "development is protected" in said
+    committed = subprocess.run(
+        ["git", "ls-files", "drills"], cwd=checkout, check=True, capture_output=True, text=True
+    ).stdout.split()
+    kinds = [json.loads((checkout / name).read_text())["drill"] for name in committed[::2]]
+    assert Counter(kinds) == {"addresses": 2, "mailbox": 3, "copy-back": 2, "all": 1}
+    assert left(lived.sandbox) == []
