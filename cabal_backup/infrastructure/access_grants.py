@@ -277,7 +277,7 @@ def _tables(places: Places) -> tuple[Grant, ...]:
         ),
         Grant(
             sid="ScratchTables",
-            actions=("dynamodb:DeleteTable", "dynamodb:UntagResource"),
+            actions=("dynamodb:CreateTable", "dynamodb:DeleteTable", "dynamodb:UntagResource"),
             resources=places.table_arns(names.SCRATCH_TABLE),
             why_wildcard="The tool names a table it makes after the live one, with a word and the "
             "moment, as in NAME-restored-20260101-000000. No live table has such a name.",
@@ -298,6 +298,7 @@ def _file_systems(places: Places) -> tuple[Grant, ...]:
     changing = (
         "elasticfilesystem:CreateAccessPoint",
         "elasticfilesystem:CreateMountTarget",
+        "elasticfilesystem:DeleteFileSystem",
         "elasticfilesystem:ModifyMountTargetSecurityGroups",
         "elasticfilesystem:PutBackupPolicy",
         "elasticfilesystem:PutFileSystemPolicy",
@@ -312,7 +313,8 @@ def _file_systems(places: Places) -> tuple[Grant, ...]:
             actions=(*reading, *changing),
             resources=(all_of_them, places.arn("elasticfilesystem", "access-point/*")),
             why_wildcard="EFS makes up the ids of a restored file system and of its access "
-            "points. The mailstore itself is denied every change.",
+            "points; a drill deletes the one it restored. The mailstore itself is denied every "
+            "change.",
         ),
         Grant(
             sid="NeverTheMailstore",

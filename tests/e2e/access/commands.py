@@ -8,9 +8,11 @@ has to hold, no less and no more.
 from __future__ import annotations
 
 import argparse
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from cabal_backup.cli.main import build_parser
@@ -309,6 +311,28 @@ _POLICY = (
     '"Resource":"*"}]}'
 )
 
+
+def _drill(what: str) -> Callable[[Desk], None]:
+    """Once with leftovers of an earlier drill, which it removes first."""
+
+    def work(desk: Desk) -> None:
+        user = "--user alice" if what in ("mailbox", "all") else ""
+        key = {"AttributeName": "address"}
+        desk.root("dynamodb").create_table(
+            TableName="cabal-addresses-drill-20260101-000000",
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=[{**key, "KeyType": "HASH"}],
+            AttributeDefinitions=[{**key, "AttributeType": "S"}],
+        )
+        with tempfile.TemporaryDirectory() as reports:
+            _well(desk.run(f"drill {what} {user} --yes --report-dir {reports}"))
+            assert [*Path(reports).glob("*.md")]
+        tables = desk.root("dynamodb").list_tables()["TableNames"]
+        assert not [name for name in tables if "drill" in name]
+
+    return work
+
+
 USES: dict[str, tuple[Use, ...]] = {
     "status": (Use(Role.AUDITOR, _status),),
     "points": (Use(Role.AUDITOR, _points),),
@@ -320,6 +344,10 @@ USES: dict[str, tuple[Use, ...]] = {
     "compare": (Use(Role.OPERATOR, _compare),),
     "cutover": (Use(Role.OPERATOR, _cutover),),
     "copy-back": (Use(Role.OPERATOR, _copy_back),),
+    "drill addresses": (Use(Role.OPERATOR, _drill("addresses")),),
+    "drill mailbox": (Use(Role.OPERATOR, _drill("mailbox")),),
+    "drill copy-back": (Use(Role.OPERATOR, _drill("copy-back")),),
+    "drill all": (Use(Role.OPERATOR, _drill("all")),),
     "unlock": (Use(Role.BREAK_GLASS, _unlock),),
     "relock": (Use(Role.BREAK_GLASS, _relock),),
     "teardown plan": (Use(Role.BREAK_GLASS, _teardown_plan),),
