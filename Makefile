@@ -80,7 +80,7 @@ check: $(READY) ## lint, types, unit and synth tests
 TOGETHER := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 test: lint types checkov $(AWSCLI)/ready ## everything
-	python -m pytest --quiet --numprocesses 2 --dist loadfile
+	python -m pytest --quiet --numprocesses 3 --dist loadgroup --no-loadscope-reorder
 
 checkov: synth $(CHECKOV)/ready
 	$(CHECKOV)/bin/checkov --directory cdk.out --framework cloudformation --compact --quiet \

@@ -20,10 +20,14 @@ NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def ctrl_c_reaches_children() -> None:
-    """A shell starts what it runs in the background deaf to Ctrl-C, and children inherit that."""
+def signals_reach_children() -> None:
+    """A shell starts what it runs in the background deaf to Ctrl-C, and `nohup` what it runs to
+    a closed terminal; children inherit that.
+    """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

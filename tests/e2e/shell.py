@@ -36,11 +36,7 @@ def make_checkout(folder: Path, deployment: Deployment) -> Path:
     for made in (".venv", ".venv-awscli", "node_modules"):
         if (PROJECT / made).exists():
             (folder / made).symlink_to(PROJECT / made)
-    settings = {
-        f"{deployment.environment}.backup": True,
-        f"{deployment.environment}.mailstore_file_system_id": deployment.cabal.file_system_id,
-    }
-    (folder / "cdk.context.json").write_text(json.dumps(settings))
+    (folder / "cdk.context.json").write_text(json.dumps(dict(deployment.context)))
     return folder
 
 

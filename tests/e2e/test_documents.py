@@ -76,11 +76,7 @@ def checkout(deployed: Deployment, tmp_path: Path) -> Path:
     for made in (".venv", ".venv-awscli", "node_modules"):
         if (PROJECT / made).exists():
             (tmp_path / made).symlink_to(PROJECT / made)
-    settings = {
-        "development.backup": True,
-        "development.mailstore_file_system_id": deployed.cabal.file_system_id,
-    }
-    (tmp_path / "cdk.context.json").write_text(json.dumps(settings))
+    (tmp_path / "cdk.context.json").write_text(json.dumps(dict(deployed.context)))
     return tmp_path
 
 

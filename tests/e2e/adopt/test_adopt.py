@@ -29,7 +29,7 @@ def existing(sandbox: Sandbox) -> Deployment:
     terraform.apply(sandbox, made)
     # The commands look at the machine's clock, so the sandbox ends up where that is.
     sandbox.advance_to(max(datetime.now(UTC), today + timedelta(hours=2)))
-    return Deployment(sandbox, made)
+    return Deployment(sandbox, made, whole=True)
 
 
 def test_adopting_loses_no_recovery_point(existing: Deployment, tmp_path: Path) -> None:
