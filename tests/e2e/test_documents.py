@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
-import shutil
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.exercise import exercise_restores, write_reports
+from tests.e2e.shell import BLOCK, make_checkout
 from tests.sandbox.deployment import PROJECT, Deployment, aws_cli
 
 DOCUMENTS = ("README.md", "docs/status.md", "docs/points.md", "tests/sandbox/README.md")
@@ -33,8 +31,6 @@ RUN_ELSEWHERE = {
     "make demo": "tests/e2e/test_demo.py",
     "make sandbox": "tests/e2e/test_demo.py",
 }
-
-BLOCK = re.compile(r"^```sh\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
 
 
 def commands(document: str) -> list[str]:
@@ -60,24 +56,7 @@ def test_every_document_with_commands_is_run_here_or_has_a_test_of_its_own() -> 
 
 @pytest.fixture
 def checkout(deployed: Deployment, tmp_path: Path) -> Path:
-    """The project as an operator has it: its files, and the settings that git does not hold."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=PROJECT,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    for name in filter(None, listed.stdout.split("\0")):
-        if (PROJECT / name).is_file():
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            # With its times: make shall find the environment as up to date as it is here.
-            shutil.copy2(PROJECT / name, tmp_path / name)
-    for made in (".venv", ".venv-awscli", "node_modules"):
-        if (PROJECT / made).exists():
-            (tmp_path / made).symlink_to(PROJECT / made)
-    (tmp_path / "cdk.context.json").write_text(json.dumps(dict(deployed.context)))
-    return tmp_path
+    return make_checkout(tmp_path, deployed)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

@@ -16,7 +16,7 @@ import pytest
 from tests.e2e.access.commands import USES, Role
 from tests.e2e.access.people import Desk, Person, assume, mfa_code
 from tests.e2e.conftest import NOON
-from tests.e2e.test_documents import BLOCK
+from tests.e2e.shell import BLOCK
 from tests.sandbox import cabal
 from tests.sandbox.client import Sandbox
 from tests.sandbox.deployment import PROJECT, Deployment, aws_cli
