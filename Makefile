@@ -74,7 +74,7 @@ templates: $(READY)
 	python -m pytest --quiet tests/synth
 
 check: $(READY) ## lint, types, unit and synth tests
-	@$(MAKE) --no-print-directory --jobs 2 $(TOGETHER) lint types unit templates
+	@$(MAKE) --no-print-directory --jobs 2 $(TOGETHER) templates unit types lint
 
 # Lines of one command stay together where make can do that (GNU make 4; macOS has 3.81).
 TOGETHER := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
