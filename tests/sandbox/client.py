@@ -157,7 +157,8 @@ class Sandbox:
             "AWS_PAGER": "",
             "CDK_DEFAULT_ACCOUNT": account,
             "CDK_DEFAULT_REGION": region,
-            # CDK's built-in rules take seconds to load for each command; tests/synth runs them.
+            # CDK's built-in rules take seconds to load for each command; tests/synth/test_app.py
+            # has them on.
             "CDK_VALIDATION": "false",
             "CDK_DISABLE_CLI_TELEMETRY": "true",
             "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1",

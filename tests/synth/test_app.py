@@ -55,6 +55,7 @@ def stage_on(tmp_path_factory: pytest.TempPathFactory) -> Run:
         cwd=REPOSITORY,
         env={
             **os.environ,
+            "CDK_VALIDATION": "true",
             "CDK_OUTDIR": str(outdir),
             "CDK_CONTEXT_JSON": json.dumps({**FLAGS, **STAGE_ON}),
             "PYTHONDONTWRITEBYTECODE": "1",
