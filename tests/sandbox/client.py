@@ -215,7 +215,7 @@ class Sandbox:
         return str(self.control("POST", "checkpoint")["id"])
 
     def rollback(self, checkpoint: str) -> None:
-        """Put everything back as it was, time included; faults are off."""
+        """Put everything back as it was, time and settings included; faults are off."""
         self.control("POST", f"rollback/{checkpoint}")
 
     def emails(self) -> Sequence[dict[str, str]]:

@@ -73,7 +73,7 @@ def _prepare(sandbox: Sandbox) -> Deployment:
             f"{len(made.tables)} tables with PITR, {made.addresses:,} addresses, a mailstore with "
             f"{len(made.users)} mailboxes and {made.messages} messages"
         )
-    deployment = Deployment(sandbox, made)
+    deployment = Deployment(sandbox, made, whole=True)
     with _step("Bootstrap both regions, with the real CDK CLI"):
         deployment.bootstrap()
     with _step("Deploy development to both regions, with the real CDK CLI") as say:

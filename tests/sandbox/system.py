@@ -58,6 +58,7 @@ class Checkpoint:
     backup: bytes
     file_systems: str
     emails: tuple[dict[str, str], ...]
+    table_restore: timedelta
 
 
 class System:
@@ -150,6 +151,7 @@ class System:
             backup=self.service.export_state(),
             file_systems=self._trees.capture(root).tree,
             emails=tuple(self.emails.sent),
+            table_restore=self.table_times.restore,
         )
         return name
 
@@ -159,6 +161,7 @@ class System:
         self.clear_faults()
         checkpoint.ministack.restore()
         self.emails.sent[:] = checkpoint.emails
+        self.table_times.restore = checkpoint.table_restore
         self.service.import_state(checkpoint.backup)
         root = self.world.file_systems.all_roots()
         root.mkdir(parents=True, exist_ok=True)

@@ -104,16 +104,7 @@ QUICK = {
     "copy_start_delay": 0,
     "restore_start_delay": 0,
 }
-"""Seconds: for commands in processes of their own, on the machine's time."""
-
-
-@pytest.fixture
-def quick(running_sandbox: Sandbox) -> Iterator[None]:
-    """AWS is quick for one test. Settings outlive a rollback."""
-    before = running_sandbox.settings()
-    running_sandbox.settings(**QUICK)
-    yield
-    running_sandbox.settings(**{name: before[name] for name in QUICK})
+"""Settings of the sandbox, in seconds: for processes of their own, on the machine's time."""
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from cabal_backup.operations.drill.perform import perform
 from cabal_backup.operations.drill.record import Record
 from cabal_backup.operations.tables import restore_addresses
 from cabal_backup.project import read_environment
-from tests.e2e.drill.conftest import USER, Driller, left
+from tests.e2e.drill.conftest import QUICK, USER, Driller, left
 from tests.e2e.operator import SandboxClock
 from tests.sandbox.deployment import PROJECT
 
@@ -108,8 +108,9 @@ def test_an_error_that_nobody_foresaw(driller: Driller) -> None:
 
 
 @pytest.fixture
-def today(driller: Driller, quick: None) -> Driller:  # noqa: ARG001  # a setting
+def today(driller: Driller) -> Driller:
     """On the machine's time, which processes of their own look at; AWS is quick."""
+    driller.sandbox.settings(**QUICK)
     driller.sandbox.run_nights(1)
     driller.sandbox.advance_to(datetime.now(UTC))
     return driller

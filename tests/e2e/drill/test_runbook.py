@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.drill.conftest import left
+from tests.e2e.drill.conftest import QUICK, left
 from tests.e2e.shell import make_checkout, sections, type_in
 from tests.sandbox.deployment import Deployment
 
@@ -18,8 +18,9 @@ RUNBOOK = "docs/runbooks/drill.md"
 
 
 @pytest.fixture
-def lived(deployed: Deployment, quick: None) -> Deployment:  # noqa: ARG001  # a setting
+def lived(deployed: Deployment) -> Deployment:
     """A few nights, up to the machine's present: the commands look at its clock."""
+    deployed.sandbox.settings(**QUICK)
     deployed.sandbox.advance_to(datetime.now(UTC))
     return deployed
 

@@ -56,6 +56,17 @@ def test_every_service_goes_back_together(sandbox: Sandbox) -> None:
             sandbox.client("iam").get_user(UserName="someone")
 
 
+def test_settings_go_back_too(sandbox: Sandbox) -> None:
+    """Else one test would make AWS milder for all that follow."""
+    before = sandbox.settings()
+    checkpoint = sandbox.checkpoint()
+    sandbox.settings(emptied_vault_refuses_once=False, deletion_duration=1, table_restore=3600)
+
+    sandbox.rollback(checkpoint)
+
+    assert sandbox.settings() == before
+
+
 def test_what_expired_since_can_be_restored_again(sandbox: Sandbox) -> None:
     role = make_role(sandbox)
     make_vault(sandbox)

@@ -139,21 +139,23 @@ class BackupService:
         self.advance(timedelta(0))
 
     def export_state(self) -> bytes:
-        """Everything the service remembers, its time and its file trees' manifests included.
+        """Everything the service remembers, its time, settings and file trees' manifests included.
 
-        Faults and settings are not part of it.
+        Faults are not part of it.
         """
         with self._lock:
             core = self._core
             manifests = core.trees.export(core.state.tree_uses)
-            snapshot = (core.clock.now(), core.state, core.dice.getstate(), manifests)
+            dice = core.dice.getstate()
+            snapshot = (core.clock.now(), core.settings, core.state, dice, manifests)
             return gzip.compress(pickle.dumps(snapshot, pickle.HIGHEST_PROTOCOL), 1)
 
     def import_state(self, exported: bytes) -> None:
         """Go back to what `export_state` gave, in the same store; the clock goes back too."""
-        instant, state, dice, manifests = pickle.loads(gzip.decompress(exported))
+        instant, settings, state, dice, manifests = pickle.loads(gzip.decompress(exported))
         with self._lock:
             self._core.outbox.drop()
+            self._core.settings = settings
             self._core.state = state
             self._core.dice.setstate(dice)
             self._core.trees.bring_back(manifests)
