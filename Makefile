@@ -132,4 +132,4 @@ sandbox: $(READY) $(AWSCLI)/ready ## the same, left running; prints the environm
 
 .PHONY: clean
 clean: ## remove everything that the other targets made
-	rm -rf $(VENV) $(CHECKOV) $(AWSCLI) $(DYNAMODUMP) node_modules cdk.out .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(CHECKOV) $(AWSCLI) $(DYNAMODUMP) node_modules cdk.out .prepared .mypy_cache .pytest_cache .ruff_cache

@@ -11,7 +11,9 @@ import pytest
 from tests.e2e.assembly import synthesize_here
 from tests.e2e.exercise import exercise_restores
 from tests.e2e.operator import Operator
+from tests.e2e.prepared import prepare
 from tests.sandbox import cabal
+from tests.sandbox.cabal import Cabal
 from tests.sandbox.client import Sandbox
 from tests.sandbox.deployment import Deployment
 
@@ -53,13 +55,19 @@ def sandbox(running_sandbox: Sandbox, pristine: str) -> Sandbox:
 @pytest.fixture(scope="session")
 def first_deployment(running_sandbox: Sandbox, pristine: str) -> tuple[Deployment, str]:
     """The application deployed for a believable Cabal, and the checkpoint right after."""
-    running_sandbox.rollback(pristine)
-    deployment = Deployment(
-        running_sandbox, cabal.fill(running_sandbox), synthesize=synthesize_here
-    )
-    deployment.bootstrap()
-    deployment.deploy()
-    return deployment, running_sandbox.checkpoint()
+
+    def deploy() -> Cabal:
+        running_sandbox.rollback(pristine)
+        filled = cabal.fill(running_sandbox)
+        deployment = Deployment(running_sandbox, filled, synthesize=synthesize_here)
+        deployment.bootstrap()
+        deployment.deploy()
+        return filled
+
+    filled, checkpoint = prepare(running_sandbox, "deployed", deploy)
+    running_sandbox.rollback(checkpoint)
+    found = filled.found_in(running_sandbox)
+    return Deployment(running_sandbox, found, synthesize=synthesize_here), checkpoint
 
 
 @pytest.fixture

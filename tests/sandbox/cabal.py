@@ -9,10 +9,11 @@ import itertools
 import json
 import random
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from tests.sandbox.client import ACCOUNT, PRIMARY_REGION, Sandbox
 from tests.sandbox.maildir import Owner, write_mailbox, write_queue
@@ -62,6 +63,13 @@ class Cabal:
     queue_urls: tuple[str, ...]
     cluster: str
     services: tuple[str, ...]
+
+    def found_in(self, sandbox: Sandbox) -> Cabal:
+        """The same Cabal in a sandbox that loaded it from another one's checkpoint."""
+        root = sandbox.efs_directory(self.file_system_id, region=self.region, account=self.account)
+        paths = [urlsplit(url).path for url in self.queue_urls]
+        urls = tuple(f"{sandbox.endpoint}{path}" for path in paths)
+        return replace(self, file_system_root=root, queue_urls=urls)
 
     @property
     def tables(self) -> tuple[str, ...]:

@@ -218,6 +218,14 @@ class Sandbox:
         """Put everything back as it was, time and settings included; faults are off."""
         self.control("POST", f"rollback/{checkpoint}")
 
+    def save(self, checkpoint: str, directory: Path) -> None:
+        """Write a checkpoint to a new directory, for `load` in any sandbox."""
+        self.control("POST", f"save/{checkpoint}", {"directory": str(directory)})
+
+    def load(self, directory: Path) -> str:
+        """The checkpoint that `save` wrote there, as one of this sandbox's own."""
+        return str(self.control("POST", "load", {"directory": str(directory)})["id"])
+
     def emails(self) -> Sequence[dict[str, str]]:
         """The e-mails that SNS has sent: to, subject, body; `token` where one is to confirm."""
         found: Sequence[dict[str, str]] = self.control("GET", "emails")["emails"]

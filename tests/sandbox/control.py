@@ -12,6 +12,8 @@
 | POST /checkpoint | | id |
 | POST /rollback/ID | | now |
 | DELETE /checkpoint/ID | | |
+| POST /save/ID | directory, which must not exist | |
+| POST /load | directory that `save` wrote | id |
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from datetime import datetime, timedelta
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 from tests.sandbox.backup.world import Scope
@@ -87,6 +90,11 @@ class Control:
             case "DELETE", ["checkpoint", identity]:
                 self._system.forget(identity)
                 return {}
+            case "POST", ["save", identity]:
+                self._system.save(identity, Path(body["directory"]))
+                return {}
+            case "POST", ["load"]:
+                return {"id": self._system.load(Path(body["directory"]))}
         raise BadRequest(f"no such control: {method} /{'/'.join(path)}")
 
     async def _undisturbed(self, work: Callable[[], Any]) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
+import pickle
 import shutil
 import threading
 from collections.abc import Mapping
@@ -47,7 +49,22 @@ _COARSE_STEP = timedelta(hours=6)
 _FINE_REACH = timedelta(days=45)
 _DELIVERY_PATIENCE_SECONDS = 30.0
 
+_STORES = ("backup", "checkpoints")
+"""Below the data directory: files that are written once and never changed."""
+
+_SAVED = "checkpoint.pickle"
+
 _log = logging.getLogger("sandbox")
+
+
+def _link(source: str, target: str) -> None:
+    """The same file under a second name, or a copy of it in another file system."""
+    if Path(target).exists():
+        return
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 @dataclass(frozen=True)
@@ -65,6 +82,7 @@ class System:
     """Builds the parts, joins them, and moves them through time together."""
 
     def __init__(self, data: Path, start: datetime | None) -> None:
+        self._data = data
         self.clock = Clock(start)
         time = SandboxTime(self.clock.now)
         for module in (
@@ -83,13 +101,13 @@ class System:
             roles=MiniStackRoles(),
             reports=MiniStackReports(self.delivery),
         )
-        self.service = BackupService(world=self.world, clock=self.clock, store=data / "backup")
+        self.service = BackupService(world=self.world, clock=self.clock, store=data / _STORES[0])
         self.emails = Emails()
         self._alarms = Alarms(time, self.delivery)
         self._schedules = Schedules(time.time)
         self.decisions = Decisions()
         self._service_faults = ServiceFaults()
-        self._trees = TreeStore(data / "checkpoints")
+        self._trees = TreeStore(data / _STORES[1])
         self._checkpoints: dict[str, Checkpoint] = {}
         self._names = itertools.count(1)
         self._moving = threading.Lock()
@@ -171,6 +189,33 @@ class System:
 
     def forget(self, name: str) -> None:
         del self._checkpoints[name]
+
+    def save(self, name: str, directory: Path) -> None:
+        """Write a checkpoint into a new directory, for `load` in any process.
+
+        Raises:
+            KeyError: there is no such checkpoint.
+        """
+        checkpoint = self._checkpoints[name]
+        directory.mkdir(parents=True)
+        for store in _STORES:
+            shutil.copytree(self._data / store, directory / store, copy_function=_link)
+        with (directory / _SAVED).open("wb") as file:
+            pickle.dump(checkpoint, file, pickle.HIGHEST_PROTOCOL)
+
+    def load(self, directory: Path) -> str:
+        """Add a saved checkpoint to this sandbox's own; the name to roll back to.
+
+        Only for what `save` wrote: it is unpickled.
+        """
+        for store in _STORES:
+            shutil.copytree(
+                directory / store, self._data / store, copy_function=_link, dirs_exist_ok=True
+            )
+        name = f"checkpoint-{next(self._names)}"
+        with (directory / _SAVED).open("rb") as file:
+            self._checkpoints[name] = pickle.load(file)
+        return name
 
     def apply_faults(self, wanted: Mapping[str, Any]) -> None:
         """AWS Backup's faults by their own keys, rules for other services under `services`."""

@@ -7,14 +7,16 @@ magnitude faster than copying.
 
 from __future__ import annotations
 
+import importlib
 import io
+import os
 import pickle
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from tests.sandbox.ministack import functions, internals
+from tests.sandbox.ministack import environment, functions, internals
 
 _PREFIX = "ministack.services."
 
@@ -27,12 +29,19 @@ _PLAIN = (
 )
 """State in ordinary containers, which cannot be told from caches and must be named."""
 
-_UNPICKLED = (type(threading.Lock()), type(threading.RLock()), threading.Event, threading.Thread)
-"""Found inside records now and then; kept as they are."""
+_NEW: Sequence[tuple[type, Callable[[], Any]]] = (
+    (type(threading.Lock()), threading.Lock),
+    (type(threading.RLock()), threading.RLock),
+    (threading.Event, threading.Event),
+    (threading.Thread, lambda: None),
+)
+"""Found inside records now and then: kept as they are, and made anew in another process."""
+
+_UNPICKLED = tuple(kind for kind, _ in _NEW)
 
 
 class MiniStackState:
-    """One moment's state."""
+    """One moment's state. It can be pickled, and restored in another process."""
 
     def __init__(self) -> None:
         self._kept: list[Any] = []
@@ -42,15 +51,31 @@ class MiniStackState:
         self._image = buffer.getvalue()
         self._functions = functions.fingerprint()
 
+    def __getstate__(self) -> dict[str, Any]:
+        kinds = [
+            next(number for number, kind in enumerate(_UNPICKLED) if isinstance(kept, kind))
+            for kept in self._kept
+        ]
+        return {"image": self._image, "kinds": kinds, "functions": self._functions}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._kept = [_NEW[number][1]() for number in state["kinds"]]
+        self._image = state["image"]
+        self._functions = state["functions"]
+
     def restore(self) -> None:
         """Put everything back; what was not loaded then is emptied."""
         # A function made since then may have the name of another one tomorrow.
         changed = functions.fingerprint() != self._functions
         content = _Unpickler(io.BytesIO(self._image), self._kept).load()
+        for module_name, _ in content:
+            importlib.import_module(module_name)
         for name, store in _stores():
             target = _content(store)
             target.clear()
             target.update(content.get(name, ()))
+        if internals.lambda_service._esms.has_any():
+            internals.lambda_service._ensure_poller()
         if changed:
             functions.stop_all()
 
@@ -60,12 +85,20 @@ class MiniStackState:
         return len(self._image)
 
 
+def _address() -> str:
+    """Where this MiniStack listens; URLs in its records contain it."""
+    return f"{environment.LOOPBACK}:{os.environ['GATEWAY_PORT']}"
+
+
 class _Pickler(pickle.Pickler):
     def __init__(self, file: io.BytesIO, kept: list[Any]) -> None:
         super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
         self._kept = kept
+        self._address = _address()
 
-    def persistent_id(self, value: Any) -> int | None:
+    def persistent_id(self, value: Any) -> int | list[str] | None:
+        if isinstance(value, str):
+            return value.split(self._address) if self._address in value else None
         if not isinstance(value, _UNPICKLED):
             return None
         self._kept.append(value)
@@ -77,8 +110,10 @@ class _Unpickler(pickle.Unpickler):
         super().__init__(file)
         self._kept = kept
 
-    def persistent_load(self, position: int) -> Any:
-        return self._kept[position]
+    def persistent_load(self, reference: int | list[str]) -> Any:
+        if isinstance(reference, list):
+            return _address().join(reference)
+        return self._kept[reference]
 
 
 def _stores() -> Iterator[tuple[tuple[str, str], Any]]:
