@@ -7,7 +7,9 @@ READY := $(VENV)/ready
 CHECKOV := .venv-checkov
 AWSCLI := .venv-awscli
 DYNAMODUMP := .venv-dynamodump
+UV := .venv-uv
 PIP := -m pip install --quiet --quiet --disable-pip-version-check --no-compile
+HASHED := $(PIP) --require-hashes
 
 # Tools of the environments come first: jsii and the CDK CLI take `node` from PATH.
 export PATH := $(CURDIR)/$(VENV)/bin:$(CURDIR)/node_modules/.bin:$(PATH)
@@ -27,33 +29,32 @@ help: ## this list
 .PHONY: setup
 setup: $(READY) ## make the environment the other targets use, in .venv and node_modules
 
-$(READY): requirements.txt requirements-dev.txt constraints.txt pyproject.toml package-lock.json
+$(READY): requirements-dev.txt pyproject.toml package-lock.json
 	@echo "Setting up $(VENV) (a minute or two, once) …"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; say which with: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
-	@$(VENV)/bin/python $(PIP) -r requirements-dev.txt
-	@$(VENV)/bin/python $(PIP) --no-deps --editable .
+	@$(VENV)/bin/python $(HASHED) -r requirements-dev.txt
+	@$(VENV)/bin/python $(PIP) --no-deps --no-build-isolation --editable .
 	@$(VENV)/bin/npm ci --no-fund --no-audit --loglevel=error
 	@touch $@
 
-$(CHECKOV)/ready: tests/tools/checkov.txt
-	@echo "Setting up checkov in $(CHECKOV) …"
-	@$(PYTHON) -m venv $(CHECKOV)
-	@$(CHECKOV)/bin/python $(PIP) -r $<
+# Tools that need other versions of the same packages have environments of their own.
+.venv-%/ready: tests/tools/%.txt
+	@echo "Setting up $* in .venv-$* …"
+	@$(PYTHON) -m venv .venv-$*
+	@.venv-$*/bin/python $(HASHED) -r $<
 	@touch $@
 
-$(AWSCLI)/ready: tests/tools/awscli.txt
-	@echo "Setting up the aws CLI in $(AWSCLI) …"
-	@$(PYTHON) -m venv $(AWSCLI)
-	@$(AWSCLI)/bin/python $(PIP) -r $<
-	@touch $@
+LOCK = $(UV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --custom-compile-command "make requirements" $(ARGS)
+TOOLS := awscli checkov dynamodump release uv
 
-$(DYNAMODUMP)/ready: tests/tools/dynamodump.txt
-	@echo "Setting up dynamodump in $(DYNAMODUMP) …"
-	@$(PYTHON) -m venv $(DYNAMODUMP)
-	@$(DYNAMODUMP)/bin/python $(PIP) -r $<
-	@touch $@
+.PHONY: requirements
+requirements: $(UV)/ready ## write the requirements.txt files from the .in files (ARGS=--upgrade)
+	$(LOCK) requirements.in --output-file requirements.txt
+	$(LOCK) --constraint requirements.txt requirements-dev.in --output-file requirements-dev.txt
+	$(foreach tool,$(TOOLS),$(LOCK) tests/tools/$(tool).in --output-file tests/tools/$(tool).txt &&) true
 
 ## Checks -------------------------------------------------------------------------------
 
@@ -101,8 +102,8 @@ snapshots: $(READY) ## write the template snapshots anew, for review with git di
 ## The application ----------------------------------------------------------------------
 
 .PHONY: synth cdk diff deploy
-synth: $(READY) ## write the templates of all three environments to cdk.out
-	cdk synth --quiet $(EXAMPLE)
+synth: $(READY) ## write the templates to cdk.out: of all environments, or of ENVIRONMENT
+	cdk synth --quiet $(if $(ENVIRONMENT),-c environment=$(ENVIRONMENT),$(EXAMPLE))
 	@find cdk.out -name '*.template.json' | sort
 
 cdk: $(READY) ## the pinned CDK CLI: make cdk ARGS="ls"
@@ -121,6 +122,13 @@ test -n "$(ENVIRONMENT)" || \
 	{ echo "Say which: make $@ ENVIRONMENT=development" >&2; exit 2; }
 endef
 
+.PHONY: dist
+dist: .venv-release/ready ## build the wheel, the source distribution and the SBOM in dist
+	rm -rf dist
+	.venv-release/bin/python -m build --no-isolation --outdir dist
+	.venv-release/bin/cyclonedx-py requirements requirements.txt --pyproject pyproject.toml \
+		--output-reproducible --output-file dist/cabal-backup.cdx.json
+
 ## The local AWS ------------------------------------------------------------------------
 
 .PHONY: demo sandbox
@@ -132,4 +140,4 @@ sandbox: $(READY) $(AWSCLI)/ready ## the same, left running; prints the environm
 
 .PHONY: clean
 clean: ## remove everything that the other targets made
-	rm -rf $(VENV) $(CHECKOV) $(AWSCLI) $(DYNAMODUMP) node_modules cdk.out .prepared .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-* node_modules dist cdk.out .prepared .mypy_cache .pytest_cache .ruff_cache

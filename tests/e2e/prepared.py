@@ -27,7 +27,7 @@ Made = TypeVar("Made")
 
 FOLDER = PROJECT / ".prepared"
 
-_APPLICATION = ("app.py", "cdk.json", "constraints.txt", "package-lock.json", "cabal_backup")
+_APPLICATION = ("app.py", "cdk.json", "requirements.txt", "package-lock.json", "cabal_backup")
 _NOT_DEPLOYED = (
     "cabal_backup/cli",
     "cabal_backup/operations/drill",
