@@ -75,7 +75,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         sandbox.forget_decisions()
         deployment.deploy(access_policies="true")
         deploying = tuple(sandbox.decisions())
-        _make_roles_as_documented(sandbox, tmp_path_factory.mktemp("documented"))
+        documented(sandbox, "docs/access.md", tmp_path_factory.mktemp("documented"))
         people = _people(sandbox)
         sandbox.run_nights(NIGHTS)
         yield Guarded(deployment, people, sandbox.checkpoint(), deploying)
@@ -123,9 +123,9 @@ def _use(guarded: Guarded, role: Role, work: Any) -> Used:
     return Used(role, frozenset(desk.person.asked()), failure)
 
 
-def _make_roles_as_documented(sandbox: Sandbox, folder: Path) -> None:
-    """docs/access.md, typed as it stands there."""
-    text = (PROJECT / "docs/access.md").read_text(encoding="utf-8")
+def documented(sandbox: Sandbox, document: str, folder: Path) -> None:
+    """Type the commands of a document, as its reader would."""
+    text = (PROJECT / document).read_text(encoding="utf-8")
     path = os.pathsep.join([str(Path(aws_cli()).parent), os.environ["PATH"]])
     for block in BLOCK.findall(text):
         subprocess.run(

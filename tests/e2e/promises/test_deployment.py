@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 
 from tests.e2e.promises.vaults import VAULTS, backup
 from tests.sandbox.client import PRIMARY_REGION
-from tests.sandbox.deployment import DR_REGION, PROJECT, Deployment
+from tests.sandbox.deployment import DR_REGION, Deployment
 
 PREFERENCES = ("ResourceTypeOptInPreference", "ResourceTypeManagementPreference")
 
@@ -24,15 +21,6 @@ def test_a_changed_setting_shows_in_the_diff_and_only_there(deployed: Deployment
     said = deployed.diff(delete_after_days=364)
     assert "DeleteAfterDays" in said
     assert "Number of stacks with differences: 1" in said
-    comment = subprocess.run(
-        [sys.executable, ".github/comment.py", "development", "/dev/stdin"],
-        cwd=PROJECT,
-        input=said,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "**1 stack(s) would change.**" in comment.stdout
 
 
 def test_another_mailstore_replaces_the_selection_and_nothing_else(deployed: Deployment) -> None:
