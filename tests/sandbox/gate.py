@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
+from email.utils import format_datetime
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
@@ -36,7 +38,21 @@ class Gate:
                 await _respond(send, HTTPStatus.SERVICE_UNAVAILABLE, body, content_type)
                 return
             raw_path.set((scope.get("raw_path") or scope["path"].encode()).decode("latin-1"))
+            if _service(headers) in ON_SANDBOX_TIME:
+                send = self._dated(send)
         await internals.app.app(scope, receive, send)
+
+    def _dated(self, send: Send) -> Send:
+        """Every answer says in its `Date` what time it is where the service lives."""
+
+        async def send_dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                date = format_datetime(self._system.now(), usegmt=True).encode()
+                headers = [each for each in message["headers"] if each[0].lower() != b"date"]
+                message = {**message, "headers": [*headers, (b"date", date)]}
+            await send(message)
+
+        return send_dated
 
     async def _answer_control(self, scope: Message, receive: Receive, send: Send) -> None:
         path = scope["path"][len(PREFIX) :]
@@ -45,6 +61,18 @@ class Gate:
         await _respond(send, status, answer, "application/json")
 
 
+ON_SANDBOX_TIME = {
+    "backup",
+    "cloudtrail",
+    "dynamodb",
+    "elasticfilesystem",
+    "events",
+    "monitoring",
+}
+"""The services, as requests are signed for them, that live in the sandbox's time."""
+
+_SIGNED_FOR = re.compile(r"Credential=[^/,]+/\d{8}/[^/,]+/([^/,]+)/aws4_request")
+
 _LOST = ("ServiceUnavailable", "The region cannot be reached.")
 
 
@@ -52,6 +80,12 @@ def _headers(scope: Message) -> dict[str, str]:
     return {
         name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
     }
+
+
+def _service(headers: dict[str, str]) -> str:
+    """The service a request is signed for; empty for an anonymous one."""
+    signed = _SIGNED_FOR.search(headers.get("authorization", ""))
+    return signed[1] if signed else ""
 
 
 def _region(scope: Message, headers: dict[str, str]) -> str:

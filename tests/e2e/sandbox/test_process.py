@@ -12,9 +12,11 @@ import time
 import urllib.request
 import zipfile
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.sandbox.client import Sandbox, SandboxFailed
 
@@ -32,6 +34,35 @@ def test_answers_at_the_time_it_was_started_at_and_leaves_nothing_behind() -> No
     assert not data.exists()
     with pytest.raises(OSError, match="refused"):
         urllib.request.urlopen(sandbox.endpoint)
+
+
+@pytest.mark.parametrize(
+    ("service", "operation"),
+    [
+        ("backup", "describe_region_settings"),
+        ("cloudtrail", "describe_trails"),
+        ("cloudwatch", "describe_alarms"),
+        ("dynamodb", "list_tables"),
+        ("efs", "describe_file_systems"),
+        ("events", "list_rules"),
+    ],
+)
+def test_answers_carry_the_time_of_the_sandbox(
+    sandbox: Sandbox, service: str, operation: str
+) -> None:
+    before = sandbox.now()
+    answer = getattr(sandbox.client(service), operation)()
+    said = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+    assert before.replace(microsecond=0) <= said <= sandbox.now()
+
+
+def test_refusals_carry_the_time_of_the_sandbox(sandbox: Sandbox) -> None:
+    before = sandbox.now()
+    with pytest.raises(ClientError) as refused:
+        sandbox.client("dynamodb").describe_table(TableName="nowhere")
+    headers = refused.value.response["ResponseMetadata"]["HTTPHeaders"]
+    said = parsedate_to_datetime(headers["date"])
+    assert before.replace(microsecond=0) <= said <= sandbox.now()
 
 
 def test_writes_only_below_its_data_directory(tmp_path: Path) -> None:

@@ -7,8 +7,6 @@ import json
 import uuid
 from collections.abc import Mapping
 from contextvars import ContextVar
-from datetime import datetime
-from email.utils import format_datetime
 from typing import Any
 
 from tests.sandbox.backup import BackupService, Response
@@ -84,9 +82,7 @@ class BackupEndpoint:
         )
         if response.operation is not None:
             self._record(response, principal, access_key, headers)
-        # The sandbox's time, so that a client can tell how old a recovery point is.
-        now = self._service.clock.now()
-        return response.status, {**response.headers, "Date": _http_date(now)}, response.body
+        return response.status, response.headers, response.body
 
     def _record(
         self,
@@ -118,7 +114,3 @@ def _parsed(body: bytes) -> dict[str, Any]:
         return {}
     parsed: dict[str, Any] = json.loads(body)
     return parsed
-
-
-def _http_date(moment: datetime) -> str:
-    return format_datetime(moment, usegmt=True)
