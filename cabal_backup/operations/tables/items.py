@@ -1,13 +1,15 @@
 """Items as DynamoDB sends them, compared and summed up without changing a byte.
 
 An item stays the JSON that it is on the wire: numbers are strings there and binary
-values base64, so nothing is rounded, and empty values stay empty.
+values base64, so nothing is rounded, and empty values stay empty. Wherever two numbers
+are compared, `canonical_number` decides.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 import threading
 from collections.abc import Sequence
 from decimal import Decimal
@@ -19,8 +21,11 @@ Item = dict[str, Any]
 KeyIdentity = tuple[tuple[str, str], ...]
 """A key that can be looked up: the type and value of each of its attributes."""
 
-_SETS = ("SS", "NS", "BS")
-_SET_MARKS = ('"SS":[', '"NS":[', '"BS":[')
+_PLAIN_NUMBER = r"(?:0|-?[1-9][0-9]*|-?(?:0|[1-9][0-9]*)\.[0-9]*[1-9])"
+_IS_PLAIN = re.compile(_PLAIN_NUMBER)
+_OTHER_FORMS = re.compile(rf'"[SNB]S":\[|"N":"(?!{_PLAIN_NUMBER}")')
+"""What has equal forms in an item's JSON: a set, and a number that is not plain."""
+
 _WRITE_UNIT_BYTES = 1024
 
 
@@ -45,15 +50,35 @@ def identity(item: Item, key_names: Sequence[str]) -> KeyIdentity:
     return tuple(_scalar(item[name]) for name in key_names)
 
 
+def canonical_number(text: str) -> str:
+    """The same text for equal numbers, another for others: plain notation without an exponent,
+    leading or trailing zeros, and "0" for every zero.
+
+    Exact for every number of DynamoDB: up to 38 significant digits, from 1E-130 to
+    9.99…E+125, positive and negative.
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+
+    Not `Decimal.normalize`, nor any other arithmetic: it rounds to the 28 digits of the
+    context. Making a Decimal and formatting it do not.
+    """
+    if _IS_PLAIN.fullmatch(text):
+        return text
+    number = Decimal(text)
+    if not number:
+        return "0"
+    plain = f"{number:f}"
+    return plain.rstrip("0").rstrip(".") if "." in plain else plain
+
+
 def same(one: Item, other: Item) -> bool:
-    """Whether two items are equal; the order in a set means nothing."""
+    """Whether two items are equal; the order in a set and how a number is written mean nothing."""
     return one == other or canonical(one) == canonical(other)
 
 
 def canonical(item: Item) -> bytes:
     """The same bytes for equal items, other bytes for others."""
     text = json.dumps(item, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    if any(mark in text for mark in _SET_MARKS):
+    if _OTHER_FORMS.search(text):
         ordered = {name: _ordered(value) for name, value in item.items()}
         text = json.dumps(ordered, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return text.encode()
@@ -96,13 +121,17 @@ def readable(key: Item) -> str:
 
 def _scalar(value: dict[str, str]) -> tuple[str, str]:
     ((kind, text),) = value.items()
-    return (kind, str(Decimal(text).normalize())) if kind == "N" else (kind, text)
+    return (kind, canonical_number(text)) if kind == "N" else (kind, text)
 
 
 def _ordered(value: dict[str, Any]) -> dict[str, Any]:
-    """An attribute value in which every set is in order."""
+    """An attribute value in which every set is in order and every number canonical."""
     ((kind, content),) = value.items()
-    if kind in _SETS:
+    if kind == "N":
+        return {kind: canonical_number(content)}
+    if kind == "NS":
+        return {kind: sorted(map(canonical_number, content))}
+    if kind in ("SS", "BS"):
         return {kind: sorted(content)}
     if kind == "L":
         return {kind: [_ordered(element) for element in content]}

@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.tables.conftest import Rescuer
 from tests.e2e.tables.disaster import MODES, RESTORED, address, by_address, lose, promised
-from tests.e2e.tables.tables import ADDRESSES, Item, items
+from tests.e2e.tables.tables import ADDRESSES, Item, items, make
 from tests.sandbox.client import Sandbox
 
 
@@ -35,6 +35,23 @@ def test_a_third_of_the_calls_throttled(small: Rescuer, mode: str) -> None:
     small.sandbox.faults.clear()
     assert said.code == 0, said.out + said.err
     assert by_address(items(small.sandbox, ADDRESSES)) == expected
+
+
+@pytest.mark.parametrize("digits", [28, 29, 38])
+@pytest.mark.parametrize("mode", ["missing-only", "mirror"])
+def test_number_keys_that_differ_in_their_last_digit(
+    small: Rescuer, mode: str, digits: int
+) -> None:
+    sandbox = small.sandbox
+    rows = [{"id": {"N": str(10 ** (digits - 1) + last)}} for last in range(1, 8)]
+    in_backup, in_live = rows[:4], rows[3:]
+    make(sandbox, RESTORED, {"id": "N"}, in_backup)
+    make(sandbox, "live", {"id": "N"}, in_live, recovery=True)
+
+    said = small.run(f"cutover {RESTORED} live --yes --{mode}")
+
+    assert said.code == 0, said.out + said.err
+    assert items(sandbox, "live") == (in_backup if mode == "mirror" else rows)
 
 
 @contextmanager

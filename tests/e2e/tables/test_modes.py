@@ -75,6 +75,16 @@ KINDS = (
     Kind({"id": "S"}, st.sampled_from("abcdefgh").map(lambda v: {"id": {"S": v}})),
     Kind({"id": "N"}, st.integers(-4, 4).map(lambda v: {"id": {"N": str(v)}})),
     Kind(
+        {"id": "N", "sort": "N"},
+        # Equal to the 28 digits of Python's decimal context; DynamoDB has 38.
+        st.tuples(st.integers(0, 1), st.integers(0, 3)).map(
+            lambda v: {
+                "id": {"N": f"1234567890123456789012345678.{v[0] + 1}"},
+                "sort": {"N": str(-(10**37) - v[1])},
+            }
+        ),
+    ),
+    Kind(
         {"id": "B", "sort": "N"},
         st.tuples(st.sampled_from([b"\0", b"\xff", b"ab"]), st.integers(0, 3)).map(
             lambda v: {

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import random
+import re
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cabal_backup.operations.tables.counter import highest
 from cabal_backup.operations.tables.items import (
     Digest,
     Item,
     canonical,
+    canonical_number,
     encode,
     fingerprint,
     identity,
@@ -59,6 +65,54 @@ def test_json_is_short_and_keeps_every_character() -> None:
 def test_a_number_is_the_same_key_however_it_is_written() -> None:
     assert identity({"id": {"N": "1.0"}}, ["id"]) == identity({"id": {"N": "1"}}, ["id"])
     assert identity({"id": {"S": "1.0"}}, ["id"]) != identity({"id": {"S": "1"}}, ["id"])
+
+
+@st.composite
+def two_ways_to_write(draw: st.DrawFn) -> tuple[str, str]:
+    """A number of DynamoDB, of any length and size, and another text for the same number."""
+    digits = str(draw(st.integers(0, 10 ** draw(st.integers(1, 38)) - 1)))
+    exponent = draw(st.integers(-130, 126 - len(digits)))
+    sign = draw(st.sampled_from(["", "-"]))
+    zeros = draw(st.integers(0, 5))
+    point = draw(st.integers(0, len(digits) + zeros))
+    written = digits + "0" * zeros
+    shifted = exponent - zeros + len(written) - point
+    leading = "0" * draw(st.integers(0 if point else 1, 2))
+    mark = draw(st.sampled_from(["e", "E", "E+" if shifted >= 0 else "E"]))
+    other = f"{leading}{written[:point]}.{written[point:]}{mark}{shifted}"
+    return f"{sign}{digits}E{exponent}", (sign or draw(st.sampled_from(["", "+"]))) + other
+
+
+@settings(deadline=None, derandomize=True, database=None, max_examples=400)
+@given(two_ways_to_write(), st.integers(0, 37))
+def test_equal_numbers_and_only_those_are_the_same(pair: tuple[str, str], place: int) -> None:
+    number, again = pair
+    assert Fraction(number) == Fraction(again)
+    assert canonical_number(number) == canonical_number(again)
+    assert Fraction(canonical_number(number)) == Fraction(number)
+    assert re.fullmatch(r"0|-?(0|[1-9]\d*)(\.\d*[1-9])?", canonical_number(number))
+    sign, digits, exponent = re.findall(r"^(-?)(\d+)E(.+)$", number)[0]
+    at = place % len(digits)
+    changed = digits[:at] + str((int(digits[at]) + 1) % 10) + digits[at + 1 :]
+    other = f"{sign}{changed}E{exponent}"
+    for one in ({"N": number}, {"NS": ["7", number]}, {"L": [{"M": {"n": {"N": number}}}]}):
+        text = encode(one).decode()
+        equal = {"v": one}, {"v": _rewritten(text, number, again)}
+        different = {"v": one}, {"v": _rewritten(text, number, other)}
+        assert same(*equal)
+        assert fingerprint(equal[0]) == fingerprint(equal[1])
+        assert not same(*different)
+        assert fingerprint(different[0]) != fingerprint(different[1])
+    names = ["id", "sort"]
+    for name in names:
+        key: Item = {"id": {"N": "1"}, "sort": {"N": "1"}, name: {"N": number}}
+        assert identity(key, names) == identity({**key, name: {"N": again}}, names)
+        assert identity(key, names) != identity({**key, name: {"N": other}}, names)
+
+
+def _rewritten(text: str, number: str, other: str) -> Item:
+    found: Item = json.loads(text.replace(f'"{number}"', f'"{other}"'))
+    return found
 
 
 def test_a_digest_does_not_depend_on_the_order_but_on_each_item() -> None:
