@@ -18,7 +18,7 @@ from cabal_backup.cli.confirm import (
     show_plan,
 )
 from cabal_backup.cli.options import Invocation, add_common, connect_to
-from cabal_backup.errors import ExitCode
+from cabal_backup.errors import ExitCode, RefusedError
 from cabal_backup.operations import reconfigure as mail_tiers
 from cabal_backup.operations.aws import Aws
 from cabal_backup.operations.clock import Clock
@@ -26,7 +26,9 @@ from cabal_backup.operations.reconfigure import Reconfigure
 from cabal_backup.operations.tables import cutover
 from cabal_backup.operations.tables import delete as delete_table
 from cabal_backup.operations.tables.cutover import CutoverPlan, CutoverResult
+from cabal_backup.operations.tables.restore_addresses import age
 from cabal_backup.operations.tables.table_copy import Mode
+from cabal_backup.operations.tables.undo import what_is_lost
 from cabal_backup.operations.tables.wire import Stop
 
 
@@ -37,6 +39,7 @@ class Wishes:
     mode: Mode
     no_undo: bool
     rate: float | None
+    lower_counter: bool
     reconfigure: Reconfigure | None
     """None: as the table needs it."""
     delete_restored: bool
@@ -55,6 +58,12 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("restored", metavar="RESTORED", help="the restored table")
     parser.add_argument("live", metavar="LIVE", help="the table Cabal uses")
     add_wishes(parser)
+    parser.add_argument(
+        "--lower-counter",
+        action="store_true",
+        help=f"set {names.COUNTER_ATTRIBUTE} of {names.COUNTER_TABLE} back to a lower value: the "
+        "way back from a cutover that raised it wrongly",
+    )
     add_confirmation(parser)
     parser.set_defaults(run=run)
 
@@ -93,11 +102,27 @@ def add_wishes(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def given(options: argparse.Namespace) -> list[str]:
+    """The options of `add_wishes` that were given, as they are typed."""
+    return [
+        option
+        for option, is_given in (
+            (f"--{options.mode}", options.mode is not Mode.OVERWRITE),
+            ("--no-undo", options.no_undo),
+            ("--rate", options.rate is not None),
+            ("--reconfigure", options.reconfigure is not None),
+            ("--delete-restored", options.delete_restored),
+        )
+        if is_given
+    ]
+
+
 def wishes(options: argparse.Namespace) -> Wishes:
     return Wishes(
         mode=options.mode,
         no_undo=options.no_undo,
         rate=options.rate,
+        lower_counter=getattr(options, "lower_counter", False),
         reconfigure=options.reconfigure,
         delete_restored=options.delete_restored,
         yes=options.yes,
@@ -121,12 +146,13 @@ def cut_over(aws: Aws, restored: str, live: str, wished: Wishes, clock: Clock) -
             mode=wished.mode,
             no_undo=wished.no_undo,
             rate=wished.rate,
+            clock=clock,
             stop=stop,
+            lower_counter=wished.lower_counter,
         )
     )
     how = wished.reconfigure or _usual(aws, live)
-    lines = [*plan.lines(), f"  then {mail_tiers.describe(how)}"]
-    show_plan(lines, dry_run=wished.dry_run)
+    show_plan([*plan.lines(), *_afterwards(how, restored, wished)], dry_run=wished.dry_run)
     if wished.dry_run:
         return ExitCode.OK
     _confirm(plan, wished)
@@ -137,6 +163,23 @@ def cut_over(aws: Aws, restored: str, live: str, wished: Wishes, clock: Clock) -
         return ExitCode.DIFFERENT
     tidy_up(aws, restored, wished)
     return ExitCode.OK
+
+
+def outline(aws: Aws, restored: str, live: str, wished: Wishes, clock: Clock) -> list[str]:
+    """The plan of a cutover from a table that is restored first.
+
+    Raises RefusedError where the cutover would be refused when the table is restored.
+    """
+    lines = cutover.outline(
+        aws,
+        restored,
+        live,
+        mode=wished.mode,
+        no_undo=wished.no_undo,
+        rate=wished.rate,
+        clock=clock,
+    )
+    return [*lines, *_afterwards(wished.reconfigure or _usual(aws, live), restored, wished)]
 
 
 def report(plan: CutoverPlan, result: CutoverResult) -> None:
@@ -160,7 +203,8 @@ def report(plan: CutoverPlan, result: CutoverResult) -> None:
         )
     else:
         text.append("Verified: the live table holds what it should.")
-    if result.way_back:
+    if result.undo_point is not None:
+        text.append(what_is_lost(plan.live.name, result.undo_point))
         text += ["To go back:", *(f"  {line}" for line in result.way_back)]
     print("\n".join(text))
 
@@ -188,11 +232,32 @@ def tidy_up(aws: Aws, restored: str, wished: Wishes) -> None:
 
 
 def _confirm(plan: CutoverPlan, wished: Wishes) -> None:
+    if plan.unfinished is not None and plan.unfinished.is_old and wished.yes:
+        raise RefusedError(
+            f"The undo point of an unfinished earlier run is {age(plan.unfinished.age)} old: going "
+            f"back to it would undo everything that others have changed in {plan.live.name} since. "
+            "--yes does not accept that. Nothing was changed. Run the command without --yes and "
+            "read the plan, or begin with a new undo point, which leaves what the earlier run did: "
+            f"{plan.unfinished.how_to_forget}"
+        )
     word = "delete" if plan.to_delete else "cutover"
+    if plan.lowerings:
+        word = "lower"
     question = f"This writes {plan.to_write:,} items to {plan.live.name} of {plan.environment}"
     if plan.to_delete:
         question += f" and deletes {plan.to_delete:,}"
+    if plan.lowerings:
+        question += f", and lowers {names.COUNTER_ATTRIBUTE}"
+    if plan.unfinished is not None and plan.unfinished.is_old:
+        question += f"; the way back stays {age(plan.unfinished.age)} old"
     confirm(word, f"{question}.", yes=wished.yes)
+
+
+def _afterwards(how: Reconfigure, restored: str, wished: Wishes) -> list[str]:
+    return [
+        f"  then {mail_tiers.describe(how)}",
+        *([f"  then {restored} is deleted"] if wished.delete_restored else []),
+    ]
 
 
 def _usual(aws: Aws, live: str) -> Reconfigure:

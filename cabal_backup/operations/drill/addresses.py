@@ -134,6 +134,7 @@ def _cut_over(
         mode=Mode.OVERWRITE,
         no_undo=True,
         rate=None,
+        clock=clock,
         stop=stop,
     )
     result = yield from cutover.execute(aws, looked, clock, stop)

@@ -9,9 +9,10 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cabal_backup.errors import CabalBackupError, UsageError
+from cabal_backup.errors import AwsError, CabalBackupError, UsageError
 from cabal_backup.operations.answers import unless_missing
 from cabal_backup.operations.aws import Aws, in_words
+from cabal_backup.operations.clock import aws_time
 from cabal_backup.operations.tables.table_items import Table
 
 MISSING = ("ResourceNotFoundException", "TableNotFoundException")
@@ -59,6 +60,8 @@ class Window:
     earliest: datetime
     latest: datetime
     """About five minutes ago."""
+    now: datetime
+    """AWS's time when it said so, in whole seconds."""
 
 
 def describe_table(aws: Aws, name: str) -> TableDescription | None:
@@ -122,9 +125,16 @@ def recovery_window(aws: Aws, name: str) -> Window | None:
     recovery = described["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription", {})
     if recovery.get("PointInTimeRecoveryStatus") != "ENABLED":
         return None
+    now = aws_time(described)
+    if now is None:
+        raise AwsError(
+            f"DynamoDB's answer about {name} has no Date header, so AWS's time is not known. Does "
+            "a proxy remove it?"
+        )
     return Window(
         earliest=recovery["EarliestRestorableDateTime"],
         latest=recovery["LatestRestorableDateTime"],
+        now=now,
     )
 
 

@@ -7,13 +7,14 @@ killed is simply done again.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from cabal_backup import names
 from cabal_backup.operations.progress import Counter, Event, Progress
 from cabal_backup.operations.tables import counter
+from cabal_backup.operations.tables.counter import Lowering
 from cabal_backup.operations.tables.items import encode, fingerprint, identity, key_of, write_units
 from cabal_backup.operations.tables.key_spool import KeySpool
 from cabal_backup.operations.tables.pipeline import Chunk, Source, Work, run
@@ -68,15 +69,24 @@ class Deleted:
 
 
 def copy_items(
-    wire: Wire, from_table: Table, to_table: Table, mode: Mode, rate: Rate, stop: Stop, total: int
+    wire: Wire,
+    from_table: Table,
+    to_table: Table,
+    mode: Mode,
+    rate: Rate,
+    stop: Stop,
+    total: int,
+    *,
+    lowerings: Sequence[Lowering] = (),
 ) -> Generator[Event, None, Copied]:
     """Copy all items; what was done is what the generator returns.
 
     :param total: how many there are, for the progress.
+    :param lowerings: the counters that may be lowered; all others only rise.
 
     Raises CabalBackupError when AWS refuses or does not answer.
     """
-    writer = _Writer(wire, to_table, rate)
+    writer = _Writer(wire, to_table, rate, lowerings)
     work: Work = writer.put
     cut: Cut = for_writing
     if mode is Mode.MISSING_ONLY:
@@ -123,8 +133,9 @@ def _spooled(spool: KeySpool) -> Source:
 class _Writer:
     """The three ways to write a chunk."""
 
-    def __init__(self, wire: Wire, table: Table, rate: Rate) -> None:
+    def __init__(self, wire: Wire, table: Table, rate: Rate, lowerings: Sequence[Lowering]) -> None:
         self._wire, self._table, self._rate = wire, table, rate
+        self._lowerings = {identity(each.key, table.key_names): each for each in lowerings}
         self.written, self.kept = Counter(), Counter()
 
     def put(self, chunk: Chunk, stop: Stop) -> None:
@@ -148,8 +159,13 @@ class _Writer:
     def put_counter(self, chunk: Chunk, stop: Stop) -> None:
         for item in chunk.items:
             self._rate.take(1, stop)
-            counter.put(self._wire, self._table, item, stop)
-            self.written.add()
+            lowering = self._lowerings.get(identity(item, self._table.key_names))
+            if lowering is None:
+                counter.put(self._wire, self._table, item, stop)
+                self.written.add()
+            else:
+                lowered = counter.lower(self._wire, self._table, lowering, stop)
+                (self.written if lowered else self.kept).add()
 
 
 class _Deleter:

@@ -58,4 +58,5 @@ def small(
     """In front of a Cabal with few addresses, for what needs no backups."""
     deployment, checkpoint = small_cabal
     deployment.sandbox.rollback(checkpoint)
+    deployment.sandbox.advance_to(datetime.now(UTC))
     return Rescuer(Operator(deployment, monkeypatch, capsys))

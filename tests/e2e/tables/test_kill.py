@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -38,7 +39,16 @@ def cut_over(
 ) -> CutoverResult:
     """One whole cutover; writes a byte to the file descriptor `began` before its first write."""
     stop = Stop()
-    looking = cutover.look(aws, RESTORED, ADDRESSES, mode=mode, no_undo=False, rate=rate, stop=stop)
+    looking = cutover.look(
+        aws,
+        RESTORED,
+        ADDRESSES,
+        mode=mode,
+        no_undo=False,
+        rate=rate,
+        clock=SystemClock(),
+        stop=stop,
+    )
     doing = cutover.execute(aws, _end_of(looking), SystemClock(), stop)
     while True:
         try:
@@ -91,6 +101,7 @@ def test_killed_at_random_moments(small: Rescuer, mode: Mode) -> None:
     midway = 0
     for _ in range(KILLS // 2):
         small.sandbox.rollback(start)
+        small.sandbox.advance_to(datetime.now(UTC))
         kill_after(for_children, mode, dice.uniform(0, LONGEST))
         interrupted = by_address(items(small.sandbox, ADDRESSES))
         midway += interrupted not in (before, expected)

@@ -132,7 +132,14 @@ def test_exactly_what_is_promised(aws: Aws, mode: Mode) -> None:
         kind, backup, live = pair
         restored_table, live_table = (_make(aws, kind, items) for items in (backup, live))
         looking = cutover.look(
-            aws, restored_table, live_table, mode=mode, no_undo=True, rate=None, stop=Stop()
+            aws,
+            restored_table,
+            live_table,
+            mode=mode,
+            no_undo=True,
+            rate=None,
+            clock=SystemClock(),
+            stop=Stop(),
         )
         result = _end_of(cutover.execute(aws, _end_of(looking), SystemClock(), Stop()))
         assert _read(aws, live_table) == _canonical(_promised(mode, kind, backup, live))

@@ -1,0 +1,281 @@
+"""The way back from a cutover: whose moment it is, how long it stays, and what it costs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import pytest
+
+from cabal_backup.operations.aws import Aws, connect
+from cabal_backup.operations.progress import Note
+from cabal_backup.operations.tables import cutover
+from cabal_backup.operations.tables.cutover import CutoverPlan
+from cabal_backup.operations.tables.table_copy import Mode
+from cabal_backup.operations.tables.undo import UNFINISHED
+from cabal_backup.operations.tables.wire import Stop
+from tests.builders import an_environment
+from tests.e2e.operator import Said, SandboxClock
+from tests.e2e.tables.conftest import Rescuer
+from tests.e2e.tables.disaster import RESTORED, address, by_address, lose
+from tests.e2e.tables.tables import ADDRESSES, items, make, put, switch_recovery
+from tests.e2e.tables.test_cutover import writing
+from tests.e2e.tables.test_refusals import nothing_changes
+from tests.e2e.tables.test_terminal import Terminal
+from tests.e2e.terminal import type_answers
+from tests.sandbox.client import Sandbox
+
+CUTOVER = f"cutover {RESTORED} {ADDRESSES}"
+COUNTER = "cabal-counter"
+R = TypeVar("R")
+
+
+class WrongClock(SandboxClock):
+    """A machine whose clock is wrong."""
+
+    def __init__(self, sandbox: Sandbox, wrong_by: timedelta) -> None:
+        super().__init__(sandbox)
+        self._wrong_by = wrong_by
+
+    def now(self) -> datetime:
+        return super().now() + self._wrong_by
+
+
+def undo_point(said: Said) -> datetime:
+    (moment,) = re.findall(r"Undo point: (\S+)Z\.", said.err)
+    return datetime.fromisoformat(moment).replace(tzinfo=UTC)
+
+
+def is_unfinished(sandbox: Sandbox) -> bool:
+    dynamodb = sandbox.client("dynamodb")
+    arn = dynamodb.describe_table(TableName=RESTORED)["Table"]["TableArn"]
+    tags = dynamodb.list_tags_of_resource(ResourceArn=arn)["Tags"]
+    return UNFINISHED in {tag["Key"] for tag in tags}
+
+
+def plan_cutover(
+    rescuer: Rescuer, restored: str, live: str, *, mode: Mode, lower_counter: bool = False
+) -> tuple[Aws, CutoverPlan]:
+    aws = connect(an_environment("development"))
+    looking = cutover.look(
+        aws,
+        restored,
+        live,
+        mode=mode,
+        no_undo=False,
+        rate=None,
+        clock=rescuer.operator.clock,
+        stop=Stop(),
+        lower_counter=lower_counter,
+    )
+    return aws, end_of(looking)
+
+
+def end_of(events: Generator[Any, None, R]) -> R:
+    while True:
+        try:
+            next(events)
+        except StopIteration as end:
+            result: R = end.value
+            return result
+
+
+def interrupt_after_the_first_write(rescuer: Rescuer) -> None:
+    """Begin a cutover that never comes to its end."""
+    aws, plan = plan_cutover(rescuer, RESTORED, ADDRESSES, mode=Mode.OVERWRITE)
+    doing = cutover.execute(aws, plan, rescuer.operator.clock, Stop())
+    while not isinstance(event := next(doing), Note) or "Undo point" not in event.text:
+        pass
+    next(doing)
+    doing.close()
+
+
+def go_back(rescuer: Rescuer, said: Said) -> list[Said]:
+    """Run the commands that were printed, five minutes and more after the undo point."""
+    rescuer.sandbox.advance(minutes=10)
+    printed = said.out.partition("To go back:\n")[2].splitlines()
+    commands = [line.strip().removeprefix("cabal-backup ") for line in printed]
+    assert len(commands) == 2
+    return [rescuer.run(f"{command.replace('-e development ', '')} --yes") for command in commands]
+
+
+def test_a_run_that_read_back_a_difference_leaves_no_undo_point_behind(small: Rescuer) -> None:
+    """Two weeks later a second run has a way back of its own, which keeps what came since."""
+    sandbox = small.sandbox
+    backup = lose(sandbox)
+    spoiled = {**backup[0], "user": {"S": "mallory"}}
+    dynamodb = sandbox.client("dynamodb")
+    with writing(lambda _: dynamodb.put_item(TableName=ADDRESSES, Item=spoiled)):
+        first = small.run(f"{CUTOVER} --yes --reconfigure none")
+    assert first.code == 5, first.err
+    assert not is_unfinished(sandbox)
+    sandbox.advance(days=14)
+    new = [address(f"new{number}") for number in range(50)]
+    put(sandbox, ADDRESSES, new)
+    before = by_address(items(sandbox, ADDRESSES))
+
+    second = small.run(f"{CUTOVER} --yes --reconfigure none")
+
+    assert second.code == 0, second.err
+    assert "an earlier run did not finish" not in second.err
+    assert undo_point(second) - undo_point(first) >= timedelta(days=14)
+    for said in go_back(small, second):
+        assert said.code == 0, said.err
+    assert by_address(items(sandbox, ADDRESSES)) == before
+
+
+def test_an_old_undo_point_of_an_interrupted_run(
+    small: Rescuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox = small.sandbox
+    lose(sandbox)
+    interrupt_after_the_first_write(small)
+    assert is_unfinished(sandbox)
+    sandbox.advance(days=14)
+    put(sandbox, ADDRESSES, (address(f"new{number}") for number in range(50)))
+
+    with nothing_changes(small):
+        refused = small.run(f"{CUTOVER} --yes")
+    assert refused.code == 4
+    assert "the moment before its first write, 14 days ago" in refused.err
+    assert "deletes up to 110 items that only the live table has" in refused.err
+    assert "unfinished earlier run is 14 days old" in refused.err
+    assert is_unfinished(sandbox)
+
+    type_answers(monkeypatch, "cutover", "")
+    accepted = small.run(CUTOVER)
+    assert accepted.code == 0, accepted.err
+    assert "the way back stays 14 days old. Type cutover to go on: " in accepted.err
+    assert sandbox.now() - undo_point(accepted) > timedelta(days=14)
+    assert f"undoes every change that others make to {ADDRESSES} after" in accepted.out
+    assert not is_unfinished(sandbox)
+
+
+def test_an_old_undo_point_can_be_dropped_as_the_refusal_says(small: Rescuer) -> None:
+    sandbox = small.sandbox
+    lose(sandbox)
+    interrupt_after_the_first_write(small)
+    sandbox.advance(hours=2)
+    refused = small.run(f"{CUTOVER} --yes")
+    assert refused.code == 4
+    (arn, key) = re.findall(
+        r"aws dynamodb untag-resource --region us-west-1 --resource-arn (\S+) --tag-keys (\S+)$",
+        refused.err.strip(),
+    )[0]
+    sandbox.client("dynamodb").untag_resource(ResourceArn=arn, TagKeys=[key])
+
+    again = small.run(f"{CUTOVER} --yes")
+
+    assert again.code == 0, again.err
+    assert sandbox.now() - undo_point(again) < timedelta(hours=1)
+
+
+def test_an_interrupted_run_may_be_run_again_soon(small: Rescuer) -> None:
+    lose(small.sandbox)
+    interrupt_after_the_first_write(small)
+    small.sandbox.advance(minutes=50)
+    said = small.run(f"{CUTOVER} --yes")
+    assert said.code == 0, said.err
+    assert "the way back stays" in said.err
+    assert timedelta(minutes=50) <= small.sandbox.now() - undo_point(said)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words"), [(4, "24. seconds ahead of"), (-4, "2.. seconds behind")]
+)
+def test_a_wrong_clock(small: Rescuer, minutes: int, words: str) -> None:
+    lose(small.sandbox)
+    small.operator.clock = WrongClock(small.sandbox, timedelta(minutes=minutes))
+    with nothing_changes(small):
+        said = small.run(f"{CUTOVER} --yes")
+    assert said.code == 4
+    assert re.search(f"This machine's clock is {words} AWS's", said.err), said.err
+    assert "To go back" not in said.out
+
+
+def test_the_undo_point_is_awss_moment(small: Rescuer) -> None:
+    """A clock that is 20 seconds fast would have a change of these seconds as not undone."""
+    lose(small.sandbox)
+    small.operator.clock = WrongClock(small.sandbox, timedelta(seconds=20))
+    before = small.sandbox.now()
+    said = small.run(f"{CUTOVER} --yes")
+    assert said.code == 0, said.err
+    assert before.replace(microsecond=0) <= undo_point(said) <= small.sandbox.now()
+    assert small.sandbox.now() - before < timedelta(seconds=20)
+
+
+def test_recovery_switched_off_while_the_question_is_open(small: Rescuer) -> None:
+    lose(small.sandbox)
+    before = items(small.sandbox, ADDRESSES)
+
+    terminal = Terminal(small, *CUTOVER.split())
+    terminal.wait_for("Type cutover to go on: ")
+    switch_recovery(small.sandbox, ADDRESSES, on=False)
+    terminal.type("cutover")
+
+    assert terminal.end() == 4, terminal.shown
+    assert "was switched off after the plan was made" in terminal.shown
+    assert "Undo point" not in terminal.shown
+    assert "To go back" not in terminal.shown
+    assert items(small.sandbox, ADDRESSES) == before
+    assert not is_unfinished(small.sandbox)
+
+
+def a_counter(name: str, osid: int, *, enabled: bool = True) -> dict[str, dict[str, object]]:
+    return {"counter": {"S": name}, "osid": {"N": str(osid)}, "enabled": {"BOOL": enabled}}
+
+
+@pytest.fixture
+def raised(small: Rescuer) -> tuple[Rescuer, Said]:
+    """A cutover that raised the counter to a wrong, higher value, and brought another one."""
+    sandbox = small.sandbox
+    make(sandbox, RESTORED, {"counter": "S"}, [a_counter("counter", 70_000), a_counter("b", 9)])
+    put(sandbox, COUNTER, [a_counter("counter", 65_541, enabled=False)])
+    said = small.run(f"cutover {RESTORED} {COUNTER} --yes")
+    assert said.code == 0, said.err
+    assert a_counter("counter", 70_000) in items(sandbox, COUNTER)
+    return small, said
+
+
+def test_the_counters_way_back_brings_the_lower_value(raised: tuple[Rescuer, Said]) -> None:
+    small, said = raised
+    assert "a uid that was handed out since would be handed out again" in said.out
+    _, went_back = go_back(small, said)
+    assert went_back.code == 0, went_back.out + went_back.err
+    assert "osid of counter is LOWERED from 70000 to 65541" in went_back.err
+    assert items(small.sandbox, COUNTER) == [a_counter("counter", 65_541, enabled=False)]
+
+
+def test_a_counter_that_counted_on_is_not_lowered(raised: tuple[Rescuer, Said]) -> None:
+    small, said = raised
+    small.sandbox.advance(minutes=10)
+    restore, _ = said.out.partition("To go back:\n")[2].splitlines()
+    before = small.run(
+        restore.strip().removeprefix("cabal-backup ").replace("-e development ", ""), "--yes"
+    ).out.strip()
+    aws, plan = plan_cutover(small, before, COUNTER, mode=Mode.MIRROR, lower_counter=True)
+    assert "LOWERED from 70000 to 65541" in "\n".join(plan.lines())
+    put(small.sandbox, COUNTER, [a_counter("counter", 70_001)])
+
+    result = end_of(cutover.execute(aws, plan, small.operator.clock, Stop()))
+
+    kept = "1 of 1 counters counted on after the plan was made, and stayed as they are"
+    assert kept in result.verification.problems
+    assert a_counter("counter", 70_001) in items(small.sandbox, COUNTER)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        f"cutover {RESTORED} {ADDRESSES} --lower-counter",
+        f"cutover {RESTORED} {COUNTER} --lower-counter --missing-only",
+    ],
+)
+def test_lowering_is_for_the_counter_only(small: Rescuer, command: str) -> None:
+    make(small.sandbox, RESTORED, {"counter": "S"}, [a_counter("counter", 1)])
+    with nothing_changes(small):
+        said = small.run(f"{command} --yes")
+    assert said.code == 64
+    assert "--lower-counter is for cabal-counter only" in said.err
