@@ -9,10 +9,13 @@ from typing import Any
 from cabal_backup import names
 from cabal_backup.cli import cutover, progress
 from cabal_backup.cli.confirm import add_confirmation, confirm, show_plan
+from cabal_backup.cli.cutover import Wishes
 from cabal_backup.cli.options import Invocation, add_common, connect_to
 from cabal_backup.cli.point_options import add_point
-from cabal_backup.errors import ExitCode
+from cabal_backup.errors import ExitCode, UsageError
+from cabal_backup.operations import reconfigure as mail_tiers
 from cabal_backup.operations.aws import Aws
+from cabal_backup.operations.clock import Clock
 from cabal_backup.operations.reconfigure import Reconfigure
 from cabal_backup.operations.tables import restore_addresses
 from cabal_backup.operations.tables.restore_addresses import RestoreAddressesPlan
@@ -37,8 +40,15 @@ def add_parser(kinds: Any) -> None:
 
 
 def run(options: argparse.Namespace, invocation: Invocation) -> int:
+    given = cutover.given(options)
+    if given and not options.cutover:
+        raise UsageError(
+            f"{', '.join(given)}: for the cutover only, and --cutover was not given. Nothing was "
+            f"done. Add --cutover, or leave {'it' if len(given) == 1 else 'them'} out."
+        )
     aws = connect_to(options)
     clock = invocation.clock
+    wished = cutover.wishes(options)
     plan = restore_addresses.look(
         aws,
         clock.now(),
@@ -48,14 +58,20 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
         to=options.to,
         role=options.role,
     )
-    show_plan(plan.lines(), dry_run=options.dry_run)
+    is_there = plan.job is not None and plan.job.finished and not plan.straight
+    lines = list(plan.lines())
+    if options.cutover and not is_there:
+        without_effect = [option for option in given if option != "--reconfigure"]
+        lines += _cutover(aws, plan, wished, without_effect, clock)
+    show_plan(lines, dry_run=options.dry_run)
     if options.dry_run:
+        if options.cutover and is_there:
+            return cutover.cut_over(aws, plan.target, plan.live, wished, clock)
         return ExitCode.OK
     if plan.job is None:
         confirm("restore", f"This makes {plan.target} in {options.environment}.", yes=options.yes)
     table = progress.run(restore_addresses.execute(aws, plan, clock))
     print(table.name)
-    wished = cutover.wishes(options)
     if not options.cutover:
         _say_what_next(aws, plan)
         return ExitCode.OK
@@ -63,6 +79,23 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
         cutover.tell(aws, wished.reconfigure or Reconfigure.PUBLISH)
         return ExitCode.OK
     return cutover.cut_over(aws, plan.target, plan.live, wished, clock)
+
+
+def _cutover(
+    aws: Aws, plan: RestoreAddressesPlan, wished: Wishes, ignored: list[str], clock: Clock
+) -> list[str]:
+    """The plan of what follows the restore.
+
+    :param ignored: the options that need a cutover.
+    """
+    if not plan.straight:
+        return cutover.outline(aws, plan.target, plan.live, wished, clock)
+    how = wished.reconfigure or Reconfigure.PUBLISH
+    return [
+        f"There is no cutover, because {plan.target} is restored under the name that Cabal uses.",
+        *([f"  without effect: {', '.join(ignored)}"] if ignored else []),
+        f"  then {mail_tiers.describe(how)}",
+    ]
 
 
 def _say_what_next(aws: Aws, plan: RestoreAddressesPlan) -> None:

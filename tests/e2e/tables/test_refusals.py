@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.exercise import newest_point
 from tests.e2e.tables.conftest import Rescuer
-from tests.e2e.tables.tables import ADDRESSES, items, make, remove, switch_recovery, tables
+from tests.e2e.tables.tables import ADDRESSES, items, make, put, remove, switch_recovery, tables
 
 FOR_RESTORES = "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForRestores"
 STRAY = {"address": {"S": "stray@mail.example.com"}}
@@ -52,6 +52,60 @@ def test_a_dry_run_prints_the_plan_and_does_nothing(rescuer: Rescuer) -> None:
         said = rescuer.run("restore addresses --dry-run --yes")
     assert said.code == 0
     assert "to a new table cabal-addresses-restored-20260206-002000" in said.out
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ("--mirror", "--mirror"),
+        ("--missing-only --no-undo", "--missing-only, --no-undo"),
+        ("--rate 5 --reconfigure none", "--rate, --reconfigure"),
+        ("--delete-restored", "--delete-restored"),
+    ],
+)
+def test_options_of_a_cutover_without_one(small: Rescuer, options: str, named: str) -> None:
+    with nothing_changes(small):
+        said = small.run(f"restore addresses --yes {options}")
+    assert said.code == 64
+    assert f"{named}: for the cutover only, and --cutover was not given" in said.err
+
+
+def test_a_dry_run_prints_the_plan_of_the_cutover_too(rescuer: Rescuer) -> None:
+    command = "restore addresses --cutover --mirror --rate 50 --delete-restored --dry-run"
+    with nothing_changes(rescuer):
+        said = rescuer.run(command)
+    assert said.code == 0, said.err
+    restored = "cabal-addresses-restored-20260206-002000"
+    assert f"Copy from {restored} to the live table {ADDRESSES}, mirror:" in said.out
+    assert "items different in the live table: written over with the backup's" in said.out
+    assert "items only the live table has: deleted" in said.out
+    assert "the way back: point-in-time recovery" in said.out
+    assert "at most 50 write units a second" in said.out
+    assert f"then {restored} is deleted" in said.out
+
+    assert rescuer.run("restore addresses --yes").code == 0
+    put(rescuer.sandbox, ADDRESSES, [STRAY])
+    with nothing_changes(rescuer):
+        restored_already = rescuer.run(command)
+    assert restored_already.code == 0, restored_already.err
+    assert "1 item only the live table has: deleted" in restored_already.out
+
+
+def test_a_dry_run_of_a_restore_under_the_live_name_has_no_cutover(rescuer: Rescuer) -> None:
+    remove(rescuer.sandbox, ADDRESSES)
+    with nothing_changes(rescuer):
+        said = rescuer.run("restore addresses --cutover --mirror --reconfigure roll --dry-run")
+    assert said.code == 0, said.err
+    assert "There is no cutover" in said.out
+    assert "without effect: --mirror\n" in said.out
+
+
+def test_no_way_back_is_found_before_anything_is_restored(rescuer: Rescuer) -> None:
+    switch_recovery(rescuer.sandbox, ADDRESSES, on=False)
+    with nothing_changes(rescuer):
+        said = rescuer.run("restore addresses --cutover --yes")
+    assert said.code == 4
+    assert "has no point-in-time recovery, so a cutover could not be undone" in said.err
 
 
 def test_a_point_that_is_not_there(rescuer: Rescuer) -> None:
