@@ -116,6 +116,7 @@ def test_a_second_run_finds_what_the_first_one_made(small: Rescuer) -> None:
 
 
 def test_jobs_shows_a_table_that_is_being_restored_and_watches_it(small: Rescuer) -> None:
+    small.sandbox.settings(table_restore=600)
     small.sandbox.advance(minutes=20)
     small.sandbox.client("dynamodb").restore_table_to_point_in_time(
         SourceTableName=COUNTER, TargetTableName="cabal-counter-again", UseLatestRestorableTime=True
