@@ -19,7 +19,7 @@ import os
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from http.client import HTTPException
 from typing import Any
@@ -67,7 +67,7 @@ def handler(event: Mapping[str, Any], _context: object) -> None:
         logger.info("%s copied an older recovery point than the last nights'", job["CopyJobId"])
         return
     try:
-        tell(point["CreationDate"].date(), job, since)
+        tell(day(point["CreationDate"]), job, since)
     finally:
         measure(job["ResourceType"], point["CreationDate"], completed)
 
@@ -75,7 +75,7 @@ def handler(event: Mapping[str, Any], _context: object) -> None:
 def tell(night: date, arrived: Mapping[str, Any], since: datetime) -> None:
     """Send the heartbeat, where one is wanted, when the night is complete with this copy."""
     parameter = os.environ.get("HEARTBEAT_PARAMETER")
-    if not parameter or night < arrived["CompletionDate"].date() - LATEST:
+    if not parameter or night < day(arrived["CompletionDate"]) - LATEST:
         return
     if missing := incomplete(night, arrived, since):
         logger.info("The night of %s is not complete: %s", night, ", ".join(missing))
@@ -116,11 +116,16 @@ def incomplete(night: date, arrived: Mapping[str, Any], since: datetime) -> list
         for resource in os.environ["RESOURCE_ARNS"].split(",")
         if not any(
             point["Status"] == "COMPLETED"
-            and point["CreationDate"].date() == night
+            and day(point["CreationDate"]) == night
             and point["RecoveryPointArn"] in copied
             for point in recovery_points(os.environ["VAULT"], resource, since)
         )
     ]
+
+
+def day(moment: datetime) -> date:
+    """The day in UTC: botocore parses into the zone of the machine, whatever that is."""
+    return moment.astimezone(UTC).date()
 
 
 def recovery_points(vault: str, resource: str, since: datetime) -> Iterator[dict[str, Any]]:

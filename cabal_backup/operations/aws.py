@@ -11,6 +11,7 @@ from collections.abc import Collection
 from typing import Any, NoReturn
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -28,6 +29,7 @@ from botocore.exceptions import ConnectionError as NoConnectionError
 
 from cabal_backup.environment import Environment
 from cabal_backup.errors import AwsError, CabalBackupError, CredentialsError, UnreachableError
+from cabal_backup.operations.responses import in_utc
 
 _CONFIG = Config(
     # Throttling is common in AWS Backup. Five tries wait at most 1 + 2 + 4 + 8 s between them.
@@ -149,7 +151,7 @@ def connect(
     belong to another account; UnreachableError when AWS does not answer.
     """
     try:
-        session = boto3.Session(profile_name=profile)
+        session = make_session(profile)
         account = _account(session, environment, lost)
     except (BotoCoreError, ClientError) as error:
         raise in_words(error, "finding out whose credentials these are") from error
@@ -160,6 +162,17 @@ def connect(
             "AWS_PROFILE, or another environment with --environment."
         )
     return Aws(environment, session, account, lost)
+
+
+def make_session(profile: str | None = None) -> boto3.Session:
+    """A session whose clients read answers as `responses` says: every time is in UTC.
+
+    Raises ProfileNotFound when there is no such profile.
+    """
+    session = botocore.session.Session(profile=profile)
+    parsers = session.get_component("response_parser_factory")
+    parsers.set_parser_defaults(timestamp_parser=in_utc)
+    return boto3.Session(botocore_session=session)
 
 
 def _account(session: boto3.Session, environment: Environment, lost: Collection[str]) -> str:

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -191,6 +191,24 @@ def complete(nights: Nights) -> dict[str, Any]:
 
 
 # --- When a night is complete
+
+
+@pytest.mark.parametrize("hours", [-12, 12])
+def test_a_night_is_a_day_in_utc_whatever_zone_botocore_reads_into(
+    nights: Nights, listener: Receiver, hours: int
+) -> None:
+    zone = timezone(timedelta(hours=hours))
+    table = nights.back_up(TABLE, "01-02T00:20")
+    mailstore = nights.back_up(MAILSTORE, "01-02T13:00")
+    nights.copy(table, "01-02T00:40")
+    last = nights.copy(mailstore, "01-02T14:00")
+    for each in [*nights.points, *nights.copies]:
+        for name in each.keys() & {"CreationDate", "CompletionDate"}:
+            each[name] = each[name].astimezone(zone)
+
+    hear(last)
+
+    assert listener.called == [SECRET]
 
 
 def test_the_url_is_called_once_the_second_copy_is_there(

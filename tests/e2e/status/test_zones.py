@@ -1,0 +1,90 @@
+"""The zone of the operator's machine changes nothing that the tool prints."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+import pytest
+
+from tests.e2e.operator import Operator, Said, SandboxClock
+from tests.e2e.status import aws_by_hand as hand
+from tests.e2e.status.aws_by_hand import PRIMARY
+from tests.sandbox.deployment import PROJECT
+
+ZONES = ("America/Los_Angeles", "Australia/Sydney", "Asia/Kolkata")
+"""West of Greenwich, east of it, and one whose offset is not a whole number of hours."""
+
+COMMANDS = (
+    "status --json",
+    "status --verbose",
+    "points --json",
+    "points",
+    "points --list",
+    "jobs --days 30 --json",
+    "jobs --days 30",
+    "restore addresses --dry-run",
+    "restore addresses --at 2026-01-20 --dry-run",
+    "restore mailbox 1 --dry-run",
+    "restore mailstore --dry-run",
+    "copy-back addresses --at 2026-01-20 --dry-run",
+    "unlock --reason test --dry-run",
+    "relock --dry-run",
+    "teardown plan",
+)
+
+
+class StoppedClock(SandboxClock):
+    """Shows the moment at which it was stopped."""
+
+    def __init__(self, operator: Operator) -> None:
+        super().__init__(operator.sandbox)
+        self._at = operator.sandbox.now()
+
+    def now(self) -> datetime:
+        return self._at
+
+
+@contextmanager
+def zone(name: str) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("TZ", name)
+        time.tzset()
+        yield
+    time.tzset()
+
+
+def print_everything(operator: Operator) -> dict[str, Said]:
+    context = operator.deployment.context_arguments()
+    environment = ["--project", str(PROJECT), "-e", operator.deployment.environment, *context]
+    return {each: operator.type(*each.split(), *environment) for each in COMMANDS}
+
+
+def test_every_zone_prints_the_same(operator: Operator) -> None:
+    hand.unlock(operator.sandbox, PRIMARY)
+    operator.sandbox.faults.fail_next("backup", resource_type="EFS", message="Broken.")
+    operator.sandbox.advance(days=1)
+    operator.clock = StoppedClock(operator)
+    with zone("UTC"):
+        expected = print_everything(operator)
+    assert {name: said.code for name, said in expected.items() if said.code not in (0, 1)} == {}
+
+    for name in ZONES:
+        with zone(name):
+            assert print_everything(operator) == expected
+
+
+def test_a_printed_time_is_one_that_at_understands(operator: Operator) -> None:
+    with zone("America/Los_Angeles"):
+        lines = operator.run("points", "--list").out.splitlines()
+        printed = [line.split() for line in lines if "DynamoDB  warm" in line]
+        created, point = printed[1][0], printed[1][-1]
+        environment = operator.deployment.context_arguments()
+        said = operator.type(
+            "restore", "addresses", "--at", f"{created[:-1]}.999999Z", "--dry-run",
+            "--project", str(PROJECT), "-e", "development", *environment,
+        )  # fmt: skip
+
+    assert point in said.out
