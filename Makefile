@@ -15,7 +15,8 @@ HASHED := $(PIP) --require-hashes
 export PATH := $(CURDIR)/$(VENV)/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 
 # All three environments with everything on, for synthesis without a deployment.
-EXAMPLE := $(foreach e,prod stage development,\
+EXAMPLE := -c prod.account=123456789012 -c stage.account=210987654321 \
+	-c development.account=000000000000 $(foreach e,prod stage development,\
 	-c $(e).backup=true -c $(e).mailstore_file_system_id=fs-0123456789abcdef0)
 
 .DEFAULT_GOAL := help

@@ -32,6 +32,7 @@ def find_conflicts(values: Values) -> Iterator[Conflict]:
         cold, delete = f"{prefix}cold_after_days", f"{prefix}delete_after_days"
         yield from _cold_storage(values, cold, delete)
         yield from _within_lock(values, delete)
+    yield from _account(values)
     yield from _mailstore(values)
     yield from _tables(values)
     yield from _restore_testing(values)
@@ -99,6 +100,20 @@ def _within_lock(values: Values, delete: str) -> Iterator[Conflict]:
             f"it lies within the lock of the vaults, {least} to {most} days: AWS Backup fails "
             "every job outside it",
             "change it, or change lock_min_days and lock_max_days",
+        )
+
+
+def _account(values: Values) -> Iterator[Conflict]:
+    if not _known(values, "backup", "account"):
+        return
+    if values["backup"] and values["account"] is None:
+        yield Conflict(
+            "account",
+            "an environment whose backup is true names its account: the stacks have the same "
+            "names in every environment, so that with other credentials a command would change "
+            "another environment",
+            "find it with `aws sts get-caller-identity --query Account` and give its 12 digits "
+            "here, in quotes, or on the command line",
         )
 
 

@@ -87,7 +87,7 @@ class Environment:
     """Whether this environment is protected at all."""
 
     account: str | None
-    """The AWS account, 12 digits; None means the account of the credentials in use."""
+    """The AWS account, 12 digits; never None where `backup` is true."""
 
     region: str
     """The primary region, where the table and the mailstore live."""

@@ -9,6 +9,7 @@ from cabal_backup.environment import Environment
 
 ACCOUNT = "123456789012"
 OTHER_ACCOUNT = "000000000000"
+THIRD_ACCOUNT = "210987654321"
 MAILSTORE = "fs-0123456789abcdef0"
 
 
@@ -23,7 +24,12 @@ CORE: dict[str, Any] = {
 
 def settings(**changes: Any) -> dict[str, Any]:
     """The settings of one environment as cdk.json holds them: the least that is protected."""
-    return {"backup": True, "mailstore_file_system_id": MAILSTORE, **changes}
+    return {
+        "backup": True,
+        "account": ACCOUNT,
+        "mailstore_file_system_id": MAILSTORE,
+        **changes,
+    }
 
 
 def a_context(**changes: Any) -> dict[str, Any]:

@@ -155,7 +155,7 @@ def connect(
         account = _account(session, environment, lost)
     except (BotoCoreError, ClientError) as error:
         raise in_words(error, "finding out whose credentials these are") from error
-    if environment.account not in (None, account):
+    if environment.account != account:
         raise CredentialsError(
             f"These credentials belong to account {account}, but {environment.name} is in account "
             f"{environment.account}. Nothing was done. Choose its credentials with --profile or "

@@ -48,6 +48,7 @@ class Deployment:
         return {
             **quiet,
             f"{self.environment}.backup": "true",
+            f"{self.environment}.account": ACCOUNT,
             f"{self.environment}.mailstore_file_system_id": self.cabal.file_system_id,
         }
 

@@ -20,6 +20,7 @@ from tests.synth.synthesis import FLAGS, REPOSITORY, read_assembly
 # As after `cdk -c stage.backup=true -c stage.mailstore_file_system_id=… …`: text only.
 STAGE_ON = {
     "stage.backup": "true",
+    "stage.account": "123456789012",
     "stage.mailstore_file_system_id": "fs-0123456789abcdef0",
     "stage.dr_cold_after_days": "never",
     "stage.lock_max_days": "400",
@@ -110,7 +111,7 @@ def test_every_problem_is_told_and_no_template_is_written(
     assert build(App(outdir=str(tmp_path), context={**FLAGS, **ALL_WRONG})) == 1
     assert list(tmp_path.rglob("*.template.json")) == []
     said = capsys.readouterr().err
-    assert said.startswith("7 problems in the configuration")
+    assert said.startswith("8 problems in the configuration")
     for told in (
         'staging.backup: "true"',
         'prod.account: "12"',
@@ -118,7 +119,8 @@ def test_every_problem_is_told_and_no_template_is_written(
         'prod.colour: "red"',
         'stage.dr_region: "us-west-1"',
         "stage.lock_changeable_for_days: 3",
+        "development.account: not set",
         "development.mailstore_file_system_id: not set",
     ):
         assert f"\n{told}\n" in said
-    assert said.count("    rule:   ") == said.count("    remedy: ") == 7
+    assert said.count("    rule:   ") == said.count("    remedy: ") == 8

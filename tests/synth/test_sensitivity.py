@@ -17,29 +17,29 @@ RULE = "Resources.NightlyPlan.Properties.BackupPlan.BackupPlanRule.0"
 COPY = f"{RULE}.CopyActions.0"
 SELECTED = "Resources.NightlySelection.Properties.BackupSelection.Resources"
 ASSETS = "Resources.AdvancedDynamoDBHandlerFunction.Properties.Code.S3Bucket"
-ME = "${AWS::AccountId}"
+ME = "123456789012"
 
 Changes = dict[str, Json]
 
 # Setting: its new value, then what becomes of the primary and of the DR template.
 CASES: dict[str, tuple[Any, Changes, Changes]] = {
     "account": (
-        "123456789012",
+        "210987654321",
         {
-            f"{SELECTED}.0": "arn:aws:dynamodb:us-west-1:123456789012:table/cabal-addresses",
-            f"{SELECTED}.1": "arn:aws:elasticfilesystem:us-west-1:123456789012:"
+            f"{SELECTED}.0": "arn:aws:dynamodb:us-west-1:210987654321:table/cabal-addresses",
+            f"{SELECTED}.1": "arn:aws:elasticfilesystem:us-west-1:210987654321:"
             "file-system/fs-0123456789abcdef0",
-            f"{COPY}.DestinationBackupVaultArn": "arn:aws:backup:us-west-2:123456789012:"
+            f"{COPY}.DestinationBackupVaultArn": "arn:aws:backup:us-west-2:210987654321:"
             "backup-vault:cabal-backup-dr",
-            "Outputs.AddressesTableArn.Value": "arn:aws:dynamodb:us-west-1:123456789012:"
+            "Outputs.AddressesTableArn.Value": "arn:aws:dynamodb:us-west-1:210987654321:"
             "table/cabal-addresses",
-            "Outputs.MailstoreArn.Value": "arn:aws:elasticfilesystem:us-west-1:123456789012:"
+            "Outputs.MailstoreArn.Value": "arn:aws:elasticfilesystem:us-west-1:210987654321:"
             "file-system/fs-0123456789abcdef0",
-            "Outputs.DrVaultArn.Value": "arn:aws:backup:us-west-2:123456789012:"
+            "Outputs.DrVaultArn.Value": "arn:aws:backup:us-west-2:210987654321:"
             "backup-vault:cabal-backup-dr",
-            ASSETS: "cdk-hnb659fds-assets-123456789012-us-west-1",
+            ASSETS: "cdk-hnb659fds-assets-210987654321-us-west-1",
         },
-        {ASSETS: "cdk-hnb659fds-assets-123456789012-us-west-2"},
+        {ASSETS: "cdk-hnb659fds-assets-210987654321-us-west-2"},
     ),
     "region": (
         "us-east-2",

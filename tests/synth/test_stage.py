@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.builders import ACCOUNT, an_environment
+from tests.builders import OTHER_ACCOUNT, an_environment
 from tests.synth.conftest import Synthesize
 from tests.synth.synthesis import Synthesized
 
@@ -40,16 +40,16 @@ def test_stacks_are_shown_below_their_environment(prod: Synthesized) -> None:
 
 
 def test_stacks_go_to_their_regions(prod: Synthesized) -> None:
-    assert prod.primary.artifact["environment"] == "aws://unknown-account/us-west-1"
-    assert prod.dr.artifact["environment"] == "aws://unknown-account/us-west-2"
+    assert prod.primary.artifact["environment"] == "aws://123456789012/us-west-1"
+    assert prod.dr.artifact["environment"] == "aws://123456789012/us-west-2"
 
 
-def test_stacks_go_to_the_account_that_is_set(synthesized: Synthesize) -> None:
+def test_stacks_go_to_the_account_and_the_regions_that_are_set(synthesized: Synthesize) -> None:
     stage = synthesized(
-        an_environment(account=ACCOUNT, region="eu-west-1", dr_region="eu-central-1")
+        an_environment(account=OTHER_ACCOUNT, region="eu-west-1", dr_region="eu-central-1")
     )
-    assert stage.primary.artifact["environment"] == "aws://123456789012/eu-west-1"
-    assert stage.dr.artifact["environment"] == "aws://123456789012/eu-central-1"
+    assert stage.primary.artifact["environment"] == "aws://000000000000/eu-west-1"
+    assert stage.dr.artifact["environment"] == "aws://000000000000/eu-central-1"
 
 
 def test_the_primary_stack_is_deployed_after_the_dr_stack(prod: Synthesized) -> None:

@@ -62,6 +62,13 @@ PARTITION = "AWS Backup cannot copy from one to the other"
 
 BAD: dict[str, Bad] = {
     # account
+    "account-missing": missing(
+        "account",
+        "whose backup is true names its account",
+        "aws sts get-caller-identity",
+        backup=True,
+        mailstore_file_system_id="fs-0123456789abcdef0",
+    ),
     "account-11-digits": bad("account", "12345678901", *ACCOUNT_RULE),
     "account-13-digits": bad("account", "1234567890123", *ACCOUNT_RULE),
     "account-a-number": bad("account", 123456789012, *ACCOUNT_RULE),
@@ -190,12 +197,14 @@ BAD: dict[str, Bad] = {
         "whose backup is true names its mailstore",
         "Name=cabal-efs",
         backup=True,
+        account="123456789012",
     ),
     "mailstore-missing-as-text": missing(
         "mailstore_file_system_id",
         "whose backup is true names its mailstore",
         "aws efs describe-file-systems",
         backup="true",
+        account="123456789012",
     ),
     "mailstore-short": bad("mailstore_file_system_id", "fs-0123", *MAILSTORE_RULE),
     "mailstore-long": bad("mailstore_file_system_id", "fs-0123456789abcdef01", *MAILSTORE_RULE),

@@ -95,6 +95,7 @@ def test_cdk_json_holds_the_three_environments_switched_off() -> None:
 def test_the_command_line_switches_an_environment_of_cdk_json_on() -> None:
     context = json.loads(CDK_JSON.read_text())["context"] | {
         "stage.backup": "true",
+        "stage.account": ACCOUNT,
         "stage.mailstore_file_system_id": "fs-0123456789abcdef0",
         "environment": "stage",
     }
@@ -109,7 +110,7 @@ def test_an_override_lies_over_what_is_written() -> None:
 
 def test_an_override_touches_its_own_environment_only() -> None:
     context = {
-        "environments": {"prod": settings(), "stage": settings()},
+        "environments": {"prod": settings(), "stage": settings(account=OTHER_ACCOUNT)},
         "stage.delete_after_days": "200",
     }
     prod, stage = read_environments(context)
@@ -117,8 +118,8 @@ def test_an_override_touches_its_own_environment_only() -> None:
 
 
 def test_an_override_can_take_an_account_back() -> None:
-    (environment,) = read_environments(a_context(account=ACCOUNT) | {"prod.account": ""})
-    assert environment.account is None
+    problems = problems_of(a_context(account=ACCOUNT) | {"prod.account": ""})
+    assert [problem.setting for problem in problems] == ["prod.account"]
 
 
 def test_a_bad_value_that_is_overridden_is_no_problem() -> None:
@@ -164,9 +165,12 @@ def test_two_environments_may_share_an_account_when_one_is_off() -> None:
     assert len(read_environments(context)) == 2
 
 
-def test_two_environments_may_leave_their_account_to_the_credentials() -> None:
-    context = {"environments": {"prod": settings(), "stage": settings()}}
-    assert len(read_environments(context)) == 2
+def test_a_protected_environment_that_names_no_account_is_refused_with_the_remedy() -> None:
+    context = {"environments": {"prod": settings(account=None), "stage": {"backup": False}}}
+    (problem,) = problems_of(context)
+    assert str(problem).startswith("prod.account: not set\n")
+    assert "with other credentials a command would change another environment" in problem.rule
+    assert "aws sts get-caller-identity" in problem.remedy
 
 
 # --- What is not
@@ -226,12 +230,13 @@ def test_every_problem_of_every_environment_is_reported_with_their_number() -> N
         "stage.compliance",
         "stage.dr_region",
         "stage.delete_after_days",
+        "development.account",
         "development.mailstore_file_system_id",
     }
     assert {problem.setting for problem in raised.value.problems} == expected
-    assert len(raised.value.problems) == 10
+    assert len(raised.value.problems) == 11
     message = str(raised.value)
-    assert message.startswith("10 problems in the configuration")
+    assert message.startswith("11 problems in the configuration")
     assert all(f"\n{setting}: " in message for setting in expected)
 
 

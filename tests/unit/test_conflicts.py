@@ -9,7 +9,7 @@ import pytest
 from cabal_backup.conflicts import find_conflicts
 
 FINE: dict[str, Any] = {
-    "account": None,
+    "account": "123456789012",
     "region": "us-west-1",
     "dr_region": "us-west-2",
     "backup": True,
@@ -108,6 +108,11 @@ def test_the_dr_region_is_another_one_of_the_same_partition(
     region: str, dr_region: str, fine: bool
 ) -> None:
     assert conflicts(region=region, dr_region=dr_region) == ([] if fine else ["dr_region"])
+
+
+def test_a_protected_environment_names_its_account() -> None:
+    assert conflicts(account=None) == ["account"]
+    assert conflicts(account=None, backup=False) == []
 
 
 def test_a_protected_environment_names_its_mailstore() -> None:

@@ -14,7 +14,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 ACCOUNT_ID = re.compile(r"(?<![0-9A-Za-z_.])[0-9]{12}(?![0-9A-Za-z_])")
 UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
-EXAMPLE_ACCOUNTS = {"123456789012", "000000000000"}
+EXAMPLE_ACCOUNTS = {"123456789012", "210987654321", "000000000000"}
 
 MACHINE_PATH = re.compile(
     r"(?<![\w.~$}-])/(?:root|work|Users/\w+|home/(?:runner|ubuntu|user|dev|\w*admin)|tmp/v)/"

@@ -96,7 +96,6 @@ def test_the_defaults_are_what_cabal_promises() -> None:
     ("name", "as_json", "as_text", "meaning"),
     [
         ("account", "123456789012", "123456789012", "123456789012"),
-        ("account", None, "", None),
         ("region", "eu-west-1", "eu-west-1", "eu-west-1"),
         ("dr_region", "eu-west-1", "eu-west-1", "eu-west-1"),
         ("backup", True, "true", True),
@@ -218,8 +217,9 @@ def test_a_table_name_may_hold_all_that_dynamodb_allows() -> None:
     assert an_environment(addresses_table=name).addresses_table == name
 
 
-def test_backup_off_needs_no_mailstore() -> None:
-    assert an_environment(backup=False, mailstore_file_system_id="").backup is False
+def test_backup_off_needs_no_account_and_no_mailstore() -> None:
+    environment = an_environment(backup=False, account="", mailstore_file_system_id="")
+    assert (environment.backup, environment.account) == (False, None)
 
 
 def test_the_order_of_pitr_tables_is_kept() -> None:

@@ -137,7 +137,8 @@ def test_prod_only_for_somebody_who_says_so_twice(
     driller: Driller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fs = driller.operator.deployment.cabal.file_system_id
-    of_prod = ["-c", "prod.backup=true", "-c", f"prod.mailstore_file_system_id={fs}"]
+    settings = {"backup": "true", "account": ACCOUNT, "mailstore_file_system_id": fs}
+    of_prod = [part for name, value in settings.items() for part in ("-c", f"prod.{name}={value}")]
     command = [*driller.command("addresses"), *of_prod, "-e", "prod"]
     before = driller.sandbox.now()
 

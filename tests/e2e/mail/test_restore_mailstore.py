@@ -15,6 +15,7 @@ from tests.e2e.mail.conftest import Interrupting, Postmaster, newest_mailstore_p
 from tests.e2e.status import aws_by_hand
 from tests.e2e.tables.tables import Item
 from tests.maildirs import messages, names
+from tests.sandbox.client import ACCOUNT
 from tests.sandbox.deployment import PROJECT
 
 USERS = ["alice", "bob", "carol", "dave", "erin"]
@@ -261,7 +262,11 @@ def test_the_setting_and_the_roll_are_offered(
     project.mkdir()
     shutil.copy(PROJECT / "cdk.json", project)
     private = project / "cdk.context.json"
-    kept = {"development.backup": True, "development.mailstore_file_system_id": old}
+    kept = {
+        "development.backup": True,
+        "development.account": ACCOUNT,
+        "development.mailstore_file_system_id": old,
+    }
     private.write_text(json.dumps(kept, indent=3))
     command = ["restore", "mailstore", "--project", str(project), "-e", "development"]
 

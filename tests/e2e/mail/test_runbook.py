@@ -15,6 +15,7 @@ import pytest
 
 from tests.e2e.mail.conftest import Postmaster
 from tests.maildirs import messages, names
+from tests.sandbox.client import ACCOUNT
 from tests.sandbox.deployment import PROJECT, aws_cli
 
 RUNBOOK = PROJECT / "docs" / "runbooks" / "restore-mail.md"
@@ -49,7 +50,11 @@ def reader(postmaster_today: Postmaster, tmp_path: Path) -> Reader:
     sandbox.settings(efs_restore=0, restore_start_delay=0)
     shutil.copy(PROJECT / "cdk.json", tmp_path)
     identity = postmaster.cabal.file_system_id
-    kept = {"development.backup": True, "development.mailstore_file_system_id": identity}
+    kept = {
+        "development.backup": True,
+        "development.account": ACCOUNT,
+        "development.mailstore_file_system_id": identity,
+    }
     (tmp_path / "cdk.context.json").write_text(json.dumps(kept))
     postmaster.let_owners_in()
     places = [Path(sys.executable).parent, Path(aws_cli()).parent]

@@ -133,10 +133,6 @@ def test_77_in_another_account_and_nothing_is_asked(operator: Operator, command:
     assert calls(operator.sandbox) - before == {("us-west-1", "GetCallerIdentity"): 1}
 
 
-def test_the_right_account_may_be_written_down(operator: Operator) -> None:
-    assert operator.run("status", account="123456789012").code == 0
-
-
 @pytest.mark.parametrize("error", ["ExpiredToken", "InvalidClientTokenId"])
 def test_77_for_credentials_that_aws_does_not_accept(operator: Operator, error: str) -> None:
     operator.sandbox.faults.services({"service": "sts", "error": error, "status": 403})

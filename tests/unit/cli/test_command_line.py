@@ -29,7 +29,12 @@ class Terminal:
 
     def run(self, command: str, *arguments: str, **settings: str) -> Said:
         """A command for `development`, with backup on."""
-        context = {"backup": "true", "mailstore_file_system_id": "fs-0123456789abcdef0", **settings}
+        context = {
+            "backup": "true",
+            "account": "123456789012",
+            "mailstore_file_system_id": "fs-0123456789abcdef0",
+            **settings,
+        }
         given = [part for k, v in context.items() for part in ("-c", f"development.{k}={v}")]
         project = ["--project", str(PROJECT), "-e", "development"]
         return self.type(command, *project, *given, *arguments)
@@ -121,6 +126,27 @@ def test_78_for_an_environment_without_backup(terminal: Terminal) -> None:
 
     assert said.code == 78
     assert "prod is not protected: its backup is off." in said.err
+
+
+EVERY_COMMAND = [
+    "status", "points", "jobs", "restore addresses", "restore table cabal-counter --latest",
+    "restore mailbox somebody", "restore mailstore", "compare one two", "cutover one two",
+    "copy-back addresses", "drill addresses", "unlock --reason test", "relock", "teardown plan",
+    "teardown delete-recovery-points", "teardown destroy",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", EVERY_COMMAND)
+def test_78_without_the_account_of_the_environment(terminal: Terminal, command: str) -> None:
+    """Also without credentials: it is checked before anything else."""
+    context = {"backup": "true", "mailstore_file_system_id": "fs-0123456789abcdef0"}
+    given = [part for k, v in context.items() for part in ("-c", f"development.{k}={v}")]
+
+    said = terminal.type(*command.split(), "--project", str(PROJECT), "-e", "development", *given)
+
+    assert (said.code, said.out) == (78, "")
+    assert "development.account: not set" in said.err
+    assert "aws sts get-caller-identity" in said.err
 
 
 def test_78_for_settings_that_are_not_right(terminal: Terminal) -> None:
