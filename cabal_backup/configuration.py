@@ -1,10 +1,9 @@
 """From what a person wrote to environments, or to every reason why not.
 
-The configuration is CDK context: the object `environments` in cdk.json, and over it
-any number of `NAME.SETTING` keys, which `cdk -c NAME.SETTING=VALUE` and an untracked
-cdk.context.json provide. A null is the same as nothing: CDK drops it on the way. All
-problems of all environments are found before anything is refused, so that one look
-mends them all.
+The configuration is CDK context: the object `environments`, and over it any number of
+`NAME.SETTING` keys, from the places that `cabal_backup.project` lists. A null is the
+same as nothing: CDK drops it on the way. All problems of all environments are found
+before anything is refused, so that one look mends them all.
 """
 
 from __future__ import annotations

@@ -1,11 +1,17 @@
-"""Where the configuration is: the cdk.json that the CDK application reads too."""
+"""Where the configuration is: in the files that the CDK CLI reads, and read as it does.
+
+https://docs.aws.amazon.com/cdk/v2/guide/context.html
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from cabal_backup.configuration import ConfigurationError, read_environments
 from cabal_backup.environment import Environment
@@ -14,6 +20,8 @@ from cabal_backup.errors import SettingsError, UsageError
 CDK_JSON = "cdk.json"
 PRIVATE = "cdk.context.json"
 """What is not in the repository; git ignores it, and the CDK CLI reads it as well."""
+USER = ".cdk.json"
+"""In the home directory: what the CDK CLI reads for every project of a user."""
 
 
 def find_project(start: Path) -> Path:
@@ -39,15 +47,7 @@ def read_environment(project: Path, name: str | None, overrides: Iterable[str]) 
     Raises UsageError when none is named or an override is malformed, SettingsError when
     the settings cannot be used.
     """
-    context = _context(project / CDK_JSON)
-    private = project / PRIVATE
-    if private.is_file():
-        context |= _object(private)
-    for override in overrides:
-        key, equals, value = override.partition("=")
-        if not equals:
-            raise UsageError(f"-c wants NAME.SETTING=VALUE, got {override!r}.")
-        context[key] = value
+    context = read_context(project, overrides)
     if name is None:
         declared = context.get("environments")
         names = ", ".join(declared) if isinstance(declared, dict) else "none"
@@ -67,14 +67,54 @@ def read_environment(project: Path, name: str | None, overrides: Iterable[str]) 
     return environment
 
 
+def read_context(project: Path, overrides: Iterable[str]) -> dict[str, Any]:
+    """The CDK context of a project, as `cdk` hands it to the application.
+
+    Where several places have the same key, the first of these counts: `overrides`, cdk.json,
+    cdk.context.json, ~/.cdk.json. Objects, such as `environments`, are merged key by key.
+
+    Raises UsageError and SettingsError as `read_environment`.
+    """
+    given: dict[str, Any] = {}
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not equals:
+            raise UsageError(f"-c wants NAME.SETTING=VALUE, got {override!r}.")
+        given[key] = value
+    context: dict[str, Any] = {}
+    for layer in (
+        _context(Path.home() / USER),
+        _object(project / PRIVATE),
+        _context(project / CDK_JSON),
+        given,
+    ):
+        _merge(context, layer)
+    return context
+
+
+def _merge(into: dict[str, Any], layer: Mapping[str, Any]) -> None:
+    for key, value in layer.items():
+        if isinstance(value, dict):
+            if not isinstance(into.get(key), dict):
+                into[key] = {}
+            _merge(into[key], value)
+        else:
+            into[key] = value
+
+
 def _context(file: Path) -> dict[str, Any]:
     context = _object(file).get("context", {})
     return dict(context) if isinstance(context, dict) else {}
 
 
 def _object(file: Path) -> dict[str, Any]:
+    """What a file holds; nothing where there is no such file."""
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        # With or without the byte order mark that some editors write.
+        text = file.read_text(encoding="utf-8-sig")
+        content = json.loads(text, parse_float=_number, parse_constant=_no_number)
+    except FileNotFoundError:
+        return {}
     except OSError as error:
         raise SettingsError(f"Cannot read {file}: {error.strerror}.") from error
     except ValueError as error:
@@ -84,23 +124,58 @@ def _object(file: Path) -> dict[str, Any]:
     return content
 
 
+def _number(text: str) -> int | float:
+    """JavaScript, and so the CDK CLI, does not tell 30.0 from 30."""
+    number = float(text)
+    return int(number) if number.is_integer() else number
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number in JSON")
+
+
 def files_with(project: Path, value: str) -> list[Path]:
     """The files of a project's settings in which `value` stands as a JSON string."""
     files = (project / CDK_JSON, project / PRIVATE)
-    return [file for file in files if file.is_file() and _quoted(value) in file.read_text("utf-8")]
+    return [file for file in files if file.is_file() and _quoted(value) in file.read_bytes()]
+
+
+def check_replaceable(file: Path) -> None:
+    """Raises SettingsError for a symbolic link: what it leads to belongs to someone else."""
+    if file.is_symlink():
+        raise SettingsError(
+            f"{file} is a symbolic link to {file.resolve()}, and is not changed. Change the "
+            "setting there by hand."
+        )
 
 
 def replace_setting(file: Path, old: str, new: str) -> None:
     """Put `new` in the place of `old` wherever it stands as a JSON string; nothing else changes.
 
-    Raises SettingsError when the file cannot be written.
+    At every moment the file holds all of the old content or all of the new one.
+
+    Raises SettingsError when the file cannot be written, or is a symbolic link.
     """
-    text = file.read_text(encoding="utf-8").replace(_quoted(old), _quoted(new))
+    check_replaceable(file)
     try:
-        file.write_text(text, encoding="utf-8")
+        content = file.read_bytes().replace(_quoted(old), _quoted(new))
+        descriptor, written = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as temporary:
+                temporary.write(content)
+                temporary.flush()
+                os.fchmod(descriptor, file.stat().st_mode & 0o7777)
+                os.fsync(descriptor)
+            Path(written).replace(file)
+        except BaseException:
+            with suppress(OSError):
+                Path(written).unlink()
+            raise
     except OSError as error:
-        raise SettingsError(f"Cannot write {file}: {error.strerror}.") from error
+        raise SettingsError(
+            f"Cannot write {file}: {error.strerror}. It is as it was before."
+        ) from error
 
 
-def _quoted(value: str) -> str:
-    return json.dumps(value)
+def _quoted(value: str) -> bytes:
+    return json.dumps(value).encode()

@@ -23,7 +23,7 @@ from cabal_backup.operations.aws import Aws
 from cabal_backup.operations.mail import restore_mailstore
 from cabal_backup.operations.mail.restore_mailstore import RestoreMailstorePlan
 from cabal_backup.operations.reconfigure import Reconfigure
-from cabal_backup.project import files_with, find_project, replace_setting
+from cabal_backup.project import check_replaceable, files_with, find_project, replace_setting
 
 
 def add_parser(kinds: Any) -> None:
@@ -81,6 +81,9 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
         subnets=options.subnet,
         security_groups=options.security_group,
     )
+    if options.set_environment:
+        for file in files_with(_project(options), plan.file_system_id):
+            check_replaceable(file)
     show_plan(plan.lines(), dry_run=options.dry_run)
     if options.dry_run:
         return ExitCode.OK
@@ -113,9 +116,13 @@ def _say_what_next(aws: Aws, plan: RestoreMailstorePlan, made: str) -> None:
     )
 
 
+def _project(options: argparse.Namespace) -> Path:
+    return find_project((options.project or Path.cwd()).absolute())
+
+
 def _offer_environment(options: argparse.Namespace, plan: RestoreMailstorePlan, made: str) -> None:
     """Change the setting where a file has it; a variable or `-c` nobody can change from here."""
-    project = find_project((options.project or Path.cwd()).absolute())
+    project = _project(options)
     files = files_with(project, plan.file_system_id)
     if not files:
         if options.set_environment:

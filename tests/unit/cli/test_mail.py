@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from cabal_backup.cli.main import main
+from cabal_backup.errors import SettingsError
 from cabal_backup.operations.mail import mail_host
 from cabal_backup.project import files_with, replace_setting
 
@@ -64,3 +67,44 @@ def test_the_setting_changes_where_it_stands_and_nothing_else_does(tmp_path: Pat
 
     assert private.read_text() == text.replace(f'"{OLD}"', f'"{NEW}"')
     assert json.loads(private.read_text())["note"] == f"was {OLD}"
+
+
+def test_line_ends_byte_order_mark_and_mode_stay_as_they_are(tmp_path: Path) -> None:
+    file = tmp_path / "cdk.context.json"
+    file.write_bytes(f'\ufeff{{\r\n"id": "{OLD}"\r\n}}'.encode())
+    file.chmod(0o640)
+
+    replace_setting(file, OLD, NEW)
+
+    assert file.read_bytes() == f'\ufeff{{\r\n"id": "{NEW}"\r\n}}'.encode()
+    assert file.stat().st_mode & 0o7777 == 0o640
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_full_disk_leaves_the_setting_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "cdk.context.json"
+    file.write_text(f'{{"id": "{OLD}"}}')
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(SettingsError, match="No space left on device"):
+        replace_setting(file, OLD, NEW)
+
+    assert file.read_text() == f'{{"id": "{OLD}"}}'
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_symbolic_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "shared.json").write_text(f'{{"id": "{OLD}"}}')
+    link = tmp_path / "cdk.context.json"
+    link.symlink_to("shared.json")
+
+    with pytest.raises(SettingsError, match=r"is a symbolic link to .*shared\.json"):
+        replace_setting(link, OLD, NEW)
+
+    assert link.is_symlink()
+    assert link.read_text() == f'{{"id": "{OLD}"}}'
