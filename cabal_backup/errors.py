@@ -31,10 +31,18 @@ class ExitCode(IntEnum):
     """The command line is not right."""
     UNREACHABLE = 69
     """AWS did not answer."""
+    INTERNAL = 70
+    """The tool itself failed, in a way that it does not foresee."""
+    OUTPUT = 74
+    """The output could not be written, for instance because the disk is full."""
     DENIED = 77
-    """No credentials, or not the right ones."""
+    """No credentials, or AWS does not accept them."""
     CONFIGURATION = 78
     """The environment's settings are not right."""
+    INTERRUPTED = 130
+    """Ctrl-C."""
+    NO_READER = 141
+    """What read the output, such as `head`, ended first."""
 
 
 class CabalBackupError(Exception):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from cabal_backup.cli import (
@@ -15,6 +17,7 @@ from cabal_backup.cli import (
     jobs,
     mailbox,
     mailstore,
+    output,
     points,
     relock,
     restore,
@@ -24,7 +27,10 @@ from cabal_backup.cli import (
 )
 from cabal_backup.cli.options import Invocation
 from cabal_backup.errors import CabalBackupError, ExitCode
+from cabal_backup.operations.aws import in_words_if_from_aws
 from cabal_backup.operations.clock import Clock, SystemClock
+from cabal_backup.operations.status.findings import Status
+from cabal_backup.text import one_line
 
 COMMANDS = (
     status,
@@ -70,18 +76,52 @@ def main(argv: Sequence[str] | None = None, *, clock: Clock | None = None) -> in
     :param argv: the arguments after the program's name; those of this process without it.
     """
     try:
+        with output.guarded():
+            return _run(argv, clock or SystemClock())
+    except output.WriteError as error:
+        return error.exit_code
+
+
+def _run(argv: Sequence[str] | None, clock: Clock) -> int:
+    try:
         options = build_parser().parse_args(argv)
     except SystemExit as ended:
         return int(ended.code or 0)
     try:
-        return int(options.run(options, Invocation(clock or SystemClock())))
-    except CabalBackupError as error:
-        print(f"cabal-backup: {error}", file=sys.stderr)
-        return error.exit_code
+        return int(options.run(options, Invocation(clock)))
+    except output.WriteError:
+        raise
     except KeyboardInterrupt:
         print("cabal-backup: interrupted", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        # Whoever was reading, such as `head`, has seen enough.
-        sys.stderr.close()
-        return 141
+        return ExitCode.INTERRUPTED
+    except (Exception, SystemExit) as error:
+        return _report(error, options)
+
+
+def _report(error: BaseException, options: argparse.Namespace) -> int:
+    """Print how a command failed; its exit code.
+
+    1 is the verdict of `status`, so nothing unforeseen may end with it.
+    """
+    if getattr(options, "debug", False):
+        traceback.print_exception(error)
+    explained = error if isinstance(error, CabalBackupError) else in_words_if_from_aws(error)
+    code = ExitCode.INTERNAL if explained is None else explained.exit_code
+    message = _unforeseen(error) if explained is None else str(explained)
+    if getattr(options, "nagios", False):
+        # A monitoring system reads one line on stdout, also when there was nothing to look at.
+        print(f"UNKNOWN: {one_line(message).replace('|', '/')}")
+        return status.NAGIOS_EXIT_CODES[Status.UNKNOWN]
+    print(f"cabal-backup: {message}", file=sys.stderr)
+    return code
+
+
+def _unforeseen(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "cabal_backup" in Path(frame.filename).parts] or frames
+    where = f" at {Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else ""
+    said = one_line(str(error))
+    return (
+        f"internal error{where}: {type(error).__name__}{': ' if said else ''}{said}. This is a "
+        "fault of the tool and says nothing about the backups; --debug shows more."
+    )

@@ -52,6 +52,9 @@ def add_common(parser: argparse.ArgumentParser) -> None:
         metavar="REGION",
         help="do not ask this region at all, instead of waiting for its answers",
     )
+    group.add_argument(
+        "--debug", action="store_true", help="show where in the tool an error comes from"
+    )
 
 
 def connect_to(options: argparse.Namespace) -> Aws:

@@ -61,11 +61,12 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
 
 
 def show_calendar(calendar: Calendar) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(file=sys.stdout, highlight=False)
+    from cabal_backup.cli.console import SafeConsole
+
+    console = SafeConsole()
     table = Table(box=None, pad_edge=False, padding=(0, 2))
     table.add_column("night", no_wrap=True)
     for column in calendar.columns:

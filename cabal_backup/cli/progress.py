@@ -99,7 +99,8 @@ class _Bars:
 
     def __init__(self) -> None:
         from rich import progress
-        from rich.console import Console
+
+        from cabal_backup.cli.console import SafeConsole
 
         self.progress = progress.Progress(
             progress.TextColumn("{task.description}"),
@@ -108,7 +109,7 @@ class _Bars:
             progress.TextColumn("{task.fields[rate]}"),
             progress.TimeElapsedColumn(),
             progress.TimeRemainingColumn(),
-            console=Console(stderr=True, highlight=False),
+            console=SafeConsole(stderr=True),
         )
         self._step = ""
         self._task: Any = None

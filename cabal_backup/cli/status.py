@@ -10,7 +10,7 @@ from typing import Any
 from cabal_backup.cli import status_formats as formats
 from cabal_backup.cli.options import Invocation, add_common, connect_to
 from cabal_backup.cli.report_folder import add_report_folder, report_folder
-from cabal_backup.errors import CabalBackupError, ExitCode, UsageError
+from cabal_backup.errors import ExitCode, UsageError
 from cabal_backup.operations.aws import Aws
 from cabal_backup.operations.clock import Clock
 from cabal_backup.operations.drill.history import read_reports
@@ -58,18 +58,6 @@ def add_parser(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace, invocation: Invocation) -> int:
-    try:
-        return _run(options, invocation)
-    except CabalBackupError as error:
-        if not options.nagios:
-            raise
-        # A monitoring system reads one line on stdout, also when there was nothing to look at.
-        line = " ".join(str(error).split()).replace("|", "/")
-        sys.stdout.write(f"UNKNOWN: {line}\n")
-        return NAGIOS_EXIT_CODES[Status.UNKNOWN]
-
-
-def _run(options: argparse.Namespace, invocation: Invocation) -> int:
     chosen = _chosen(options)
     aws = connect_to(options)
     while True:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 
 from cabal_backup.operations.status.findings import Finding, Status, Verdict
 from cabal_backup.operations.status.state import State
+from cabal_backup.text import printable
 
 JSON_VERSION = 1
 """Raised when a field is removed or changes its meaning; fields may be added without."""
@@ -65,11 +65,12 @@ def link(finding: Finding) -> str:
 
 def show(report: Report, *, verbose: bool) -> None:
     """A table for people, the verdict on top, what to do about each finding below it."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(file=sys.stdout, highlight=False)
+    from cabal_backup.cli.console import SafeConsole
+
+    console = SafeConsole()
     symbol, style = _STYLES[report.verdict.status]
     # One line, however narrow the terminal: it is what a log or a `head -1` keeps.
     console.print(Text(f"{symbol} {report.sentence}", style=style), soft_wrap=True)
@@ -135,7 +136,6 @@ def as_json(report: Report) -> str:
                 ],
             },
             indent=2,
-            ensure_ascii=False,
         )
         + "\n"
     )
@@ -178,4 +178,5 @@ def junit(report: Report) -> str:
         else:
             ET.SubElement(case, "system-out").text = text
     ET.indent(suite)
-    return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+    # XML has no way to write most control characters.
+    return printable(ET.tostring(suite, encoding="unicode", xml_declaration=True)) + "\n"

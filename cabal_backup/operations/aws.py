@@ -6,7 +6,9 @@ instance roles. Before anything else is asked, STS says whose they are.
 
 from __future__ import annotations
 
+import getpass
 import threading
+import warnings
 from collections.abc import Collection
 from typing import Any, NoReturn
 
@@ -16,11 +18,16 @@ from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConfigParseError,
     CredentialRetrievalError,
     HTTPClientError,
+    InfiniteLoopConfigError,
+    InvalidConfigError,
+    MetadataRetrievalError,
     NoCredentialsError,
     PartialCredentialsError,
     ProfileNotFound,
+    RefreshWithMFAUnsupportedError,
     SSOError,
     TokenRetrievalError,
     UnauthorizedSSOTokenError,
@@ -28,8 +35,15 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as NoConnectionError
 
 from cabal_backup.environment import Environment
-from cabal_backup.errors import AwsError, CabalBackupError, CredentialsError, UnreachableError
-from cabal_backup.operations.responses import in_utc
+from cabal_backup.errors import (
+    AwsError,
+    CabalBackupError,
+    CredentialsError,
+    UnknownError,
+    UnreachableError,
+)
+from cabal_backup.operations.responses import Parsers, is_from_aws
+from cabal_backup.text import one_line
 
 _CONFIG = Config(
     # Throttling is common in AWS Backup. Five tries wait at most 1 + 2 + 4 + 8 s between them.
@@ -45,21 +59,31 @@ _IMPATIENT = Config(retries={"mode": "standard", "total_max_attempts": 3})
 _NO_CREDENTIALS = (
     NoCredentialsError,
     PartialCredentialsError,
+    ConfigParseError,
     CredentialRetrievalError,
+    InfiniteLoopConfigError,
+    InvalidConfigError,
+    MetadataRetrievalError,
     ProfileNotFound,
+    RefreshWithMFAUnsupportedError,
     SSOError,
     TokenRetrievalError,
     UnauthorizedSSOTokenError,
 )
 
-_BAD_CREDENTIALS = {
-    "AuthFailure",
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "InvalidClientTokenId",
-    "SignatureDoesNotMatch",
-    "UnrecognizedClientException",
-}
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException"}
+_UNKNOWN_KEY = {"AuthFailure", "InvalidClientTokenId", "UnrecognizedClientException"}
+"""What AWS also answers in a region that is not enabled for the account.
+
+https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html
+"""
+_BAD_SIGNATURE = {"InvalidSignatureException", "SignatureDoesNotMatch"}
+_SKEWED = {"RequestExpired", "RequestTimeTooSkewed"}
+_SKEW = ("Signature expired", "Signature not yet current")
+"""How AWS begins to say that the time of a request is more than some minutes from its own.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/signature-v4-troubleshooting.html
+"""
 
 
 _GLOBAL = {"iam"}
@@ -148,7 +172,8 @@ def connect(
     :param lost: regions that are not to be asked.
 
     Raises CredentialsError when there are none, when they are refused, or when they
-    belong to another account; UnreachableError when AWS does not answer.
+    belong to another account; UnreachableError when AWS does not answer; UnknownError when
+    something else answers in its place.
     """
     try:
         session = make_session(profile)
@@ -165,14 +190,35 @@ def connect(
 
 
 def make_session(profile: str | None = None) -> boto3.Session:
-    """A session whose clients read answers as `responses` says: every time is in UTC.
+    """A session whose clients read answers as `responses` says, and which asks for an MFA code
+    on a terminal only.
 
     Raises ProfileNotFound when there is no such profile.
     """
     session = botocore.session.Session(profile=profile)
-    parsers = session.get_component("response_parser_factory")
-    parsers.set_parser_defaults(timestamp_parser=in_utc)
+    session.register_component("response_parser_factory", Parsers())
+    # There is no public way to choose what asks for the code.
+    assume_role = session.get_component("credential_provider").get_provider("assume-role")
+    assume_role._prompter = _ask_for_code
     return boto3.Session(botocore_session=session)
+
+
+def _ask_for_code(prompt: str) -> str:
+    """The MFA code that a profile with `mfa_serial` needs, typed by a person.
+
+    getpass reads from stdin where there is no terminal; what is there is meant for others.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", getpass.GetPassWarning)
+            return getpass.getpass(prompt)
+    except (EOFError, getpass.GetPassWarning):
+        raise CredentialRetrievalError(
+            provider="assume-role",
+            error_msg="the profile needs an MFA code (mfa_serial), and there is no terminal to "
+            "type it. Use a profile without one, or put the credentials of a session into the "
+            "environment first",
+        ) from None
 
 
 def _account(session: boto3.Session, environment: Environment, lost: Collection[str]) -> str:
@@ -187,7 +233,7 @@ def _account(session: boto3.Session, environment: Environment, lost: Collection[
     try:
         return ask(environment.region)
     except (BotoCoreError, ClientError) as error:
-        if not _is_unreachable(error) or environment.dr_region in lost:
+        if (is_from_aws(error) and not _is_unreachable(error)) or environment.dr_region in lost:
             raise
         return ask(environment.dr_region)
 
@@ -204,18 +250,27 @@ def in_words(error: BotoCoreError | ClientError, doing: str) -> CabalBackupError
             f"There are no usable AWS credentials: {_sentence(error)} "
             "Sign in (for instance with `aws sso login`) or choose a profile with --profile."
         )
-    if isinstance(error, ClientError):
-        code = error.response["Error"].get("Code", "")
-        if code in _BAD_CREDENTIALS:
-            return CredentialsError(
-                f"AWS does not accept these credentials ({code}). They may have expired: sign in "
-                "again, or choose a profile with --profile."
-            )
+    if not is_from_aws(error):
+        return UnknownError(f"AWS gave no answer while {doing}: {reason(error)}")
     if _is_unreachable(error):
         return UnreachableError(f"AWS did not answer while {doing}: {_sentence(error)}")
     if isinstance(error, ClientError):
+        if cause := _likely_cause(error):
+            return CredentialsError(f"AWS does not accept the request: {_sentence(error)} {cause}")
+        if error.operation_name.startswith("AssumeRole"):
+            return CredentialsError(
+                f"The role of the profile cannot be assumed: {_sentence(error)} Check its "
+                "role_arn, its source_profile and, if it has one, the MFA code."
+            )
         return AwsError(f"AWS refused while {doing}: {_sentence(error)}")
     return AwsError(f"Failed while {doing}: {_sentence(error)}")
+
+
+def in_words_if_from_aws(error: BaseException) -> CabalBackupError | None:
+    """`in_words` for an error of a call to AWS that nothing explained; None for any other."""
+    if isinstance(error, BotoCoreError | ClientError):
+        return in_words(error, "carrying out the command")
+    return None
 
 
 def _is_unreachable(error: BotoCoreError | ClientError) -> bool:
@@ -229,13 +284,36 @@ def reason(error: BotoCoreError | ClientError) -> str:
     """Why one call failed, in one short sentence."""
     if isinstance(error, ClientError):
         code = error.response["Error"].get("Code", "Unknown")
-        message = error.response["Error"].get("Message", "").strip()
+        message = one_line(str(error.response["Error"].get("Message") or ""))
         attempts = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
         tries = f" (tried {attempts + 1} times)" if attempts else ""
-        return f"{error.operation_name}: {code}{tries}{': ' if message else ''}{message}"
+        said = " ".join(filter(None, [message, _likely_cause(error)]))
+        return f"{error.operation_name}: {code}{tries}{': ' if said else ''}{said}"
     return _sentence(error)
 
 
+def _likely_cause(error: ClientError) -> str:
+    """Why AWS did not accept who sent a request, and what to do; empty for other errors."""
+    code = error.response["Error"].get("Code", "")
+    message = str(error.response["Error"].get("Message") or "")
+    again = "sign in again, or choose a profile with --profile"
+    if code in _SKEWED or any(words in message for words in _SKEW):
+        return (
+            "Probably the clock of this machine is wrong: set it, for instance with "
+            "`sudo timedatectl set-ntp true`, and try again."
+        )
+    if code in _UNKNOWN_KEY:
+        not_enabled = (
+            "the region is not enabled for this account (`aws account get-region-opt-status "
+            "--region-name REGION` shows it)"
+        )
+        if error.operation_name == "GetCallerIdentity":
+            return f"Either the credentials are not valid any more ({again}), or {not_enabled}."
+        # The credentials were valid when the tool asked whose they are.
+        return f"Probably {not_enabled}."
+    return f"{again[0].upper()}{again[1:]}." if code in _EXPIRED | _BAD_SIGNATURE else ""
+
+
 def _sentence(error: Exception) -> str:
-    text = str(error).strip()
+    text = one_line(str(error))
     return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -1,10 +1,128 @@
-"""How the answers of AWS are read, whichever service they are from."""
+"""How the answers of AWS are read, whichever service they are from.
+
+botocore lets three things through that would become a wrong answer here: a time in the
+zone of this machine; a body that is not JSON, which it reads as an answer without any
+member, so that a list is empty; and an exception of its own that is no BotoCoreError.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from http.client import responses as phrases
+from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserFactory
 from botocore.utils import parse_timestamp
+
+from cabal_backup.text import one_line
+
+_IN_THE_HEAD = {"header", "headers", "statusCode"}
+"""Where a member of an answer is when it is not in the body.
+
+https://smithy.io/2.0/spec/http-bindings.html
+"""
+
+PROXY = "it is not an answer of AWS; a proxy or another machine on the way may have sent it"
+
+
+class NotFromAws(BotoCoreError):  # type: ignore[misc]  # botocore has no types
+    """What arrived with a status of success is not what AWS answers."""
+
+    fmt = "HTTP {status} with {what}: " + PROXY
+
+
+def is_from_aws(error: BotoCoreError | ClientError) -> bool:
+    """Whether AWS made the error; otherwise something between it and this machine did."""
+    if isinstance(error, ClientError):
+        # AWS names every error; botocore puts the status where there is no name.
+        code = str(error.response["Error"].get("Code", ""))
+        return not code.isdecimal()
+    return not isinstance(error, NotFromAws)
+
+
+class Parsers(ResponseParserFactory):  # type: ignore[misc]
+    """Makes the parsers of a session: times are in UTC, and what is not an answer is an error."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.set_parser_defaults(timestamp_parser=in_utc)
+
+    def create_parser(self, protocol_name: str) -> _Parser:
+        return _Parser(super().create_parser(protocol_name), "json" in protocol_name)
+
+
+class _Parser:
+    """The part of botocore's parsers that its endpoints use."""
+
+    def __init__(self, parser: Any, json_body: bool) -> None:
+        self._parser = parser
+        self._json_body = json_body
+
+    def parse(self, response: Mapping[str, Any], shape: Any) -> dict[str, Any]:
+        """The answer. A failure that AWS did not make has its HTTP status as its code, so
+        that botocore tries again as it does for a failure of AWS's.
+
+        Raises NotFromAws for what cannot be an answer.
+        """
+        status = int(response["status_code"])
+        try:
+            parsed: dict[str, Any] = self._parser.parse(response, shape)
+        except Exception as error:
+            if status >= 300:
+                return _failure(status)
+            raise NotFromAws(status=status, what="a body that cannot be read") from error
+        if status >= 300:
+            if shape is not None and shape.metadata.get("exception"):
+                return parsed  # the members of an error whose name is known already
+            code = str(parsed.get("Error", {}).get("Code", ""))
+            if not code or code.isdecimal():
+                return _failure(status)
+        elif self._json_body and _has_body(shape) and not _is_object(response["body"]):
+            what = "a body that is not a JSON object" if response["body"] else "an empty body"
+            raise NotFromAws(status=status, what=what)
+        _put_messages_on_one_line(parsed)
+        return parsed
+
+
+def _failure(status: int) -> dict[str, Any]:
+    message = f"{phrases.get(status, 'failed')}; {PROXY}"
+    return {
+        "Error": {"Code": str(status), "Message": message},
+        "ResponseMetadata": {"HTTPStatusCode": status, "HTTPHeaders": {}},
+    }
+
+
+def _has_body(shape: Any) -> bool:
+    """Whether an answer of this shape has members in a JSON object."""
+    if shape is None or "payload" in shape.serialization:
+        return False
+    places = {member.serialization.get("location") for member in shape.members.values()}
+    return bool(places - _IN_THE_HEAD)
+
+
+def _is_object(body: bytes) -> bool:
+    try:
+        return isinstance(json.loads(body), dict)
+    except ValueError:
+        return False
+
+
+def _put_messages_on_one_line(value: Any) -> None:
+    """Members such as StatusMessage and ResourceStatusReason are for people: a line feed in one
+    would make it look like several messages of the tool.
+    """
+    if isinstance(value, list):
+        for each in value:
+            _put_messages_on_one_line(each)
+    elif isinstance(value, dict):
+        for name, each in value.items():
+            if isinstance(each, dict | list):
+                _put_messages_on_one_line(each)
+            elif isinstance(each, str) and str(name).endswith(("Message", "Reason")):
+                value[name] = one_line(each)
 
 
 def in_utc(value: str | float) -> datetime:

@@ -14,7 +14,16 @@ MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 
 CDK = {"aws_cdk", "constructs", "cdk_nag", "jsii"}
 SDK = {"boto3", "botocore", "s3transfer"}
-FLOOR = {"names", "environment", "configuration", "settings", "conflicts", "errors", "project"}
+FLOOR = {
+    "names",
+    "environment",
+    "configuration",
+    "settings",
+    "conflicts",
+    "errors",
+    "project",
+    "text",
+}
 """The modules both halves stand on."""
 
 # Island: the third-party packages it must not import, and the parts of cabal_backup it may.

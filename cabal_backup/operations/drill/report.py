@@ -16,6 +16,7 @@ from typing import Any
 
 from cabal_backup.errors import UsageError
 from cabal_backup.operations.drill.record import Record, Verdict
+from cabal_backup.text import printable
 
 VERSION = 1
 """Raised when a field is removed or changes its meaning; fields may be added without."""
@@ -185,7 +186,7 @@ def write(
                 continue
             for suffix, rendered in files:
                 with (folder / f"{stem}{suffix}").open("x", encoding="utf-8") as file:
-                    file.write(rendered())
+                    file.write(printable(rendered()))
             return folder / f"{stem}.md"
     except OSError as error:
         raise UsageError(f"Cannot write the report to {folder}: {error.strerror}.") from error

@@ -15,7 +15,7 @@ from tests.e2e.operator import Operator
 from tests.e2e.status import aws_by_hand as hand
 from tests.e2e.status.aws_by_hand import DR, PRIMARY
 from tests.sandbox.client import Sandbox
-from tests.sandbox.deployment import Deployment
+from tests.sandbox.deployment import PROJECT, Deployment
 from tests.sandbox.seed import run_aws
 
 
@@ -251,3 +251,30 @@ def test_five_details_are_shown_and_all_on_demand(operator: Operator) -> None:
 
     assert few.out.count("FAILED: Broken.") < all_of_them.out.count("FAILED: Broken.") == 7
     assert "… and 2 more (--verbose shows all)" in few.text
+
+
+ATTACK = "\x1b]0;owned\x07\x1b[2J\x9b1m\rFailed.\ncabal-backup: all is well\u202e"
+
+
+def test_what_aws_says_cannot_steer_the_terminal(operator: Operator) -> None:
+    sandbox = operator.sandbox
+    sandbox.faults.fail_next("backup", resource_type="EFS", message=ATTACK)
+    sandbox.advance(days=1)
+    sandbox.faults.fail_next("restore", resource_type="DynamoDB", message=ATTACK)
+    environment = ["--project", str(PROJECT), "-e", "development"]
+    environment += operator.deployment.context_arguments()
+
+    said = [
+        operator.run("status", "--verbose"),
+        operator.run("jobs"),
+        operator.run("jobs", "--json"),
+        operator.type("restore", "addresses", "--yes", *environment),
+        operator.run("jobs", "--days", "2"),
+    ]
+
+    assert said[3].code == 3
+    for each in said:
+        text = each.out + each.err
+        assert "owned" in text
+        assert not any(steering in text for steering in "\x1b\x07\x9b\r\u202e")
+        assert "\ncabal-backup: all is well" not in text

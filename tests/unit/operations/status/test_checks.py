@@ -144,8 +144,7 @@ def test_the_exit_codes_of_the_documents_are_those_of_the_tool() -> None:
     text = (DOCS / "exit-codes.md").read_text(encoding="utf-8")
     documented = {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)}
 
-    # Ctrl-C and a closed pipe are the shell's: 128 and the number of the signal.
-    assert documented == {int(code) for code in ExitCode} | {130, 141}
+    assert documented == {int(code) for code in ExitCode}
 
 
 # --- Words

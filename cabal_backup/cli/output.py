@@ -1,0 +1,123 @@
+"""Writing to stdout and stderr: in any encoding, and with errors that are told apart.
+
+Inside `guarded`, everything that is printed goes through here. Text from AWS reaches a
+terminal in no other way, so this is the one place that makes it printable.
+"""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, TextIO
+
+from cabal_backup.errors import ExitCode
+from cabal_backup.text import printable
+
+_PLAIN = {"●": "*", "○": "o", "·": ".", "✘": "x", "✔": "+", "◐": "%", "…": "...", "–": "-"}
+"""What stands in for the tool's own symbols in an encoding that lacks them."""
+
+
+def _replace(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    missing = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(character, "?") for character in missing), error.end
+
+
+codecs.register_error("cabal-backup", _replace)
+
+
+class WriteError(OSError):
+    """Something could not be written to stdout or stderr."""
+
+    @property
+    def exit_code(self) -> ExitCode:
+        gone = self.errno in (errno.EPIPE, errno.ECONNRESET)
+        return ExitCode.NO_READER if gone else ExitCode.OUTPUT
+
+
+class Stream:
+    """stdout or stderr, for text of any origin."""
+
+    def __init__(self, stream: TextIO, *, styled: bool = False) -> None:
+        """
+        :param styled: what is written is printable already, and has rich's escape sequences.
+        """
+        self.stream = stream
+        self._styled = styled
+        self._failed: WriteError | None = None
+
+    def write(self, text: str) -> int:
+        """Raises WriteError when it cannot."""
+        encoding = self.stream.encoding or "utf-8"
+        clean = text if self._styled else printable(text)
+        with self._watched():
+            self.stream.write(clean.encode(encoding, "cabal-backup").decode(encoding))
+        return len(text)
+
+    def flush(self) -> None:
+        """Raises WriteError when something that was written did not arrive."""
+        if self._failed is not None:
+            # What wrote it may have ignored the error, as argparse does.
+            raise self._failed
+        with self._watched():
+            self.stream.flush()
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self._failed = WriteError(error.errno, error.strerror)
+            raise self._failed from error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+def styled(stream: Any) -> Any:
+    """The stream for rich to write to."""
+    return Stream(stream.stream, styled=True) if isinstance(stream, Stream) else stream
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Let everything that is printed meanwhile go through a Stream, and arrive before the end.
+
+    Raises WriteError when it does not arrive. Afterwards nothing is left that the
+    interpreter would try to write once more, and complain about, at its own end.
+    """
+    before = (sys.stdin, sys.stdout, sys.stderr)
+    # A descriptor that is closed, as `>&-` does it, is None here.
+    out, err = (stream or Path(os.devnull).open("w") for stream in before[1:])  # noqa: SIM115
+    sys.stdout, sys.stderr = Stream(out), Stream(err)
+    if hasattr(sys.stdin, "reconfigure"):
+        sys.stdin.reconfigure(errors="replace")
+    try:
+        yield
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except WriteError as error:
+        if error.exit_code is ExitCode.OUTPUT:
+            with suppress(WriteError):
+                print(f"cabal-backup: cannot write the output: {error.strerror}", file=sys.stderr)
+                sys.stderr.flush()
+        for stream in (out, err):
+            _discard(stream)
+        raise
+    finally:
+        sys.stdin, sys.stdout, sys.stderr = before
+
+
+def _discard(stream: TextIO) -> None:
+    """Send what a real stream still holds to nowhere."""
+    if stream not in (sys.__stdout__, sys.__stderr__):
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

@@ -1,0 +1,160 @@
+"""What is printed, wherever it goes: encodings, closed pipes, full disks, text that steers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.table import Table
+from rich.text import Text
+
+from cabal_backup.cli import output
+from cabal_backup.cli.console import SafeConsole
+from cabal_backup.text import REPLACEMENT, one_line, printable
+
+PROJECT = Path(__file__).parents[3]
+
+
+def run(
+    arguments: list[str],
+    variables: dict[str, str] | None = None,
+    *,
+    stdout: int = subprocess.PIPE,
+) -> subprocess.CompletedProcess[str]:
+    """The program in a process of its own, without credentials."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return subprocess.run(
+        [sys.executable, "-m", "cabal_backup", *arguments],
+        cwd=PROJECT,
+        env={**kept, "AWS_EC2_METADATA_DISABLED": "true", **(variables or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+
+
+ENCODINGS: list[dict[str, str]] = [
+    {"PYTHONIOENCODING": "ascii"},
+    {"PYTHONIOENCODING": "latin-1"},
+    {"PYTHONIOENCODING": "cp1252"},
+    {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+]
+
+
+@pytest.mark.parametrize("variables", ENCODINGS, ids=str)
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--help"], 0),
+        (["status", "-e", "prod", "-c", "prod.addresses_table=ü●✘"], 78),
+        (["status", "--nagios", "-e", "●"], 3),
+    ],
+    ids=str,
+)
+def test_an_encoding_without_a_character_changes_no_exit_code(
+    arguments: list[str], code: int, variables: dict[str, str]
+) -> None:
+    ended = run(arguments, variables)
+
+    assert ended.returncode == code, ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert ended.stdout or ended.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["mailbox", "script"]])
+def test_141_when_what_reads_has_ended(arguments: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    ended = run(arguments, stdout=writer)
+    os.close(writer)
+
+    assert (ended.returncode, ended.stderr) == (141, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's full device")
+@pytest.mark.parametrize("arguments", [["--help"], ["mailbox", "script"]])
+def test_74_on_a_full_disk(arguments: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = run(arguments, stdout=full.fileno())
+
+    assert ended.returncode == 74
+    assert ended.stderr == "cabal-backup: cannot write the output: No space left on device\n"
+
+
+def test_a_closed_stdout_is_not_an_error() -> None:
+    ended = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m cabal_backup --help >&-"],
+        cwd=PROJECT,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+ATTACK = "\x1b]0;owned\x07\x1b[2J\x9b31m\rAll is well\u202e"
+
+
+@given(st.text())
+def test_printable_text_has_nothing_that_a_terminal_obeys(text: str) -> None:
+    kept = printable(text)
+    assert len(kept) == len(text)
+    assert not any(
+        (ord(c) < 32 and c not in "\t\n") or 127 <= ord(c) < 160 or c in "\u202e\u2066"
+        for c in kept
+    )
+    assert len(one_line(text).splitlines()) <= 1
+
+
+def test_a_stream_replaces_what_steers(capsys: pytest.CaptureFixture[str]) -> None:
+    with output.guarded():
+        sys.stdout.write(f"{ATTACK}\n")
+        sys.stderr.write(f"{ATTACK}\n")
+
+    for said in capsys.readouterr():
+        assert said == f"{printable(ATTACK)}\n"
+        assert REPLACEMENT in said
+
+
+def test_a_table_keeps_its_own_colours_only(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    table = Table(box=None, show_header=False)
+    table.add_row(Text("ok", style="red"), Text(ATTACK), ATTACK)
+    with output.guarded():
+        SafeConsole().print(table)
+
+    said = capsys.readouterr().out
+    assert "\x1b[31mok\x1b[0m" in said
+    assert "owned" in said
+    assert not {"\x1b]", "\x1b[2J", "\x9b", "\x07", "\r", "\u202e"} & {
+        part for part in ("\x1b]", "\x1b[2J", "\x9b", "\x07", "\r", "\u202e") if part in said
+    }
+
+
+def test_progress_shows_its_own_control_sequences_only(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from rich.progress import Progress
+
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    with output.guarded(), Progress(console=SafeConsole(stderr=True)) as progress:
+        progress.add_task(ATTACK, total=1)
+        progress.console.print(ATTACK, markup=False)
+
+    said = capsys.readouterr().err
+    assert "owned" in said
+    assert not any(part in said for part in ("\x1b]", "\x9b", "\x07", "\u202e"))
