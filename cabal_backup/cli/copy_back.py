@@ -81,6 +81,6 @@ def _say_what_next(plan: CopyBackPlan, arn: str) -> None:
     what = ADDRESSES if plan.point.resource_type == "DynamoDB" else MAILSTORE
     print(
         f"It is back in {plan.to_region}. Next:\n"
-        f"  cabal-backup restore {what} --recovery-point {arn} -e {plan.environment}",
+        f"  cabal-backup restore {what} --recovery-point={arn} -e {plan.environment}",
         file=sys.stderr,
     )

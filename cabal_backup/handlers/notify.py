@@ -77,14 +77,14 @@ class Notice:
 STATUS = ("Everything at a glance:", "cabal-backup status -e {environment}")
 _BACK_UP = (
     "Mend what AWS names as the reason. The next night tries again; to back up now:",
-    "aws backup start-backup-job --region {region} --backup-vault-name {vault} --resource-arn "
-    "{resourceArn} --iam-role-arn {iamRoleArn} --lifecycle {lifecycle}",
+    "aws backup start-backup-job --region {region} --backup-vault-name={vault} --resource-arn="
+    "{resourceArn} --iam-role-arn={iamRoleArn} --lifecycle={lifecycle}",
 )
 _COPY = (
     "Mend what AWS names as the reason. No later night makes up for it; to copy now:",
-    "aws backup start-copy-job --region {region} --source-backup-vault-name {vault} "
-    "--recovery-point-arn {source} --destination-backup-vault-arn {destinationBackupVaultArn} "
-    "--iam-role-arn {iamRoleArn} --lifecycle {copy_lifecycle}",
+    "aws backup start-copy-job --region {region} --source-backup-vault-name={vault} "
+    "--recovery-point-arn={source} --destination-backup-vault-arn={destinationBackupVaultArn} "
+    "--iam-role-arn={iamRoleArn} --lifecycle={copy_lifecycle}",
 )
 _JOBS = ("The jobs of the day:", "cabal-backup jobs -e {environment}")
 
@@ -167,7 +167,7 @@ KINDS: Mapping[str, Kind] = {
             (
                 "What was restored is not what it should be. Look at it before AWS Backup deletes "
                 "it; the next real restore may end the same way:",
-                "aws backup describe-restore-job --region {region} --restore-job-id {restoreJobId}",
+                "aws backup describe-restore-job --region {region} --restore-job-id={restoreJobId}",
             ),
             STATUS,
         ),
@@ -185,7 +185,7 @@ _REVERT = (
 )
 _POLICY = (
     "Unless it was you, see what the vault admits now:",
-    "aws backup get-backup-vault-access-policy --region {region} --backup-vault-name {vault}",
+    "aws backup get-backup-vault-access-policy --region {region} --backup-vault-name={vault}",
 )
 _OPT_IN = (
     "Recovery points of the table made without it can never be copied. Put it back now:",
@@ -405,7 +405,11 @@ def _unknown(event: Event) -> Told:
 
 
 def _values(event: Event, variables: Mapping[str, str]) -> dict[str, str]:
-    """What commands are filled in with, safe to paste into a shell."""
+    """What commands are filled in with, safe to paste into a shell.
+
+    The AWS CLI reads a file in the place of a value that begins with file://, also after `=`.
+    https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-parameters-file.html
+    """
     detail = members(event, "detail")
     region = clean(event.get("region"))
     dr = region == variables["DR_REGION"]
@@ -419,7 +423,11 @@ def _values(event: Event, variables: Mapping[str, str]) -> dict[str, str]:
         "copy_lifecycle": variables["COPY_LIFECYCLE"],
         "source": _source(event),
     }
-    return {key: shlex.quote(value) for key, value in found.items() if value}
+    return {
+        key: shlex.quote(value)
+        for key, value in found.items()
+        if value and not value.startswith(("file://", "fileb://"))
+    }
 
 
 def _filled(template: str, values: Mapping[str, str]) -> str | None:

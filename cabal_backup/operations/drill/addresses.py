@@ -161,7 +161,7 @@ def _wait_for(aws: Aws, name: str, clock: Clock) -> Generator[Any, None, None]:
         _PATIENCE,
         what=f"creation of {name}",
         pick_up=f"aws dynamodb describe-table --region {aws.environment.region} "
-        f"--table-name {name}",
+        f"--table-name={name}",
     )
     for seen in looks:
         yield seen if isinstance(seen, Unknown) else Progress(f"making {name}", 0, None)

@@ -46,7 +46,7 @@ def delete_restored(
         _LONGEST,
         what=f"deletion of {file_system_id}",
         pick_up=f"aws efs describe-file-systems --region {aws.environment.region} "
-        f"--file-system-id {file_system_id}",
+        f"--file-system-id={file_system_id}",
     )
     for seen in looks:
         if isinstance(seen, Unknown):

@@ -174,7 +174,7 @@ def _earlier(
     raise RefusedError(
         f"An earlier restore of this recovery point made {identity}, and it is not known to be "
         f"whole: {ended}. Nothing was done. If it is not needed, delete it and run this again: "
-        f"aws efs delete-file-system --region {aws.environment.region} --file-system-id {identity}"
+        f"aws efs delete-file-system --region {aws.environment.region} --file-system-id={identity}"
     )
 
 

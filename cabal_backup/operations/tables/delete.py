@@ -53,7 +53,7 @@ def wait_until_gone(
         _LONGEST,
         what=f"deletion of {table}",
         pick_up=f"aws dynamodb describe-table --region {aws.environment.region} "
-        f"--table-name {table}",
+        f"--table-name={table}",
     )
     for seen in looks:
         if isinstance(seen, Unknown):

@@ -46,9 +46,9 @@ def test_a_backup_job_that_did_not_succeed(watched: Watched, state: str) -> None
     assert "When:           2026-01-03 00:24 UTC" in lines
     assert "Region:         us-west-1" in lines
     assert (
-        "    aws backup start-backup-job --region us-west-1 --backup-vault-name cabal-backup "
-        f"--resource-arn {TABLE} --iam-role-arn {ROLE_ARN} "
-        "--lifecycle MoveToColdStorageAfterDays=30,DeleteAfterDays=365"
+        "    aws backup start-backup-job --region us-west-1 --backup-vault-name=cabal-backup "
+        f"--resource-arn={TABLE} --iam-role-arn={ROLE_ARN} "
+        "--lifecycle=MoveToColdStorageAfterDays=30,DeleteAfterDays=365"
     ) in lines
 
 
@@ -211,5 +211,5 @@ def test_a_restore_test_found_wrong(watched: Watched) -> None:
     assert told.subject == "[cabal-backup development] Restore test FAILED: cabal-addresses"
     assert "Reason:         12 items, and the live table has 600." in told.body
     assert (
-        "    aws backup describe-restore-job --region us-west-1 --restore-job-id job-1"
+        "    aws backup describe-restore-job --region us-west-1 --restore-job-id=job-1"
     ) in told.body.splitlines()

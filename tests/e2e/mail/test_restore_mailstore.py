@@ -336,7 +336,7 @@ def test_a_file_system_that_is_not_known_to_be_whole(postmaster: Postmaster) -> 
         said = postmaster.run("restore mailstore --yes")
     assert said.code == 4
     assert f"made {left}, and it is not known to be whole" in said.err
-    assert f"aws efs delete-file-system --region us-west-1 --file-system-id {left}" in said.err
+    assert f"aws efs delete-file-system --region us-west-1 --file-system-id={left}" in said.err
 
 
 @pytest.mark.parametrize("cold", [False, True])

@@ -134,7 +134,7 @@ class _Point:
 def _copy_back(operator: Operator, what: str) -> _Point:
     said = operator.run("copy-back", what, "--yes")
     assert said.code == 0, said
-    assert f"cabal-backup restore {what} --recovery-point {said.out.strip()}" in said.err
+    assert f"cabal-backup restore {what} --recovery-point={said.out.strip()}" in said.err
     return _Point(operator.sandbox, said.out.strip())
 
 

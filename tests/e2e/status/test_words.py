@@ -52,7 +52,7 @@ def test_a_removed_lock(operator: Operator, vault: hand.Vault, check: str) -> No
     assert any(f"Taken off at {moment} UTC by arn:aws:iam::" in said.text for moment in moments)
     assert f"\n{check} docs/status.md#{check}\n" in said.out
     assert commands(said.out) == [
-        f"aws backup put-backup-vault-lock-configuration --region {region} --backup-vault-name "
+        f"aws backup put-backup-vault-lock-configuration --region {region} --backup-vault-name="
         f"{name} --min-retention-days 30 --max-retention-days 365"
     ]
     mended(operator, said.out)

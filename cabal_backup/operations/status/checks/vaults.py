@@ -42,7 +42,7 @@ def lock(state: State, region: RegionState) -> Outcome:
     seen, wanted = region.vault.value, state.environment.lock
     put_back = (
         f"aws backup put-backup-vault-lock-configuration --region {region.region} "
-        f"--backup-vault-name {region.vault_name} --min-retention-days {wanted.min_days} "
+        f"--backup-vault-name={region.vault_name} --min-retention-days {wanted.min_days} "
         f"--max-retention-days {wanted.max_days}"
     )
     if not seen.get("Locked"):
@@ -64,7 +64,7 @@ def lock(state: State, region: RegionState) -> Outcome:
             f"The lock of {where} is in compliance mode: from {moment(seen['LockDate'])} nobody "
             "can ever remove or change it.",
             "Before that moment: aws backup delete-backup-vault-lock-configuration --region "
-            f"{region.region} --backup-vault-name {region.vault_name}, then: {put_back}",
+            f"{region.region} --backup-vault-name={region.vault_name}, then: {put_back}",
         )
     least, most = seen.get("MinRetentionDays"), seen.get("MaxRetentionDays")
     if (least, most) != (wanted.min_days, wanted.max_days):

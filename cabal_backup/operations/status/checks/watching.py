@@ -39,7 +39,7 @@ def alerts(state: State) -> Outcome:
             "confirmed: what fails is told to nobody.",
             "Follow the link in the mail that SNS has sent to each address."
             if pending
-            else f"aws sns subscribe --region {deaf[0]} --topic-arn "
+            else f"aws sns subscribe --region {deaf[0]} --topic-arn="
             f"{topic_arn(state.environment, state.account, deaf[0])} --protocol email "
             "--notification-endpoint ADDRESS, and follow the link in the mail; or set "
             "alert_emails and deploy.",

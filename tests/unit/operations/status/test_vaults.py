@@ -11,7 +11,7 @@ from cabal_backup.operations.answers import Known, Unknown
 from tests.unit.operations.status.builders import DENIED, a_region, a_vault, at, finding
 
 PUT_BACK = (
-    "aws backup put-backup-vault-lock-configuration --region us-west-1 --backup-vault-name "
+    "aws backup put-backup-vault-lock-configuration --region us-west-1 --backup-vault-name="
     "cabal-backup --min-retention-days 30 --max-retention-days 365"
 )
 

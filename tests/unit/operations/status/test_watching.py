@@ -47,7 +47,7 @@ def test_nobody_is_subscribed(listed: list[Any]) -> None:
 
 def test_what_to_type_when_nobody_is() -> None:
     assert told().hint == (
-        "aws sns subscribe --region us-west-1 --topic-arn "
+        "aws sns subscribe --region us-west-1 --topic-arn="
         "arn:aws:sns:us-west-1:123456789012:cabal-backup-alerts --protocol email "
         "--notification-endpoint ADDRESS, and follow the link in the mail; or set alert_emails "
         "and deploy."
