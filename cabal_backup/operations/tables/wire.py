@@ -10,6 +10,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Low
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import threading
@@ -160,8 +161,9 @@ class Wire:
         except (HTTPClientError, NoConnectionError) as error:
             raise _Later(error) from error
         if response.status_code == 200 and _intact(response.headers, content):
-            answer: dict[str, Any] = json.loads(content)
-            return answer
+            with contextlib.suppress(ValueError):
+                answer: dict[str, Any] = json.loads(content)
+                return answer
         raise _refused(operation, response.status_code, content)
 
 
