@@ -83,11 +83,12 @@ def main(argv: Sequence[str] | None = None, *, clock: Clock | None = None) -> in
 
 
 def _run(argv: Sequence[str] | None, clock: Clock) -> int:
+    options = argparse.Namespace()
     try:
-        options = build_parser().parse_args(argv)
-    except SystemExit as ended:
-        return int(ended.code or 0)
-    try:
+        try:
+            options = build_parser().parse_args(argv)
+        except SystemExit as ended:
+            return int(ended.code or 0)
         return int(options.run(options, Invocation(clock)))
     except output.WriteError:
         raise

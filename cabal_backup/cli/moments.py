@@ -11,4 +11,7 @@ def moment(text: str) -> datetime:
     A day alone is its first moment. Raises ValueError for anything else.
     """
     read = datetime.fromisoformat(text)
-    return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
+    try:
+        return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:  # in UTC, it is before the year 1 or after 9999
+        raise ValueError(text) from None

@@ -103,6 +103,14 @@ def test_64_without_an_environment(terminal: Terminal, command: str) -> None:
     assert said.err.rstrip().endswith("declares: prod, stage, development.")
 
 
+@pytest.mark.parametrize("at", ["0001-01-01T00:00+23:00", "9999-12-31T23:00-02:00", "soon"])
+def test_64_for_a_time_that_is_none(terminal: Terminal, at: str) -> None:
+    said = terminal.type("restore", "addresses", "--at", at)
+
+    assert (said.code, said.out) == (64, "")
+    assert "argument --at: invalid moment value" in said.err
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["status", "--help"], ["points", "--help"]])
 def test_0_for_help(terminal: Terminal, arguments: list[str]) -> None:
     said = terminal.type(*arguments)
