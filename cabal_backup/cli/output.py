@@ -93,7 +93,8 @@ def guarded() -> Iterator[None]:
     interpreter would try to write once more, and complain about, at its own end.
     """
     before = (sys.stdin, sys.stdout, sys.stderr)
-    # A descriptor that is closed, as `>&-` does it, is None here.
+    # A descriptor that is closed, as `<&-` and `>&-` do it, is None here.
+    sys.stdin = before[0] or Path(os.devnull).open()  # noqa: SIM115
     out, err = (stream or Path(os.devnull).open("w") for stream in before[1:])  # noqa: SIM115
     sys.stdout, sys.stderr = Stream(out), Stream(err)
     if hasattr(sys.stdin, "reconfigure"):

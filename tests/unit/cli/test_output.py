@@ -14,7 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from cabal_backup.cli import output
+from cabal_backup.cli.confirm import confirm
 from cabal_backup.cli.console import SafeConsole
+from cabal_backup.errors import RefusedError
 from cabal_backup.text import REPLACEMENT, one_line, printable
 
 PROJECT = Path(__file__).parents[3]
@@ -100,6 +102,12 @@ def test_a_closed_stdout_is_not_an_error() -> None:
         check=False,
     )
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_a_closed_stdin_is_nobody_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    with output.guarded(), pytest.raises(RefusedError, match="--yes was not given"):
+        confirm("unlock", "Really?", yes=False)
 
 
 ATTACK = "\x1b]0;owned\x07\x1b[2J\x9b31m\rAll is well\u202e"
