@@ -19,6 +19,7 @@ from tests.sandbox.ministack import (
     cloudformation,
     functions,
     internals,
+    keys,
     managed_policies,
     mfa,
     strictness,
@@ -115,6 +116,7 @@ class System:
         trail = Trail(self.clock.now, self.world.reports)
         history.install()
         PointInTimeRecovery(history, time.time, self.table_times).install()
+        keys.install()
         managed_policies.install()
         self.world.file_systems.install(time.time)
         self.world.reports.install()

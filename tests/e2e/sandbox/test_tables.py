@@ -179,3 +179,66 @@ def test_points_of_unchanged_tables_are_all_there(sandbox: Sandbox) -> None:
         "RecoveryPoints"
     ]
     assert len({point["RecoveryPointArn"] for point in points}) == 3
+
+
+def encryption(sandbox: Sandbox, table: str) -> str | None:
+    """The key of a table; None for the one that DynamoDB owns."""
+    described = sandbox.client("dynamodb").describe_table(TableName=table)["Table"]
+    key: str | None = described.get("SSEDescription", {}).get("KMSMasterKeyArn")
+    return key
+
+
+def test_a_restore_takes_the_key_that_its_metadata_names(sandbox: Sandbox) -> None:
+    arn = make_table(sandbox)
+    sandbox.client("dynamodb").update_table(TableName="a-table", SSESpecification={"Enabled": True})
+    managed = encryption(sandbox, "a-table") or ""
+    customer = sandbox.client("kms").create_key()["KeyMetadata"]["Arn"]
+    opt_in(sandbox)
+    role = make_role(sandbox)
+    make_vault(sandbox)
+    point = back_up(sandbox, arn)["RecoveryPointArn"]
+    kms = {"encryptionType": "KMS", "kmsMasterKeyArn": "Not Applicable"}
+    wanted: dict[str, dict[str, str]] = {
+        "unsaid": {},
+        "owned": {"encryptionType": "Default"},
+        "managed": kms,
+        "customer": {**kms, "kmsMasterKeyArn": customer},
+        "not-by-its-arn": {**kms, "kmsMasterKeyArn": managed},
+    }
+    jobs = {
+        target: sandbox.client("backup").start_restore_job(
+            RecoveryPointArn=point, IamRoleArn=role, Metadata={"targetTableName": target, **how}
+        )["RestoreJobId"]
+        for target, how in wanted.items()
+    }
+    sandbox.advance(hours=1)
+
+    ended = {
+        target: sandbox.client("backup").describe_restore_job(RestoreJobId=job)["Status"]
+        for target, job in jobs.items()
+    }
+    assert ended.pop("not-by-its-arn") == "FAILED"
+    assert {target: encryption(sandbox, target) for target in ended} == {
+        "unsaid": None,
+        "owned": None,
+        "managed": managed,
+        "customer": customer,
+    }
+    managers = {
+        key: sandbox.client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyManager"]
+        for key in (managed, customer)
+    }
+    assert managers == {managed: "AWS", customer: "CUSTOMER"}
+
+
+def test_recovery_keeps_the_key_unless_another_is_named(sandbox: Sandbox) -> None:
+    make_table(sandbox, recovery=True)
+    sandbox.client("dynamodb").update_table(TableName="a-table", SSESpecification={"Enabled": True})
+    customer = sandbox.client("kms").create_key()["KeyMetadata"]["Arn"]
+    other = {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": customer}
+
+    restore(sandbox, "same", UseLatestRestorableTime=True)
+    restore(sandbox, "other", UseLatestRestorableTime=True, SSESpecificationOverride=other)
+
+    assert encryption(sandbox, "same") == encryption(sandbox, "a-table") is not None
+    assert encryption(sandbox, "other") == customer

@@ -133,6 +133,15 @@ READINGS = (
         "InvalidParameterValueException.",
     ),
     Reading(
+        "Which kmsMasterKeyArn restores a table under the AWS-managed key of DynamoDB?",
+        "`Not Applicable` only: the ARN of that key fails the job, as that of any key that is "
+        "not an enabled customer key.",
+    ),
+    Reading(
+        "Which key has a table that RestoreTableFromBackup made?",
+        "The one that SSESpecificationOverride names, otherwise the key that DynamoDB owns.",
+    ),
+    Reading(
         "An item to restore that the recovery point does not have?",
         "The job ends FAILED and nothing is written.",
     ),

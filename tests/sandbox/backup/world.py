@@ -15,6 +15,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+AWS_MANAGED_KEY = "Not Applicable"
+"""How restore metadata names the AWS-managed key of DynamoDB (docs: restoring-dynamodb)."""
+
 Item = dict[str, dict[str, Any]]
 """A DynamoDB item in its wire format: attribute name -> {type: value}."""
 
@@ -61,9 +64,11 @@ class Tables(Protocol):
         """
         ...
 
-    def create(self, scope: Scope, name: str, image: TableImage) -> str:
+    def create(self, scope: Scope, name: str, image: TableImage, key: str | None) -> str:
         """A new ACTIVE table holding the image, without PITR, TTL, tags and deletion
-        protection; its ARN. ValueError when the name is taken."""
+        protection; its ARN. It is encrypted under the customer key `key`, AWS_MANAGED_KEY, or
+        without either the key that DynamoDB owns, whatever the image's table had.
+        ValueError when the name is taken or the key cannot be used."""
         ...
 
     def delete(self, scope: Scope, name: str) -> None:

@@ -59,6 +59,9 @@ eventbridge: Any = import_module("ministack.services.eventbridge")
 iam: Any = import_module("ministack.services.iam")
 """Roles, managed policies, MFA devices."""
 
+kms: Any = import_module("ministack.services.kms")
+"""Keys, and what describes one."""
+
 lambda_service: Any = import_module("ministack.services.lambda_svc")
 """Functions by ARN, and running one."""
 

@@ -8,8 +8,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tests.sandbox.backup.world import Item, Scope, TableImage
-from tests.sandbox.ministack import internals
+from tests.sandbox.backup.world import AWS_MANAGED_KEY, Item, Scope, TableImage
+from tests.sandbox.ministack import internals, keys
 from tests.sandbox.ministack.scope import acting_in
 from tests.sandbox.ministack.table_history import TableHistory
 
@@ -36,13 +36,14 @@ class MiniStackTables:
             definition = copy.deepcopy(internals.dynamodb._table_description(name))
             return TableImage(definition=definition, items=self._items(table))
 
-    def create(self, scope: Scope, name: str, image: TableImage) -> str:
+    def create(self, scope: Scope, name: str, image: TableImage, key: str | None) -> str:
         with acting_in(scope):
             if name in internals.dynamodb._tables:
                 raise ValueError(f"Table already exists: {name}")
-            status, _, body = internals.dynamodb._create_table(
-                _create_request(name, image.definition)
-            )
+            request = _create_request(name, image.definition)
+            if key is not None:
+                request["SSESpecification"] = _encryption(key)
+            status, _, body = internals.dynamodb._create_table(request)
             if status != 200:
                 raise ValueError(json.loads(body).get("message", "CreateTable was refused"))
             table = internals.dynamodb._tables[name]
@@ -96,6 +97,14 @@ def _in_ministack_form(
     return stored
 
 
+def _encryption(key: str) -> dict[str, Any]:
+    if key == AWS_MANAGED_KEY:
+        return {"Enabled": True, "SSEType": "KMS"}
+    if not keys.is_usable(key):
+        raise ValueError(f"The KMS key {key} is not a customer key that can be used")
+    return {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": key}
+
+
 def _create_request(name: str, definition: Mapping[str, Any]) -> dict[str, Any]:
     """CreateTable's input for a table like `definition`, which is DescribeTable's `Table`."""
     billing_mode = definition.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED")
@@ -117,7 +126,4 @@ def _create_request(name: str, definition: Mapping[str, Any]) -> dict[str, Any]:
         ]
         if indexes:
             request[kind] = indexes
-    sse = definition.get("SSEDescription")
-    if sse and sse.get("Status") in ("ENABLED", "ENABLING"):
-        request["SSESpecification"] = {"Enabled": True, "SSEType": sse.get("SSEType", "KMS")}
     return copy.deepcopy(request)

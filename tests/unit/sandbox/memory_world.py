@@ -64,9 +64,10 @@ class MemoryTables:
             known = self._images[scope, name] = TableImage(*self._tables[scope, name])
         return known
 
-    def create(self, scope: Scope, name: str, image: TableImage) -> str:
+    def create(self, scope: Scope, name: str, image: TableImage, key: str | None) -> str:
         if (scope, name) in self._tables:
             raise ValueError(f"Table already exists: {name}")
+        del key
         return self.put(scope, name, list(image.items))
 
     def delete(self, scope: Scope, name: str) -> None:

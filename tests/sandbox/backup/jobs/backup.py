@@ -12,7 +12,7 @@ from tests.sandbox.backup.jobs import copies, points, slots
 from tests.sandbox.backup.lifecycle import Lifecycle, is_outside
 from tests.sandbox.backup.resources import JobFailure, kind_of, refusal
 from tests.sandbox.backup.state import BackupJob, RecoveryPoint, Vault
-from tests.sandbox.backup.world import Scope, TableImage
+from tests.sandbox.backup.world import Inventory, Scope, TableImage
 
 DEFAULT_START_WINDOW = timedelta(hours=8)
 DEFAULT_COMPLETION_WINDOW = timedelta(days=7)
@@ -175,11 +175,21 @@ def _run(core: Core, scope: Scope, job: BackupJob) -> None:
         else snapshot.image,
     )
     points.add(core, scope, vault, point)
-    if job.tags:
-        core.state.region(scope).tags[point.arn] = dict(job.tags)
+    if tags := _tags_of_source(core, scope, job.resource_arn) | job.tags:
+        core.state.region(scope).tags[point.arn] = tags
     reports.backup_job_changed(core, scope, job)
     core.later(duration, "backup.finish", scope, job.job_id)
     core.state.agenda.add(max(job.complete_by, now), "backup.complete_by", scope, job.job_id)
+
+
+def _tags_of_source(core: Core, scope: Scope, resource_arn: str) -> dict[str, str]:
+    """What AWS Backup copies to the recovery point; tags of AWS's own cannot be set.
+
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/tags-on-backups.html
+    """
+    world = core.world
+    tags = world.resources(scope).get(resource_arn, {}) if isinstance(world, Inventory) else {}
+    return {key: value for key, value in tags.items() if not key.startswith("aws:")}
 
 
 def _check(core: Core, scope: Scope, job: BackupJob) -> Vault:

@@ -105,7 +105,7 @@ class DynamoDB:
         if not isinstance(point.image, TableImage):
             raise JobFailure(f"Recovery point {point.arn} holds no table")
         try:
-            return core.world.tables.create(scope, name, point.image)
+            return core.world.tables.create(scope, name, point.image, _key(job.metadata))
         except ValueError as error:
             raise JobFailure(str(error), "INVALIDPARAMETERS") from error
 
@@ -113,5 +113,12 @@ class DynamoDB:
         core.world.tables.delete(scope, last_part(resource_arn))
 
 
+def _key(metadata: Mapping[str, str]) -> str | None:
+    """The key that the metadata names; None for the key that DynamoDB owns."""
+    if metadata.get("encryptionType", "Default") == "Default":
+        return None
+    return metadata["kmsMasterKeyArn"]
+
+
 def _bytes_of(image: TableImage) -> int:
-    return len(json.dumps(image.items, default=str))
+    return sum(len(json.dumps(item, default=str)) for item in image.items)

@@ -15,6 +15,7 @@ from tests.unit.sandbox.backup.cabal import (
     DR_VAULT,
     DR_VAULT_ARN,
     FILE_SYSTEM_ARN,
+    PRIMARY,
     RESTORE_ROLE,
     TABLE_ARN,
     VAULT,
@@ -32,7 +33,9 @@ def ready(cabal: Cabal) -> Cabal:
 
 
 def test_a_copy_is_a_new_point_with_the_source_s_creation_date(ready: Cabal) -> None:
+    ready.world.tags[PRIMARY] = {TABLE_ARN: {"owner": "mail", "kept": "no", "aws:made": "by AWS"}}
     source = ready.back_up(RecoveryPointTags={"kept": "yes"})
+    ready.world.tags[PRIMARY] = {}
     ready.advance(days=3)
     job = ready.copy(source, Lifecycle=YEAR)
     assert (job["State"], job["SourceRecoveryPointArn"]) == ("COMPLETED", source)
@@ -43,7 +46,9 @@ def test_a_copy_is_a_new_point_with_the_source_s_creation_date(ready: Cabal) -> 
     assert copy["CreationDate"] == original["CreationDate"]
     assert copy["CompletionDate"] > original["CompletionDate"] + timedelta(days=3)
     assert copy["ResourceArn"] == TABLE_ARN
-    assert ready.dr.list_tags(ResourceArn=copy["RecoveryPointArn"])["Tags"] == {"kept": "yes"}
+    tags = {"owner": "mail", "kept": "yes"}
+    assert ready.primary.list_tags(ResourceArn=source)["Tags"] == tags
+    assert ready.dr.list_tags(ResourceArn=copy["RecoveryPointArn"])["Tags"] == tags
 
 
 def test_a_copy_without_a_lifecycle_keeps_the_source_s(ready: Cabal) -> None:
