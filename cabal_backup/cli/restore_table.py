@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import argparse
 import sys
+from datetime import datetime
 from typing import Any
 
 from cabal_backup.cli import progress
-from cabal_backup.cli.confirm import add_confirmation, confirm, show_plan
+from cabal_backup.cli.confirm import (
+    add_confirmation,
+    ask,
+    confirm,
+    is_somebody_there,
+    show_plan,
+)
 from cabal_backup.cli.moments import moment
 from cabal_backup.cli.options import Invocation, add_common, connect_to
-from cabal_backup.errors import ExitCode
+from cabal_backup.errors import ExitCode, RefusedError
+from cabal_backup.operations.aws import Aws
 from cabal_backup.operations.tables import restore_table
+from cabal_backup.operations.tables.restore_table import RestoreTablePlan, SeveralBackupsError
 
 
 def add_parser(kinds: Any) -> None:
@@ -28,15 +37,42 @@ def add_parser(kinds: Any) -> None:
         "--at", type=moment, metavar="TIME", help="such as 2026-11-20T08:30:00, in UTC"
     )
     when.add_argument("--latest", action="store_true", help="the latest moment there is")
+    when.add_argument(
+        "--backup", metavar="ARN", help="a backup that DynamoDB keeps, such as of a deleted table"
+    )
     parser.add_argument("--to", metavar="TABLE", help="the new table's name")
     add_confirmation(parser)
     parser.set_defaults(run=run)
 
 
+def _plan(aws: Aws, options: argparse.Namespace, now: datetime) -> RestoreTablePlan:
+    """The plan; where there are several backups of a deleted table, the operator chooses one.
+
+    Raises SeveralBackupsError with --yes, with --dry-run and without a terminal.
+    """
+
+    def look(backup: str | None) -> RestoreTablePlan:
+        return restore_table.look(
+            aws, options.table, now, at=options.at, backup_arn=backup, to=options.to
+        )
+
+    try:
+        return look(options.backup)
+    except SeveralBackupsError as several:
+        if options.yes or options.dry_run or not is_somebody_there():
+            raise
+        print(several.list_of_backups, file=sys.stderr)
+        typed = ask("Which one? Type its number: ")
+        chosen = dict(enumerate(several.backups, start=1))
+        if not typed.isdecimal() or int(typed) not in chosen:
+            raise RefusedError("Not chosen. Nothing was changed.") from None
+        return look(chosen[int(typed)].arn)
+
+
 def run(options: argparse.Namespace, invocation: Invocation) -> int:
     aws = connect_to(options)
     clock = invocation.clock
-    plan = restore_table.look(aws, options.table, clock.now(), at=options.at, to=options.to)
+    plan = _plan(aws, options, clock.now())
     show_plan(plan.lines(), dry_run=options.dry_run)
     if options.dry_run:
         return ExitCode.OK

@@ -263,6 +263,14 @@ def _tables(places: Places) -> tuple[Grant, ...]:
             "written, in either direction.",
         ),
         Grant(
+            # Whether a table's key is the AWS-managed one or a customer's: a restore names it.
+            sid="KeysOfTables",
+            actions=("kms:DescribeKey",),
+            resources=(places.arn("kms", "key/*"),),
+            why_wildcard="A table may be encrypted under any key of the account. The action "
+            "describes a key and uses none.",
+        ),
+        Grant(
             # A table restored under the live name has no tags yet, and needs its settings.
             # The live one has Terraform's tag: its recovery and its protection stay on.
             sid="SettingsWhileThereAreNoTags",

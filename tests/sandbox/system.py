@@ -37,6 +37,7 @@ from tests.sandbox.ministack.sandbox_time import SandboxTime
 from tests.sandbox.ministack.schedules import Schedules
 from tests.sandbox.ministack.service_faults import ServiceFaults
 from tests.sandbox.ministack.state import MiniStackState
+from tests.sandbox.ministack.table_backups import TableBackups
 from tests.sandbox.ministack.table_history import TableHistory
 from tests.sandbox.ministack.tables import MiniStackTables
 from tests.sandbox.ministack.trail import Trail
@@ -116,6 +117,7 @@ class System:
         trail = Trail(self.clock.now, self.world.reports)
         history.install()
         PointInTimeRecovery(history, time.time, self.table_times).install()
+        TableBackups(time.time, self.table_times).install()
         keys.install()
         managed_policies.install()
         self.world.file_systems.install(time.time)

@@ -26,7 +26,7 @@ from cabal_backup.operations.progress import Note, Progress
 from cabal_backup.operations.restoring import wait_until_active
 from cabal_backup.operations.tables import delete
 from cabal_backup.operations.tables.describe import describe_table, list_table_names
-from cabal_backup.operations.tables.restore_addresses import list_restores
+from cabal_backup.operations.tables.origin import list_restores
 
 LONGEST = timedelta(hours=48)
 """How long a restore is followed, to delete what it makes."""

@@ -24,6 +24,7 @@ from cabal_backup.operations.tables.describe import (
     Window,
     check_same_schema,
     find_table,
+    live_tables,
 )
 from cabal_backup.operations.tables.items import fingerprint, identity, same
 from cabal_backup.operations.tables.key_spool import KeySpool
@@ -252,10 +253,9 @@ def find_pair(
     """
     if restored_name == live_name:
         raise UsageError(f"{live_name} cannot be restored from itself.")
-    environment = aws.environment
-    if restored_name in (environment.addresses_table, *environment.pitr_tables):
+    if restored_name in live_tables(aws):
         raise UsageError(
-            f"{restored_name} is a live table of {environment.name}, not a restored one. The "
+            f"{restored_name} is a live table of {aws.environment.name}, not a restored one. The "
             f"restored table comes first, then the live one. Nothing was done."
         )
     restored, live = find_table(aws, restored_name), find_table(aws, live_name)

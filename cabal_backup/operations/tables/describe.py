@@ -9,6 +9,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from cabal_backup import names
 from cabal_backup.errors import AwsError, CabalBackupError, UsageError
 from cabal_backup.operations.answers import unless_missing
 from cabal_backup.operations.aws import Aws, in_words
@@ -42,6 +43,10 @@ class TableDescription:
     """The ARN of the table it was restored from; empty where DynamoDB does not say."""
     restored_to: datetime | None
     """The moment that was asked for when it was restored to a point in time."""
+    restored_from_backup: str
+    """The ARN of DynamoDB's backup that it was restored from; empty without one."""
+    key_arn: str
+    """The KMS key that it is encrypted under; empty for the key that DynamoDB owns."""
 
     @property
     def table(self) -> Table:
@@ -107,6 +112,28 @@ def find_table(aws: Aws, name: str) -> TableDescription:
     return table
 
 
+def live_tables(aws: Aws) -> frozenset[str]:
+    """The tables that Cabal uses, by the environment's settings or by their usual names."""
+    environment = aws.environment
+    return frozenset(
+        (
+            environment.addresses_table,
+            *environment.pitr_tables,
+            names.ADDRESSES_TABLE,
+            *names.PITR_TABLES,
+        )
+    )
+
+
+def check_target(aws: Aws, table: str, target: str | None) -> None:
+    """Raises UsageError where a table would be restored under the name of another live one."""
+    if target != table and target in live_tables(aws):
+        raise UsageError(
+            f"{target} is the name of a live table, and {table} is to be restored. Nothing was "
+            "done. Choose another name with --to."
+        )
+
+
 def check_same_schema(one: TableDescription, other: TableDescription) -> None:
     """Raises SchemaError unless items of one table can live in the other."""
     if one.keys != other.keys:
@@ -138,6 +165,13 @@ def recovery_window(aws: Aws, name: str) -> Window | None:
     )
 
 
+def key_arn(described: Mapping[str, Any]) -> str:
+    """The KMS key in what DynamoDB says of a table or a backup; empty without one."""
+    encryption = described.get("SSEDescription") or {}
+    on = encryption.get("Status") in ("ENABLED", "ENABLING", "UPDATING")
+    return str(encryption.get("KMSMasterKeyArn", "")) if on else ""
+
+
 def _description(described: Mapping[str, Any]) -> TableDescription:
     types = {
         attribute["AttributeName"]: attribute["AttributeType"]
@@ -158,4 +192,6 @@ def _description(described: Mapping[str, Any]) -> TableDescription:
         restored="RestoreSummary" in described,
         restored_from=summary.get("SourceTableArn", ""),
         restored_to=summary.get("RestoreDateTime"),
+        restored_from_backup=summary.get("SourceBackupArn", ""),
+        key_arn=key_arn(described),
     )

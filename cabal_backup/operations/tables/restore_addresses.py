@@ -10,18 +10,26 @@ from datetime import datetime, timedelta
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
-from cabal_backup.errors import AwsError, CabalBackupError, UsageError
-from cabal_backup.operations.answers import Unknown, pages
+from cabal_backup.errors import AwsError, CabalBackupError, RefusedError, UsageError
+from cabal_backup.operations.answers import Unknown, ask
 from cabal_backup.operations.aws import Aws, in_words
 from cabal_backup.operations.choose_point import choose_point
 from cabal_backup.operations.clock import Clock
-from cabal_backup.operations.jobs import KEPT, Job, JobKind, describe_job, failure, follow
+from cabal_backup.operations.jobs import Job, JobKind, failure, follow
 from cabal_backup.operations.progress import Event, Note
-from cabal_backup.operations.recovery_points import RecoveryPoint
+from cabal_backup.operations.recovery_points import RecoveryPoint, list_recovery_points
 from cabal_backup.operations.restore_role import check_role
 from cabal_backup.operations.restoring import wait_until_active
+from cabal_backup.operations.tables import encryption, origin
 from cabal_backup.operations.tables import settings as table_settings
-from cabal_backup.operations.tables.describe import TableDescription, describe_table
+from cabal_backup.operations.tables.deleted import backup_after, list_backups
+from cabal_backup.operations.tables.describe import (
+    TableDescription,
+    check_target,
+    describe_table,
+)
+from cabal_backup.operations.tables.encryption import Encryption
+from cabal_backup.operations.tables.origin import list_restores, made_by
 from cabal_backup.operations.tables.settings import TableSettings
 
 
@@ -38,8 +46,12 @@ class RestoreAddressesPlan:
     """Why it is not known whether the role may restore; empty when it may."""
     job: Job | None
     """An earlier run's job that restores this, which is followed instead of a new one."""
+    encryption: Encryption
+    """The key that the restored table is encrypted under."""
     settings: TableSettings | None
     """What to bring back, where the table is restored under the live name."""
+    passed_over: tuple[str, ...] = ()
+    """Tables of the same restore that others have changed, or may have."""
 
     @property
     def straight(self) -> bool:
@@ -55,11 +67,17 @@ class RestoreAddressesPlan:
             ),
             f"  recovery point {self.point.arn}",
             f"  taken {self.point.created:%Y-%m-%d %H:%M UTC}, "
-            f"{age(self.now - self.point.created)} ago",
+            f"{age(self.now - self.point.created)} ago, {self.point.size_bytes:,} bytes",
             "  in cold storage: about four hours, then mostly under an hour"
             if self.point.is_cold(self.now)
             else "  warm: minutes, mostly under an hour",
             f"  as {self.role_arn}" + (f" ({self.role_doubt})" if self.role_doubt else ""),
+            *(() if self.settings else (f"  encrypted under {self.encryption}",)),
+            *(
+                f"  {name} is from this recovery point too, but it is not known to be as it was "
+                "restored: it is not used"
+                for name in self.passed_over
+            ),
             *self._job(),
             *self._settings(),
         )
@@ -97,16 +115,23 @@ def look(
     """
     live = aws.environment.addresses_table
     resource_arn = aws.arn("dynamodb", f"table/{live}")
+    check_target(aws, live, to)
     point = choose_point(aws, resource_arn, now, arn=point_arn, at=at, cold=cold)
+    if point_arn is None:
+        _check_not_empty(aws, point)
     jobs = list_restores(aws, resource_arn, now)
-    target = to or _target(aws, live, point, jobs)
-    job = _same_restore(aws, jobs, point, target)
-    if job is None and describe_table(aws, target) is not None:
-        raise UsageError(
-            f"There is a table {target} already, and not from this recovery point as far as "
-            "AWS Backup remembers. Nothing was done. Choose another name with --to."
-        )
+    there = describe_table(aws, live)
+    if to is None and (there is None or _is_being_replaced(aws, there, jobs)):
+        to = live
+    target, job, passed_over = (
+        (to, _job_of(aws, jobs, point, to, live), ()) if to else _new_table(aws, jobs, point, live)
+    )
     role_arn, doubt = check_role(aws, role)
+    straight = target == live
+    backup = ask(lambda: backup_after(list_backups(aws, live), point.created))
+    settings = (
+        table_settings.look(aws, backup=backup, recovery_point_arn=point.arn) if straight else None
+    )
     return RestoreAddressesPlan(
         live=live,
         target=target,
@@ -115,9 +140,11 @@ def look(
         role_arn=role_arn,
         role_doubt=doubt,
         job=job,
-        settings=table_settings.look(aws, live, recovery_point_arn=point.arn)
-        if target == live
-        else None,
+        encryption=encryption.of_deleted(aws, backup)
+        if there is None or straight
+        else encryption.of_table(aws, there),
+        settings=settings,
+        passed_over=passed_over,
     )
 
 
@@ -140,6 +167,8 @@ def execute(
     table = yield from wait_until_active(aws, plan.target, clock)
     if plan.settings is not None:
         yield from table_settings.bring_back(aws, plan.target, plan.settings, clock)
+    elif plan.job is None or not plan.job.finished:
+        yield from origin.record(aws, table, plan.live)
     return table
 
 
@@ -154,62 +183,90 @@ def age(duration: timedelta) -> str:
     return f"{int(duration.total_seconds() // 60)} minutes"
 
 
-def _target(aws: Aws, live: str, point: RecoveryPoint, jobs: list[tuple[Job, str]]) -> str:
-    if describe_table(aws, live) is None or _is_being_replaced(aws, live, jobs):
-        return live
-    return f"{live}-restored-{point.created:%Y%m%d-%H%M%S}"
+def _check_not_empty(aws: Aws, point: RecoveryPoint) -> None:
+    """Raises RefusedError for an empty recovery point where an older one has something.
 
-
-def _is_being_replaced(aws: Aws, live: str, jobs: list[tuple[Job, str]]) -> bool:
-    """Whether an earlier run restores under the live name, and has not come to its end."""
-    to_live = [job for job, target in jobs if target == live]
-    if any(not job.finished for job in to_live):
-        return True
-    return any(job.completed_well for job in to_live) and not table_settings.is_complete(aws, live)
-
-
-def list_restores(aws: Aws, resource_arn: str, now: datetime) -> list[tuple[Job, str]]:
-    """The restore jobs of a table that did not fail, the newest first, each with what it makes.
-
-    Raises CabalBackupError when AWS refuses or does not answer.
+    A table that was deleted and made anew is backed up empty.
     """
-    backup = aws.client("backup")
+    if point.size_bytes:
+        return
     try:
-        listed = pages(backup, "list_restore_jobs", "RestoreJobs", ByCreatedAfter=now - KEPT)
-        mine = [
-            describe_job(aws, JobKind.RESTORE, entry["RestoreJobId"])
-            for entry in listed
-            if _restores(entry, resource_arn) and entry["Status"] != "FAILED"
-        ]
-        found = [(job, _target_of(aws, job)) for job in mine]
+        points = list_recovery_points(aws.client("backup"), names.VAULT)
     except (BotoCoreError, ClientError) as error:
-        raise in_words(error, "looking for restores that are under way") from error
-    return sorted(found, key=lambda entry: entry[0].created, reverse=True)
+        raise in_words(error, f"listing the recovery points in {names.VAULT}") from error
+    for older in points:
+        is_older = older.created < point.created and older.resource_arn == point.resource_arn
+        if is_older and older.completed and older.size_bytes:
+            raise RefusedError(
+                f"The recovery point of {point.created:%Y-%m-%d %H:%M UTC} is empty; the newest "
+                f"that is not, of {older.created:%Y-%m-%d %H:%M UTC}, has {older.size_bytes:,} "
+                f"bytes. Nothing was done. Choose one: --recovery-point {older.arn}"
+            )
 
 
-def _restores(entry: dict[str, object], resource_arn: str) -> bool:
-    source = entry.get("SourceResourceArn")
-    return entry.get("ResourceType") == "DynamoDB" and source in (None, resource_arn)
+def _new_table(
+    aws: Aws, jobs: list[tuple[Job, str]], point: RecoveryPoint, live: str
+) -> tuple[str, Job | None, tuple[str, ...]]:
+    """A name for the restored table, the job that makes it, and the names that are taken."""
+    taken: list[str] = []
+    for name in origin.names_for(f"{live}-restored-{point.created:%Y%m%d-%H%M%S}"):
+        job = _same_restore(aws, jobs, point, name, live)
+        if job is not None or describe_table(aws, name) is None:
+            return name, job, tuple(taken)
+        taken.append(name)
+    raise AssertionError("names_for never ends")
 
 
-def _target_of(aws: Aws, job: Job) -> str:
-    if job.created_resource_arn:
-        return job.created_resource_arn.rpartition("/")[2]
-    metadata = aws.client("backup").get_restore_job_metadata(RestoreJobId=job.id)["Metadata"]
-    return str(metadata.get("targetTableName", ""))
+def _job_of(
+    aws: Aws, jobs: list[tuple[Job, str]], point: RecoveryPoint, target: str, live: str
+) -> Job | None:
+    """The job that makes this table from this point; None when it is to be started.
+
+    Raises UsageError when the name is taken by anything else.
+    """
+    if job := _same_restore(aws, jobs, point, target, live):
+        return job
+    for job, made in jobs:
+        if made == target and not job.finished:
+            raise UsageError(
+                f"The restore job {job.id} is making {target} from another recovery point. "
+                "Nothing was done. Choose another name with --to, or follow that restore with "
+                f"--recovery-point {job.recovery_point_arn}"
+            )
+    if describe_table(aws, target) is not None:
+        raise UsageError(
+            f"There is a table {target} already, and it is not known to be as it was restored "
+            "from this recovery point. Nothing was done. Choose another name with --to."
+        )
+    return None
+
+
+def _is_being_replaced(aws: Aws, live: TableDescription, jobs: list[tuple[Job, str]]) -> bool:
+    """Whether an earlier run restores under the live name, and has not come to its end."""
+    if any(target == live.name and not job.finished for job, target in jobs):
+        return True
+    if not any(made_by(job, live) for job, _ in jobs):
+        return False
+    return not table_settings.is_complete(aws, live.name)
 
 
 def _same_restore(
-    aws: Aws, jobs: list[tuple[Job, str]], point: RecoveryPoint, target: str
+    aws: Aws, jobs: list[tuple[Job, str]], point: RecoveryPoint, target: str, live: str
 ) -> Job | None:
-    """A job that makes this table from this point, as long as the table is its work."""
+    """A job that makes this table from this point, as long as the table is its work.
+
+    A table beside the live one has to have the items that were restored, and no others; one
+    under the live name is in use.
+    """
     for job, made in jobs:
         if made != target or job.recovery_point_arn != point.arn:
             continue
         if not job.finished:
             return job
         table = describe_table(aws, target)
-        if job.completed_well and table is not None and table.created >= job.created:
+        if table is None or not made_by(job, table):
+            continue
+        if target == live or origin.is_unchanged(aws, table):
             return job
     return None
 
@@ -222,7 +279,7 @@ def _start(aws: Aws, plan: RestoreAddressesPlan, now: datetime) -> Job:
             RecoveryPointArn=plan.point.arn,
             IamRoleArn=plan.role_arn,
             ResourceType="DynamoDB",
-            Metadata={"targetTableName": plan.target, "encryptionType": "Default"},
+            Metadata={"targetTableName": plan.target, **plan.encryption.key.restore_metadata},
             # A lost answer makes botocore ask again: the token keeps that one job.
             IdempotencyToken=str(uuid.uuid4()),
         )

@@ -1,10 +1,10 @@
 """What DynamoDB leaves out when it restores a table, and bringing it back.
 
 A restored table has no point-in-time recovery, no deletion protection, no TTL and no
-tags. The first two every table of Cabal has. The other two are asked of what is left of
+tags. The first two every table of Cabal has. The others are asked of what is left of
 the table: the recovery point carries the tags the table had, and of a table that was
 deleted with point-in-time recovery on, DynamoDB keeps a system backup for 35 days that
-knows its TTL.
+knows its TTL and its key. The restore itself names the key; here it is checked again.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/backuprestore_HowItWorks.html
 https://docs.aws.amazon.com/aws-backup/latest/devguide/advanced-ddb-backup.html
@@ -24,8 +24,9 @@ from cabal_backup.operations.answers import Answer, Known, Unknown, ask
 from cabal_backup.operations.aws import Aws, in_words
 from cabal_backup.operations.clock import Clock
 from cabal_backup.operations.progress import Event, Note
-from cabal_backup.operations.tables.deleted import newest_backup
+from cabal_backup.operations.tables.deleted import TableBackup
 from cabal_backup.operations.tables.describe import describe_table, recovery_window
+from cabal_backup.operations.tables.encryption import Encryption, TableKey, is_under, of_deleted
 
 NOT_RESTORED = "point-in-time recovery, deletion protection, TTL, tags, streams, alarms"
 
@@ -47,6 +48,7 @@ class TableSettings:
     ttl: Answer[str | None]
     """The attribute that TTL goes by; None for a table that had no TTL."""
     tags: Answer[Mapping[str, str]]
+    encryption: Encryption
 
     def lines(self) -> tuple[str, ...]:
         """What will be brought back, and what cannot be known."""
@@ -60,16 +62,30 @@ class TableSettings:
             tags = f"tags: not known, so none ({self.tags.reason}); Cabal's Terraform has them"
         else:
             tags = f"tags: {', '.join(sorted(self.tags.value)) or 'none, as it was'}"
-        return ("point-in-time recovery: on", "deletion protection: on", ttl, tags)
+        encryption = f"encryption: {self.encryption}"
+        return ("point-in-time recovery: on", "deletion protection: on", encryption, ttl, tags)
 
 
-def look(aws: Aws, table: str, *, recovery_point_arn: str | None) -> TableSettings:
-    """What can be known of a table that is gone."""
+def look(
+    aws: Aws, *, backup: Answer[TableBackup | None], recovery_point_arn: str | None
+) -> TableSettings:
+    """What can be known of a table that was deleted.
+
+    :param backup: DynamoDB's own backup of it; None where it keeps none.
+    :param recovery_point_arn: what it is restored from; None for a backup of DynamoDB's.
+    """
+    if isinstance(backup, Unknown):
+        ttl: Answer[str | None] = backup
+    elif backup.value is None:
+        ttl = Unknown("DynamoDB keeps no backup of the table from that time")
+    else:
+        ttl = Known(backup.value.ttl)
     return TableSettings(
-        ttl=_ttl(aws, table),
+        ttl=ttl,
         tags=Unknown("DynamoDB's own backups have none")
         if recovery_point_arn is None
         else ask(lambda: _tags(aws, recovery_point_arn)),
+        encryption=of_deleted(aws, backup),
     )
 
 
@@ -91,6 +107,7 @@ def bring_back(aws: Aws, table: str, settings: TableSettings, clock: Clock) -> I
     steps: list[tuple[str, Callable[[], None]]] = [
         ("deletion protection", lambda: _protect(aws, table)),
         ("point-in-time recovery", lambda: _recover(aws, table)),
+        ("encryption", lambda: _encrypt(aws, table, settings.encryption.key)),
     ]
     if isinstance(settings.ttl, Known) and settings.ttl.value is not None:
         attribute = settings.ttl.value
@@ -101,27 +118,6 @@ def bring_back(aws: Aws, table: str, settings: TableSettings, clock: Clock) -> I
     for what, step in steps:
         _patiently(step, clock, f"bringing back the {what} of {table}")
         yield Note(f"{table}: {what} is back.")
-
-
-def _ttl(aws: Aws, table: str) -> Answer[str | None]:
-    def question() -> str | None:
-        backup = newest_backup(aws, table)
-        if backup is None:
-            raise _NothingLeft
-        details = aws.client("dynamodb").describe_backup(BackupArn=backup.arn)
-        features = details["BackupDescription"].get("SourceTableFeatureDetails", {})
-        ttl = features.get("TimeToLiveDescription", {})
-        enabled = ttl.get("TimeToLiveStatus") in ("ENABLED", "ENABLING")
-        return str(ttl["AttributeName"]) if enabled else None
-
-    try:
-        return ask(question)
-    except _NothingLeft:
-        return Unknown("DynamoDB keeps no backup of the table")
-
-
-class _NothingLeft(Exception):
-    pass
 
 
 def _tags(aws: Aws, recovery_point_arn: str) -> Mapping[str, str]:
@@ -151,6 +147,12 @@ def _recover(aws: Aws, table: str) -> None:
         aws.client("dynamodb").update_continuous_backups(
             TableName=table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
         )
+
+
+def _encrypt(aws: Aws, table: str, key: TableKey) -> None:
+    described = aws.client("dynamodb").describe_table(TableName=table)["Table"]
+    if not is_under(described, key):
+        aws.client("dynamodb").update_table(TableName=table, SSESpecification=key.specification)
 
 
 def _expire(aws: Aws, table: str, attribute: str) -> None:

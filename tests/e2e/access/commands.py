@@ -120,7 +120,6 @@ def _restore_addresses(desk: Desk) -> None:
     desk.root("dynamodb").update_time_to_live(
         TableName=ADDRESSES, TimeToLiveSpecification={"Enabled": True, "AttributeName": "gone_at"}
     )
-    desk.root("dynamodb").create_backup(TableName=ADDRESSES, BackupName="before-it-went")
     _lose(desk, ADDRESSES)
     _well(desk.run("restore addresses --yes"))
     described = desk.root("dynamodb").describe_table(TableName=ADDRESSES)["Table"]
@@ -130,10 +129,6 @@ def _restore_addresses(desk: Desk) -> None:
 def _restore_table(desk: Desk) -> None:
     """As of a moment, beside the live table; and in its place, from what DynamoDB keeps."""
     _well(desk.run(f"restore table {COUNTER} --latest --yes"))
-    # Made by hand what DynamoDB makes when such a table is deleted.
-    desk.root("dynamodb").create_backup(
-        TableName=COUNTER, BackupName=f"{COUNTER}$DeletedTableBackup"
-    )
     _lose(desk, COUNTER)
     _well(desk.run(f"restore table {COUNTER} --latest --yes"))
 
@@ -163,6 +158,7 @@ def _cutover(desk: Desk) -> None:
         dynamodb.put_item(TableName=ADDRESSES, Item={"address": {"S": "new@mail.example.com"}})
         how = "roll" if mode == "--mirror" else "publish"
         _well(desk.run(f"cutover {restored} {ADDRESSES} --yes --reconfigure {how} {mode}"))
+    restored = _well(desk.run("restore addresses --yes")).out.strip()
     _well(desk.run(f"cutover {restored} {ADDRESSES} --yes --delete-restored"))
     counted = _well(desk.run(f"restore table {COUNTER} --latest --yes")).out.strip()
     osid = {"counter": {"S": "counter"}, "osid": {"N": "70000"}}

@@ -242,3 +242,31 @@ def test_recovery_keeps_the_key_unless_another_is_named(sandbox: Sandbox) -> Non
 
     assert encryption(sandbox, "same") == encryption(sandbox, "a-table") is not None
     assert encryption(sandbox, "other") == customer
+
+
+def test_a_deleted_table_with_recovery_leaves_a_system_backup(sandbox: Sandbox) -> None:
+    dynamodb = sandbox.client("dynamodb")
+    make_table(sandbox, recovery=True)
+    make_table(sandbox, "unprotected")
+    put(sandbox, "a-table", "one", "last")
+    for table in ("a-table", "unprotected"):
+        dynamodb.delete_table(TableName=table)
+
+    assert dynamodb.list_backups()["BackupSummaries"] == []
+    (backup,) = dynamodb.list_backups(BackupType="ALL")["BackupSummaries"]
+    assert backup["BackupName"] == "a-table$DeletedTableBackup"
+    kept = backup["BackupExpiryDateTime"] - backup["BackupCreationDateTime"]
+    assert kept == timedelta(days=35)
+
+    sandbox.settings(table_restore=600)
+    dynamodb.restore_table_from_backup(TargetTableName="back", BackupArn=backup["BackupArn"])
+    during = dynamodb.describe_table(TableName="back")["Table"]
+    sandbox.advance(minutes=11)
+    assert during["TableStatus"] == "CREATING"
+    summary = dynamodb.describe_table(TableName="back")["Table"]["RestoreSummary"]
+    assert summary["SourceTableArn"] == backup["TableArn"]
+    assert summary["RestoreDateTime"] == backup["BackupCreationDateTime"]
+    assert items(sandbox, "back") == {"one": "last"}
+
+    sandbox.advance(days=36)
+    assert dynamodb.list_backups(BackupType="SYSTEM")["BackupSummaries"] == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.e2e.tables.tables import ADDRESSES, Item, delete, items, make, put
+from tests.e2e.tables.tables import ADDRESSES, Item, delete, items, make_restored, put
 from tests.sandbox.client import Sandbox
 
 MODES = ("overwrite", "missing-only", "mirror")
@@ -17,7 +17,7 @@ def address(name: str, **more: str) -> Item:
 def lose(sandbox: Sandbox) -> list[Item]:
     """A backup of all addresses; then a third goes, a third is spoiled, and others come."""
     backup = items(sandbox, ADDRESSES)
-    make(sandbox, RESTORED, {"address": "S"}, backup)
+    make_restored(sandbox, RESTORED, {"address": "S"}, backup)
     delete(sandbox, ADDRESSES, ({"address": item["address"]} for item in backup[::3]))
     put(sandbox, ADDRESSES, ({**item, "user": {"S": "mallory"}} for item in backup[1::3]))
     put(sandbox, ADDRESSES, (address(f"later{number}") for number in range(60)))

@@ -6,6 +6,10 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from cabal_backup.operations.aws import connect
+from cabal_backup.operations.tables import origin
+from cabal_backup.operations.tables.describe import find_table
+from tests.builders import an_environment
 from tests.sandbox.client import Sandbox
 
 ADDRESSES = "cabal-addresses"
@@ -58,6 +62,23 @@ def make(
     if recovery:
         switch_recovery(sandbox, table, on=True)
     put(sandbox, table, written)
+
+
+def make_restored(
+    sandbox: Sandbox, table: str, keys: Mapping[str, str], written: Iterable[Item] = ()
+) -> None:
+    """A table that the tool takes for one that it has restored from the addresses table."""
+    make(sandbox, table, keys, written)
+    aws = connect(an_environment("development"))
+    for _ in origin.record(aws, find_table(aws, table), ADDRESSES):
+        pass
+
+
+def key_of(sandbox: Sandbox, table: str) -> str | None:
+    """The KMS key of a table; None for the one that DynamoDB owns."""
+    described = sandbox.client("dynamodb").describe_table(TableName=table)["Table"]
+    key: str | None = described.get("SSEDescription", {}).get("KMSMasterKeyArn")
+    return key
 
 
 def switch_recovery(sandbox: Sandbox, table: str, *, on: bool) -> None:

@@ -9,7 +9,16 @@ import pytest
 
 from tests.e2e.exercise import newest_point
 from tests.e2e.tables.conftest import Rescuer
-from tests.e2e.tables.tables import ADDRESSES, delete, items, put, remove, tables
+from tests.e2e.tables.tables import (
+    ADDRESSES,
+    delete,
+    items,
+    key_of,
+    put,
+    remove,
+    switch_recovery,
+    tables,
+)
 from tests.sandbox.client import ACCOUNT
 
 TABLE_ARN = f"arn:aws:dynamodb:us-west-1:{ACCOUNT}:table/{ADDRESSES}"
@@ -44,6 +53,7 @@ def protection(rescuer: Rescuer, table: str) -> dict[str, Any]:
             "PointInTimeRecoveryStatus"
         ],
         "ttl": ttl.get("AttributeName"),
+        "key": key_of(rescuer.sandbox, table),
         "tags": {tag["Key"]: tag["Value"] for tag in tags},
     }
 
@@ -81,15 +91,9 @@ def test_after_the_table_was_deleted(rescuer: Rescuer) -> None:
     sandbox = rescuer.sandbox
     before = items(sandbox, ADDRESSES)
     whole = protection(rescuer, ADDRESSES)
-    point = newest_point(sandbox, "DynamoDB")
-    # An advanced recovery point carries its table's tags.
-    sandbox.client("backup").tag_resource(
-        ResourceArn=point, Tags={**whole["tags"], "aws-not": "reserved"}
-    )
     sandbox.client("dynamodb").update_time_to_live(
         TableName=ADDRESSES, TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires"}
     )
-    sandbox.client("dynamodb").create_backup(TableName=ADDRESSES, BackupName="by-hand")
     remove(sandbox, ADDRESSES)
 
     said = rescuer.run(WHOLE_RUNBOOK)
@@ -101,19 +105,26 @@ def test_after_the_table_was_deleted(rescuer: Rescuer) -> None:
         "protected": True,
         "recovery": "ENABLED",
         "ttl": "expires",
-        "tags": {**whole["tags"], "aws-not": "reserved"},
+        "key": whole["key"],
+        "tags": whole["tags"],
     }
+    assert whole["tags"]["environment"] == "development"
     assert announced(rescuer) == 3
 
 
 def test_what_cannot_be_known_of_a_deleted_table_is_said(rescuer: Rescuer) -> None:
+    whole = protection(rescuer, ADDRESSES)
+    switch_recovery(rescuer.sandbox, ADDRESSES, on=False)
     remove(rescuer.sandbox, ADDRESSES)
 
     said = rescuer.run("restore addresses --yes")
 
     assert said.code == 0, said.err
-    assert "TTL: not known, so off (DynamoDB keeps no backup of the table)" in said.err
-    assert protection(rescuer, ADDRESSES)["ttl"] is None
+    unknown = "DynamoDB keeps no backup of the table from that time"
+    assert f"TTL: not known, so off ({unknown})" in said.err
+    assert f"Terraform sets: the table's own key is not known ({unknown})" in said.err
+    after = protection(rescuer, ADDRESSES)
+    assert (after["ttl"], after["key"]) == (None, whole["key"])
 
 
 def test_when_nothing_was_wrong(rescuer: Rescuer) -> None:

@@ -105,7 +105,8 @@ def watching(seen: threading.Event, sandbox: Sandbox) -> Iterator[None]:
 
     def watch() -> None:
         while not over.is_set() and not seen.is_set():
-            if sandbox.client("dynamodb").list_tags_of_resource(ResourceArn=arn)["Tags"]:
+            tags = sandbox.client("dynamodb").list_tags_of_resource(ResourceArn=arn)["Tags"]
+            if any("cutover" in tag["Key"] for tag in tags):
                 seen.set()
             time.sleep(0.01)
 

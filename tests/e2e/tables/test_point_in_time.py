@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from tests.e2e.tables.conftest import Rescuer
-from tests.e2e.tables.tables import delete, items, put, remove
+from tests.e2e.tables.tables import delete, items, key_of, put, remove
 
 COUNTER = "cabal-counter"
 TABLES = (
@@ -80,15 +80,13 @@ def test_a_counter_that_went_backwards_is_raised(small: Rescuer) -> None:
 
 
 def test_a_table_that_is_gone_comes_back_under_its_name(small: Rescuer) -> None:
-    """DynamoDB makes a backup of a table with recovery when it is deleted; here it is made
-    by hand a moment before.
-    """
+    """From the backup that DynamoDB makes of a table with recovery when it is deleted."""
     sandbox, table = small.sandbox, "cabal-user-preferences"
     before = items(sandbox, table)
     sandbox.client("dynamodb").update_time_to_live(
         TableName=table, TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires"}
     )
-    sandbox.client("dynamodb").create_backup(TableName=table, BackupName="at-its-end")
+    key = key_of(sandbox, table)
     remove(sandbox, table)
 
     said = small.run(f"restore table {table} --latest --yes")
@@ -101,6 +99,7 @@ def test_a_table_that_is_gone_comes_back_under_its_name(small: Rescuer) -> None:
     assert dynamodb.describe_table(TableName=table)["Table"]["DeletionProtectionEnabled"]
     ttl = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
     assert ttl["AttributeName"] == "expires"
+    assert key_of(sandbox, table) == key is not None
     again = small.run(f"restore table {table} --at {sandbox.now():%Y-%m-%d} --dry-run")
     assert "can be restored to any second" in again.err
 

@@ -10,7 +10,16 @@ import pytest
 
 from tests.e2e.exercise import newest_point
 from tests.e2e.tables.conftest import Rescuer
-from tests.e2e.tables.tables import ADDRESSES, items, make, put, remove, switch_recovery, tables
+from tests.e2e.tables.tables import (
+    ADDRESSES,
+    items,
+    make,
+    make_restored,
+    put,
+    remove,
+    switch_recovery,
+    tables,
+)
 
 FOR_RESTORES = "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForRestores"
 STRAY = {"address": {"S": "stray@mail.example.com"}}
@@ -196,7 +205,7 @@ def test_a_table_with_another_key(small: Rescuer, keys: dict[str, str], row: Any
 
 
 def test_no_way_back(small: Rescuer) -> None:
-    make(small.sandbox, "restored", {"address": "S"}, [STRAY])
+    make_restored(small.sandbox, "restored", {"address": "S"}, [STRAY])
     switch_recovery(small.sandbox, ADDRESSES, on=False)
     with nothing_changes(small):
         said = small.run(f"cutover restored {ADDRESSES} --yes")
@@ -209,7 +218,7 @@ def test_no_way_back(small: Rescuer) -> None:
 
 
 def test_an_empty_backup(small: Rescuer) -> None:
-    make(small.sandbox, "restored", {"address": "S"})
+    make_restored(small.sandbox, "restored", {"address": "S"})
     with nothing_changes(small):
         said = small.run(f"cutover restored {ADDRESSES} --mirror --yes")
     assert said.code == 4
@@ -250,11 +259,12 @@ def test_no_such_moment(small: Rescuer, command: str, words: str) -> None:
 
 
 def test_a_table_that_is_gone_for_good(small: Rescuer) -> None:
+    switch_recovery(small.sandbox, "cabal-counter", on=False)
     remove(small.sandbox, "cabal-counter")
     with nothing_changes(small):
         said = small.run("restore table cabal-counter --latest --yes")
     assert said.code == 3
-    assert "DynamoDB keeps no backup of it" in said.err
+    assert "DynamoDB keeps no backup of cabal-counter" in said.err
 
 
 def test_no_recovery_to_restore_from(small: Rescuer) -> None:
@@ -266,7 +276,7 @@ def test_no_recovery_to_restore_from(small: Rescuer) -> None:
 
 
 def test_refused_writes_end_the_cutover_with_awss_words(small: Rescuer) -> None:
-    make(small.sandbox, "restored", {"address": "S"}, [STRAY])
+    make_restored(small.sandbox, "restored", {"address": "S"}, [STRAY])
     small.sandbox.faults.services(
         {
             "service": "dynamodb",

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.tables.conftest import Rescuer
-from tests.e2e.tables.tables import ADDRESSES, delete, items, put, remove, tables
+from tests.e2e.tables.tables import ADDRESSES, delete, items, key_of, put, remove, tables
 from tests.sandbox.deployment import PROJECT, aws_cli
 
 RUNBOOK = PROJECT / "docs" / "runbooks" / "restore-tables.md"
@@ -110,7 +110,7 @@ def test_by_hand_to_a_point_in_time(rescuer: Rescuer, tmp_path: Path) -> None:
 
 
 def test_by_hand_when_the_table_is_gone(few: Rescuer, tmp_path: Path) -> None:
-    before = items(few.sandbox, ADDRESSES)
+    before, key = items(few.sandbox, ADDRESSES), key_of(few.sandbox, ADDRESSES)
     remove(few.sandbox, ADDRESSES)
 
     by_hand(
@@ -124,6 +124,7 @@ def test_by_hand_when_the_table_is_gone(few: Rescuer, tmp_path: Path) -> None:
     assert items(few.sandbox, ADDRESSES) == before
     dynamodb = few.sandbox.client("dynamodb")
     assert dynamodb.describe_table(TableName=ADDRESSES)["Table"]["DeletionProtectionEnabled"]
+    assert key_of(few.sandbox, ADDRESSES) == key is not None
 
 
 @pytest.mark.parametrize("title", ["With the tool", "The other tables"])

@@ -22,8 +22,8 @@ LAG_SECONDS = 300
 """The latest restorable time is typically five minutes before the current time."""
 
 _RECOVERY = "_sandbox_recovery"
-_ACTIVE_FROM = "_sandbox_active_from"
-_SUMMARY = "RestoreSummary"
+ACTIVE_FROM = "_sandbox_active_from"
+SUMMARY = "RestoreSummary"
 
 Answer = tuple[int, dict[str, str], bytes]
 
@@ -133,9 +133,9 @@ class PointInTimeRecovery:
             table["SSEDescription"] = source.get("SSEDescription")
         table["items"] = self._history.items_at(dict(source), moment)
         dynamodb._items_replaced(table)
-        table[_ACTIVE_FROM] = self._clock() + self._times.restore.total_seconds()
-        table[_SUMMARY] = {"SourceTableArn": source["TableArn"], "RestoreDateTime": moment}
-        return _success({"TableDescription": dynamodb._table_description(target)})
+        table[ACTIVE_FROM] = self._clock() + self._times.restore.total_seconds()
+        table[SUMMARY] = {"SourceTableArn": source["TableArn"], "RestoreDateTime": moment}
+        return success({"TableDescription": dynamodb._table_description(target)})
 
     def _moment(self, source: Mapping[str, Any], request: Mapping[str, Any]) -> float | None:
         """The requested epoch time, or None when it lies outside the window."""
@@ -169,7 +169,7 @@ class PointInTimeRecovery:
                 "EarliestRestorableDateTime": earliest,
                 "LatestRestorableDateTime": latest,
             }
-        return _success(
+        return success(
             {
                 "ContinuousBackupsDescription": {
                     "ContinuousBackupsStatus": "ENABLED",
@@ -180,14 +180,14 @@ class PointInTimeRecovery:
 
     def _as_restored(self, table: Mapping[str, Any], description: dict[str, Any]) -> dict[str, Any]:
         """A restored table says what it came from, and is CREATING until it is there."""
-        summary = table.get(_SUMMARY)
-        if summary is None or _ACTIVE_FROM not in table:
+        summary = table.get(SUMMARY)
+        if summary is None or ACTIVE_FROM not in table:
             return description
-        restoring = self._clock() < table[_ACTIVE_FROM]
+        restoring = self._clock() < table[ACTIVE_FROM]
         return {
             **description,
             "TableStatus": "CREATING" if restoring else description["TableStatus"],
-            _SUMMARY: {**summary, "RestoreInProgress": restoring},
+            SUMMARY: {**summary, "RestoreInProgress": restoring},
         }
 
 
@@ -201,7 +201,7 @@ def _missing(request: Mapping[str, Any]) -> Answer:
     return _refusal("TableNotFoundException", f"Table not found: {request.get('TableName')}")
 
 
-def _success(body: Mapping[str, Any]) -> Answer:
+def success(body: Mapping[str, Any]) -> Answer:
     return 200, {"Content-Type": "application/x-amz-json-1.0"}, json.dumps(body).encode()
 
 

@@ -1,0 +1,142 @@
+"""A table that was deleted more than once: the operator chooses what is restored."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.exercise import newest_point
+from tests.e2e.tables.conftest import Rescuer
+from tests.e2e.tables.tables import ADDRESSES, Item, delete, items, make, remove, tables
+from tests.e2e.tables.test_refusals import nothing_changes
+from tests.e2e.tables.test_terminal import Terminal
+
+TABLE = "cabal-user-preferences"
+
+
+@pytest.fixture
+def before(small: Rescuer) -> list[Item]:
+    """What the table had before it was deleted, made anew by Terraform, and deleted again."""
+    sandbox = small.sandbox
+    found = items(sandbox, TABLE)
+    remove(sandbox, TABLE)
+    sandbox.advance(minutes=30)
+    make(sandbox, TABLE, {"user": "S"}, recovery=True)
+    sandbox.advance(minutes=30)
+    sandbox.client("dynamodb").delete_table(TableName=TABLE)
+    return found
+
+
+def backups(rescuer: Rescuer) -> list[str]:
+    """DynamoDB's backups of the table, the newest first."""
+    listed = rescuer.sandbox.client("dynamodb").list_backups(TableName=TABLE, BackupType="SYSTEM")
+    found = sorted(listed["BackupSummaries"], key=lambda each: each["BackupCreationDateTime"])
+    return [backup["BackupArn"] for backup in reversed(found)]
+
+
+@pytest.mark.parametrize("how", ["--yes", "--dry-run", ""])
+def test_several_backups_are_listed_and_none_is_taken(
+    small: Rescuer, before: list[Item], how: str
+) -> None:
+    empty, full = backups(small)
+    with nothing_changes(small):
+        said = small.run(f"restore table {TABLE} --latest {how}")
+    assert said.code == 4
+    assert f"DynamoDB keeps 2 backups of {TABLE}" in said.err
+    listed = [line for line in said.err.splitlines() if "when the table was deleted" in line]
+    assert [line.rpartition(" ")[2] for line in listed] == [empty, full]
+    assert "about 0 items, 0 bytes" in listed[0]
+    assert f"about {len(before)} items" in listed[1]
+    assert "--backup ARN" in said.err
+
+
+def test_the_one_that_is_named_is_restored(small: Rescuer, before: list[Item]) -> None:
+    _, full = backups(small)
+    said = small.run(f"restore table {TABLE} --backup {full} --yes")
+    assert (said.code, said.out.strip()) == (0, TABLE), said.err
+    assert items(small.sandbox, TABLE) == before
+
+
+def test_the_one_that_is_chosen_at_a_terminal_is_restored(
+    small: Rescuer, before: list[Item]
+) -> None:
+    terminal = Terminal(small, "restore", "table", TABLE, "--latest")
+    terminal.wait_for("Which one? Type its number: ")
+    terminal.type("2")
+    terminal.wait_for("Type restore to go on: ")
+    terminal.type("restore")
+    assert terminal.end() == 0, terminal.shown
+    assert items(small.sandbox, TABLE) == before
+
+
+@pytest.mark.parametrize("typed", ["", "0", "3", "two"])
+def test_no_choice_changes_nothing(small: Rescuer, before: list[Item], typed: str) -> None:
+    terminal = Terminal(small, "restore", "table", TABLE, "--latest")
+    terminal.wait_for("Which one? Type its number: ")
+    terminal.type(typed)
+    assert terminal.end() == 4
+    assert TABLE not in tables(small.sandbox)
+    assert before
+
+
+def test_an_interrupted_restore_is_brought_to_its_end_whatever_else_there_is(
+    small: Rescuer, before: list[Item]
+) -> None:
+    empty, full = backups(small)
+    small.sandbox.client("dynamodb").restore_table_from_backup(
+        TargetTableName=TABLE, BackupArn=full
+    )
+    other = small.run(f"restore table {TABLE} --backup {empty} --yes")
+    said = small.run(f"restore table {TABLE} --latest --yes")
+    assert other.code == 64
+    assert f"from the backup {full}" in other.err
+    assert said.code == 0, said.err
+    assert items(small.sandbox, TABLE) == before
+    described = small.sandbox.client("dynamodb").describe_table(TableName=TABLE)["Table"]
+    assert described["DeletionProtectionEnabled"]
+
+
+def test_a_table_that_was_made_anew_empty_gets_its_items_back(small: Rescuer) -> None:
+    """It is there, so it is restored beside it, and cut over."""
+    sandbox = small.sandbox
+    before = items(sandbox, TABLE)
+    remove(sandbox, TABLE)
+    make(sandbox, TABLE, {"user": "S"}, recovery=True)
+    (full,) = backups(small)
+
+    restored = small.run(f"restore table {TABLE} --backup {full} --yes")
+    again = small.run(f"restore table {TABLE} --backup {full} --yes")
+    cut_over = small.run(f"cutover {restored.out.strip()} {TABLE} --yes --delete-restored")
+
+    assert restored.code == 0, restored.err
+    assert again.out == restored.out
+    assert "an earlier run has done this" in again.err
+    assert cut_over.code == 0, cut_over.err
+    assert items(sandbox, TABLE) == before
+
+
+def test_a_backup_that_is_not_there(small: Rescuer, before: list[Item]) -> None:
+    missing = backups(small)[0][:-4] + "0000"
+    with nothing_changes(small):
+        said = small.run(f"restore table {TABLE} --backup {missing} --yes")
+    assert said.code == 64
+    assert f"DynamoDB keeps no backup {missing} of {TABLE}" in said.err
+    assert all(arn in said.err for arn in backups(small))
+    assert before
+
+
+def test_an_empty_recovery_point_is_not_taken_where_an_older_one_has_something(
+    rescuer: Rescuer,
+) -> None:
+    sandbox = rescuer.sandbox
+    before = items(sandbox, ADDRESSES)
+    full = newest_point(sandbox, "DynamoDB")
+    delete(sandbox, ADDRESSES, ({"address": item["address"]} for item in before))
+    sandbox.run_nights(1)
+    remove(sandbox, ADDRESSES)
+    with nothing_changes(rescuer):
+        said = rescuer.run("restore addresses --yes")
+    assert said.code == 4
+    assert f"--recovery-point {full}" in said.err
+    named = rescuer.run(f"restore addresses --yes --recovery-point {full}")
+    assert named.code == 0, named.err
+    assert items(sandbox, ADDRESSES) == before
