@@ -23,9 +23,10 @@ from cabal_backup.operations import reconfigure as mail_tiers
 from cabal_backup.operations.aws import Aws
 from cabal_backup.operations.clock import Clock
 from cabal_backup.operations.reconfigure import Reconfigure
-from cabal_backup.operations.tables import cutover
+from cabal_backup.operations.tables import cutover, origin
 from cabal_backup.operations.tables import delete as delete_table
 from cabal_backup.operations.tables.cutover import CutoverPlan, CutoverResult
+from cabal_backup.operations.tables.describe import TableDescription
 from cabal_backup.operations.tables.restore_addresses import age
 from cabal_backup.operations.tables.table_copy import Mode
 from cabal_backup.operations.tables.undo import what_is_lost
@@ -43,6 +44,8 @@ class Wishes:
     reconfigure: Reconfigure | None
     """None: as the table needs it."""
     delete_restored: bool
+    not_a_restore: bool
+    """Whether the table need not be one that was restored from the live table."""
     yes: bool
     dry_run: bool
 
@@ -57,6 +60,11 @@ def add_parser(commands: Any) -> None:
     add_common(parser)
     parser.add_argument("restored", metavar="RESTORED", help="the restored table")
     parser.add_argument("live", metavar="LIVE", help="the table Cabal uses")
+    parser.add_argument(
+        "--not-a-restore",
+        action="store_true",
+        help="take a RESTORED that was not restored from LIVE, as far as AWS remembers",
+    )
     add_wishes(parser)
     parser.add_argument(
         "--lower-counter",
@@ -125,6 +133,7 @@ def wishes(options: argparse.Namespace) -> Wishes:
         lower_counter=getattr(options, "lower_counter", False),
         reconfigure=options.reconfigure,
         delete_restored=options.delete_restored,
+        not_a_restore=getattr(options, "not_a_restore", False),
         yes=options.yes,
         dry_run=options.dry_run,
     )
@@ -152,7 +161,20 @@ def cut_over(aws: Aws, restored: str, live: str, wished: Wishes, clock: Clock) -
         )
     )
     how = wished.reconfigure or _usual(aws, live)
-    show_plan([*plan.lines(), *_afterwards(how, restored, wished)], dry_run=wished.dry_run)
+    where_from = origin.check(
+        aws,
+        plan.restored,
+        plan.live,
+        clock.now(),
+        not_a_restore=wished.not_a_restore,
+        delete=wished.delete_restored,
+    )
+    changed = origin.check_unchanged(
+        aws, plan.restored, plan.comparison.backup_digest, not_a_restore=wished.not_a_restore
+    )
+    origins = [f"  {line}" for line in (where_from, *changed)]
+    lines = [*plan.lines(), *origins, *_afterwards(how, restored, wished)]
+    show_plan(lines, dry_run=wished.dry_run)
     if wished.dry_run:
         return ExitCode.OK
     _confirm(plan, wished)
@@ -161,7 +183,7 @@ def cut_over(aws: Aws, restored: str, live: str, wished: Wishes, clock: Clock) -
     tell(aws, how)
     if result.verification.problems:
         return ExitCode.DIFFERENT
-    tidy_up(aws, restored, wished)
+    tidy_up(aws, plan.restored, wished)
     return ExitCode.OK
 
 
@@ -215,18 +237,25 @@ def tell(aws: Aws, how: Reconfigure) -> None:
         print(progress.describe(event), file=sys.stderr)
 
 
-def tidy_up(aws: Aws, restored: str, wished: Wishes) -> None:
-    """Delete the restored table where that is wanted; otherwise say how."""
+def tidy_up(aws: Aws, restored: TableDescription, wished: Wishes) -> None:
+    """Delete the restored table where that is wanted; otherwise say how.
+
+    Only a table that this tool restored is deleted, or offered for it.
+    """
+    name = restored.name
+    if not origin.is_recorded(aws, restored):
+        print(f"{name} is kept: this tool did not restore it.", file=sys.stderr)
+        return
     wanted = wished.delete_restored
     if not wanted and not wished.yes and is_somebody_there():
-        wanted = ask(f"Delete {restored}? Type its name to delete it: ") == restored
+        wanted = ask(f"Delete {name}? Type its name to delete it: ") == name
     if wanted:
-        delete_table.delete_restored(aws, restored)
-        print(f"{restored} is being deleted.", file=sys.stderr)
+        delete_table.delete_own_restore(aws, restored)
+        print(f"{name} is being deleted.", file=sys.stderr)
     else:
         print(
-            f"{restored} is kept. It costs storage; when it is not needed any more: aws dynamodb "
-            f"delete-table --region {aws.environment.region} --table-name {restored}",
+            f"{name} is kept. It costs storage; when it is not needed any more: aws dynamodb "
+            f"delete-table --region {aws.environment.region} --table-name {name}",
             file=sys.stderr,
         )
 
@@ -243,6 +272,8 @@ def _confirm(plan: CutoverPlan, wished: Wishes) -> None:
     word = "delete" if plan.to_delete else "cutover"
     if plan.lowerings:
         word = "lower"
+    if wished.not_a_restore:
+        word = plan.restored.name
     question = f"This writes {plan.to_write:,} items to {plan.live.name} of {plan.environment}"
     if plan.to_delete:
         question += f" and deletes {plan.to_delete:,}"

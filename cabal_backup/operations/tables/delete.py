@@ -8,15 +8,36 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cabal_backup.errors import UsageError
+from cabal_backup.errors import RefusedError, UsageError
 from cabal_backup.operations.answers import Unknown, unless_missing
 from cabal_backup.operations.aws import Aws, in_words
 from cabal_backup.operations.clock import Clock
 from cabal_backup.operations.jobs import follow_until
 from cabal_backup.operations.progress import Progress
-from cabal_backup.operations.tables.describe import MISSING
+from cabal_backup.operations.tables.describe import (
+    MISSING,
+    TableDescription,
+    describe_table,
+    live_tables,
+)
+from cabal_backup.operations.tables.origin import is_recorded
 
 _LONGEST = timedelta(minutes=30)
+
+
+def delete_own_restore(aws: Aws, table: TableDescription) -> None:
+    """Delete a table that this tool restored, and no other that has its name by now.
+
+    Raises RefusedError for any other table, otherwise as `delete_restored` does.
+    """
+    now = describe_table(aws, table.name)
+    if now is None:
+        return
+    if now.created != table.created or not is_recorded(aws, now):
+        raise RefusedError(
+            f"{table.name} is not a table that this tool restored. It is not deleted."
+        )
+    delete_restored(aws, table.name)
 
 
 def delete_restored(aws: Aws, table: str) -> None:
@@ -24,9 +45,8 @@ def delete_restored(aws: Aws, table: str) -> None:
 
     Raises UsageError for a table of the environment, CabalBackupError when AWS refuses.
     """
-    environment = aws.environment
-    if table in (environment.addresses_table, *environment.pitr_tables):
-        raise UsageError(f"{table} is a live table of {environment.name}. It is not deleted.")
+    if table in live_tables(aws):
+        raise UsageError(f"{table} is a live table of {aws.environment.name}. It is not deleted.")
     try:
         aws.client("dynamodb").delete_table(TableName=table)
     except (BotoCoreError, ClientError) as error:

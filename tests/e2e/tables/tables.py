@@ -65,12 +65,17 @@ def make(
 
 
 def make_restored(
-    sandbox: Sandbox, table: str, keys: Mapping[str, str], written: Iterable[Item] = ()
+    sandbox: Sandbox,
+    table: str,
+    keys: Mapping[str, str],
+    written: Iterable[Item] = (),
+    *,
+    source: str = ADDRESSES,
 ) -> None:
-    """A table that the tool takes for one that it has restored from the addresses table."""
+    """A table that the tool takes for one that it has restored from `source`."""
     make(sandbox, table, keys, written)
     aws = connect(an_environment("development"))
-    for _ in origin.record(aws, find_table(aws, table), ADDRESSES):
+    for _ in origin.record(aws, find_table(aws, table), source):
         pass
 
 

@@ -17,6 +17,7 @@ from tests.e2e.tables.tables import (
     ADDRESSES,
     delete,
     items,
+    make_restored,
     put,
     remove,
     tables,
@@ -45,6 +46,26 @@ def test_addresses_that_others_changed_are_restored_again(rescuer: Rescuer) -> N
     assert len(items(sandbox, first)) == 10
 
 
+@pytest.mark.parametrize("mode", ["", "--mirror", "--missing-only"])
+def test_a_changed_table_is_cut_over_only_when_the_operator_says_so(
+    small: Rescuer, mode: str
+) -> None:
+    sandbox = small.sandbox
+    live = items(sandbox, ADDRESSES)
+    make_restored(sandbox, "restored", {"address": "S"}, live)
+    delete(sandbox, "restored", ({"address": item["address"]} for item in live[10:]))
+
+    refused = small.run(f"cutover restored {ADDRESSES} --yes {mode}")
+    assert refused.code == 4
+    assert "restored was changed since it was restored" in refused.err
+    assert items(sandbox, ADDRESSES) == live
+    said = small.run(f"cutover restored {ADDRESSES} --yes --not-a-restore {mode}")
+
+    assert said.code == 0, said.err
+    assert "CAUTION: restored was changed since it was restored" in said.err
+    assert items(sandbox, ADDRESSES) == (live[:10] if mode == "--mirror" else live)
+
+
 def test_unchanged_addresses_are_not_restored_again(rescuer: Rescuer) -> None:
     first = rescuer.run("restore addresses --yes")
     again = rescuer.run("restore addresses --yes")
@@ -60,6 +81,26 @@ def test_a_changed_table_under_the_name_asked_for_is_refused(rescuer: Rescuer) -
     said = rescuer.run(command)
     assert said.code == 64
     assert "not known to be as it was restored from this recovery point" in said.err
+
+
+def test_a_table_made_anew_under_the_name_of_a_restored_one(rescuer: Rescuer) -> None:
+    """The job is the same, the table is not."""
+    sandbox = rescuer.sandbox
+    first = rescuer.run("restore addresses --yes").out.strip()
+    sandbox.client("dynamodb").delete_table(TableName=first)
+    sandbox.advance(minutes=5)
+    sandbox.client("dynamodb").create_table(
+        TableName=first,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "address", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "address", "AttributeType": "S"}],
+    )
+    put(sandbox, first, [{"address": {"S": "stray@mail.example.com"}}])
+
+    said = rescuer.run(f"cutover {first} {ADDRESSES} --yes")
+
+    assert said.code == 4
+    assert f"{first} is not a table that was restored from {ADDRESSES}" in said.err
 
 
 def test_another_recovery_point_is_on_its_way_to_the_same_table(rescuer: Rescuer) -> None:

@@ -20,7 +20,7 @@ from tests.builders import an_environment
 from tests.e2e.operator import Said, SandboxClock
 from tests.e2e.tables.conftest import Rescuer
 from tests.e2e.tables.disaster import RESTORED, address, by_address, lose
-from tests.e2e.tables.tables import ADDRESSES, items, make, put, switch_recovery
+from tests.e2e.tables.tables import ADDRESSES, items, make_restored, put, switch_recovery
 from tests.e2e.tables.test_cutover import writing
 from tests.e2e.tables.test_refusals import nothing_changes
 from tests.e2e.tables.test_terminal import Terminal
@@ -231,7 +231,8 @@ def a_counter(name: str, osid: int, *, enabled: bool = True) -> dict[str, dict[s
 def raised(small: Rescuer) -> tuple[Rescuer, Said]:
     """A cutover that raised the counter to a wrong, higher value, and brought another one."""
     sandbox = small.sandbox
-    make(sandbox, RESTORED, {"counter": "S"}, [a_counter("counter", 70_000), a_counter("b", 9)])
+    raised = [a_counter("counter", 70_000), a_counter("b", 9)]
+    make_restored(sandbox, RESTORED, {"counter": "S"}, raised, source=COUNTER)
     put(sandbox, COUNTER, [a_counter("counter", 65_541, enabled=False)])
     said = small.run(f"cutover {RESTORED} {COUNTER} --yes")
     assert said.code == 0, said.err
@@ -274,7 +275,8 @@ def test_a_counter_that_counted_on_is_not_lowered(raised: tuple[Rescuer, Said]) 
     ],
 )
 def test_lowering_is_for_the_counter_only(small: Rescuer, command: str) -> None:
-    make(small.sandbox, RESTORED, {"counter": "S"}, [a_counter("counter", 1)])
+    lower = [a_counter("counter", 1)]
+    make_restored(small.sandbox, RESTORED, {"counter": "S"}, lower, source=COUNTER)
     with nothing_changes(small):
         said = small.run(f"{command} --yes")
     assert said.code == 64
