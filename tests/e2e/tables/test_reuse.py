@@ -73,6 +73,26 @@ def test_unchanged_addresses_are_not_restored_again(rescuer: Rescuer) -> None:
     assert "has done this already" in again.err
 
 
+def test_a_restore_without_a_recorded_digest_is_made_again(rescuer: Rescuer) -> None:
+    """The run that began it was killed, and others may have changed the table since."""
+    planned = rescuer.run("restore addresses --dry-run").out
+    target = planned.partition("a new table ")[2].partition(":")[0]
+    rescuer.sandbox.client("backup").start_restore_job(
+        RecoveryPointArn=newest_point(rescuer.sandbox, "DynamoDB"),
+        IamRoleArn=f"arn:aws:iam::{ACCOUNT}:role/cabal-backup-role",
+        Metadata={"targetTableName": target},
+    )
+    rescuer.sandbox.advance(hours=1)
+
+    said = rescuer.run("restore addresses --yes")
+    again = rescuer.run("restore addresses --yes")
+
+    assert (said.code, said.out.strip()) == (0, f"{target}-2"), said.err
+    assert f"{target} is from this recovery point too" in said.err
+    assert again.out == said.out
+    assert "has done this already" in again.err
+
+
 def test_a_changed_table_under_the_name_asked_for_is_refused(rescuer: Rescuer) -> None:
     command = "restore addresses --yes --to cabal-addresses-again"
     rescuer.run(command)
