@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from cabal_backup.cli import (
+    alerts,
     compare,
     copy_back,
     cutover,
@@ -30,6 +31,7 @@ COMMANDS = (
     status,
     points,
     jobs,
+    alerts,
     restore,
     compare,
     cutover,
