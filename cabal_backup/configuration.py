@@ -17,7 +17,7 @@ from typing import Any
 
 from cabal_backup.conflicts import find_conflicts
 from cabal_backup.environment import Alerts, Environment, Lifecycle, Lock, RestoreTesting
-from cabal_backup.settings import SETTINGS, Rejected
+from cabal_backup.settings import REMOVED, SETTINGS, Rejected
 
 Context = Mapping[str, Any]
 
@@ -197,6 +197,8 @@ def _unknown_setting(name: str, unknown: str, received: object) -> Problem:
             "can never be removed again, by anybody",
             "remove this setting; lock_min_days and lock_max_days set the lock",
         )
+    if unknown in REMOVED:
+        return Problem(f"{name}.{unknown}", received, REMOVED[unknown], "remove this setting")
     return Problem(
         f"{name}.{unknown}", received, "there is no such setting", _nearest(unknown, SETTINGS)
     )
@@ -241,14 +243,11 @@ def _environment(name: str, values: Mapping[str, Any]) -> Environment:
         alerts=Alerts(
             emails=values["alert_emails"],
             urls=values["alert_urls"],
-            on_silence=values["alert_on_silence"],
             on_tampering=values["alert_on_tampering"],
-            on_role_changes=values["alert_on_role_changes"],
         )
         if values["alerts"]
         else None,
         heartbeat_parameter=values["heartbeat_parameter"],
-        dashboard=values["dashboard"],
         restore_testing=RestoreTesting(
             schedule=values["restore_testing_schedule"],
             tolerance_percent=values["restore_testing_tolerance_percent"],

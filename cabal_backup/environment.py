@@ -55,14 +55,8 @@ class Alerts:
     urls: tuple[str, ...]
     """HTTPS endpoints subscribed to the topic of each region."""
 
-    on_silence: bool
-    """Whether an alarm rises when for 26 hours nothing was backed up, or nothing copied."""
-
     on_tampering: bool
-    """Whether changes of locks, vaults, plan and opt-in are told, where a trail sees them."""
-
-    on_role_changes: bool
-    """Whether changes of the role are told; they are seen in another region, by one more stack."""
+    """Whether changes of what protects the backup, and of what reports them, are reported."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,10 +111,7 @@ class Environment:
     """Whom to tell when something fails; None tells nobody."""
 
     heartbeat_parameter: str | None
-    """The SSM SecureString with the URL to call after each complete night; None calls nobody."""
-
-    dashboard: bool
-    """Whether there is a CloudWatch dashboard."""
+    """The SSM SecureString with the URL that the watch calls when all is well; None for none."""
 
     restore_testing: RestoreTesting | None
     """The regular test of restoring; None for none."""
@@ -133,35 +124,6 @@ class Environment:
         """The AWS partition of both regions."""
         return partition_of(self.region)
 
-    @property
-    def iam_events_region(self) -> str:
-        """Where the calls of IAM, which is global, reach EventBridge."""
-        return _IAM_EVENTS[self.partition]
-
-    @property
-    def role_changes_stack(self) -> bool:
-        """Whether watching the role takes a stack of its own, in `iam_events_region`."""
-        return (
-            self.alerts is not None
-            and self.alerts.on_role_changes
-            and self.iam_events_region not in (self.region, self.dr_region)
-        )
-
-
-_IAM_EVENTS = {
-    "aws": "us-east-1",
-    "aws-cn": "cn-north-1",
-    "aws-us-gov": "us-gov-west-1",
-    "aws-iso": "us-iso-east-1",
-    "aws-iso-b": "us-isob-east-1",
-    "aws-iso-e": "eu-isoe-west-1",
-    "aws-iso-f": "us-isof-south-1",
-    "aws-eusc": "eusc-de-east-1",
-}
-"""The region of IAM's control plane, by partition.
-
-https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/global-services.html
-"""
 
 _PARTITIONS = (
     ("cn-", "aws-cn"),

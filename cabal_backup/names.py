@@ -25,22 +25,31 @@ STACK = "cabal-backup"
 DR_STACK = "cabal-backup-dr"
 """The CloudFormation stack in the DR region."""
 
-ROLE_CHANGES_STACK = "cabal-backup-role-changes"
-"""The CloudFormation stack in the region where IAM's events are seen, where it is wanted."""
-
 TOPIC = "cabal-backup-alerts"
-"""The SNS topic, in each of the two regions, on which the operator is told."""
+"""The SNS topic, in each of the two regions, that the operator is subscribed to."""
+
+QUEUE = "cabal-backup-alerts"
+DEAD_LETTERS = "cabal-backup-alerts-dead-letters"
+"""The SQS queue of urgent events, in each of the two regions, and its dead-letter queue."""
+
+INCIDENTS = "/cabal-backup/incidents"
+"""The SSM parameter, in each of the two regions, that holds what was reported lately."""
+
+NOTIFY = "cabal-backup-notify"
+"""The Lambda function, in each of the two regions, that reports urgent events."""
+
+RULE_JOBS = "cabal-backup-jobs"
+RULE_CHANGES = "cabal-backup-changes"
+RULE_CALLS = "cabal-backup-calls"
+RULE_MONITORING = "cabal-backup-monitoring"
+RULE_ELSEWHERE = "cabal-backup-monitoring-elsewhere"
+"""The EventBridge rules, in each of the two regions, whose patterns are in `urgent`."""
 
 EVENT_SOURCE = "cabal-backup"
 """The source of the events that our own handlers put on the default event bus."""
 
 RESTORE_TEST_EVENT = "Restore Test Validated"
 """The detail-type of the event that says how a restore test ended."""
-
-DASHBOARD = "cabal-backup"
-
-METRICS = "CabalBackup"
-"""The CloudWatch namespace of what AWS Backup does not measure itself."""
 
 RESTORE_TESTING_PLAN = "cabal_backup_restore_testing"
 """The restore testing plan; AWS allows letters, digits and underscores."""

@@ -188,9 +188,7 @@ SETTINGS: dict[str, Setting] = {
         Setting("alerts", True, _flag),
         Setting("alert_emails", (), _list(_email, "e-mail addresses")),
         Setting("alert_urls", (), _list(_url, "HTTPS URLs")),
-        Setting("alert_on_silence", True, _flag),
         Setting("alert_on_tampering", True, _flag),
-        Setting("alert_on_role_changes", False, _flag),
         Setting(
             "heartbeat_parameter",
             None,
@@ -203,7 +201,6 @@ SETTINGS: dict[str, Setting] = {
                 )
             ),
         ),
-        Setting("dashboard", True, _flag),
         Setting("restore_testing", True, _flag),
         Setting(
             "restore_testing_schedule",
@@ -218,3 +215,12 @@ SETTINGS: dict[str, Setting] = {
         Setting("access_policies", True, _flag),
     )
 }
+
+REMOVED: dict[str, str] = {
+    "alert_on_silence": "it was removed: the daily watch, which runs `cabal-backup status`, "
+    "reports a night without a backup or a copy",
+    "alert_on_role_changes": "it was removed: the daily watch, which runs `cabal-backup status`, "
+    "reports a changed role",
+    "dashboard": "it was removed: `cabal-backup status --html` shows the state of both regions",
+}
+"""Settings of earlier versions, each with what replaces it."""

@@ -15,7 +15,6 @@ MAILSTORE = "fs-0123456789abcdef0"
 
 CORE: dict[str, Any] = {
     "alerts": False,
-    "dashboard": False,
     "restore_testing": False,
     "access_policies": False,
 }

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from cabal_backup.cli import (
+    alerts,
     compare,
     copy_back,
     cutover,
@@ -36,6 +37,7 @@ COMMANDS = (
     status,
     points,
     jobs,
+    alerts,
     restore,
     compare,
     cutover,

@@ -48,7 +48,6 @@ class Places:
     tables: tuple[str, ...]
     """The names of the live tables."""
     mailstore: str
-    iam_events_region: str
 
     @classmethod
     def of(cls, stack: Stack, environment: Environment) -> Self:
@@ -58,7 +57,6 @@ class Places:
             dr_region=environment.dr_region,
             tables=(environment.addresses_table, *environment.pitr_tables),
             mailstore=str(environment.mailstore_file_system_id),
-            iam_events_region=environment.iam_events_region,
         )
 
     def arn(self, service: str, resource: str, region: str | None = None) -> str:
@@ -180,6 +178,7 @@ def operator_grants(places: Places) -> tuple[Grant, ...]:
     """What restoring, comparing, cutting over and copying back need beside the auditor's."""
     return (
         *_following(places),
+        *_testing_alerts(places),
         *_restoring(places),
         *_tables(places),
         *_file_systems(places),
@@ -206,6 +205,20 @@ def _following(places: Places) -> tuple[Grant, ...]:
             why_wildcard=_ONLY_ALL,
         ),
         Grant(sid="RolePolicies", actions=("iam:ListRolePolicies",), resources=(places.role,)),
+    )
+
+
+def _testing_alerts(places: Places) -> tuple[Grant, ...]:
+    return (
+        Grant(
+            sid="TestAlerts",
+            actions=("events:PutEvents",),
+            resources=tuple(
+                places.arn("events", "event-bus/default", region)
+                for region in (places.region, places.dr_region)
+            ),
+            conditions={"StringEquals": {"events:source": names.EVENT_SOURCE}},
+        ),
     )
 
 
@@ -423,11 +436,6 @@ def break_glass_grants(places: Places) -> tuple[Grant, ...]:
             resources=(
                 places.arn("cloudformation", f"stack/{names.STACK}/*"),
                 places.arn("cloudformation", f"stack/{names.DR_STACK}/*", places.dr_region),
-                places.arn(
-                    "cloudformation",
-                    f"stack/{names.ROLE_CHANGES_STACK}/*",
-                    places.iam_events_region,
-                ),
             ),
             why_wildcard="CloudFormation ends a stack's ARN with an id it makes up; the names are "
             "those of the environment's stacks.",

@@ -1,246 +1,276 @@
-"""How the operator is told: a topic, a function that puts events into words, and rules."""
+"""How urgent events reach the operator: rules, a queue, a function and a topic."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jsii
-from aws_cdk import ArnFormat, Aws, Duration, Stack
-from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import ArnFormat, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_events as events
-from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
-from aws_cdk import aws_sns_subscriptions as subscriptions
+from aws_cdk import aws_sqs as sqs
+from aws_cdk import aws_ssm as ssm
 from constructs import Construct, IDependable
 
-from cabal_backup import names
+from cabal_backup import names, urgent
 from cabal_backup.environment import Environment, Lifecycle
-from cabal_backup.infrastructure.acknowledge import acknowledge
+from cabal_backup.infrastructure.acknowledge import acknowledge, wildcard
 from cabal_backup.infrastructure.function import HandlerFunction
 
-_ENDED_BADLY = ["FAILED", "ABORTED", "EXPIRED", "PARTIAL"]
-
-_TIMEOUT = Duration.minutes(2)
+_TIMEOUT = Duration.minutes(1)
 """Looking and publishing take a second; the rest is for retries."""
+
+_BATCH = Duration.minutes(1)
+"""How long events are collected before they are reported together."""
+
+_RECEIVES = 6
+"""How often an event is received before it is a dead letter; two of them may be waits."""
 
 
 class Alerts(Construct):
     """An encrypted topic for one region, and everything that leads to it.
 
-    What AWS sends is JSON. So nothing publishes to the topic but one function, which
-    turns each event into a message that a person can read, with a subject and the
-    command to run. When it fails on an event three times, Lambda puts the event on the
-    topic as it is: unreadable is better than untold. Because only the function
-    publishes, the AWS-managed key is enough, whose policy admits neither EventBridge
-    nor CloudWatch.
+    EventBridge rules put urgent events into an encrypted queue. A function reads it in batches
+    of about a minute and publishes one message per incident. What it fails on goes to the
+    dead-letter queue, which `status` looks into. Calls that silence the monitoring are sent to
+    the other region's bus as well, so that each region reports what happens to the other.
 
-    https://docs.aws.amazon.com/aws-backup/latest/devguide/eventbridge.html
+    Only the function publishes, so the AWS-managed key of SNS is enough for the topic. Its
+    policy does not let EventBridge use it; the queue has keys that SQS owns for that reason.
+
     https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-target-sqs.html
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-cross-region.html
     """
 
     def __init__(
-        self, scope: Construct, id: str, *, environment: Environment, vault_name: str
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        environment: Environment,
+        plan_id: str | None = None,
+        after: Sequence[IDependable] = (),
     ) -> None:
         """
         :param environment: whose alerts these are; `alerts` must not be None.
-        :param vault_name: the vault in this region, whose jobs and recovery points are told.
+        :param plan_id: the nightly plan. Default: there is none in this region.
+        :param after: what the deployment creates first, so that its creation is not reported.
         """
         super().__init__(scope, id)
         if environment.alerts is None:
-            raise ValueError(f"alerts are off in {environment.name}: there is nobody to tell")
-        topic = sns.Topic(
+            raise ValueError(f"alerts are off in {environment.name}")
+        self.topic: sns.ITopic = _topic(self, environment)
+        """Where messages go; also the events that another function could not handle."""
+        queue = _queue(self)
+        incidents = ssm.StringParameter(
             self,
-            "Topic",
-            topic_name=names.TOPIC,
-            display_name=f"Cabal backup {environment.name}",
-            enforce_ssl=True,
+            "Incidents",
+            parameter_name=names.INCIDENTS,
+            description="What was reported lately, so that it is not reported again",
+            string_value="{}",
         )
-        resource = topic.node.default_child
-        assert isinstance(resource, sns.CfnTopic)
-        # By its alias, as SNS documents it; CDK would write the alias's ARN.
-        resource.kms_master_key_id = "alias/aws/sns"
-        for email in environment.alerts.emails:
-            topic.add_subscription(subscriptions.EmailSubscription(email))
-        for url in environment.alerts.urls:
-            topic.add_subscription(subscriptions.UrlSubscription(url))
-        self.topic: sns.ITopic = topic
-        """Where messages go; also for events that a handler could not handle."""
+        acknowledge(
+            incidents,
+            reason="It holds titles of messages and times, nothing secret; a SecureString cannot "
+            "be created by CloudFormation.",
+            rules=["CKV2_AWS_34"],
+        )
+        handler = _handler(self, environment, self.topic, queue, incidents, plan_id)
+        source = handler.function.add_event_source_mapping(
+            "Source",
+            event_source_arn=queue.queue_arn,
+            batch_size=1000,
+            max_batching_window=_BATCH,
+            # The least there is: fewer batches at a time are fewer messages.
+            max_concurrency=2,
+            report_batch_item_failures=True,
+        )
+        source.node.add_dependency(handler.permissions)
+        self._rules(environment, queue, [source, *after])
 
-        self.vault_name = vault_name
-        self._handler = _handler(self, environment, topic)
-        self._alarms: lambda_.CfnPermission | None = None
-        self._tell_jobs()
-
-    def tell(
-        self,
-        id: str,
-        pattern: events.EventPattern,
-        *,
-        description: str,
-        after: Sequence[IDependable] = (),
+    def _rules(
+        self, environment: Environment, queue: sqs.IQueue, after: Sequence[IDependable]
     ) -> None:
-        """Tell every event of the region's default bus that matches.
-
-        :param id: the construct id of the rule.
-        :param description: what it is about, as the EventBridge console shows it.
-        :param after: what is made before the rule, so that its making is not told.
-        """
-        rule = events.Rule(
+        stack = Stack.of(self)
+        other = {environment.region, environment.dr_region} - {stack.region}
+        bus_arn = stack.format_arn(
+            service="events", region=other.pop(), resource="event-bus", resource_name="default"
+        )
+        role = iam.Role(
             self,
-            id,
-            description=description,
-            event_pattern=pattern,
-            targets=[targets.LambdaFunction(self._handler.function)],
+            "ElsewhereRole",
+            description="Sends attacks on the monitoring to the other region",
+            assumed_by=iam.ServicePrincipal("events.amazonaws.com"),
         )
-        rule.node.add_dependency(self._handler.permissions, *after)
-
-    def tell_alarm(self, alarm: cloudwatch.Alarm) -> None:
-        """Tell when the alarm rises and when it is over."""
-        action = _Call(self._handler.function.function_arn)
-        alarm.add_alarm_action(action)
-        alarm.add_ok_action(action)
-        alarm.node.add_dependency(self._handler.permissions, self._admit_alarms())
-
-    def _admit_alarms(self) -> IDependable:
-        """Let the alarms of this account and region call the function.
-
-        All at once and before any is there: an alarm may rise as soon as it is made, and a
-        permission that names it, as CDK's own action makes one, comes too late then.
-        """
-        if self._alarms is None:
-            self._alarms = lambda_.CfnPermission(
+        permissions = iam.ManagedPolicy(
+            self,
+            "ElsewherePolicy",
+            description="Sends attacks on the monitoring to the other region",
+            roles=[role],
+            statements=[iam.PolicyStatement(actions=["events:PutEvents"], resources=[bus_arn])],
+        )
+        assert environment.alerts is not None
+        for name, pattern in urgent.rules(stack.account, stack.region).items():
+            if name != names.RULE_JOBS and not environment.alerts.on_tampering:
+                continue
+            elsewhere = name == names.RULE_ELSEWHERE
+            rule = events.CfnRule(
                 self,
-                "Alarms",
-                action="lambda:InvokeFunction",
-                function_name=self._handler.function.function_arn,
-                principal="lambda.alarms.cloudwatch.amazonaws.com",
-                source_account=Aws.ACCOUNT_ID,
-                source_arn=Stack.of(self).format_arn(
-                    service="cloudwatch",
-                    resource="alarm",
-                    resource_name="*",
-                    arn_format=ArnFormat.COLON_RESOURCE_NAME,
-                ),
+                name.removeprefix("cabal-backup-").title().replace("-", ""),
+                name=name,
+                description=_DESCRIPTIONS[name],
+                event_pattern=pattern,
+                targets=[
+                    events.CfnRule.TargetProperty(
+                        id="target",
+                        arn=bus_arn if elsewhere else queue.queue_arn,
+                        role_arn=role.role_arn if elsewhere else None,
+                    )
+                ],
             )
-        return self._alarms
+            rule.node.add_dependency(permissions, *after)
 
-    def tell_restore_tests(self) -> None:
-        """Tell the restore tests whose result our validation found wrong."""
-        self.tell(
-            "RestoreTests",
-            events.EventPattern(
-                source=[names.EVENT_SOURCE],
-                detail_type=[names.RESTORE_TEST_EVENT],
-                detail={"verdict": ["FAILED"]},
-            ),
-            description="Restore tests whose result is not what it should be",
+
+_DESCRIPTIONS: Mapping[str, str] = {
+    names.RULE_JOBS: "Jobs and restore tests of AWS Backup that did not succeed",
+    names.RULE_CHANGES: "Changes of vaults, plans and settings that AWS Backup reports",
+    names.RULE_CALLS: "Calls that weaken the protection of the backup",
+    names.RULE_MONITORING: "Calls that silence the monitoring of the backup",
+    names.RULE_ELSEWHERE: "Calls that silence the monitoring, for the other region",
+}
+
+
+def _topic(scope: Construct, environment: Environment) -> sns.Topic:
+    assert environment.alerts is not None
+    topic = sns.Topic(
+        scope,
+        "Topic",
+        topic_name=names.TOPIC,
+        display_name=f"Cabal backup {environment.name}",
+        enforce_ssl=True,
+    )
+    resource = topic.node.default_child
+    assert isinstance(resource, sns.CfnTopic)
+    # By its alias, as SNS documents it; CDK would write the alias's ARN.
+    resource.kms_master_key_id = "alias/aws/sns"
+    for protocol, endpoints in (
+        (sns.SubscriptionProtocol.EMAIL, environment.alerts.emails),
+        (sns.SubscriptionProtocol.HTTPS, environment.alerts.urls),
+    ):
+        for endpoint in endpoints:
+            # Another id would be another subscription, which has to be confirmed again.
+            sns.Subscription(topic, endpoint, topic=topic, protocol=protocol, endpoint=endpoint)
+    return topic
+
+
+def _queue(scope: Construct) -> sqs.Queue:
+    def queue(id_: str, name: str, **more: Any) -> sqs.Queue:
+        return sqs.Queue(
+            scope,
+            id_,
+            queue_name=name,
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=Duration.days(14),
+            removal_policy=RemovalPolicy.DESTROY,
+            **more,
         )
 
-    def _tell_jobs(self) -> None:
-        """Jobs and recovery points that are not what they should be.
-
-        Which vault an event is about is told by name, by ARN or by both; a rule that
-        waited for the wrong one would be silent for ever.
-        """
-        vault_arn = Stack.of(self).format_arn(
-            service="backup",
-            resource="backup-vault",
-            resource_name=self.vault_name,
-            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+    dead_letters = queue("DeadLetters", names.DEAD_LETTERS)
+    made = queue(
+        "Queue",
+        names.QUEUE,
+        # Six times the function's timeout, as Lambda's documents recommend.
+        visibility_timeout=Duration.minutes(6),
+        dead_letter_queue=sqs.DeadLetterQueue(max_receive_count=_RECEIVES, queue=dead_letters),
+    )
+    made.add_to_resource_policy(
+        iam.PolicyStatement(
+            actions=["sqs:SendMessage"],
+            resources=[made.queue_arn],
+            principals=[iam.ServicePrincipal("events.amazonaws.com")],
+            conditions={
+                "ArnLike": {
+                    "aws:SourceArn": Stack.of(scope).format_arn(
+                        service="events", resource="rule", resource_name="cabal-backup-*"
+                    )
+                }
+            },
         )
-        here = [{"backupVaultName": [self.vault_name]}, {"backupVaultArn": [vault_arn]}]
-        for rule, detail_type, detail, description in (
-            (
-                "BackupJobs",
-                "Backup Job State Change",
-                {"state": _ENDED_BADLY, "$or": here},
-                f"Backup jobs into {self.vault_name} that did not succeed",
-            ),
-            (
-                "CopyJobs",
-                "Copy Job State Change",
-                # A copy job lives in the region of its source.
-                {"state": _ENDED_BADLY, "sourceBackupVaultArn": [vault_arn]},
-                f"Copy jobs from {self.vault_name} that did not succeed",
-            ),
-            (
-                "RestoreJobs",
-                "Restore Job State Change",
-                # The documented event names no vault.
-                {"status": _ENDED_BADLY, "resourceType": ["DynamoDB", "EFS"]},
-                "Restore jobs of tables and file systems that did not succeed",
-            ),
-            (
-                "RecoveryPoints",
-                "Recovery Point State Change",
-                {"status": ["PARTIAL", "EXPIRED"], "$or": here},
-                f"Recovery points in {self.vault_name} that are not whole or should be gone",
-            ),
-        ):
-            self.tell(
-                rule,
-                events.EventPattern(
-                    source=["aws.backup"], detail_type=[detail_type], detail=detail
-                ),
-                description=description,
-            )
+    )
+    return made
 
 
-@jsii.implements(cloudwatch.IAlarmAction)
-class _Call:
-    """An alarm action that calls a function which admits all alarms already."""
-
-    def __init__(self, function_arn: str) -> None:
-        self._function_arn = function_arn
-
-    def bind(self, _scope: Construct, _alarm: cloudwatch.IAlarm) -> cloudwatch.AlarmActionConfig:
-        return cloudwatch.AlarmActionConfig(alarm_action_arn=self._function_arn)
-
-
-def _handler(alerts: Alerts, environment: Environment, topic: sns.ITopic) -> HandlerFunction:
+def _handler(
+    scope: Construct,
+    environment: Environment,
+    topic: sns.ITopic,
+    queue: sqs.IQueue,
+    incidents: ssm.IStringParameter,
+    plan_id: str | None,
+) -> HandlerFunction:
+    plans = Stack.of(scope).format_arn(
+        service="backup",
+        resource="backup-plan",
+        resource_name="*",
+        arn_format=ArnFormat.COLON_RESOURCE_NAME,
+    )
     handler = HandlerFunction(
-        alerts,
+        scope,
         "Handler",
         module="notify",
-        description="Puts what happened to the backup into words",
+        function_name=names.NOTIFY,
+        description="Reports urgent events of the backup, one message per incident",
         timeout=_TIMEOUT,
         statements=[
+            iam.PolicyStatement(actions=["sns:Publish"], resources=[topic.topic_arn]),
             iam.PolicyStatement(
-                actions=["backup:ListBackupJobs", "backup:ListCopyJobs"], resources=["*"]
-            )
+                actions=[
+                    "sqs:ChangeMessageVisibility",
+                    "sqs:DeleteMessage",
+                    "sqs:GetQueueAttributes",
+                    "sqs:ReceiveMessage",
+                ],
+                resources=[queue.queue_arn],
+            ),
+            iam.PolicyStatement(
+                actions=["ssm:GetParameter", "ssm:PutParameter"],
+                resources=[incidents.parameter_arn],
+            ),
+            iam.PolicyStatement(actions=["backup:GetBackupPlan"], resources=[plans]),
         ],
-        environment=_variables(environment, topic),
-        dead_letters=topic,
+        environment={
+            "TOPIC_ARN": topic.topic_arn,
+            "QUEUE_URL": queue.queue_url,
+            "ENVIRONMENT": environment.name,
+            "DR_REGION": environment.dr_region,
+            "TABLES": ",".join((environment.addresses_table, *environment.pitr_tables)),
+            "LIFECYCLE": _argument(environment.lifecycle),
+            "COPY_LIFECYCLE": _argument(environment.dr_lifecycle),
+            **({"PLAN_ID": plan_id} if plan_id else {}),
+        },
     )
     acknowledge(
         handler.permissions,
-        reason="backup:ListBackupJobs and backup:ListCopyJobs list the jobs of a region and know "
-        "no resource to be narrowed to (Service Authorization Reference, AWS Backup). They read "
-        "only, and nothing else has the wildcard.",
-        rules=["AwsSolutions-IAM5[Resource::*]"],
+        reason="A plan that somebody else makes and that uses these vaults has an id that is not "
+        "known beforehand. The action reads plans, and what is stored in no vault.",
+        rules=[wildcard(scope, plans)],
+    )
+    acknowledge(
+        handler.function,
+        reason="It reads a queue, which has a dead-letter queue of its own for what the function "
+        "fails on. Lambda uses a function's dead-letter configuration for asynchronous "
+        "invocations only.",
+        rules=["NIST.800.53.R5-LambdaDLQ", "CKV_AWS_116"],
     )
     return handler
 
 
-def _variables(environment: Environment, topic: sns.ITopic) -> Mapping[str, str]:
-    return {
-        "TOPIC_ARN": topic.topic_arn,
-        "ENVIRONMENT": environment.name,
-        "PRIMARY_REGION": environment.region,
-        "DR_REGION": environment.dr_region,
-        "VAULT": names.VAULT,
-        "DR_VAULT": names.DR_VAULT,
-        "LIFECYCLE": _argument(environment.lifecycle),
-        "COPY_LIFECYCLE": _argument(environment.dr_lifecycle),
-    }
-
-
 def _argument(lifecycle: Lifecycle) -> str:
     """A lifecycle as `aws backup` takes it."""
-    members: dict[str, Any] = {
+    members = {
         "MoveToColdStorageAfterDays": lifecycle.cold_after_days,
         "DeleteAfterDays": lifecycle.delete_after_days,
     }

@@ -11,8 +11,6 @@ from cabal_backup import names
 from cabal_backup.environment import Environment
 from cabal_backup.infrastructure.advanced_dynamodb import AdvancedDynamoDB
 from cabal_backup.infrastructure.alerts import Alerts
-from cabal_backup.infrastructure.role_changes import CHANGES, DESCRIPTION
-from cabal_backup.infrastructure.tampering import TamperingRules
 from cabal_backup.infrastructure.vault import LockedVault
 
 
@@ -26,13 +24,7 @@ class DrStack(Stack):
         vault = LockedVault(self, "Vault", name=names.DR_VAULT, lock=environment.lock).vault
         opt_in = AdvancedDynamoDB(self, "AdvancedDynamoDB")
         if environment.alerts is not None:
-            alerts = Alerts(self, "Alerts", environment=environment, vault_name=names.DR_VAULT)
-            if environment.alerts.on_tampering:
-                TamperingRules(self, "Tampering", alerts=alerts, after=[vault])
-            if environment.alerts.on_role_changes and (
-                environment.iam_events_region == environment.dr_region
-            ):
-                alerts.tell("RoleChanges", CHANGES, description=DESCRIPTION)
+            Alerts(self, "Alerts", environment=environment, after=[vault])
         for name, value, description in (
             ("VaultName", vault.backup_vault_name, "The vault that holds the copies"),
             ("VaultArn", vault.backup_vault_arn, "Where a copy job into this region goes"),

@@ -1,4 +1,4 @@
-"""A handler of ours as a Lambda function, with the log group and the role it needs."""
+"""One of our functions in Lambda, with the log group and the role it needs."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ from constructs import Construct
 
 from cabal_backup.infrastructure.acknowledge import acknowledge
 
-_HANDLERS = Path(__file__).parent.parent / "handlers"
+_PACKAGE = Path(__file__).parent.parent
+
+_SHARED = ("names.py", "urgent.py")
+"""The modules of `cabal_backup` that every function may import."""
 
 
 class HandlerFunction(Construct):
-    """One module of `cabal_backup.handlers` on the newest Python runtime, on arm64.
+    """One folder of `cabal_backup.functions` on the newest Python runtime, on arm64.
 
     It logs to a group of its own, kept for a year, and may do nothing but that and
-    what it is given here. Whoever invokes it should depend on `permissions`, so that
-    they are there first.
+    what it is given here. What invokes it should depend on `permissions`, so that
+    they are created first.
     """
 
     def __init__(
@@ -36,19 +39,21 @@ class HandlerFunction(Construct):
         statements: Sequence[iam.PolicyStatement],
         environment: Mapping[str, str] | None = None,
         dead_letters: sns.ITopic | None = None,
+        function_name: str | None = None,
     ) -> None:
         """
-        :param module: the module's name; its function `handler` is called.
+        :param module: the folder's name; its function `handler` is called.
         :param description: what it does, as the Lambda console shows it.
         :param timeout: the longest one invocation may take, at most 15 minutes.
         :param statements: what it may do beside logging.
         :param environment: its environment variables, none of them a secret. Default: none.
         :param dead_letters: where an event goes that it failed on three times; for functions
             that are invoked asynchronously. Default: nowhere.
+        :param function_name: its name. Default: one that CloudFormation makes up.
         """
         super().__init__(scope, id)
-        if not (_HANDLERS / f"{module}.py").is_file():
-            raise ValueError(f"module must be a module of cabal_backup.handlers, got {module!r}")
+        if not (_PACKAGE / "functions" / module / "__init__.py").is_file():
+            raise ValueError(f"module must be a folder of cabal_backup.functions, got {module!r}")
         log_group = logs.LogGroup(
             self,
             "LogGroup",
@@ -89,10 +94,9 @@ class HandlerFunction(Construct):
             description=description,
             runtime=lambda_.Runtime.PYTHON_3_14,
             architecture=lambda_.Architecture.ARM_64,
-            code=lambda_.Code.from_asset(
-                str(_HANDLERS), exclude=["*", f"!{module}.py"], ignore_mode=IgnoreMode.GLOB
-            ),
-            handler=f"{module}.handler",
+            function_name=function_name,
+            code=_code(module),
+            handler=f"cabal_backup.functions.{module}.handler",
             # Its policy is the managed one above; CDK would write an inline one beside it.
             role=role.without_policy_updates(),
             log_group=log_group,
@@ -115,6 +119,28 @@ class HandlerFunction(Construct):
             )
 
 
+def _code(module: str) -> lambda_.AssetCode:
+    """The one folder, and what it may import, below a package of the same name."""
+    kept = {
+        "": (_PACKAGE.name,),
+        _PACKAGE.name: ("__init__.py", "functions", *_SHARED),
+        f"{_PACKAGE.name}/functions": ("__init__.py", module),
+    }
+    return lambda_.Code.from_asset(
+        str(_PACKAGE.parent),
+        exclude=[
+            *(
+                rule
+                for folder, names in kept.items()
+                for rule in (f"{folder}/*", *(f"!{folder}/{name}" for name in names))
+            ),
+            "__pycache__",
+            "*.pyc",
+        ],
+        ignore_mode=IgnoreMode.GIT,
+    )
+
+
 def _acknowledge_log_group(log_group: logs.LogGroup) -> None:
     acknowledge(
         log_group,
@@ -122,9 +148,7 @@ def _acknowledge_log_group(log_group: logs.LogGroup) -> None:
         "here is the course of a handler, never a secret, a mail or an address; a customer key "
         "would add a key that can be lost, and protect nothing more.",
         rules=[
-            "HIPAA.Security-CloudWatchLogGroupEncrypted",
             "NIST.800.53.R5-CloudWatchLogGroupEncrypted",
-            "PCI.DSS.321-CloudWatchLogGroupEncrypted",
             "CKV_AWS_158",
         ],
     )
@@ -137,7 +161,6 @@ def _acknowledge_function(function: lambda_.IFunction) -> None:
         "starve nothing. Reserving concurrency would fail the deployment in an account with the "
         "initial quota of 10, of which none may be reserved.",
         rules=[
-            "HIPAA.Security-LambdaConcurrency",
             "NIST.800.53.R5-LambdaConcurrency",
             "CKV_AWS_115",
         ],
@@ -148,9 +171,7 @@ def _acknowledge_function(function: lambda_.IFunction) -> None:
         "VPC it would need a way out again, for which Cabal's has no place, and would reach "
         "more than now.",
         rules=[
-            "HIPAA.Security-LambdaInsideVPC",
             "NIST.800.53.R5-LambdaInsideVPC",
-            "PCI.DSS.321-LambdaInsideVPC",
             "CKV_AWS_117",
         ],
     )

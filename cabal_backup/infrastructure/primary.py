@@ -6,7 +6,6 @@ from typing import Any
 
 from aws_cdk import ArnFormat, CfnOutput, Stack
 from aws_cdk import aws_backup as backup
-from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from cabal_backup import names
@@ -14,22 +13,17 @@ from cabal_backup.environment import Environment
 from cabal_backup.infrastructure.access_policies import AccessPolicies
 from cabal_backup.infrastructure.advanced_dynamodb import AdvancedDynamoDB
 from cabal_backup.infrastructure.alerts import Alerts
-from cabal_backup.infrastructure.dashboard import BackupDashboard
-from cabal_backup.infrastructure.heartbeat import CompleteNights
 from cabal_backup.infrastructure.plan import NightlyPlan
 from cabal_backup.infrastructure.restore_testing import RestoreTesting
 from cabal_backup.infrastructure.role import BackupRole
-from cabal_backup.infrastructure.role_changes import CHANGES, DESCRIPTION
-from cabal_backup.infrastructure.silence import SilenceAlarms
-from cabal_backup.infrastructure.tampering import TamperingRules
 from cabal_backup.infrastructure.vault import LockedVault
 
 
 class PrimaryStack(Stack):
     """The locked vault, the role, the opt-in and the nightly plan with its copy.
 
-    And what belongs to them: alerts, the heartbeat, the dashboard, restore testing, and the
-    policies of the people who come here.
+    And what belongs to them: alerts, restore testing, and the policies of the people who come
+    here.
     """
 
     def __init__(
@@ -71,20 +65,18 @@ class PrimaryStack(Stack):
             # A table's recovery point made before the opt-in can never be copied.
             after=[opt_in.resource],
         )
-        alerts = self._alerts(vault, nightly, role)
-        dead_letters = alerts.topic if alerts else None
-        if environment.heartbeat_parameter or environment.dashboard:
-            CompleteNights(
+        alerts = (
+            Alerts(
                 self,
-                "CompleteNights",
-                vault=vault,
-                dr_vault_arn=dr_vault_arn,
-                resource_arns=[table_arn, mailstore_arn],
-                heartbeat_parameter=environment.heartbeat_parameter,
-                dead_letters=dead_letters,
+                "Alerts",
+                environment=environment,
+                plan_id=nightly.plan.backup_plan_id,
+                after=[vault, nightly],
             )
-        if environment.dashboard:
-            BackupDashboard(self, "Dashboard", environment=environment)
+            if environment.alerts
+            else None
+        )
+        dead_letters = alerts.topic if alerts else None
         if environment.restore_testing:
             RestoreTesting(
                 self,
@@ -115,31 +107,6 @@ class PrimaryStack(Stack):
             CfnOutput(self, name, value=value, description=description)
         if environment.access_policies:
             self._let_people_in()
-
-    def _alerts(
-        self, vault: backup.IBackupVault, nightly: NightlyPlan, role: iam.IRole
-    ) -> Alerts | None:
-        """Whatever the operator wants to be told; None when that is nothing."""
-        wanted = self._environment.alerts
-        if wanted is None:
-            return None
-        alerts = Alerts(self, "Alerts", environment=self._environment, vault_name=names.VAULT)
-        if self._environment.restore_testing is not None:
-            alerts.tell_restore_tests()
-        if wanted.on_silence:
-            SilenceAlarms(self, "Silence", alerts=alerts)
-        if wanted.on_tampering:
-            TamperingRules(
-                self,
-                "Tampering",
-                alerts=alerts,
-                plan_id=nightly.plan.backup_plan_id,
-                after=[vault, nightly],
-            )
-        events_arrive_here = self._environment.iam_events_region != self._environment.dr_region
-        if wanted.on_role_changes and events_arrive_here:
-            alerts.tell("RoleChanges", CHANGES, description=DESCRIPTION, after=[role])
-        return alerts
 
     def _let_people_in(self) -> None:
         access = AccessPolicies(self, "Access", environment=self._environment)

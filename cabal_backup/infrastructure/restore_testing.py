@@ -131,11 +131,6 @@ class RestoreTesting(Construct):
                     actions=["elasticfilesystem:DescribeFileSystems"], resources=[file_systems]
                 ),
                 iam.PolicyStatement(
-                    actions=["cloudwatch:PutMetricData"],
-                    resources=["*"],
-                    conditions={"StringEquals": {"cloudwatch:namespace": names.METRICS}},
-                ),
-                iam.PolicyStatement(
                     actions=["events:PutEvents"],
                     resources=[
                         stack.format_arn(
@@ -150,9 +145,6 @@ class RestoreTesting(Construct):
                 "TABLE": table,
                 "FILE_SYSTEM_ID": file_system_id,
                 "TOLERANCE_PERCENT": str(settings.tolerance_percent),
-                "METRIC_NAMESPACE": names.METRICS,
-                "EVENT_SOURCE": names.EVENT_SOURCE,
-                "EVENT_TYPE": names.RESTORE_TEST_EVENT,
             },
             dead_letters=dead_letters,
         )
@@ -182,10 +174,9 @@ class RestoreTesting(Construct):
     ) -> None:
         acknowledge(
             self.handler.permissions,
-            reason="backup:DescribeRestoreJob, ListRestoreJobs, PutRestoreValidationResult and "
-            "cloudwatch:PutMetricData know no resource to be narrowed to (Service Authorization "
-            "Reference); the metrics are narrowed to one namespace by a condition. Nothing else "
-            "has this wildcard.",
+            reason="backup:DescribeRestoreJob, ListRestoreJobs and PutRestoreValidationResult know "
+            "no resource to be narrowed to (Service Authorization Reference). Nothing else has "
+            "this wildcard.",
             rules=["AwsSolutions-IAM5[Resource::*]"],
         )
         acknowledge(
@@ -206,5 +197,5 @@ class RestoreTesting(Construct):
                 reason="What it did not get done once it does at the next run of its schedule, as "
                 "long as the restore waits for a verdict, and a test that stays without one is "
                 "told by `cabal-backup status`. With alerts on there is a dead letter topic too.",
-                rules=["HIPAA.Security-LambdaDLQ", "NIST.800.53.R5-LambdaDLQ", "CKV_AWS_116"],
+                rules=["NIST.800.53.R5-LambdaDLQ", "CKV_AWS_116"],
             )

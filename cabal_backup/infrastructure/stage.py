@@ -10,16 +10,14 @@ from cabal_backup import names
 from cabal_backup.environment import Environment
 from cabal_backup.infrastructure.dr import DrStack
 from cabal_backup.infrastructure.primary import PrimaryStack
-from cabal_backup.infrastructure.role_changes import RoleChangesStack
 
 
 class BackupStage(Stage):
-    """The two stacks that protect one environment, and a third where the role is watched.
+    """The two stacks that protect one environment.
 
     The primary stack is deployed after the DR stack, because its plan copies into the
-    DR vault from the first night on. All refuse to be deleted while CloudFormation's
-    termination protection is on, which only the deliberate teardown lifts. The third
-    stack, only with `alert_on_role_changes`, comes last.
+    DR vault from the first night on. Both refuse to be deleted while CloudFormation's
+    termination protection is on, which only the deliberate teardown lifts.
     """
 
     def __init__(self, scope: Construct, *, environment: Environment) -> None:
@@ -49,17 +47,3 @@ class BackupStage(Stage):
             termination_protection=True,
         )
         primary.add_stack_dependency(dr)
-        if environment.role_changes_stack:
-            role_changes = RoleChangesStack(
-                self,
-                names.ROLE_CHANGES_STACK,
-                environment=environment,
-                stack_name=names.ROLE_CHANGES_STACK,
-                description=f"Cabal ({environment.name}): changes of the role of its backups",
-                env=CdkEnvironment(
-                    account=environment.account, region=environment.iam_events_region
-                ),
-                termination_protection=True,
-            )
-            # It passes on to a rule of the primary stack.
-            role_changes.add_stack_dependency(primary)

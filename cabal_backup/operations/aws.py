@@ -51,6 +51,8 @@ _CONFIG = Config(
     connect_timeout=5,
     read_timeout=20,
     max_pool_connections=32,
+    # By this `functions.notify` recognises, in CloudTrail's records, what this tool does.
+    user_agent_extra="cabal-backup/1",
 )
 
 _IMPATIENT = Config(retries={"mode": "standard", "total_max_attempts": 3})
@@ -132,7 +134,7 @@ class Aws:
         if region in self.lost:
             return _LostClient(region)
         said = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in reason)
-        config = _CONFIG.merge(Config(user_agent_extra=f"reason/{said[:200]}"))
+        config = _CONFIG.merge(Config(user_agent_extra=f"cabal-backup/1 reason/{said[:200]}"))
         return self._session.client(service, region_name=region, config=config)
 
     @property

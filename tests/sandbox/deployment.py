@@ -18,7 +18,7 @@ PROJECT = Path(__file__).parents[2]
 
 DR_REGION = "us-west-2"
 
-_LISTENERS = ("alerts", "dashboard", "restore_testing", "access_policies")
+_LISTENERS = ("alerts", "restore_testing", "access_policies")
 """Settings that are off unless a test is about them.
 
 What listens to a night is woken by each of its jobs: a year of nights would take minutes.
@@ -39,7 +39,7 @@ class Deployment:
     synthesize: Callable[[Mapping[str, str]], Path] | None = None
     """From context to a cloud assembly, in place of a process that runs app.py for each command."""
     whole: bool = False
-    """With the defaults of every setting: alerts, dashboard, restore testing, policies."""
+    """With the defaults of every setting: alerts, restore testing, policies."""
 
     @property
     def context(self) -> Mapping[str, str]:

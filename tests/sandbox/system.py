@@ -29,6 +29,7 @@ from tests.sandbox.ministack.decisions import Decisions
 from tests.sandbox.ministack.delivery import Delivery
 from tests.sandbox.ministack.emails import Emails
 from tests.sandbox.ministack.endpoint import BackupEndpoint
+from tests.sandbox.ministack.event_sources import EventSources
 from tests.sandbox.ministack.file_systems import MiniStackFileSystems
 from tests.sandbox.ministack.point_in_time import PointInTimeRecovery, TableTimes
 from tests.sandbox.ministack.reports import MiniStackReports
@@ -92,6 +93,9 @@ class System:
             internals.cloudwatch,
             internals.dynamodb,
             internals.efs,
+            internals.eventbridge,
+            internals.sns,
+            internals.sqs,
         ):
             module.time = time
         history = TableHistory(time.time)
@@ -107,6 +111,7 @@ class System:
         self.emails = Emails()
         self._alarms = Alarms(time, self.delivery)
         self._schedules = Schedules(time.time)
+        self._event_sources = EventSources(time, self.delivery)
         self.decisions = Decisions()
         self._service_faults = ServiceFaults()
         self._trees = TreeStore(data / _STORES[1])
@@ -126,6 +131,7 @@ class System:
         self.emails.install()
         trail.install()
         self._schedules.install()
+        self._event_sources.install()
         self._service_faults.install()
         strictness.install()
         cloudformation.install(self.service, trail)
@@ -155,6 +161,7 @@ class System:
         try:
             self.service.tick()
             self._alarms.evaluate(self.now())
+            self._event_sources.poll()
         finally:
             self._moving.release()
 
@@ -254,3 +261,5 @@ class System:
         self._alarms.evaluate(self.now())
         self._schedules.fire()
         self.settle()
+        while self._event_sources.poll():
+            self.settle()

@@ -86,13 +86,10 @@ class Synthesized:
     manifest: Mapping[str, Json]
     primary: Stack
     dr: Stack
-    role_changes: Stack | None = None
-    """Only where the role is watched and IAM's events are seen in a third region."""
 
     @property
     def stacks(self) -> tuple[Stack, ...]:
-        both = (self.primary, self.dr)
-        return both if self.role_changes is None else (*both, self.role_changes)
+        return (self.primary, self.dr)
 
 
 def synthesize(environment: Environment, directory: Path) -> Synthesized:
@@ -114,9 +111,8 @@ def read_assembly(directory: Path) -> Synthesized:
         if artifact["type"] == "aws:cloudformation:stack"
     }
     primary, dr = stacks.pop("cabal-backup"), stacks.pop("cabal-backup-dr")
-    role_changes = stacks.pop("cabal-backup-role-changes", None)
-    assert not stacks, "a stage has two stacks, or three"
-    return Synthesized(directory, manifest, primary, dr, role_changes)
+    assert not stacks, "a stage has two stacks"
+    return Synthesized(directory, manifest, primary, dr)
 
 
 def plain(value: Json, pseudo: Mapping[str, str] | None = None) -> Json:

@@ -157,10 +157,7 @@ def test_every_arn_is_of_the_partition_and_the_account(
             assert (of, region, account) == (partition, "*", "*")
             continue
         assert (of, account) == (partition, "123456789012")
-        iam_events = {"aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
         regions = {stage.primary.region, stage.dr.region}
-        if resource.endswith("stack/cabal-backup-role-changes/*"):
-            regions = {iam_events.get(partition, "us-east-1")}
         assert region in ({""} if service == "iam" else regions)
         # A recovery point from before the opt-in is a backup of DynamoDB's.
         of_dynamodb = resource.endswith("table/cabal-addresses/backup/*")
@@ -291,7 +288,6 @@ def test_break_glass_reaches_only_what_this_application_made(guarded: Synthesize
     stacks = {
         "arn:aws:cloudformation:us-west-1:123456789012:stack/cabal-backup/*",
         "arn:aws:cloudformation:us-west-2:123456789012:stack/cabal-backup-dr/*",
-        "arn:aws:cloudformation:us-east-1:123456789012:stack/cabal-backup-role-changes/*",
     }
     policies_themselves = {f"arn:aws:iam::123456789012:policy/{name}" for name in POLICIES}
     assert reached == {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
 
 import pytest
 from aws_cdk import App
@@ -14,14 +14,14 @@ from tests.synth.conftest import Synthesize
 from tests.synth.synthesis import Json, Stack, Synthesized
 
 TOPIC, RULE, FUNCTION = "AWS::SNS::Topic", "AWS::Events::Rule", "AWS::Lambda::Function"
-SUBSCRIPTION = "AWS::SNS::Subscription"
-ENDED_BADLY = ["FAILED", "ABORTED", "EXPIRED", "PARTIAL"]
-ALERTS = {**CORE, "alerts": True, "alert_on_silence": False, "alert_on_tampering": False}
+SUBSCRIPTION, QUEUE = "AWS::SNS::Subscription", "AWS::SQS::Queue"
+VAULT = "AWS::Backup::BackupVault"
+ALERTS = {**CORE, "alerts": True}
 
 
 @pytest.fixture
 def told(synthesized: Synthesize) -> Synthesized:
-    """Nothing but alerts about jobs, and nobody subscribed."""
+    """Nothing but alerts, and no subscription."""
     return synthesized(an_environment(**ALERTS))
 
 
@@ -32,23 +32,23 @@ def stack(request: pytest.FixtureRequest, told: Synthesized) -> Stack:
     return found
 
 
-def notify(stack: Stack) -> str:
-    """The logical id of the function that speaks."""
+def notify(stack: Stack) -> Json:
+    """The properties of the function that reports."""
     (found,) = (
-        name
-        for name, function in stack.all(FUNCTION).items()
-        if function["Properties"]["Handler"] == "notify.handler"
+        function["Properties"]
+        for function in stack.all(FUNCTION).values()
+        if function["Properties"]["Handler"] == "cabal_backup.functions.notify.handler"
     )
     return found
 
 
-def patterns(stack: Stack) -> dict[str, Json]:
-    """The patterns of all rules in an account, by the detail-type they wait for."""
+def rules(stack: Stack) -> dict[str, Json]:
+    """The rules' properties by name, as they are in an account."""
     return {
-        pattern["detail-type"][0]: pattern
+        properties["Name"]: properties
         for rule in stack.all(RULE).values()
-        if "EventPattern" in rule["Properties"]  # not on a schedule
-        for pattern in [stack.in_account(rule["Properties"]["EventPattern"])]
+        for properties in [stack.in_account(rule["Properties"])]
+        if "Name" in properties
     }
 
 
@@ -61,7 +61,7 @@ def test_off_there_is_nothing_of_it(prod: Synthesized) -> None:
 
 def test_off_everything_that_hangs_on_it_is_off(synthesized: Synthesize, prod: Synthesized) -> None:
     """Whom to tell and about what says nothing when nobody is told."""
-    stage = synthesized(an_environment(**CORE, alert_on_role_changes=True))
+    stage = synthesized(an_environment(**CORE, alert_on_tampering=False))
     assert [s.json for s in stage.stacks] == [s.json for s in prod.stacks]
 
 
@@ -108,80 +108,92 @@ def test_subscriptions_are_made_in_both_regions(
         ]
 
 
-def test_jobs_that_did_not_succeed_are_told(told: Synthesized) -> None:
-    """By the vault of the region: each event is told in one region only."""
-    for stack, vault in ((told.primary, "cabal-backup"), (told.dr, "cabal-backup-dr")):
-        arn = f"arn:aws:backup:{stack.region}:123456789012:backup-vault:{vault}"
-        here = [{"backupVaultName": [vault]}, {"backupVaultArn": [arn]}]
-        assert patterns(stack) == {
-            "Backup Job State Change": {
-                "source": ["aws.backup"],
-                "detail-type": ["Backup Job State Change"],
-                "detail": {"state": ENDED_BADLY, "$or": here},
-            },
-            "Copy Job State Change": {
-                "source": ["aws.backup"],
-                "detail-type": ["Copy Job State Change"],
-                "detail": {"state": ENDED_BADLY, "sourceBackupVaultArn": [arn]},
-            },
-            "Restore Job State Change": {
-                "source": ["aws.backup"],
-                "detail-type": ["Restore Job State Change"],
-                "detail": {"status": ENDED_BADLY, "resourceType": ["DynamoDB", "EFS"]},
-            },
-            "Recovery Point State Change": {
-                "source": ["aws.backup"],
-                "detail-type": ["Recovery Point State Change"],
-                "detail": {"status": ["PARTIAL", "EXPIRED"], "$or": here},
-            },
-        }
-
-
-def test_restore_tests_found_wrong_are_told_where_there_are_any(
-    synthesized: Synthesize, told: Synthesized
-) -> None:
-    stage = synthesized(an_environment(**{**ALERTS, "restore_testing": True}))
-    assert patterns(stage.primary)["Restore Test Validated"] == {
-        "source": ["cabal-backup"],
-        "detail-type": ["Restore Test Validated"],
-        "detail": {"verdict": ["FAILED"]},
+def test_there_are_five_rules_with_fixed_names(stack: Stack) -> None:
+    assert rules(stack).keys() == {
+        "cabal-backup-jobs",
+        "cabal-backup-changes",
+        "cabal-backup-calls",
+        "cabal-backup-monitoring",
+        "cabal-backup-monitoring-elsewhere",
     }
-    assert "Restore Test Validated" not in patterns(stage.dr)
-    assert "Restore Test Validated" not in patterns(told.primary)
+    for properties in rules(stack).values():
+        # The quota of EventBridge for one pattern
+        assert len(json.dumps(properties["EventPattern"])) < 2048
+        assert "State" not in properties, "it is enabled by default"
 
 
-def test_every_rule_leads_to_the_function_that_speaks_and_nowhere_else(stack: Stack) -> None:
-    arn = {"Fn::GetAtt": [notify(stack), "Arn"]}
-    for rule in stack.all(RULE).values():
-        (target,) = rule["Properties"]["Targets"]
-        assert target == {"Id": "Target0", "Arn": arn}
-        assert rule["Properties"]["State"] == "ENABLED"
+def test_without_tampering_only_jobs_are_reported(synthesized: Synthesize) -> None:
+    stage = synthesized(an_environment(**{**ALERTS, "alert_on_tampering": False}))
+    for stack in stage.stacks:
+        assert rules(stack).keys() == {"cabal-backup-jobs"}
 
 
-def test_each_rule_may_call_the_function_and_nobody_else_may(stack: Stack) -> None:
-    permissions = [each["Properties"] for each in stack.all("AWS::Lambda::Permission").values()]
-    assert {each["SourceArn"]["Fn::GetAtt"][0] for each in permissions} == set(stack.all(RULE))
-    for each in permissions:
-        assert each["Action"] == "lambda:InvokeFunction"
-        assert each["Principal"] == "events.amazonaws.com"
-        assert each["FunctionName"] == {"Fn::GetAtt": [notify(stack), "Arn"]}
+def test_every_rule_leads_to_the_queue_or_to_the_other_region(stack: Stack) -> None:
+    other = {"us-west-1": "us-west-2", "us-west-2": "us-west-1"}[stack.region]
+    (queue,) = (
+        name
+        for name, each in stack.all(QUEUE).items()
+        if each["Properties"]["QueueName"] == "cabal-backup-alerts"
+    )
+    for name, properties in rules(stack).items():
+        (target,) = properties["Targets"]
+        if name == "cabal-backup-monitoring-elsewhere":
+            assert target["Arn"] == f"arn:aws:events:{other}:123456789012:event-bus/default"
+            assert properties["EventPattern"]["region"] == [stack.region]
+            role = stack.json["Resources"][target["RoleArn"]["Fn::GetAtt"][0]]["Properties"]
+            (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+            assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+        else:
+            assert target == {"Id": "target", "Arn": {"Fn::GetAtt": [queue, "Arn"]}}
 
 
-def test_a_rule_is_made_when_the_function_has_all_it_needs(stack: Stack) -> None:
-    for name in stack.all(RULE):
-        types = {stack.json["Resources"][need]["Type"] for need in stack.needs(name)}
-        assert types >= {FUNCTION, TOPIC, "AWS::IAM::ManagedPolicy", "AWS::IAM::Role"}
+def test_both_queues_are_encrypted_and_take_nothing_in_the_clear(stack: Stack) -> None:
+    queues = {each["Properties"]["QueueName"]: each for each in stack.all(QUEUE).values()}
+    assert queues.keys() == {"cabal-backup-alerts", "cabal-backup-alerts-dead-letters"}
+    for each in queues.values():
+        assert each["Properties"]["SqsManagedSseEnabled"] is True
+        assert each["Properties"]["MessageRetentionPeriod"] == 14 * 86_400
+    redrive = queues["cabal-backup-alerts"]["Properties"]["RedrivePolicy"]
+    assert redrive["maxReceiveCount"] == 6
+    policies = [
+        each["Properties"]["PolicyDocument"]["Statement"]
+        for each in stack.all("AWS::SQS::QueuePolicy").values()
+    ]
+    for statements in policies:
+        deny = statements[0]
+        assert (deny["Effect"], deny["Condition"]) == (
+            "Deny",
+            {"Bool": {"aws:SecureTransport": "false"}},
+        )
+    (allowed,) = (each for statements in policies for each in statements[1:])
+    assert allowed["Principal"] == {"Service": "events.amazonaws.com"}
+    assert allowed["Action"] == "sqs:SendMessage"
+    assert stack.in_account(allowed["Condition"]) == {
+        "ArnLike": {
+            "aws:SourceArn": f"arn:aws:events:{stack.region}:123456789012:rule/cabal-backup-*"
+        }
+    }
 
 
-def test_what_the_function_cannot_handle_lands_on_the_topic(stack: Stack) -> None:
-    properties = stack.json["Resources"][notify(stack)]["Properties"]
-    assert properties["DeadLetterConfig"] == {"TargetArn": {"Ref": stack.id_of(TOPIC)}}
+def test_the_function_reads_the_queue_in_batches_of_a_minute(stack: Stack) -> None:
+    source = stack.only("AWS::Lambda::EventSourceMapping")["Properties"]
+    assert source["MaximumBatchingWindowInSeconds"] == 60
+    assert source["BatchSize"] == 1000
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert source["ScalingConfig"] == {"MaximumConcurrency": 2}
+    types = {
+        stack.json["Resources"][need]["Type"]
+        for need in stack.needs(stack.id_of("AWS::Lambda::EventSourceMapping"))
+    }
+    assert types >= {FUNCTION, TOPIC, QUEUE, "AWS::IAM::ManagedPolicy", "AWS::IAM::Role"}
 
 
-def test_the_function_is_made_when_its_role_may_publish(stack: Stack) -> None:
-    """Lambda refuses it otherwise."""
-    needed = {stack.json["Resources"][need]["Type"] for need in stack.needs(notify(stack))}
-    assert "AWS::IAM::ManagedPolicy" in needed
+def test_rules_are_created_after_what_a_deployment_changes(told: Synthesized) -> None:
+    """So that the first deployment reports nothing about itself."""
+    for stack, first in ((told.primary, "AWS::Backup::BackupPlan"), (told.dr, VAULT)):
+        for name in stack.all(RULE):
+            types = {stack.json["Resources"][need]["Type"] for need in stack.needs(name)}
+            assert types >= {first, VAULT, "AWS::Lambda::EventSourceMapping"}
 
 
 def test_the_function_knows_names_and_lifecycles(synthesized: Synthesize) -> None:
@@ -192,38 +204,46 @@ def test_the_function_knows_names_and_lifecycles(synthesized: Synthesize) -> Non
         )
     )
     for stack in stage.stacks:
-        variables = stack.json["Resources"][notify(stack)]["Properties"]["Environment"]
-        assert variables["Variables"] == {
+        variables = dict(notify(stack)["Environment"]["Variables"])
+        assert "QUEUE_URL" in variables
+        del variables["QUEUE_URL"]
+        assert ("PLAN_ID" in variables) is (stack is stage.primary)
+        variables.pop("PLAN_ID", None)
+        assert variables == {
             "TOPIC_ARN": {"Ref": stack.id_of(TOPIC)},
             "ENVIRONMENT": "stage",
-            "PRIMARY_REGION": "us-west-1",
             "DR_REGION": "us-west-2",
-            "VAULT": "cabal-backup",
-            "DR_VAULT": "cabal-backup-dr",
+            "TABLES": "cabal-addresses,cabal-counter,cabal-user-preferences,"
+            "cabal-user-domain-access,cabal-dmarc-reports",
             "LIFECYCLE": "MoveToColdStorageAfterDays=30,DeleteAfterDays=200",
             "COPY_LIFECYCLE": "DeleteAfterDays=365",
         }
 
 
-def test_the_function_may_publish_and_look_at_jobs_and_write_its_log(stack: Stack) -> None:
-    role = stack.json["Resources"][notify(stack)]["Properties"]["Role"]["Fn::GetAtt"][0]
+def test_what_the_function_may_do(stack: Stack) -> None:
+    role = notify(stack)["Role"]["Fn::GetAtt"][0]
     (policy,) = (
         each["Properties"]
         for each in stack.all("AWS::IAM::ManagedPolicy").values()
         if each["Properties"]["Roles"] == [{"Ref": role}]
     )
-    allowed: list[Any] = [
-        (statement["Action"], statement["Resource"])
-        for statement in policy["PolicyDocument"]["Statement"]
+    allowed = [(each["Action"], each["Resource"]) for each in policy["PolicyDocument"]["Statement"]]
+    assert [actions for actions, _ in allowed] == [
+        ["logs:CreateLogStream", "logs:PutLogEvents"],
+        "sns:Publish",
+        [
+            "sqs:ChangeMessageVisibility",
+            "sqs:DeleteMessage",
+            "sqs:GetQueueAttributes",
+            "sqs:ReceiveMessage",
+        ],
+        ["ssm:GetParameter", "ssm:PutParameter"],
+        "backup:GetBackupPlan",
     ]
-    assert allowed[1:] == [
-        (["backup:ListBackupJobs", "backup:ListCopyJobs"], "*"),
-        ("sns:Publish", {"Ref": stack.id_of(TOPIC)}),
-    ]
-    assert allowed[0][0] == ["logs:CreateLogStream", "logs:PutLogEvents"]
+    assert "*" not in [resource for _, resource in allowed]
 
 
 def test_there_are_no_alerts_without_an_environment_that_has_them() -> None:
     scope = CdkStack(App(), "Stack")
     with pytest.raises(ValueError, match="alerts are off in prod"):
-        Alerts(scope, "Alerts", environment=an_environment(**CORE), vault_name="cabal-backup")
+        Alerts(scope, "Alerts", environment=an_environment(**CORE))

@@ -90,7 +90,7 @@ def test_an_environment_that_is_off_says_so_and_has_no_stacks(stage_on: Run) -> 
 def test_the_checks_run_in_the_application(stage_on: Run) -> None:
     report = json.loads((stage_on.outdir / "validation-report.json").read_text())
     packs = {each["pluginName"]: each["conclusion"] for each in report["pluginReports"]}
-    assert packs.keys() >= {"AwsSolutions", "HIPAA.Security", "NIST.800.53.R5", "PCI.DSS.321"}
+    assert packs.keys() >= {"AwsSolutions", "NIST.800.53.R5"}
     assert set(packs.values()) == {"success"}
 
 

@@ -36,11 +36,11 @@ def test_it_runs_on_the_newest_python_on_arm(stack: Stack) -> None:
 
 
 def test_it_calls_the_handler_of_its_module(stack: Stack) -> None:
-    assert stack.only(FUNCTION)["Properties"]["Handler"] == "advanced_dynamodb.handler"
+    assert stack.only(FUNCTION)["Properties"]["Handler"] == "cabal_backup.functions.opt_in.handler"
 
 
 def test_it_may_take_the_quarter_of_an_hour_its_retries_need(stack: Stack) -> None:
-    """test_the_worst_case… in tests/unit/handlers adds the retries up."""
+    """test_the_worst_case… in tests/unit/functions adds the retries up."""
     assert stack.only(FUNCTION)["Properties"]["Timeout"] == 900
 
 
@@ -70,11 +70,18 @@ def test_it_has_no_secrets_and_no_way_in(stack: Stack) -> None:
     assert not stack.all("AWS::Lambda::Url")
 
 
-def test_its_asset_is_exactly_the_one_module(prod: Synthesized) -> None:
+def test_its_asset_is_its_own_folder_and_the_names(prod: Synthesized) -> None:
     (asset,) = prod.directory.parent.glob("asset.*")
-    assert [path.name for path in asset.rglob("*")] == ["advanced_dynamodb.py"]
-    ours = REPOSITORY / "cabal_backup" / "handlers" / "advanced_dynamodb.py"
-    assert (asset / "advanced_dynamodb.py").read_bytes() == ours.read_bytes()
+    files = sorted(path.relative_to(asset) for path in asset.rglob("*") if path.is_file())
+    assert [str(path) for path in files] == [
+        "cabal_backup/__init__.py",
+        "cabal_backup/functions/__init__.py",
+        "cabal_backup/functions/opt_in/__init__.py",
+        "cabal_backup/names.py",
+        "cabal_backup/urgent.py",
+    ]
+    for path in files:
+        assert (asset / path).read_bytes() == (REPOSITORY / path).read_bytes()
 
 
 def test_both_regions_get_the_same_code(prod: Synthesized) -> None:
@@ -87,7 +94,7 @@ def test_both_regions_get_the_same_code(prod: Synthesized) -> None:
 
 @pytest.fixture
 def copied(tmp_path: Path) -> tuple[ModuleType, Path]:
-    """The construct's module in a copy of the package, and the handlers beside it."""
+    """The construct's module in a copy of the package, and the functions beside it."""
     package = tmp_path / "cabal_backup"
     shutil.copytree(
         REPOSITORY / "cabal_backup", package, ignore=shutil.ignore_patterns("__pycache__")
@@ -98,7 +105,7 @@ def copied(tmp_path: Path) -> tuple[ModuleType, Path]:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module, package / "handlers"
+    return module, package / "functions"
 
 
 def asset_hash(module: ModuleType, outdir: Path) -> str:
@@ -107,7 +114,7 @@ def asset_hash(module: ModuleType, outdir: Path) -> str:
     module.HandlerFunction(
         stack,
         "Handler",
-        module="advanced_dynamodb",
+        module="opt_in",
         description="",
         timeout=Duration.minutes(1),
         statements=[],
@@ -121,33 +128,35 @@ def asset_hash(module: ModuleType, outdir: Path) -> str:
 def test_bytecode_and_other_modules_do_not_change_the_asset(
     copied: tuple[ModuleType, Path], tmp_path: Path
 ) -> None:
-    module, handlers = copied
+    module, functions = copied
     before = asset_hash(module, tmp_path / "before")
-    (handlers / "__pycache__").mkdir()
-    (handlers / "__pycache__" / "advanced_dynamodb.cpython-314.pyc").write_bytes(b"bytecode")
-    (handlers / "advanced_dynamodb.pyc").write_bytes(b"bytecode")
-    (handlers / "another_handler.py").write_text("")
-    (handlers / "deeper").mkdir()
-    (handlers / "deeper" / "advanced_dynamodb.py").write_text("")
+    (functions / "opt_in" / "__pycache__").mkdir()
+    (functions / "opt_in" / "__pycache__" / "__init__.cpython-314.pyc").write_bytes(b"bytecode")
+    (functions / "opt_in" / "__init__.pyc").write_bytes(b"bytecode")
+    (functions / "another.py").write_text("")
+    (functions / "another").mkdir()
+    (functions / "another" / "__init__.py").write_text("")
+    (functions.parent / "more.py").write_text("")
+    (functions.parent.parent / "opt_in.py").write_text("")
     assert asset_hash(module, tmp_path / "after") == before
 
 
 def test_a_changed_handler_changes_the_asset(
     copied: tuple[ModuleType, Path], tmp_path: Path
 ) -> None:
-    module, handlers = copied
+    module, functions = copied
     before = asset_hash(module, tmp_path / "before")
-    with (handlers / "advanced_dynamodb.py").open("a") as file:
+    with (functions / "opt_in" / "__init__.py").open("a") as file:
         file.write("# changed\n")
     assert asset_hash(module, tmp_path / "after") != before
 
 
 def test_a_module_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(ValueError, match="got 'advanced_dynamo'"):
+    with pytest.raises(ValueError, match="got 'opt'"):
         HandlerFunction(
             CdkStack(App(), "Stack"),
             "Handler",
-            module="advanced_dynamo",
+            module="opt",
             description="",
             timeout=Duration.minutes(1),
             statements=[],

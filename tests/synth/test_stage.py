@@ -21,14 +21,17 @@ TAGGED = {
     "AWS::Logs::LogGroup": "Tags",
     "AWS::SNS::Topic": "Tags",
     "AWS::Events::Rule": "Tags",
-    "AWS::CloudWatch::Alarm": "Tags",
+    "AWS::SQS::Queue": "Tags",
+    "AWS::SSM::Parameter": "Tags",
 }
 NOT_TAGGABLE = {
     "AWS::Backup::BackupSelection",
     "AWS::Backup::RestoreTestingSelection",
+    "AWS::Lambda::EventSourceMapping",
     "AWS::IAM::ManagedPolicy",
     "AWS::Lambda::Permission",
     "AWS::SNS::TopicPolicy",
+    "AWS::SQS::QueuePolicy",
     "Custom::AdvancedDynamoDBBackup",
 }
 

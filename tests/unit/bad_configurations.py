@@ -176,6 +176,10 @@ BAD: dict[str, Bad] = {
         "the URL is a secret",
         "store the URL as a SecureString",
     ),
+    # settings of earlier versions
+    "silence": bad("alert_on_silence", True, "reports a night without a backup", "remove this"),
+    "role-changes": bad("alert_on_role_changes", True, "reports a changed role", "remove this"),
+    "dashboard": bad("dashboard", False, "cabal-backup status --html", "remove this setting"),
     # restore testing
     "schedule-a-rate": bad("restore_testing_schedule", "rate(30 days)", *CRON_RULE),
     "schedule-five-fields": bad("restore_testing_schedule", "cron(0 6 1 * ?)", *CRON_RULE),

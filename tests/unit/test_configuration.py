@@ -40,9 +40,7 @@ def test_an_environment_is_read_whole() -> None:
             lock_min_days=50,
             lock_max_days=250,
             alert_emails=["operator@example.com"],
-            alert_on_silence=False,
             heartbeat_parameter="/cabal-backup/heartbeat",
-            dashboard=False,
             restore_testing_schedule="cron(0 3 ? * SUN *)",
             restore_testing_tolerance_percent=20,
         )
@@ -62,12 +60,9 @@ def test_an_environment_is_read_whole() -> None:
         alerts=Alerts(
             emails=("operator@example.com",),
             urls=(),
-            on_silence=False,
             on_tampering=True,
-            on_role_changes=False,
         ),
         heartbeat_parameter="/cabal-backup/heartbeat",
-        dashboard=False,
         restore_testing=RestoreTesting(schedule="cron(0 3 ? * SUN *)", tolerance_percent=20),
         access_policies=True,
     )

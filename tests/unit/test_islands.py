@@ -23,13 +23,14 @@ FLOOR = {
     "errors",
     "project",
     "text",
+    "urgent",
 }
 """The modules both halves stand on."""
 
 # Island: the third-party packages it must not import, and the parts of cabal_backup it may.
 ISLANDS: dict[str, tuple[set[str], set[str]]] = {
     "infrastructure": (SDK, FLOOR | {"infrastructure"}),
-    "handlers": (CDK, set()),
+    "functions": (CDK, FLOOR | {"functions", "operations"}),
     "operations": (CDK, FLOOR | {"operations"}),
     "cli": (CDK | SDK, FLOOR | {"operations", "cli"}),
     "__main__": (CDK | SDK, {"cli"}),
@@ -65,7 +66,7 @@ def trespasses(module: Path, source: str) -> list[str]:
         elif top == "cabal_backup":
             if rest.split(".")[0] not in ours:
                 found.append(name)
-        elif module.parts[0] == "handlers" and top not in SDK | sys.stdlib_module_names:
+        elif module.parts[0] == "functions" and top not in SDK | sys.stdlib_module_names:
             found.append(name)
     return found
 
@@ -73,7 +74,7 @@ def trespasses(module: Path, source: str) -> list[str]:
 def test_there_are_modules_to_read() -> None:
     assert {island_of(module) for module in MODULES} >= {
         "infrastructure",
-        "handlers",
+        "functions",
         "environment",
         "names",
         "settings",
@@ -104,14 +105,15 @@ def test_the_local_aws_never_leaks_into_the_package(module: Path) -> None:
         ("infrastructure/vault.py", "import boto3"),
         ("infrastructure/vault.py", "def f():\n    from botocore.config import Config"),
         ("infrastructure/vault.py", "from cabal_backup.operations import clients"),
-        ("infrastructure/vault.py", "from cabal_backup import handlers"),
-        ("infrastructure/vault.py", "from ..handlers import advanced_dynamodb"),
+        ("infrastructure/vault.py", "from cabal_backup import functions"),
+        ("infrastructure/vault.py", "from ..functions import opt_in"),
         ("operations/status.py", "import aws_cdk.aws_backup"),
         ("operations/status.py", "from cabal_backup.infrastructure.vault import LockedVault"),
         ("operations/status.py", "from cabal_backup.cli import main"),
-        ("handlers/opt_in.py", "from cabal_backup import names"),
-        ("handlers/opt_in.py", "import requests"),
-        ("handlers/opt_in.py", "from aws_cdk import Stack"),
+        ("functions/opt_in.py", "from cabal_backup.cli import main"),
+        ("functions/opt_in.py", "from cabal_backup.infrastructure import vault"),
+        ("functions/opt_in.py", "import requests"),
+        ("functions/opt_in.py", "from aws_cdk import Stack"),
         ("cli/main.py", "import boto3"),
         ("cli/main.py", "from aws_cdk import App"),
         ("names.py", "from cabal_backup.operations import status"),
@@ -127,7 +129,7 @@ def test_a_trespass_would_be_noticed(module: str, source: str) -> None:
     ("module", "source"),
     [
         ("infrastructure/vault.py", "from aws_cdk import Stack\nfrom cabal_backup import names"),
-        ("handlers/opt_in.py", "import json\nimport boto3\nfrom botocore.config import Config"),
+        ("functions/opt_in.py", "import json\nimport boto3\nfrom botocore.config import Config"),
         ("operations/status.py", "import boto3\nfrom cabal_backup.environment import Lock"),
         ("cli/main.py", "import rich\nfrom cabal_backup.operations import status"),
     ],

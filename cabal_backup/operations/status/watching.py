@@ -29,8 +29,6 @@ class Trail:
     is_logging: bool
     logs_writes: bool
     """Whether it logs management events that change something, those of AWS Backup included."""
-    logs_global_services: bool
-    """Whether it logs the calls of IAM."""
 
     @property
     def hears(self) -> bool:
@@ -76,9 +74,7 @@ def trail_regions(environment: Environment) -> tuple[str, ...]:
     alerts = environment.alerts
     if alerts is None:
         return ()
-    ours = (environment.region, environment.dr_region) if alerts.on_tampering else ()
-    iam = (environment.iam_events_region,) if alerts.on_role_changes else ()
-    return tuple(dict.fromkeys((*ours, *iam)))
+    return (environment.region, environment.dr_region) if alerts.on_tampering else ()
 
 
 def topic_arn(environment: Environment, account: str, region: str) -> str:
@@ -116,7 +112,6 @@ def _trail(aws: Aws, trail: _JSON) -> Trail:
         name=trail["Name"],
         is_logging=bool(cloudtrail.get_trail_status(Name=arn)["IsLogging"]),
         logs_writes=logs_writes(cloudtrail.get_event_selectors(TrailName=arn)),
-        logs_global_services=bool(trail.get("IncludeGlobalServiceEvents")),
     )
 
 

@@ -114,11 +114,6 @@ def prove(aws: Aws, clock: Clock) -> tuple[str, ...]:
     return (
         f"no stack {names.STACK} in {environment.region}, no stack {names.DR_STACK} in "
         f"{environment.dr_region}",
-        *(
-            [f"no stack {names.ROLE_CHANGES_STACK} in {environment.iam_events_region}"]
-            if environment.role_changes_stack
-            else []
-        ),
         f"no vault {names.VAULT} in {environment.region}, no vault {names.DR_VAULT} in "
         f"{environment.dr_region}, so no recovery point in them",
         f"no plan {names.PLAN}, so no more nights",
@@ -144,10 +139,7 @@ def _what_is_left(aws: Aws, clock: Clock) -> list[str]:
 
 def _places(aws: Aws) -> tuple[tuple[str, str], ...]:
     environment = aws.environment
-    places = ((names.STACK, environment.region), (names.DR_STACK, environment.dr_region))
-    if environment.role_changes_stack:
-        return (*places, (names.ROLE_CHANGES_STACK, environment.iam_events_region))
-    return places
+    return ((names.STACK, environment.region), (names.DR_STACK, environment.dr_region))
 
 
 def _named_after(aws: Aws, stack: str, region: str) -> list[str]:

@@ -10,7 +10,6 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
-from cabal_backup.errors import AwsError
 from cabal_backup.operations.answers import pages, unless_missing
 from cabal_backup.operations.aws import Aws, in_words
 from cabal_backup.operations.teardown.access_policies import AccessPolicy, find_access_policies
@@ -129,7 +128,6 @@ def take_inventory(aws: Aws, now: datetime) -> Inventory:
     """
     environment = aws.environment
     stacks = (
-        _role_changes_stack(aws),
         find_stack(aws, names.STACK, environment.region),
         find_stack(aws, names.DR_STACK, environment.dr_region),
     )
@@ -177,23 +175,6 @@ def find_stack(aws: Aws, name: str, region: str) -> Stack | None:
         status=seen["StackStatus"],
         protected=bool(seen.get("EnableTerminationProtection")),
     )
-
-
-def _role_changes_stack(aws: Aws) -> Stack | None:
-    """The third stack, also where the settings do not want it any more.
-
-    Without the setting, somebody who may not look into that region has none there.
-    """
-    environment = aws.environment
-    region = environment.iam_events_region
-    if region in (environment.region, environment.dr_region):
-        return None
-    try:
-        return find_stack(aws, names.ROLE_CHANGES_STACK, region)
-    except AwsError:
-        if environment.role_changes_stack:
-            raise
-        return None
 
 
 def _plan_id(aws: Aws) -> str | None:

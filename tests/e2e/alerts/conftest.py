@@ -9,13 +9,19 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.assembly import synthesize_here
 from tests.e2e.sandbox.backups import make_queue
 from tests.sandbox import cabal
 from tests.sandbox.client import ACCOUNT, Sandbox
 from tests.sandbox.deployment import Deployment
 
 REGIONS = ("us-west-1", "us-west-2")
-IAM_REGION = "us-east-1"
+
+SETTINGS = {
+    "alerts": "true",
+    "alert_emails": "operator@example.com",
+    "restore_testing": "true",
+}
 
 
 @dataclass(frozen=True)
@@ -43,13 +49,19 @@ class Inbox:
 
     def read(self) -> list[Notification]:
         """Everything that has arrived since the last look, in both regions."""
-        # A checkpoint waits until nothing is on its way any more.
-        self.sandbox.control("DELETE", f"checkpoint/{self.sandbox.checkpoint()}")
+        # Longer than a batch is collected; the sandbox then waits until everything is delivered.
+        self.sandbox.advance(minutes=2)
+        self.sandbox.advance(minutes=2)
         return [
             Notification(region, str(envelope.get("Subject")), str(envelope["Message"]))
             for region in REGIONS
             for envelope in self._take(region)
         ]
+
+    def wait(self) -> None:
+        """Until AWS Backup's own events are reported, which wait for a call that says who."""
+        self.sandbox.advance(minutes=2)
+        self.sandbox.advance(minutes=6)
 
     def only(self) -> Notification:
         """The one message that has arrived; it can be read by a person."""
@@ -99,7 +111,7 @@ class Watched:
         return self.sandbox.client(service, region)
 
     def take_the_second_night(self) -> None:
-        """Up to 02:00, before silence about what has failed in it becomes an alarm too."""
+        """Up to 02:00, when all its jobs have ended."""
         self.sandbox.advance_to(datetime(2026, 1, 3, 2, 0, tzinfo=UTC))
 
 
@@ -114,15 +126,12 @@ def start_trail(sandbox: Sandbox) -> None:
 def first_watch(running_sandbox: Sandbox, pristine: str) -> tuple[Watched, str]:
     """Deployed with every alert on, and the checkpoint right after."""
     running_sandbox.rollback(pristine)
-    deployment = Deployment(running_sandbox, cabal.fill(running_sandbox))
-    deployment.bootstrap(IAM_REGION)
-    start_trail(running_sandbox)
-    deployment.deploy(
-        alerts="true",
-        alert_emails="operator@example.com",
-        alert_on_role_changes="true",
-        restore_testing="true",
+    deployment = Deployment(
+        running_sandbox, cabal.fill(running_sandbox), synthesize=synthesize_here
     )
+    deployment.bootstrap()
+    start_trail(running_sandbox)
+    deployment.deploy(**SETTINGS)
     watched = Watched(deployment, Inbox(running_sandbox))
     watched.inbox.subscribe()
     return watched, running_sandbox.checkpoint()

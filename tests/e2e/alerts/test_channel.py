@@ -1,48 +1,47 @@
-"""The channel itself: what the function cannot handle, and who gets what it says (S27)."""
+"""The channel itself: what cannot be reported, and who gets what is (S27)."""
 
 from __future__ import annotations
 
 import json
 
-from tests.e2e.alerts.conftest import Watched, topic
+import pytest
+
+from tests.e2e.alerts.conftest import REGIONS, SETTINGS, Watched, assert_readable, topic
+from tests.e2e.operator import Operator
 from tests.e2e.status.aws_by_hand import PRIMARY, unlock
 
+KINDS = [
+    # That of the region itself, and that of the other one
+    "Monitoring attacked: a rule was disabled, cabal-backup-jobs",
+    "Monitoring attacked: a rule was disabled, cabal-backup-jobs",
+    "Protection changed: removal of the lock, cabal-backup",
+    "Protection changed: the vault was modified, cabal-backup",
+    "Backup FAILED: cabal-addresses",
+]
 
-def test_what_the_function_crashes_on_arrives_as_it_is(watched: Watched) -> None:
-    """Lambda itself delivers it: unreadable is better than untold."""
-    functions = watched.client("lambda")
-    (notify,) = (
-        each["FunctionName"]
-        for each in functions.list_functions()["Functions"]
-        if each["Handler"] == "notify.handler"
-    )
-    functions.update_function_configuration(
-        FunctionName=notify, Environment={"Variables": {"TOPIC_ARN": "arn:aws:sns:nowhere"}}
+
+@pytest.fixture
+def operator(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Operator:
+    return Operator(watched.deployment, monkeypatch, capsys)
+
+
+def test_what_cannot_be_published_becomes_a_dead_letter(watched: Watched) -> None:
+    """Nothing is lost: it is tried again, and then kept for two weeks."""
+    watched.client("lambda").update_function_configuration(
+        FunctionName="cabal-backup-notify",
+        Environment={"Variables": {"TOPIC_ARN": "arn:aws:sns:nowhere"}},
     )
     unlock(watched.sandbox, PRIMARY)
+    for _ in range(8):
+        watched.sandbox.advance(minutes=7)
 
-    (message,) = watched.inbox.read()
-
-    event = json.loads(message.body)
-    assert event["detail-type"] == "AWS API Call via CloudTrail"
-    assert event["detail"]["eventName"] == "DeleteBackupVaultLockConfiguration"
-
-
-def test_an_event_nobody_has_words_for_is_told_member_by_member(watched: Watched) -> None:
-    functions = watched.client("lambda")
-    (notify,) = (
-        each["FunctionName"]
-        for each in functions.list_functions()["Functions"]
-        if each["Handler"] == "notify.handler"
-    )
-    functions.invoke(
-        FunctionName=notify, Payload=json.dumps({"detail-type": "Test", "from": "an operator"})
-    )
-
-    message = watched.inbox.only()
-
-    assert message.subject == "[cabal-backup development] Event: Test"
-    assert "from:           an operator" in message.body.splitlines()
+    sqs = watched.client("sqs")
+    url = sqs.get_queue_url(QueueName="cabal-backup-alerts-dead-letters")["QueueUrl"]
+    letters = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+    calls = [json.loads(each["Body"])["detail"].get("eventName") for each in letters]
+    assert "DeleteBackupVaultLockConfiguration" in calls
 
 
 def test_mail_reaches_an_address_once_it_is_confirmed(watched: Watched) -> None:
@@ -68,3 +67,38 @@ def test_mail_reaches_an_address_once_it_is_confirmed(watched: Watched) -> None:
         "[cabal-backup development] Protection changed: change of the lock, cabal-backup"
     )
     assert "cabal-backup relock -e development" in mail["body"]
+
+
+def test_alerts_test_sends_one_message_of_each_kind_from_each_region(
+    watched: Watched, operator: Operator
+) -> None:
+    said = operator.run("alerts", "test", **SETTINGS)
+    messages = watched.inbox.read()
+
+    assert said.code == 0
+    assert "NOT CONFIRMED: email operator@example.com in us-west-1" in said.text
+    assert "NOT CONFIRMED: email operator@example.com in us-west-2" in said.text
+    assert [message.region for message in messages] == [PRIMARY_REGION] * 5 + [DR_REGION] * 5
+    for region in REGIONS:
+        subjects = sorted(message.subject for message in messages if message.region == region)
+        assert subjects == sorted(f"[cabal-backup development] TEST {kind}" for kind in KINDS)
+    for message in messages:
+        assert_readable(message)
+
+
+def test_alerts_test_can_be_tried_without_sending(watched: Watched, operator: Operator) -> None:
+    said = operator.run("alerts", "test", "--dry-run", **SETTINGS)
+
+    assert said.code == 0
+    assert "one message of each kind" in said.text
+    assert watched.inbox.read() == []
+
+
+def test_alerts_test_where_alerts_are_off(operator: Operator) -> None:
+    said = operator.run("alerts", "test", alerts="false")
+
+    assert said.code == 4
+    assert "Alerts are off in development." in said.err
+
+
+PRIMARY_REGION, DR_REGION = REGIONS

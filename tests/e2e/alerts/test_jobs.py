@@ -160,18 +160,37 @@ def test_a_recovery_point_that_could_not_be_deleted(watched: Watched) -> None:
     assert "cabal-backup status -e development --only role" in told.body
 
 
-def test_a_partial_point_whose_job_is_forgotten_is_told(watched: Watched) -> None:
-    """When the jobs cannot be looked at, it is better told twice than not at all."""
-    watched.sandbox.faults.fail_next("backup", message=WHY, state="PARTIAL")
-    watched.sandbox.faults.deny("ListBackupJobs")
+def test_a_job_completed_with_issues(watched: Watched) -> None:
+    """COMPLETED with a status message, as AWS Backup reports it."""
+    watched.sandbox.faults.fail_next("backup", message=WHY, state="COMPLETED")
     watched.take_the_second_night()
 
-    told = watched.inbox.read()
+    told = watched.inbox.only()
 
-    assert sorted(message.subject.split("] ")[1].split(":")[0] for message in told) == [
-        "Backup PARTIAL",
-        "Recovery point PARTIAL",
+    assert " COMPLETED with issues: " in told.subject
+    assert f"Reason:         {WHY}" in told.body.splitlines()
+
+
+def test_a_failed_night_is_one_message(watched: Watched) -> None:
+    """A backup of one resource and the copy of the other."""
+    watched.sandbox.faults.fail_next("backup", resource_type="DynamoDB", message=WHY)
+    watched.sandbox.faults.fail_next("copy", resource_type="EFS", message=WHY)
+    watched.take_the_second_night()
+
+    told = watched.inbox.only()
+
+    mailstore = watched.deployment.cabal.file_system_id
+    assert told.subject == ("[cabal-backup development] Backup FAILED: cabal-addresses, and 1 more")
+    lines = told.body.splitlines()
+    assert lines[:4] == [
+        "Backup FAILED: cabal-addresses, and 1 more",
+        "",
+        "  Backup FAILED: cabal-addresses",
+        f"  Copy FAILED: {mailstore}",
     ]
+    assert lines.count(f"Reason:         {WHY}") == 2
+    assert command(told.body, "aws backup start-backup-job")
+    assert command(told.body, "aws backup start-copy-job")
 
 
 def test_jobs_of_others_are_none_of_our_business(watched: Watched) -> None:

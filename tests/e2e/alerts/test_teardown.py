@@ -1,47 +1,81 @@
-"""Taking down an environment with a third stack leaves nothing of it behind (S25, S26)."""
+"""Taking down an environment with alerts: few messages, and nothing is left (S25, S26)."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.e2e.alerts.conftest import IAM_REGION, REGIONS, Watched, topic
+from tests.e2e.alerts.conftest import (
+    REGIONS,
+    SETTINGS,
+    Inbox,
+    Watched,
+    assert_readable,
+    start_trail,
+    topic,
+)
 from tests.e2e.operator import Operator
-from tests.sandbox.deployment import PROJECT
+from tests.sandbox.deployment import PROJECT, Deployment
 
 
 def stacks(watched: Watched) -> set[str]:
     return {
         stack["StackName"]
-        for region in (*REGIONS, IAM_REGION)
+        for region in REGIONS
         for stack in watched.client("cloudformation", region).describe_stacks()["Stacks"]
         if stack["StackName"] != "CDKToolkit" and stack["StackStatus"] != "DELETE_COMPLETE"
     }
 
 
-@pytest.mark.parametrize("wanted", ["true", "false"])
-def test_all_three_stacks_go(
-    just_deployed: Watched,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    wanted: str,
+@pytest.fixture
+def year(first_deployment: tuple[Deployment, str]) -> Watched:
+    """730 points in each vault; alerts and a trail are added then."""
+    deployment, checkpoint = first_deployment
+    deployment.sandbox.rollback(checkpoint)
+    deployment.sandbox.run_nights(365)
+    start_trail(deployment.sandbox)
+    deployment.deploy(**SETTINGS)
+    watched = Watched(deployment, Inbox(deployment.sandbox))
+    watched.inbox.subscribe()
+    assert watched.inbox.read() == [], "the first deployment of the alerts reports nothing"
+    return watched
+
+
+def test_a_full_year_in_fewer_than_ten_messages(
+    year: Watched, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Also when the setting that made the third one has gone already."""
-    operator = Operator(just_deployed.deployment, monkeypatch, capsys)
-    settings = just_deployed.deployment.context_arguments(
-        alerts="true", alert_on_role_changes=wanted
-    )
+    operator = Operator(year.deployment, monkeypatch, capsys)
+    settings = year.deployment.context_arguments(**SETTINGS)
     options = ["--project", str(PROJECT), "-e", "development", *settings, "--yes"]
-    before = stacks(just_deployed)
+    messages = []
+    for step in (
+        ("unlock", "--reason", "a test"),
+        ("teardown", "delete-recovery-points"),
+        ("teardown", "destroy"),
+    ):
+        said = operator.type(*step, *options)
+        assert said.code == 0, said
+        year.inbox.wait()
+        year.sandbox.advance(minutes=20)
+        messages += year.inbox.read()
 
-    assert operator.type("unlock", "--reason", "a test", *options).code == 0
-    said = operator.type("teardown", "destroy", *options)
-
-    assert said.code == 0, said
-    assert before == {"cabal-backup", "cabal-backup-dr", "cabal-backup-role-changes"}
-    assert stacks(just_deployed) == set()
+    assert 4 <= len(messages) < 10, [message.subject for message in messages]
+    deleted = [message for message in messages if "deletion of a recovery point" in message.subject]
+    assert sum(count(message.subject) for message in deleted) == 1460
+    for message in messages:
+        assert_readable(message)
+        assert "Announced: " in message.subject
+    assert "By:             the operator's tool, cabal-backup; reason: a_test" in messages[0].body
+    assert stacks(year) == set()
     for region in REGIONS:
-        topics = just_deployed.client("sns", region).list_topics()["Topics"]
-        assert topic(region) not in {each["TopicArn"] for each in topics}
-        assert just_deployed.client("cloudwatch", region).describe_alarms()["MetricAlarms"] == []
-    if wanted == "true":
-        assert "no stack cabal-backup-role-changes in us-east-1" in said.out + said.err
+        assert topic(region) not in {
+            each["TopicArn"] for each in year.client("sns", region).list_topics()["Topics"]
+        }
+        assert not [
+            url
+            for url in year.client("sqs", region).list_queues().get("QueueUrls", [])
+            if "cabal-backup-alerts" in url
+        ]
+
+
+def count(subject: str) -> int:
+    return int(subject.rpartition("(")[2].split(" ")[0].replace(",", "")) if "(" in subject else 1

@@ -1,4 +1,4 @@
-"""A deployment that measures, beats and tests, before and after its first night."""
+"""A deployment that tests restores, before and after its first night."""
 
 from __future__ import annotations
 
@@ -13,13 +13,9 @@ from tests.e2e.sandbox.backups import make_queue, received
 from tests.sandbox.client import Sandbox
 from tests.sandbox.deployment import Deployment
 
-PARAMETER = "/cabal-backup/heartbeat"
-
 SETTINGS = {
     "restore_testing": "true",
     "restore_testing_schedule": "cron(0 9 * * ? *)",
-    "heartbeat_parameter": PARAMETER,
-    "dashboard": "true",
 }
 """Tested every day, not once a month, so that the first night is followed by a test."""
 
@@ -38,7 +34,7 @@ def listening_from_noon(first_deployment: tuple[Deployment, str]) -> tuple[Deplo
 
 @dataclass(frozen=True)
 class Listener:
-    """A queue that gets the events our handlers put on the bus."""
+    """A queue that gets the events our functions put on the bus."""
 
     sandbox: Sandbox
     url: str

@@ -1,4 +1,4 @@
-"""What docs/restore-testing.md and docs/heartbeat.md say to type, typed."""
+"""What docs/restore-testing.md says to type, typed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.rehearsing.conftest import PARAMETER, SETTINGS
+from tests.e2e.rehearsing.conftest import SETTINGS
 from tests.e2e.shell import make_checkout, sections, type_in
 from tests.sandbox.deployment import Deployment
 
@@ -53,17 +53,3 @@ def test_the_status_check_it_names_is_there(deployment: Deployment, checkout: Pa
     status, _ = sections("docs/restore-testing.md")["Reading a verdict"][0].splitlines()
     said = type_in([f"{status} --json || test $? -le 2"], checkout, deployment)
     assert '"check": "restore-tests"' in said
-
-
-def test_the_url_is_stored_and_deleted(deployment: Deployment, checkout: Path) -> None:
-    store, delete = sections("docs/heartbeat.md")["Setting it up"]
-    (checkout / "heartbeat-url").write_text("https://example.com/ping/1\n")
-    type_in([store], checkout, deployment)
-    ssm = deployment.sandbox.client("ssm")
-    parameter = ssm.get_parameter(Name=PARAMETER, WithDecryption=True)["Parameter"]
-    assert parameter["Type"] == "SecureString"
-    assert parameter["Value"].strip() == "https://example.com/ping/1"
-    assert not (checkout / "heartbeat-url").exists()
-    type_in([delete], checkout, deployment)
-    with pytest.raises(ssm.exceptions.ParameterNotFound):
-        ssm.get_parameter(Name=PARAMETER)

@@ -12,15 +12,13 @@ def test_nothing_is_left_when_it_is_switched_off(
     sandbox = deployment.sandbox
     sandbox.rollback(checkpoint)
     assert sandbox.client("backup").list_restore_testing_plans()["RestoreTestingPlans"]
-    assert sandbox.client("cloudwatch").list_dashboards()["DashboardEntries"]
 
     deployment.deploy()
 
     assert sandbox.client("backup").list_restore_testing_plans()["RestoreTestingPlans"] == []
-    assert sandbox.client("cloudwatch").list_dashboards()["DashboardEntries"] == []
     assert sandbox.client("events").list_rules()["Rules"] == []
     functions = sandbox.client("lambda").list_functions()["Functions"]
-    assert [each["Handler"] for each in functions] == ["advanced_dynamodb.handler"]
+    assert [each["Handler"] for each in functions] == ["cabal_backup.functions.opt_in.handler"]
     assert len(sandbox.client("logs").describe_log_groups()["logGroups"]) == 1
     plans = sandbox.client("backup").list_backup_plans()["BackupPlansList"]
     assert [plan["BackupPlanName"] for plan in plans] == ["cabal-backup-plan"]

@@ -71,6 +71,9 @@ logs: Any = import_module("ministack.services.cloudwatch_logs")
 sns: Any = import_module("ministack.services.sns")
 """Topics and publishing."""
 
+sqs: Any = import_module("ministack.services.sqs")
+"""Queues and their messages."""
+
 sts: Any = import_module("ministack.services.sts")
 """Sessions, and who gave an MFA code for one."""
 

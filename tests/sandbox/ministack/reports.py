@@ -16,7 +16,7 @@ from tests.sandbox.ministack import functions, internals
 from tests.sandbox.ministack.delivery import Delivery
 from tests.sandbox.ministack.roles import MiniStackRoles
 from tests.sandbox.ministack.scope import acting_in, current
-from tests.sandbox.ministack.topics import admits, publish
+from tests.sandbox.ministack.topics import admits, publish, queue_admits
 
 _log = logging.getLogger("sandbox.reports")
 
@@ -38,6 +38,13 @@ class MiniStackReports:
         internals.cloudwatch.TWO_WEEKS_SECONDS = METRIC_RETENTION_SECONDS
         internals.eventbridge._dispatch_to_sns = self._event_to_topic
         internals.eventbridge._dispatch_to_lambda = self._event_to_function
+        dispatch_to_queue = internals.eventbridge._dispatch_to_sqs
+
+        def event_to_queue(arn: Any, payload: str, parameters: Any = None) -> None:
+            if queue_admits(str(arn), "events.amazonaws.com", _rule_arn.get()):
+                dispatch_to_queue(arn, payload, parameters)
+
+        internals.eventbridge._dispatch_to_sqs = event_to_queue
         invoke_target = internals.eventbridge._invoke_target
 
         def invoke_target_of_rule(

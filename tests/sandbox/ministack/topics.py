@@ -1,4 +1,4 @@
-"""SNS topics as AWS's own services publish to them: only where the policy says so.
+"""SNS topics and SQS queues as AWS's own services reach them: only where the policy says so.
 
 MiniStack asks a topic's policy only with authentication on. That would hide a common
 fault: a topic whose policy was replaced for EventBridge and now shuts out CloudWatch.
@@ -44,6 +44,34 @@ def admits(topic_arn: str, service: str, scope: Scope, source_arn: str | None) -
     ).decision
     if decision != "Allow":
         _log.warning("The policy of %s does not let %s publish", topic_arn, service)
+    return bool(decision == "Allow")
+
+
+def queue_admits(queue_arn: str, service: str, source_arn: str) -> bool:
+    """Whether the queue's policy lets `service` send to it on behalf of a source of ours."""
+    queue = internals.sqs._queue_by_arn(queue_arn)
+    if queue is None:
+        _log.warning("%s sends to %s, which does not exist", service, queue_arn)
+        return False
+    context = internals.iam_evaluator.EvalContext(
+        principal_arn="*",
+        principal_type="Service",
+        principal_account="",
+        action="sqs:SendMessage",
+        resource_arn=queue_arn,
+        region=queue_arn.split(":")[3],
+        service_context={
+            "aws:sourcearn": source_arn,
+            "aws:sourceaccount": queue_arn.split(":")[4],
+        },
+        secure_transport=True,
+    )
+    policy = queue["attributes"].get("Policy") or ""
+    decision = internals.iam_evaluator.evaluate_resource_policy(
+        policy, context, service=service
+    ).decision
+    if decision != "Allow":
+        _log.warning("The policy of %s does not let %s send to it", queue_arn, service)
     return bool(decision == "Allow")
 
 

@@ -6,6 +6,7 @@ import base64
 import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +15,12 @@ from tests.sandbox.backup.world import Scope
 from tests.sandbox.ministack import internals
 from tests.sandbox.ministack.reports import MiniStackReports
 from tests.sandbox.ministack.scope import acting_in
-from tests.sandbox.ministack.trail_naming import lower_camel, resources_of
+from tests.sandbox.ministack.trail_naming import (
+    LAMBDA_NAMES,
+    lower_camel,
+    path_parameters,
+    resources_of,
+)
 
 LOOKUP_WINDOW_SECONDS = 90 * 86_400
 """LookupEvents reaches back 90 days."""
@@ -31,6 +37,9 @@ _GLOBAL_REGION = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-
 
 CloudTrail User Guide, "About global service events".
 """
+
+_path_parameters: ContextVar[Mapping[str, str] | None] = ContextVar("path_parameters", default=None)
+"""What the path of the current request says."""
 
 _DATA_EVENTS = {
     "dynamodb": ("Item", "Query", "Scan", "ExecuteStatement", "ExecuteTransaction"),
@@ -79,6 +88,9 @@ class Trail:
         internals.cloudtrail.record_event = self._record_other_service
         internals.cloudtrail._DISPATCH["LookupEvents"] = self.lookup
         internals.app._ct_event_name = _with_real_names(internals.app._ct_event_name)
+        internals.app._maybe_record_cloudtrail = self._with_its_own_calls(
+            internals.app._maybe_record_cloudtrail
+        )
 
     def record(self, call: Call) -> None:
         """Add an entry at the sandbox's current time."""
@@ -99,7 +111,11 @@ class Trail:
                 }
             )
             is_global = call.event_source.partition(".")[0] in _GLOBAL_SERVICES
-            if not call.read_only and _management_events_are_logged(of_global_services=is_global):
+            if not call.read_only and (
+                call.event_source == "cloudtrail.amazonaws.com"
+                # A trail logs the call that stops, narrows or deletes it.
+                or _management_events_are_logged(of_global_services=is_global)
+            ):
                 self._reports.event(
                     call.scope,
                     source=f"aws.{call.event_source.split('.', 1)[0]}",
@@ -136,6 +152,35 @@ class Trail:
             answer["NextToken"] = _token(wanted[start + size]["EventId"])
         return internals.cloudtrail._ok(answer)
 
+    def _with_its_own_calls(self, record: Callable[..., None]) -> Callable[..., None]:
+        """MiniStack records every service's calls but CloudTrail's."""
+
+        def record_all(
+            service: str,
+            method: str,
+            path: str,
+            headers: Mapping[str, str],
+            body: bytes,
+            query: Mapping[str, Any],
+            request_id: str,
+            region: str,
+        ) -> None:
+            if service != "cloudtrail":
+                record(service, method, path, headers, body, query, request_id, region)
+                return
+            self._record_other_service(
+                service=service,
+                event_name=headers.get("x-amz-target", "").rpartition(".")[2],
+                access_key_id=internals.app.extract_access_key_id(headers, query) or "test",
+                region=region,
+                request_id=request_id,
+                user_agent=headers.get("user-agent", ""),
+                request_params=json.loads(body or b"{}"),
+                method=method,
+            )
+
+        return record_all
+
     def _record_other_service(
         self,
         *,
@@ -167,7 +212,16 @@ class Trail:
                 event_source=f"{service}.amazonaws.com",
                 event_name=event_name,
                 caller_arn=caller_arn(access_key_id),
-                parameters=internals.cloudtrail._scrub(dict(request_params)),
+                parameters=internals.cloudtrail._scrub(
+                    {
+                        **{
+                            key: value[0] if isinstance(value, list) and len(value) == 1 else value
+                            for key, value in request_params.items()
+                            if key not in ("Action", "Version")
+                        },
+                        **(_path_parameters.get() or {}),
+                    }
+                ),
                 user_agent=user_agent,
                 access_key=access_key_id,
                 request_id=request_id,
@@ -182,12 +236,16 @@ def _with_real_names(named: Callable[..., str]) -> Callable[..., str]:
         service: str, method: str, path: str, headers: Mapping[str, str], query: Mapping[str, Any]
     ) -> str:
         name = named(service, method, path, headers, query)
-        if name != f"{method}.{service}":
+        _path_parameters.set(path_parameters(service, path))
+        if name != f"{method}.{service}" and service != "lambda":
             return name
         action = internals.iam_actions.extract_iam_action(
             service, method, path, headers, b"", query
         )
-        return str(action).rpartition(":")[2] if action else name
+        real = str(action).rpartition(":")[2] if action else name
+        if "/event-source-mappings/" in path and method in ("PUT", "DELETE"):
+            real = {"PUT": "Update", "DELETE": "Delete"}[method] + "EventSourceMapping"
+        return LAMBDA_NAMES.get(real, real) if service == "lambda" else real
 
     return event_name
 

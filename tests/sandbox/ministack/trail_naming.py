@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from urllib.parse import unquote
 
 _BACKUP_RESOURCES = {
     "BackupVaultName": "AWS::Backup::BackupVault",
@@ -64,3 +65,31 @@ def resources_of(event_source: str, *members: Mapping[str, Any] | None) -> list[
             if name in kinds and isinstance(value, str):
                 found[kinds[name], value] = None
     return [{"ResourceType": kind, "ResourceName": name} for kind, name in found]
+
+
+LAMBDA_NAMES = {
+    "AddPermission": "AddPermission20150331v2",
+    "CreateEventSourceMapping": "CreateEventSourceMapping20150331",
+    "CreateFunction": "CreateFunction20150331",
+    "DeleteEventSourceMapping": "DeleteEventSourceMapping20150331",
+    "DeleteFunction": "DeleteFunction20150331",
+    "DeleteFunctionConcurrency": "DeleteFunctionConcurrency20171031",
+    "PutFunctionConcurrency": "PutFunctionConcurrency20171031",
+    "RemovePermission": "RemovePermission20150331v2",
+    "UpdateEventSourceMapping": "UpdateEventSourceMapping20150331",
+    "UpdateFunctionCode": "UpdateFunctionCode20150331v2",
+    "UpdateFunctionConfiguration": "UpdateFunctionConfiguration20150331v2",
+}
+"""How CloudTrail writes calls of Lambda: with the version of the API.
+
+https://docs.aws.amazon.com/lambda/latest/dg/logging-using-cloudtrail.html
+"""
+
+
+def path_parameters(service: str, path: str) -> Mapping[str, str]:
+    """What the path of a REST call names, where CloudTrail shows it as a parameter."""
+    parts = unquote(path).strip("/").split("/")
+    for folder, name in (("functions", "functionName"), ("event-source-mappings", "uUID")):
+        if service == "lambda" and folder in parts[:-1]:
+            return {name: parts[parts.index(folder) + 1]}
+    return {}

@@ -61,7 +61,7 @@ def trail(state: State) -> Outcome:
         return ok("By the settings nobody is told of tampering, so no trail is needed for it.")
     answers = {region: state.watching.trails[region] for region in regions}
     heard: Mapping[str, Trail | None] = {
-        region: next((one for one in each.value if _hears(state, region, one)), None)
+        region: next((one for one in each.value if one.hears), None)
         for region, each in answers.items()
         if isinstance(each, Known)
     }
@@ -90,14 +90,6 @@ def _is_confirmed(subscription: Mapping[str, Any]) -> bool:
     return str(subscription["SubscriptionArn"]).startswith("arn:")
 
 
-def _hears(state: State, region: str, one: Trail) -> bool:
-    environment = state.environment
-    if environment.alerts is None or not environment.alerts.on_role_changes:
-        return one.hears
-    # The role's changes are told from here.
-    return one.hears and (one.logs_global_services or region != environment.iam_events_region)
-
-
 def _known(answer: Any) -> list[Trail]:
     return answer.value if isinstance(answer, Known) else []
 
@@ -105,6 +97,4 @@ def _known(answer: Any) -> list[Trail]:
 def _why_not(one: Trail) -> str:
     if not one.is_logging:
         return "it is not logging"
-    if not one.logs_writes:
-        return "it leaves out calls that change something"
-    return "it leaves out the calls of global services, such as IAM"
+    return "it leaves out calls that change something"

@@ -290,7 +290,7 @@ def a_subscription(**changes: Any) -> JSON:
 
 
 def a_trail(**changes: Any) -> Trail:
-    trail = Trail(name="audit", is_logging=True, logs_writes=True, logs_global_services=True)
+    trail = Trail(name="audit", is_logging=True, logs_writes=True)
     return replace(trail, **changes)
 
 

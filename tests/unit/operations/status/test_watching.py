@@ -86,12 +86,11 @@ def test_alerts_that_are_off_are_as_the_settings_want_them() -> None:
     assert "Alerts are off in the settings" in finding("alerts", state).evidence
 
 
-def heard(*primary: Trail, dr: Any = None, iam: Any = None, **settings: Any) -> Finding:
+def heard(*primary: Trail, dr: Any = None, **settings: Any) -> Finding:
     """What `trail` says with these trails in the primary region, and a good one in the other."""
     trails = {
         "us-west-1": Known(list(primary)),
         "us-west-2": Known([a_trail()]) if dr is None else dr,
-        **({} if iam is None else {"us-east-1": iam}),
     }
     return finding("trail", a_state(settings, watching=a_watch(trails=trails)))
 
@@ -132,26 +131,12 @@ def test_a_region_whose_trails_cannot_be_looked_at() -> None:
     assert heard(dr=DENIED).status == "warn"
 
 
-def test_the_role_is_watched_where_iam_is_heard_and_with_a_trail_for_it() -> None:
-    deaf = Known([a_trail(logs_global_services=False)])
-    good = Known([a_trail()])
-    assert heard(a_trail(), iam=good, alert_on_role_changes=True).status == "ok"
-    found = heard(a_trail(), iam=deaf, alert_on_role_changes=True)
-    assert found.status == "warn"
-    assert list(found.details) == [
-        "audit in us-east-1: it leaves out the calls of global services, such as IAM"
-    ]
-
-
 @pytest.mark.parametrize(
     ("settings", "regions"),
     [
         ({}, ("us-west-1", "us-west-2")),
         ({"alerts": False}, ()),
         ({"alert_on_tampering": False}, ()),
-        ({"alert_on_role_changes": True}, ("us-west-1", "us-west-2", "us-east-1")),
-        ({"alert_on_tampering": False, "alert_on_role_changes": True}, ("us-east-1",)),
-        ({"alert_on_role_changes": True, "region": "us-east-1"}, ("us-east-1", "us-west-2")),
     ],
 )
 def test_trails_matter_where_something_is_to_be_heard(

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from cabal_backup.handlers import validate_restore
-from tests.unit.handlers.aws import THROTTLED, Refusal, Wire, denied, wired
-from tests.unit.handlers.restored import (
+from cabal_backup.functions import validate_restore
+from cabal_backup.functions.validate_restore import tables
+from tests.unit.functions.aws import THROTTLED, Refusal, Wire, denied, wired
+from tests.unit.functions.restored import (
     COMPLETED,
     GIB,
     LIVE_FS,
@@ -66,9 +67,6 @@ def lambda_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "TABLE": LIVE_TABLE,
         "FILE_SYSTEM_ID": LIVE_FS,
         "TOLERANCE_PERCENT": "10",
-        "METRIC_NAMESPACE": "CabalBackup",
-        "EVENT_SOURCE": "cabal-backup",
-        "EVENT_TYPE": "Restore Test Validated",
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_PROFILE", raising=False)
@@ -137,7 +135,7 @@ def test_the_number_of_items_may_be_ten_percent_off(
     restores: Restores, monkeypatch: pytest.MonkeyPatch, restored: int, live: int, verdict: str
 ) -> None:
     # The sample finds what is missing too; here it lets everything through.
-    monkeypatch.setattr(validate_restore, "SEGMENTS", 0)
+    monkeypatch.setattr(tables, "SEGMENTS", 0)
     restores.tables[RESTORED_TABLE].items = items(restored)
     restores.tables[LIVE_TABLE].items = items(live)
     status, message = judge(restores)
@@ -390,30 +388,6 @@ def test_an_event_that_is_not_taken_is_told_at_the_next_try(restores: Restores) 
     restores.answers["PutEvents"] = taken
     validate_restore.handler(completed(restores.jobs["table-job"]), Context())
     assert len(restores.called("PutEvents")) == 2
-
-
-def test_every_verdict_is_counted_at_the_time_of_the_event(restores: Restores) -> None:
-    judge(restores)
-    restores.file_systems[RESTORED_FS].size = 0
-    sweep(restores)
-    counted = [call["MetricData"][0] for call in restores.called("PutMetricData")]
-    assert [each["MetricName"] for each in counted] == [
-        "RestoreTestSuccessful",
-        "RestoreTestFailed",
-    ]
-    assert [each["Dimensions"][0]["Value"] for each in counted] == ["DynamoDB", "EFS"]
-    assert [each["Timestamp"].isoformat() for each in counted] == [
-        "2026-02-01T06:45:00+00:00",
-        "2026-02-01T10:00:00+00:00",
-    ]
-    assert {call["Namespace"] for call in restores.called("PutMetricData")} == {"CabalBackup"}
-
-
-def test_a_verdict_stands_although_it_was_not_counted(restores: Restores) -> None:
-    restores.refuse("PutMetricData", THROTTLED)
-    del restores.tables[LIVE_TABLE]
-    assert judge(restores)[0] == "FAILED"
-    assert len(events(restores)) == 1
 
 
 def test_a_message_is_never_too_long(restores: Restores) -> None:

@@ -12,8 +12,8 @@ import botocore.session
 import pytest
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 
-from cabal_backup.handlers import advanced_dynamodb
-from tests.unit.handlers.cloudformation import (
+from cabal_backup.functions import opt_in
+from tests.unit.functions.cloudformation import (
     GARBAGE,
     HANG_UP,
     SENTINEL,
@@ -23,7 +23,7 @@ from tests.unit.handlers.cloudformation import (
     ResponseUrl,
     response_url,
 )
-from tests.unit.handlers.region_settings import (
+from tests.unit.functions.region_settings import (
     MANAGEMENT,
     SERVICE,
     THROTTLED,
@@ -107,7 +107,7 @@ def resource(
     """The resource before its life. Whatever happens in it, the log stays clean."""
     assert not account.requests
     caplog.set_level(logging.INFO)
-    yield Resource(advanced_dynamodb.handler, url)
+    yield Resource(opt_in.handler, url)
     log = logged(caplog)
     assert log, "nothing was logged, so nothing was shown to be clean"
     for secret in (SIGNATURE, "ResponseURL", url.base, "Expires=", SENTINEL, STACK_ID):
@@ -223,8 +223,8 @@ def test_a_life_keeps_one_physical_id_and_leaves_the_opt_in_on(
 
 
 def test_two_stacks_create_the_same_physical_id(url: ResponseUrl, account: RegionSettings) -> None:
-    first = Resource(advanced_dynamodb.handler, url).create()
-    second = Resource(advanced_dynamodb.handler, url).create()
+    first = Resource(opt_in.handler, url).create()
+    second = Resource(opt_in.handler, url).create()
     assert first["PhysicalResourceId"] == second["PhysicalResourceId"]
     assert account.updates == [THE_ONE_UPDATE]
 
@@ -564,11 +564,11 @@ def test_an_answer_that_cannot_be_delivered_is_lambdas_to_repeat(
     event = resource.event("Create")
     url.trouble.extend([503] * 4)
     with pytest.raises(OSError, match="503") as raised:
-        advanced_dynamodb.handler(event, None)
+        opt_in.handler(event, None)
     assert SIGNATURE not in str(raised.value)
     assert url.deliveries == 4
     assert sum(slept) <= 10
-    advanced_dynamodb.handler(event, None)
+    opt_in.handler(event, None)
     assert len(url.accepted) == 1
     assert account.updates == [THE_ONE_UPDATE]
 
@@ -578,7 +578,7 @@ def test_a_server_that_is_gone_is_an_os_error_too(
 ) -> None:
     event = resource.event("Create") | {"ResponseURL": "http://127.0.0.1:1/?Signature=" + SIGNATURE}
     with pytest.raises(OSError, match="refused"):
-        advanced_dynamodb.handler(event, None)
+        opt_in.handler(event, None)
     assert_on(account)
     assert url.deliveries == 0
 

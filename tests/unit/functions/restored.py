@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from tests.unit.handlers.aws import Account, Refusal
+from tests.unit.functions.aws import Account, Refusal
 
 COMPLETED = datetime.fromisoformat("2026-02-01T06:40:00+00:00")
 PLAN_ARN = (
@@ -78,7 +78,6 @@ class Restores(Account):
             "Scan": self._scan,
             "BatchGetItem": self._batch_get,
             "DescribeFileSystems": self._describe_file_systems,
-            "PutMetricData": lambda _: {},
             "PutEvents": lambda _: {"FailedEntryCount": 0, "Entries": [{"EventId": "1"}]},
         }
 

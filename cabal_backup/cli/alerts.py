@@ -1,0 +1,48 @@
+"""`cabal-backup alerts`: try the way that messages take."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.errors import ExitCode
+from cabal_backup.operations import alerts
+
+
+def add_parser(commands: Any) -> None:
+    parser = commands.add_parser(
+        "alerts",
+        help="send test messages to the operator",
+        description="Sends one message of each kind, marked TEST, through the event bus, the "
+        "queue, the function and the topic of each region, and lists the subscriptions that are "
+        "not confirmed. It changes nothing else.",
+        epilog="example:\n  cabal-backup alerts test -e development",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_common(parser)
+    parser.add_argument("action", choices=("test",), help="send the test messages")
+    parser.add_argument("--dry-run", action="store_true", help="list what would be sent to whom")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, _invocation: Invocation) -> int:
+    aws = connect_to(options)
+    test = alerts.plan_test(aws)
+    print("\n".join(test.lines()))
+    if not options.dry_run:
+        alerts.send_test(aws, test)
+        print(
+            "Sent. Within about two minutes, a message of each kind arrives from each region, and "
+            "that of an attack on the monitoring twice: each region reports the other's too. If "
+            f"one is missing: cabal-backup status -e {test.environment} --only alerts",
+            file=sys.stderr,
+        )
+    if test.pending:
+        print(
+            "The subscriptions that are not confirmed get nothing. Follow the link in the mail "
+            "that SNS has sent to each.",
+            file=sys.stderr,
+        )
+    return ExitCode.OK if test.confirmed else ExitCode.NOT_PROTECTED

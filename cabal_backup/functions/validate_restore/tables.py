@@ -1,0 +1,136 @@
+"""A restored table beside the live one: key schema, a sample of items, number of items."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cabal_backup.functions.validate_restore.verdict import Differs, apart, client
+
+SEGMENTS, PER_SEGMENT = 4, 25
+"""A sample's items: the first ones of each quarter of the table, 100 in all, as many as
+BatchGetItem takes."""
+
+SAMPLE_ROUNDS = 8
+"""How often BatchGetItem is asked for what it left unprocessed."""
+
+
+def compare_tables(restored: str, live: str, tolerance: int, deadline: float) -> str:
+    """Key schema, a sample of items, and the number of items."""
+    keys, expected = key_schema(restored, "restored"), key_schema(live, "live")
+    if keys != expected:
+        raise Differs(
+            f"The restored table's key is {shown(keys)}, that of {live} {shown(expected)}."
+        )
+    same, sampled = compare_sample(restored, live, [name for name, _, _ in expected])
+    if same * 100 < sampled * (100 - tolerance):
+        raise Differs(
+            f"Only {same} of {sampled} sampled items of the restored table are the same in {live}; "
+            f"{tolerance} % may differ. Either that many changed since the backup, or the backup "
+            "is damaged."
+        )
+    sample = f"{same} of {sampled} sampled items are the same" if sampled else "there is no item"
+    (items, all_items), (expected_items, all_expected) = (
+        count(restored, deadline),
+        count(live, deadline),
+    )
+    if not (all_items and all_expected):
+        return (
+            f"The key schema is the same, and {sample}. Time ran out for counting, at "
+            f"{items:,} restored and {expected_items:,} live items: the numbers are not compared."
+        )
+    if apart(items, expected_items, tolerance):
+        raise Differs(
+            f"The restored table has {items:,} items, {live} has {expected_items:,}; {tolerance} % "
+            "may differ. Either that many came or went since the backup, or the backup is not "
+            "whole."
+        )
+    return f"{items:,} items, {expected_items:,} in {live}; the key schema is the same; {sample}."
+
+
+def key_schema(table: str, which: str) -> list[tuple[str, str, str]]:
+    """Name, role and type of each key attribute, the partition key first."""
+    try:
+        described = client("dynamodb").describe_table(TableName=table)["Table"]
+    except client("dynamodb").exceptions.ResourceNotFoundException:
+        raise Differs(f"The {which} table {table} is gone, so nothing can be compared.") from None
+    types = {
+        each["AttributeName"]: each["AttributeType"] for each in described["AttributeDefinitions"]
+    }
+    return sorted(
+        (
+            (each["AttributeName"], each["KeyType"], types[each["AttributeName"]])
+            for each in described["KeySchema"]
+        ),
+        key=lambda key: key[1],
+    )
+
+
+def compare_sample(restored: str, live: str, keys: list[str]) -> tuple[int, int]:
+    """How many sampled items of `restored` are the same in `live`, and how many there are."""
+    dynamodb = client("dynamodb")
+    items = [
+        item
+        for segment in range(SEGMENTS)
+        for item in dynamodb.scan(
+            TableName=restored, Segment=segment, TotalSegments=SEGMENTS, Limit=PER_SEGMENT
+        )["Items"]
+    ]
+    found = {identity(item, keys): plain(item) for item in get(live, items, keys)}
+    same = sum(found.get(identity(item, keys)) == plain(item) for item in items)
+    return same, len(items)
+
+
+def get(table: str, items: list[dict[str, Any]], keys: list[str]) -> Iterator[dict[str, Any]]:
+    """The items of `table` with the keys of these, as far as there are any."""
+    wanted = [{name: item[name] for name in keys} for item in items]
+    for attempt in range(SAMPLE_ROUNDS):
+        if not wanted:
+            return
+        if attempt:
+            time.sleep(min(5.0, 0.1 * 2**attempt))
+        answer = client("dynamodb").batch_get_item(
+            RequestItems={table: {"Keys": wanted, "ConsistentRead": True}}
+        )
+        yield from answer["Responses"].get(table, [])
+        wanted = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
+    if wanted:
+        raise Differs(
+            f"{table} could not be compared: DynamoDB left {len(wanted)} keys unprocessed, "
+            f"{SAMPLE_ROUNDS} times. Is its capacity used up?"
+        )
+
+
+def identity(item: Mapping[str, Any], keys: list[str]) -> str:
+    return json.dumps([item[name] for name in keys], default=repr)
+
+
+def plain(value: Any) -> Any:
+    """A DynamoDB value in which sets have an order."""
+    if isinstance(value, dict):
+        return {
+            name: sorted(part)
+            if name in ("SS", "NS", "BS") and isinstance(part, list)
+            else plain(part)
+            for name, part in value.items()
+        }
+    return [plain(part) for part in value] if isinstance(value, list) else value
+
+
+def count(table: str, deadline: float) -> tuple[int, bool]:
+    """The items counted before the deadline, and whether these are all.
+
+    DescribeTable's ItemCount lags six hours, and is 0 for a table just restored.
+    """
+    items = 0
+    for page in client("dynamodb").get_paginator("scan").paginate(TableName=table, Select="COUNT"):
+        items += page["Count"]
+        if time.monotonic() > deadline:
+            return items, "LastEvaluatedKey" not in page
+    return items, True
+
+
+def shown(keys: list[tuple[str, str, str]]) -> str:
+    return ", ".join(f"{name} ({role}, {type_})" for name, role, type_ in keys)

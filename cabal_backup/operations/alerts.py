@@ -1,0 +1,150 @@
+"""A test of the alerts: events of each kind, on the way that real ones take."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cabal_backup import names, urgent
+from cabal_backup.errors import AwsError, RefusedError
+from cabal_backup.operations.answers import pages, unless_missing
+from cabal_backup.operations.aws import Aws, in_words
+
+_TEST = "of the alerts, by cabal-backup alerts test"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertsTest:
+    """What a test sends, and who gets it."""
+
+    environment: str
+    regions: tuple[str, ...]
+    events: Mapping[str, Mapping[str, Any]]
+    """The details of the events by what each is about."""
+    confirmed: tuple[str, ...]
+    pending: tuple[str, ...]
+    """Subscriptions, as PROTOCOL ENDPOINT in REGION."""
+
+    def lines(self) -> tuple[str, ...]:
+        kinds = ", ".join(self.events)
+        return (
+            f"{self.environment}: one message of each kind ({kinds}), marked TEST, from each of "
+            f"{' and '.join(self.regions)}.",
+            *(f"  to {each}" for each in self.confirmed),
+            *(f"  NOT CONFIRMED: {each}" for each in self.pending),
+        )
+
+
+def plan_test(aws: Aws) -> AlertsTest:
+    """What would be sent to whom.
+
+    Raises RefusedError when alerts are off or a topic is missing, AwsError when AWS refuses.
+    """
+    environment = aws.environment
+    alerts = environment.alerts
+    if alerts is None:
+        raise RefusedError(
+            f"Alerts are off in {environment.name}. Set alerts to true and deploy to have them."
+        )
+    confirmed: list[str] = []
+    pending: list[str] = []
+    regions = (environment.region, environment.dr_region)
+    for region in regions:
+        for each in _subscriptions(aws, region):
+            words = f"{each['Protocol']} {each['Endpoint']} in {region}"
+            (confirmed if each["SubscriptionArn"].startswith("arn:") else pending).append(words)
+    return AlertsTest(
+        environment=environment.name,
+        regions=regions,
+        events=_events(aws, tampering=alerts.on_tampering),
+        confirmed=tuple(confirmed),
+        pending=tuple(pending),
+    )
+
+
+def send_test(aws: Aws, test: AlertsTest) -> None:
+    """Put the events on the event bus of each region.
+
+    Raises AwsError when EventBridge refuses one.
+    """
+    for region in test.regions:
+        entries = [
+            {
+                "Source": names.EVENT_SOURCE,
+                "DetailType": detail["detailType"],
+                "Detail": json.dumps(
+                    {"test": _TEST, "awsRegion": region}
+                    | {key: value for key, value in detail.items() if key != "detailType"}
+                ),
+            }
+            for detail in test.events.values()
+        ]
+        try:
+            answer = aws.client("events", region).put_events(Entries=entries)
+        except (BotoCoreError, ClientError) as error:
+            raise in_words(error, f"sending the test in {region}") from error
+        if answer["FailedEntryCount"]:
+            raise AwsError(f"EventBridge in {region} did not take the test: {answer['Entries']}")
+
+
+def _subscriptions(aws: Aws, region: str) -> list[dict[str, Any]]:
+    topic = aws.arn("sns", names.TOPIC, region=region)
+    try:
+        listed: list[dict[str, Any]] | None = unless_missing(
+            lambda: pages(
+                aws.client("sns", region),
+                "list_subscriptions_by_topic",
+                "Subscriptions",
+                TopicArn=topic,
+            ),
+            "NotFound",
+            "NotFoundException",
+        )
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, f"listing the subscriptions in {region}") from error
+    if listed is None:
+        raise RefusedError(
+            f"There is no topic {names.TOPIC} in {region}. Deploy the environment: make deploy "
+            f"ENVIRONMENT={aws.environment.name}"
+        )
+    return listed
+
+
+def _events(aws: Aws, *, tampering: bool) -> dict[str, dict[str, Any]]:
+    """Shaped as the events are that the rules match."""
+    caller = {"eventID": "test", "userIdentity": {"arn": "cabal-backup alerts test"}}
+    events: dict[str, dict[str, Any]] = {
+        "a failed job": {
+            "detailType": "Backup Job State Change",
+            "state": "FAILED",
+            "statusMessage": "This is a test. Nothing has failed.",
+            "backupVaultName": names.VAULT,
+            "resourceArn": aws.arn("dynamodb", f"table/{aws.environment.addresses_table}"),
+            "resourceType": "DynamoDB",
+        }
+    }
+    if tampering:
+        events["a change"] = {
+            "detailType": "Backup Vault State Change",
+            "state": "MODIFIED",
+            "backupVaultName": names.VAULT,
+        }
+        events["a call"] = {
+            "detailType": urgent.CLOUDTRAIL,
+            "eventSource": "backup.amazonaws.com",
+            "eventName": "DeleteBackupVaultLockConfiguration",
+            "requestParameters": {"backupVaultName": names.VAULT},
+            **caller,
+        }
+        events["an attack on the monitoring"] = {
+            "detailType": urgent.CLOUDTRAIL,
+            "eventSource": "events.amazonaws.com",
+            "eventName": "DisableRule",
+            "requestParameters": {"name": names.RULE_JOBS},
+            **caller,
+        }
+    return events

@@ -1,0 +1,182 @@
+"""What is reported at once: the EventBridge rules of each region, and what they are about.
+
+`infrastructure` deploys these rules, `functions.notify` puts their events into words, and
+`operations.status` compares what is deployed with them.
+
+https://docs.aws.amazon.com/aws-backup/latest/devguide/eventbridge.html
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cabal_backup import names
+
+FAILED_STATES = ("FAILED", "ABORTED", "EXPIRED", "PARTIAL")
+"""How a job ends that did not succeed."""
+
+CLOUDTRAIL = "AWS API Call via CloudTrail"
+"""The detail-type of an API call; EventBridge gets it only where a trail logs management events."""
+
+CALLS: Mapping[str, Mapping[str, str]] = {
+    "lock": {
+        "DeleteBackupVaultLockConfiguration": "removal of the lock",
+        "PutBackupVaultLockConfiguration": "change of the lock",
+    },
+    "points": {
+        "DeleteRecoveryPoint": "deletion of a recovery point",
+        "UpdateRecoveryPointLifecycle": "new lifecycle of a recovery point",
+        "DisassociateRecoveryPoint": "disassociation of a recovery point",
+        "DisassociateRecoveryPointFromParent": "disassociation of a recovery point",
+    },
+    "vault": {
+        "PutBackupVaultAccessPolicy": "change of the vault's access policy",
+        "DeleteBackupVaultAccessPolicy": "deletion of the vault's access policy",
+        "DeleteBackupVault": "deletion of the vault",
+    },
+    "plan": {
+        "CreateBackupPlan": "a new backup plan that uses our vaults",
+        "UpdateBackupPlan": "change of a backup plan",
+        "DeleteBackupPlan": "deletion of the backup plan",
+        "CreateBackupSelection": "a new selection in a backup plan",
+        "DeleteBackupSelection": "deletion of a selection",
+    },
+    "opt-in": {"UpdateRegionSettings": "opt-in switched off"},
+    "copy": {"StartCopyJob": "copy to a vault that is not ours"},
+    "pitr": {"UpdateContinuousBackups": "point-in-time recovery switched off"},
+    "role": {
+        "UpdateAssumeRolePolicy": "change of who may assume the role",
+        "AttachRolePolicy": "a policy attached to the role",
+        "DetachRolePolicy": "a policy detached from the role",
+        "PutRolePolicy": "an inline policy of the role",
+        "DeleteRolePolicy": "an inline policy of the role deleted",
+        "PutRolePermissionsBoundary": "a permissions boundary set on the role",
+        "DeleteRolePermissionsBoundary": "the permissions boundary of the role removed",
+        "UpdateRole": "change of the role",
+        "DeleteRole": "deletion of the role",
+    },
+}
+"""Calls that weaken the protection, by what they are about, with words for each."""
+
+MONITORING: Mapping[str, Mapping[str, str]] = {
+    "events": {
+        "DisableRule": "a rule was disabled",
+        "DeleteRule": "a rule was deleted",
+        "RemoveTargets": "the target of a rule was removed",
+        "PutRule": "a rule was changed",
+        "PutTargets": "the target of a rule was changed",
+    },
+    # CloudTrail writes Lambda's calls with the version of the API, as in DeleteFunction20150331.
+    # https://docs.aws.amazon.com/lambda/latest/dg/logging-using-cloudtrail.html
+    "lambda": {
+        "Delete*": "a function, or what invokes it, was deleted",
+        "Update*": "a function, or what invokes it, was changed",
+        "PutFunctionConcurrency*": "the concurrency of a function was limited",
+        "RemovePermission*": "the permission to invoke a function was removed",
+    },
+    "sns": {
+        "DeleteTopic": "the topic was deleted",
+        "SetTopicAttributes": "the topic was changed",
+        "Unsubscribe": "a subscription was deleted",
+        "SetSubscriptionAttributes": "a subscription was changed",
+    },
+    "sqs": {
+        "DeleteQueue": "the queue was deleted",
+        "SetQueueAttributes": "the queue was changed",
+        "PurgeQueue": "the queue was emptied",
+    },
+    "cloudtrail": {
+        "StopLogging": "a trail was stopped",
+        "PutEventSelectors": "what a trail logs was changed",
+        "UpdateTrail": "a trail was changed",
+        "DeleteTrail": "a trail was deleted",
+    },
+    "monitoring": {
+        "DeleteAlarms": "an alarm was deleted",
+        "DisableAlarmActions": "the actions of an alarm were disabled",
+        "PutMetricAlarm": "an alarm was changed",
+    },
+}
+"""Calls that silence the monitoring, by service, with words for each; a * ends a prefix."""
+
+_SOURCES = ["aws.backup", names.EVENT_SOURCE]
+
+
+def rules(account: str, region: str) -> dict[str, dict[str, Any]]:
+    """The event patterns of one region's rules, by the names of the rules.
+
+    They are as wide as is cheap; `functions.notify` drops what is not about this environment.
+
+    :param account: the account id, 12 digits.
+    :param region: the region of the rules.
+    """
+    monitoring = {"detail-type": [CLOUDTRAIL], "detail": {"$or": _monitoring()}}
+    return {
+        names.RULE_JOBS: {
+            "source": _SOURCES,
+            "detail-type": [
+                "Backup Job State Change",
+                "Copy Job State Change",
+                "Restore Job State Change",
+                names.RESTORE_TEST_EVENT,
+            ],
+            "detail": {
+                "$or": [
+                    {"state": list(FAILED_STATES)},
+                    {"status": list(FAILED_STATES)},
+                    # "Completed with issues"
+                    {"state": ["COMPLETED"], "statusMessage": [{"exists": True}]},
+                    {"verdict": ["FAILED"]},
+                ]
+            },
+        },
+        names.RULE_CHANGES: {
+            "source": _SOURCES,
+            "$or": [
+                {
+                    "detail-type": [
+                        "Backup Vault State Change",
+                        "Backup Plan State Change",
+                        "Region Setting State Change",
+                    ]
+                },
+                {
+                    "detail-type": ["Recovery Point State Change"],
+                    "detail": {"status": ["EXPIRED", "DELETING", "DELETED"]},
+                },
+                {
+                    "detail-type": ["Copy Job State Change"],
+                    "detail": {
+                        "state": ["CREATED", "RUNNING"],
+                        "destinationBackupVaultArn": [
+                            {"anything-but": {"wildcard": f"arn:*:backup:*:{account}:*"}}
+                        ],
+                    },
+                },
+            ],
+        },
+        names.RULE_CALLS: {
+            "detail-type": [CLOUDTRAIL],
+            "detail": {
+                "eventSource": [
+                    f"{service}.amazonaws.com" for service in ("backup", "dynamodb", "iam")
+                ],
+                "eventName": [name for calls in CALLS.values() for name in calls],
+            },
+        },
+        names.RULE_MONITORING: monitoring,
+        # Not what comes from the other region, which would be sent back.
+        names.RULE_ELSEWHERE: {**monitoring, "region": [region]},
+    }
+
+
+def _monitoring() -> list[dict[str, Any]]:
+    return [
+        {
+            "eventSource": [f"{service}.amazonaws.com"],
+            "eventName": [{"prefix": name[:-1]} if name.endswith("*") else name for name in calls],
+        }
+        for service, calls in MONITORING.items()
+    ]
