@@ -127,7 +127,7 @@ def rules(account: str, region: str) -> dict[str, dict[str, Any]]:
                     {"state": list(FAILED_STATES)},
                     {"status": list(FAILED_STATES)},
                     # "Completed with issues"
-                    {"state": ["COMPLETED"], "statusMessage": [{"exists": True}]},
+                    {"state": ["COMPLETED"], "statusMessage": [{"anything-but": [""]}]},
                     {"verdict": ["FAILED"]},
                 ]
             },

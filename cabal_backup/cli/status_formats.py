@@ -20,6 +20,7 @@ _STYLES = {
     Status.WARN: ("!", "yellow"),
     Status.FAIL: ("✘", "bold red"),
     Status.UNKNOWN: ("?", "bold magenta"),
+    Status.OFF: ("-", "dim"),
 }
 _NAGIOS = {
     Status.OK: "OK",
@@ -51,7 +52,8 @@ class Report:
             return f"Cannot tell whether {name} is protected: {not_known}."
         if self.verdict.status is Status.WARN:
             return f"{name} is protected; {warnings}."
-        return f"{name} is protected: all of {_checks(len(self.verdict.findings))} are fine."
+        off = f" ({counts[Status.OFF]} off)" if counts[Status.OFF] else ""
+        return f"{name} is protected: all of {_checks(counts[Status.OK])} are fine{off}."
 
 
 def _checks(count: int) -> str:
@@ -146,7 +148,7 @@ def nagios(report: Report) -> str:
 
     https://nagios-plugins.org/doc/guidelines.html
     """
-    troubled = [f.check for f in report.verdict.findings if f.status is not Status.OK]
+    troubled = [f.check for f in report.verdict.findings if f.status not in (Status.OK, Status.OFF)]
     named = f" ({', '.join(troubled)})" if troubled else ""
     data = [f"{status}={len(report.verdict.with_status(status))};;;0" for status in Status]
     for finding in report.verdict.findings:

@@ -118,6 +118,9 @@ def auditor_grants(places: Places) -> tuple[Grant, ...]:
                 "cloudtrail:DescribeTrails",
                 "cloudtrail:LookupEvents",
                 "dynamodb:ListTables",
+                "events:ListRules",
+                "lambda:ListEventSourceMappings",
+                "sns:GetSubscriptionAttributes",
             ),
             resources=("*",),
             why_wildcard=_ONLY_ALL,
@@ -156,12 +159,29 @@ def auditor_grants(places: Places) -> tuple[Grant, ...]:
             resources=(places.arn("elasticfilesystem", f"file-system/{places.mailstore}"),),
         ),
         Grant(
-            sid="WhoIsTold",
-            actions=("sns:ListSubscriptionsByTopic",),
-            resources=tuple(
-                places.arn("sns", names.TOPIC, region)
-                for region in (places.region, places.dr_region)
+            sid="Alerts",
+            actions=(
+                "events:ListTargetsByRule",
+                "lambda:GetFunctionConcurrency",
+                "lambda:GetFunctionConfiguration",
+                "sns:GetTopicAttributes",
+                "sns:ListSubscriptionsByTopic",
+                "sqs:GetQueueAttributes",
+                "sqs:GetQueueUrl",
             ),
+            resources=tuple(
+                places.arn(service, resource, region)
+                for region in (places.region, places.dr_region)
+                for service, resource in (
+                    ("events", f"rule/{names.STACK}-*"),
+                    ("lambda", f"function:{names.NOTIFY}"),
+                    ("sns", names.TOPIC),
+                    ("sqs", names.QUEUE),
+                    ("sqs", names.DEAD_LETTERS),
+                )
+            ),
+            why_wildcard="The rules of the alerts have fixed names that begin like this. The "
+            "action reads where a rule leads.",
         ),
         Grant(
             sid="Trails",

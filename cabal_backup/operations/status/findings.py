@@ -15,6 +15,8 @@ class Status(StrEnum):
     """The promise does not hold."""
     UNKNOWN = "unknown"
     """It could not be looked at, and so it is not known to be fine."""
+    OFF = "off"
+    """The settings switch it off, so that nothing was looked at."""
 
 
 @dataclass(frozen=True)

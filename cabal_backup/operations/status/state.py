@@ -149,7 +149,7 @@ def look(aws: Aws, now: datetime, *, drills: Answer[Sequence[PastDrill]] | None 
             for name in tables
         },
         mailstore=answers["mailstore"],
-        watching=watching.read_answers(answers),
+        watching=watching.read_answers(environment, answers),
         table_arn=aws.arn("dynamodb", f"table/{environment.addresses_table}"),
         mailstore_arn=aws.arn(
             "elasticfilesystem", f"file-system/{environment.mailstore_file_system_id}"

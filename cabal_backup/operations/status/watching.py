@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cabal_backup import names
 from cabal_backup.environment import Environment
-from cabal_backup.operations.answers import Answer, pages, unless_missing
+from cabal_backup.operations.answers import Answer
 from cabal_backup.operations.aws import Aws
+from cabal_backup.operations.status import alerts
+from cabal_backup.operations.status.alerts import Channel
 
 _JSON = Mapping[str, Any]
 
@@ -39,8 +40,7 @@ class Trail:
 class Watching:
     """By region; nothing where alerts are off."""
 
-    subscriptions: Mapping[str, Answer[list[_JSON] | None]]
-    """Those of the topic; None when there is no topic."""
+    channels: Mapping[str, Channel]
     trails: Mapping[str, Answer[list[Trail]]]
 
 
@@ -48,15 +48,13 @@ def questions(aws: Aws) -> dict[str, Callable[[], Any]]:
     """What to ask, to be put together with other questions."""
     environment = aws.environment
     asked: dict[str, Callable[[], Any]] = {}
-    if environment.alerts is not None:
-        for region in (environment.region, environment.dr_region):
-            asked[f"subscriptions {region}"] = _subscriptions(aws, region)
+    asked |= alerts.questions(aws)
     for region in trail_regions(environment):
         asked[f"trails {region}"] = _trails(aws, region)
     return asked
 
 
-def read_answers(answers: Mapping[str, Answer[Any]]) -> Watching:
+def read_answers(environment: Environment, answers: Mapping[str, Answer[Any]]) -> Watching:
     """The answers to `questions`, among others."""
 
     def by_region(what: str) -> dict[str, Answer[Any]]:
@@ -66,33 +64,14 @@ def read_answers(answers: Mapping[str, Answer[Any]]) -> Watching:
             if name.startswith(what)
         }
 
-    return Watching(subscriptions=by_region("subscriptions "), trails=by_region("trails "))
+    return Watching(channels=alerts.read_answers(environment, answers), trails=by_region("trails "))
 
 
 def trail_regions(environment: Environment) -> tuple[str, ...]:
     """The regions in which a trail must log what the operator wants to be told of."""
-    alerts = environment.alerts
-    if alerts is None:
+    if environment.alerts is None or not environment.alerts.on_tampering:
         return ()
-    return (environment.region, environment.dr_region) if alerts.on_tampering else ()
-
-
-def topic_arn(environment: Environment, account: str, region: str) -> str:
-    return f"arn:{environment.partition}:sns:{region}:{account}:{names.TOPIC}"
-
-
-def _subscriptions(aws: Aws, region: str) -> Callable[[], Any]:
-    arn = topic_arn(aws.environment, aws.account, region)
-    return lambda: unless_missing(
-        lambda: pages(
-            aws.client("sns", region),
-            "list_subscriptions_by_topic",
-            "Subscriptions",
-            TopicArn=arn,
-        ),
-        "NotFound",
-        "NotFoundException",
-    )
+    return (environment.region, environment.dr_region)
 
 
 def _trails(aws: Aws, region: str) -> Callable[[], Any]:

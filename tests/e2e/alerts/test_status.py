@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.alerts.conftest import REGIONS, SETTINGS, Watched, topic
+from tests.e2e.alerts.test_monitoring import ATTACKS, SILENCED
 from tests.e2e.operator import Operator
 from tests.e2e.shell import type_in
 
@@ -23,7 +24,16 @@ def finding(operator: Operator, check: str) -> dict[str, str]:
     return {key: found[key] for key in ("status", "evidence", "hint")}
 
 
+def confirm(operator: Operator) -> None:
+    for mail in operator.sandbox.emails():
+        region = mail["topic"].split(":")[3]
+        operator.sandbox.client("sns", region).confirm_subscription(
+            TopicArn=mail["topic"], Token=mail["token"]
+        )
+
+
 def test_all_is_well(operator: Operator) -> None:
+    confirm(operator)
     assert finding(operator, "alerts")["status"] == "ok"
     assert finding(operator, "trail") == {
         "status": "ok",
@@ -31,6 +41,51 @@ def test_all_is_well(operator: Operator) -> None:
         "us-west-2.",
         "hint": "",
     }
+
+
+@pytest.mark.parametrize("region", REGIONS)
+@pytest.mark.parametrize("name", ["disable-rule", "put-rule", "remove-targets", *SILENCED])
+def test_what_silences_a_region_is_a_failure(operator: Operator, name: str, region: str) -> None:
+    confirm(operator)
+    _, attack = {**ATTACKS, **SILENCED}[name]
+    attack(lambda service: operator.sandbox.client(service, region), region)
+
+    found = finding(operator, "alerts")
+
+    assert found["status"] == "fail"
+    assert found["hint"].startswith('make deploy ENVIRONMENT=development ARGS="--revert-drift"')
+
+
+def test_a_function_that_is_throttled_to_zero(operator: Operator) -> None:
+    operator.sandbox.client("lambda").put_function_concurrency(
+        FunctionName="cabal-backup-notify", ReservedConcurrentExecutions=0
+    )
+    assert finding(operator, "alerts")["status"] == "fail"
+
+
+def test_a_queue_that_shuts_eventbridge_out(operator: Operator) -> None:
+    sqs = operator.sandbox.client("sqs")
+    url = sqs.get_queue_url(QueueName="cabal-backup-alerts")["QueueUrl"]
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": ""})
+    assert finding(operator, "alerts")["status"] == "fail"
+
+
+def test_a_dead_letter(operator: Operator) -> None:
+    confirm(operator)
+    sqs = operator.sandbox.client("sqs", "us-west-2")
+    url = sqs.get_queue_url(QueueName="cabal-backup-alerts-dead-letters")["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody="{}")
+
+    found = finding(operator, "alerts")
+
+    assert found["status"] == "warn"
+    assert found["evidence"] == "1 event in us-west-2 could not be reported."
+
+
+def test_alerts_that_are_off(operator: Operator) -> None:
+    said = operator.run("status", "--json", "--only", "alerts,trail", alerts="false")
+    assert [each["status"] for each in said.json["findings"]] == ["off", "off"]
+    assert said.json["verdict"] == "ok"
 
 
 def unsubscribe_queues(operator: Operator) -> None:
@@ -44,25 +99,12 @@ def unsubscribe_queues(operator: Operator) -> None:
 def test_an_address_that_has_not_confirmed_is_nobody_yet(operator: Operator) -> None:
     unsubscribe_queues(operator)
     pending = finding(operator, "alerts")
-    for mail in operator.sandbox.emails():
-        region = mail["topic"].split(":")[3]
-        operator.sandbox.client("sns", region).confirm_subscription(
-            TopicArn=mail["topic"], Token=mail["token"]
-        )
+    confirm(operator)
 
     assert pending["status"] == "warn"
     assert "us-west-1 and us-west-2" in pending["evidence"]
     assert pending["hint"].startswith("Follow the link in the mail")
     assert finding(operator, "alerts")["status"] == "ok"
-
-
-def test_a_topic_that_was_deleted(operator: Operator) -> None:
-    operator.sandbox.client("sns", "us-west-2").delete_topic(TopicArn=topic("us-west-2"))
-
-    found = finding(operator, "alerts")
-
-    assert found["status"] == "warn"
-    assert "There is no topic cabal-backup-alerts in us-west-2" in found["evidence"]
 
 
 def test_a_trail_that_was_stopped(operator: Operator) -> None:

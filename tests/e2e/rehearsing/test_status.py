@@ -90,6 +90,6 @@ def test_a_plan_that_was_changed_or_deleted_is_told(operator: Operator) -> None:
 
 def test_switched_off_it_says_so(operator: Operator) -> None:
     assert seen(operator, restore_testing="false") == (
-        "ok",
+        "off",
         "Restore testing is off in this environment.",
     )

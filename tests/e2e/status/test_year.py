@@ -83,7 +83,7 @@ def test_every_night_of_the_year_is_in_the_calendar(year: Operator) -> None:
 def test_a_year_is_healthy(year: Operator) -> None:
     found = {each["check"]: each for each in year.run("status", "--json").json["findings"]}
 
-    assert [check for check, each in found.items() if each["status"] != "ok"] == []
+    assert [check for check, each in found.items() if each["status"] not in ("ok", "off")] == []
     assert "730 recovery points in cabal-backup," in found["primary-points"]["evidence"]
     assert "730 recovery points in cabal-backup-dr," in found["dr-points"]["evidence"]
     assert "670 older, cold copies" in found["copy-back"]["evidence"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from cabal_backup.operations.status.checks import (
+    alerts,
     copies,
     drill,
     exercise,
@@ -51,7 +52,7 @@ CHECKS: dict[str, Check] = {
     "pitr": tables.pitr,
     "deletion-protection": tables.deletion_protection,
     "restore-exercise": exercise.restore_exercise,
-    "alerts": watching.alerts,
+    "alerts": alerts.alerts,
     "trail": watching.trail,
     "restore-tests": restore_tests.restore_tests,
     "drill": drill.drill,

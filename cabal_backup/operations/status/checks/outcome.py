@@ -25,6 +25,11 @@ def ok(evidence: str, *, details: Iterable[str] = ()) -> Outcome:
     return Outcome(Status.OK, evidence, details=tuple(details))
 
 
+def off(evidence: str) -> Outcome:
+    """For what the settings switch off, so that there is nothing to look at."""
+    return Outcome(Status.OFF, evidence)
+
+
 def warn(evidence: str, hint: str, *, details: Iterable[str] = ()) -> Outcome:
     return Outcome(Status.WARN, evidence, hint, tuple(details))
 

@@ -14,6 +14,7 @@ from cabal_backup.operations.status.checks.outcome import (
     deploy,
     fail,
     moment,
+    off,
     ok,
     revert_drift,
     unknown,
@@ -33,7 +34,7 @@ def restore_tests(state: State) -> Outcome:
     """The last test of each kind, its verdict and its age; tests that are overdue."""
     testing = state.environment.restore_testing
     if testing is None:
-        return ok("Restore testing is off in this environment.")
+        return off("Restore testing is off in this environment.")
     if not isinstance(state.testing_plan, Known) or not isinstance(state.restore_jobs, Known):
         return unknown(state.testing_plan, state.restore_jobs, looking_at="the restore tests")
     plan = state.testing_plan.value

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cabal_backup import urgent
 from cabal_backup.environment import Lifecycle
 from cabal_backup.operations.answers import Known, Unknown
 from cabal_backup.operations.drill.history import PastDrill
 from cabal_backup.operations.recovery_points import RecoveryPoint
+from cabal_backup.operations.status.alerts import Channel
 from cabal_backup.operations.status.checks import CHECKS, run_checks
 from cabal_backup.operations.status.findings import Finding
 from cabal_backup.operations.status.state import Plan, RegionState, Role, State, TableState
@@ -285,6 +288,7 @@ def a_subscription(**changes: Any) -> JSON:
         "SubscriptionArn": f"arn:aws:sns:us-west-1:{ACCOUNT}:cabal-backup-alerts:1234",
         "Protocol": "email",
         "Endpoint": "operator@example.com",
+        "FilterPolicy": "",
         **changes,
     }
 
@@ -294,11 +298,74 @@ def a_trail(**changes: Any) -> Trail:
     return replace(trail, **changes)
 
 
+def a_channel(region: str = "us-west-1", **changes: Any) -> Channel:
+    """Everything that leads to the operator in a region, as it is deployed."""
+    other = {"us-west-1": "us-west-2", "us-west-2": "us-west-1"}[region]
+    function = f"arn:aws:lambda:{region}:{ACCOUNT}:function:cabal-backup-notify"
+    queue = f"arn:aws:sqs:{region}:{ACCOUNT}:cabal-backup-alerts"
+    bus = f"arn:aws:events:{other}:{ACCOUNT}:event-bus/default"
+    deny = {
+        "Effect": "Deny",
+        "Principal": {"AWS": "*"},
+        "Action": "sqs:*",
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    policy = {
+        "Statement": [
+            deny,
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "events.amazonaws.com"},
+                "Action": "sqs:SendMessage",
+            },
+        ]
+    }
+    channel = Channel(
+        rules=Known(
+            {
+                name: {
+                    "Name": name,
+                    "State": "ENABLED",
+                    "EventPattern": json.dumps(pattern),
+                    "Targets": [bus if name.endswith("-elsewhere") else queue],
+                }
+                for name, pattern in urgent.rules(ACCOUNT, region).items()
+            }
+        ),
+        queues=Known(
+            {
+                "cabal-backup-alerts": {
+                    "Policy": json.dumps(policy),
+                    "RedrivePolicy": json.dumps(
+                        {"deadLetterTargetArn": f"{queue}-dead-letters", "maxReceiveCount": 6}
+                    ),
+                    "ApproximateNumberOfMessages": "3",
+                },
+                "cabal-backup-alerts-dead-letters": {
+                    "ApproximateNumberOfMessages": "0",
+                    "ApproximateNumberOfMessagesNotVisible": "0",
+                },
+            }
+        ),
+        sources=Known([{"State": "Enabled", "FunctionArn": function}]),
+        function=Known(
+            {
+                "State": "Active",
+                "LastUpdateStatus": "Successful",
+                "ReservedConcurrentExecutions": None,
+            }
+        ),
+        topic=Known({"Owner": ACCOUNT, "Policy": json.dumps({"Statement": [deny]})}),
+        subscriptions=Known([a_subscription()]),
+    )
+    return replace(channel, **changes)
+
+
 def a_watch(**changes: Any) -> Watching:
-    """Somebody is subscribed, and a trail logs, in both regions."""
+    """Messages reach somebody, and a trail logs, in both regions."""
     regions = ("us-west-1", "us-west-2")
     watching = Watching(
-        subscriptions={region: Known([a_subscription()]) for region in regions},
+        channels={region: a_channel(region) for region in regions},
         trails={region: Known([a_trail()]) for region in regions},
     )
     return replace(watching, **changes)
@@ -369,4 +436,8 @@ def finding(check: str, state: State | None = None, /, **changes: Any) -> Findin
 
 def not_ok(state: State) -> dict[str, str]:
     """The checks that are not ok, and what they are instead."""
-    return {check: str(one.status) for check, one in findings(state).items() if one.status != "ok"}
+    return {
+        check: str(one.status)
+        for check, one in findings(state).items()
+        if one.status not in ("ok", "off")
+    }

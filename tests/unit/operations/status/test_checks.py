@@ -10,12 +10,14 @@ import pytest
 
 from cabal_backup.errors import ExitCode
 from cabal_backup.operations.answers import Known
+from cabal_backup.operations.status.alerts import Channel
 from cabal_backup.operations.status.checks import CHECKS, run_checks
 from cabal_backup.operations.status.checks.outcome import duration, lifecycle_words, plural
 from cabal_backup.operations.status.findings import Finding, Status, Verdict
 from tests.unit.operations.status.builders import (
     DENIED,
     TABLES,
+    a_channel,
     a_region,
     a_state,
     a_table,
@@ -47,7 +49,10 @@ def test_an_environment_that_cannot_be_seen_is_all_unknown() -> None:
         drills=DENIED,
         tables={name: a_table(table=DENIED, backups=DENIED) for name in TABLES},
         watching=a_watch(
-            subscriptions={"us-west-1": DENIED, "us-west-2": DENIED},
+            channels={
+                region: Channel(**dict.fromkeys(Channel.__dataclass_fields__, DENIED))
+                for region in ("us-west-1", "us-west-2")
+            },
             trails={"us-west-1": DENIED, "us-west-2": DENIED},
         ),
     )
@@ -66,7 +71,12 @@ def test_an_environment_that_was_never_deployed() -> None:
         backup_jobs=Known([]),
         copy_jobs=Known([]),
         restore_jobs=Known([]),
-        watching=a_watch(subscriptions={"us-west-1": Known(None), "us-west-2": Known(None)}),
+        watching=a_watch(
+            channels={
+                region: a_channel(region, topic=Known(None), subscriptions=Known(None))
+                for region in ("us-west-1", "us-west-2")
+            }
+        ),
         testing_plan=Known(None),
         drills=Known([]),
     )
@@ -82,7 +92,7 @@ def test_an_environment_that_was_never_deployed() -> None:
         "last-night": "fail",
         "copy-back": "warn",
         "restore-exercise": "warn",
-        "alerts": "warn",
+        "alerts": "fail",
         "restore-tests": "fail",
         "drill": "warn",
     }

@@ -164,11 +164,11 @@ def test_another_schedule_than_was_set_is_a_failure() -> None:
     assert "by cron(0 6 1 1 ? *), and should be by cron(0 6 1 * ? *)" in seen.evidence
 
 
-def test_switched_off_it_says_so_and_is_ok() -> None:
+def test_switched_off_it_says_so() -> None:
     state = a_state({"restore_testing": False}, testing_plan=DENIED, restore_jobs=DENIED)
     seen = finding("restore-tests", state)
     assert (seen.status, seen.evidence) == (
-        "ok",
+        "off",
         "Restore testing is off in this environment.",
     )
 

@@ -1,4 +1,4 @@
-"""Who is told, and whether a trail hears what they are to be told of."""
+"""Whether a trail logs the calls that change something."""
 
 from __future__ import annotations
 
@@ -13,77 +13,15 @@ from tests.builders import an_environment
 from tests.unit.operations.status.builders import (
     DENIED,
     a_state,
-    a_subscription,
     a_trail,
     a_watch,
     finding,
 )
 
-PENDING = a_subscription(SubscriptionArn="PendingConfirmation", Endpoint="second@example.com")
-GONE = a_subscription(SubscriptionArn="Deleted")
 
-
-def told(*primary: Any, dr: Any = None, **settings: Any) -> Finding:
-    """What `alerts` says with these subscriptions in the primary region, and one in the other."""
-    there = Known([a_subscription()]) if dr is None else dr
-    watching = a_watch(subscriptions={"us-west-1": Known(list(primary)), "us-west-2": there})
-    return finding("alerts", a_state(settings, watching=watching))
-
-
-def test_somebody_is_subscribed_in_both_regions() -> None:
-    found = told(a_subscription(), a_subscription(Protocol="https"))
-    assert found.status == "ok"
-    assert found.evidence == (
-        "What fails is told: 2 subscriptions in us-west-1, 1 subscription in us-west-2."
-    )
-
-
-@pytest.mark.parametrize("listed", [[], [GONE]])
-def test_nobody_is_subscribed(listed: list[Any]) -> None:
-    found = told(*listed)
-    assert found.status == "warn"
-    assert "Nobody is subscribed to cabal-backup-alerts in us-west-1" in found.evidence
-
-
-def test_what_to_type_when_nobody_is() -> None:
-    assert told().hint == (
-        "aws sns subscribe --region us-west-1 --topic-arn="
-        "arn:aws:sns:us-west-1:123456789012:cabal-backup-alerts --protocol email "
-        "--notification-endpoint ADDRESS, and follow the link in the mail; or set alert_emails "
-        "and deploy."
-    )
-
-
-def test_nobody_has_confirmed() -> None:
-    found = told(PENDING)
-    assert found.status == "warn"
-    assert found.hint == "Follow the link in the mail that SNS has sent to each address."
-    assert found.details == ("second@example.com in us-west-1 has not confirmed",)
-
-
-def test_one_who_has_confirmed_is_enough_and_the_other_is_mentioned() -> None:
-    found = told(a_subscription(), PENDING)
-    assert found.status == "ok"
-    assert found.details == ("second@example.com in us-west-1 has not confirmed",)
-
-
-def test_there_is_no_topic() -> None:
-    found = told(a_subscription(), dr=Known(None))
-    assert found.status == "warn"
-    assert "There is no topic cabal-backup-alerts in us-west-2" in found.evidence
-    assert found.hint == "Deploy the environment: make deploy ENVIRONMENT=prod"
-
-
-def test_a_region_that_cannot_be_looked_at_is_unknown_unless_the_other_is_bad_already() -> None:
-    assert told(a_subscription(), dr=DENIED).status == "unknown"
-    assert told(dr=DENIED).status == "warn"
-
-
-def test_alerts_that_are_off_are_as_the_settings_want_them() -> None:
-    state = a_state({"alerts": False}, watching=a_watch(subscriptions={}, trails={}))
-    for check in ("alerts", "trail"):
-        assert finding(check, state).status == "ok"
-    assert "Alerts are off in the settings" in finding("alerts", state).evidence
+def test_without_alerts_a_trail_is_not_needed() -> None:
+    state = a_state({"alerts": False}, watching=a_watch(channels={}, trails={}))
+    assert finding("trail", state).status == "off"
 
 
 def heard(*primary: Trail, dr: Any = None, **settings: Any) -> Finding:

@@ -1,0 +1,236 @@
+"""Whether urgent events reach the operator: every part of the way, in both regions.
+
+It does not send anything: `cabal-backup alerts test` does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cabal_backup import names, urgent
+from cabal_backup.operations.answers import Known, Unknown
+from cabal_backup.operations.status.alerts import RULES, Channel, is_confirmed, topic_arn
+from cabal_backup.operations.status.checks.outcome import (
+    Outcome,
+    fail,
+    off,
+    ok,
+    plural,
+    revert_drift,
+    unknown,
+    warn,
+)
+from cabal_backup.operations.status.state import State
+
+_JSON = Mapping[str, Any]
+
+
+def alerts(state: State) -> Outcome:
+    """Rules, queue, function, topic and subscriptions, as deployed and able to deliver."""
+    environment = state.environment
+    if environment.alerts is None:
+        return off("Alerts are off in the settings: nothing urgent is reported.")
+    broken = [
+        f"{region}: {what}"
+        for region, channel in state.watching.channels.items()
+        for what in _broken(state, region, channel)
+    ]
+    if broken:
+        return fail(
+            f"Urgent events are not reported: {plural(len(broken), 'fault')} on their way.",
+            f"{revert_drift(environment.name)}; then cabal-backup alerts test "
+            f"-e {environment.name}",
+            details=broken,
+        )
+    channels = state.watching.channels
+    if any(isinstance(each, Unknown) for one in channels.values() for each in one.answers):
+        return unknown(
+            *(each for one in channels.values() for each in one.answers),
+            looking_at="how urgent events are reported",
+        )
+    return _subscribed(state)
+
+
+def _subscribed(state: State) -> Outcome:
+    environment = state.environment
+    counts: list[str] = []
+    pending: list[str] = []
+    unsubscribed: list[str] = []
+    filtered: list[str] = []
+    letters: list[str] = []
+    assert environment.alerts is not None
+    for region, channel in state.watching.channels.items():
+        listed = _value(channel.subscriptions) or []
+        confirmed = [each for each in listed if is_confirmed(each)]
+        counts.append(f"{plural(len(confirmed), 'subscription')} in {region}")
+        pending += [
+            f"{each['Endpoint']} in {region} has not confirmed"
+            for each in listed
+            if not is_confirmed(each)
+        ]
+        endpoints = {each["Endpoint"] for each in listed}
+        pending += [
+            f"{endpoint} in {region} is not subscribed"
+            for endpoint in (*environment.alerts.emails, *environment.alerts.urls)
+            if endpoint not in endpoints
+        ]
+        if not confirmed:
+            unsubscribed.append(region)
+        filtered += [
+            f"{each['Endpoint']} in {region} has a filter policy, which keeps messages from it"
+            for each in confirmed
+            if each["FilterPolicy"] not in ("", "{}")
+        ]
+        letters += _dead_letters(region, channel)
+    if letters:
+        return warn(
+            f"{' and '.join(letters)} could not be reported.",
+            "aws sqs receive-message --region REGION --queue-url "
+            f"$(aws sqs get-queue-url --region REGION --queue-name {names.DEAD_LETTERS} "
+            "--query QueueUrl --output text) --max-number-of-messages 10; the log of the function "
+            f"{names.NOTIFY} has the reason. Then aws sqs purge-queue with the same URL.",
+            details=pending,
+        )
+    if unsubscribed:
+        return warn(
+            f"No subscription to {names.TOPIC} is confirmed in {' and '.join(unsubscribed)}: "
+            "what is reported there reaches no one.",
+            "Follow the link in the mail that SNS has sent to each address."
+            if pending
+            else f"aws sns subscribe --region {unsubscribed[0]} --topic-arn="
+            f"{topic_arn(environment, state.account, unsubscribed[0])} --protocol email "
+            "--notification-endpoint ADDRESS, and follow the link in the mail; or set "
+            "alert_emails and deploy.",
+            details=pending,
+        )
+    if pending or filtered:
+        return warn(
+            "Not every configured address gets the messages.",
+            "Follow the link in the mail that SNS has sent, delete the filter policy, or take the "
+            f"address out of the settings and deploy. {revert_drift(environment.name)} subscribes "
+            "again.",
+            details=[*pending, *filtered],
+        )
+    return ok(f"Urgent events are reported: {', '.join(counts)}.")
+
+
+def _broken(state: State, region: str, channel: Channel) -> Iterator[str]:
+    """What keeps messages from the topic's subscribers, as far as it could be looked at."""
+    alerts = state.environment.alerts
+    assert alerts is not None
+    partition = state.environment.partition
+    queue_arn = f"arn:{partition}:sqs:{region}:{state.account}:{names.QUEUE}"
+    other = {state.environment.region, state.environment.dr_region} - {region}
+    bus_arn = f"arn:{partition}:events:{other.pop()}:{state.account}:event-bus/default"
+    expected = urgent.rules(state.account, region)
+    wanted = RULES if alerts.on_tampering else (names.RULE_JOBS,)
+    for name in wanted:
+        rules = _value(channel.rules)
+        if rules is not None:
+            yield from _rule(
+                name,
+                rules[name],
+                expected[name],
+                bus_arn if name == names.RULE_ELSEWHERE else queue_arn,
+            )
+    yield from _queues(channel)
+    yield from _function(channel)
+    if isinstance(channel.topic, Known):
+        if channel.topic.value is None:
+            yield f"the topic {names.TOPIC} is missing"
+        else:
+            yield from _topic_policy(channel.topic.value, state.account)
+
+
+def _rule(name: str, rule: _JSON | None, pattern: _JSON, target: str) -> Iterator[str]:
+    if rule is None:
+        yield f"the rule {name} is missing"
+        return
+    if rule["State"] != "ENABLED":
+        yield f"the rule {name} is {rule['State']}"
+    if json.loads(rule.get("EventPattern") or "{}") != pattern:
+        yield f"the rule {name} matches other events than the application deploys"
+    if target not in rule["Targets"]:
+        yield f"the rule {name} does not lead to {target}"
+
+
+def _queues(channel: Channel) -> Iterator[str]:
+    queues = _value(channel.queues)
+    if queues is None:
+        return
+    for name, attributes in queues.items():
+        if attributes is None:
+            yield f"the queue {name} is missing"
+    attributes = queues[names.QUEUE]
+    if attributes is None:
+        return
+    redrive = json.loads(attributes.get("RedrivePolicy") or "{}")
+    if not str(redrive.get("deadLetterTargetArn", "")).endswith(f":{names.DEAD_LETTERS}"):
+        yield f"the queue {names.QUEUE} has no dead-letter queue"
+    statements = _statements(attributes.get("Policy"))
+    if not any(_allows(each, "events.amazonaws.com") for each in statements):
+        yield f"the policy of the queue {names.QUEUE} does not let EventBridge send to it"
+    if any(_denies(each) for each in statements):
+        yield f"the policy of the queue {names.QUEUE} has a Deny that is not ours"
+    sources = _value(channel.sources)
+    if sources is not None and not any(
+        each["State"] in ("Enabled", "Enabling", "Creating", "Updating")
+        and str(each["FunctionArn"]).endswith(f":{names.NOTIFY}")
+        for each in sources
+    ):
+        yield f"no enabled event source mapping leads from the queue to {names.NOTIFY}"
+
+
+def _function(channel: Channel) -> Iterator[str]:
+    if not isinstance(channel.function, Known):
+        return
+    function = channel.function.value
+    if function is None:
+        yield f"the function {names.NOTIFY} is missing"
+        return
+    # Inactive: Lambda has taken its resources back, and gives them again at the next event.
+    if function.get("State", "Active") not in ("Active", "Inactive"):
+        yield f"the function {names.NOTIFY} is {function['State']}"
+    if function.get("LastUpdateStatus") == "Failed":
+        yield f"the last update of the function {names.NOTIFY} failed"
+    if function["ReservedConcurrentExecutions"] == 0:
+        yield f"the function {names.NOTIFY} is throttled to zero"
+
+
+def _topic_policy(attributes: _JSON, account: str) -> Iterator[str]:
+    statements = _statements(attributes.get("Policy"))
+    if any(_denies(each) for each in statements):
+        yield f"the policy of the topic {names.TOPIC} has a Deny that is not ours"
+    if str(attributes.get("Owner", account)) != account:
+        yield f"the topic {names.TOPIC} belongs to another account"
+
+
+def _statements(policy: Any) -> list[_JSON]:
+    found = json.loads(policy or "{}").get("Statement", [])
+    return [found] if isinstance(found, dict) else list(found)
+
+
+def _allows(statement: _JSON, service: str) -> bool:
+    return statement["Effect"] == "Allow" and service in str(statement.get("Principal"))
+
+
+def _denies(statement: _JSON) -> bool:
+    """A Deny but the one that refuses what is sent without TLS."""
+    condition = statement.get("Condition", {}).get("Bool", {})
+    return bool(statement["Effect"] == "Deny") and condition != {"aws:SecureTransport": "false"}
+
+
+def _dead_letters(region: str, channel: Channel) -> Iterator[str]:
+    queues = _value(channel.queues) or {}
+    attributes = queues.get(names.DEAD_LETTERS) or {}
+    count = int(attributes.get("ApproximateNumberOfMessages", 0)) + int(
+        attributes.get("ApproximateNumberOfMessagesNotVisible", 0)
+    )
+    if count:
+        yield f"{plural(count, 'event')} in {region}"
+
+
+def _value(answer: Any) -> Any:
+    return answer.value if isinstance(answer, Known) else None
