@@ -21,6 +21,7 @@ from tests.sandbox.ministack import (
     internals,
     managed_policies,
     mfa,
+    simulation,
     strictness,
 )
 from tests.sandbox.ministack.alarms import Alarms
@@ -127,6 +128,7 @@ class System:
         cloudformation.install(self.service, trail)
         BackupEndpoint(self.service, trail).install()
         mfa.install()
+        simulation.install()
         self.decisions.install()
 
     def now(self) -> datetime:

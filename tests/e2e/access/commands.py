@@ -66,6 +66,9 @@ def _status(desk: Desk) -> None:
     """Also with the locks off: then it looks up who took them; and where alerts are wanted."""
     for region, vault in (("us-west-1", "cabal-backup"), ("us-west-2", "cabal-backup-dr")):
         desk.root("backup", region).delete_backup_vault_lock_configuration(BackupVaultName=vault)
+    desk.root("s3").create_bucket(
+        Bucket="trail", CreateBucketConfiguration={"LocationConstraint": "us-west-1"}
+    )
     trail = desk.root("cloudtrail")
     trail.create_trail(Name="everything", S3BucketName="trail", IsMultiRegionTrail=True)
     trail.start_logging(Name="everything")
