@@ -126,7 +126,10 @@ def auditor_grants(places: Places) -> tuple[Grant, ...]:
         ),
         Grant(
             sid="Vaults",
-            actions=("backup:ListRecoveryPointsByBackupVault",),
+            actions=(
+                "backup:GetBackupVaultAccessPolicy",
+                "backup:ListRecoveryPointsByBackupVault",
+            ),
             resources=places.vaults,
         ),
         Grant(
@@ -134,6 +137,7 @@ def auditor_grants(places: Places) -> tuple[Grant, ...]:
             actions=(
                 "backup:GetBackupPlan",
                 "backup:GetBackupSelection",
+                "backup:ListBackupPlanVersions",
                 "backup:ListBackupSelections",
             ),
             resources=(places.arn("backup", "backup-plan:*"),),
@@ -141,7 +145,12 @@ def auditor_grants(places: Places) -> tuple[Grant, ...]:
         ),
         Grant(
             sid="Role",
-            actions=("iam:GetRole", "iam:ListAttachedRolePolicies"),
+            actions=(
+                "iam:GetRole",
+                "iam:ListAttachedRolePolicies",
+                "iam:ListRolePolicies",
+                "iam:SimulatePrincipalPolicy",
+            ),
             resources=(places.role,),
         ),
         Grant(

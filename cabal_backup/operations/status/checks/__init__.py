@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from cabal_backup.operations.status.checks import (
+    clock,
     copies,
     drill,
     exercise,
@@ -55,6 +56,7 @@ CHECKS: dict[str, Check] = {
     "trail": watching.trail,
     "restore-tests": restore_tests.restore_tests,
     "drill": drill.drill,
+    "clock": clock.clock,
 }
 
 

@@ -105,6 +105,8 @@ def _known(answer: Any) -> list[Trail]:
 def _why_not(one: Trail) -> str:
     if not one.is_logging:
         return "it is not logging"
+    if one.delivery_error:
+        return f"S3 does not take what it logs: {one.delivery_error}"
     if not one.logs_writes:
         return "it leaves out calls that change something"
     return "it leaves out the calls of global services, such as IAM"
