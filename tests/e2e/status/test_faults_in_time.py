@@ -301,6 +301,9 @@ UNKNOWN: Mapping[str, tuple[Fault, NotOk]] = {
 }
 
 
+FAULTS = {**NIGHTS, **UNKNOWN}
+
+
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """botocore does not wait between its tries."""

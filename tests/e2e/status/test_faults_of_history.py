@@ -336,6 +336,63 @@ def test_exactly_the_checks_meant_for_it_turn(operator: Operator, fault: str) ->
     assert operator.not_ok() == expected
 
 
+# --- trails, which matter where alerts are wanted
+
+
+def a_trail(*, bucket: bool = True, **selectors: Any) -> Fault:
+    """A trail for all regions; without selectors it logs every management event."""
+
+    def inject(deployment: Deployment) -> None:
+        sandbox = deployment.sandbox
+        sandbox.client("s3").create_bucket(
+            Bucket="audit-logs", CreateBucketConfiguration={"LocationConstraint": "us-west-1"}
+        )
+        cloudtrail = sandbox.client("cloudtrail")
+        cloudtrail.create_trail(Name="audit", S3BucketName="audit-logs", IsMultiRegionTrail=True)
+        cloudtrail.start_logging(Name="audit")
+        if selectors:
+            cloudtrail.put_event_selectors(TrailName="audit", **selectors)
+        if not bucket:
+            sandbox.client("s3").delete_bucket(Bucket="audit-logs")
+
+    return inject
+
+
+TRAILS: Mapping[str, tuple[Fault, NotOk]] = {
+    "there is a trail": (a_trail(), {}),
+    "the trail's bucket was deleted": (a_trail(bucket=False), {"trail": "warn"}),
+    "the trail logs only what reads": (
+        a_trail(EventSelectors=[{"ReadWriteType": "ReadOnly", "IncludeManagementEvents": True}]),
+        {"trail": "warn"},
+    ),
+    "the trail logs only what reads, by a field": (
+        a_trail(
+            AdvancedEventSelectors=[
+                {
+                    "FieldSelectors": [
+                        {"Field": "eventCategory", "Equals": ["Management"]},
+                        {"Field": "readOnly", "Equals": ["true"]},
+                    ]
+                }
+            ]
+        ),
+        {"trail": "warn"},
+    ),
+}
+
+
+@pytest.mark.parametrize("trail", TRAILS)
+def test_what_a_trail_must_log(operator: Operator, trail: str) -> None:
+    inject, expected = TRAILS[trail]
+    inject(operator.deployment)
+
+    findings = operator.run("status", "--json", "--only", "trail", alerts="true").json["findings"]
+
+    assert {each["check"]: each["status"] for each in findings if each["status"] != "ok"} == (
+        expected
+    )
+
+
 # --- no faults
 
 

@@ -214,7 +214,7 @@ def test_the_exit_code_is_of_the_chosen_checks(operator: Operator) -> None:
 
 
 class Repairing(SandboxClock):
-    """While somebody waits, somebody else puts the lock back."""
+    """While somebody waits, somebody else opts in again."""
 
     def __init__(self, sandbox: Sandbox, after: int) -> None:
         super().__init__(sandbox)
@@ -224,7 +224,7 @@ class Repairing(SandboxClock):
     def sleep(self, seconds: float) -> None:
         super().sleep(seconds)
         if len(self.slept) == self._after:
-            hand.lock(self._sandbox, PRIMARY)
+            hand.opt_in(self._sandbox, "us-west-1")
 
 
 class Impatient(SandboxClock):
@@ -238,7 +238,7 @@ class Impatient(SandboxClock):
 def test_watch_looks_again_until_all_is_well(
     operator: Operator, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    hand.unlock(operator.sandbox, PRIMARY)
+    hand.opt_in(operator.sandbox, "us-west-1", managed=False)
     clock = Repairing(operator.sandbox, after=2)
     context = operator.deployment.context_arguments()
 
@@ -255,7 +255,7 @@ def test_watch_looks_again_until_all_is_well(
 
 
 def test_watch_waits_as_long_as_it_is_told(operator: Operator) -> None:
-    hand.unlock(operator.sandbox, PRIMARY)
+    hand.opt_in(operator.sandbox, "us-west-1", managed=False)
     operator.clock = Repairing(operator.sandbox, after=1)
 
     assert operator.run("status", "--watch", "--interval", "5").code == 0
@@ -263,7 +263,7 @@ def test_watch_waits_as_long_as_it_is_told(operator: Operator) -> None:
 
 
 def test_watch_ends_with_what_was_seen_last(operator: Operator) -> None:
-    hand.unlock(operator.sandbox, PRIMARY)
+    hand.opt_in(operator.sandbox, "us-west-1", managed=False)
     operator.clock = Impatient(operator.sandbox)
 
     assert operator.run("status", "--watch").code == 1

@@ -157,7 +157,7 @@ class History:
             and job["BackupVaultName"] == names.VAULT
             and job["State"] == "COMPLETED"
             and job["CreationDate"] > since
-            and job["RecoveryPointArn"] not in there
+            and job.get("RecoveryPointArn") not in there
         ]
 
     def _is_planned(self, point: RecoveryPoint) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from cabal_backup.operations.answers import Unknown
@@ -19,7 +20,12 @@ from cabal_backup.operations.status.checks.outcome import (
     unknown,
     warn,
 )
-from cabal_backup.operations.status.state import LOOK_BACK, RegionState, State
+from cabal_backup.operations.status.state import RegionState, State
+
+REPORTED = timedelta(days=7)
+"""How long the removal of a lock that is back is reported; what was deleted meanwhile is for 90
+days, and what is missing as long as it is.
+"""
 
 
 def vault(state: State, region: RegionState) -> Outcome:
@@ -99,7 +105,7 @@ def lock(state: State, region: RegionState) -> Outcome:
     locked = f"{where} is locked in governance mode, {_range(least, most)}."
     if region.lock_removals.value:
         newest = region.lock_removals.value[0]
-        if newest["EventTime"] >= state.now - LOOK_BACK:
+        if newest["EventTime"] >= state.now - REPORTED:
             return warn(
                 f"{locked} But it was off: {_removal(region)}",
                 "While it was off, recovery points could be deleted, or their lifecycle changed. "
