@@ -75,7 +75,8 @@ def _lacking(state: State, role: Role) -> Iterator[str]:
         yield "anyone in any AWS account can assume it: see its trust policy"
     for policy, purpose in _POLICIES.items():
         if _managed(state, policy) not in role.policies:
-            yield f"it cannot {purpose}: {_managed(state, policy)} is not attached"
+            name = policy.rpartition("/")[2]
+            yield f"it cannot {purpose}: AWS's policy {name} is not attached"
     boundary = role.role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
     if boundary:
         yield f"a permissions boundary limits it: {boundary}"
