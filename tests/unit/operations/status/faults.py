@@ -53,7 +53,11 @@ def in_order(*faults: Fault) -> Fault:
 
 
 def region(which: str, change: Callable[[RegionState], RegionState]) -> Fault:
-    return lambda state: replace(state, **{which: change(getattr(state, which))})
+    def changed(state: State) -> State:
+        other: dict[str, Any] = {which: change(getattr(state, which))}
+        return replace(state, **other)
+
+    return changed
 
 
 def vault(which: str, **changes: Any) -> Fault:
@@ -96,7 +100,8 @@ def jobs(kind: str, *added: Mapping[str, Any]) -> Fault:
         listed = getattr(state, kind)
         if not isinstance(listed, Known):
             return state
-        return replace(state, **{kind: Known([*added, *listed.value])})
+        longer: dict[str, Any] = {kind: Known([*added, *listed.value])}
+        return replace(state, **longer)
 
     return changed
 
@@ -109,7 +114,8 @@ def no_jobs_of(night: datetime) -> Fault:
             listed = getattr(state, kind)
             if isinstance(listed, Known):
                 kept = [j for j in listed.value if j["CreationDate"].date() != night.date()]
-                state = replace(state, **{kind: Known(kept)})
+                shorter: dict[str, Any] = {kind: Known(kept)}
+                state = replace(state, **shorter)
         return state
 
     return changed
