@@ -127,7 +127,10 @@ def auditor_grants(places: Places) -> tuple[Grant, ...]:
         ),
         Grant(
             sid="Vaults",
-            actions=("backup:ListRecoveryPointsByBackupVault",),
+            actions=(
+                "backup:GetBackupVaultAccessPolicy",
+                "backup:ListRecoveryPointsByBackupVault",
+            ),
             resources=places.vaults,
         ),
         Grant(
@@ -135,6 +138,7 @@ def auditor_grants(places: Places) -> tuple[Grant, ...]:
             actions=(
                 "backup:GetBackupPlan",
                 "backup:GetBackupSelection",
+                "backup:ListBackupPlanVersions",
                 "backup:ListBackupSelections",
             ),
             resources=(places.arn("backup", "backup-plan:*"),),
@@ -142,7 +146,12 @@ def auditor_grants(places: Places) -> tuple[Grant, ...]:
         ),
         Grant(
             sid="Role",
-            actions=("iam:GetRole", "iam:ListAttachedRolePolicies"),
+            actions=(
+                "iam:GetRole",
+                "iam:ListAttachedRolePolicies",
+                "iam:ListRolePolicies",
+                "iam:SimulatePrincipalPolicy",
+            ),
             resources=(places.role,),
         ),
         Grant(

@@ -33,6 +33,8 @@ class RecoveryPoint:
     size_bytes: int
     role_arn: str
     last_restored: datetime | None
+    plan_id: str | None = None
+    """The backup plan that made it (`CreatedBy`); None for one that was made on demand."""
 
     @property
     def completed(self) -> bool:
@@ -82,6 +84,7 @@ def _recovery_point(entry: Mapping[str, Any]) -> RecoveryPoint:
         size_bytes=entry.get("BackupSizeInBytes", 0),
         role_arn=entry.get("IamRoleArn", ""),
         last_restored=entry.get("LastRestoreTime"),
+        plan_id=(entry.get("CreatedBy") or {}).get("BackupPlanId"),
     )
 
 

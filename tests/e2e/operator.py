@@ -99,13 +99,16 @@ class Operator:
         out, err = self._capsys.readouterr()
         return Said(code, out, err)
 
-    def not_ok(self) -> dict[str, str]:
+    def not_ok(self, *, at: datetime | None = None) -> dict[str, str]:
         """The checks of `status` that are neither ok nor off, and what they are instead.
+
+        :param at: what the machine's clock says; the sandbox's time when left out.
 
         Without the command line, and over one connection that all tests share: making
         clients anew takes longer than looking.
         """
-        state = look(_aws(self.deployment), self.clock.now(), drills=read_reports(self.drills))
+        now = at or self.clock.now()
+        state = look(_aws(self.deployment), now, drills=read_reports(self.drills))
         verdict = run_checks(state, CHECKS)
         return {
             each.check: str(each.status)

@@ -22,6 +22,7 @@ from tests.sandbox.ministack import (
     keys,
     managed_policies,
     mfa,
+    simulation,
     strictness,
 )
 from tests.sandbox.ministack.alarms import Alarms
@@ -137,6 +138,7 @@ class System:
         cloudformation.install(self.service, trail)
         BackupEndpoint(self.service, trail).install()
         mfa.install()
+        simulation.install()
         self.decisions.install()
 
     def now(self) -> datetime:

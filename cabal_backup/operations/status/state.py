@@ -13,19 +13,31 @@ from cabal_backup.environment import Environment
 from cabal_backup.operations.answers import (
     Answer,
     Known,
+    Unknown,
     ask,
     ask_together,
     pages,
     unless_missing,
 )
 from cabal_backup.operations.aws import Aws
+from cabal_backup.operations.clock import clock_skew
 from cabal_backup.operations.drill.history import PastDrill
 from cabal_backup.operations.recovery_points import RecoveryPoint, list_recovery_points
-from cabal_backup.operations.status import watching
+from cabal_backup.operations.status import role_permissions, watching
 from cabal_backup.operations.status.watching import Watching
 
 LOOK_BACK = timedelta(days=30)
-"""How far back jobs and nights are looked at; AWS Backup lists jobs for 30 days."""
+"""How far back jobs are looked at; AWS Backup lists jobs for 30 days."""
+
+MOST_EVENTS = 200
+"""How many CloudTrail events of one name are read in each region, the newest first.
+
+CloudTrail answers two LookupEvents calls a second, each with at most 50 events.
+https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html
+"""
+
+MOST_VERSIONS = 20
+"""How many versions of the plan are read; older nights are judged by the oldest of these."""
 
 _JSON = Mapping[str, Any]
 
@@ -42,8 +54,30 @@ class RegionState:
     """The vault as ListBackupVaults shows it."""
     points: Answer[list[RecoveryPoint]]
     settings: Answer[_JSON]
-    lock_removal: Answer[_JSON | None]
-    """The CloudTrail event that took the lock off; looked for only where it is off."""
+    policy: Answer[str | None]
+    """The vault's access policy, as JSON."""
+    lock_removals: Answer[list[_JSON]]
+    """CloudTrail's events, up to 90 days old, of lock removals from the present vault, newest
+    first; calls that were refused are left out.
+    """
+    deletions: Answer[list[_JSON]]
+    """The same of recovery points that were deleted by a call."""
+
+    @property
+    def vault_created(self) -> datetime | None:
+        """None where that is not known, or there is no vault."""
+        if not isinstance(self.vault, Known) or self.vault.value is None:
+            return None
+        created: datetime | None = self.vault.value.get("CreationDate")
+        return created
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanVersion:
+    """The plan as it was from a moment on."""
+
+    created: datetime
+    plan: _JSON
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +86,11 @@ class Plan:
 
     plan: _JSON
     selections: tuple[_JSON, ...]
+    plan_id: str
+    versions: tuple[PlanVersion, ...]
+    """The versions that were in force within the retention, oldest first; at least one."""
+    created: datetime
+    """When its first version was made."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +100,10 @@ class Role:
     role: _JSON
     policies: tuple[str, ...]
     """The ARNs of the attached policies."""
+    inline: tuple[str, ...]
+    """The names of the inline policies."""
+    denied: Answer[tuple[role_permissions.Denial, ...]]
+    """What IAM's policy simulator says the role may not do of what AWS Backup needs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +134,8 @@ class State:
     tables: Mapping[str, TableState]
     mailstore: Answer[_JSON | None]
     watching: Watching
+    clock_skew: Answer[timedelta]
+    """How far this machine's clock is ahead of AWS's."""
     table_arn: str
     mailstore_arn: str
     dr_vault_arn: str
@@ -100,6 +145,11 @@ class State:
     @property
     def regions(self) -> tuple[RegionState, RegionState]:
         return (self.primary, self.dr)
+
+    @property
+    def role_arn(self) -> str:
+        """Of the role that AWS Backup works under."""
+        return f"arn:{self.environment.partition}:iam::{self.account}:role/{names.ROLE}"
 
     @property
     def resources(self) -> dict[str, str]:
@@ -117,8 +167,8 @@ def look(aws: Aws, now: datetime, *, drills: Answer[Sequence[PastDrill]] | None 
     """
     environment = aws.environment
     questions: dict[str, Callable[[], Any]] = {
-        "plan": lambda: _plan(aws.client("backup")),
-        "role": lambda: _role(aws.client("iam")),
+        "plan": lambda: _plan(aws, now),
+        "role": lambda: _role(aws),
         "mailstore": lambda: _mailstore(aws),
         "testing_plan": lambda: _testing_plan(aws),
         **_jobs(aws, now),
@@ -130,8 +180,8 @@ def look(aws: Aws, now: datetime, *, drills: Answer[Sequence[PastDrill]] | None 
     for table in tables:
         questions |= _table(aws, table)
     answers = ask_together(questions)
-    primary = _region_state("primary", aws, environment.region, names.VAULT, answers)
-    dr = _region_state("dr", aws, environment.dr_region, names.DR_VAULT, answers)
+    primary = _region_state("primary", environment.region, names.VAULT, answers)
+    dr = _region_state("dr", environment.dr_region, names.DR_VAULT, answers)
     return State(
         now=now,
         environment=environment,
@@ -150,6 +200,7 @@ def look(aws: Aws, now: datetime, *, drills: Answer[Sequence[PastDrill]] | None 
         },
         mailstore=answers["mailstore"],
         watching=watching.read_answers(environment, answers),
+        clock_skew=_clock_skew(now, answers),
         table_arn=aws.arn("dynamodb", f"table/{environment.addresses_table}"),
         mailstore_arn=aws.arn(
             "elasticfilesystem", f"file-system/{environment.mailstore_file_system_id}"
@@ -170,19 +221,30 @@ def _region(which: str, aws: Aws, region: str, vault: str) -> dict[str, Callable
         f"{which} vaults": lambda: pages(backup(), "list_backup_vaults", "BackupVaultList"),
         f"{which} points": lambda: list_recovery_points(backup(), vault),
         f"{which} settings": lambda: backup().describe_region_settings(),
+        f"{which} policy": lambda: unless_missing(
+            lambda: backup().get_backup_vault_access_policy(BackupVaultName=vault)["Policy"],
+            "ResourceNotFoundException",
+        ),
+        f"{which} lock removals": lambda: _events(
+            aws.client("cloudtrail", region), "DeleteBackupVaultLockConfiguration", vault
+        ),
+        f"{which} deletions": lambda: _events(
+            aws.client("cloudtrail", region), "DeleteRecoveryPoint", vault
+        ),
     }
 
 
 def _region_state(
-    which: str, aws: Aws, region: str, name: str, answers: Mapping[str, Answer[Any]]
+    which: str, region: str, name: str, answers: Mapping[str, Answer[Any]]
 ) -> RegionState:
     vaults = answers[f"{which} vaults"]
     vault: Answer[_JSON | None] = vaults
     if isinstance(vaults, Known):
         vault = Known(next((v for v in vaults.value if v["BackupVaultName"] == name), None))
-    points = answers[f"{which} points"]
+    points, policy = answers[f"{which} points"], answers[f"{which} policy"]
     if isinstance(vault, Known) and vault.value is None:
-        points = Known([])
+        # Reading what is in a vault that does not exist answers AccessDenied.
+        points, policy = Known([]), Known(None)
     return RegionState(
         which=which,
         region=region,
@@ -190,35 +252,45 @@ def _region_state(
         vault=vault,
         points=points,
         settings=answers[f"{which} settings"],
-        lock_removal=_lock_removal(aws, region, name, vault),
+        policy=policy,
+        lock_removals=_of_present_vault(vault, answers[f"{which} lock removals"]),
+        deletions=_of_present_vault(vault, answers[f"{which} deletions"]),
     )
 
 
-def _lock_removal(
-    aws: Aws, region: str, name: str, vault: Answer[_JSON | None]
-) -> Answer[_JSON | None]:
-    """Who took the lock off, where it is off; CloudTrail tells for 90 days."""
-    if not isinstance(vault, Known) or vault.value is None or vault.value.get("Locked"):
-        return Known(None)
+def _events(cloudtrail: Any, name: str, vault: str) -> list[_JSON]:
+    """The newest MOST_EVENTS of the calls of this name, those that a vault obeyed."""
+    found: list[_JSON] = []
+    pages = cloudtrail.get_paginator("lookup_events").paginate(
+        LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": name}],
+        PaginationConfig={"MaxItems": MOST_EVENTS, "PageSize": 50},
+    )
+    for page in pages:
+        for event in page["Events"]:
+            record = event.get("CloudTrailEvent", "")
+            if f'"{vault}"' in record and '"errorCode"' not in record:
+                found.append(event)
+    return found
 
-    def question() -> _JSON | None:
-        events = pages(
-            aws.client("cloudtrail", region),
-            "lookup_events",
-            "Events",
-            LookupAttributes=[
-                {
-                    "AttributeKey": "EventName",
-                    "AttributeValue": "DeleteBackupVaultLockConfiguration",
-                }
-            ],
-        )
-        # The newest come first.
-        return next(
-            (event for event in events if f'"{name}"' in event.get("CloudTrailEvent", "")), None
-        )
 
-    return ask(question)
+def _of_present_vault(
+    vault: Answer[_JSON | None], events: Answer[list[_JSON]]
+) -> Answer[list[_JSON]]:
+    """Without what befell an earlier vault of the same name, such as its teardown."""
+    if isinstance(events, Unknown) or isinstance(vault, Unknown) or vault.value is None:
+        return events
+    created = vault.value["CreationDate"]
+    return Known([event for event in events.value if event["EventTime"] >= created])
+
+
+def _clock_skew(now: datetime, answers: Mapping[str, Answer[Any]]) -> Answer[timedelta]:
+    """From the answer of a call that is made anyway."""
+    for which in ("primary", "dr"):
+        answer = answers[f"{which} settings"]
+        if isinstance(answer, Known):
+            skew = clock_skew(answer.value, now)
+            return Unknown("AWS's answer bears no date.") if skew is None else Known(skew)
+    return answer
 
 
 def _jobs(aws: Aws, now: datetime) -> dict[str, Callable[[], Any]]:
@@ -236,26 +308,71 @@ def _jobs(aws: Aws, now: datetime) -> dict[str, Callable[[], Any]]:
     }
 
 
-def _plan(backup: Any) -> Plan | None:
+def _plan(aws: Aws, now: datetime) -> Plan | None:
+    backup = aws.client("backup")
     plans = pages(backup, "list_backup_plans", "BackupPlansList")
     listed = next((plan for plan in plans if plan["BackupPlanName"] == names.PLAN), None)
     if listed is None:
         return None
     plan_id = listed["BackupPlanId"]
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        plan = pool.submit(backup.get_backup_plan, BackupPlanId=plan_id)
+    with ThreadPoolExecutor(max_workers=3) as pool:
+        current = pool.submit(backup.get_backup_plan, BackupPlanId=plan_id)
+        listed_versions = pool.submit(
+            pages,
+            backup,
+            "list_backup_plan_versions",
+            "BackupPlanVersionsList",
+            BackupPlanId=plan_id,
+        )
         selections = pages(
             backup, "list_backup_selections", "BackupSelectionsList", BackupPlanId=plan_id
         )
+        plan = current.result()
+        versions = sorted(listed_versions.result(), key=lambda version: version["CreationDate"])
         return Plan(
-            plan=plan.result()["BackupPlan"],
+            plan=plan["BackupPlan"],
             selections=tuple(
                 backup.get_backup_selection(
                     BackupPlanId=plan_id, SelectionId=selection["SelectionId"]
                 )["BackupSelection"]
                 for selection in selections
             ),
+            plan_id=plan_id,
+            versions=_versions(backup, plan, _in_force(versions, aws.environment, now)),
+            # Not the plan's own date: AWS does not say whether an update moves that.
+            created=min(
+                (version["CreationDate"] for version in versions), default=plan["CreationDate"]
+            ),
         )
+
+
+def _in_force(versions: list[_JSON], environment: Environment, now: datetime) -> list[_JSON]:
+    """Those, of versions from old to new, that made anything that is kept now."""
+    since = now - timedelta(
+        days=max(
+            environment.lifecycle.delete_after_days, environment.dr_lifecycle.delete_after_days
+        )
+    )
+    return [
+        version
+        for version, following in zip(versions, [*versions[1:], None], strict=True)
+        if following is None or following["CreationDate"] > since
+    ][-MOST_VERSIONS:]
+
+
+def _versions(backup: Any, current: _JSON, listed: list[_JSON]) -> tuple[PlanVersion, ...]:
+    """What the plan said, version by version; the present one has been read already."""
+    return tuple(
+        PlanVersion(
+            created=version["CreationDate"],
+            plan=current["BackupPlan"]
+            if version["VersionId"] == current["VersionId"]
+            else backup.get_backup_plan(
+                BackupPlanId=current["BackupPlanId"], VersionId=version["VersionId"]
+            )["BackupPlan"],
+        )
+        for version in listed
+    )
 
 
 def _testing_plan(aws: Aws) -> _JSON | None:
@@ -268,12 +385,21 @@ def _testing_plan(aws: Aws) -> _JSON | None:
     )
 
 
-def _role(iam: Any) -> Role | None:
+def _role(aws: Aws) -> Role | None:
+    iam = aws.client("iam")
     role = unless_missing(lambda: iam.get_role(RoleName=names.ROLE)["Role"], "NoSuchEntity")
     if role is None:
         return None
-    attached = iam.list_attached_role_policies(RoleName=names.ROLE)["AttachedPolicies"]
-    return Role(role=role, policies=tuple(policy["PolicyArn"] for policy in attached))
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        denied = pool.submit(ask, lambda: role_permissions.denied(aws, role["Arn"]))
+        inline = pool.submit(iam.list_role_policies, RoleName=names.ROLE)
+        attached = iam.list_attached_role_policies(RoleName=names.ROLE)["AttachedPolicies"]
+        return Role(
+            role=role,
+            policies=tuple(policy["PolicyArn"] for policy in attached),
+            inline=tuple(inline.result()["PolicyNames"]),
+            denied=denied.result(),
+        )
 
 
 def _mailstore(aws: Aws) -> _JSON | None:
@@ -310,6 +436,7 @@ __all__ = [
     "Answer",
     "Known",
     "Plan",
+    "PlanVersion",
     "RegionState",
     "Role",
     "State",

@@ -30,10 +30,12 @@ class Trail:
     is_logging: bool
     logs_writes: bool
     """Whether it logs management events that change something, those of AWS Backup included."""
+    delivery_error: str
+    """Why S3 did not take what it logged last, such as `NoSuchBucket`; empty where it did."""
 
     @property
     def hears(self) -> bool:
-        return self.is_logging and self.logs_writes
+        return self.is_logging and self.logs_writes and not self.delivery_error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,10 +89,12 @@ def _trail(aws: Aws, trail: _JSON) -> Trail:
     # Its home region knows everything about it.
     cloudtrail = aws.client("cloudtrail", trail["HomeRegion"])
     arn = trail["TrailARN"]
+    status = cloudtrail.get_trail_status(Name=arn)
     return Trail(
         name=trail["Name"],
-        is_logging=bool(cloudtrail.get_trail_status(Name=arn)["IsLogging"]),
+        is_logging=bool(status["IsLogging"]),
         logs_writes=logs_writes(cloudtrail.get_event_selectors(TrailName=arn)),
+        delivery_error=status.get("LatestDeliveryError") or "",
     )
 
 

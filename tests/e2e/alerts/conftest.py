@@ -117,6 +117,9 @@ class Watched:
 
 def start_trail(sandbox: Sandbox) -> None:
     """One trail for all regions, which logs management events and those of IAM."""
+    sandbox.client("s3").create_bucket(
+        Bucket="audit-logs", CreateBucketConfiguration={"LocationConstraint": "us-west-1"}
+    )
     cloudtrail = sandbox.client("cloudtrail")
     cloudtrail.create_trail(Name="audit", S3BucketName="audit-logs", IsMultiRegionTrail=True)
     cloudtrail.start_logging(Name="audit")

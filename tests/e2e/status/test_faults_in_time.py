@@ -120,7 +120,10 @@ NIGHTS: Mapping[str, tuple[Fault, NotOk]] = {
         {"dr-copies": "fail", "copy-jobs": "fail"},
     ),
     "a failed copy was made up for": (copy_made_up_for, {"copy-jobs": "warn"}),
-    "a copy was deleted": (copy_deleted, {"dr-copies": "fail"}),
+    "a copy was deleted": (
+        copy_deleted,
+        {"dr-copies": "fail", "dr-lock": "warn", "dr-points": "warn"},
+    ),
     "the mailstore was replaced before the night": (
         changed_before_a_night(hand.delete_file_system),
         {"resources": "fail", "last-night": "fail", "backup-jobs": "fail"},
@@ -161,15 +164,21 @@ NIGHTS: Mapping[str, tuple[Fault, NotOk]] = {
         ),
         {"plan": "fail", "dr-points": "fail"},
     ),
-    "a recovery point never expires": (kept_forever, {"primary-points": "warn"}),
+    "a recovery point never expires": (
+        kept_forever,
+        {"primary-points": "warn", "primary-lock": "warn"},
+    ),
     "a recovery point expires too early": (
         lambda d: hand.back_up(d, Lifecycle={"DeleteAfterDays": 40}),
         {"primary-points": "fail"},
     ),
-    "a recovery point could not be removed": (expired, {"primary-points": "warn"}),
+    "a recovery point could not be removed": (
+        expired,
+        {"primary-points": "warn", "primary-lock": "warn", "nights": "fail"},
+    ),
     "all copies are cold": (
         idle_for(31),
-        {"selection": "fail", "last-night": "fail", "nights": "warn", "copy-back": "warn"},
+        {"selection": "fail", "last-night": "fail", "nights": "fail", "copy-back": "warn"},
     ),
 }
 
@@ -244,6 +253,22 @@ UNKNOWN: Mapping[str, tuple[Fault, NotOk]] = {
             "last-night", "nights", "dr-copies", "copy-back", "primary-points", "dr-points"
         ),
     ),
+    "vault policies may not be read": (
+        denied("GetBackupVaultAccessPolicy"),
+        all_unknown("primary-vault", "dr-vault"),
+    ),
+    "CloudTrail may not be asked": (
+        refused("cloudtrail", "LookupEvents"),
+        all_unknown("primary-lock", "dr-lock", "primary-points", "dr-points"),
+    ),
+    "the policy simulator may not be asked": (
+        refused("iam", "SimulatePrincipalPolicy", "AccessDenied"),
+        {},
+    ),
+    "the versions of the plan may not be listed": (
+        denied("ListBackupPlanVersions"),
+        all_unknown("plan", "selection"),
+    ),
     "the plan may not be read": (denied("GetBackupPlan"), all_unknown("plan", "selection")),
     "backup jobs may not be listed": (denied("ListBackupJobs"), all_unknown("backup-jobs")),
     "copy jobs may not be listed": (denied("ListCopyJobs"), all_unknown("copy-jobs")),
@@ -266,13 +291,17 @@ UNKNOWN: Mapping[str, tuple[Fault, NotOk]] = {
     ),
     "calls about settings are throttled out": (
         throttled("DescribeRegionSettings"),
-        all_unknown("primary-opt-in", "dr-opt-in"),
+        # AWS's time comes with the same answers.
+        all_unknown("primary-opt-in", "dr-opt-in", "clock"),
     ),
     "a fifth of the calls is throttled, and tried again": (
         lambda d: d.sandbox.faults.throttle_backup(0.2, seed=1),
         {},
     ),
 }
+
+
+FAULTS = {**NIGHTS, **UNKNOWN}
 
 
 @pytest.fixture

@@ -40,11 +40,23 @@ VAULTS: Mapping[str, tuple[Fault, NotOk]] = {
     ),
     "the primary vault is deleted": (
         lambda d: hand.delete_vault(d.sandbox, PRIMARY),
-        {"primary-vault": "fail", "primary-lock": "unknown", "last-night": "fail"},
+        {
+            "primary-vault": "fail",
+            "primary-lock": "unknown",
+            "last-night": "fail",
+            "nights": "fail",
+            "primary-points": "warn",
+        },
     ),
     "the DR vault is deleted": (
         lambda d: hand.delete_vault(d.sandbox, DR),
-        {"dr-vault": "fail", "dr-lock": "unknown", "dr-copies": "fail", "copy-back": "warn"},
+        {
+            "dr-vault": "fail",
+            "dr-lock": "unknown",
+            "dr-copies": "fail",
+            "copy-back": "warn",
+            "dr-points": "warn",
+        },
     ),
     "the opt-in of the service is off in the primary region": (
         lambda d: hand.opt_in(d.sandbox, "us-west-1", protected=False),
@@ -194,6 +206,7 @@ def test_settings_that_were_not_deployed_are_noticed(operator: Operator) -> None
         "selection": "fail",
         "resources": "fail",
         "last-night": "fail",
-        "nights": "warn",
+        "nights": "fail",
         "copy-back": "warn",
+        "restore-exercise": "warn",
     }

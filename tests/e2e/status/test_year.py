@@ -19,6 +19,10 @@ STATUS_CALLS: Mapping[tuple[str, str], int] = {
     ("us-west-1", "DescribeRegionSettings"): 1,
     ("us-west-1", "ListBackupPlans"): 1,
     ("us-west-1", "GetBackupPlan"): 1,
+    ("us-west-1", "ListBackupPlanVersions"): 1,
+    ("us-west-1", "GetBackupVaultAccessPolicy"): 1,
+    # Lock removals and deletions.
+    ("us-west-1", "LookupEvents"): 2,
     ("us-west-1", "ListBackupSelections"): 1,
     ("us-west-1", "GetBackupSelection"): 1,
     ("us-west-1", "ListBackupJobs"): 1,
@@ -31,9 +35,13 @@ STATUS_CALLS: Mapping[tuple[str, str], int] = {
     # IAM is global; its calls are recorded there.
     ("us-east-1", "GetRole"): 1,
     ("us-east-1", "ListAttachedRolePolicies"): 1,
+    ("us-east-1", "ListRolePolicies"): 1,
+    ("us-east-1", "SimulatePrincipalPolicy"): 1,
     ("us-west-2", "ListBackupVaults"): 1,
     ("us-west-2", "ListRecoveryPointsByBackupVault"): 1,
     ("us-west-2", "DescribeRegionSettings"): 1,
+    ("us-west-2", "GetBackupVaultAccessPolicy"): 1,
+    ("us-west-2", "LookupEvents"): 2,
 }
 POINTS_CALLS: Mapping[tuple[str, str], int] = {
     ("us-west-1", "GetCallerIdentity"): 1,

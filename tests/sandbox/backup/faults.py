@@ -14,11 +14,16 @@ JobKind = Literal["backup", "copy", "restore"]
 KINDS: tuple[JobKind, ...] = ("backup", "copy", "restore")
 
 ENDS: Mapping[JobKind, tuple[str, ...]] = {
-    "backup": ("FAILED", "ABORTED", "EXPIRED", "PARTIAL"),
-    "copy": ("FAILED", "PARTIAL"),
+    "backup": ("FAILED", "ABORTED", "EXPIRED", "PARTIAL", "COMPLETED"),
+    "copy": ("FAILED", "PARTIAL", "COMPLETED"),
     "restore": ("FAILED", "ABORTED"),
 }
-"""How a job can end badly, by the API's model. PARTIAL leaves a PARTIAL recovery point."""
+"""How a job can end badly, by the API's model. PARTIAL leaves a PARTIAL recovery point; COMPLETED
+is what the console calls "completed with issues": a whole one, and a message.
+"""
+
+HOLDABLE = (*KINDS, "expiry")
+"""What can be kept from finishing; `expiry` is the deletion of recovery points at their end."""
 
 
 @dataclass
@@ -59,7 +64,8 @@ class Faults:
          "throttle": {"fraction": 0.33, "seed": 7, "operations": ["ListCopyJobs"]},
          "deny": [{"operation": "StartCopyJob", "principal": null, "message": null}],
          "lost_regions": ["us-west-1"],
-         "hold": ["restore"]}
+         "hold": ["restore"],
+         "vault_states": {"cabal-backup": "FAILED"}}
     """
 
     def __init__(self) -> None:
@@ -68,7 +74,8 @@ class Faults:
         self._dice = random.Random(0)
         self._denials: list[Denial] = []
         self._lost: set[str] = set()
-        self._held: set[JobKind] = set()
+        self._held: set[str] = set()
+        self._vault_states: dict[str, str] = {}
         self.on_release: Callable[[], None] = lambda: None
         """Called when held jobs or a lost region come free again."""
 
@@ -109,11 +116,11 @@ class Faults:
         self._lost.discard(region)
         self.on_release()
 
-    def hold(self, kind: JobKind) -> None:
-        """Keep running jobs of this kind from finishing until `release` or `clear`."""
-        self._held.add(_kind(kind))
+    def hold(self, kind: str) -> None:
+        """Keep what runs of this kind (HOLDABLE) from finishing until `release` or `clear`."""
+        self._held.add(_holdable(kind))
 
-    def release(self, kind: JobKind) -> None:
+    def release(self, kind: str) -> None:
         self._held.discard(kind)
         self.on_release()
 
@@ -123,11 +130,20 @@ class Faults:
         self._denials.clear()
         self._lost.clear()
         self._held.clear()
+        self._vault_states.clear()
         self.on_release()
 
     def apply(self, wanted: Mapping[str, Any]) -> None:
         """Raises ValueError for a key, a kind or a number that means nothing."""
-        known = {"clear", "fail_next", "throttle", "deny", "lost_regions", "hold"}
+        known = {
+            "clear",
+            "fail_next",
+            "throttle",
+            "deny",
+            "lost_regions",
+            "hold",
+            "vault_states",
+        }
         if unknown := set(wanted) - known:
             raise ValueError(f"unknown faults {sorted(unknown)}; there are {sorted(known)}")
         if wanted.get("clear"):
@@ -141,7 +157,9 @@ class Faults:
         if "lost_regions" in wanted:
             self._lost = set(wanted["lost_regions"])
         if "hold" in wanted:
-            self._held = {_kind(kind) for kind in wanted["hold"]}
+            self._held = {_holdable(kind) for kind in wanted["hold"]}
+        if "vault_states" in wanted:
+            self._vault_states = dict(wanted["vault_states"])
         self.on_release()
 
     def describe(self) -> dict[str, Any]:
@@ -156,6 +174,7 @@ class Faults:
             "deny": [asdict(denial) for denial in self._denials],
             "lost_regions": sorted(self._lost),
             "hold": sorted(self._held),
+            "vault_states": dict(self._vault_states),
         }
 
     def is_lost(self, region: str) -> bool:
@@ -163,6 +182,10 @@ class Faults:
 
     def is_held(self, kind: str) -> bool:
         return kind in self._held
+
+    def vault_state(self, name: str) -> str:
+        """`VaultState` of a vault; a backup into one that is not AVAILABLE fails."""
+        return self._vault_states.get(name, "AVAILABLE")
 
     def take_failure(self, kind: str, resource_type: str) -> Failure | None:
         """How a job must end badly, used up; None when it may succeed."""
@@ -196,4 +219,10 @@ class Faults:
 def _kind(kind: JobKind) -> JobKind:
     if kind not in KINDS:
         raise ValueError(f"jobs are {', '.join(KINDS)}, not {kind!r}")
+    return kind
+
+
+def _holdable(kind: str) -> str:
+    if kind not in HOLDABLE:
+        raise ValueError(f"what can be held is {', '.join(HOLDABLE)}, not {kind!r}")
     return kind

@@ -1,4 +1,7 @@
-"""A backup vault's access policy, as far as it denies."""
+"""A backup vault's access policy, as far as it denies.
+
+https://docs.aws.amazon.com/aws-backup/latest/devguide/create-a-vault-access-policy.html
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,8 @@ def check(text: str) -> None:
             statement["Effect"] in ("Allow", "Deny")
             and ("Action" in statement or "NotAction" in statement)
             and ("Principal" in statement or "NotPrincipal" in statement)
+            # "AWS Backup access policies don't support a wildcard in the Action key."
+            and not any("*" in action for action in _list(statement.get("Action", [])))
             for statement in statements
         )
     except (ValueError, KeyError, TypeError):

@@ -167,6 +167,11 @@ READINGS = (
         "Not applied.",
     ),
     Reading(
+        "Does a vault's access policy bind the jobs of a plan, which AWS Backup itself starts?",
+        "Yes, with the job's role as the principal: StartBackupJob, StartCopyJob, "
+        "CopyFromBackupVault and CopyIntoBackupVault fail the job.",
+    ),
+    Reading(
         "A restore test without ValidationWindowHours?",
         "What it restored is deleted at once and takes no verdict. PutRestoreValidationResult "
         "takes SUCCESSFUL or FAILED, once, only while the window is open.",

@@ -181,8 +181,12 @@ class BackupService:
     def _check_vault_policy(
         self, operation: str, scope: Scope, principal: str, params: Mapping[str, Any]
     ) -> None:
+        region = self._core.state.region(scope)
         name = params.get("BackupVaultName", params.get("SourceBackupVaultName"))
-        vault = self._core.state.region(scope).vaults.get(name or "")
+        if name is None and (point := region.point(params.get("RecoveryPointArn", ""))):
+            # StartRestoreJob names the recovery point alone.
+            name = point.vault_name
+        vault = region.vaults.get(name or "")
         if vault is None:
             return
         resource = params.get("RecoveryPointArn", vault.arn)

@@ -68,6 +68,9 @@ lambda_service: Any = import_module("ministack.services.lambda_svc")
 logs: Any = import_module("ministack.services.cloudwatch_logs")
 """Log groups by name, to see that a name is taken."""
 
+s3: Any = import_module("ministack.services.s3")
+"""Buckets by name, to see whether a trail's is there."""
+
 sns: Any = import_module("ministack.services.sns")
 """Topics and publishing."""
 

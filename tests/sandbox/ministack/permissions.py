@@ -57,6 +57,7 @@ def resource(request: Request) -> str | None:
         "elasticfilesystem": _of_efs,
         "ecs": _of_ecs,
         "cloudtrail": _of_cloudtrail,
+        "iam": _of_iam,
     }.get(request.service)
     return find(request) if find else None
 
@@ -128,6 +129,11 @@ def _of_cloudtrail(request: Request) -> str | None:
     if not name or name.startswith("arn:"):
         return name or None
     return _arn("cloudtrail", f"trail/{name}")
+
+
+def _of_iam(request: Request) -> str | None:
+    """SimulatePrincipalPolicy is authorised on the principal whose policies it simulates."""
+    return request.parameter("PolicySourceArn") or None
 
 
 def _interface(request: Request) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from tests.sandbox.backup.world import Scope
 from tests.sandbox.ministack import internals
 from tests.sandbox.ministack.reports import MiniStackReports
-from tests.sandbox.ministack.scope import acting_in
+from tests.sandbox.ministack.scope import acting_in, current
 from tests.sandbox.ministack.trail_naming import (
     LAMBDA_NAMES,
     lower_camel,
@@ -28,7 +28,7 @@ LOOKUP_WINDOW_SECONDS = 90 * 86_400
 _PAGE = 50
 """LookupEvents' largest and default page."""
 
-_READING = ("Get", "List", "Describe", "Lookup", "Head", "BatchGet", "Search")
+_READING = ("Get", "List", "Describe", "Lookup", "Head", "BatchGet", "Search", "Simulate")
 
 _GLOBAL_SERVICES = frozenset({"iam"})
 
@@ -86,7 +86,9 @@ class Trail:
     def install(self) -> None:
         """Take over recording and LookupEvents; the rest of CloudTrail stays MiniStack's."""
         internals.cloudtrail.record_event = self._record_other_service
-        internals.cloudtrail._DISPATCH["LookupEvents"] = self.lookup
+        handlers = internals.cloudtrail._DISPATCH
+        handlers["LookupEvents"] = self.lookup
+        handlers["GetTrailStatus"] = _with_delivery_error(handlers["GetTrailStatus"])
         internals.app._ct_event_name = _with_real_names(internals.app._ct_event_name)
         internals.app._maybe_record_cloudtrail = self._with_its_own_calls(
             internals.app._maybe_record_cloudtrail
@@ -147,6 +149,16 @@ class Trail:
             start = _position(request.get("NextToken"), wanted)
         except ValueError:
             return _refusal("InvalidNextTokenException", "Invalid token.")
+        # MiniStack records no call of CloudTrail's own.
+        self.record(
+            Call(
+                scope=current(),
+                event_source="cloudtrail.amazonaws.com",
+                event_name="LookupEvents",
+                caller_arn=caller_arn(""),
+                parameters=request,
+            )
+        )
         answer: dict[str, Any] = {"Events": wanted[start : start + size]}
         if start + size < len(wanted):
             answer["NextToken"] = _token(wanted[start + size]["EventId"])
@@ -227,6 +239,26 @@ class Trail:
                 request_id=request_id,
             )
         )
+
+
+def _with_delivery_error(status: Callable[..., Any]) -> Callable[..., Any]:
+    """A trail whose bucket does not exist says so, as after its first delivery.
+
+    https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_GetTrailStatus.html
+    """
+
+    def with_error(request: Mapping[str, Any]) -> Any:
+        answer = status(request)
+        if answer[0] != 200:
+            return answer
+        _, _, trail = internals.cloudtrail._find_visible_trail(request["Name"].strip())
+        if trail["S3BucketName"] in internals.s3._buckets:
+            return answer
+        return internals.cloudtrail._ok(
+            {**json.loads(answer[2]), "LatestDeliveryError": "NoSuchBucket"}
+        )
+
+    return with_error
 
 
 def _with_real_names(named: Callable[..., str]) -> Callable[..., str]:

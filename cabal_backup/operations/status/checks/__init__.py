@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 
 from cabal_backup.operations.status.checks import (
     alerts,
+    clock,
     copies,
     drill,
     exercise,
@@ -56,6 +57,7 @@ CHECKS: dict[str, Check] = {
     "trail": watching.trail,
     "restore-tests": restore_tests.restore_tests,
     "drill": drill.drill,
+    "clock": clock.clock,
 }
 
 

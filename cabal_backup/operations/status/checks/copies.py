@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,7 +10,20 @@ from typing import Any
 from cabal_backup import names
 from cabal_backup.operations.answers import Known, Unknown
 from cabal_backup.operations.recovery_points import RecoveryPoint
-from cabal_backup.operations.status.checks.jobs import FAILED, UNDERWAY, failed_job
+from cabal_backup.operations.status.checks.history import (
+    MANY,
+    SAME_MOMENT,
+    History,
+    Night,
+    are_many,
+    spans,
+)
+from cabal_backup.operations.status.checks.jobs import (
+    FAILED,
+    UNDERWAY,
+    completed_with_issues,
+    failed_job,
+)
 from cabal_backup.operations.status.checks.outcome import (
     Outcome,
     duration,
@@ -29,9 +42,6 @@ COPYING_TIME = timedelta(hours=12)
 
 STALLED = timedelta(days=3)
 """A copy job that has been under way for longer than this is no longer waited for."""
-
-SAME_MOMENT = timedelta(minutes=1)
-"""A copy keeps the creation date of its source; this much apart is still the same."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,7 @@ def _dr_copies(state: State, pairs: list[_Copy]) -> Outcome:
     copied = [pair for pair in pairs if pair.copy is not None]
     waiting = [pair for pair in pairs if pair.copy is None and _may_still_come(pair, state.now)]
     gaps = [pair for pair in pairs if pair.copy is None and pair not in waiting]
+    old = _old_gaps(state)
     if gaps:
         return fail(
             f"{plural(len(gaps), 'recovery point')} of the last 30 days without a copy in "
@@ -66,9 +77,28 @@ def _dr_copies(state: State, pairs: list[_Copy]) -> Outcome:
             "copy-jobs says why. To copy one now: aws backup start-copy-job --region "
             f"{state.environment.region} --source-backup-vault-name {names.VAULT} "
             f"--destination-backup-vault-arn {state.dr_vault_arn} --recovery-point-arn "
-            f"{gaps[0].source.arn} --iam-role-arn {_role_arn(state)} --lifecycle "
+            f"{gaps[0].source.arn} --iam-role-arn {state.role_arn} --lifecycle "
             f"{_lifecycle_argument(state)}",
-            details=[f"{_named(state, pair.source)}: {pair.source.arn}" for pair in gaps],
+            details=[
+                *(f"{_named(state, pair.source)}: {pair.source.arn}" for pair in gaps),
+                *spans(state, old),
+            ],
+        )
+    if are_many(night for night in old if _could_be_copied(night)):
+        return fail(
+            f"{plural(len(old), 'night')} from more than 30 days ago without a copy in "
+            f"{names.DR_VAULT}, {MANY} or more of one resource within 30 nights.",
+            "They were deleted there, or never made. CloudTrail remembers deletions for 90 days "
+            "(DeleteRecoveryPoint). A recovery point in cold storage cannot be copied again.",
+            details=spans(state, old),
+        )
+    if old:
+        return warn(
+            f"{plural(len(old), 'night')} from more than 30 days ago without a copy in "
+            f"{names.DR_VAULT}.",
+            "A recovery point that is in cold storage, or was made without the opt-in, cannot be "
+            "copied any more.",
+            details=spans(state, old),
         )
     lags = [lag for pair in copied if (lag := _lag(pair)) is not None]
     return ok(
@@ -86,11 +116,15 @@ def copy_jobs(state: State) -> Outcome:
         job
         for job in state.copy_jobs.value
         if job["DestinationBackupVaultArn"] == state.dr_vault_arn
+        and job["ResourceArn"] in state.resources
     ]
     done = {job["SourceRecoveryPointArn"] for job in jobs if job["State"] == "COMPLETED"}
+    on_demand = {p.arn for arn in state.resources for p in History(state).on_demand(arn)}
     failed = [job for job in jobs if job["State"] in FAILED]
-    standing = [job for job in failed if job["SourceRecoveryPointArn"] not in done]
-    details = [failed_job(state, job) for job in failed]
+    done |= _copied_earlier(state, {job["SourceRecoveryPointArn"] for job in failed})
+    standing = [job for job in failed if job["SourceRecoveryPointArn"] not in done | on_demand]
+    issues = list(completed_with_issues(state, jobs))
+    details = [*(failed_job(state, job) for job in failed), *issues]
     if standing:
         return fail(
             f"{plural(len(standing), 'copy job')} failed, and no later one made up for it.",
@@ -99,9 +133,15 @@ def copy_jobs(state: State) -> Outcome:
         )
     if failed:
         return warn(
-            f"{plural(len(failed), 'copy job')} failed in the last 30 days; later ones made up "
-            "for it.",
+            f"{plural(len(failed), 'copy job')} failed in the last 30 days; what the plan made "
+            "has its copy.",
             "Nothing to do unless it happens again.",
+            details=details,
+        )
+    if issues:
+        return warn(
+            f"{plural(len(issues), 'copy job')} in the last 30 days completed with a message.",
+            "Read what AWS reports: something may not be in the copy.",
             details=details,
         )
     return ok(f"{plural(len(jobs), 'copy job')} in the last 30 days, and none failed.")
@@ -138,27 +178,76 @@ def copy_back(state: State) -> Outcome:
 
 
 def _pairs(state: State) -> list[_Copy] | None:
-    """Every completed recovery point of the last 30 days, with its copy."""
+    """Every recovery point that the plan made in the last 30 days, with its copy.
+
+    Each copy belongs to one recovery point: that of its job, or of the same moment.
+    """
     if isinstance(state.primary.points, Unknown) or isinstance(state.dr.points, Unknown):
         return None
-    copies = {point.arn: point for point in state.dr.points.value if point.completed}
-    by_resource: dict[str, list[RecoveryPoint]] = {}
-    for copy in copies.values():
-        by_resource.setdefault(copy.resource_arn, []).append(copy)
-    jobs = _jobs_by_source(state)
-    pairs = []
-    for source in state.primary.points.value:
-        if source.completed and source.created >= state.now - LOOK_BACK:
-            job = jobs.get(source.arn)
-            made = copies.get(job.get("DestinationRecoveryPointArn", "")) if job else None
-            same = _of_same_moment(source, by_resource.get(source.resource_arn, []))
-            pairs.append(_Copy(source, made or same, job))
-    return pairs
+    history, jobs = History(state), _jobs_by_source(state)
+    sources = [
+        point
+        for arn in state.resources
+        for point in reversed(history.scheduled(arn))
+        if point.created >= state.now - LOOK_BACK
+    ]
+    free = {copy.arn: copy for copy in state.dr.points.value if copy.completed}
+    copies: dict[str, RecoveryPoint] = {}
+    for source in sources:
+        named = jobs.get(source.arn, {}).get("DestinationRecoveryPointArn", "")
+        if named in free and free[named].resource_arn == source.resource_arn:
+            copies[source.arn] = free.pop(named)
+    for source in sources:
+        if source.arn not in copies and (same := _of_same_moment(source, free.values())):
+            copies[source.arn] = free.pop(same.arn)
+    return [_Copy(point, copies.get(point.arn), jobs.get(point.arn)) for point in sources]
 
 
-def _of_same_moment(source: RecoveryPoint, copies: list[RecoveryPoint]) -> RecoveryPoint | None:
+def _of_same_moment(source: RecoveryPoint, copies: Iterable[RecoveryPoint]) -> RecoveryPoint | None:
     """The copy of a point whose copy job AWS Backup no longer lists."""
-    return next((c for c in copies if abs(c.created - source.created) <= SAME_MOMENT), None)
+    near = [
+        copy
+        for copy in copies
+        if copy.resource_arn == source.resource_arn
+        and abs(copy.created - source.created) <= SAME_MOMENT
+    ]
+    return min(near, key=lambda copy: abs(copy.created - source.created), default=None)
+
+
+def _old_gaps(state: State) -> list[Night]:
+    """The nights before the last 30 days that must have a copy and have none.
+
+    Those without a recovery point in the primary vault, where there must be one, are reported by
+    `nights`.
+    """
+    history = History(state)
+    return [
+        night
+        for arn in state.resources
+        for night in history.nights(arn)
+        if night.copy_due
+        and not night.copied
+        and night.midnight < state.now - LOOK_BACK
+        and (night.point is not None or not night.point_due)
+        and (night.point is None or night.point.created < state.now - LOOK_BACK)
+    ]
+
+
+def _could_be_copied(night: Night) -> bool:
+    """Not where AWS Backup does not manage the recovery point itself: made without the opt-in."""
+    return night.point is None or night.point.arn.split(":")[2] == "backup"
+
+
+def _copied_earlier(state: State, sources: set[str]) -> set[str]:
+    """Which of these recovery points have a copy, whatever became of a job for another one."""
+    if isinstance(state.primary.points, Unknown) or isinstance(state.dr.points, Unknown):
+        return set()
+    copies = [copy for copy in state.dr.points.value if copy.completed]
+    return {
+        point.arn
+        for point in state.primary.points.value
+        if point.arn in sources and _of_same_moment(point, copies)
+    }
 
 
 def _jobs_by_source(state: State) -> dict[str, Mapping[str, Any]]:
@@ -190,10 +279,6 @@ def _lag(pair: _Copy) -> timedelta | None:
 
 def _named(state: State, point: RecoveryPoint) -> str:
     return f"{moment(point.created)}: {state.resources.get(point.resource_arn, point.resource_arn)}"
-
-
-def _role_arn(state: State) -> str:
-    return f"arn:{state.environment.partition}:iam::{state.account}:role/{names.ROLE}"
 
 
 def _lifecycle_argument(state: State) -> str:

@@ -7,11 +7,14 @@ from cabal_backup.operations.answers import Unknown
 from cabal_backup.operations.drill.history import PastDrill
 from cabal_backup.operations.drill.record import Kind
 from cabal_backup.operations.status.checks.exercise import YEARLY
+from cabal_backup.operations.status.checks.history import FUTURE
 from cabal_backup.operations.status.checks.outcome import (
     Outcome,
     age,
     measured,
+    moment,
     ok,
+    plural,
     unknown,
     warn,
 )
@@ -30,8 +33,15 @@ def drill(state: State) -> Outcome:
     newest = {
         past.kind: past
         for past in sorted(state.drills.value, key=lambda past: past.ended)
-        if past.passed and (past.environment == mine or mine == names.PRODUCTION)
+        if past.passed
+        and (past.environment == mine or mine == names.PRODUCTION)
+        and past.ended <= state.now + FUTURE
     }
+    ahead = [
+        f"{past.kind} in {past.environment}: {moment(past.ended)}"
+        for past in state.drills.value
+        if past.ended > state.now + FUTURE
+    ]
     seen = [_seen(state, kind, newest.get(kind)) for kind in Kind]
     missing = [
         kind
@@ -43,6 +53,16 @@ def drill(state: State) -> Outcome:
         f"{kind.replace('-', '_')}_drill_age_seconds": (state.now - past.ended).total_seconds()
         for kind, past in newest.items()
     }
+    if ahead:
+        return measured(
+            warn(
+                f"{plural(len(ahead), 'report')} of a drill dated in the future.",
+                "Correct the clock of the machine that wrote it, drill again, and delete the "
+                "report.",
+                details=[*ahead, *seen],
+            ),
+            **ages,
+        )
     if not missing:
         return measured(ok(f"Drilled: {'; '.join(seen)}."), **ages)
     where = "development" if mine == names.PRODUCTION else mine

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from cabal_backup.operations.answers import Known
+from cabal_backup.operations.status.checks.history import FUTURE
 from cabal_backup.operations.status.checks.outcome import Outcome, age, moment, ok, unknown, warn
 from cabal_backup.operations.status.state import State
 
@@ -17,7 +18,7 @@ def restore_exercise(state: State) -> Outcome:
     """The last successful restore of each kind.
 
     AWS Backup lists restore jobs for 30 days only, but remembers of each recovery point
-    when it was last restored.
+    when it was last restored. Only what the plan protects counts.
     """
     sources = (state.restore_jobs, state.primary.points, state.dr.points)
     newest = _newest(state)
@@ -47,15 +48,18 @@ def _newest(state: State) -> dict[str, datetime]:
     newest: dict[str, datetime] = {}
 
     def note(kind: str, when: datetime | None) -> None:
-        if when is not None and (kind not in newest or when > newest[kind]):
+        if when is None or when > state.now + FUTURE:
+            return
+        if kind not in newest or when > newest[kind]:
             newest[kind] = when
 
     if isinstance(state.restore_jobs, Known):
         for job in state.restore_jobs.value:
-            if job["Status"] == "COMPLETED":
+            if job["Status"] == "COMPLETED" and job.get("SourceResourceArn") in state.resources:
                 note(job.get("ResourceType", ""), job.get("CompletionDate"))
     for region in state.regions:
         if isinstance(region.points, Known):
             for point in region.points.value:
-                note(point.resource_type, point.last_restored)
+                if point.resource_arn in state.resources:
+                    note(point.resource_type, point.last_restored)
     return newest

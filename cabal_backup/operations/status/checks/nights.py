@@ -2,116 +2,172 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import UTC as _UTC
-from datetime import datetime, time, timedelta
+from datetime import datetime
 
 from cabal_backup import names
 from cabal_backup.operations.answers import Known, Unknown
 from cabal_backup.operations.recovery_points import RecoveryPoint
-from cabal_backup.operations.status.checks.jobs import FAILED, UNDERWAY, failed_job
+from cabal_backup.operations.status.checks.history import (
+    MANY,
+    NIGHT,
+    History,
+    are_many,
+    newest_due_night,
+    spans,
+)
+from cabal_backup.operations.status.checks.jobs import (
+    FAILED,
+    UNDERWAY,
+    completed_with_issues,
+    failed_job,
+)
 from cabal_backup.operations.status.checks.outcome import (
     Outcome,
     age,
     fail,
     measured,
     moment,
+    not_there,
     ok,
     plural,
     unknown,
     warn,
 )
-from cabal_backup.operations.status.state import LOOK_BACK, State
-
-DEFAULT_START_WINDOW = timedelta(hours=8)
-"""How late AWS Backup may start a job, unless the rule says otherwise.
-
-https://docs.aws.amazon.com/aws-backup/latest/devguide/creating-a-backup-plan.html
-"""
-
-RUNNING_TIME = timedelta(hours=4)
-"""How long a nightly backup may take before its absence counts as missed."""
-
-NIGHT = timedelta(days=1)
+from cabal_backup.operations.status.state import State
 
 
 def last_night(state: State) -> Outcome:
     if isinstance(state.primary.points, Unknown):
         return unknown(state.primary.points, looking_at=f"the recovery points in {names.VAULT}")
-    newest = _newest(state.primary.points.value)
-    ages = [(state.now - point.created).total_seconds() for point in newest.values()]
-    outcome = _last_night(state, newest)
+    history = History(state)
+    scheduled = {arn: history.scheduled(arn) for arn in state.resources}
+    ages = [
+        (state.now - max(point.created for point in points)).total_seconds()
+        for arn in state.resources
+        if (points := [*scheduled[arn], *history.on_demand(arn)])
+    ]
+    outcome = _last_night(state, history, {arn: ps[-1] for arn, ps in scheduled.items() if ps})
     return measured(outcome, oldest_newest_point_seconds=max(ages)) if ages else outcome
 
 
-def _last_night(state: State, newest: Mapping[str, RecoveryPoint]) -> Outcome:
+def _last_night(state: State, history: History, newest: dict[str, RecoveryPoint]) -> Outcome:
     since = newest_due_night(state)
-    good, late = [], []
+    good, early, covered, late = [], [], [], {}
     for arn, name in state.resources.items():
         point = newest.get(arn)
-        if point is None:
-            late.append(f"{name}: there is no completed recovery point at all")
-        elif point.created < since:
-            late.append(f"{name}: the newest is of {_when(point, state)}")
-        else:
+        by_hand = [made for made in history.on_demand(arn) if made.created >= since]
+        if point is not None and point.created >= since:
             good.append(f"{name}: {_when(point, state)}")
-    if not late:
-        return ok(f"A recovery point of each resource: {'; '.join(good)}.", details=good)
-    if all(_underway(state, arn, since) for arn in state.resources if _late(newest, arn, since)):
+        elif point is None and not history.is_due(arn, since):
+            early.append(f"{name}: due from the night of {_first_night(state, history, arn)}")
+        elif by_hand:
+            covered.append(f"{name}: made on demand, {_when(by_hand[-1], state)}")
+        elif point is None:
+            late[arn] = f"{name}: there is no completed recovery point at all"
+        else:
+            late[arn] = f"{name}: the newest is of {_when(point, state)}"
+    why = (
+        "Why: aws backup list-backup-jobs --by-backup-vault-name "
+        f"{names.VAULT} --region {state.environment.region} --max-results 10"
+    )
+    if late and all(_underway(state, arn, since) for arn in late):
         return warn(
             f"The backup of the night of {since:%Y-%m-%d} is still running.",
             "Look again later: aws backup list-backup-jobs --by-state RUNNING --region "
             f"{state.environment.region}",
-            details=late,
+            details=[*late.values(), *covered],
         )
-    return fail(
-        f"The night of {since:%Y-%m-%d} is missing in {names.VAULT}.",
-        "Why: aws backup list-backup-jobs --by-backup-vault-name "
-        f"{names.VAULT} --region {state.environment.region} --max-results 10",
-        details=late,
-    )
+    if late:
+        return fail(
+            f"The night of {since:%Y-%m-%d} is missing in {names.VAULT}.",
+            why,
+            details=[*late.values(), *covered],
+        )
+    if covered:
+        return warn(
+            f"The plan made no recovery point in the night of {since:%Y-%m-%d}; there is one that "
+            "was made on demand.",
+            why,
+            details=covered,
+        )
+    if early:
+        return warn(
+            "The first night is still to come.",
+            "Look again at noon (UTC) after it.",
+            details=[*early, *good],
+        )
+    return ok(f"A recovery point of each resource: {'; '.join(good)}.", details=good)
 
 
 def nights(state: State) -> Outcome:
     """Nights before the last one; they cannot be made up for, only known about."""
     if isinstance(state.primary.points, Unknown):
         return unknown(state.primary.points, looking_at=f"the recovery points in {names.VAULT}")
-    completed = [point for point in state.primary.points.value if point.completed]
-    if not completed:
-        return ok("There is no earlier night to look at.")
-    last = newest_due_night(state)
-    kept = timedelta(days=state.environment.lifecycle.delete_after_days - 1)
-    first = max(min(point.created for point in completed), last - min(LOOK_BACK, kept))
-    taken = {(point.resource_arn, night_of(point.created)) for point in completed}
-    expected = list(_nights_between(night_of(first), last))
-    missing = [
-        f"{night:%Y-%m-%d}: {name}"
-        for night in expected
-        for arn, name in state.resources.items()
-        if (arn, night) not in taken
-    ]
-    if not expected:
-        return ok("There is no earlier night to look at.")
-    if missing:
-        return warn(
-            f"{plural(len(missing), 'recovery point')} of earlier nights missing.",
-            "They cannot be made up for; backup-jobs says why, for 30 days.",
-            details=missing,
+    history = History(state)
+    if state.primary.vault == Known(None) and state.plan == Known(None):
+        return not_there(f"vault {names.VAULT}")
+    if any(history.begin(arn) is None for arn in state.resources):
+        return unknown(
+            state.plan, state.primary.vault, looking_at="when the plan and the vault were made"
         )
-    return ok(f"None of the {plural(len(expected), 'earlier night')} is missing.")
+    due = [night for arn in state.resources for night in history.nights(arn) if night.point_due]
+    missing = [night for night in due if night.point is None]
+    deleted = [night for night in missing if night.copied or night.deleted]
+    by_hand = [job for arn in state.resources for job in history.deleted(arn)]
+    if deleted or by_hand:
+        count = max(len(deleted), len(by_hand))
+        return fail(
+            f"{plural(count, 'recovery point')} deleted from {names.VAULT} before their time: a "
+            f"copy in {names.DR_VAULT} or a completed job shows that they were there.",
+            "Find out in CloudTrail who did it (DeleteRecoveryPoint). A warm copy can be brought "
+            f"back: cabal-backup copy-back -e {state.environment.name}",
+            details=[
+                *spans(state, missing),
+                *(
+                    f"the job of {moment(job['CreationDate'])}: {job['ResourceArn']}"
+                    for job in by_hand
+                ),
+            ],
+        )
+    if are_many(night for night in missing if night.planned):
+        return fail(
+            f"{plural(len(missing), 'recovery point')} of earlier nights missing, {MANY} or more "
+            "of one resource within 30 nights.",
+            "They were deleted in both vaults, or never made. CloudTrail remembers deletions for "
+            "90 days (DeleteRecoveryPoint); backup-jobs shows failures of 30 days.",
+            details=spans(state, missing),
+        )
+    if missing:
+        before = sum(not night.planned for night in missing)
+        return warn(
+            f"{plural(len(missing), 'recovery point')} of earlier nights missing"
+            + (f", {before:,} of them from before the present plan was made" if before else "")
+            + ".",
+            "They cannot be made up for; backup-jobs says why, for 30 days.",
+            details=spans(state, missing),
+        )
+    count = len({night.midnight for night in due})
+    if not count:
+        return ok("There is no earlier night to look at.")
+    return ok(f"None of the {plural(count, 'earlier night')} is missing.")
 
 
 def backup_jobs(state: State) -> Outcome:
     if isinstance(state.backup_jobs, Unknown):
         return unknown(state.backup_jobs, looking_at="the backup jobs")
-    jobs = [job for job in state.backup_jobs.value if job["BackupVaultName"] == names.VAULT]
+    jobs = [
+        job
+        for job in state.backup_jobs.value
+        if job["BackupVaultName"] == names.VAULT and job["ResourceArn"] in state.resources
+    ]
     failed = [job for job in jobs if job["State"] in FAILED]
     completed = {
         job["ResourceArn"]: job["CreationDate"]
         for job in sorted(jobs, key=lambda job: job["CreationDate"])
         if job["State"] == "COMPLETED"
     }
-    details = [failed_job(state, job) for job in failed]
+    issues = list(completed_with_issues(state, jobs))
+    details = [*(failed_job(state, job) for job in failed), *issues]
     standing = [
         job
         for job in failed
@@ -131,43 +187,20 @@ def backup_jobs(state: State) -> Outcome:
             "Nothing to do unless it happens again.",
             details=details,
         )
+    if issues:
+        return warn(
+            f"{plural(len(issues), 'backup job')} in the last 30 days completed with a message.",
+            "Read what AWS reports: something may not be in the recovery point.",
+            details=details,
+        )
     return ok(f"{plural(len(jobs), 'backup job')} in the last 30 days, and none failed.")
 
 
-def newest_due_night(state: State) -> datetime:
-    """The newest midnight whose backups should be there by now."""
-    tonight = night_of(state.now)
-    return (
-        tonight if state.now >= tonight + _start_window(state) + RUNNING_TIME else tonight - NIGHT
-    )
-
-
-def night_of(when: datetime) -> datetime:
-    """The midnight, in UTC, that begins the day of a moment."""
-    return datetime.combine(when.astimezone(_UTC).date(), time(), tzinfo=_UTC)
-
-
-def _start_window(state: State) -> timedelta:
-    if isinstance(state.plan, Known) and state.plan.value is not None:
-        for rule in state.plan.value.plan.get("Rules", []):
-            if rule["RuleName"] == names.RULE and rule.get("StartWindowMinutes"):
-                return timedelta(minutes=rule["StartWindowMinutes"])
-    return DEFAULT_START_WINDOW
-
-
-def _newest(points: list[RecoveryPoint]) -> dict[str, RecoveryPoint]:
-    """The newest completed one of each resource."""
-    newest: dict[str, RecoveryPoint] = {}
-    for point in points:
-        if point.completed and (
-            point.resource_arn not in newest or point.created > newest[point.resource_arn].created
-        ):
-            newest[point.resource_arn] = point
-    return newest
-
-
-def _late(newest: Mapping[str, RecoveryPoint], arn: str, since: datetime) -> bool:
-    return arn not in newest or newest[arn].created < since
+def _first_night(state: State, history: History, arn: str) -> str:
+    midnight = newest_due_night(state)
+    while not history.is_due(arn, midnight):
+        midnight += NIGHT
+    return f"{midnight:%Y-%m-%d}"
 
 
 def _underway(state: State, arn: str, since: datetime) -> bool:
@@ -175,13 +208,6 @@ def _underway(state: State, arn: str, since: datetime) -> bool:
         job["ResourceArn"] == arn and job["State"] in UNDERWAY and job["CreationDate"] >= since
         for job in state.backup_jobs.value
     )
-
-
-def _nights_between(first: datetime, last: datetime) -> Iterator[datetime]:
-    night = first
-    while night < last:
-        yield night
-        night += NIGHT
 
 
 def _when(point: RecoveryPoint, state: State) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from cabal_backup.operations.answers import Unknown
 from cabal_backup.operations.status.findings import Status
@@ -43,7 +45,7 @@ def measured(outcome: Outcome, **measures: float) -> Outcome:
     return replace(outcome, measures=measures)
 
 
-def unknown(*answers: object, looking_at: str) -> Outcome:
+def unknown(*answers: object, looking_at: str, details: Iterable[str] = ()) -> Outcome:
     """What to say when at least one of the answers is missing."""
     reasons = sorted({answer.reason for answer in answers if isinstance(answer, Unknown)})
     return Outcome(
@@ -51,6 +53,7 @@ def unknown(*answers: object, looking_at: str) -> Outcome:
         f"Could not look at {looking_at}: {' '.join(reasons)}",
         "Run it again; if it stays, the credentials may not be allowed to look, or the region "
         "may be down.",
+        tuple(details),
     )
 
 
@@ -86,6 +89,15 @@ def duration(length: timedelta) -> str:
 def age(then: datetime, now: datetime) -> str:
     """How long ago something was, for people."""
     return duration(now - then)
+
+
+def caller(event: Mapping[str, Any]) -> str:
+    """Who made a call that CloudTrail has recorded: an ARN, or else a user name."""
+    try:
+        arn = json.loads(event["CloudTrailEvent"])["userIdentity"]["arn"]
+    except (KeyError, TypeError, ValueError):
+        return str(event.get("Username", "a caller that CloudTrail does not name"))
+    return str(arn)
 
 
 def lifecycle_words(cold_after_days: int | None, delete_after_days: int | None) -> str:

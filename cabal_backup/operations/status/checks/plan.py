@@ -119,7 +119,7 @@ def resources(state: State) -> Outcome:
     if not isinstance(mailstore, Unknown):
         if mailstore.value is None:
             gone.append(f"{state.environment.mailstore_file_system_id} does not exist")
-        elif mailstore.value["LifeCycleState"] != "available":
+        elif mailstore.value["LifeCycleState"] not in ("available", "updating"):
             gone.append(
                 f"{state.environment.mailstore_file_system_id} is "
                 f"{mailstore.value['LifeCycleState']}"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
 
 from cabal_backup.environment import Lifecycle
 from cabal_backup.operations.answers import Unknown
 from cabal_backup.operations.recovery_points import RecoveryPoint
+from cabal_backup.operations.status.checks.history import FUTURE, SAME_MOMENT
 from cabal_backup.operations.status.checks.outcome import (
     Outcome,
+    caller,
     fail,
     lifecycle_words,
     moment,
@@ -18,22 +21,29 @@ from cabal_backup.operations.status.checks.outcome import (
     unknown,
     warn,
 )
-from cabal_backup.operations.status.state import RegionState, State
+from cabal_backup.operations.status.state import MOST_EVENTS, RegionState, State
 
-_SAME_MOMENT = timedelta(minutes=1)
+_EXPIRY = timedelta(days=2)
+"""How long after its time AWS Backup may take to delete a recovery point: some hours, by chance.
+
+https://docs.aws.amazon.com/aws-backup/latest/devguide/deleting-backups.html
+"""
+
 _SOUND = {"COMPLETED", "AVAILABLE", "CREATING", "DELETING"}
 
 
 def points(state: State, region: RegionState, wanted: Lifecycle) -> Outcome:
     if isinstance(region.points, Unknown):
         return unknown(region.points, looking_at=f"the recovery points in {region.vault_name}")
-    short, odd, doubles = [], [], 0
+    early, short, odd, doubles = [], [], [], 0
     for point in region.points.value:
         if point.lifecycle != wanted and _is_double(point, region.points.value, wanted):
             doubles += 1
             continue
         described = f"{moment(point.created)}: {_name(state, point)}"
-        if point.status not in _SOUND:
+        if point.status == "DELETING" and not _is_past(point, state.now):
+            early.append(f"{described}: DELETING")
+        elif point.status not in _SOUND:
             odd.append(f"{described}: {point.status} {point.status_message}".rstrip())
         elif point.lifecycle is None:
             odd.append(f"{described}: never expires")
@@ -41,6 +51,20 @@ def points(state: State, region: RegionState, wanted: Lifecycle) -> Outcome:
             short.append(f"{described}: expires after {point.lifecycle.delete_after_days} days")
         elif point.lifecycle != wanted:
             odd.append(f"{described}: {_lifecycle(point.lifecycle)}")
+        elif point.status == "COMPLETED" and _is_past(point, state.now - _EXPIRY):
+            odd.append(f"{described}: should have been deleted by now")
+        elif point.created > state.now + FUTURE:
+            odd.append(f"{described}: dated in the future")
+        elif point.role_arn != state.role_arn:
+            odd.append(f"{described}: made under {point.role_arn or 'no role'}")
+    if early:
+        return fail(
+            f"{plural(len(early), 'recovery point')} in {region.vault_name} being deleted before "
+            "their time.",
+            "It cannot be stopped. Find out in CloudTrail who does it (DeleteRecoveryPoint), and "
+            "put the lock back.",
+            details=[*early, *short, *odd],
+        )
     if short:
         return fail(
             f"{plural(len(short), 'recovery point')} in {region.vault_name} will expire before "
@@ -49,12 +73,25 @@ def points(state: State, region: RegionState, wanted: Lifecycle) -> Outcome:
             "raised lately, this passes as they expire.",
             details=[*short, *odd],
         )
+    if isinstance(region.deletions, Unknown):
+        return unknown(
+            region.deletions,
+            looking_at=f"what was deleted from {region.vault_name} by a call",
+            details=odd,
+        )
     if odd:
         return warn(
             f"{plural(len(odd), 'recovery point')} in {region.vault_name} not as the others.",
             "PARTIAL: do not rely on it. EXPIRED: the role that made it is gone or may not "
-            "delete it. Another lifecycle: made by hand, or before the retention changed.",
+            "delete it. Another lifecycle: made by hand, or before the retention changed. Another "
+            "role: AWS Backup needs it to delete the recovery point, so keep it until then.",
             details=odd,
+        )
+    if region.deletions.value:
+        return warn(
+            f"{_deletions(region.deletions.value)} deleted from {region.vault_name} by a call.",
+            "A lock refuses that, so it was off. If you do not know why: nights and dr-copies say "
+            "what is missing.",
         )
     more = f" And {plural(doubles, 'second copy', 'second copies')} of some." if doubles else ""
     return ok(
@@ -74,9 +111,24 @@ def _is_double(point: RecoveryPoint, others: Sequence[RecoveryPoint], wanted: Li
         other.arn != point.arn
         and other.completed
         and other.resource_arn == point.resource_arn
-        and abs(other.created - point.created) <= _SAME_MOMENT
+        and abs(other.created - point.created) <= SAME_MOMENT
         and other.lifecycle == wanted
         for other in others
+    )
+
+
+def _is_past(point: RecoveryPoint, now: datetime) -> bool:
+    return point.delete_at is not None and point.delete_at <= now
+
+
+def _deletions(events: Sequence[Mapping[str, Any]]) -> str:
+    """How many there were, and when, newest first; CloudTrail remembers 90 days."""
+    count = f"At least {MOST_EVENTS:,}" if len(events) >= MOST_EVENTS else f"{len(events):,}"
+    noun = "recovery point" if len(events) == 1 else "recovery points"
+    who = " and ".join(sorted({caller(event) for event in events}))
+    return (
+        f"From {moment(events[-1]['EventTime'])} to {moment(events[0]['EventTime'])} {who}: "
+        f"{count} {noun}"
     )
 
 

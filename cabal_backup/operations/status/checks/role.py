@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 from cabal_backup import names
-from cabal_backup.operations.answers import Unknown
+from cabal_backup.operations.answers import Known, Unknown
 from cabal_backup.operations.status.checks.outcome import (
     Outcome,
     deploy,
@@ -14,12 +15,13 @@ from cabal_backup.operations.status.checks.outcome import (
     ok,
     revert_drift,
     unknown,
+    warn,
 )
 from cabal_backup.operations.status.state import Role, State
 
 _POLICIES = {
-    "AWSBackupServiceRolePolicyForBackup": "back up, copy or expire",
-    "AWSBackupServiceRolePolicyForRestores": "restore",
+    "service-role/AWSBackupServiceRolePolicyForBackup": "back up, copy or expire",
+    "service-role/AWSBackupServiceRolePolicyForRestores": "restore",
 }
 _SERVICE = "backup.amazonaws.com"
 
@@ -27,57 +29,150 @@ _SERVICE = "backup.amazonaws.com"
 def role(state: State) -> Outcome:
     if isinstance(state.role, Unknown):
         return unknown(state.role, looking_at=f"the role {names.ROLE}")
-    if state.role.value is None:
+    seen = state.role.value
+    if seen is None:
         return fail(
             f"There is no role {names.ROLE}: nothing can be backed up or restored, and expired "
             "recovery points are not removed.",
             deploy(state.environment.name),
         )
-    lacking = list(_lacking(state, state.role.value))
+    lacking, beyond = list(_lacking(state, seen)), list(_beyond(state, seen))
+    back = f"Back to the configuration: {revert_drift(state.environment.name)}"
     if lacking:
-        return fail(
-            f"The role {names.ROLE} cannot do its work.",
-            f"Back to the configuration: {revert_drift(state.environment.name)}",
-            details=lacking,
+        return fail(f"The role {names.ROLE} cannot do its work.", back, details=lacking + beyond)
+    depending = [str(one) for one in _denied(seen) if one.depends_on]
+    if depending:
+        return unknown(
+            Unknown(f"{len(depending)} permissions depend on the circumstances of a call."),
+            looking_at=f"what the role {names.ROLE} may do",
+            details=depending + beyond,
         )
-    return ok(f"AWS Backup can assume {names.ROLE}, which may back up and restore.")
-
-
-def _lacking(state: State, role: Role) -> Iterator[str]:
-    if not _assumable(role.role["AssumeRolePolicyDocument"], state.account):
-        yield "AWS Backup cannot assume it: see its trust policy"
-    attached = {arn.rpartition("/")[2] for arn in role.policies}
-    for policy, purpose in _POLICIES.items():
-        if policy not in attached:
-            yield f"it cannot {purpose}: {policy} is not attached"
-    boundary = role.role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
-    if boundary:
-        yield f"a permissions boundary limits it: {boundary}"
-
-
-def _assumable(trust: Mapping[str, Any], account: str) -> bool:
-    statements = trust.get("Statement", [])
-    concerned = [
-        statement
-        for statement in ([statements] if isinstance(statements, Mapping) else statements)
-        if _SERVICE in _listed(_service(statement.get("Principal")))
-        and {"sts:AssumeRole", "sts:*", "*"} & set(_listed(statement.get("Action")))
-    ]
-    applying = [s for s in concerned if _holds(s.get("Condition", {}), account)]
-    return any(s["Effect"] == "Allow" for s in applying) and not any(
-        s["Effect"] == "Deny" for s in concerned
+    if beyond and isinstance(seen.denied, Unknown):
+        return unknown(
+            seen.denied,
+            looking_at=f"what the role {names.ROLE} may do with policies that were not deployed",
+            details=beyond,
+        )
+    if beyond:
+        return warn(
+            f"AWS Backup can assume {names.ROLE}, which may back up and restore, but the role is "
+            "not as deployed.",
+            f"Find out in CloudTrail who changed it. {back}",
+            details=beyond,
+        )
+    return ok(
+        f"AWS Backup can assume {names.ROLE}, which may back up and restore."
+        + (" (Not simulated.)" if isinstance(seen.denied, Unknown) else "")
     )
 
 
-def _service(principal: object) -> object:
-    return principal.get("Service") if isinstance(principal, Mapping) else None
+def _lacking(state: State, role: Role) -> Iterator[str]:
+    """What keeps AWS Backup from its work."""
+    statements = _statements(role)
+    if not _assumable(statements, state.account):
+        yield "AWS Backup cannot assume it: see its trust policy"
+    if any(_is_public(statement) for statement in statements):
+        yield "anyone in any AWS account can assume it: see its trust policy"
+    for policy, purpose in _POLICIES.items():
+        if _managed(state, policy) not in role.policies:
+            name = policy.rpartition("/")[2]
+            yield f"it cannot {purpose}: AWS's policy {name} is not attached"
+    boundary = role.role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
+    if boundary:
+        yield f"a permissions boundary limits it: {boundary}"
+    yield from (f"it may not {one}" for one in _denied(role) if not one.depends_on)
 
 
-def _holds(conditions: Mapping[str, Any], account: str) -> bool:
-    """Whether conditions let AWS Backup in for this account; a strange one does not."""
+def _beyond(state: State, role: Role) -> Iterator[str]:
+    """What was not deployed, and does not keep AWS Backup from its work."""
+    expected = {_managed(state, policy) for policy in _POLICIES}
+    yield from (f"attached: {arn}" for arn in role.policies if arn not in expected)
+    yield from (f"inline policy: {name}" for name in role.inline)
+    for statement in _statements(role):
+        if statement["Effect"] == "Allow" and not _is_public(statement):
+            for kind, who in _principals(statement):
+                if (kind, who) != ("Service", _SERVICE):
+                    yield f"the trust policy also lets in {who}"
+
+
+def _managed(state: State, policy: str) -> str:
+    return f"arn:{state.environment.partition}:iam::aws:policy/{policy}"
+
+
+def _denied(role: Role) -> tuple[Any, ...]:
+    return role.denied.value if isinstance(role.denied, Known) else ()
+
+
+def _statements(role: Role) -> list[Mapping[str, Any]]:
+    """Of the trust policy; IAM may write a list of one without its brackets."""
+    statements = role.role["AssumeRolePolicyDocument"].get("Statement", [])
+    return [statements] if isinstance(statements, Mapping) else list(statements)
+
+
+def _assumable(statements: list[Mapping[str, Any]], account: str) -> bool:
+    concerned = [one for one in statements if _concerns_backup(one)]
+    return any(
+        one["Effect"] == "Allow" and _admits(one.get("Condition", {}), account) for one in concerned
+    ) and not any(
+        one["Effect"] == "Deny" and not _excludes(one.get("Condition", {}), account)
+        for one in concerned
+    )
+
+
+def _concerns_backup(statement: Mapping[str, Any]) -> bool:
+    if "NotPrincipal" in statement:
+        named = ("Service", _SERVICE) in _principals(statement, "NotPrincipal")
+        matches = not named
+    else:
+        matches = any(
+            who == "*" or (kind, who) == ("Service", _SERVICE)
+            for kind, who in _principals(statement)
+        )
+    if "NotAction" in statement:
+        return matches and not _names_assuming(statement["NotAction"])
+    return matches and _names_assuming(statement.get("Action"))
+
+
+def _names_assuming(actions: object) -> bool:
+    return any(fnmatchcase("sts:assumerole", str(one).lower()) for one in _listed(actions))
+
+
+def _is_public(statement: Mapping[str, Any]) -> bool:
+    """Whether it lets in everyone, without a condition."""
+    return (
+        statement["Effect"] == "Allow"
+        and not statement.get("Condition")
+        and ("NotPrincipal" in statement or any(who == "*" for _, who in _principals(statement)))
+    )
+
+
+def _principals(
+    statement: Mapping[str, Any], element: str = "Principal"
+) -> list[tuple[str, object]]:
+    """Kind and name of each, such as `Service` and `backup.amazonaws.com`; "*" is of any kind."""
+    given = statement.get(element)
+    if isinstance(given, Mapping):
+        return [(kind, who) for kind, whos in given.items() for who in _listed(whos)]
+    return [("any", who) for who in _listed(given)]
+
+
+def _admits(conditions: Mapping[str, Any], account: str) -> bool:
+    """Whether conditions let AWS Backup in for this account; an unfamiliar one does not."""
     return all(
         operator in ("StringEquals", "StringLike")
         and all(
+            key.lower() == "aws:sourceaccount" and account in _listed(values)
+            for key, values in keys.items()
+        )
+        for operator, keys in conditions.items()
+    )
+
+
+def _excludes(conditions: Mapping[str, Any], account: str) -> bool:
+    """Whether one of the conditions of a Deny certainly does not hold for this account."""
+    return any(
+        operator.lower().removesuffix("ifexists") in ("stringnotequals", "stringnotlike")
+        and any(
             key.lower() == "aws:sourceaccount" and account in _listed(values)
             for key, values in keys.items()
         )

@@ -20,6 +20,11 @@ from cabal_backup.operations.status.state import State
 
 def tables(state: State) -> Outcome:
     """The tables outside the plan; the one in it belongs to `resources`."""
+    if not state.environment.pitr_tables:
+        return warn(
+            "pitr_tables is empty: no table outside the plan is looked at.",
+            f"Name Cabal's other tables in pitr_tables of {state.environment.name}.",
+        )
     answers = {name: state.tables[name].table for name in state.environment.pitr_tables}
     gone = [name for name, answer in answers.items() if _is_missing(answer)]
     if gone:

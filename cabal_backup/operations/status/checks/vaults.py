@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
-from cabal_backup.operations.answers import Known, Unknown
+from cabal_backup.operations.answers import Unknown
 from cabal_backup.operations.status.checks.outcome import (
     Outcome,
+    caller,
     deploy,
     fail,
     moment,
@@ -16,8 +18,14 @@ from cabal_backup.operations.status.checks.outcome import (
     ok,
     plural,
     unknown,
+    warn,
 )
 from cabal_backup.operations.status.state import RegionState, State
+
+REPORTED = timedelta(days=7)
+"""How long the removal of a lock that is back is reported; what was deleted meanwhile is for 90
+days, and what is missing as long as it is.
+"""
 
 
 def vault(state: State, region: RegionState) -> Outcome:
@@ -28,6 +36,23 @@ def vault(state: State, region: RegionState) -> Outcome:
         return fail(
             f"There is no vault {where}: nothing is protected there.",
             f"If it was never made: {deploy(state.environment.name)}",
+        )
+    vault_state = region.vault.value.get("VaultState", "AVAILABLE")
+    if vault_state != "AVAILABLE":
+        return fail(
+            f"The vault {where} is {vault_state}.",
+            "AWS Backup cannot use it as it is: ask AWS Support, unless it was made just now.",
+        )
+    if isinstance(region.policy, Unknown):
+        return unknown(region.policy, looking_at=f"the access policy of {where}")
+    if region.policy.value is not None:
+        return warn(
+            f"{where} has an access policy, and none is deployed: it may keep AWS Backup from its "
+            "work, or let others in.",
+            "Find out in CloudTrail who set it (PutBackupVaultAccessPolicy). To remove it: aws "
+            f"backup delete-backup-vault-access-policy --region {region.region} "
+            f"--backup-vault-name {region.vault_name}",
+            details=_statements(region.policy.value),
         )
     count = region.vault.value.get("NumberOfRecoveryPoints", 0)
     return ok(f"{where} holds about {plural(count, 'recovery point')}.")
@@ -73,7 +98,20 @@ def lock(state: State, region: RegionState) -> Outcome:
             f"{_range(wanted.min_days, wanted.max_days)}.",
             f"Put it right: {put_back}",
         )
-    return ok(f"{where} is locked in governance mode, {_range(least, most)}.")
+    if isinstance(region.lock_removals, Unknown):
+        return unknown(
+            region.lock_removals, looking_at=f"whether the lock of {where} was off meanwhile"
+        )
+    locked = f"{where} is locked in governance mode, {_range(least, most)}."
+    if region.lock_removals.value:
+        newest = region.lock_removals.value[0]
+        if newest["EventTime"] >= state.now - REPORTED:
+            return warn(
+                f"{locked} But it was off: {_removal(region)}",
+                "While it was off, recovery points could be deleted, or their lifecycle changed. "
+                "nights, dr-copies, primary-points and dr-points say what is missing.",
+            )
+    return ok(locked)
 
 
 def opt_in(region: RegionState) -> Outcome:
@@ -103,17 +141,34 @@ def _range(least: int | None, most: int | None) -> str:
 
 
 def _removal(region: RegionState) -> str:
-    if not isinstance(region.lock_removal, Known):
-        return f"Who took it off is not known: {region.lock_removal.reason}"
-    event = region.lock_removal.value
-    if event is None:
+    if isinstance(region.lock_removals, Unknown):
+        return f"Who took it off is not known: {region.lock_removals.reason}"
+    if not region.lock_removals.value:
         return "CloudTrail, which remembers 90 days, does not know of a removal."
-    return f"Taken off at {moment(event['EventTime'])} by {_who(event)}."
+    event = region.lock_removals.value[0]
+    return f"Taken off at {moment(event['EventTime'])} by {caller(event)}."
 
 
-def _who(event: Mapping[str, Any]) -> str:
-    try:
-        arn = json.loads(event["CloudTrailEvent"])["userIdentity"]["arn"]
-    except (KeyError, TypeError, ValueError):
-        return str(event.get("Username", "somebody CloudTrail does not name"))
-    return str(arn)
+def _statements(policy: str) -> list[str]:
+    """One line about each statement of an access policy."""
+    statements = json.loads(policy).get("Statement", [])
+    return [
+        f"{one.get('Effect')} {_short(one, 'Action')} to {_short(one, 'Principal')}"
+        + (" under a condition" if one.get("Condition") else "")
+        for one in ([statements] if isinstance(statements, Mapping) else statements)
+    ]
+
+
+def _short(statement: Mapping[str, Any], element: str) -> str:
+    """An element of a statement, or its negation, for people."""
+    if f"Not{element}" in statement:
+        return f"all but {_short({element: statement[f'Not{element}']}, element)}"
+    given = statement.get(element)
+    if isinstance(given, Mapping):
+        given = [one for each in given.values() for one in _listed(each)]
+    return ", ".join(str(one) for one in _listed(given))
+
+
+def _listed(value: Any) -> list[Any]:
+    """IAM writes a list of one without its brackets."""
+    return list(value) if isinstance(value, list | tuple) else [value]

@@ -49,4 +49,6 @@ def _known(answer: Any) -> list[Trail]:
 def _why_not(one: Trail) -> str:
     if not one.is_logging:
         return "it is not logging"
+    if one.delivery_error:
+        return f"S3 does not take what it logs: {one.delivery_error}"
     return "it leaves out calls that change something"

@@ -10,6 +10,7 @@ from tests.sandbox.backup import arns, reports
 from tests.sandbox.backup.core import Core, due, new_id
 from tests.sandbox.backup.jobs import copies, points, slots
 from tests.sandbox.backup.lifecycle import Lifecycle, is_outside
+from tests.sandbox.backup.policies import denies
 from tests.sandbox.backup.resources import JobFailure, kind_of, refusal
 from tests.sandbox.backup.state import BackupJob, RecoveryPoint, Vault
 from tests.sandbox.backup.world import Inventory, Scope, TableImage
@@ -113,13 +114,14 @@ def finish(core: Core, scope: Scope, job_id: str) -> None:
         return
     vault = core.state.region(scope).vaults[job.vault_name]
     point = vault.points[job.recovery_point_arn or ""]
-    if failure := core.faults.take_failure("backup", job.resource_type):
+    failure = core.faults.take_failure("backup", job.resource_type)
+    if failure and failure.state != "COMPLETED":
         if failure.state == "PARTIAL":
             points.complete(core, scope, point, status="PARTIAL", message=failure.message)
         _end(core, scope, job, failure.state, failure.message, failure.state)
         return
     points.complete(core, scope, point)
-    _end(core, scope, job, "COMPLETED", None, "SUCCESS")
+    _end(core, scope, job, "COMPLETED", failure.message if failure else None, "SUCCESS")
     for action in job.copy_actions:
         _copy(core, scope, job, point, action)
 
@@ -149,6 +151,8 @@ def _run(core: Core, scope: Scope, job: BackupJob) -> None:
     permissions = kind.backup_permissions(job.resource_arn, advanced)
     if (reason := refusal(core, scope, job.iam_role_arn, permissions)) is not None:
         raise JobFailure(reason, "AccessDenied")
+    if denies(vault, "backup:StartBackupJob", job.iam_role_arn, vault.arn):
+        raise JobFailure(f"Access denied by the access policy of {vault.arn}", "AccessDenied")
     snapshot = kind.snapshot(core, scope, job.resource_arn)
     now = core.now()
     job.recovery_point_arn = job.recovery_point_arn or arns.table_backup(
@@ -199,6 +203,8 @@ def _check(core: Core, scope: Scope, job: BackupJob) -> Vault:
             f"Backup job failed because backup vault {job.vault_arn} does not exist.",
             "INVALIDPARAMETERS",
         )
+    if (state := core.faults.vault_state(vault.name)) != "AVAILABLE":
+        raise JobFailure(f"Backup job failed because backup vault {vault.arn} is {state}.")
     lock = vault.lock
     if lock and is_outside(job.lifecycle, lock.min_days, lock.max_days):
         raise JobFailure(OUTSIDE_LOCK, "INVALIDPARAMETERS")

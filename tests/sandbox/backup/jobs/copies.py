@@ -104,12 +104,12 @@ def finish(core: Core, scope: Scope, job_id: str) -> None:
     points.add(core, to_scope, vault, copy)
     if tags := core.state.region(scope).tags.get(source.arn):
         core.state.region(to_scope).tags[copy.arn] = dict(tags)
-    if fault:
+    if fault and fault.state != "COMPLETED":
         points.complete(core, to_scope, copy, status=fault.state, message=fault.message)
         _end(core, scope, job, fault.state, fault.message, fault.state)
         return
     points.complete(core, to_scope, copy)
-    _end(core, scope, job, "COMPLETED", None, "SUCCESS")
+    _end(core, scope, job, "COMPLETED", fault.message if fault else None, "SUCCESS")
 
 
 def _copy_of(
@@ -145,8 +145,14 @@ def _check(core: Core, scope: Scope, job: CopyJob) -> tuple[RecoveryPoint, Vault
         ("backup:CopyFromBackupVault", job.from_vault_arn),
     ]
     reason = refusal(core, scope, job.iam_role_arn, permissions)
-    if reason is None and denies(vault, "backup:CopyIntoBackupVault", job.iam_role_arn, vault.arn):
-        reason = f"Access denied trying to call AWS Backup service on {vault.arn}"
+    from_vault = core.state.region(scope).vaults[job.from_vault_name]
+    for holder, action, resource in (
+        (vault, "backup:CopyIntoBackupVault", vault.arn),
+        (from_vault, "backup:CopyFromBackupVault", from_vault.arn),
+        (from_vault, "backup:StartCopyJob", source.arn),
+    ):
+        if reason is None and denies(holder, action, job.iam_role_arn, resource):
+            reason = f"Access denied trying to call AWS Backup service on {holder.arn}"
     if reason is not None:
         raise JobFailure(reason, "AccessDenied")
     return source, vault

@@ -67,6 +67,9 @@ def cool(core: Core, scope: Scope, vault_name: str, arn: str) -> None:
 
 @due("point.expire")
 def expire(core: Core, scope: Scope, vault_name: str, arn: str) -> None:
+    if core.faults.is_held("expiry"):
+        core.park(scope, "point.expire", vault_name, arn)
+        return
     point = _find(core, scope, vault_name, arn)
     moment = point.lifecycle.delete_at(point.created) if point else None
     if point is not None and moment is not None and moment <= core.now():

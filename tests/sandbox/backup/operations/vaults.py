@@ -40,7 +40,7 @@ def create_backup_vault(call: Call) -> Mapping[str, Any]:
 @operation("DescribeBackupVault")
 def describe_backup_vault(call: Call) -> Mapping[str, Any]:
     call.check_account("BackupVaultAccountId")
-    return _shape(vault_to_read(call))
+    return _shape(call, vault_to_read(call))
 
 
 @operation("ListBackupVaults")
@@ -54,7 +54,7 @@ def list_backup_vaults(call: Call) -> Mapping[str, Any]:
         call.operation,
         call.params,
     )
-    return {"BackupVaultList": [_shape(vault) for vault in chosen], "NextToken": token}
+    return {"BackupVaultList": [_shape(call, vault) for vault in chosen], "NextToken": token}
 
 
 @operation("DeleteBackupVault")
@@ -98,14 +98,14 @@ def _create(call: Call, name: str, request_id: str | None) -> Vault:
     return vault
 
 
-def _shape(vault: Vault) -> dict[str, Any]:
+def _shape(call: Call, vault: Vault) -> dict[str, Any]:
     lock = vault.lock
     own_key = vault.encryption_key_arn != _aws_key(arns.parse(vault.arn).scope)
     return {
         "BackupVaultName": vault.name,
         "BackupVaultArn": vault.arn,
         "VaultType": "BACKUP_VAULT",
-        "VaultState": "AVAILABLE",
+        "VaultState": call.core.faults.vault_state(vault.name),
         "EncryptionKeyArn": vault.encryption_key_arn,
         "EncryptionKeyType": "CUSTOMER_MANAGED_KMS_KEY" if own_key else "AWS_OWNED_KMS_KEY",
         "CreationDate": vault.created,

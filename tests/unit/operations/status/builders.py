@@ -10,13 +10,21 @@ from typing import Any
 
 from cabal_backup import urgent
 from cabal_backup.environment import Lifecycle
-from cabal_backup.operations.answers import Known, Unknown
+from cabal_backup.operations.answers import Answer, Known, Unknown
 from cabal_backup.operations.drill.history import PastDrill
 from cabal_backup.operations.recovery_points import RecoveryPoint
 from cabal_backup.operations.status.alerts import Channel
 from cabal_backup.operations.status.checks import CHECKS, run_checks
 from cabal_backup.operations.status.findings import Finding
-from cabal_backup.operations.status.state import Plan, RegionState, Role, State, TableState
+from cabal_backup.operations.status.role_permissions import Denial
+from cabal_backup.operations.status.state import (
+    Plan,
+    PlanVersion,
+    RegionState,
+    Role,
+    State,
+    TableState,
+)
 from cabal_backup.operations.status.watching import Trail, Watching
 from tests.builders import ACCOUNT, MAILSTORE, an_environment
 
@@ -35,6 +43,7 @@ TESTING_PLAN_ARN = (
     f"arn:aws:backup:us-west-1:{ACCOUNT}:restore-testing-plan:cabal_backup_restore_testing-1"
 )
 A_YEAR = Lifecycle(cold_after_days=30, delete_after_days=365)
+PLAN_ID = "12345678-90ab-cdef-1234-567890abcdef"
 DENIED = Unknown("ListThings: AccessDeniedException: not authorized")
 
 JSON = dict[str, Any]
@@ -43,6 +52,21 @@ JSON = dict[str, Any]
 def at(text: str) -> datetime:
     """A moment in UTC, such as `2026-03-31 00:20`."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+CREATED = at("2026-02-19 12:00")
+"""When the plan and the vaults were made: half a day before the first of the 40 nights."""
+
+LONG_AGO = at("2024-01-01 12:00")
+"""When Cabal itself was made."""
+
+
+def a_point_arn(created: datetime, resource_arn: str, vault: str = "primary") -> str:
+    region = "us-west-1" if vault == "primary" else "us-west-2"
+    return (
+        f"arn:aws:backup:{region}:{ACCOUNT}:recovery-point:"
+        f"{TYPES.get(resource_arn, 'Other')}-{created:%Y%m%d%H%M%S}"
+    )
 
 
 def a_point(
@@ -54,12 +78,13 @@ def a_point(
     status: str = "COMPLETED",
     **changes: Any,
 ) -> RecoveryPoint:
-    """A recovery point of last night's; `vault` is `primary` or `dr`."""
-    region = "us-west-1" if vault == "primary" else "us-west-2"
+    """A recovery point that the plan made last night; `vault` is `primary` or `dr`.
+
+    One made on demand has `plan_id=None`.
+    """
     cold = lifecycle.cold_after_days if lifecycle else None
     point = RecoveryPoint(
-        arn=f"arn:aws:backup:{region}:{ACCOUNT}:recovery-point:"
-        f"{TYPES.get(resource_arn, 'Other')}-{created:%Y%m%d%H%M%S}",
+        arn=a_point_arn(created, resource_arn, vault),
         resource_arn=resource_arn,
         resource_type=TYPES.get(resource_arn, "Other"),
         status=status,
@@ -71,6 +96,7 @@ def a_point(
         size_bytes=1000,
         role_arn=ROLE_ARN,
         last_restored=None,
+        plan_id=PLAN_ID,
     )
     return replace(point, **changes)
 
@@ -91,7 +117,8 @@ def a_backup_job(created: datetime, resource_arn: str = TABLE_ARN, **changes: An
         "BackupJobId": f"{created:%Y%m%d}",
         "BackupVaultName": "cabal-backup",
         "ResourceArn": resource_arn,
-        "ResourceType": TYPES[resource_arn],
+        "ResourceType": TYPES.get(resource_arn, "Other"),
+        "RecoveryPointArn": a_point_arn(created, resource_arn),
         "State": "COMPLETED",
         "CreationDate": created,
         **changes,
@@ -117,6 +144,7 @@ def a_copy_job(source: RecoveryPoint, copy: RecoveryPoint | None = None, **chang
 def a_restore_job(resource_type: str, completed: datetime, **changes: Any) -> JSON:
     return {
         "ResourceType": resource_type,
+        "SourceResourceArn": next(arn for arn, kind in TYPES.items() if kind == resource_type),
         "Status": "COMPLETED",
         "CreationDate": completed - timedelta(minutes=10),
         "CompletionDate": completed,
@@ -159,6 +187,8 @@ def a_vault(name: str = "cabal-backup", **changes: Any) -> JSON:
         "MinRetentionDays": 30,
         "MaxRetentionDays": 365,
         "NumberOfRecoveryPoints": 80,
+        "CreationDate": CREATED,
+        "VaultState": "AVAILABLE",
         **changes,
     }
 
@@ -178,7 +208,9 @@ def a_region(which: str = "primary", **changes: Any) -> RegionState:
                 "ResourceTypeManagementPreference": {"DynamoDB": True},
             }
         ),
-        lock_removal=Known(None),
+        policy=Known(None),
+        lock_removals=Known([]),
+        deletions=Known([]),
     )
     return replace(region, **changes)
 
@@ -214,11 +246,29 @@ def a_selection(**changes: Any) -> JSON:
     }
 
 
-def a_plan(*rules: JSON, selections: Sequence[JSON] | None = None) -> Plan:
+def a_plan(
+    *rules: JSON, selections: Sequence[JSON] | None = None, created: datetime = CREATED
+) -> Plan:
+    """A plan that was never changed."""
+    document = {"BackupPlanName": "cabal-backup-plan", "Rules": list(rules or [a_rule()])}
     return Plan(
-        plan={"BackupPlanName": "cabal-backup-plan", "Rules": list(rules or [a_rule()])},
+        plan=document,
         selections=tuple([a_selection()] if selections is None else selections),
+        plan_id=PLAN_ID,
+        versions=(PlanVersion(created=created, plan=document),),
+        created=created,
     )
+
+
+def an_event(when: datetime, name: str = "DeleteRecoveryPoint") -> JSON:
+    """A call that CloudTrail has recorded."""
+    return {
+        "EventName": name,
+        "EventTime": when,
+        "CloudTrailEvent": json.dumps(
+            {"userIdentity": {"arn": f"arn:aws:iam::{ACCOUNT}:user/mallory"}}
+        ),
+    }
 
 
 def a_statement(**changes: Any) -> JSON:
@@ -231,7 +281,13 @@ def a_statement(**changes: Any) -> JSON:
     }
 
 
-def a_role(*statements: JSON, policies: Iterable[str] | None = None, **changes: Any) -> Role:
+def a_role(
+    *statements: JSON,
+    policies: Iterable[str] | None = None,
+    inline: Iterable[str] = (),
+    denied: Answer[tuple[Denial, ...]] | None = None,
+    **changes: Any,
+) -> Role:
     managed = "arn:aws:iam::aws:policy/service-role/"
     chosen = (
         [
@@ -249,12 +305,20 @@ def a_role(*statements: JSON, policies: Iterable[str] | None = None, **changes: 
             **changes,
         },
         policies=tuple(chosen),
+        inline=tuple(inline),
+        denied=Known(()) if denied is None else denied,
     )
 
 
 def a_table(**changes: Any) -> TableState:
     table = TableState(
-        table=Known({"TableStatus": "ACTIVE", "DeletionProtectionEnabled": True}),
+        table=Known(
+            {
+                "TableStatus": "ACTIVE",
+                "DeletionProtectionEnabled": True,
+                "CreationDateTime": LONG_AGO,
+            }
+        ),
         backups=Known(
             {
                 "PointInTimeRecoveryDescription": {
@@ -294,7 +358,7 @@ def a_subscription(**changes: Any) -> JSON:
 
 
 def a_trail(**changes: Any) -> Trail:
-    trail = Trail(name="audit", is_logging=True, logs_writes=True)
+    trail = Trail(name="audit", is_logging=True, logs_writes=True, delivery_error="")
     return replace(trail, **changes)
 
 
@@ -371,41 +435,64 @@ def a_watch(**changes: Any) -> Watching:
     return replace(watching, **changes)
 
 
+def after(nights: Iterable[datetime], made: datetime = CREATED) -> JSON:
+    """What there is after backups that began at these moments, newest first: points, copies, jobs.
+
+    Fields of `a_state`. Nights that are not among them were missed, and left nothing.
+
+    :param made: when the vaults were made.
+    """
+    primary, dr = nightly("primary", nights := list(nights)), nightly("dr", nights)
+    recent = [
+        (source, copy)
+        for source, copy in zip(primary, dr, strict=True)
+        if source.created >= NOW - timedelta(days=30)
+    ]
+    return {
+        "primary": a_region(
+            "primary", vault=Known(a_vault(CreationDate=made)), points=Known(primary)
+        ),
+        "dr": a_region(
+            "dr", vault=Known(a_vault("cabal-backup-dr", CreationDate=made)), points=Known(dr)
+        ),
+        "backup_jobs": Known(
+            [a_backup_job(source.created, source.resource_arn) for source, _ in recent]
+        ),
+        "copy_jobs": Known([a_copy_job(source, copy) for source, copy in recent]),
+    }
+
+
 def a_state(settings: Mapping[str, Any] | None = None, **changes: Any) -> State:
     """A healthy environment at NOW.
 
     :param settings: of the environment, as in cdk.json.
     :param changes: fields of the state.
     """
-    primary, dr = nightly("primary"), nightly("dr")
-    recent = [
-        (source, copy)
-        for source, copy in zip(primary, dr, strict=True)
-        if source.created >= NOW - timedelta(days=30)
-    ]
     state = State(
         now=NOW,
         environment=an_environment(**(settings or {})),
         account=ACCOUNT,
-        primary=a_region("primary"),
-        dr=a_region("dr"),
         plan=Known(a_plan()),
         role=Known(a_role()),
-        backup_jobs=Known(
-            [a_backup_job(source.created, source.resource_arn) for source, _ in recent]
-        ),
-        copy_jobs=Known([a_copy_job(source, copy) for source, copy in recent]),
         restore_jobs=Known(
             [a_restore_job(kind, NOW - timedelta(days=2)) for kind in ("DynamoDB", "EFS")]
         ),
         testing_plan=Known(a_testing_plan()),
         tables=with_tables(),
-        mailstore=Known({"FileSystemId": MAILSTORE, "LifeCycleState": "available"}),
+        mailstore=Known(
+            {
+                "FileSystemId": MAILSTORE,
+                "LifeCycleState": "available",
+                "CreationTime": LONG_AGO,
+            }
+        ),
         watching=a_watch(),
+        clock_skew=Known(timedelta()),
         table_arn=TABLE_ARN,
         mailstore_arn=MAILSTORE_ARN,
         dr_vault_arn=DR_VAULT_ARN,
         drills=Known([a_drill(kind) for kind in ("addresses", "mailbox", "copy-back")]),
+        **after(nights_until(LAST_NIGHT)),
     )
     return replace(state, **changes)
 

@@ -35,7 +35,9 @@ def test_a_healthy_environment_is_all_ok() -> None:
 
 
 def test_an_environment_that_cannot_be_seen_is_all_unknown() -> None:
-    blind = {"vault": DENIED, "points": DENIED, "settings": DENIED}
+    blind = dict.fromkeys(
+        ("vault", "points", "settings", "policy", "lock_removals", "deletions"), DENIED
+    )
     state = a_state(
         primary=a_region("primary", **blind),
         dr=a_region("dr", **blind),
@@ -47,6 +49,7 @@ def test_an_environment_that_cannot_be_seen_is_all_unknown() -> None:
         testing_plan=DENIED,
         mailstore=DENIED,
         drills=DENIED,
+        clock_skew=DENIED,
         tables={name: a_table(table=DENIED, backups=DENIED) for name in TABLES},
         watching=a_watch(
             channels={
@@ -90,6 +93,7 @@ def test_an_environment_that_was_never_deployed() -> None:
         "selection": "unknown",
         "role": "fail",
         "last-night": "fail",
+        "nights": "unknown",
         "copy-back": "warn",
         "restore-exercise": "warn",
         "alerts": "fail",

@@ -191,7 +191,7 @@ def test_the_lifecycle_to_copy_with_is_the_configured_one() -> None:
 
 @pytest.mark.parametrize(
     ("created", "status"),
-    [(NOW - timedelta(days=30), "fail"), (NOW - timedelta(days=30, seconds=1), "ok")],
+    [(NOW - timedelta(days=30), "fail"), (NOW - timedelta(days=30, seconds=1), "warn")],
 )
 def test_thirty_days_are_looked_at(created: datetime, status: str) -> None:
     assert seen_of([a_point(created)], [], []).status == status
@@ -232,7 +232,11 @@ def test_a_failed_copy_that_stands_fails_with_aws_s_reason() -> None:
     source, another = a_point(at("2026-03-20 00:20")), a_point(at("2026-03-21 00:20"))
     failed = a_copy_job(source, State="FAILED", StatusMessage="Rate exceeded")
 
-    seen = jobs(failed, a_copy_job(another))
+    seen = finding(
+        "copy-jobs",
+        dr=a_region("dr", points=Known([])),
+        copy_jobs=Known([failed, a_copy_job(another)]),
+    )
 
     assert (seen.status, seen.evidence) == (
         "fail",

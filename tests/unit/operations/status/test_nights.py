@@ -12,15 +12,18 @@ from cabal_backup.operations.answers import Known
 from cabal_backup.operations.recovery_points import RecoveryPoint
 from tests.unit.operations.status.builders import (
     DENIED,
+    LAST_NIGHT,
     MAILSTORE_ARN,
     NOW,
     TABLE_ARN,
     a_backup_job,
+    a_copy_action,
     a_plan,
     a_point,
     a_region,
     a_rule,
     a_state,
+    after,
     at,
     finding,
     nightly,
@@ -162,12 +165,35 @@ def test_without_any_point_there_is_no_age() -> None:
 
 
 def without(*missing: datetime, count: int = 40) -> dict[str, Any]:
+    """Some nights of the healthy state were missed."""
     nights = nights_until(at("2026-03-31 00:20"), count)
-    return primary(nightly("primary", [night for night in nights if night not in missing]))
+    return after([night for night in nights if night not in missing])
+
+
+def without_one(missed: RecoveryPoint) -> dict[str, Any]:
+    """One resource was missed in one night."""
+    changes = after(nights_until(LAST_NIGHT))
+    for region in ("primary", "dr"):
+        kept = [
+            point
+            for point in changes[region].points.value
+            if (point.created, point.resource_arn) != (missed.created, missed.resource_arn)
+        ]
+        changes[region] = a_region(region, points=Known(kept))
+    for jobs in ("backup_jobs", "copy_jobs"):
+        changes[jobs] = Known(
+            [
+                job
+                for job in changes[jobs].value
+                if missed.arn
+                not in (job.get("RecoveryPointArn"), job.get("SourceRecoveryPointArn"))
+            ]
+        )
+    return changes
 
 
 def test_all_nights_are_there() -> None:
-    assert finding("nights").evidence == "None of the 30 earlier nights is missing."
+    assert finding("nights").evidence == "None of the 39 earlier nights is missing."
 
 
 @pytest.mark.parametrize(
@@ -176,7 +202,7 @@ def test_all_nights_are_there() -> None:
         ("2026-03-31 00:20", "ok"),  # That is last-night's.
         ("2026-03-30 00:20", "warn"),
         ("2026-03-01 00:20", "warn"),
-        ("2026-02-28 00:20", "ok"),  # More than 30 nights before the last.
+        ("2026-02-20 00:20", "warn"),  # The first night after the plan was made.
     ],
 )
 def test_how_far_back_nights_are_looked_for(missing: str, status: str) -> None:
@@ -184,9 +210,9 @@ def test_how_far_back_nights_are_looked_for(missing: str, status: str) -> None:
 
 
 def test_before_noon_the_night_before_is_the_last() -> None:
-    seen = finding("nights", now=at("2026-03-31 09:00"), **since("2026-03-29 00:20"))
+    changes = after(nights_until(at("2026-03-29 00:20"), 38))
 
-    assert seen.status == "ok"
+    assert finding("nights", now=at("2026-03-31 09:00"), **changes).status == "ok"
 
 
 def test_missing_nights_are_listed_for_each_resource() -> None:
@@ -199,21 +225,37 @@ def test_missing_nights_are_listed_for_each_resource() -> None:
     )
 
 
-def test_a_single_missing_night_is_singular() -> None:
-    gone = a_point(at("2026-03-20 00:20"), TABLE_ARN)
+def test_consecutive_nights_are_one_line() -> None:
+    missing = [at(f"2026-03-{day} 00:20") for day in (10, 11, 12, 20)]
 
-    seen = finding("nights", **primary([p for p in nightly("primary") if p.arn != gone.arn]))
+    seen = finding("nights", **without(*missing))
+
+    assert seen.details == (
+        "2026-03-10 to 2026-03-12: cabal-addresses",
+        "2026-03-10 to 2026-03-12: mailstore fs-0123456789abcdef0",
+        "2026-03-20: cabal-addresses",
+        "2026-03-20: mailstore fs-0123456789abcdef0",
+    )
+
+
+def test_a_single_missing_night_is_singular() -> None:
+    seen = finding("nights", **without_one(a_point(at("2026-03-20 00:20"), TABLE_ARN)))
 
     assert seen.evidence == "1 recovery point of earlier nights missing."
 
 
-def test_nothing_is_missing_before_the_first_night() -> None:
-    assert finding("nights", **since("2026-03-31 00:20", count=2)).status == "ok"
-    assert finding("nights", **since("2026-03-31 00:20", count=1)).status == "ok"
-    assert finding("nights", **primary([])).status == "ok"
+@pytest.mark.parametrize("count", [1, 2])
+def test_nothing_is_missing_before_the_plan_was_made(count: int) -> None:
+    made = at("2026-03-31 12:00") - timedelta(days=count)
+    changes = after(nights_until(LAST_NIGHT, count), made)
+
+    assert finding("nights", plan=Known(a_plan(created=made)), **changes).status == "ok"
 
 
 def test_what_has_expired_is_not_missing() -> None:
+    week = {"MoveToColdStorageAfterDays": -1, "DeleteAfterDays": 7}
+    rule = a_rule(Lifecycle=week, CopyActions=[a_copy_action(Lifecycle=week)])
+
     seen = finding(
         "nights",
         a_state(
@@ -224,7 +266,8 @@ def test_what_has_expired_is_not_missing() -> None:
                 "dr_delete_after_days": 7,
                 "lock_min_days": 1,
             },
-            **since("2026-03-31 00:20", count=7),
+            plan=Known(a_plan(rule)),
+            **after(nights_until(LAST_NIGHT, count=7)),
         ),
     )
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from cabal_backup.operations.answers import Known
+from cabal_backup.operations.status.role_permissions import Denial
+from cabal_backup.operations.status.state import Role
 from tests.unit.operations.status.builders import (
     DENIED,
     MAILSTORE_ARN,
@@ -241,7 +244,7 @@ def test_each_policy_has_its_purpose(policy: str, purpose: str) -> None:
     seen = finding("role", role=Known(a_role(policies=kept)))
 
     assert seen.status == "fail"
-    assert seen.details == (f"it cannot {purpose}: {policy} is not attached",)
+    assert seen.details == (f"it cannot {purpose}: AWS's policy {policy} is not attached",)
 
 
 CONDITION = {"StringEquals": {"aws:SourceAccount": "000000000000"}}
@@ -269,7 +272,7 @@ CONDITION = {"StringEquals": {"aws:SourceAccount": "000000000000"}}
 def test_who_may_assume_the_role(statements: list[dict[str, Any]], assumable: bool) -> None:
     seen = finding("role", role=Known(a_role(*statements)))
 
-    assert (seen.status == "ok") is assumable
+    assert (seen.status != "fail") is assumable
     assert ("AWS Backup cannot assume it: see its trust policy" in seen.details) is not assumable
 
 
@@ -291,3 +294,80 @@ def test_a_boundary_is_named() -> None:
 def test_without_the_role_nothing_works() -> None:
     assert finding("role", role=Known(None)).status == "fail"
     assert finding("role", role=DENIED).status == "unknown"
+
+
+# --- the role is more or less than what was deployed
+
+BACKUP_ARN = "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup"
+RESTORE_ARN = "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForRestores"
+MORE = "arn:aws:iam::123456789012:policy/more"
+DENIAL = Denial("backup:CopyIntoBackupVault", "*", explicitly=True, depends_on=())
+DEPENDING = replace(DENIAL, depends_on=("aws:SourceVpce",))
+
+
+def test_a_policy_of_the_account_with_the_name_of_aws_s_does_not_count() -> None:
+    mine = "arn:aws:iam::123456789012:policy/service-role/AWSBackupServiceRolePolicyForBackup"
+
+    seen = finding("role", role=Known(a_role(policies=[mine, RESTORE_ARN])))
+
+    assert seen.status == "fail"
+    assert seen.details == (
+        "it cannot back up, copy or expire: AWS's policy AWSBackupServiceRolePolicyForBackup is "
+        "not attached",
+        f"attached: {mine}",
+    )
+
+
+@pytest.mark.parametrize(
+    ("role", "status"),
+    [
+        (a_role(policies=[BACKUP_ARN, RESTORE_ARN, MORE]), "warn"),
+        (a_role(inline=["more"]), "warn"),
+        (a_role(denied=Known((DENIAL,))), "fail"),
+        (a_role(denied=Known((DEPENDING,))), "unknown"),
+        (a_role(denied=DENIED), "ok"),
+        (a_role(policies=[BACKUP_ARN, RESTORE_ARN, MORE], denied=DENIED), "unknown"),
+        (a_role(inline=["more"], denied=DENIED), "unknown"),
+        (a_role(inline=["more"], denied=Known((DENIAL,))), "fail"),
+    ],
+)
+def test_what_the_simulator_says_decides(role: Role, status: str) -> None:
+    assert finding("role", role=Known(role)).status == status
+
+
+OWN = {"StringNotEquals": {"aws:SourceAccount": "123456789012"}}
+EVERYONE = {"AWS": "*"}
+
+
+@pytest.mark.parametrize(
+    ("statement", "status"),
+    [
+        (a_statement(Effect="Deny", Condition=OWN), "ok"),
+        (a_statement(Effect="Deny", Principal="*", Condition=OWN), "ok"),
+        (a_statement(Effect="Deny", Principal="*", Condition={}), "fail"),
+        (a_statement(Effect="Deny", Principal=EVERYONE, Condition={}), "fail"),
+        (a_statement(Effect="Deny", Action="sts:Assume*", Condition={}), "fail"),
+        (a_statement(Effect="Deny", Action=[], NotAction="sts:TagSession", Condition={}), "fail"),
+        (
+            a_statement(
+                Effect="Deny",
+                Principal=None,
+                NotPrincipal={"Service": "backup.amazonaws.com"},
+                Condition={},
+            ),
+            "ok",
+        ),
+        (a_statement(Principal=EVERYONE, Condition={}), "fail"),
+        (a_statement(Principal="*", Condition={}), "fail"),
+        (a_statement(Principal=EVERYONE), "warn"),
+        (a_statement(Principal={"AWS": "arn:aws:iam::123456789012:root"}), "warn"),
+        (a_statement(Principal={"Service": "ec2.amazonaws.com"}), "warn"),
+    ],
+)
+def test_another_statement_of_the_trust_policy(statement: dict[str, Any], status: str) -> None:
+    assert finding("role", role=Known(a_role(a_statement(), statement))).status == status
+
+
+@pytest.mark.parametrize("state", ["available", "updating"])
+def test_a_mailstore_that_is_being_updated_is_there(state: str) -> None:
+    assert finding("resources", mailstore=Known({"LifeCycleState": state})).status == "ok"

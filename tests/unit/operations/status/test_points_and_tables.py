@@ -14,6 +14,7 @@ from tests.unit.operations.status.builders import (
     MAILSTORE_ARN,
     NOW,
     TABLE_ARN,
+    a_drill,
     a_point,
     a_region,
     a_restore_job,
@@ -72,7 +73,7 @@ def test_another_lifecycle(lifecycle: Lifecycle | None, status: str, words: str)
         ("EXPIRED", "warn"),
         ("STOPPED", "warn"),
         ("CREATING", "ok"),
-        ("DELETING", "ok"),
+        ("DELETING", "fail"),
         ("AVAILABLE", "ok"),
     ],
 )
@@ -310,3 +311,69 @@ def test_what_a_point_remembers_counts_when_its_job_is_forgotten(which: str) -> 
 def test_what_is_enough_needs_nothing_more() -> None:
     assert finding("restore-exercise", dr=a_region("dr", points=DENIED)).status == "ok"
     assert finding("restore-exercise", restore_jobs=DENIED).status == "unknown"
+
+
+def test_a_restore_of_another_table_is_no_exercise() -> None:
+    another = a_restore_job("DynamoDB", NOW, SourceResourceArn=f"{TABLE_ARN}-other")
+    jobs = [another, a_restore_job("EFS", NOW)]
+
+    assert finding("restore-exercise", restore_jobs=Known(jobs)).status == "warn"
+
+
+def test_a_restore_of_another_tables_point_is_no_exercise() -> None:
+    point = a_point(NOW - DAY, f"{TABLE_ARN}-other", resource_type="DynamoDB", last_restored=NOW)
+    region = a_region("primary", points=Known([point]))
+
+    seen = finding(
+        "restore-exercise", primary=region, restore_jobs=Known([a_restore_job("EFS", NOW)])
+    )
+
+    assert seen.status == "warn"
+
+
+def test_a_restore_dated_in_the_future_is_no_exercise() -> None:
+    jobs = [a_restore_job(kind, NOW + DAY) for kind in ("DynamoDB", "EFS")]
+
+    assert finding("restore-exercise", restore_jobs=Known(jobs)).status == "warn"
+
+
+def test_no_table_at_all_is_a_warning() -> None:
+    seen = finding("tables", a_state({"pitr_tables": []}))
+
+    assert (seen.status, seen.evidence) == (
+        "warn",
+        "pitr_tables is empty: no table outside the plan is looked at.",
+    )
+
+
+# --- drill and clock
+
+
+def test_a_report_dated_in_the_future_is_reported_and_does_not_count() -> None:
+    drills = [a_drill(kind) for kind in ("mailbox", "copy-back")]
+    ahead = a_drill("addresses", NOW + DAY)
+
+    seen = finding("drill", drills=Known([*drills, ahead]))
+
+    assert seen.status == "warn"
+    assert seen.details[0] == "addresses in prod: 2026-04-01 14:00 UTC"
+    assert "addresses: never, as far as the reports say" in seen.details
+
+
+@pytest.mark.parametrize(
+    ("skew", "status"),
+    [
+        (timedelta(minutes=3), "ok"),
+        (timedelta(minutes=-3), "ok"),
+        (timedelta(minutes=4), "unknown"),
+        (timedelta(minutes=-4), "unknown"),
+    ],
+)
+def test_a_clock_that_is_wrong_leaves_it_unknown(skew: timedelta, status: str) -> None:
+    assert finding("clock", clock_skew=Known(skew)).status == status
+
+
+def test_which_way_the_clock_is_wrong() -> None:
+    evidence = finding("clock", clock_skew=Known(timedelta(minutes=-7))).evidence
+
+    assert evidence.startswith("This machine's clock is 7 minutes behind AWS's:")

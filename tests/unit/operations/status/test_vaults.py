@@ -22,7 +22,7 @@ def vault(**changes: Any) -> dict[str, Any]:
 
 def unlocked(removal: Any) -> dict[str, Any]:
     region = a_region(
-        "primary", vault=Known({"BackupVaultName": "cabal-backup"}), lock_removal=removal
+        "primary", vault=Known({"BackupVaultName": "cabal-backup"}), lock_removals=removal
     )
     return {"primary": region}
 
@@ -103,7 +103,7 @@ def test_of_a_lock_in_compliance_mode_for_good_nothing_can_be_undone() -> None:
 
 
 def test_a_removed_lock_names_who_and_when() -> None:
-    seen = finding("primary-lock", **unlocked(Known(an_event())))
+    seen = finding("primary-lock", **unlocked(Known([an_event()])))
 
     assert seen.status == "fail"
     assert seen.evidence.endswith(
@@ -119,18 +119,18 @@ def test_a_removed_lock_names_who_and_when() -> None:
         (an_event(CloudTrailEvent="{}"), "alice"),
         (
             {"EventTime": at("2026-03-30 17:05")},
-            "somebody CloudTrail does not name",
+            "a caller that CloudTrail does not name",
         ),
     ],
 )
 def test_a_sparse_record_does_not_hide_the_removal(event: dict[str, Any], who: str) -> None:
-    assert finding("primary-lock", **unlocked(Known(event))).evidence.endswith(f"by {who}.")
+    assert finding("primary-lock", **unlocked(Known([event]))).evidence.endswith(f"by {who}.")
 
 
 @pytest.mark.parametrize(
     ("removal", "words"),
     [
-        (Known(None), "does not know of a removal"),
+        (Known([]), "does not know of a removal"),
         (Unknown("LookupEvents: AccessDeniedException"), "not known: LookupEvents: AccessDenied"),
     ],
 )
@@ -178,3 +178,46 @@ def test_settings_that_cannot_be_read_are_unknown() -> None:
     region = a_region("primary", settings=DENIED)
 
     assert finding("primary-opt-in", primary=region).status == "unknown"
+
+
+# --- access policy and state
+
+POLICY = """{"Statement": [{"Effect": "Deny", "Principal": {"AWS": "*"},
+"Action": ["backup:CopyIntoBackupVault", "backup:StartRestoreJob"], "Resource": "*"}]}"""
+
+
+@pytest.mark.parametrize("which", ["primary", "dr"])
+def test_any_access_policy_is_a_warning_and_is_read(which: str) -> None:
+    seen = finding(f"{which}-vault", **{which: a_region(which, policy=Known(POLICY))})
+
+    assert seen.status == "warn"
+    assert seen.details == ("Deny backup:CopyIntoBackupVault, backup:StartRestoreJob to *",)
+    assert "aws backup delete-backup-vault-access-policy" in seen.hint
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ('{"Effect": "Allow", "Principal": "*", "Action": "backup:A"}', "Allow backup:A to *"),
+        (
+            '{"Effect": "Deny", "NotPrincipal": {"AWS": ["a", "b"]}, "NotAction": "backup:A",'
+            ' "Condition": {"Bool": {}}}',
+            "Deny all but backup:A to all but a, b under a condition",
+        ),
+    ],
+)
+def test_what_a_statement_says(statement: str, words: str) -> None:
+    policy = f'{{"Statement": {statement}}}'
+
+    assert finding("dr-vault", dr=a_region("dr", policy=Known(policy))).details == (words,)
+
+
+def test_a_policy_that_cannot_be_read_is_unknown() -> None:
+    assert finding("dr-vault", dr=a_region("dr", policy=DENIED)).status == "unknown"
+
+
+@pytest.mark.parametrize("state", ["FAILED", "CREATING"])
+def test_a_vault_that_is_not_available_fails(state: str) -> None:
+    region = a_region("primary", vault=Known(a_vault(VaultState=state)))
+
+    assert finding("primary-vault", primary=region).status == "fail"

@@ -50,6 +50,10 @@ def test_a_trail_logs_in_both_regions() -> None:
             [a_trail(logs_writes=False)],
             ["audit in us-west-1: it leaves out calls that change something"],
         ),
+        (
+            [a_trail(delivery_error="NoSuchBucket")],
+            ["audit in us-west-1: S3 does not take what it logs: NoSuchBucket"],
+        ),
     ],
 )
 def test_no_trail_hears(trails: list[Trail], why: list[str]) -> None:

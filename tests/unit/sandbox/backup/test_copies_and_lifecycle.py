@@ -114,15 +114,24 @@ def test_what_stands_in_a_copy_s_way_fails_it(
     assert message in job["StatusMessage"]
 
 
-def test_the_target_s_policy_can_keep_copies_out(ready: Cabal) -> None:
+@pytest.mark.parametrize(
+    ("vault", "action"),
+    [
+        ("dr", "backup:CopyIntoBackupVault"),
+        ("primary", "backup:CopyFromBackupVault"),
+        ("primary", "backup:StartCopyJob"),
+    ],
+)
+def test_a_vault_s_policy_can_keep_copies_out(ready: Cabal, vault: str, action: str) -> None:
     statement = {
         "Effect": "Deny",
         "Principal": {"AWS": BACKUP_ROLE},
-        "Action": ["backup:CopyInto*"],
+        "Action": [action],
         "Resource": "*",
     }
-    ready.dr.put_backup_vault_access_policy(
-        BackupVaultName=DR_VAULT, Policy=json.dumps({"Statement": [statement]})
+    getattr(ready, vault).put_backup_vault_access_policy(
+        BackupVaultName=DR_VAULT if vault == "dr" else VAULT,
+        Policy=json.dumps({"Statement": [statement]}),
     )
     job = ready.copy(ready.back_up())
     assert (job["State"], job["MessageCategory"]) == ("FAILED", "AccessDenied")

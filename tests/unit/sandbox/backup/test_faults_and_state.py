@@ -187,7 +187,8 @@ def test_faults_travel_as_json(ready: Cabal) -> None:
         "throttle": {"fraction": 0.5, "seed": 3, "operations": ["ListCopyJobs"]},
         "deny": [{"operation": "StartCopyJob", "principal": None, "message": None}],
         "lost_regions": ["us-west-2"],
-        "hold": ["restore"],
+        "hold": ["expiry", "restore"],
+        "vault_states": {"cabal-backup": "FAILED"},
     }
     faults = ready.service.faults
     faults.apply(json.loads(json.dumps(wanted)))
@@ -198,7 +199,7 @@ def test_faults_travel_as_json(ready: Cabal) -> None:
     with pytest.raises(ClientError):
         ready.primary.list_backup_vaults()
     for wrong in ({"colour": "red"}, {"hold": ["tape"]}, {"throttle": {"fraction": 2}}):
-        with pytest.raises(ValueError, match=r"unknown|jobs are|fraction"):
+        with pytest.raises(ValueError, match=r"unknown|can be held|fraction"):
             faults.apply(wrong)
 
 

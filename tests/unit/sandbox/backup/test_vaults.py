@@ -10,7 +10,9 @@ from botocore.exceptions import ClientError
 
 from tests.unit.sandbox.backup.cabal import (
     ACCOUNT,
+    BACKUP_ROLE,
     DR_VAULT,
+    FILE_SYSTEM_ARN,
     OPERATOR,
     PRIMARY,
     VAULT,
@@ -174,7 +176,13 @@ def test_an_access_policy_denies_whom_it_names(cabal: Cabal) -> None:
 
 def test_an_access_policy_has_to_be_one(cabal: Cabal) -> None:
     cabal.make_vaults()
-    for policy in ("nonsense", "{}", '{"Statement": [{"Effect": "Perhaps"}]}'):
+    with_wildcard = {"Effect": "Deny", "Principal": "*", "Action": "backup:*", "Resource": "*"}
+    for policy in (
+        "nonsense",
+        "{}",
+        '{"Statement": [{"Effect": "Perhaps"}]}',
+        json.dumps({"Statement": [with_wildcard]}),
+    ):
         with pytest.raises(cabal.primary.exceptions.InvalidParameterValueException):
             cabal.primary.put_backup_vault_access_policy(BackupVaultName=VAULT, Policy=policy)
     with pytest.raises(cabal.primary.exceptions.ResourceNotFoundException):
@@ -221,3 +229,71 @@ def test_vaults_of_other_types_are_not_listed(cabal: Cabal) -> None:
     assert len(listed(ByVaultType="BACKUP_VAULT")["BackupVaultList"]) == 1
     assert listed(ByVaultType="LOGICALLY_AIR_GAPPED_BACKUP_VAULT")["BackupVaultList"] == []
     assert listed(ByShared=True)["BackupVaultList"] == []
+
+
+def deny(cabal: Cabal, action: str, principal: str) -> None:
+    statement = {
+        "Effect": "Deny",
+        "Principal": {"AWS": principal},
+        "Action": action,
+        "Resource": "*",
+    }
+    cabal.primary.put_backup_vault_access_policy(
+        BackupVaultName=VAULT, Policy=json.dumps({"Statement": [statement]})
+    )
+
+
+def test_an_access_policy_binds_the_jobs_of_a_plan(cabal: Cabal) -> None:
+    cabal.make_vaults()
+    cabal.make_plan()
+    deny(cabal, "backup:StartBackupJob", BACKUP_ROLE)
+
+    cabal.advance(days=1)
+
+    jobs = cabal.primary.list_backup_jobs()["BackupJobs"]
+    assert {(job["State"], job["MessageCategory"]) for job in jobs} == {("FAILED", "AccessDenied")}
+
+
+def test_an_access_policy_can_keep_restores_out(cabal: Cabal) -> None:
+    cabal.make_vaults()
+    point = cabal.back_up()
+    deny(cabal, "backup:StartRestoreJob", OPERATOR)
+
+    with pytest.raises(ClientError) as refused:
+        cabal.restore(point, {"targetTableName": "restored"})
+    assert code_of(refused) == "AccessDeniedException"
+
+
+def test_a_vault_can_be_failed(cabal: Cabal) -> None:
+    cabal.make_vaults()
+    cabal.service.faults.apply({"vault_states": {VAULT: "FAILED"}})
+
+    assert cabal.primary.describe_backup_vault(BackupVaultName=VAULT)["VaultState"] == "FAILED"
+    job = cabal.start_backup()
+    cabal.advance(minutes=15)
+    assert cabal.primary.describe_backup_job(BackupJobId=job)["State"] == "FAILED"
+
+
+def test_jobs_can_complete_with_issues(cabal: Cabal) -> None:
+    cabal.make_vaults()
+    for kind in ("backup", "copy"):
+        cabal.service.faults.fail_next(kind, message="Some are left out.", state="COMPLETED")
+
+    copy = cabal.copy(cabal.back_up(FILE_SYSTEM_ARN))
+
+    (job,) = cabal.primary.list_backup_jobs()["BackupJobs"]
+    for each in (job, copy):
+        assert (each["State"], each["StatusMessage"]) == ("COMPLETED", "Some are left out.")
+    assert [each["Status"] for each in cabal.points()] == ["COMPLETED"]
+
+
+def test_points_can_outlive_their_end(cabal: Cabal) -> None:
+    cabal.make_vaults()
+    cabal.back_up(Lifecycle={"DeleteAfterDays": 1})
+    cabal.service.faults.apply({"hold": ["expiry"]})
+    cabal.advance(days=3)
+    assert [each["Status"] for each in cabal.points()] == ["COMPLETED"]
+
+    cabal.service.faults.clear()
+    cabal.advance(minutes=1)
+    assert cabal.points() == []

@@ -1,0 +1,303 @@
+"""Which nights must have a recovery point and a copy now, and which have them.
+
+A night is expected from the creation of the plan on, or from that of the vault where the vault is
+older than the plan; never from the oldest recovery point that is left, which says nothing about
+what was deleted. A night is no longer expected once it has expired by the lifecycle that the plan
+had at the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC as _UTC
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from cabal_backup import names
+from cabal_backup.operations.answers import Known
+from cabal_backup.operations.recovery_points import RecoveryPoint
+from cabal_backup.operations.status.state import LOOK_BACK, Plan, RegionState, State
+
+DEFAULT_START_WINDOW = timedelta(hours=8)
+"""How late AWS Backup may start a job, unless the rule says otherwise.
+
+https://docs.aws.amazon.com/aws-backup/latest/devguide/creating-a-backup-plan.html
+"""
+
+RUNNING_TIME = timedelta(hours=4)
+"""How long a nightly backup may take before its absence counts as missed."""
+
+NIGHT = timedelta(days=1)
+
+SAME_MOMENT = timedelta(minutes=1)
+"""A copy keeps the creation date of its source; this much apart is still the same."""
+
+FUTURE = timedelta(minutes=5)
+"""What is dated further ahead than this did not happen yet, whatever it says."""
+
+_SETTING_UP = timedelta(hours=1)
+"""A plan made this shortly before midnight may have got its selection after it."""
+
+_TOGETHER = timedelta(days=7)
+"""A vault made at most this long before the plan belongs to the same setting up."""
+
+MANY = 10
+"""Of 30 consecutive nights; as many missing ones are a failure, fewer a warning."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Night:
+    """One night of one resource."""
+
+    midnight: datetime
+    arn: str
+    point: RecoveryPoint | None
+    """The plan's recovery point in the primary vault."""
+    copied: bool
+    """Whether the DR vault has a recovery point of that night."""
+    point_due: bool
+    """Whether the primary vault must still have one."""
+    copy_due: bool
+    """Whether the DR vault must still have one."""
+    deleted: bool
+    """Whether a job that AWS Backup lists made a recovery point that is no longer there."""
+    planned: bool
+    """Whether the present plan existed."""
+
+
+class History:
+    """The nights of every resource before the newest one that is due."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._points = _by_resource(state.primary)
+        self._copies = _by_resource(state.dr)
+        self._plan: Plan | None = state.plan.value if isinstance(state.plan, Known) else None
+
+    def begin(self, arn: str) -> datetime | None:
+        """After which moment nights of a resource are expected; None where nothing says it."""
+        vault = self._state.primary.vault_created
+        plan = None if self._plan is None else self._plan.created
+        vault_first = plan is None or (vault is not None and plan - vault > _TOGETHER)
+        start = vault if vault_first else plan
+        made = self._resource_made(arn)
+        return start if start is None or made is None else max(start, made)
+
+    def nights(self, arn: str) -> list[Night]:
+        """The nights of a resource from old to new, without the newest due one."""
+        begin = self.begin(arn)
+        if begin is None:
+            return []
+        points = {night_of(point.created): point for point in self.scheduled(arn)}
+        copied = {night_of(copy.created) for copy in self._copies.get(arn, ()) if copy.completed}
+        deleted = {night_of(job["CreationDate"]) for job in self.deleted(arn)}
+        return [
+            Night(
+                midnight=midnight,
+                arn=arn,
+                point=points.get(midnight),
+                copied=midnight in copied,
+                point_due=self._kept_until(midnight) > self._state.now,
+                copy_due=self._copy_kept_until(midnight) > self._state.now,
+                deleted=midnight in deleted,
+                planned=self._plan is None or midnight > self._plan.created,
+            )
+            for midnight in _midnights(self._first(begin), newest_due_night(self._state))
+        ]
+
+    def is_due(self, arn: str, midnight: datetime) -> bool:
+        """Whether a night is one of those that are expected at all."""
+        begin = self.begin(arn)
+        return begin is None or midnight > begin + _SETTING_UP
+
+    def scheduled(self, arn: str) -> list[RecoveryPoint]:
+        """The completed recovery points that a plan made, from old to new.
+
+        One that was copied back from the DR region counts where its copy was made by the plan.
+        """
+        copies = [copy.created for copy in self._copies.get(arn, ()) if self._is_planned(copy)]
+        return [
+            point
+            for point in self._points.get(arn, ())
+            if point.completed
+            and point.created <= self._state.now + FUTURE
+            and (
+                self._is_planned(point)
+                or any(abs(created - point.created) <= SAME_MOMENT for created in copies)
+            )
+        ]
+
+    def on_demand(self, arn: str) -> list[RecoveryPoint]:
+        """The other completed recovery points, from old to new."""
+        scheduled = {point.arn for point in self.scheduled(arn)}
+        return [
+            point
+            for point in self._points.get(arn, ())
+            if point.completed
+            and point.arn not in scheduled
+            and point.created <= self._state.now + FUTURE
+        ]
+
+    def deleted(self, arn: str) -> list[Any]:
+        """The completed backup jobs whose recovery point is not there, and must be.
+
+        The lock keeps every recovery point for its minimum, whatever its lifecycle.
+        """
+        state = self._state
+        if not isinstance(state.backup_jobs, Known):
+            return []
+        there = {point.arn for point in self._points.get(arn, ())}
+        days = min(state.environment.lock.min_days, state.environment.lifecycle.delete_after_days)
+        since = max(state.now - timedelta(days=days), state.now - LOOK_BACK)
+        return [
+            job
+            for job in state.backup_jobs.value
+            if job["ResourceArn"] == arn
+            and job["BackupVaultName"] == names.VAULT
+            and job["State"] == "COMPLETED"
+            and job["CreationDate"] > since
+            and job.get("RecoveryPointArn") not in there
+        ]
+
+    def _is_planned(self, point: RecoveryPoint) -> bool:
+        """Whether the plan made it, or an earlier plan before there was this one."""
+        if point.plan_id is None:
+            return False
+        plan = self._plan
+        return plan is None or point.plan_id == plan.plan_id or point.created <= plan.created
+
+    def _first(self, begin: datetime) -> datetime:
+        midnight = night_of(begin) + NIGHT
+        if midnight <= begin + _SETTING_UP:
+            midnight += NIGHT
+        environment = self._state.environment
+        kept = [environment.lifecycle.delete_after_days, environment.dr_lifecycle.delete_after_days]
+        if self._plan is not None:
+            for version in self._plan.versions:
+                rule = _rule(version.plan)
+                kept += [
+                    days
+                    for each in (rule, *rule.get("CopyActions", ()))
+                    if (days := _days(each)) is not None
+                ]
+        return max(midnight, night_of(self._state.now - timedelta(days=max(kept))))
+
+    def _kept_until(self, midnight: datetime) -> datetime:
+        days = _days(_rule(self._version(midnight)))
+        return _after(midnight, days or self._state.environment.lifecycle.delete_after_days)
+
+    def _copy_kept_until(self, midnight: datetime) -> datetime:
+        """The past where no copy was to be made: the DR vault is younger than the night."""
+        actions = _rule(self._version(midnight)).get("CopyActions", ())
+        ours = [a for a in actions if a["DestinationBackupVaultArn"] == self._state.dr_vault_arn]
+        made = self._state.dr.vault_created
+        if not ours and made is not None and midnight <= made:
+            return midnight
+        days = _days(ours[0]) if ours else None
+        return _after(midnight, days or self._state.environment.dr_lifecycle.delete_after_days)
+
+    def _version(self, midnight: datetime) -> Any:
+        """The plan as it was at a midnight; nothing where there was none, or it is not known."""
+        versions = () if self._plan is None else self._plan.versions
+        return next(
+            (version.plan for version in reversed(versions) if version.created <= midnight), {}
+        )
+
+    def _resource_made(self, arn: str) -> datetime | None:
+        """When a resource was made, or its oldest recovery point, whichever is older."""
+        state = self._state
+        made: datetime | None = None
+        if arn == state.table_arn:
+            table = state.tables[state.environment.addresses_table].table
+            if isinstance(table, Known) and table.value is not None:
+                made = table.value.get("CreationDateTime")
+        elif isinstance(state.mailstore, Known) and state.mailstore.value is not None:
+            made = state.mailstore.value.get("CreationTime")
+        if made is None:
+            return None
+        kept = (*self._points.get(arn, ()), *self._copies.get(arn, ()))
+        return min(made, *(point.created for point in kept)) if kept else made
+
+
+def newest_due_night(state: State) -> datetime:
+    """The newest midnight whose backups should be there by now."""
+    tonight = night_of(state.now)
+    return (
+        tonight if state.now >= tonight + _start_window(state) + RUNNING_TIME else tonight - NIGHT
+    )
+
+
+def night_of(when: datetime) -> datetime:
+    """The midnight, in UTC, that begins the day of a moment."""
+    return datetime.combine(when.astimezone(_UTC).date(), time(), tzinfo=_UTC)
+
+
+def are_many(nights: Iterable[Night]) -> bool:
+    """Whether MANY of any 30 consecutive nights of one resource are among these."""
+    by_resource: dict[str, list[datetime]] = {}
+    for night in nights:
+        by_resource.setdefault(night.arn, []).append(night.midnight)
+    return any(
+        later - earlier < 30 * NIGHT
+        for midnights in by_resource.values()
+        for earlier, later in zip(midnights, midnights[MANY - 1 :], strict=False)
+    )
+
+
+def spans(state: State, nights: Iterable[Night]) -> Iterator[str]:
+    """Nights for people, consecutive ones of one resource in one line; the oldest first."""
+    by_resource: dict[str, list[datetime]] = {}
+    for night in nights:
+        by_resource.setdefault(night.arn, []).append(night.midnight)
+    found: list[tuple[datetime, datetime, str]] = []
+    for arn, midnights in by_resource.items():
+        first = last = midnights[0]
+        for midnight in midnights[1:]:
+            if midnight - last > NIGHT:
+                found.append((first, last, state.resources[arn]))
+                first = midnight
+            last = midnight
+        found.append((first, last, state.resources[arn]))
+    for first, last, name in sorted(found):
+        until = f" to {last:%Y-%m-%d}" if last > first else ""
+        yield f"{first:%Y-%m-%d}{until}: {name}"
+
+
+def _by_resource(region: RegionState) -> dict[str, Sequence[RecoveryPoint]]:
+    """From old to new; nothing where they could not be listed."""
+    found: dict[str, list[RecoveryPoint]] = {}
+    if isinstance(region.points, Known):
+        for point in sorted(region.points.value, key=lambda point: point.created):
+            found.setdefault(point.resource_arn, []).append(point)
+    return dict(found)
+
+
+def _start_window(state: State) -> timedelta:
+    if isinstance(state.plan, Known) and state.plan.value is not None:
+        minutes = _rule(state.plan.value.plan).get("StartWindowMinutes")
+        if minutes:
+            return timedelta(minutes=minutes)
+    return DEFAULT_START_WINDOW
+
+
+def _rule(plan: Any) -> Any:
+    """The nightly rule of a plan; an empty one where it has none."""
+    return next((rule for rule in plan.get("Rules", ()) if rule["RuleName"] == names.RULE), {})
+
+
+def _days(rule: Any) -> int | None:
+    """DeleteAfterDays of a rule or a copy action; None for never, which AWS may write as -1."""
+    days: int | None = (rule.get("Lifecycle") or {}).get("DeleteAfterDays")
+    return days if days is not None and days > 0 else None
+
+
+def _after(midnight: datetime, days: int) -> datetime:
+    return midnight + timedelta(days=days)
+
+
+def _midnights(first: datetime, last: datetime) -> Iterator[datetime]:
+    night = first
+    while night < last:
+        yield night
+        night += NIGHT

@@ -1,0 +1,99 @@
+"""What the role may do of what AWS Backup needs: asked of IAM's policy simulator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cabal_backup import names
+from cabal_backup.operations.aws import Aws
+
+
+@dataclass(frozen=True)
+class Denial:
+    """An action that the simulator says the role may not do."""
+
+    action: str
+    resource: str
+    explicitly: bool
+    """Whether a statement denies it; otherwise none allows it."""
+    depends_on: tuple[str, ...]
+    """Condition keys whose values are known only when AWS Backup makes the call."""
+
+    def __str__(self) -> str:
+        how = "a statement denies it" if self.explicitly else "no statement allows it"
+        keys = f", depending on {', '.join(self.depends_on)}" if self.depends_on else ""
+        return f"{self.action} on {self.resource}: {how}{keys}"
+
+
+def denied(aws: Aws, role_arn: str) -> tuple[Denial, ...]:
+    """What the role may not do, judged by its policies and its permissions boundary.
+
+    Each action is simulated on each resource in one call; only the pairs that AWS Backup
+    needs are looked at. The actions are those of the managed policies
+    AWSBackupServiceRolePolicyForBackup and AWSBackupServiceRolePolicyForRestores that have
+    no condition there.
+
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html
+    """
+    needed = _needed(aws)
+    pairs = {(action, arn) for arn, actions in needed.items() for action in actions}
+    pages = (
+        aws.client("iam")
+        .get_paginator("simulate_principal_policy")
+        .paginate(
+            PolicySourceArn=role_arn,
+            ActionNames=sorted({action for action, _ in pairs}),
+            ResourceArns=sorted(needed),
+            ContextEntries=[
+                {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
+                for key, value in _context(aws).items()
+            ],
+        )
+    )
+    results = [result for page in pages for result in page["EvaluationResults"]]
+    found = {(one.action, one.resource): one for result in results for one in _denials(result)}
+    return tuple(found[pair] for pair in sorted(pairs & found.keys()))
+
+
+def _needed(aws: Aws) -> Mapping[str, tuple[str, ...]]:
+    environment = aws.environment
+    return {
+        aws.arn("dynamodb", f"table/{environment.addresses_table}"): (
+            "dynamodb:DescribeTable",
+            "dynamodb:RestoreTableFromAwsBackup",
+            "dynamodb:StartAwsBackupJob",
+        ),
+        aws.arn("elasticfilesystem", f"file-system/{environment.mailstore_file_system_id}"): (
+            "elasticfilesystem:Backup",
+            "elasticfilesystem:Restore",
+        ),
+        aws.arn("backup", f"backup-vault:{names.VAULT}"): ("backup:CopyFromBackupVault",),
+        aws.arn("backup", f"backup-vault:{names.DR_VAULT}", region=environment.dr_region): (
+            "backup:CopyIntoBackupVault",
+        ),
+    }
+
+
+def _context(aws: Aws) -> Mapping[str, str]:
+    """What is the same in every call; a Deny for other accounts does not apply then."""
+    return {
+        "aws:PrincipalAccount": aws.account,
+        "aws:RequestedRegion": aws.environment.region,
+        "aws:ResourceAccount": aws.account,
+        "aws:SourceAccount": aws.account,
+    }
+
+
+def _denials(result: Mapping[str, Any]) -> Iterator[Denial]:
+    """Of one result, which is about one resource, or has a result for each."""
+    for one in result.get("ResourceSpecificResults") or [result]:
+        decision = one.get("EvalResourceDecision", one.get("EvalDecision"))
+        if decision != "allowed":
+            yield Denial(
+                action=result["EvalActionName"],
+                resource=one["EvalResourceName"],
+                explicitly=decision == "explicitDeny",
+                depends_on=tuple(one.get("MissingContextValues") or ()),
+            )
