@@ -109,7 +109,7 @@ class AccessPolicies(Construct):
             description=role.description,
             document=document,
         )
-        policy.apply_removal_policy(RemovalPolicy.RETAIN)
+        policy.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
         _acknowledge_wildcards(policy, grants)
         return policy
 

@@ -44,7 +44,7 @@ class BackupRole(Construct):
                 for policy in _POLICIES
             ],
         )
-        role.apply_removal_policy(RemovalPolicy.RETAIN)
+        role.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
         self.role: iam.IRole = role
         _acknowledge_managed_policies(role)
 

@@ -41,7 +41,7 @@ class LockedVault(Construct):
                 min_retention=Duration.days(lock.min_days),
                 max_retention=Duration.days(lock.max_days),
             ),
-            removal_policy=RemovalPolicy.RETAIN,
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
         acknowledge(
             self.vault,

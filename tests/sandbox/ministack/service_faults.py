@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 from xml.sax.saxutils import escape
@@ -22,6 +22,9 @@ class Rule:
     `fraction` of the calls fail, evenly spread and the same each time; at most `times`
     of them when that is set. With `unprocessed` a BatchWriteItem succeeds but leaves
     that fraction of its writes in UnprocessedItems instead.
+
+    For `cloudformation`, an operation of the form `STACK/LOGICAL-ID` is the creation of that
+    resource in that stack.
     """
 
     service: str
@@ -61,6 +64,8 @@ class ServiceFaults:
         for name, handler in list(handlers.items()):
             if name != "backup":
                 handlers[name] = self._guarded(name, handler)
+        stacks = internals.stacks
+        stacks._provision_resource = self._failing_resources(stacks._provision_resource)
 
     def apply(self, rules: Sequence[Mapping[str, Any]]) -> None:
         """Replace the rules; TypeError or ValueError for one that means nothing."""
@@ -81,6 +86,14 @@ class ServiceFaults:
 
     def clear(self) -> None:
         self.apply([])
+
+    def _failing_resources(self, provision: Callable[..., Any]) -> Callable[..., Any]:
+        def create(kind: str, logical_id: str, properties: Any, stack: str) -> Any:
+            if rule := self._struck("cloudformation", f"{stack}/{logical_id}"):
+                raise RuntimeError(rule.message)
+            return provision(kind, logical_id, properties, stack)
+
+        return create
 
     def _guarded(self, service: str, handler: Any) -> Any:
         async def guarded(method: str, path: str, headers: Any, body: bytes, query: Any) -> Answer:

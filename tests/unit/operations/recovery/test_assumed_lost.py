@@ -41,4 +41,4 @@ def test_in_words() -> None:
 
 def test_a_reason_becomes_part_of_the_user_agent(aws: Aws) -> None:
     client = aws.client_with_reason("backup", "us-west-2", "weg damit: Kürzung\n(2026)")
-    assert client.meta.config.user_agent_extra == "reason/weg_damit__K_rzung__2026_"
+    assert client.meta.config.user_agent_extra == "cabal-backup/1 reason/weg_damit__K_rzung__2026_"
