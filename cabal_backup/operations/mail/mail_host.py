@@ -38,7 +38,6 @@ import itertools
 import json
 import os
 import re
-import socket
 import stat
 import struct
 import sys
@@ -51,7 +50,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import IO, Any, NamedTuple, Optional
 
 EXIT_DONE = 0
@@ -148,7 +146,7 @@ def _is_called(directory: str, asked: str) -> bool:
     return asked.replace("/", ".") in {name.replace("/", ".") for name in names}
 
 
-_SIZES = re.compile(r"[SWU]=[0-9]+(?:,[SWU]=[0-9]+)*")
+_ONLY_SIZES = re.compile(r"[SWU]=[0-9]+(?:,[SWU]=[0-9]+)*(?::|\Z)").match
 _FIELDS = re.compile(r",(?:[SWU]=[0-9]+|R=[0-9a-f]{32})(?=,|\Z)")
 
 
@@ -160,11 +158,11 @@ def _identity(name: str) -> str:
     OfflineIMAP: the UID) and our own `,R=`, see `_new_name`. Two messages can have the same
     identity: only their content can tell.
     """
-    base = name.partition(":")[0]
-    stem, comma, fields = base.partition(",")
-    if not comma or _SIZES.fullmatch(fields):
+    stem, _, fields = name.partition(",")
+    if ":" not in stem and _ONLY_SIZES(fields):
         return stem
-    return _FIELDS.sub("", base)
+    base = name.partition(":")[0]
+    return _FIELDS.sub("", base) if "," in base else base
 
 
 def _new_name(name: str, digest: str) -> str:
@@ -293,16 +291,18 @@ def _same_content(name: str, parent: int, other: str, other_parent: int) -> bool
 
     It cannot where one of them cannot be read, or is larger than `_MOST_COMPARED`.
     """
-    descriptors: list[int] = []
     try:
-        descriptors.append(os.open(name, _READ, dir_fd=parent))
-        descriptors.append(os.open(other, _READ, dir_fd=other_parent))
-        return _same_bytes(*descriptors)
+        ours = os.open(name, _READ, dir_fd=parent)
+        try:
+            theirs = os.open(other, _READ, dir_fd=other_parent)
+            try:
+                return _same_bytes(ours, theirs)
+            finally:
+                os.close(theirs)
+        finally:
+            os.close(ours)
     except OSError:
         return None
-    finally:
-        for descriptor in descriptors:
-            os.close(descriptor)
 
 
 def _same_bytes(first: int, second: int) -> bool | None:
@@ -332,7 +332,7 @@ def _digest_of(descriptor: int) -> str:
 
 
 _DESCRIPTORS = "/proc/self/fd"
-_HAS_DESCRIPTORS = Path(_DESCRIPTORS).is_dir()
+_HAS_DESCRIPTORS = os.access(_DESCRIPTORS, os.X_OK)
 
 
 def _link_open_file(descriptor: int, source: _Name, to: _Name) -> None:
@@ -364,7 +364,8 @@ def _mount_id(descriptor: int) -> str:
     A bind mount of the same file system has the same device, and another id (proc(5),
     /proc/pid/fdinfo). Systems without it have the comparison of devices only.
     """
-    with contextlib.suppress(OSError), Path(f"/proc/self/fdinfo/{descriptor}").open() as file:
+    path = f"/proc/self/fdinfo/{descriptor}"
+    with contextlib.suppress(OSError), open(path) as file:  # noqa: PTH123 (no pathlib: slow to load)
         for line in file:
             if line.startswith("mnt_id:"):
                 return line.strip()
@@ -374,8 +375,8 @@ def _mount_id(descriptor: int) -> str:
 def _mounts_below(directory: int) -> list[str]:
     """Paths of what is mounted below an open directory (proc(5), /proc/pid/mountinfo)."""
     try:
-        top = f"{Path(_DESCRIPTORS, str(directory)).readlink()}/"
-        with Path("/proc/self/mountinfo").open("rb") as file:
+        top = os.readlink(f"{_DESCRIPTORS}/{directory}") + "/"  # noqa: PTH115
+        with open("/proc/self/mountinfo", "rb") as file:  # noqa: PTH123
             points = [os.fsdecode(line.split(b" ")[4]) for line in file]
     except OSError:
         return []
@@ -482,50 +483,47 @@ class _Match(NamedTuple):
 
 
 class _Index:
-    """Where each identity is in the recovery directory, in 32 bytes each.
+    """Where each identity is in the recovery directory, in 24 bytes each.
 
-    Identities are kept as 128 bits of BLAKE2: nobody finds two alike.
+    Identities are kept as Python's hash of them, whose key nobody knows. If two had one hash,
+    their contents would be compared, and found to differ.
     """
 
-    _RECORD = struct.Struct("<16sQII")
+    _KEY = struct.Struct("<q").pack
+    _RECORD = struct.Struct("<qQII")
     _SHELVES = 1 << 12
 
     def __init__(self) -> None:
         self._shelves = [bytearray() for _ in range(self._SHELVES)]
-
-    @staticmethod
-    def _digest(identity: str) -> bytes:
-        name = identity.encode("utf-8", "surrogatepass")  # no two names become the same
-        return hashlib.blake2b(name, digest_size=16).digest()
 
     def add(self, identity: str, folder: int, ordinal: int, inode: int) -> int:
         """Remember a message; how many of that identity the folder had already.
 
         It is not remembered if these are `_NAMESAKES`.
         """
-        digest = self._digest(identity)
-        shelf = self._shelves[(digest[0] << 4) | (digest[1] >> 4)]
+        number = hash(identity)
+        shelf, key = self._shelves[number % self._SHELVES], self._KEY(number)
         there = 0
-        if digest in shelf:
-            there = sum(match[0] == folder for match in self._on(shelf, digest))
+        if key in shelf:
+            there = sum(match.folder == folder for match in self._on(shelf, key))
         if there < _NAMESAKES:
-            shelf += self._RECORD.pack(digest, inode, folder, ordinal)
+            shelf += self._RECORD.pack(number, inode, folder, ordinal)
         return there
 
     def find(self, identity: str) -> list[_Match]:
         """Each message with that identity."""
-        digest = self._digest(identity)
-        shelf = self._shelves[(digest[0] << 4) | (digest[1] >> 4)]
-        return self._on(shelf, digest) if digest in shelf else []
+        number = hash(identity)
+        shelf, key = self._shelves[number % self._SHELVES], self._KEY(number)
+        return self._on(shelf, key) if key in shelf else []
 
-    def _on(self, shelf: bytearray, digest: bytes) -> list[_Match]:
+    def _on(self, shelf: bytearray, key: bytes) -> list[_Match]:
         found: list[_Match] = []
-        at = shelf.find(digest)
+        at = shelf.find(key)
         while at >= 0:
             if at % self._RECORD.size == 0:
                 _, inode, folder, ordinal = self._RECORD.unpack_from(shelf, at)
                 found.append(_Match(folder, ordinal, inode))
-            at = shelf.find(digest, at + 1)
+            at = shelf.find(key, at + 1)
         return found
 
 
@@ -956,7 +954,7 @@ def _messages(folder: int, place: str) -> Iterator[tuple[str, int, bool]]:
     with _opened(place, folder) as directory, os.scandir(directory) as entries:
         for entry in entries:
             name = entry.name
-            if not name.startswith("."):
+            if name[0] != ".":
                 yield name, entry.inode(), entry.is_file(follow_symlinks=False)
             elif not name.startswith(".nfs"):
                 yield name, entry.inode(), False
@@ -967,34 +965,29 @@ def _look_at_recovered(
 ) -> None:
     assert trees.recovered is not None
 
-    def readable(folder: int, place: str) -> Iterator[tuple[str, int, bool]]:
+    here, seconds = found.here, list[_Second]()
+
+    def remembered(folder: int, place: str) -> Iterator[str]:
         try:
-            yield from _messages(folder, place)
+            for name, inode, regular in _messages(folder, place):
+                if not regular:
+                    hidden = name.startswith(".")
+                    reason = "hidden, and so no message" if hidden else "not a regular file"
+                    problems.add(found.directory, reason, name)
+                    continue
+                identity = _identity(name)
+                namesakes = index.add(identity, number, len(here), inode)
+                if identity in others:
+                    index.add(others[identity], number, len(here), inode)
+                if namesakes:
+                    seconds.append((identity, len(here), namesakes, name))
+                here.append(_SECOND if namesakes else _MISSING)
+                yield name
         except FileNotFoundError:
             pass
         except OSError as error:
             problems.add(found.directory, f"cannot be read: {error.strerror}", place)
 
-    def remembered(folder: int, place: str) -> Iterator[str]:
-        for name, inode, regular in readable(folder, place):
-            if not regular:
-                hidden = name.startswith(".")
-                reason = "hidden, and so no message" if hidden else "not a regular file"
-                problems.add(found.directory, reason, name)
-                continue
-            identity = _identity(name)
-            namesakes = index.add(identity, number, len(found.here), inode)
-            if identity in others:
-                index.add(others[identity], number, len(found.here), inode)
-            found.here.append(_SECOND if namesakes else _MISSING)
-            if namesakes >= _NAMESAKES:
-                found.here[-1] = _UNKNOWN
-                problems.add(found.directory, f"more than {_NAMESAKES} have this name", name)
-            elif namesakes:
-                seconds.append((identity, len(found.here) - 1))
-            yield name
-
-    seconds: list[tuple[str, int]] = []
     try:
         with trees.folder(found.directory, trees.recovered) as folder:
             found.keywords = _keywords(_contents("dovecot-keywords", folder))
@@ -1002,16 +995,24 @@ def _look_at_recovered(
             found.not_mail = [name for name in _names(folder) if not _is_disposable(name)]
             for place in _PLACES:
                 found.take(_packed(place, remembered(folder, place)))
-            for identity, ordinal in seconds:
+            for identity, ordinal, count, name in seconds:
+                if count >= _NAMESAKES:
+                    here[ordinal] = _UNKNOWN
+                    problems.add(found.directory, f"more than {_NAMESAKES} have this name", name)
+                    continue
                 namesakes = (m.ordinal for m in index.find(identity) if m.folder == number)
                 earlier = sorted(other for other in namesakes if other < ordinal)
-                found.here[ordinal] = _among_namesakes(found, folder, ordinal, earlier)
+                here[ordinal] = _among_namesakes(found, folder, ordinal, earlier)
     except OSError as error:
         problems.add(found.directory, f"cannot be read: {error.strerror}", found.directory)
     found.elsewhere = array("i", bytes(4 * len(found.here)))
     if found.directory:
         content = _contents("subscriptions", trees.recovered)
         found.subscribed = _is_subscribed(content, found.directory)
+
+
+_Second = tuple[str, int, int, str]
+"""A message whose identity others have: that, its ordinal, how many before it, its name."""
 
 
 def _among_namesakes(found: _Folder, folder: int, ordinal: int, earlier: Iterable[int]) -> int:
@@ -1215,10 +1216,10 @@ class _LookAtLive:
         for pair in pairs:
             found = self._folders[pair[0].folder]
             batches.setdefault((pair[0].folder, found.batch_of(pair[0].ordinal)), []).append(pair)
+        size = _BATCH if self._readers == 1 else max(2, len(pairs) // self._readers)
         pieces = [
             (*key, some[at : at + size])
             for key, some in batches.items()
-            for size in (_BATCH if self._readers == 1 else 16,)
             for at in range(0, len(some), size)
         ]
 
@@ -1799,14 +1800,14 @@ def _chosen(batch: Batch, states: bytearray, state: int) -> Iterator[Batch]:
         yield from _packed(batch.place, (name for name, its in named if its == state))
 
 
-_FLAGS = re.compile(r":2,([A-Za-z]+)")
+_KEYWORD_FLAGS = re.compile(r":2,([A-Z]*[a-z][A-Za-z]*)")
 
 
 def _letters(batches: Iterable[Batch]) -> list[str]:
     """The keyword flags (a to z) that any of the messages has."""
     flags: set[str] = set()
     for batch in batches:
-        flags.update(_FLAGS.findall(batch.text()))
+        flags.update(_KEYWORD_FLAGS.findall(batch.text()))
     return sorted(letter for letter in set("".join(flags)) if "a" <= letter <= "z")
 
 
@@ -1980,6 +1981,8 @@ class _Merge:
         if threads > 1:
             count = sum(batch.size for _, batch, _, _ in tasks)
             size = min(_BATCH, max(16, count // (4 * threads)))
+            if len(tasks) < threads:  # one piece each, if that is possible
+                size = min(_BATCH, max(size, -(-count // (threads - len(tasks)))))
             tasks = [piece for task in tasks for piece in _in_pieces(task, size)]
         if threads == 1:
             for task in tasks:
@@ -2082,8 +2085,7 @@ class _Merge:
                             outcome = _finish(name, from_place)
                         else:
                             to_name = _renamed(name, table) if table is not None else name
-                            source, to = _Name(name, from_place), _Name(to_name, place)
-                            outcome = self._move(source, to, anew=how == _MOVE_ANEW)
+                            outcome = self._move(name, from_place, to_name, place, how)
                         counts[outcome] += 1
                     except OSError as error:
                         self._note(directory, name, error)
@@ -2099,23 +2101,25 @@ class _Merge:
         else:
             self._problems.add(directory, error.strerror or str(error), name, count)
 
-    def _move(self, source: _Name, to: _Name, *, anew: bool) -> str:
+    def _move(self, name: str, from_place: int, to_name: str, place: int, how: str) -> str:
         """Give one message its owner and mode, and then its place in the mailbox."""
-        name, from_place = source
         try:
             status = os.stat(name, dir_fd=from_place, follow_symlinks=False)
         except FileNotFoundError:
             return "gone"
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "not a regular file")
-        if anew or not self._lists.is_given(status):
-            return self._lists.bring(source, to, anew=anew)
+        lists = self._lists
+        given = (
+            status.st_mode & lists.kind_and_excess == stat.S_IFREG
+            and status.st_uid == lists.uid
+            and status.st_gid == lists.gid
+        )
+        if how == _MOVE_ANEW or not given:
+            source, to = _Name(name, from_place), _Name(to_name, place)
+            return lists.bring(source, to, anew=how == _MOVE_ANEW)
         try:
-            os.link(
-                name, to.name, src_dir_fd=from_place, dst_dir_fd=to.parent, follow_symlinks=False
-            )
+            os.link(name, to_name, src_dir_fd=from_place, dst_dir_fd=place, follow_symlinks=False)
         except FileExistsError:
-            _check_is_linked(status, to)
+            _check_is_linked(status, _Name(to_name, place))
         except FileNotFoundError:
             if _lstat(name, from_place) is None:
                 return "gone"
@@ -2186,6 +2190,10 @@ class _Keeper:
         self._workshop = workshop
         self._lock_wait = lock_wait
         self._file_mode = plan.directory_mode & 0o666
+        self.uid = plan.uid
+        self.gid = plan.gid
+        self.kind_and_excess = ~self._file_mode
+        """Of a mode, all that a message must not have, and the kind of the file."""
         self.notes: list[str] = []
         self._was = os.fstat(trees.recovered_home).st_uid
         """The user's uid at the time of the backup."""
@@ -2199,11 +2207,6 @@ class _Keeper:
         if status.st_uid not in owners or status.st_dev != self._trees.device:
             raise OSError(errno.EPERM, f"its folder belongs to uid {status.st_uid}")
 
-    def is_given(self, status: os.stat_result) -> bool:
-        """Whether a message has its owner, and a mode that is not wider than the mailbox's."""
-        owned = status.st_uid == self._plan.uid and status.st_gid == self._plan.gid
-        return owned and not stat.S_IMODE(status.st_mode) & ~self._file_mode
-
     def bring(
         self, source: _Name, to: _Name, *, anew: bool = False, widest: int | None = None
     ) -> str:
@@ -2216,6 +2219,10 @@ class _Keeper:
             descriptor = os.open(source.name, _READ, dir_fd=source.parent)
         except FileNotFoundError:
             return "gone"
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENXIO):  # a symbolic link, a socket
+                raise OSError(errno.EINVAL, "not a regular file") from error
+            raise
         try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
@@ -2412,7 +2419,7 @@ class _Keeper:
                 raise OSError(errno.EFBIG, f"{name} cannot be read whole")
             newer_than, mode = 0, self._file_mode
             if status is not None:
-                newer_than, mode = int(status.st_mtime), stat.S_IMODE(status.st_mode) & 0o666
+                newer_than, mode = int(status.st_mtime), status.st_mode & self._file_mode
             self._write(_Name("list", self._workshop), grown(content), mode, newer_than)
             os.rename("list", name, src_dir_fd=self._workshop, dst_dir_fd=folder)
 
@@ -2512,7 +2519,7 @@ class _Lock:
     def is_held_here(self) -> bool:
         """Whether it is of a process that is alive on this host."""
         process, _, host = self.owner.partition(":")
-        if not process.isdigit() or host != socket.gethostname():
+        if not process.isdigit() or host != os.uname().nodename:
             return False
         try:
             os.kill(int(process), 0)
