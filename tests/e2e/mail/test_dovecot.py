@@ -25,6 +25,7 @@ from cabal_backup.operations.mail import mail_host
 from tests.e2e.mail import dovecot
 from tests.e2e.mail.conftest import Postmaster
 from tests.e2e.mail.dovecot import OSID, USER, Dovecot
+from tests.maildirs import Mailstore
 
 WITH_UMLAUT = "Entw&APw-rfe"
 
@@ -278,3 +279,44 @@ def check_what_was_moved_comes_back_on_request(server: Dovecot, mailbox: Mailbox
         assert set(after) == set(before[folder]) | came_back
         assert {name: after[name] for name in before[folder]} == before[folder]
     assert not [*server.home.glob("aws-backup-restore_*")]
+
+
+def test_messages_of_one_name_are_several_for_dovecot(server: Dovecot) -> None:
+    mailbox = Mailbox(server)
+    mailbox.deliver("INBOX", "there")
+    before = mailbox.folder("INBOX")
+    (there,) = (path for place in ("cur", "new") for path in (server.maildir / place).iterdir())
+    base = there.name.partition(":")[0]
+    recovered = Mailstore(server.home, USER).recovered
+    for place in ("cur", "new", "tmp"):
+        (recovered / place).mkdir(parents=True)
+    for name, text in (
+        (f"cur/{base}:2,S", "first"),
+        (f"new/{base}", "second"),
+        (f"cur/{base.partition(',')[0]}:2,", "there"),
+    ):
+        if text == "there":
+            (recovered / name).write_bytes(there.read_bytes())
+        else:
+            (recovered / name).write_text(f"Message-ID: <{text}>\r\n\r\nHi\r\n")
+    (recovered / f"cur/{base}:2,a").write_text("Message-ID: <third>\r\n\r\nHi\r\n")
+    (recovered / "dovecot-keywords").write_text("0 Work\n")
+    (server.maildir / "maildirsize").write_text("1000S\n64 1\n")
+    lock = server.maildir / "dovecot-uidlist.lock"
+    lock.touch()
+    for path in (lock, lock.with_suffix("")):
+        os.utime(path, (1_750_000_000, 1_750_000_000))
+    for path in (recovered, *recovered.rglob("*"), recovered.parent):
+        os.chown(path, OSID, OSID)
+
+    report = merge(server, "--cleanup")
+
+    assert report["result"]["restored"] == 3
+    assert report["result"]["notes"]
+    after = mailbox.folder("INBOX")
+    assert set(after) == {"there", "first", "second", "third"}
+    assert after["third"].flags == {"Work"}
+    assert after["there"] == before["there"]
+    assert not (server.maildir / "maildirsize").exists()
+    log = server.log.read_text()
+    assert not re.search(r"(Error|Panic|Fatal|Warning): |duplicate", log), log

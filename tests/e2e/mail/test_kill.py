@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from cabal_backup.operations.mail import mail_host
-from tests.maildirs import Mailstore, base, deliver, inbox, messages, names
+from tests.maildirs import Mailstore, base, content, deliver, names
 
 KILLS = 200
 OSID = 65_536 if os.geteuid() == 0 else os.geteuid()
@@ -31,7 +31,21 @@ def store() -> Iterator[Mailstore]:
         yield Mailstore.make(Path(mount))
 
 
-def fill(store: Mailstore) -> Counter[tuple[str, str]]:
+def texts(maildir: Path) -> Counter[tuple[str, bytes]]:
+    """How often each message is in each folder, by its text: all of them differ."""
+    return Counter(
+        ("INBOX" if directory == maildir else directory.name[1:], path.read_bytes())
+        for directory in (maildir, *maildir.glob(".*"))
+        for place in ("cur", "new")
+        for path in (directory / place).glob("*")
+    )
+
+
+def texts_of(folder: str, numbers: range) -> Counter[tuple[str, bytes]]:
+    return Counter((folder, content(number)) for number in numbers)
+
+
+def fill(store: Mailstore) -> Counter[tuple[str, bytes]]:
     """A restore with something of everything; what the mailbox has to have in the end."""
     subprocess.run(["rm", "-rf", store.home, store.recovery], check=True)
     Mailstore.make(store.mount)
@@ -42,15 +56,23 @@ def fill(store: Mailstore) -> Counter[tuple[str, str]]:
     for directory in (store.recovered, store.recovered / ".Gone.Too"):
         (directory / "dovecot-keywords").write_text(KEYWORDS)
     (store.recovered / "subscriptions").write_text("V\t2\n\nGone\tToo\n")
+    for number in range(300, 340):  # another message, by the same name
+        (store.recovered / "cur" / f"{base(number)}:2,F").write_bytes(content(10_000 + number))
     deliver(store.live, range(0, 300, 3), flags="RS")
+    for number in range(340, 370):
+        (store.recovered / "cur" / f"{base(number)}:2,S").write_bytes(content(10_000 + number))
+        there = store.live / "cur" / f"{base(number)}:2,"
+        there.write_bytes(content(20_000 + number))
+        there.chmod(0o600)
     deliver(store.live, [500], folder="Here")
     (store.live / "dovecot-keywords").write_text("0 Work\n")
     (store.live / "subscriptions").write_text("V\t2\n\nHere\n")
+    (store.recovery / store.user / ".dovecot.sieve").write_text("keep;")
+    (store.live / "maildirsize").write_text("1000S\n64 1\n")
     store.own(OSID)
-    wanted = inbox(range(340))
-    wanted.update(("Gone.Too", base(number)) for number in range(340, 470))
-    wanted.update(("Here", base(number)) for number in range(470, 501))
-    return wanted
+    wanted = texts_of("INBOX", range(340)) + texts_of("INBOX", range(10_300, 10_370))
+    wanted += texts_of("INBOX", range(20_340, 20_370))
+    return wanted + texts_of("Gone.Too", range(340, 470)) + texts_of("Here", range(470, 501))
 
 
 def begin(store: Mailstore, threads: int) -> int:
@@ -70,15 +92,20 @@ def begin(store: Mailstore, threads: int) -> int:
     return child
 
 
-def check_nothing_lost(store: Mailstore, wanted: Counter[tuple[str, str]]) -> None:
-    live = messages(store.live)
+def check_nothing_lost(store: Mailstore, wanted: Counter[tuple[str, bytes]]) -> None:
+    live = texts(store.live)
     assert max(live.values()) == 1
-    assert set(live) | set(messages(store.recovered)) == set(wanted)
+    assert set(live) | set(texts(store.recovered)) == set(wanted)
 
 
-def check_complete(store: Mailstore, wanted: Counter[tuple[str, str]]) -> None:
-    assert messages(store.live) == wanted
-    assert messages(store.recovered) == inbox(range(0, 300, 3))  # the mailbox had them already
+def check_complete(store: Mailstore, wanted: Counter[tuple[str, bytes]]) -> None:
+    assert texts(store.live) == wanted
+    # What the mailbox had already is left.
+    assert texts(store.recovered) == texts_of("INBOX", range(0, 300, 3))
+    inbox = [*names(store.live / "cur"), *names(store.live / "new")]
+    assert len({name.partition(":")[0] for name in inbox}) == len(inbox)
+    assert (store.home / ".dovecot.sieve").read_text() == "keep;"
+    assert not (store.live / "maildirsize").exists()
     inbox_keywords = (store.live / "dovecot-keywords").read_text()
     assert inbox_keywords == "0 Work\n1 Later\n2 $Forwarded\n"
     assert f"{base(1)}:2,FSbc" in names(store.live / "cur")
@@ -103,7 +130,7 @@ def test_killed_at_200_random_moments_it_converges(store: Mailstore) -> None:
     check_complete(store, wanted)
 
     kills, moments, wanted = 0, [], fill(store)
-    nothing_moved = len(messages(store.live))
+    nothing_moved = len(texts(store.live))
     while kills < KILLS:
         child = begin(store, dice.choice([1, 8]))
         time.sleep(dice.uniform(0, latest))
@@ -111,7 +138,7 @@ def test_killed_at_200_random_moments_it_converges(store: Mailstore) -> None:
         _, status = os.waitpid(child, 0)
         if os.WIFSIGNALED(status):
             kills += 1
-            moments.append(len(messages(store.live)))
+            moments.append(len(texts(store.live)))
             check_nothing_lost(store, wanted)
             if moments[-1] == nothing_moved:
                 latest *= 1.1  # the machine has become slower
@@ -127,4 +154,4 @@ def test_killed_at_200_random_moments_it_converges(store: Mailstore) -> None:
     check_complete(store, wanted)
     subprocess.run([*command, "--mount", store.mount, "--cleanup"], check=True, capture_output=True)
     assert names(store.mount) == [store.user]
-    assert messages(store.live) == wanted
+    assert texts(store.live) == wanted

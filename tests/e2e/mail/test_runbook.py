@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.mail.conftest import Postmaster
-from tests.maildirs import messages, names
+from tests.maildirs import Mailstore, messages, names
 from tests.sandbox.client import ACCOUNT
 from tests.sandbox.deployment import PROJECT, aws_cli
 
@@ -125,6 +125,54 @@ def test_one_mailbox(postmaster: Postmaster, reader: Reader, way: str) -> None:
     assert all_messages(postmaster.mount) == before
     left = [name for name in names(postmaster.mount) if name.startswith("aws-backup-restore_")]
     assert len(left) == (0 if way == "with the tool" else 1)
+
+
+def by_hand(tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    """The runbook's merge by hand, for a mailstore at `tmp_path`, by the one who runs this."""
+    script = commands("Merge, by hand").replace("/home", str(tmp_path))
+    script = re.sub(r"^setpriv (.*\\\n.*) sh <", "sh <", script, flags=re.MULTILINE)
+    return subprocess.run(
+        ["bash", "-eu", "-o", "pipefail", "-c", script],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_by_hand_a_message_is_what_has_its_whole_name_and_its_content(tmp_path: Path) -> None:
+    store = Mailstore.make(tmp_path)
+    for name, text in {"100.M1P1.h:2,S": "A", "[1]x": "B", "*": "C", "7:2,S": "D"}.items():
+        (store.recovered / "cur" / name).write_text(text)
+    for name, text in {"100.M1P1.host2:2,S": "a", "1x": "b", "y": "c", "7:2,RS": "d"}.items():
+        (store.live / "cur" / name).write_text(text)
+    for name in ("same:2,S", "twice:2,S"):
+        (store.recovered / "cur" / name).write_text("S")
+        (store.live / "new" / name.partition(":")[0]).write_text("S")
+    (store.recovered / "cur" / "twice:2,RS").write_text("T")
+    done = by_hand(tmp_path)
+    assert done.returncode == 0, done.stderr
+    moved = {"100.M1P1.h:2,S", "[1]x", "*"}
+    assert moved <= set(names(store.live / "cur"))
+    assert names(store.recovered / "cur") == ["7:2,S", "same:2,S", "twice:2,RS", "twice:2,S"]
+    assert done.stderr.count("left, the mailbox has another message of this name") == 2
+
+
+def test_by_hand_two_recovery_directories_are_not_confused(tmp_path: Path) -> None:
+    store = Mailstore.make(tmp_path)
+    (store.recovered / "cur" / "1:2,S").write_text("A")
+    other = tmp_path / "aws-backup-restore_2020-01-01T00-00-00-000Z"
+    other.mkdir()
+    done = by_hand(tmp_path)
+    assert done.returncode != 0
+    assert f"Choose one: {other} {store.recovery}" in done.stderr
+    assert names(store.live / "cur") == []
+    other.rmdir()
+    store.recovery.rename(tmp_path / "away")
+    assert by_hand(tmp_path).returncode != 0
+    (tmp_path / "away").rename(store.recovery)
+    assert by_hand(tmp_path).returncode == 0
+    assert names(store.live / "cur") == ["1:2,S"]
 
 
 @pytest.mark.parametrize("way", ["with the tool", "by hand"])

@@ -133,6 +133,15 @@ def test_older_restores_in_the_backup_stay_and_failed_parts_are_mentioned(mount:
     assert "could not place everything" in str(plan)
 
 
+def test_what_an_interrupted_merge_left_is_not_promoted(mount: Path) -> None:
+    (mount / RECOVERY / ".merging-alice").mkdir()
+    plan = mail_host.plan_promote(str(mount))
+    assert ".merging-alice: of a merge that was interrupted" in str(plan)
+    promoted(mount)
+    assert ".merging-alice" not in names(mount)
+    assert ".merging-alice" in names(mount / RECOVERY)
+
+
 def test_killed_at_any_moment_a_second_run_completes(tmp_path: Path) -> None:
     everyone = [f"user{number:04}" for number in range(3000)]
     for name in everyone:
