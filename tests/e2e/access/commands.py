@@ -43,9 +43,14 @@ def commands_that_talk_to_aws() -> set[str]:
     """From the command line itself: those that can be given a profile."""
     return {
         name
-        for name, parser in _leaves(build_parser())
+        for name, parser in leaves()
         if any("--profile" in action.option_strings for action in parser._actions)
     }
+
+
+def leaves() -> Iterator[tuple[str, Any]]:
+    """Every command by its whole name, with its parser."""
+    yield from _leaves(build_parser())
 
 
 def _leaves(parser: Any, name: str = "") -> Iterator[tuple[str, Any]]:
