@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from cabal_backup import names
-from cabal_backup.cli import cutover, progress
+from cabal_backup.cli import cutover
 from cabal_backup.cli.confirm import add_confirmation, carry_out, confirm, show_plan
 from cabal_backup.cli.cutover import Wishes
 from cabal_backup.cli.options import Invocation, add_common, connect_to_change

@@ -11,7 +11,7 @@ from cabal_backup.cli.options import Invocation, add_common, connect_to, connect
 from cabal_backup.errors import ExitCode, RefusedError
 from cabal_backup.operations.teardown import delete_points, destroy
 from cabal_backup.operations.teardown.delete_points import DeletePointsPlan
-from cabal_backup.operations.teardown.inventory import take_inventory
+from cabal_backup.operations.teardown.inventory import INCLUDE_OTHERS, take_inventory
 from cabal_backup.operations.teardown.overview import overview
 
 COUNTED = ("prod",)
@@ -45,10 +45,16 @@ def _add_delete(steps: Any) -> None:
     parser = steps.add_parser(
         "delete-recovery-points",
         help="delete every recovery point of both vaults",
-        description="Refused while a lock stands. Nothing brings a recovery point back.",
+        description="Deletes exactly the recovery points of the plan that is shown. Refused "
+        "while a lock stands. Nothing brings a recovery point back.",
     )
     add_common(parser)
     add_confirmation(parser)
+    parser.add_argument(
+        "--include-other-resources",
+        action="store_true",
+        help="also those of resources that this environment does not protect",
+    )
     parser.add_argument(
         "--points",
         type=int,
@@ -77,7 +83,10 @@ def run_plan(options: argparse.Namespace, invocation: Invocation) -> int:
 
 def run_delete(options: argparse.Namespace, invocation: Invocation) -> int:
     aws = connect_to_change(options, recorded=True)
-    plan = delete_points.plan_deletion(take_inventory(aws, invocation.clock.now()))
+    plan = delete_points.plan_deletion(
+        take_inventory(aws, invocation.clock.now()),
+        include_others=options.include_other_resources,
+    )
     show_plan(plan.lines(), dry_run=options.dry_run)
     if options.dry_run:
         return ExitCode.OK
@@ -86,7 +95,14 @@ def run_delete(options: argparse.Namespace, invocation: Invocation) -> int:
         deleted = carry_out(
             aws, delete_points.delete_points(aws, plan, invocation.clock), recorded=True
         )
-        print(f"{deleted:,} recovery points deleted; both vaults are empty.", file=sys.stderr)
+        print(f"{deleted:,} recovery points deleted.", file=sys.stderr)
+    if plan.kept:
+        print(
+            f"{plan.kept:,} recovery points of other resources were kept, so their vault cannot be "
+            f"deleted: {INCLUDE_OTHERS}.",
+            file=sys.stderr,
+        )
+        return ExitCode.OK
     print(f"Next: cabal-backup teardown destroy -e {options.environment}", file=sys.stderr)
     return ExitCode.OK
 
@@ -106,7 +122,7 @@ def run_destroy(options: argparse.Namespace, invocation: Invocation) -> int:
     print(f"Nothing is left of the backup of {plan.seen.environment}. Looked, and found:")
     print("\n".join(f"  {line}" for line in checked))
     print("Left alone:")
-    print("\n".join(f"  {line}" for line in destroy.STAYS))
+    print("\n".join(f"  {line}" for line in (*plan.seen.stays(), *destroy.STAYS)))
     return ExitCode.OK
 
 

@@ -437,11 +437,21 @@ def break_glass_grants(places: Places) -> tuple[Grant, ...]:
             actions=(
                 "backup:DeleteBackupVault",
                 "backup:DeleteBackupVaultLockConfiguration",
-                "backup:ListRecoveryPointsByBackupVault",
                 "backup:ListTags",
                 "backup:PutBackupVaultLockConfiguration",
             ),
             resources=places.vaults,
+            conditions=mfa,
+        ),
+        Grant(
+            sid="WhatElseNeedsTheRole",
+            actions=("backup:ListRecoveryPointsByBackupVault",),
+            resources=tuple(
+                places.arn("backup", "backup-vault:*", region)
+                for region in (places.region, places.dr_region)
+            ),
+            why_wildcard="The role is deleted only when no vault holds a recovery point that AWS "
+            "Backup could not expire without it. The action only lists.",
             conditions=mfa,
         ),
         Grant(
