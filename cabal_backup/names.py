@@ -117,5 +117,11 @@ DRILL_TABLE = "-drill-"
 DRILL = "cabal-drill-"
 """How the creation token of a drill's restore begins, and the name of its scratch directory."""
 
+DRILL_TAG = "cabal-backup-drill"
+"""The tag of the tables that a drill made; its value is the drill's id."""
+
+DRILL_MARKER = ".cabal-backup-drill"
+"""The file in a drill's scratch directory that says whose it is."""
+
 PRODUCTION = "prod"
 """The environment that is drilled only by somebody who means it."""

@@ -18,7 +18,7 @@ from cabal_backup.cli.confirm import (
     is_somebody_there,
     show_plan,
 )
-from cabal_backup.cli.options import Invocation, add_common, connect_to_change
+from cabal_backup.cli.options import Invocation, add_common, check_not_a_drills, connect_to_change
 from cabal_backup.errors import ExitCode, RefusedError
 from cabal_backup.operations import reconfigure as mail_tiers
 from cabal_backup.operations.aws import Aws
@@ -141,6 +141,7 @@ def wishes(options: argparse.Namespace) -> Wishes:
 
 
 def run(options: argparse.Namespace, invocation: Invocation) -> int:
+    check_not_a_drills(options.restored, options.live)
     aws = connect_to_change(options)
     return cut_over(aws, options.restored, options.live, wishes(options), invocation.clock)
 

@@ -208,6 +208,12 @@ def _report(record: Record, folder: Path, redaction: Redaction) -> None:
 def _lines(planned: Sequence[_Planned], earlier: Sequence[Leftover]) -> Iterator[str]:
     """Everything that will be done, and what cannot be."""
     for leftover in earlier:
+        if not leftover.proven:
+            yield (
+                f"The {leftover} has the name of a drill's, but nothing shows that a drill made "
+                "it: it is left alone."
+            )
+            continue
         yield (
             f"An earlier drill left the {leftover}. It is removed first; if that drill is running "
             "somewhere else just now, wait for it."

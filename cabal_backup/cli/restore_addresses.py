@@ -10,7 +10,7 @@ from cabal_backup import names
 from cabal_backup.cli import cutover
 from cabal_backup.cli.confirm import add_confirmation, carry_out, confirm, show_plan
 from cabal_backup.cli.cutover import Wishes
-from cabal_backup.cli.options import Invocation, add_common, connect_to_change
+from cabal_backup.cli.options import Invocation, add_common, check_not_a_drills, connect_to_change
 from cabal_backup.cli.point_options import add_point
 from cabal_backup.errors import ExitCode, UsageError
 from cabal_backup.operations import reconfigure as mail_tiers
@@ -46,6 +46,7 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
             f"{', '.join(given)}: for the cutover only, and --cutover was not given. Nothing was "
             f"done. Add --cutover, or leave {'it' if len(given) == 1 else 'them'} out."
         )
+    check_not_a_drills(options.to)
     aws = connect_to_change(options)
     clock = invocation.clock
     wished = cutover.wishes(options)

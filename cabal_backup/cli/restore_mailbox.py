@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from cabal_backup.cli.confirm import add_confirmation, carry_out, confirm, show_plan
-from cabal_backup.cli.options import Invocation, add_common, connect_to_change
+from cabal_backup.cli.options import Invocation, add_common, check_not_a_drills, connect_to_change
 from cabal_backup.cli.point_options import add_point
 from cabal_backup.errors import ExitCode
 from cabal_backup.operations.jobs import Job
@@ -33,6 +33,7 @@ def add_parser(kinds: Any) -> None:
 
 
 def run(options: argparse.Namespace, invocation: Invocation) -> int:
+    check_not_a_drills(options.user)
     aws = connect_to_change(options)
     clock = invocation.clock
     plan = restore_mailbox.look(

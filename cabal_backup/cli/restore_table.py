@@ -16,7 +16,7 @@ from cabal_backup.cli.confirm import (
     show_plan,
 )
 from cabal_backup.cli.moments import moment
-from cabal_backup.cli.options import Invocation, add_common, connect_to_change
+from cabal_backup.cli.options import Invocation, add_common, check_not_a_drills, connect_to_change
 from cabal_backup.errors import ExitCode, RefusedError
 from cabal_backup.operations.aws import Aws
 from cabal_backup.operations.tables import restore_table
@@ -70,6 +70,7 @@ def _plan(aws: Aws, options: argparse.Namespace, now: datetime) -> RestoreTableP
 
 
 def run(options: argparse.Namespace, invocation: Invocation) -> int:
+    check_not_a_drills(options.table, options.to)
     aws = connect_to_change(options)
     clock = invocation.clock
     plan = _plan(aws, options, clock.now())
