@@ -10,7 +10,7 @@ https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetRole.html
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,38 +36,69 @@ class _Tagged:
 def check_environment(aws: Aws, *, recorded: bool = False) -> tuple[str, ...]:
     """Compare what is deployed with the environment; what could not be compared is returned.
 
-    :param recorded: whether everything that exists has to record the environment, as for
+    The role, which belongs to no region, is asked only where no vault records the environment.
+
+    :param recorded: whether everything that is asked has to record the environment, as for
         commands that delete recovery points, vaults or locks.
 
     Raises RefusedError when a vault or the role records another environment or account, or
-    with `recorded` none; UnknownError when with `recorded` a tag cannot be read, except in a
-    region that is assumed lost.
+    with `recorded` none; UnknownError when with `recorded` the tags of a vault cannot be read,
+    except in a region that is assumed lost, or those of nothing.
     """
-    tagged = (
-        _vault(aws, names.VAULT, aws.environment.region),
-        _vault(aws, names.DR_VAULT, aws.environment.dr_region),
-        _Tagged(f"role {names.ROLE}", "", lambda: role_tags(aws)),
+    environment = aws.environment
+    found = _compare_all(
+        aws,
+        (
+            _vault(aws, names.VAULT, environment.region),
+            _vault(aws, names.DR_VAULT, environment.dr_region),
+        ),
     )
+    if not found.matched:
+        role = _compare_all(aws, (_Tagged(f"role {names.ROLE}", "", lambda: role_tags(aws)),))
+        found = _Compared(
+            matched=role.matched,
+            unrecorded=found.unrecorded + role.unrecorded,
+            unknown={**found.unknown, **role.unknown},
+        )
+    if recorded and found.unrecorded:
+        problem = found.unrecorded[0]
+        raise RefusedError(f"{problem[0].upper()}{problem[1:]} Nothing was changed.")
+    lost = {region for region in found.unknown if region in aws.lost}
+    if recorded and found.unknown and (not found.matched or found.unknown.keys() - lost):
+        reason = next(iter(found.unknown.values()))
+        raise UnknownError(
+            f"Whether this is {environment.name} is not known: {reason} Nothing was changed."
+        )
+    if not found.matched and not found.unrecorded and not found.unknown:
+        return ("there is neither a vault nor a role that records the environment",)
+    return (*found.unrecorded, *found.unknown.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Compared:
+    """What the tags of some resources say, where none of them says another environment."""
+
+    matched: bool
+    """Whether at least one records the environment."""
+    unrecorded: tuple[str, ...]
+    """For each that exists and records none, a sentence that says so."""
+    unknown: Mapping[str, str]
+    """Why the tags could not be read, by the region; that of the role is empty."""
+
+
+def _compare_all(aws: Aws, tagged: Sequence[_Tagged]) -> _Compared:
+    """Raises RefusedError for another environment or account."""
     answers = ask_together({each.what: each.question for each in tagged})
-    not_compared = []
+    matched, unrecorded, unknown = False, [], {}
     for each in tagged:
         answer = answers[each.what]
         if isinstance(answer, Unknown):
-            reason = f"the tags of the {each.what} could not be read: {answer.reason}"
-            if recorded and each.region not in aws.lost:
-                raise UnknownError(
-                    f"Whether this is {aws.environment.name} is not known: {reason} Nothing was "
-                    "changed."
-                )
-            not_compared.append(reason)
+            unknown[each.region] = f"the tags of the {each.what} could not be read: {answer.reason}"
         elif answer.value is not None:
             problem = _compare(aws, each.what, answer.value)
-            if problem and recorded:
-                raise RefusedError(f"{problem[0].upper()}{problem[1:]} Nothing was changed.")
-            not_compared += [problem] if problem else []
-    if all(not isinstance(a, Unknown) and a.value is None for a in answers.values()):
-        not_compared.append("there is neither a vault nor a role that records the environment")
-    return tuple(not_compared)
+            matched = matched or not problem
+            unrecorded += [problem] if problem else []
+    return _Compared(matched=matched, unrecorded=tuple(unrecorded), unknown=unknown)
 
 
 def vault_tags(aws: Aws, vault: str, region: str) -> Mapping[str, str]:

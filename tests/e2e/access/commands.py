@@ -321,6 +321,7 @@ def _drill(what: str) -> Callable[[Desk], None]:
             BillingMode="PAY_PER_REQUEST",
             KeySchema=[{**key, "KeyType": "HASH"}],
             AttributeDefinitions=[{**key, "AttributeType": "S"}],
+            Tags=[{"Key": "cabal-backup-drill", "Value": "20260101-000000"}],
         )
         with tempfile.TemporaryDirectory() as reports:
             _well(desk.run(f"drill {what} {user} --yes --report-dir {reports}"))

@@ -159,3 +159,26 @@ def test_tags_that_cannot_be_read(remover: Remover) -> None:
     assert (said.code, "Whether this is development is not known" in said.err) == (2, True)
     assert everything(remover.deployment) == before
     assert "environment not compared" in remover.run("restore addresses", "--dry-run").err
+
+
+def test_the_tags_of_the_role_alone_are_not_needed(remover: Remover) -> None:
+    """The vaults record the same."""
+    remover.sandbox.faults.services(
+        {
+            "service": "iam",
+            "operation": "GetRole",
+            "error": "AccessDenied",
+            "message": "not authorized to perform: iam:GetRole",
+            "status": 403,
+        }
+    )
+    assert remover.run(*UNLOCK, "--yes").code == 0
+
+
+def test_where_no_vault_is_the_role_says_which_environment_it_is(remover: Remover) -> None:
+    elsewhere = ("-c", "prod.region=us-east-1", "-c", "prod.dr_region=us-east-2")
+    said = remover.run(
+        "restore table", "cabal-counter", "--latest", "--yes", *elsewhere, environment="prod"
+    )
+    assert said.code == 4, said
+    assert "The role cabal-backup-role belongs to the environment development" in said.err
