@@ -65,6 +65,14 @@ SCRATCH_TABLE = "-*-20??????-??????*"
 Such as `cabal-addresses-restored-20260101-000000`: a word, a moment, and what may follow it.
 """
 
+ENVIRONMENT_TAG = "environment"
+ACCOUNT_TAG = "account"
+"""Tags of the vaults and the role that record which environment they belong to, and where."""
+
+MANAGED_BY_TAG = "managed_by"
+MANAGED_BY = "cabal_backup"
+"""The tag of everything that our stacks manage, also of what they retain when deleted."""
+
 TERRAFORM_TAG = "managed_by_terraform"
 """A tag that every live table of Cabal has, and none that has just been restored."""
 
@@ -108,6 +116,12 @@ DRILL_TABLE = "-drill-"
 
 DRILL = "cabal-drill-"
 """How the creation token of a drill's restore begins, and the name of its scratch directory."""
+
+DRILL_TAG = "cabal-backup-drill"
+"""The tag of the tables that a drill made; its value is the drill's id."""
+
+DRILL_MARKER = ".cabal-backup-drill"
+"""The file in a drill's scratch directory that says whose it is."""
 
 PRODUCTION = "prod"
 """The environment that is drilled only by somebody who means it."""

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from typing import Any, TypeVar
 
+from cabal_backup.cli import progress
 from cabal_backup.errors import RefusedError
+from cabal_backup.operations.aws import Aws
+from cabal_backup.operations.deployed import check_environment
+
+R = TypeVar("R")
 
 
 def add_confirmation(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +41,17 @@ def confirm(word: str, question: str, *, yes: bool) -> None:
         raise RefusedError("Nobody is there to ask, and --yes was not given. Nothing was changed.")
     if ask(f"{question} Type {word} to go on: ") != word:
         raise RefusedError("Not confirmed. Nothing was changed.")
+
+
+def carry_out(aws: Aws, events: Generator[Any, None, R], *, recorded: bool = False) -> R:
+    """Execute a plan that was confirmed, if what is deployed is still this environment.
+
+    A prompt may stay open for hours, and another environment may be deployed meanwhile.
+
+    Raises as `check_environment`, before anything is changed.
+    """
+    check_environment(aws, recorded=recorded)
+    return progress.run(events)
 
 
 def is_somebody_there() -> bool:

@@ -6,10 +6,9 @@ import argparse
 import sys
 from typing import Any
 
-from cabal_backup.cli import progress
-from cabal_backup.cli.confirm import add_confirmation, confirm, show_plan
+from cabal_backup.cli.confirm import add_confirmation, carry_out, confirm, show_plan
 from cabal_backup.cli.moments import moment
-from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.cli.options import Invocation, add_common, connect_to_change
 from cabal_backup.errors import ExitCode, UsageError
 from cabal_backup.operations import copy_back
 from cabal_backup.operations.copy_back import CopyBackPlan
@@ -49,7 +48,7 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace, invocation: Invocation) -> int:
     wanted = _wanted(options)
-    aws = connect_to(options)
+    aws = connect_to_change(options)
     plan = copy_back.look(aws, invocation.clock.now(), wanted)
     show_plan(plan.lines(), dry_run=options.dry_run)
     if options.dry_run:
@@ -60,7 +59,7 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
         return ExitCode.OK
     if plan.job is None:
         confirm("copy", f"This copies into {plan.environment}.", yes=options.yes)
-    job = progress.run(copy_back.execute(aws, plan, invocation.clock, wait=options.wait))
+    job = carry_out(aws, copy_back.execute(aws, plan, invocation.clock, wait=options.wait))
     if not options.wait:
         print(job.id)
         return ExitCode.OK

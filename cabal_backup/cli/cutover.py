@@ -13,11 +13,12 @@ from cabal_backup.cli.compare import lines as comparison_lines
 from cabal_backup.cli.confirm import (
     add_confirmation,
     ask,
+    carry_out,
     confirm,
     is_somebody_there,
     show_plan,
 )
-from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.cli.options import Invocation, add_common, check_not_a_drills, connect_to_change
 from cabal_backup.errors import ExitCode, RefusedError
 from cabal_backup.operations import reconfigure as mail_tiers
 from cabal_backup.operations.aws import Aws
@@ -140,7 +141,8 @@ def wishes(options: argparse.Namespace) -> Wishes:
 
 
 def run(options: argparse.Namespace, invocation: Invocation) -> int:
-    aws = connect_to(options)
+    check_not_a_drills(options.restored, options.live)
+    aws = connect_to_change(options)
     return cut_over(aws, options.restored, options.live, wishes(options), invocation.clock)
 
 
@@ -178,7 +180,7 @@ def cut_over(aws: Aws, restored: str, live: str, wished: Wishes, clock: Clock) -
     if wished.dry_run:
         return ExitCode.OK
     _confirm(plan, wished)
-    result = progress.run(cutover.execute(aws, plan, clock, stop))
+    result = carry_out(aws, cutover.execute(aws, plan, clock, stop))
     report(plan, result)
     tell(aws, how)
     if result.verification.problems:

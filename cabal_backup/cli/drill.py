@@ -17,7 +17,7 @@ from cabal_backup.cli.confirm import (
     show_plan,
 )
 from cabal_backup.cli.interrupts import all_like_ctrl_c
-from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.cli.options import Invocation, add_common, connect_to_change
 from cabal_backup.cli.point_options import add_role, add_which
 from cabal_backup.cli.report_folder import add_report_folder, report_folder
 from cabal_backup.errors import (
@@ -29,6 +29,7 @@ from cabal_backup.errors import (
 )
 from cabal_backup.operations.aws import Aws
 from cabal_backup.operations.clock import Clock
+from cabal_backup.operations.deployed import check_environment
 from cabal_backup.operations.drill import drills, leftovers, mailbox, report
 from cabal_backup.operations.drill.drills import Wanted
 from cabal_backup.operations.drill.leftovers import Leftover
@@ -107,7 +108,7 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
     folder = report_folder(options)
     if not options.dry_run:
         _check_allowed(options)
-    aws = connect_to(options)
+    aws = connect_to_change(options)
     if not options.dry_run:
         report.make_folder(folder)
     clock = invocation.clock
@@ -121,6 +122,7 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
         return ExitCode.OK
     if any(each.plan for each in planned):
         _confirm(options, kinds)
+    check_environment(aws)
     redaction = Redaction(aws.account, wanted.user, wanted.mount)
     with all_like_ctrl_c():
         records = _perform(aws, clock, planned, earlier, wanted, folder, redaction)
@@ -206,6 +208,12 @@ def _report(record: Record, folder: Path, redaction: Redaction) -> None:
 def _lines(planned: Sequence[_Planned], earlier: Sequence[Leftover]) -> Iterator[str]:
     """Everything that will be done, and what cannot be."""
     for leftover in earlier:
+        if not leftover.proven:
+            yield (
+                f"The {leftover} has the name of a drill's, but nothing shows that a drill made "
+                "it: it is left alone."
+            )
+            continue
         yield (
             f"An earlier drill left the {leftover}. It is removed first; if that drill is running "
             "somewhere else just now, wait for it."

@@ -11,6 +11,8 @@ from pathlib import Path
 from cabal_backup.errors import UsageError
 from cabal_backup.operations.aws import Aws, connect
 from cabal_backup.operations.clock import Clock
+from cabal_backup.operations.deployed import check_environment
+from cabal_backup.operations.drill.plan import is_drill_name
 from cabal_backup.project import find_project, read_environment
 
 
@@ -75,3 +77,24 @@ def connect_to(options: argparse.Namespace) -> Aws:
         file=sys.stderr,
     )
     return connect(environment, profile=options.profile, lost=[lost])
+
+
+def connect_to_change(options: argparse.Namespace, *, recorded: bool = False) -> Aws:
+    """AWS, for a command that changes something: what is deployed there is this environment.
+
+    :param recorded: as in `check_environment`, which says what it raises.
+    """
+    aws = connect_to(options)
+    for reason in check_environment(aws, recorded=recorded):
+        print(f"cabal-backup: environment not compared: {reason}", file=sys.stderr)
+    return aws
+
+
+def check_not_a_drills(*given: str | None) -> None:
+    """Raises UsageError for a name that only a drill gives: a drill may delete what has it."""
+    for name in given:
+        if name is not None and is_drill_name(name):
+            raise UsageError(
+                f"{name} is a name for what a drill makes and deletes again. Nothing was done. "
+                "Choose another."
+            )

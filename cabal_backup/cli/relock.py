@@ -6,9 +6,8 @@ import argparse
 import sys
 from typing import Any
 
-from cabal_backup.cli import progress
-from cabal_backup.cli.confirm import show_plan
-from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.cli.confirm import add_confirmation, carry_out, confirm, show_plan
+from cabal_backup.cli.options import Invocation, add_common, connect_to_change
 from cabal_backup.cli.unlock import add_which, which
 from cabal_backup.errors import AwsError, ExitCode
 from cabal_backup.operations import vault_lock
@@ -19,29 +18,31 @@ def add_parser(commands: Any) -> None:
         "relock",
         help="put the vaults' locks back",
         description="Locks both vaults, or one, to the days the environment is configured with, "
-        "in governance mode. It takes nothing away, so it does not ask.",
+        "in governance mode. It asks only where that weakens a lock that stands.",
     )
     add_common(parser)
     add_which(parser)
-    parser.add_argument(
-        "--dry-run", action="store_true", help="only print the plan that would be carried out"
-    )
+    add_confirmation(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace, invocation: Invocation) -> int:
-    aws = connect_to(options)
+    aws = connect_to_change(options)
     now = invocation.clock.now()
     plan = vault_lock.plan_relock(aws, now, which=which(options))
     show_plan(plan.lines(), dry_run=options.dry_run)
     if options.dry_run:
         return ExitCode.OK
-    progress.run(vault_lock.relock(aws, plan))
+    if plan.weakened:
+        which_ones = " and ".join(vault.vault for vault in plan.weakened)
+        confirm(plan.environment, f"This weakens the lock of {which_ones}.", yes=options.yes)
+    carry_out(aws, vault_lock.relock(aws, plan))
     left = vault_lock.plan_relock(aws, now, which=which(options))
     if left.to_put:
         raise AwsError(
             "AWS accepted the lock and does not show it: "
             + "; ".join(vault.line(now) for vault in left.to_put)
+            + f". Run `cabal-backup unlock -e {plan.environment} --reason …`, then this again."
         )
     if len(plan.vaults) < len(which(options)):
         raise AwsError(

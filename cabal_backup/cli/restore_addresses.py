@@ -7,10 +7,10 @@ import sys
 from typing import Any
 
 from cabal_backup import names
-from cabal_backup.cli import cutover, progress
-from cabal_backup.cli.confirm import add_confirmation, confirm, show_plan
+from cabal_backup.cli import cutover
+from cabal_backup.cli.confirm import add_confirmation, carry_out, confirm, show_plan
 from cabal_backup.cli.cutover import Wishes
-from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.cli.options import Invocation, add_common, check_not_a_drills, connect_to_change
 from cabal_backup.cli.point_options import add_point
 from cabal_backup.errors import ExitCode, UsageError
 from cabal_backup.operations import reconfigure as mail_tiers
@@ -46,7 +46,8 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
             f"{', '.join(given)}: for the cutover only, and --cutover was not given. Nothing was "
             f"done. Add --cutover, or leave {'it' if len(given) == 1 else 'them'} out."
         )
-    aws = connect_to(options)
+    check_not_a_drills(options.to)
+    aws = connect_to_change(options)
     clock = invocation.clock
     wished = cutover.wishes(options)
     plan = restore_addresses.look(
@@ -70,7 +71,7 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
         return ExitCode.OK
     if plan.job is None:
         confirm("restore", f"This makes {plan.target} in {options.environment}.", yes=options.yes)
-    table = progress.run(restore_addresses.execute(aws, plan, clock))
+    table = carry_out(aws, restore_addresses.execute(aws, plan, clock))
     print(table.name)
     if not options.cutover:
         _say_what_next(aws, plan)

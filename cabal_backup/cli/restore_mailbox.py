@@ -6,9 +6,8 @@ import argparse
 import sys
 from typing import Any
 
-from cabal_backup.cli import progress
-from cabal_backup.cli.confirm import add_confirmation, confirm, show_plan
-from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.cli.confirm import add_confirmation, carry_out, confirm, show_plan
+from cabal_backup.cli.options import Invocation, add_common, check_not_a_drills, connect_to_change
 from cabal_backup.cli.point_options import add_point
 from cabal_backup.errors import ExitCode
 from cabal_backup.operations.jobs import Job
@@ -34,7 +33,8 @@ def add_parser(kinds: Any) -> None:
 
 
 def run(options: argparse.Namespace, invocation: Invocation) -> int:
-    aws = connect_to(options)
+    check_not_a_drills(options.user)
+    aws = connect_to_change(options)
     clock = invocation.clock
     plan = restore_mailbox.look(
         aws,
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
     if plan.job is None:
         question = f"This makes a directory in {plan.file_system_id} of {options.environment}."
         confirm("restore", question, yes=options.yes)
-    job = progress.run(restore_mailbox.execute(aws, plan, clock))
+    job = carry_out(aws, restore_mailbox.execute(aws, plan, clock))
     print(job.id)
     _say_what_next(plan, job)
     return ExitCode.OK

@@ -11,11 +11,12 @@ from cabal_backup.cli import progress
 from cabal_backup.cli.confirm import (
     add_confirmation,
     ask,
+    carry_out,
     confirm,
     is_somebody_there,
     show_plan,
 )
-from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.cli.options import Invocation, add_common, connect_to_change
 from cabal_backup.cli.point_options import add_point
 from cabal_backup.errors import ExitCode
 from cabal_backup.operations import reconfigure as mail_tiers
@@ -68,7 +69,7 @@ def add_parser(kinds: Any) -> None:
 
 
 def run(options: argparse.Namespace, invocation: Invocation) -> int:
-    aws = connect_to(options)
+    aws = connect_to_change(options)
     clock = invocation.clock
     plan = restore_mailstore.look(
         aws,
@@ -89,7 +90,7 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
         return ExitCode.OK
     if plan.job is None and plan.restored is None:
         confirm("restore", f"This makes a file system in {options.environment}.", yes=options.yes)
-    made = progress.run(restore_mailstore.execute(aws, plan, clock))
+    made = carry_out(aws, restore_mailstore.execute(aws, plan, clock))
     print(made)
     _say_what_next(aws, plan, made)
     _offer_environment(options, plan, made)

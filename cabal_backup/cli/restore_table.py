@@ -7,16 +7,16 @@ import sys
 from datetime import datetime
 from typing import Any
 
-from cabal_backup.cli import progress
 from cabal_backup.cli.confirm import (
     add_confirmation,
     ask,
+    carry_out,
     confirm,
     is_somebody_there,
     show_plan,
 )
 from cabal_backup.cli.moments import moment
-from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.cli.options import Invocation, add_common, check_not_a_drills, connect_to_change
 from cabal_backup.errors import ExitCode, RefusedError
 from cabal_backup.operations.aws import Aws
 from cabal_backup.operations.tables import restore_table
@@ -70,7 +70,8 @@ def _plan(aws: Aws, options: argparse.Namespace, now: datetime) -> RestoreTableP
 
 
 def run(options: argparse.Namespace, invocation: Invocation) -> int:
-    aws = connect_to(options)
+    check_not_a_drills(options.table, options.to)
+    aws = connect_to_change(options)
     clock = invocation.clock
     plan = _plan(aws, options, clock.now())
     show_plan(plan.lines(), dry_run=options.dry_run)
@@ -78,7 +79,7 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
         return ExitCode.OK
     if plan.under_way is None:
         confirm("restore", f"This makes {plan.target} in {options.environment}.", yes=options.yes)
-    table = progress.run(restore_table.execute(aws, plan, clock))
+    table = carry_out(aws, restore_table.execute(aws, plan, clock))
     print(table.name)
     if plan.straight:
         text = f"{plan.table} is back."

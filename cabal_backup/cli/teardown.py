@@ -6,13 +6,12 @@ import argparse
 import sys
 from typing import Any
 
-from cabal_backup.cli import progress
-from cabal_backup.cli.confirm import add_confirmation, ask, confirm, show_plan
-from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.cli.confirm import add_confirmation, ask, carry_out, confirm, show_plan
+from cabal_backup.cli.options import Invocation, add_common, connect_to, connect_to_change
 from cabal_backup.errors import ExitCode, RefusedError
 from cabal_backup.operations.teardown import delete_points, destroy
 from cabal_backup.operations.teardown.delete_points import DeletePointsPlan
-from cabal_backup.operations.teardown.inventory import take_inventory
+from cabal_backup.operations.teardown.inventory import INCLUDE_OTHERS, take_inventory
 from cabal_backup.operations.teardown.overview import overview
 
 COUNTED = ("prod",)
@@ -46,10 +45,16 @@ def _add_delete(steps: Any) -> None:
     parser = steps.add_parser(
         "delete-recovery-points",
         help="delete every recovery point of both vaults",
-        description="Refused while a lock stands. Nothing brings a recovery point back.",
+        description="Deletes exactly the recovery points of the plan that is shown. Refused "
+        "while a lock stands. Nothing brings a recovery point back.",
     )
     add_common(parser)
     add_confirmation(parser)
+    parser.add_argument(
+        "--include-other-resources",
+        action="store_true",
+        help="also those of resources that this environment does not protect",
+    )
     parser.add_argument(
         "--points",
         type=int,
@@ -77,21 +82,33 @@ def run_plan(options: argparse.Namespace, invocation: Invocation) -> int:
 
 
 def run_delete(options: argparse.Namespace, invocation: Invocation) -> int:
-    aws = connect_to(options)
-    plan = delete_points.plan_deletion(take_inventory(aws, invocation.clock.now()))
+    aws = connect_to_change(options, recorded=True)
+    plan = delete_points.plan_deletion(
+        take_inventory(aws, invocation.clock.now()),
+        include_others=options.include_other_resources,
+    )
     show_plan(plan.lines(), dry_run=options.dry_run)
     if options.dry_run:
         return ExitCode.OK
     if plan.points:
         _confirm_deletion(plan, options)
-        deleted = progress.run(delete_points.delete_points(aws, plan, invocation.clock))
-        print(f"{deleted:,} recovery points deleted; both vaults are empty.", file=sys.stderr)
+        deleted = carry_out(
+            aws, delete_points.delete_points(aws, plan, invocation.clock), recorded=True
+        )
+        print(f"{deleted:,} recovery points deleted.", file=sys.stderr)
+    if plan.kept:
+        print(
+            f"{plan.kept:,} recovery points of other resources were kept, so their vault cannot be "
+            f"deleted: {INCLUDE_OTHERS}.",
+            file=sys.stderr,
+        )
+        return ExitCode.OK
     print(f"Next: cabal-backup teardown destroy -e {options.environment}", file=sys.stderr)
     return ExitCode.OK
 
 
 def run_destroy(options: argparse.Namespace, invocation: Invocation) -> int:
-    aws = connect_to(options)
+    aws = connect_to_change(options, recorded=True)
     clock = invocation.clock
     plan = destroy.plan_destruction(take_inventory(aws, clock.now()))
     show_plan(plan.lines(), dry_run=options.dry_run)
@@ -100,12 +117,12 @@ def run_destroy(options: argparse.Namespace, invocation: Invocation) -> int:
     if not plan.seen.gone:
         name = plan.seen.environment
         confirm(name, f"This ends the backup of {name}.", yes=options.yes)
-        progress.run(destroy.destroy(aws, plan, clock))
+        carry_out(aws, destroy.destroy(aws, plan, clock), recorded=True)
     checked = destroy.prove(aws, clock)
     print(f"Nothing is left of the backup of {plan.seen.environment}. Looked, and found:")
     print("\n".join(f"  {line}" for line in checked))
     print("Left alone:")
-    print("\n".join(f"  {line}" for line in destroy.STAYS))
+    print("\n".join(f"  {line}" for line in (*plan.seen.stays(), *destroy.STAYS)))
     return ExitCode.OK
 
 

@@ -7,9 +7,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from cabal_backup.cli import progress
-from cabal_backup.cli.confirm import add_confirmation, confirm, show_plan
-from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.cli.confirm import add_confirmation, carry_out, confirm, show_plan
+from cabal_backup.cli.options import Invocation, add_common, connect_to_change
 from cabal_backup.errors import ExitCode, UsageError
 from cabal_backup.operations import vault_lock
 from cabal_backup.operations.vault_lock import DR, PRIMARY, UnlockPlan
@@ -47,7 +46,7 @@ def which(options: argparse.Namespace) -> Sequence[str]:
 def run(options: argparse.Namespace, invocation: Invocation) -> int:
     if not options.reason.strip():
         raise UsageError("--reason is empty. Say why the lock has to go.")
-    aws = connect_to(options)
+    aws = connect_to_change(options, recorded=True)
     plan = vault_lock.plan_unlock(
         aws, invocation.clock.now(), reason=options.reason.strip(), which=which(options)
     )
@@ -58,7 +57,7 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
         return ExitCode.OK
     name = plan.environment
     confirm(name, f"This takes the protection of {name} away.", yes=options.yes)
-    progress.run(vault_lock.unlock(aws, plan))
+    carry_out(aws, vault_lock.unlock(aws, plan), recorded=True)
     _say_what_next(plan)
     return ExitCode.OK
 

@@ -257,11 +257,16 @@ def _restoring(places: Places) -> tuple[Grant, ...]:
             sid="Restore",
             actions=(
                 "backup:GetRecoveryPointRestoreMetadata",
+                # Of a vault too: they are compared with the environment before anything changes.
                 "backup:ListTags",
                 "backup:StartRestoreJob",
             ),
-            resources=(*places.points(places.region), *places.table_points),
-            why_wildcard=_POINTS,
+            resources=(
+                *places.points(places.region),
+                *places.table_points,
+                *places.vaults,
+            ),
+            why_wildcard=f"{_POINTS} Of a vault, only the tags can be read with these actions.",
         ),
         Grant(
             sid="CopyBack",
@@ -270,7 +275,7 @@ def _restoring(places: Places) -> tuple[Grant, ...]:
             why_wildcard=_POINTS,
         ),
         Grant(
-            sid="HandOverTheRole",
+            sid="PassRole",
             actions=("iam:PassRole",),
             resources=(places.role,),
             conditions={"StringEquals": {"iam:PassedToService": "backup.amazonaws.com"}},
@@ -283,7 +288,7 @@ def _tables(places: Places) -> tuple[Grant, ...]:
         Grant(
             # Restoring takes reading and writing of the new table as well.
             # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/backuprestore_IAM.html
-            sid="TablesAndWhatIsMadeOfThem",
+            sid="Tables",
             actions=(
                 "dynamodb:BatchGetItem",
                 "dynamodb:BatchWriteItem",
@@ -315,7 +320,7 @@ def _tables(places: Places) -> tuple[Grant, ...]:
         Grant(
             # A table restored under the live name has no tags yet, and needs its settings.
             # The live one has Terraform's tag: its recovery and its protection stay on.
-            sid="SettingsWhileThereAreNoTags",
+            sid="SettingsWithoutTags",
             actions=(
                 "dynamodb:DescribeTimeToLive",
                 "dynamodb:UpdateContinuousBackups",
@@ -395,12 +400,12 @@ def _file_systems(places: Places) -> tuple[Grant, ...]:
 def _mail_tiers(places: Places) -> tuple[Grant, ...]:
     return (
         Grant(
-            sid="TellTheMailTiers",
+            sid="Publish",
             actions=("sns:Publish",),
             resources=(places.arn("sns", names.ADDRESS_CHANGED_TOPIC),),
         ),
         Grant(
-            sid="RollTheMailTiers",
+            sid="RollServices",
             actions=("ecs:UpdateService",),
             resources=tuple(
                 places.arn("ecs", f"service/{names.CLUSTER}/{service}")
@@ -432,10 +437,21 @@ def break_glass_grants(places: Places) -> tuple[Grant, ...]:
             actions=(
                 "backup:DeleteBackupVault",
                 "backup:DeleteBackupVaultLockConfiguration",
-                "backup:ListRecoveryPointsByBackupVault",
+                "backup:ListTags",
                 "backup:PutBackupVaultLockConfiguration",
             ),
             resources=places.vaults,
+            conditions=mfa,
+        ),
+        Grant(
+            sid="WhatElseNeedsTheRole",
+            actions=("backup:ListRecoveryPointsByBackupVault",),
+            resources=tuple(
+                places.arn("backup", "backup-vault:*", region)
+                for region in (places.region, places.dr_region)
+            ),
+            why_wildcard="The role is deleted only when no vault holds a recovery point that AWS "
+            "Backup could not expire without it. The action only lists.",
             conditions=mfa,
         ),
         Grant(

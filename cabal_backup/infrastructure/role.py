@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from aws_cdk import Aws, RemovalPolicy
+from aws_cdk import Aws, RemovalPolicy, Stack, Tags
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from cabal_backup import names
 from cabal_backup.infrastructure.acknowledge import acknowledge
 
 _POLICIES = {
@@ -45,6 +46,8 @@ class BackupRole(Construct):
             ],
         )
         role.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
+        # The operator's tool compares it before it changes anything.
+        Tags.of(role).add(names.ACCOUNT_TAG, Stack.of(self).account)
         self.role: iam.IRole = role
         _acknowledge_managed_policies(role)
 

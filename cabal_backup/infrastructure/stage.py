@@ -26,8 +26,8 @@ class BackupStage(Stage):
             the stage, and so the first part of what `cdk ls` shows.
         """
         super().__init__(scope, environment.name)
-        Tags.of(self).add("environment", environment.name)
-        Tags.of(self).add("managed_by", "cabal_backup")
+        Tags.of(self).add(names.ENVIRONMENT_TAG, environment.name)
+        Tags.of(self).add(names.MANAGED_BY_TAG, names.MANAGED_BY)
         dr = DrStack(
             self,
             names.DR_STACK,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy, Stack, Tags
 from aws_cdk import aws_backup as backup
 from constructs import Construct
 
+from cabal_backup import names
 from cabal_backup.environment import Lock
 from cabal_backup.infrastructure.acknowledge import acknowledge
 
@@ -43,6 +44,8 @@ class LockedVault(Construct):
             ),
             removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
+        # The operator's tool compares it before it changes anything.
+        Tags.of(self.vault).add(names.ACCOUNT_TAG, Stack.of(self).account)
         acknowledge(
             self.vault,
             reason="The AWS-managed key encrypts the vault. A customer key adds a way to lose "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -10,6 +10,8 @@ from cabal_backup import names
 from cabal_backup.errors import AwsError, CabalBackupError, RefusedError, UsageError
 from cabal_backup.operations.aws import Aws, in_words
 from cabal_backup.operations.recovery_points import RecoveryPoint, list_recovery_points
+
+_FOR_EVER = datetime.max.replace(tzinfo=UTC)
 
 
 def choose_point(
@@ -64,12 +66,22 @@ def _named(points: list[RecoveryPoint], resource_arn: str, arn: str) -> Recovery
 
 
 def _newest(points: list[RecoveryPoint], resource_arn: str, at: datetime | None) -> RecoveryPoint:
-    """The newest of a list that begins with the newest."""
+    """The newest of a list that begins with the newest.
+
+    A copy keeps the date of its backup, so several may be as new: of those, the one that lives
+    longest, and then stays warm longest, not a rehearsal's copy that is about to expire.
+    """
     mine = [p for p in points if p.resource_arn == resource_arn and p.completed]
-    for point in mine:
-        if at is None or point.created <= at:
-            return point
-    raise _nothing(mine, resource_arn, at)
+    newest = next((p for p in mine if at is None or p.created <= at), None)
+    if newest is None:
+        raise _nothing(mine, resource_arn, at)
+    return max((p for p in mine if p.created == newest.created), key=_life)
+
+
+def _life(point: RecoveryPoint) -> tuple[datetime, datetime]:
+    """Until when a point is there, and until when it is warm."""
+    end = point.delete_at or _FOR_EVER
+    return end, point.cold_at or end
 
 
 def _nothing(mine: list[RecoveryPoint], resource_arn: str, at: datetime | None) -> CabalBackupError:

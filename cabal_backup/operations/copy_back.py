@@ -19,7 +19,7 @@ from cabal_backup.operations.clock import Clock
 from cabal_backup.operations.copy_back_choice import Wanted, choose_copy
 from cabal_backup.operations.jobs import KEPT, Job, JobKind, describe_job, failure, follow
 from cabal_backup.operations.progress import Event, Note
-from cabal_backup.operations.recovery_points import RecoveryPoint
+from cabal_backup.operations.recovery_points import RecoveryPoint, list_recovery_points
 from cabal_backup.operations.status import state
 from cabal_backup.operations.status.checks import run_checks
 from cabal_backup.operations.status.findings import Finding, Status
@@ -31,6 +31,13 @@ LONGEST = timedelta(hours=48)
 WARM_FOR_DAYS = 7
 """The days a copy should at least stay warm, so that it can be restored without waiting."""
 
+USABLE_FOR = timedelta(days=7)
+"""How long a copy that is there has to live to count as back: AWS Backup ends a restore of a file
+system after seven days.
+
+https://docs.aws.amazon.com/efs/latest/ug/awsbackup.html
+"""
+
 LIVE_FOR_DAYS = 30
 """The days a copy should at least live, so that what comes next can take its time."""
 
@@ -38,7 +45,7 @@ RESTORED_WITHIN_DAYS = 2
 """The days a rehearsal's copy lives, where no lock wants more."""
 
 _NEEDED = ("primary-vault", "role", "dr-vault")
-_NEEDED_FOR_TABLES = ("primary-opt-in", "dr-opt-in")
+_OPT_IN = ("primary-opt-in", "dr-opt-in")
 _SAME_MOMENT = timedelta(minutes=1)
 
 
@@ -58,14 +65,27 @@ class CopyBackPlan:
     """What the primary vault is locked to; None when it is not."""
     doubts: tuple[str, ...]
     """What could not be checked beforehand."""
+    warnings: tuple[str, ...]
+    """What is not as configured, but does not keep AWS Backup from copying."""
     job: Job | None
     """A copy job that is copying this already, which is followed instead of a new one."""
     there: RecoveryPoint | None
     """The same recovery point in the primary vault, where it is back already."""
+    expiring: tuple[RecoveryPoint, ...] = ()
+    """The same recovery point in the primary vault, where it expires too soon to be used."""
 
     @property
     def done(self) -> bool:
         return self.there is not None
+
+    @property
+    def until(self) -> datetime:
+        """When the copy expires: its days count from the backup, not from its arrival."""
+        return self.point.created + timedelta(days=self.lifecycle.delete_after_days)
+
+    def is_usable(self, copy: RecoveryPoint) -> bool:
+        """Whether a copy lives for USABLE_FOR, or as long as a new one would."""
+        return copy.delete_at is None or copy.delete_at >= min(self.now + USABLE_FOR, self.until)
 
     def lines(self) -> tuple[str, ...]:
         """The plan in sentences."""
@@ -86,6 +106,7 @@ class CopyBackPlan:
             f"  as {self.role_arn}",
             f"  there {self._stays()}",
             "  (a copy keeps the date of its backup, so its days count from then)",
+            *(f"  WARNING: {warning}" for warning in self.warnings),
             *(f"  not checked: {doubt}" for doubt in self.doubts),
             *self._under_way(),
         )
@@ -97,23 +118,29 @@ class CopyBackPlan:
             if lifecycle.cold_after_days is not None
             else "warm to the end"
         )
-        until = created + timedelta(days=lifecycle.delete_after_days)
         lock = (
             f"the lock accepts {self.lock.min_days} to {self.lock.max_days} days"
             if self.lock
             else "the vault has NO LOCK: `cabal-backup relock` puts it on"
         )
         return (
-            f"{cold}, deleted {until:%Y-%m-%d} "
+            f"{cold}, deleted {self.until:%Y-%m-%d} "
             f"({lifecycle.delete_after_days} days after the backup); {lock}"
         )
 
     def _under_way(self) -> tuple[str, ...]:
         if self.there is not None:
-            return (f"  it is back already, as {self.there.arn}: nothing is copied again",)
+            end = self.there.delete_at
+            until = f" until {end:%Y-%m-%d}" if end else ""
+            return (f"  it is back already{until}, as {self.there.arn}: nothing is copied again",)
+        soon = tuple(
+            f"  {copy.arn} is there, but expires at {copy.delete_at:%Y-%m-%d %H:%M UTC}, too soon "
+            "to be used: it is copied again"
+            for copy in self.expiring
+        )
         if self.job is not None:
-            return (f"  the job {self.job.id} is copying it already: it is followed",)
-        return ()
+            return (*soon, f"  the job {self.job.id} is copying it already: it is followed")
+        return soon
 
 
 def look(aws: Aws, now: datetime, wanted: Wanted, *, rehearsal: bool = False) -> CopyBackPlan:
@@ -121,9 +148,9 @@ def look(aws: Aws, now: datetime, wanted: Wanted, *, rehearsal: bool = False) ->
 
     :param rehearsal: copy it although it is there, for as short as the lock accepts.
 
-    Raises AwsError when the primary vault, the role or the opt-in is not as it has to be,
-    UnreachableError or UnknownError when either end cannot be seen, RefusedError for a cold
-    point or one that would expire on arrival, UsageError when there is no such point.
+    Raises AwsError when the primary vault or the role is not as it has to be, UnreachableError
+    or UnknownError when either end cannot be seen, RefusedError for a cold point or one that
+    would expire on arrival, UsageError when there is no such point.
     """
     environment = aws.environment
     if environment.region in aws.lost:
@@ -138,12 +165,16 @@ def look(aws: Aws, now: datetime, wanted: Wanted, *, rehearsal: bool = False) ->
             f"What is in {names.DR_VAULT} in {environment.dr_region} is not known: "
             f"{seen.dr.points.reason} Nothing was done."
         )
-    # Which point it is comes first: what a table needs, a file system does not.
+    # Which point it is comes first: what matters for a table, does not for a file system.
     point = choose_copy(aws, seen.dr.points.value, now, wanted)
-    needed = _NEEDED + (_NEEDED_FOR_TABLES if point.resource_type == "DynamoDB" else ())
-    doubts = _check(run_checks(seen, needed).findings)
+    doubts = _check(run_checks(seen, _NEEDED).findings)
+    warnings: tuple[str, ...] = ()
+    if point.resource_type == "DynamoDB":
+        opt_in = run_checks(seen, _OPT_IN).findings
+        warnings = tuple(_about_opt_in(f) for f in opt_in if f.status is Status.FAIL)
+        doubts += tuple(f.evidence for f in opt_in if f.status is Status.UNKNOWN)
     lock = _lock(seen)
-    return CopyBackPlan(
+    plan = CopyBackPlan(
         environment=environment.name,
         point=point,
         from_region=environment.dr_region,
@@ -156,9 +187,11 @@ def look(aws: Aws, now: datetime, wanted: Wanted, *, rehearsal: bool = False) ->
         else lifecycle_on_arrival(environment.lifecycle, point.created, now, lock),
         lock=lock,
         doubts=doubts,
+        warnings=warnings,
         job=None if rehearsal else _under_way(aws, point, now),
-        there=None if rehearsal else _already_there(seen, point),
+        there=None,
     )
+    return plan if rehearsal else _with_what_is_there(plan, seen)
 
 
 def execute(
@@ -177,10 +210,34 @@ def execute(
     )
     if not wait:
         return job
+    job = yield from _follow(aws, job, clock)
+    if plan.job is not None and not plan.is_usable(_arrived(aws, job)):
+        # Such as a rehearsal's, whose copy lives as short as the lock accepts.
+        yield Note(f"What the job {job.id} copied expires too soon to be used. Copying it again.")
+        job = yield from _follow(aws, _start(aws, plan, clock.now()), clock)
+    return job
+
+
+def _follow(aws: Aws, job: Job, clock: Clock) -> Generator[Event | Job | Unknown, None, Job]:
     job = yield from follow(aws, job, clock, longest=LONGEST)
     if not job.completed_well:
         raise failure(job)
     return job
+
+
+def _arrived(aws: Aws, job: Job) -> RecoveryPoint:
+    """The copy that a job made."""
+    try:
+        points = list_recovery_points(aws.client("backup"), names.VAULT)
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, f"listing the recovery points in {names.VAULT}") from error
+    for point in points:
+        if point.arn == job.recovery_point_arn:
+            return point
+    raise AwsError(
+        f"The copy {job.recovery_point_arn} of the job {job.id} is not in {names.VAULT}: it was "
+        "deleted or has expired. Run it again."
+    )
 
 
 def lifecycle_on_arrival(
@@ -263,14 +320,45 @@ def _lock(seen: State) -> Lock | None:
     )
 
 
-def _already_there(seen: State, point: RecoveryPoint) -> RecoveryPoint | None:
+def _about_opt_in(finding: Finding) -> str:
+    """What an opt-in that is off means for a point that was made while it was on.
+
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/advanced-ddb-backup.html
+    """
+    return (
+        f"{finding.evidence} This one was made while it was on, so AWS Backup copies it. To turn "
+        f"it on again: {finding.hint}"
+    )
+
+
+def _with_what_is_there(plan: CopyBackPlan, seen: State) -> CopyBackPlan:
+    """The plan with the copies that the primary vault holds already.
+
+    Of several that are usable the one with the plan's lifecycle is preferred, then one that is
+    warm, then the one that lives longest.
+    """
     if not isinstance(seen.primary.points, Known):
-        return None
-    for other in seen.primary.points.value:
-        same = other.resource_arn == point.resource_arn
-        if same and other.completed and abs(other.created - point.created) <= _SAME_MOMENT:
-            return other
-    return None
+        return plan
+    point = plan.point
+    copies = [
+        other
+        for other in seen.primary.points.value
+        if other.resource_arn == point.resource_arn
+        and other.completed
+        and abs(other.created - point.created) <= _SAME_MOMENT
+    ]
+    usable = sorted(
+        (copy for copy in copies if plan.is_usable(copy)),
+        key=lambda copy: (
+            copy.lifecycle == plan.lifecycle,
+            not copy.is_cold(plan.now),
+            copy.delete_at is None,
+            copy.delete_at or plan.now,
+        ),
+    )
+    if usable:
+        return replace(plan, there=usable[-1])
+    return replace(plan, expiring=tuple(copies))
 
 
 def _under_way(aws: Aws, point: RecoveryPoint, now: datetime) -> Job | None:

@@ -35,6 +35,16 @@ LONGEST_WAIT = 30.0
 """Seconds between two looks; each wait is half as long again as the one before."""
 
 
+def restore_value(metadata: Mapping[str, str], key: str) -> str | None:
+    """A value of a restore's metadata; None where it has none.
+
+    AWS writes the keys in more than one way: `targetTableName`, and `TargetTableName` in its
+    own example.
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-dynamodb.html
+    """
+    return next((v for k, v in metadata.items() if k.lower() == key.lower()), None)
+
+
 class JobKind(StrEnum):
     BACKUP = "backup"
     COPY = "copy"

@@ -35,6 +35,8 @@ class RecoveryPoint:
     last_restored: datetime | None
     plan_id: str | None = None
     """The backup plan that made it (`CreatedBy`); None for one that was made on demand."""
+    plan_name: str = ""
+    """The name of that plan; empty where AWS Backup does not say it."""
 
     @property
     def completed(self) -> bool:
@@ -85,6 +87,7 @@ def _recovery_point(entry: Mapping[str, Any]) -> RecoveryPoint:
         role_arn=entry.get("IamRoleArn", ""),
         last_restored=entry.get("LastRestoreTime"),
         plan_id=(entry.get("CreatedBy") or {}).get("BackupPlanId"),
+        plan_name=(entry.get("CreatedBy") or {}).get("BackupPlanName", ""),
     )
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
-from cabal_backup.environment import Lock
+from cabal_backup.environment import MAX_DAYS, Lock
 from cabal_backup.errors import RefusedError
 from cabal_backup.operations.answers import pages
 from cabal_backup.operations.aws import Aws, in_words
@@ -35,22 +35,54 @@ class VaultLock:
     min_days: int | None
     max_days: int | None
     immutable_from: datetime | None
-    """From when the lock is in compliance mode, which nobody can undo; None in governance."""
+    """When the lock becomes immutable (LockDate, compliance mode); None in governance mode.
+
+    Until then it can be removed or changed.
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/API_PutBackupVaultLockConfiguration.html
+    """
     points: tuple[RecoveryPoint, ...]
 
     def young(self, now: datetime) -> int:
         """How many recovery points are younger than 30 days."""
         return sum(now - point.created < YOUNG for point in self.points)
 
-    def line(self, now: datetime) -> str:
-        lock = (
-            f"locked, {self.min_days or 'no minimum'} to {self.max_days or 'no maximum'} days"
-            if self.locked
-            else "NOT LOCKED"
+    def is_immutable(self, now: datetime) -> bool:
+        """Whether no one can remove or change the lock any more, AWS included."""
+        return self.locked and self.immutable_from is not None and self.immutable_from <= now
+
+    def is_pending(self, now: datetime) -> bool:
+        """Whether the lock becomes immutable unless it is removed or changed before."""
+        return self.locked and self.immutable_from is not None and now < self.immutable_from
+
+    def is_weakened_by(self, lock: Lock, now: datetime) -> bool:
+        """Whether `lock` accepts a retention that this lock refuses, or can be removed longer."""
+        return self.locked and (
+            lock.min_days < (self.min_days or 1)
+            or lock.max_days > (self.max_days or MAX_DAYS)
+            or self.is_pending(now)
         )
+
+    def range(self) -> str:
+        return f"{self.min_days or 'no minimum'} to {self.max_days or 'no maximum'} days"
+
+    def line(self, now: datetime) -> str:
+        lock = f"locked, {self.range()}" if self.locked else "NOT LOCKED"
+        if self.immutable_from is not None and self.is_pending(now):
+            lock += f", COMPLIANCE MODE PENDING, removable until {_moment(self.immutable_from)}"
+        elif self.immutable_from is not None and self.locked:
+            lock += f", in compliance mode since {_moment(self.immutable_from)}"
         return (
             f"{self.vault} in {self.region}: {lock}; {len(self.points):,} recovery points, "
             f"{self.young(now):,} of them younger than 30 days"
+        )
+
+    def pending_line(self, environment: str) -> str:
+        """What a pending compliance lock means, and the last moment to stop it."""
+        assert self.immutable_from is not None
+        return (
+            f"the lock of {self.vault} becomes immutable at {_moment(self.immutable_from)}; from "
+            f"then on no one can remove or change it. To stop it before: cabal-backup relock -e "
+            f"{environment}"
         )
 
 
@@ -72,7 +104,7 @@ class UnlockPlan:
         return self.now + RELOCK_WITHIN
 
     def lines(self) -> tuple[str, ...]:
-        seen = tuple(f"  {vault.line(self.now)}" for vault in self.vaults)
+        seen = _seen(self.environment, self.vaults, self.now)
         if not self.to_remove:
             return ("There is no lock to remove:", *seen)
         return (
@@ -99,7 +131,13 @@ class RelockPlan:
             vault
             for vault in self.vaults
             if (vault.locked, vault.min_days, vault.max_days) != wanted
+            or vault.is_pending(self.now)
         )
+
+    @property
+    def weakened(self) -> tuple[VaultLock, ...]:
+        """Those whose standing lock protects more than the one that replaces it."""
+        return tuple(v for v in self.to_put if v.is_weakened_by(self.lock, self.now))
 
     def lines(self) -> tuple[str, ...]:
         put = ", ".join(vault.vault for vault in self.to_put)
@@ -107,7 +145,12 @@ class RelockPlan:
             f"Lock to {self.lock.min_days} to {self.lock.max_days} days, in governance mode: {put}"
             if put
             else f"Nothing to do: locked to {self.lock.min_days} to {self.lock.max_days} days",
-            *(f"  {vault.line(self.now)}" for vault in self.vaults),
+            *_seen(self.environment, self.vaults, self.now),
+            *(
+                f"  THIS WEAKENS the lock of {vault.vault}, which is {vault.range()}"
+                + (" and about to become immutable" if vault.is_pending(self.now) else "")
+                for vault in self.weakened
+            ),
         )
 
 
@@ -157,12 +200,8 @@ def plan_unlock(
     """
     vaults = look_at_locks(aws, which)
     for vault in vaults:
-        if vault.locked and vault.immutable_from is not None and vault.immutable_from <= now:
-            raise RefusedError(
-                f"The lock of {vault.vault} in {vault.region} has been in compliance mode since "
-                f"{vault.immutable_from:%Y-%m-%d %H:%M UTC}: nobody can remove it, AWS included. "
-                "Its recovery points go only as they expire. Nothing was changed."
-            )
+        if vault.is_immutable(now):
+            raise _immutable(vault)
     return UnlockPlan(environment=aws.environment.name, now=now, vaults=vaults, reason=reason)
 
 
@@ -181,13 +220,21 @@ def unlock(aws: Aws, plan: UnlockPlan) -> Generator[Event, None, None]:
 
 
 def plan_relock(aws: Aws, now: datetime, *, which: Sequence[str] = (PRIMARY, DR)) -> RelockPlan:
-    """What putting the locks back would touch; what is as it should be is left alone."""
-    return RelockPlan(
+    """What putting the locks back would change; a lock that is right is left alone.
+
+    Raises RefusedError for a lock that has to change and is immutable, CabalBackupError when
+    AWS refuses or does not answer.
+    """
+    plan = RelockPlan(
         environment=aws.environment.name,
         now=now,
         vaults=look_at_locks(aws, which),
         lock=aws.environment.lock,
     )
+    for vault in plan.to_put:
+        if vault.is_immutable(now):
+            raise _immutable(vault)
+    return plan
 
 
 def relock(aws: Aws, plan: RelockPlan) -> Generator[Event, None, None]:
@@ -203,3 +250,23 @@ def relock(aws: Aws, plan: RelockPlan) -> Generator[Event, None, None]:
         except (BotoCoreError, ClientError) as error:
             raise in_words(error, f"locking {vault.vault}") from error
         yield Note(f"{vault.vault} in {vault.region} is locked.")
+
+
+def _immutable(vault: VaultLock) -> RefusedError:
+    assert vault.immutable_from is not None
+    return RefusedError(
+        f"The lock of {vault.vault} in {vault.region} ({vault.range()}) has been in compliance "
+        f"mode since {_moment(vault.immutable_from)}: no one can remove or change it, AWS "
+        "included. Its recovery points are deleted only when they expire. Nothing was changed."
+    )
+
+
+def _seen(environment: str, vaults: Sequence[VaultLock], now: datetime) -> tuple[str, ...]:
+    return (
+        *(f"  {vault.line(now)}" for vault in vaults),
+        *(f"  {vault.pending_line(environment)}" for vault in vaults if vault.is_pending(now)),
+    )
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M UTC}"

@@ -77,7 +77,12 @@ def test_every_taggable_resource_tells_environment_and_origin(
                 tags = resource["Properties"][property_]
                 if isinstance(tags, list):
                     tags = {tag["Key"]: tag["Value"] for tag in tags}
+                account = tags.pop("account", None)
                 assert tags == {"environment": name, "managed_by": "cabal_backup"}
+                compared = type_ == "AWS::Backup::BackupVault" or (
+                    resource["Properties"].get("RoleName") == "cabal-backup-role"
+                )
+                assert account == ({"Ref": "AWS::AccountId"} if compared else None)
 
 
 def test_nothing_is_exported_from_one_stack_to_another(

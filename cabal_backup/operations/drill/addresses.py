@@ -15,13 +15,18 @@ from cabal_backup.operations.answers import Unknown, unless_missing
 from cabal_backup.operations.aws import Aws, in_words
 from cabal_backup.operations.clock import Clock
 from cabal_backup.operations.drill import criterion
-from cabal_backup.operations.drill.plan import drill_id, restored_table, scratch_table
+from cabal_backup.operations.drill.plan import (
+    drill_id,
+    drill_of_table,
+    restored_table,
+    scratch_table,
+)
 from cabal_backup.operations.drill.record import Kind, Record
 from cabal_backup.operations.jobs import follow_until
 from cabal_backup.operations.progress import Progress
 from cabal_backup.operations.tables import cutover, restore_addresses
 from cabal_backup.operations.tables.compare import compare
-from cabal_backup.operations.tables.describe import MISSING, TableDescription, describe_table
+from cabal_backup.operations.tables.describe import MISSING, describe_table, find_table
 from cabal_backup.operations.tables.restore_addresses import RestoreAddressesPlan
 from cabal_backup.operations.tables.table_copy import Mode
 from cabal_backup.operations.tables.wire import Stop, Wire
@@ -54,7 +59,10 @@ class AddressesDrillPlan:
         """Restore, compare with the live table, copy into the scratch table, read it back."""
         record.use(self.restore.point)
         with record.step("restore", clock):
+            # First: its tag records the drill, should this run be killed while AWS restores.
+            make_scratch(aws, self)
             yield from restore_addresses.execute(aws, self.restore, clock)
+            tag_restored(aws, self)
         stop = Stop()
         with record.step("compare", clock):
             restored, live = cutover.find_pair(aws, self.restore.target, self.restore.live)
@@ -62,7 +70,7 @@ class AddressesDrillPlan:
             record.checks += criterion.about_restored(found, self.tolerance_percent)
         if found.in_backup:
             with record.step("cutover", clock):
-                yield from _cut_over(aws, self, live, clock, record, stop)
+                yield from _cut_over(aws, self, clock, record, stop)
         record.verified = clock.now()
 
 
@@ -118,12 +126,10 @@ def check_live(aws: Aws) -> None:
 def _cut_over(
     aws: Aws,
     plan: AddressesDrillPlan,
-    live: TableDescription,
     clock: Clock,
     record: Record,
     stop: Stop,
 ) -> Generator[Any, None, None]:
-    _make_scratch(aws, plan.scratch, live)
     yield from _wait_for(aws, plan.scratch, clock)
     # Without a way back: point-in-time recovery of the scratch table would leave a system
     # backup of it behind for 35 days.
@@ -167,8 +173,9 @@ def _wait_for(aws: Aws, name: str, clock: Clock) -> Generator[Any, None, None]:
         yield seen if isinstance(seen, Unknown) else Progress(f"making {name}", 0, None)
 
 
-def _make_scratch(aws: Aws, name: str, like: TableDescription) -> None:
-    """An empty table with the key of another one."""
+def make_scratch(aws: Aws, plan: AddressesDrillPlan) -> None:
+    """An empty table with the key of the live one, whose tag names the drill."""
+    name, like = plan.scratch, find_table(aws, plan.restore.live)
     try:
         aws.client("dynamodb").create_table(
             TableName=name,
@@ -178,6 +185,24 @@ def _make_scratch(aws: Aws, name: str, like: TableDescription) -> None:
             AttributeDefinitions=[
                 {"AttributeName": key, "AttributeType": kind} for key, _, kind in like.keys
             ],
+            Tags=_tags(plan),
         )
     except (BotoCoreError, ClientError) as error:
         raise in_words(error, f"making the table {name}") from error
+
+
+def tag_restored(aws: Aws, plan: AddressesDrillPlan) -> None:
+    """Tag the restored table with the drill: AWS Backup cannot do it while it restores."""
+    name = plan.restore.target
+    try:
+        aws.client("dynamodb").tag_resource(
+            ResourceArn=aws.arn("dynamodb", f"table/{name}"), Tags=_tags(plan)
+        )
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, f"tagging the table {name}") from error
+
+
+def _tags(plan: AddressesDrillPlan) -> list[dict[str, str]]:
+    drill = drill_of_table(plan.restore.live, plan.scratch)
+    assert drill is not None
+    return [{"Key": names.DRILL_TAG, "Value": drill}]

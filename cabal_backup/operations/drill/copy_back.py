@@ -40,11 +40,6 @@ class CopyBackDrillPlan:
     def makes(self) -> tuple[str, ...]:
         return (restored_table(self.live, self.drill), scratch_table(self.live, self.drill))
 
-    @property
-    def until(self) -> datetime:
-        """When the copy expires: its days count from the backup, not from its arrival."""
-        return self.copy.point.created + timedelta(days=self.copy.lifecycle.delete_after_days)
-
     def lines(self) -> tuple[str, ...]:
         """The plan in sentences."""
         restored, _ = self.makes
@@ -57,9 +52,9 @@ class CopyBackDrillPlan:
 
     def what_stays(self) -> str:
         """What the drill cannot remove, until when, and what it costs."""
-        days = (self.until - self.copy.now) / timedelta(days=1)
+        days = (self.copy.until - self.copy.now) / timedelta(days=1)
         return (
-            f"THE COPY STAYS in {names.VAULT} until {self.until:%Y-%m-%d}: "
+            f"THE COPY STAYS in {names.VAULT} until {self.copy.until:%Y-%m-%d}: "
             + (
                 f"the lock refuses to delete it, and wants {self.copy.lock.min_days} days"
                 if self.copy.lock

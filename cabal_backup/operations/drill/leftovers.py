@@ -1,23 +1,34 @@
-"""What a drill made and has to remove: found in AWS itself, whoever made it and wherever.
+"""What a drill made and has to remove: found in AWS itself, on whichever machine it ran.
 
-A drill that was killed left no note. But everything a drill makes has a name that nothing
-else has, and a restore that is under way tells what it is going to make.
+Everything a drill makes has a drill's name. A name proves nothing, because an operator can give
+it too, so each needs a proof as well: a table the tag of the drill, or a restore job that began
+after the drill's tagged scratch table was made; a file system the restore job with its creation
+token; a directory the marker in it, or the restore job that made it. What has the name only is
+reported and left alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cabal_backup import names
 from cabal_backup.errors import CabalBackupError
-from cabal_backup.operations.aws import Aws
+from cabal_backup.operations.answers import pages
+from cabal_backup.operations.aws import Aws, in_words
 from cabal_backup.operations.clock import Clock
-from cabal_backup.operations.drill.plan import is_drill_table, is_restore_token
-from cabal_backup.operations.drill.recoveries import recovery_of_drills
+from cabal_backup.operations.drill.plan import (
+    drill_of_table,
+    is_restore_token,
+    scratch_table,
+)
+from cabal_backup.operations.drill.recoveries import SLACK, recovery_of_drills
 from cabal_backup.operations.jobs import Job, follow
 from cabal_backup.operations.mail import delete as delete_file_system
 from cabal_backup.operations.mail import file_system_settings, mail_host
@@ -49,6 +60,8 @@ class Leftover:
     """The restore that is still making it, which AWS Backup cannot call off."""
     mount: Path | None = None
     """Where a directory is."""
+    proven: bool = True
+    """Whether a drill made it, beyond doubt; what is not proven is not removed."""
 
     def __str__(self) -> str:
         coming = f", which the restore job {self.job.id} is still making" if self.job else ""
@@ -70,8 +83,11 @@ def find(aws: Aws, now: datetime, *, mount: Path | None = None) -> tuple[Leftove
 def remove(aws: Aws, leftover: Leftover, clock: Clock) -> Generator[Any, None, None]:
     """Remove one, and wait until it is gone; once more does no harm.
 
-    Raises CabalBackupError when AWS refuses or does not answer.
+    Raises ValueError for one that is not proven, CabalBackupError when AWS refuses or does not
+    answer.
     """
+    if not leftover.proven:
+        raise ValueError(f"no drill is known to have made the {leftover}")
     if leftover.job is not None:
         yield Note(
             f"AWS Backup cannot call a restore off: job {leftover.job.id} is followed to its "
@@ -83,17 +99,56 @@ def remove(aws: Aws, leftover: Leftover, clock: Clock) -> Generator[Any, None, N
 
 def _tables(aws: Aws, now: datetime) -> tuple[Leftover, ...]:
     live = aws.environment.addresses_table
-    arn = aws.arn("dynamodb", f"table/{live}")
-    coming = {
-        target: job
-        for job, target in list_restores(aws, arn, now)
-        if not job.finished and is_drill_table(live, target)
-    }
-    there = {name for name in list_table_names(aws, (live,)) if is_drill_table(live, name)}
+    restores = [
+        (job, target)
+        for job, target in list_restores(aws, aws.arn("dynamodb", f"table/{live}"), now)
+        if drill_of_table(live, target) is not None
+    ]
+    coming = {target: job for job, target in restores if not job.finished}
+    listed = list_table_names(aws, (live,))
+    there = {name for name in listed if drill_of_table(live, name) is not None}
     return tuple(
-        Leftover(what=What.TABLE, name=name, job=coming.get(name))
+        Leftover(
+            what=What.TABLE,
+            name=name,
+            job=coming.get(name),
+            proven=_is_drills_table(aws, live, name, [j for j, t in restores if t == name]),
+        )
         for name in sorted(there | coming.keys())
     )
+
+
+def _is_drills_table(aws: Aws, live: str, name: str, restores: Sequence[Job]) -> bool:
+    """Whether a table has the tag of its drill, or a restore of that drill makes or made it."""
+    drill = drill_of_table(live, name)
+    if drill is None:
+        return False
+    if _tagged_with(aws, name) == drill:
+        return True
+    scratch = scratch_table(live, drill)
+    if name == scratch or _tagged_with(aws, scratch) != drill:
+        return False
+    record, table = describe_table(aws, scratch), describe_table(aws, name)
+    return record is not None and any(
+        job.created >= record.created - SLACK
+        and (table is None or table.created >= job.created - SLACK)
+        for job in restores
+    )
+
+
+def _tagged_with(aws: Aws, table: str) -> str | None:
+    """The id in a table's tag; None without the table or the tag."""
+    # DynamoDB answers AccessDenied for the tags of a table that does not exist.
+    described = describe_table(aws, table)
+    if described is None:
+        return None
+    try:
+        tags = pages(
+            aws.client("dynamodb"), "list_tags_of_resource", "Tags", ResourceArn=described.arn
+        )
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, f"reading the tags of the table {table}") from error
+    return next((tag["Value"] for tag in tags if tag["Key"] == names.DRILL_TAG), None)
 
 
 def _remove_table(aws: Aws, leftover: Leftover, clock: Clock) -> Generator[Any, None, None]:
@@ -109,40 +164,80 @@ def _remove_table(aws: Aws, leftover: Leftover, clock: Clock) -> Generator[Any, 
 
 
 def _file_systems(aws: Aws, restores: Sequence[MailRestore]) -> tuple[Leftover, ...]:
-    coming = {
-        restore.token: restore.job
-        for restore in restores
-        if restore.to_new and not restore.job.finished and is_restore_token(restore.token)
-    }
+    mine = [one for one in restores if one.to_new and is_restore_token(one.token)]
+    coming = {restore.token: restore.job for restore in mine if not restore.job.finished}
     there = set(filter(is_restore_token, file_system_settings.list_tokens(aws)))
     return tuple(
-        Leftover(what=What.FILE_SYSTEM, name=token, job=coming.get(token))
+        Leftover(
+            what=What.FILE_SYSTEM,
+            name=token,
+            job=coming.get(token),
+            proven=_is_drills_file_system(
+                file_system_settings.find_by_token(aws, token), mine, token
+            ),
+        )
         for token in sorted(there | coming.keys())
+    )
+
+
+def _is_drills_file_system(
+    made: Mapping[str, Any] | None, restores: Iterable[MailRestore], token: str
+) -> bool:
+    """Whether a restore job with this token makes or made a file system, and no one before it."""
+    return any(
+        restore.to_new
+        and restore.token == token
+        and (
+            made is None
+            or (
+                made["CreationTime"] >= restore.job.created - SLACK
+                and restore.job.created_resource_arn in ("", made["FileSystemArn"])
+            )
+        )
+        for restore in restores
     )
 
 
 def _remove_file_system(aws: Aws, leftover: Leftover, clock: Clock) -> Generator[Any, None, None]:
     made = file_system_settings.find_by_token(aws, leftover.name)
-    if made is not None:
+    restores = list_mail_restores(aws, clock.now())
+    if made is not None and _is_drills_file_system(made, restores, leftover.name):
         yield from delete_file_system.delete_restored(aws, str(made["FileSystemId"]), clock)
 
 
 def _directories(restores: Sequence[MailRestore], mount: Path) -> tuple[Leftover, ...]:
     """Scratch directories, and recovery directories that a drill had not got hold of yet."""
-    coming = {
-        restore.token: restore.job
-        for restore in restores
-        if not restore.to_new and not restore.job.finished and is_restore_token(restore.token)
-    }
+    mine = [one for one in restores if not one.to_new and is_restore_token(one.token)]
+    coming = {restore.token: restore.job for restore in mine if not restore.job.finished}
+    began = {restore.token for restore in mine}
     try:
         there = {entry.name for entry in mount.iterdir() if is_restore_token(entry.name)}
-        there |= recovery_of_drills(restores, mount).keys()
+        recovered = recovery_of_drills(restores, mount).keys()
+        proven = {name for name in there if _is_drills_directory(mount / name, name in began)}
     except OSError as error:
         raise CabalBackupError(f"{mount} cannot be read: {error.strerror}.") from error
     return tuple(
-        Leftover(what=What.DIRECTORY, name=token, job=coming.get(token), mount=mount)
-        for token in sorted(there | coming.keys())
+        Leftover(
+            what=What.DIRECTORY,
+            name=token,
+            job=coming.get(token),
+            mount=mount,
+            proven=token in proven | recovered | coming.keys(),
+        )
+        for token in sorted(there | recovered | coming.keys())
     )
+
+
+def _is_drills_directory(directory: Path, began: bool) -> bool:
+    """Whether a scratch directory has the marker, or a drill began that made nothing in it yet."""
+    if directory.is_symlink() or not directory.is_dir():
+        return False
+    marker = directory / names.DRILL_MARKER
+    if marker.is_file() and not marker.is_symlink():
+        # Written at once, but a machine may fail in between.
+        with marker.open("rb") as file:
+            return file.read(100).decode("ascii", "replace") in (directory.name, "")
+    return began and not any(directory.iterdir())
 
 
 def _remove_directory(aws: Aws, leftover: Leftover, clock: Clock) -> Generator[Any, None, None]:
@@ -150,9 +245,11 @@ def _remove_directory(aws: Aws, leftover: Leftover, clock: Clock) -> Generator[A
     mount = leftover.mount
     yield Progress(f"deleting {leftover.name}", 0, None)
     restores = list_mail_restores(aws, clock.now())
+    began = any(restore.token == leftover.name for restore in restores)
     try:
-        recovered = recovery_of_drills(restores, mount)
-        for name in (*recovered.get(leftover.name, ()), leftover.name):
+        recovered = recovery_of_drills(restores, mount).get(leftover.name, ())
+        scratch = [leftover.name] if _is_drills_directory(mount / leftover.name, began) else []
+        for name in (*recovered, *scratch):
             mail_host.remove_directory(str(mount), name)
     except (OSError, mail_host.Refused, mail_host.Stopped) as error:
         raise CabalBackupError(f"{error}") from error

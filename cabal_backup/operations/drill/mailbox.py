@@ -22,9 +22,11 @@ from cabal_backup.operations.clock import Clock
 from cabal_backup.operations.drill import maildirs
 from cabal_backup.operations.drill.plan import drill_id, restore_token
 from cabal_backup.operations.drill.record import Check, Kind, Record
+from cabal_backup.operations.drill.recoveries import recovery_of_drills
 from cabal_backup.operations.jobs import Job
 from cabal_backup.operations.mail import file_system_settings, mail_host, restore_mailbox
 from cabal_backup.operations.mail.mail_host import Finished, Where
+from cabal_backup.operations.mail.mailstore_restores import list_mail_restores
 from cabal_backup.operations.mail.restore_mailbox import RestoreMailboxPlan
 from cabal_backup.operations.progress import Progress
 
@@ -148,7 +150,7 @@ def _on_the_host(
         with record.step("restore", clock):
             before = recovery_directories(mount)
             yield from restore_mailbox.execute(aws, plan.restore, clock)
-            recovery = _find_new(mount, plan.restore.user, before, clock)
+            recovery = _find_new(aws, mount, plan, before, clock)
         yield from _verify(plan, mount, recovery, clock, record)
     except (mail_host.Refused, mail_host.Stopped) as error:
         raise CabalBackupError(f"The merge stopped: {error}") from error
@@ -164,6 +166,7 @@ def _verify(
     scratch = mount / plan.token
     with record.step("compare", clock):
         scratch.mkdir(mode=0o700)
+        (scratch / names.DRILL_MARKER).write_text(plan.token, encoding="ascii")
         (mount / recovery).rename(scratch / recovery)
         home = (mount / user).stat()
         restored = maildirs.messages(scratch / recovery / user / "Maildir")
@@ -189,21 +192,28 @@ def holds_only(directory: Path, user: str) -> bool:
     return [entry.name for entry in directory.iterdir()] == [user]
 
 
-def _find_new(mount: Path, user: str, before: set[str], clock: Clock) -> str:
-    """The recovery directory that came since; AWS does not say what it is called."""
-    found: list[str] = []
+def _find_new(aws: Aws, mount: Path, plan: MailboxDrillPlan, before: set[str], clock: Clock) -> str:
+    """The recovery directory that only this drill's restore job can have made.
+
+    AWS does not say what it is called. It was not there before, its name has a time within the
+    job, and no other restore job may have made it as well.
+    """
+    user, restores = plan.restore.user, list_mail_restores(aws, clock.now())
+    new: list[str] = []
     for _ in range(_LOOKS):
-        new = recovery_directories(mount) - before
-        found = [name for name in sorted(new) if holds_only(mount / name, user)]
-        if found:
+        came = recovery_directories(mount) - before
+        new = [name for name in sorted(came) if holds_only(mount / name, user)]
+        ours = recovery_of_drills(restores, mount).get(plan.token, ())
+        found = [name for name in new if name in ours]
+        if len(found) == 1:
+            return found[0]
+        if new:
             break
         clock.sleep(_BETWEEN_LOOKS)
-    if len(found) == 1:
-        return found[0]
-    if found:
+    if new:
         raise AwsError(
-            f"More than one recovery directory with that user came up: {', '.join(found)}. "
-            "Somebody else restores the same mailbox: which one is the drill's cannot be told."
+            f"Recovery directories with that user came up ({', '.join(new)}), and more than one "
+            "restore job may have made them: which one is the drill's is not known. None was used."
         )
     raise AwsError(
         f"AWS Backup says that it has restored, but no recovery directory came up in {mount}. Is "

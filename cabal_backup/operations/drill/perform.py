@@ -33,13 +33,14 @@ def perform(
 ) -> Generator[Any, None, None]:
     """Clear away what earlier drills left, rehearse, clear away; all is written to `record`.
 
-    KeyboardInterrupt ends the rehearsal, and a second one the clearing away. An error that
-    nobody foresaw is raised again at the end.
+    What is not proven to be of a drill is left alone. KeyboardInterrupt ends the rehearsal, and
+    a second one the clearing away. An unforeseen error is raised again at the end.
     """
     unforeseen: Exception | None = None
     restores: dict[str, Job] = {}
     try:
-        yield from _clear(aws, earlier, clock, record, ours=False)
+        proven = [leftover for leftover in earlier if leftover.proven]
+        yield from _clear(aws, proven, clock, record, ours=False)
         record.began = clock.now()
         with closing(plan.rehearse(aws, clock, record)) as events:
             for event in events:
@@ -92,7 +93,7 @@ def _tidy_up(
     except (CabalBackupError, BotoCoreError, ClientError) as error:
         record.left_over.append(f"perhaps {', '.join(plan.makes)}: {error}")
         return
-    mine = [leftover for leftover in found if leftover.name in plan.makes]
+    mine = [leftover for leftover in found if leftover.name in plan.makes and leftover.proven]
     yield from _clear(aws, mine, clock, record, ours=True)
 
 

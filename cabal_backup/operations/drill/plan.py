@@ -49,9 +49,19 @@ def scratch_table(live: str, drill: str) -> str:
     return f"{restored_table(live, drill)}-cutover"
 
 
-def is_drill_table(live: str, name: str) -> bool:
-    """Whether a table was made by a drill; nothing else has such a name."""
-    return re.fullmatch(f"{re.escape(live + names.DRILL_TABLE)}{_ID}(-cutover)?", name) is not None
+def drill_of_table(live: str, name: str) -> str | None:
+    """The id of the drill that a table is named after; None for any other name.
+
+    The name alone does not show that a drill made it: an operator can give it too.
+    """
+    named = re.fullmatch(f"{re.escape(live + names.DRILL_TABLE)}({_ID})(-cutover)?", name)
+    return None if named is None else named[1]
+
+
+def is_drill_name(name: str) -> bool:
+    """Whether only a drill should give something this name, whatever table it is of."""
+    table = re.fullmatch(f".+{re.escape(names.DRILL_TABLE)}{_ID}(-cutover)?", name)
+    return table is not None or is_restore_token(name)
 
 
 def restore_token(drill: str) -> str:

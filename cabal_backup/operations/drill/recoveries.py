@@ -17,7 +17,7 @@ from cabal_backup.operations.mail.mailstore_restores import MailRestore
 
 _NAME = re.compile(r"aws-backup-(?:failed-)?restore_(.+)")
 _FAILED = "aws-backup-failed-restore_"
-_SLACK = timedelta(seconds=2)
+SLACK = timedelta(seconds=2)
 """What two clocks of AWS may be apart."""
 
 
@@ -67,5 +67,5 @@ def _asked_for(restore: MailRestore, holds: set[str], name: str) -> bool:
 
 def _may_have_made(restore: MailRestore, made: datetime) -> bool:
     ended = restore.job.completed
-    began = restore.job.created - _SLACK
-    return began <= made and (ended is None or made <= ended + _SLACK)
+    began = restore.job.created - SLACK
+    return began <= made and (ended is None or made <= ended + SLACK)

@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cabal_backup import names
 from cabal_backup.operations.answers import pages
 from cabal_backup.operations.aws import Aws, in_words
-from cabal_backup.operations.jobs import KEPT, Job, JobKind, describe_job
+from cabal_backup.operations.jobs import KEPT, Job, JobKind, describe_job, restore_value
 from cabal_backup.operations.recovery_points import RecoveryPoint
 
 LONGEST = timedelta(days=7)
@@ -44,7 +44,8 @@ def starting_metadata(aws: Aws, point: RecoveryPoint) -> dict[str, str]:
     except (BotoCoreError, ClientError) as error:
         raise in_words(error, f"asking how to restore {point.arn}") from error
     wanted = ("file-system-id", "Encrypted", "KmsKeyId", "PerformanceMode")
-    return {key: value for key, value in described["RestoreMetadata"].items() if key in wanted}
+    found = {key: restore_value(described["RestoreMetadata"], key) for key in wanted}
+    return {key: value for key, value in found.items() if value is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,12 +57,12 @@ class MailRestore:
 
     @property
     def token(self) -> str:
-        return self.metadata.get("CreationToken", "")
+        return restore_value(self.metadata, "CreationToken") or ""
 
     @property
     def to_new(self) -> bool:
         """Whether it makes a new file system."""
-        return self.metadata.get("newFileSystem") == "true"
+        return (restore_value(self.metadata, "newFileSystem") or "").lower() == "true"
 
     @property
     def items(self) -> Any:
@@ -186,9 +187,11 @@ def size(number: int) -> str:
 
 def _says(metadata: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
     return _items(metadata) == _items(wanted) and all(
-        metadata.get(key) == value for key, value in wanted.items() if key != _ITEMS
+        (restore_value(metadata, key) or "").lower() == value.lower()
+        for key, value in wanted.items()
+        if key != _ITEMS
     )
 
 
 def _items(metadata: Mapping[str, str]) -> Any:
-    return json.loads(metadata.get(_ITEMS, "null"))
+    return json.loads(restore_value(metadata, _ITEMS) or "null")

@@ -310,11 +310,9 @@ def _jobs(aws: Aws, now: datetime) -> dict[str, Callable[[], Any]]:
 
 def _plan(aws: Aws, now: datetime) -> Plan | None:
     backup = aws.client("backup")
-    plans = pages(backup, "list_backup_plans", "BackupPlansList")
-    listed = next((plan for plan in plans if plan["BackupPlanName"] == names.PLAN), None)
-    if listed is None:
+    plan_id = _plan_id(aws)
+    if plan_id is None:
         return None
-    plan_id = listed["BackupPlanId"]
     with ThreadPoolExecutor(max_workers=3) as pool:
         current = pool.submit(backup.get_backup_plan, BackupPlanId=plan_id)
         listed_versions = pool.submit(
@@ -324,19 +322,12 @@ def _plan(aws: Aws, now: datetime) -> Plan | None:
             "BackupPlanVersionsList",
             BackupPlanId=plan_id,
         )
-        selections = pages(
-            backup, "list_backup_selections", "BackupSelectionsList", BackupPlanId=plan_id
-        )
+        selections = _selections(backup, plan_id)
         plan = current.result()
         versions = sorted(listed_versions.result(), key=lambda version: version["CreationDate"])
         return Plan(
             plan=plan["BackupPlan"],
-            selections=tuple(
-                backup.get_backup_selection(
-                    BackupPlanId=plan_id, SelectionId=selection["SelectionId"]
-                )["BackupSelection"]
-                for selection in selections
-            ),
+            selections=selections,
             plan_id=plan_id,
             versions=_versions(backup, plan, _in_force(versions, aws.environment, now)),
             # Not the plan's own date: AWS does not say whether an update moves that.
@@ -344,6 +335,33 @@ def _plan(aws: Aws, now: datetime) -> Plan | None:
                 (version["CreationDate"] for version in versions), default=plan["CreationDate"]
             ),
         )
+
+
+def _plan_id(aws: Aws) -> str | None:
+    """The plan of that name. Names are not unique: of several, one that selects the table."""
+    backup = aws.client("backup")
+    listed = pages(backup, "list_backup_plans", "BackupPlansList")
+    ids = [str(plan["BackupPlanId"]) for plan in listed if plan["BackupPlanName"] == names.PLAN]
+    if len(ids) < 2:
+        return ids[0] if ids else None
+    table = aws.arn("dynamodb", f"table/{aws.environment.addresses_table}")
+    ours = (
+        plan_id
+        for plan_id in ids
+        if any(table in one.get("Resources", []) for one in _selections(backup, plan_id))
+    )
+    return next(ours, ids[0])
+
+
+def _selections(backup: Any, plan_id: str) -> tuple[_JSON, ...]:
+    """What a plan selects, whole."""
+    listed = pages(backup, "list_backup_selections", "BackupSelectionsList", BackupPlanId=plan_id)
+    return tuple(
+        backup.get_backup_selection(BackupPlanId=plan_id, SelectionId=selection["SelectionId"])[
+            "BackupSelection"
+        ]
+        for selection in listed
+    )
 
 
 def _in_force(versions: list[_JSON], environment: Environment, now: datetime) -> list[_JSON]:

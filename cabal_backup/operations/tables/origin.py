@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cabal_backup.errors import RefusedError
 from cabal_backup.operations.answers import pages
 from cabal_backup.operations.aws import Aws, in_words, reason
-from cabal_backup.operations.jobs import KEPT, Job, JobKind, describe_job
+from cabal_backup.operations.jobs import KEPT, Job, JobKind, describe_job, restore_value
 from cabal_backup.operations.progress import Event, Note
 from cabal_backup.operations.tables.describe import TableDescription
 from cabal_backup.operations.tables.items import Digest, fingerprint
@@ -142,7 +142,7 @@ def _target_of(aws: Aws, job: Job) -> str:
     if job.created_resource_arn:
         return job.created_resource_arn.rpartition("/")[2]
     metadata = aws.client("backup").get_restore_job_metadata(RestoreJobId=job.id)["Metadata"]
-    return str(metadata.get("targetTableName", ""))
+    return restore_value(metadata, "targetTableName") or ""
 
 
 def made_by(job: Job, table: TableDescription) -> bool:

@@ -1,10 +1,10 @@
-"""Deleting every recovery point of both vaults."""
+"""Deleting the recovery points of both vaults: those that were confirmed, and no other."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +15,14 @@ from cabal_backup.operations.aws import AssumedLost, Aws, in_words, reason
 from cabal_backup.operations.clock import Clock
 from cabal_backup.operations.progress import Event, Note, Progress
 from cabal_backup.operations.recovery_points import RecoveryPoint, list_recovery_points
-from cabal_backup.operations.teardown.inventory import Inventory, role_is_missing, take_inventory
+from cabal_backup.operations.teardown.inventory import (
+    INCLUDE_OTHERS,
+    Inventory,
+    count_nights,
+    role_is_missing,
+    take_inventory,
+    vault_line,
+)
 from cabal_backup.operations.vault_lock import VaultLock
 
 AT_ONCE = 8
@@ -46,22 +53,43 @@ _LATER = {
 
 @dataclass(frozen=True)
 class DeletePointsPlan:
-    """Exactly which recovery points will be deleted: all there are."""
+    """Exactly which recovery points will be deleted."""
 
     seen: Inventory
+    include_others: bool = False
+    """Whether those of other resources are deleted too."""
+
+    @property
+    def vaults(self) -> tuple[VaultLock, ...]:
+        """The vaults, each with the recovery points that will be deleted from it."""
+        if self.include_others:
+            return self.seen.vaults
+        return tuple(
+            replace(vault, points=tuple(p for p in vault.points if not self.seen.is_other(p)))
+            for vault in self.seen.vaults
+        )
 
     @property
     def points(self) -> int:
-        return self.seen.points
+        return sum(len(vault.points) for vault in self.vaults)
+
+    @property
+    def kept(self) -> int:
+        """How many recovery points of other resources are kept."""
+        return self.seen.points - self.points
 
     def lines(self) -> tuple[str, ...]:
+        stays = tuple(f"  {line}" for line in self.seen.stays() if "recovery points" in line)
         if not self.points:
-            return ("Nothing to delete: there are no recovery points.",)
+            return ("Nothing to delete: there are no recovery points.", *self._others(), *stays)
         return (
             f"Delete every recovery point of {self.seen.environment} in account "
             f"{self.seen.account}, {self.points:,} in all:",
-            *self.seen.vault_lines(),
-            f"  these are the backups of {self.seen.nights:,} nights; nothing brings them back",
+            *(f"  {vault_line(vault, self.seen.now)}" for vault in self.vaults),
+            f"  these are the backups of {count_nights(self.vaults):,} nights; nothing brings "
+            "them back",
+            *self._others(),
+            *stays,
             *(
                 ("  the nightly plan goes on: destroy before the next night, or there is more",)
                 if self.seen.plan_id
@@ -69,8 +97,19 @@ class DeletePointsPlan:
             ),
         )
 
+    def _others(self) -> tuple[str, ...]:
+        lines = self.seen.other_lines()
+        if not lines:
+            return ()
+        about = (
+            "  AMONG THEM, which this environment did not make:"
+            if self.include_others
+            else f"  kept, because they are not this environment's ({INCLUDE_OTHERS}):"
+        )
+        return (about, *(f"  {line}" for line in lines))
 
-def plan_deletion(seen: Inventory) -> DeletePointsPlan:
+
+def plan_deletion(seen: Inventory, *, include_others: bool = False) -> DeletePointsPlan:
     """Raises RefusedError while a lock stands, or when the points' role is gone."""
     if seen.locked:
         which = " and ".join(f"{one.vault} in {one.region}" for one in seen.locked)
@@ -80,37 +119,48 @@ def plan_deletion(seen: Inventory) -> DeletePointsPlan:
         )
     if seen.missing_roles:
         raise RefusedError(f"{role_is_missing(seen)} Nothing was deleted.")
-    return DeletePointsPlan(seen)
+    return DeletePointsPlan(seen, include_others)
 
 
 def delete_points(aws: Aws, plan: DeletePointsPlan, clock: Clock) -> Generator[Event, None, int]:
-    """Delete until both vaults are truly empty; how many were deleted is what is returned.
+    """Delete until none of the plan's points is listed; how many were deleted is returned.
 
-    What is already gone is no error, so a run that was cut short is finished by another.
-    Raises AwsError when AWS refuses for good, UnknownError when nothing moves for PATIENCE.
+    A point that appears after the plan was made is not deleted, because no one confirmed it.
+    What is already deleted is no error, so a run that was cut short is finished by another.
+    Raises AwsError when AWS refuses for good or new points have appeared, UnknownError when
+    nothing changes for PATIENCE.
     """
     deleted = 0
-    for vault in plan.seen.vaults:
-        deleted += yield from _empty(aws, vault, clock)
+    for vault in plan.vaults:
+        if vault.points:
+            deleted += yield from _empty(aws, vault, clock)
+    known = {point.arn for vault in plan.seen.vaults for point in vault.points}
     left = take_inventory(aws, clock.now())
-    if left.points:
+    new = sum(point.arn not in known for vault in left.vaults for point in vault.points)
+    if new:
         raise AwsError(
-            f"{left.points:,} recovery points have appeared meanwhile; a night or an on-demand "
-            "job may have made them. Run it again."
+            f"{new:,} recovery points have appeared since the plan was shown and were not deleted; "
+            "a night or an on-demand job may have made them. Run it again."
         )
     return deleted
 
 
 def _empty(aws: Aws, vault: VaultLock, clock: Clock) -> Generator[Event, None, int]:
+    """Delete the points that `vault` names; others in the vault are not touched."""
     backup = aws.client("backup", vault.region)
     step = f"deleting from {vault.vault}"
-    total = len(vault.points)
+    confirmed = {point.arn for point in vault.points}
+    total = len(confirmed)
     asked: set[str] = set()
     moved, waits, left_before = clock.now(), 0, -1
     while True:
-        points = _list(backup, vault)
+        listed = _list(backup, vault)
+        points = [point for point in listed if point.arn in confirmed]
         if not points:
-            yield Note(f"{vault.vault} in {vault.region} is empty.")
+            if listed:
+                yield Note(f"{vault.vault} in {vault.region} keeps {len(listed):,} others.")
+            else:
+                yield Note(f"{vault.vault} in {vault.region} is empty.")
             return len(asked)
         if waits >= _LOOKS:
             _notice_expired(points, asked, vault)
@@ -127,7 +177,7 @@ def _empty(aws: Aws, vault: VaultLock, clock: Clock) -> Generator[Event, None, i
                 f"{len(points):,} recovery points are still in {vault.vault} "
                 f"({_states(points)}). {said} Run it again later."
             )
-        yield Progress(f"waiting until {vault.vault} is empty", 0, None)
+        yield Progress(f"waiting until they disappear from {vault.vault}", 0, None)
         clock.sleep(_WAITS[min(waits, len(_WAITS) - 1)])
         waits += 1
 

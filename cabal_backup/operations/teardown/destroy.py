@@ -18,7 +18,13 @@ from cabal_backup.operations.clock import Clock
 from cabal_backup.operations.jobs import follow_until
 from cabal_backup.operations.progress import Event, Note
 from cabal_backup.operations.teardown.access_policies import delete_access_policies
-from cabal_backup.operations.teardown.inventory import Inventory, Stack, find_stack, take_inventory
+from cabal_backup.operations.teardown.inventory import (
+    Inventory,
+    Stack,
+    find_role_users,
+    find_stack,
+    take_inventory,
+)
 
 LONGEST = timedelta(hours=2)
 """How long the deletion of a stack may take; an unanswered custom resource takes one hour."""
@@ -49,7 +55,10 @@ class DestroyPlan:
     def lines(self) -> tuple[str, ...]:
         seen = self.seen
         if seen.gone:
-            return (f"Nothing of the backup of {seen.environment} is there to destroy.",)
+            return (
+                f"Nothing of the backup of {seen.environment} is there to destroy.",
+                *(f"  {line}" for line in seen.stays()),
+            )
         return (
             f"Destroy the backup of {seen.environment} in account {seen.account}:",
             *(
@@ -58,14 +67,14 @@ class DestroyPlan:
                 for stack in seen.stacks
             ),
             *(f"  the empty vault {vault.vault} in {vault.region}" for vault in seen.vaults),
-            *((f"  the role {names.ROLE}",) if seen.role_exists else ()),
+            *((f"  the role {names.ROLE}",) if seen.role_goes else ()),
             *(f"  the policy {policy.name}, which nobody has" for policy in seen.unused_policies),
             *(
                 f"  the policy {policy.name} stays: {policy.holders} users, groups or roles have it"
                 for policy in seen.policies
                 if policy.holders
             ),
-            *(f"  {line}" for line in STAYS),
+            *(f"  {line}" for line in (*seen.stays(), *STAYS)),
         )
 
 
@@ -90,7 +99,8 @@ def destroy(aws: Aws, plan: DestroyPlan, clock: Clock) -> Generator[Event | Unkn
         yield from _delete_stack(aws, stack, clock)
     for vault in plan.seen.vaults:
         yield from _delete_vault(aws, vault.vault, vault.region, clock)
-    yield from _delete_role(aws)
+    if plan.seen.role_goes:
+        yield from _delete_role(aws)
     yield from delete_access_policies(aws)
 
 
@@ -99,12 +109,14 @@ def prove(aws: Aws, clock: Clock) -> tuple[str, ...]:
 
     Raises AwsError for anything that is left, CabalBackupError when it cannot be seen.
     """
-    left = _what_is_left(aws, clock)
+    seen = take_inventory(aws, clock.now())
+    left = _what_is_left(aws, seen)
     for wait in _SETTLING:
         if not left:
             break
         clock.sleep(wait)
-        left = _what_is_left(aws, clock)
+        seen = take_inventory(aws, clock.now())
+        left = _what_is_left(aws, seen)
     if left:
         raise AwsError(
             f"Still there: {', '.join(left)}. Run it again; if that does not help, remove it by "
@@ -114,10 +126,16 @@ def prove(aws: Aws, clock: Clock) -> tuple[str, ...]:
     return (
         f"no stack {names.STACK} in {environment.region}, no stack {names.DR_STACK} in "
         f"{environment.dr_region}",
-        f"no vault {names.VAULT} in {environment.region}, no vault {names.DR_VAULT} in "
-        f"{environment.dr_region}, so no recovery point in them",
-        f"no plan {names.PLAN}, so no more nights",
-        f"no role {names.ROLE}",
+        *(
+            f"no vault {vault} in {region}, so no recovery point in it"
+            for vault, region in (
+                (names.VAULT, environment.region),
+                (names.DR_VAULT, environment.dr_region),
+            )
+            if vault not in {kept.vault for kept in seen.unmanaged_vaults}
+        ),
+        *([] if seen.other_plans else [f"no plan {names.PLAN}, so no more nights"]),
+        *([] if seen.role_stays else [f"no role {names.ROLE}"]),
         *(
             f"no Lambda function, log group or role made for {stack} in {region}"
             for stack, region in _places(aws)
@@ -125,12 +143,11 @@ def prove(aws: Aws, clock: Clock) -> tuple[str, ...]:
     )
 
 
-def _what_is_left(aws: Aws, clock: Clock) -> list[str]:
-    seen = take_inventory(aws, clock.now())
+def _what_is_left(aws: Aws, seen: Inventory) -> list[str]:
     left = [f"the stack {stack.name} ({stack.status})" for stack in seen.stacks]
     left += [f"the vault {vault.vault}" for vault in seen.vaults]
     left += [f"the plan {names.PLAN}"] if seen.plan_id else []
-    left += [f"the role {names.ROLE}"] if seen.role_exists else []
+    left += [f"the role {names.ROLE}"] if seen.role_goes else []
     left += [f"the policy {policy.name}" for policy in seen.unused_policies]
     for stack, region in _places(aws):
         left += _named_after(aws, stack, region)
@@ -287,6 +304,11 @@ def _check_still_empty(aws: Aws, backup: Any, vault: str) -> None:
 
 def _delete_role(aws: Aws) -> Generator[Event, None, None]:
     iam, role = aws.client("iam"), names.ROLE
+    # A copy may have arrived in another vault since the plan was made.
+    users = find_role_users(aws, ())
+    if users:
+        yield Note(f"The role {role} stays: AWS Backup needs it for {', '.join(users)}.")
+        return
     try:
         attached = unless_missing(
             lambda: iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"],

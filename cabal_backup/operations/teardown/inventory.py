@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +12,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cabal_backup import names
 from cabal_backup.operations.answers import pages, unless_missing
 from cabal_backup.operations.aws import Aws, in_words
+from cabal_backup.operations.deployed import is_managed, role_tags, vault_tags
+from cabal_backup.operations.recovery_points import RecoveryPoint, list_recovery_points
 from cabal_backup.operations.teardown.access_policies import AccessPolicy, find_access_policies
 from cabal_backup.operations.vault_lock import VaultLock, look_at_lock
 
@@ -26,6 +28,8 @@ class Stack:
     status: str
     protected: bool
     """Whether termination protection is on."""
+    plan_id: str = ""
+    """The backup plan that its outputs name; empty in a stack without one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,11 +42,21 @@ class Inventory:
     stacks: tuple[Stack, ...]
     """Those that exist, in the order they are deleted in."""
     vaults: tuple[VaultLock, ...]
-    """Those that exist."""
+    """Those that exist and that our stacks manage, or managed until they were deleted."""
     plan_id: str | None
-    """The nightly plan; None when there is none."""
+    """The nightly plan of the stack; None when there is none."""
     roles: Mapping[str, bool]
     """Whether it exists, for the role of the environment and each that made a point."""
+    resources: frozenset[str]
+    """The ARNs of the table and the file system that the environment protects."""
+    unmanaged_vaults: tuple[VaultLock, ...] = ()
+    """Those that exist, but were made by something else and not adopted."""
+    role_managed: bool = True
+    """Whether our stacks manage the role, or managed it until they were deleted."""
+    role_users: tuple[str, ...] = ()
+    """What else needs the role: recovery points in other vaults, one line for each vault."""
+    other_plans: tuple[str, ...] = ()
+    """The ids of plans that have the nightly plan's name and are not the stack's."""
     policies: tuple[AccessPolicy, ...] = ()
     """The access policies that exist."""
 
@@ -67,9 +81,58 @@ class Inventory:
         )
 
     @property
+    def role_goes(self) -> bool:
+        """Whether the role is there, and nothing speaks against deleting it."""
+        return self.role_exists and not self.role_stays
+
+    @property
+    def role_stays(self) -> str:
+        """Why the role is kept although it exists; empty when it can be deleted."""
+        if not self.role_exists:
+            return ""
+        if not self.role_managed:
+            return f"the role {names.ROLE} stays: {NOT_MANAGED}"
+        if self.role_users:
+            return (
+                f"the role {names.ROLE} stays: without it AWS Backup could not delete "
+                f"{', '.join(self.role_users)}, which would become EXPIRED and stay"
+            )
+        return ""
+
+    def stays(self) -> tuple[str, ...]:
+        """What has our names and is not touched, and why, line by line."""
+        return (
+            *(
+                f"the vault {vault.vault} in {vault.region} stays, with "
+                f"{len(vault.points):,} recovery points: {NOT_MANAGED}"
+                for vault in self.unmanaged_vaults
+            ),
+            *([self.role_stays] if self.role_stays else []),
+            *(
+                f"the plan {names.PLAN} with the id {plan} stays: it is not the stack's"
+                for plan in self.other_plans
+            ),
+        )
+
+    def is_other(self, point: RecoveryPoint) -> bool:
+        """Whether it is a recovery point of neither the environment's resources nor its plan.
+
+        A former table or file system of the environment was backed up by the plan.
+        """
+        ours = point.plan_name == names.PLAN or point.plan_id in {self.plan_id} - {None}
+        return point.resource_arn not in self.resources and not ours
+
+    def other_points(self) -> Mapping[str, int]:
+        """How many recovery points there are of each other resource, by its ARN."""
+        counts: dict[str, int] = {}
+        for point in (p for vault in self.vaults for p in vault.points if self.is_other(p)):
+            counts[point.resource_arn] = counts.get(point.resource_arn, 0) + 1
+        return counts
+
+    @property
     def nights(self) -> int:
         """How many nights can be restored now and cannot when the points are gone."""
-        return len({n for vault in self.vaults for n in _nights(vault)})
+        return count_nights(self.vaults)
 
     @property
     def all_expired_at(self) -> datetime | None:
@@ -81,7 +144,7 @@ class Inventory:
     @property
     def gone(self) -> bool:
         return not (
-            self.stacks or self.vaults or self.plan_id or self.role_exists or self.unused_policies
+            self.stacks or self.vaults or self.plan_id or self.role_goes or self.unused_policies
         )
 
     @property
@@ -100,17 +163,32 @@ class Inventory:
         if self.missing_roles:
             steps.append(role_is_missing(self))
         if self.points:
+            others = sum(self.other_points().values())
             steps.append(
                 f"{self.points:,} recovery points. Then: cabal-backup teardown "
                 f"delete-recovery-points -e {self.environment}"
+                + (f" ({others:,} are of other resources: {INCLUDE_OTHERS})" if others else "")
             )
         return tuple(steps)
 
     def vault_lines(self) -> tuple[str, ...]:
         """For each vault how many points it holds, and from when to when."""
-        return tuple(f"  {_vault_line(vault, self.now)}" for vault in self.vaults) or (
-            "  no vault",
+        return tuple(f"  {vault_line(vault, self.now)}" for vault in self.vaults) or ("  no vault",)
+
+    def other_lines(self) -> tuple[str, ...]:
+        """The recovery points of other resources, one line for each resource."""
+        return tuple(
+            f"  {count:,} recovery points of another resource, {arn}"
+            for arn, count in sorted(self.other_points().items())
         )
+
+
+NOT_MANAGED = (
+    f"these stacks do not manage it (it has no tag {names.MANAGED_BY_TAG}={names.MANAGED_BY}). If "
+    "it is to be deleted too, delete it with what made it, or adopt it first (docs/adopt.md)"
+)
+
+INCLUDE_OTHERS = "--include-other-resources deletes them too"
 
 
 def role_is_missing(seen: Inventory) -> str:
@@ -131,7 +209,7 @@ def take_inventory(aws: Aws, now: datetime) -> Inventory:
         find_stack(aws, names.STACK, environment.region),
         find_stack(aws, names.DR_STACK, environment.dr_region),
     )
-    vaults = tuple(
+    found = tuple(
         vault
         for vault in (
             look_at_lock(aws, names.VAULT, environment.region),
@@ -139,6 +217,10 @@ def take_inventory(aws: Aws, now: datetime) -> Inventory:
         )
         if vault is not None
     )
+    vaults = tuple(vault for vault in found if _is_vault_managed(aws, vault))
+    primary = stacks[0]
+    plans = _plan_ids(aws)
+    plan_id = primary.plan_id if primary is not None and primary.plan_id in plans else None
     own = aws.arn("iam", f"role/{names.ROLE}", region="")
     arns = {own} | {point.role_arn for vault in vaults for point in vault.points} - {""}
     return Inventory(
@@ -147,10 +229,47 @@ def take_inventory(aws: Aws, now: datetime) -> Inventory:
         now=now,
         stacks=tuple(stack for stack in stacks if stack is not None),
         vaults=vaults,
-        plan_id=_plan_id(aws),
+        plan_id=plan_id,
         roles={arn: _role_exists(aws, arn) for arn in sorted(arns)},
+        resources=frozenset(
+            {
+                aws.arn("dynamodb", f"table/{environment.addresses_table}"),
+                aws.arn("elasticfilesystem", f"file-system/{environment.mailstore_file_system_id}"),
+            }
+        ),
         policies=find_access_policies(aws),
+        unmanaged_vaults=tuple(vault for vault in found if vault not in vaults),
+        role_managed=_is_role_managed(aws),
+        role_users=find_role_users(aws, [vault.vault for vault in vaults]),
+        other_plans=tuple(plan for plan in plans if plan != plan_id),
     )
+
+
+def find_role_users(aws: Aws, emptied: Collection[str]) -> tuple[str, ...]:
+    """Vaults of both regions with recovery points that were made with the role.
+
+    AWS Backup deletes an expired point with the role that made it; without the role the point
+    becomes EXPIRED and stays.
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/deleting-backups.html
+
+    :param emptied: vaults that are left out, because they are deleted before the role.
+
+    Raises CabalBackupError when AWS refuses or does not answer.
+    """
+    role = aws.arn("iam", f"role/{names.ROLE}", region="")
+    users = []
+    for region in (aws.environment.region, aws.environment.dr_region):
+        backup = aws.client("backup", region)
+        try:
+            for vault in pages(backup, "list_backup_vaults", "BackupVaultList"):
+                name = vault["BackupVaultName"]
+                points = [] if name in emptied else list_recovery_points(backup, name)
+                count = sum(point.role_arn == role for point in points)
+                if count:
+                    users.append(f"{count:,} recovery points in the vault {name} in {region}")
+        except (BotoCoreError, ClientError) as error:
+            raise in_words(error, f"looking for what needs the role in {region}") from error
+    return tuple(users)
 
 
 def find_stack(aws: Aws, name: str, region: str) -> Stack | None:
@@ -174,18 +293,41 @@ def find_stack(aws: Aws, name: str, region: str) -> Stack | None:
         id=seen["StackId"],
         status=seen["StackStatus"],
         protected=bool(seen.get("EnableTerminationProtection")),
+        plan_id=next(
+            (
+                output["OutputValue"]
+                for output in seen.get("Outputs", [])
+                if output["OutputKey"] == "PlanId"
+            ),
+            "",
+        ),
     )
 
 
-def _plan_id(aws: Aws) -> str | None:
+def _plan_ids(aws: Aws) -> tuple[str, ...]:
+    """Those of the plan's name, which need not be unique."""
     try:
         plans = pages(aws.client("backup"), "list_backup_plans", "BackupPlansList")
     except (BotoCoreError, ClientError) as error:
         raise in_words(error, "looking for the backup plan") from error
-    for plan in plans:
-        if plan["BackupPlanName"] == names.PLAN:
-            return str(plan["BackupPlanId"])
-    return None
+    return tuple(
+        str(plan["BackupPlanId"]) for plan in plans if plan["BackupPlanName"] == names.PLAN
+    )
+
+
+def _is_vault_managed(aws: Aws, vault: VaultLock) -> bool:
+    try:
+        return is_managed(vault_tags(aws, vault.vault, vault.region))
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, f"reading the tags of {vault.vault} in {vault.region}") from error
+
+
+def _is_role_managed(aws: Aws) -> bool:
+    try:
+        tags = role_tags(aws)
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, f"reading the tags of the role {names.ROLE}") from error
+    return tags is None or is_managed(tags)
 
 
 def _role_exists(aws: Aws, arn: str) -> bool:
@@ -200,6 +342,11 @@ def _role_exists(aws: Aws, arn: str) -> bool:
         raise in_words(error, f"looking at the role {name}") from error
 
 
+def count_nights(vaults: Collection[VaultLock]) -> int:
+    """How many nights the recovery points in some vaults are of, each counted once."""
+    return len({night for vault in vaults for night in _nights(vault)})
+
+
 def _nights(vault: VaultLock) -> set[datetime]:
     return {
         point.created.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -208,7 +355,7 @@ def _nights(vault: VaultLock) -> set[datetime]:
     }
 
 
-def _vault_line(vault: VaultLock, now: datetime) -> str:
+def vault_line(vault: VaultLock, now: datetime) -> str:
     if not vault.points:
         return f"{vault.vault} in {vault.region}: no recovery points"
     # The newest come first.

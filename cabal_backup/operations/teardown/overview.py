@@ -12,6 +12,7 @@ def overview(seen: Inventory) -> Iterator[str]:
     """`teardown plan`, line by line."""
     if seen.gone:
         yield f"Nothing is left of the backup of {seen.environment} in account {seen.account}."
+        yield from (f"  {line}" for line in seen.stays())
         return
     yield f"The backup of {seen.environment} in account {seen.account}:"
     for stack in seen.stacks:
@@ -20,8 +21,10 @@ def overview(seen: Inventory) -> Iterator[str]:
     yield from (f"  vault{line[1:]}" for line in seen.vault_lines() if seen.vaults)
     if seen.plan_id:
         yield f"  plan {names.PLAN}: takes another recovery point every night until it is gone"
-    if seen.role_exists:
+    yield from seen.other_lines()
+    if seen.role_goes:
         yield f"  role {names.ROLE}"
+    yield from (f"  {line}" for line in seen.stays())
     yield from _cost(seen)
     yield from _steps(seen)
 

@@ -43,9 +43,14 @@ def commands_that_talk_to_aws() -> set[str]:
     """From the command line itself: those that can be given a profile."""
     return {
         name
-        for name, parser in _leaves(build_parser())
+        for name, parser in leaves()
         if any("--profile" in action.option_strings for action in parser._actions)
     }
+
+
+def leaves() -> Iterator[tuple[str, Any]]:
+    """Every command by its whole name, with its parser."""
+    yield from _leaves(build_parser())
 
 
 def _leaves(parser: Any, name: str = "") -> Iterator[tuple[str, Any]]:
@@ -316,6 +321,7 @@ def _drill(what: str) -> Callable[[Desk], None]:
             BillingMode="PAY_PER_REQUEST",
             KeySchema=[{**key, "KeyType": "HASH"}],
             AttributeDefinitions=[{**key, "AttributeType": "S"}],
+            Tags=[{"Key": "cabal-backup-drill", "Value": "20260101-000000"}],
         )
         with tempfile.TemporaryDirectory() as reports:
             _well(desk.run(f"drill {what} {user} --yes --report-dir {reports}"))

@@ -32,6 +32,8 @@ def role_that_cannot_be_assumed(driller: Driller) -> None:
 
 
 def opt_in_is_off(driller: Driller) -> None:
+    """Where AWS, against what it documents, wants it on to restore as well."""
+    driller.sandbox.settings(advanced_features_needed_everywhere=True)
     driller.sandbox.client("backup").update_region_settings(
         ResourceTypeManagementPreference={"DynamoDB": False}
     )

@@ -9,9 +9,10 @@ import pytest
 
 from tests.e2e.audit import changes_since
 from tests.e2e.exercise import newest_point
-from tests.e2e.operator import Operator
+from tests.e2e.operator import Operator, Said
 from tests.e2e.terminal import type_answers
 from tests.sandbox.client import Sandbox
+from tests.sandbox.deployment import PROJECT
 
 DR = "us-west-2"
 
@@ -125,7 +126,7 @@ def test_nobody_to_ask_a_dry_run_and_a_wrong_word(
 
 
 def test_what_has_to_be_mended_first(emptied: Operator) -> None:
-    """The vault, the role and the opt-in are looked at before anything is started."""
+    """The vault and the role are looked at before anything is started."""
     sandbox = emptied.sandbox
     saved = sandbox.checkpoint()
     sandbox.settings(emptied_vault_refuses_once=False)
@@ -133,14 +134,7 @@ def test_what_has_to_be_mended_first(emptied: Operator) -> None:
     sandbox.client("backup").delete_backup_vault(BackupVaultName="cabal-backup")
     said = emptied.run("copy-back", "addresses", "--yes")
     assert (said.code, "There is no vault cabal-backup in us-west-1" in said.err) == (3, True)
-    sandbox.rollback(saved)
-    sandbox.client("backup", DR).update_region_settings(
-        ResourceTypeManagementPreference={"DynamoDB": False}
-    )
-    said = emptied.run("copy-back", "addresses", "--yes")
-    assert (said.code, "Advanced DynamoDB backup is off in us-west-2" in said.err) == (3, True)
     assert copy_jobs(sandbox) == []
-    assert emptied.run("copy-back", "mailstore", "--yes").code == 0
     sandbox.rollback(saved)
     sandbox.faults.deny("ListBackupVaults")
     said = emptied.run("copy-back", "addresses", "--yes")
@@ -176,3 +170,139 @@ def test_points_of_two_file_systems(emptied: Operator) -> None:
     assert f"{new['FileSystemId']}: 1, from" in said.err
     said = emptied.run("copy-back", "mailstore", "--yes", "--file-system", old)
     assert (said.code, f"of EFS {old}" in said.err) == (0, True)
+
+
+def test_an_opt_in_that_is_off_is_a_warning(emptied: Operator) -> None:
+    """The point was made while it was on. Whether AWS wants it on all the same, the job says."""
+    sandbox = emptied.sandbox
+    for region in ("us-west-1", DR):
+        sandbox.client("backup", region).update_region_settings(
+            ResourceTypeManagementPreference={"DynamoDB": False}
+        )
+    sandbox.settings(advanced_features_needed_everywhere=True)
+    assert emptied.run("copy-back", "addresses", "--yes").code == 3
+    sandbox.settings(advanced_features_needed_everywhere=False)
+    said = emptied.run("copy-back", "addresses", "--yes")
+    assert said.code == 0, said
+    for region in ("us-west-1", DR):
+        assert f"WARNING: Advanced DynamoDB backup is off in {region}" in said.err
+    assert "WARNING" not in emptied.run("copy-back", "mailstore", "--dry-run").out
+
+
+def copy_for(operator: Operator, days: int) -> str:
+    """A job that copies the newest addresses back for so many days after the backup."""
+    backup = operator.sandbox.client("backup")
+    if backup.describe_backup_vault(BackupVaultName="cabal-backup")["Locked"]:
+        backup.delete_backup_vault_lock_configuration(BackupVaultName="cabal-backup")
+    started: dict[str, Any] = operator.sandbox.client("backup", DR).start_copy_job(
+        RecoveryPointArn=newest_point(
+            operator.sandbox, "DynamoDB", vault="cabal-backup-dr", region=DR
+        ),
+        SourceBackupVaultName="cabal-backup-dr",
+        DestinationBackupVaultArn="arn:aws:backup:us-west-1:123456789012:backup-vault:cabal-backup",
+        IamRoleArn="arn:aws:iam::123456789012:role/cabal-backup-role",
+        Lifecycle={"DeleteAfterDays": days},
+    )
+    return str(started["CopyJobId"])
+
+
+def restore(operator: Operator, *arguments: str) -> Said:
+    """`cabal-backup restore ARGUMENTS -e development`."""
+    deployment = operator.deployment
+    environment = ("--project", str(PROJECT), "-e", deployment.environment)
+    return operator.type("restore", *arguments, *environment, *deployment.context_arguments())
+
+
+def lifecycles(operator: Operator) -> list[int]:
+    return sorted(point["Lifecycle"]["DeleteAfterDays"] for point in held(operator.sandbox))
+
+
+def test_a_copy_that_expires_soon_does_not_count(emptied: Operator) -> None:
+    copy_for(emptied, 1)
+    emptied.sandbox.advance(hours=1)
+    said = emptied.run("copy-back", "addresses", "--yes")
+    assert said.code == 0, said
+    assert "is there, but expires at 2026-02-07 00:" in said.err
+    assert lifecycles(emptied) == [1, 365]
+    again = emptied.run("copy-back", "addresses", "--yes")
+    assert (again.out, "it is back already until 2027-02-06" in again.err) == (said.out, True)
+    assert lifecycles(emptied) == [1, 365]
+
+
+def test_a_copy_with_the_plans_lifecycle_is_preferred(emptied: Operator) -> None:
+    wanted = emptied.run("copy-back", "addresses", "--yes").out
+    for days in (40, 500):
+        copy_for(emptied, days)
+        emptied.sandbox.advance(hours=1)
+    assert lifecycles(emptied) == [40, 365, 500]
+    assert emptied.run("copy-back", "addresses", "--yes").out == wanted
+
+
+def test_a_running_job_whose_copy_expires_soon_is_not_enough(emptied: Operator) -> None:
+    job = copy_for(emptied, 1)
+    said = emptied.run("copy-back", "addresses", "--yes")
+    assert (said.code, f"the job {job} is copying it already" in said.err) == (0, True)
+    assert "expires too soon to be used. Copying it again." in said.err
+    assert lifecycles(emptied) == [1, 365]
+    assert emptied.run("copy-back", "addresses").out == said.out
+
+
+def test_a_restore_takes_the_copy_that_lives_longest(emptied: Operator) -> None:
+    wanted = emptied.run("copy-back", "addresses", "--yes").out.strip()
+    for _ in range(3):
+        copy_for(emptied, 2)
+        emptied.sandbox.advance(hours=1)
+    assert wanted in restore(emptied, "addresses", "--dry-run").out
+
+
+def test_another_plan_of_the_same_name_does_not_hide_ours(operator: Operator) -> None:
+    backup = operator.sandbox.client("backup")
+    for _ in range(2):
+        operator.sandbox.advance(seconds=1)
+        backup.create_backup_plan(
+            BackupPlan={
+                "BackupPlanName": "cabal-backup-plan",
+                "Rules": [
+                    {
+                        "RuleName": "weekly",
+                        "TargetBackupVaultName": "cabal-backup",
+                        "ScheduleExpression": "cron(0 5 ? * 1 *)",
+                        "Lifecycle": {"DeleteAfterDays": operator.sandbox.now().second + 100},
+                    }
+                ],
+            }
+        )
+    assert len(backup.list_backup_plans()["BackupPlansList"]) == 3
+    assert operator.run("status", "--only", "plan,selection").code == 0
+
+
+def test_restore_metadata_in_other_capitalization(emptied: Operator) -> None:
+    """As AWS's own example writes it."""
+    point = emptied.run("copy-back", "addresses", "--yes").out.strip()
+    backup = emptied.sandbox.client("backup")
+    job = backup.start_restore_job(
+        RecoveryPointArn=point,
+        IamRoleArn="arn:aws:iam::123456789012:role/cabal-backup-role",
+        ResourceType="DynamoDB",
+        Metadata={"TargetTableName": "cabal-addresses-again", "EncryptionType": "Default"},
+    )["RestoreJobId"]
+    said = restore(emptied, "addresses", "--to", "cabal-addresses-again", "--yes")
+    assert (said.code, f"the job {job} is doing this already" in said.err) == (0, True)
+
+
+def test_a_restore_to_a_new_file_system_written_with_a_capital(emptied: Operator) -> None:
+    point = emptied.run("copy-back", "mailstore", "--yes").out.strip()
+    token = f"cabal-restore-{point.rpartition(':')[2]}"
+    emptied.sandbox.client("backup").start_restore_job(
+        RecoveryPointArn=point,
+        IamRoleArn="arn:aws:iam::123456789012:role/cabal-backup-role",
+        ResourceType="EFS",
+        Metadata={
+            "file-system-id": emptied.deployment.cabal.file_system_id,
+            "newFileSystem": "True",
+            "Encrypted": "True",
+            "PerformanceMode": "generalPurpose",
+            "CreationToken": token,
+        },
+    )
+    assert "already" in restore(emptied, "mailstore", "--dry-run").out

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.e2e.promises.vaults import VAULTS, backup
-from tests.sandbox.client import Sandbox
+from tests.sandbox.client import ACCOUNT, Sandbox
 from tests.sandbox.deployment import Deployment
 
 ROLE = "cabal-backup-role"
@@ -58,6 +58,19 @@ NOTHING = {"stacks": {}, "locks": {}, "points": [], "plans": [], "role": False}
 def has_role(sandbox: Sandbox) -> bool:
     pages = sandbox.client("iam").get_paginator("list_roles").paginate()
     return any(role["RoleName"] == ROLE for page in pages for role in page["Roles"])
+
+
+def tag_everything(deployment: Deployment, tags: dict[str, str]) -> None:
+    """Tag both vaults and the role; a value of "" removes the tag."""
+    gone, there = [key for key in tags if not tags[key]], {k: v for k, v in tags.items() if v}
+    iam = deployment.sandbox.client("iam")
+    iam.untag_role(RoleName=ROLE, TagKeys=gone)
+    iam.tag_role(RoleName=ROLE, Tags=[{"Key": k, "Value": v} for k, v in there.items()])
+    for region, vault in VAULTS:
+        client = backup(deployment, region)
+        arn = f"arn:aws:backup:{region}:{ACCOUNT}:backup-vault:{vault}"
+        client.untag_resource(ResourceArn=arn, TagKeyList=gone)
+        client.tag_resource(ResourceArn=arn, Tags=there)
 
 
 def what_is_live(deployment: Deployment) -> Any:

@@ -9,6 +9,7 @@ from tests.e2e.promises.vaults import VAULTS, backup
 from tests.e2e.teardown.conftest import Remover
 from tests.e2e.teardown.left import everything
 from tests.e2e.teardown.test_order import UNLOCK
+from tests.e2e.terminal import type_answers
 
 OFF, ON = "DeleteBackupVaultLockConfiguration", "PutBackupVaultLockConfiguration"
 
@@ -93,5 +94,59 @@ def test_a_lock_in_compliance_mode_is_left_alone(remover: Remover) -> None:
     )
     remover.sandbox.run_nights(4)
     said = remover.run(*UNLOCK, "--yes")
-    assert (said.code, "nobody can remove it" in said.err) == (4, True)
+    assert (said.code, "no one can remove or change it" in said.err) == (4, True)
     assert locks(remover) == [True, True]
+    said = remover.run("relock")
+    assert (said.code, said.err.count("in compliance mode since 2026-01-14")) == (0, 1)
+    said = remover.run("relock", "--yes", "-c", "development.lock_min_days=60")
+    assert (said.code, "no one can remove or change it" in said.err) == (4, True)
+
+
+@pytest.mark.parametrize(
+    "setting", ["lock_min_days=1", "lock_max_days=400"], ids=["shorter", "longer"]
+)
+def test_relock_does_not_weaken_a_standing_lock_without_asking(
+    remover: Remover, setting: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weaker = ("relock", "-c", f"development.{setting}")
+    began = remover.sandbox.advance(seconds=2)
+    for answer in (None, "yes"):
+        if answer is not None:
+            type_answers(monkeypatch, answer)
+        said = remover.run(*weaker)
+        assert said.code == 4
+        assert said.err.count("THIS WEAKENS the lock of") == 2
+    assert changes_since(remover.sandbox, began) == []
+    type_answers(monkeypatch, "development")
+    assert remover.run(*weaker).code == 0
+    assert len(changes_since(remover.sandbox, began)) == 2
+    # What is configured accepts less, so it does not ask.
+    type_answers(monkeypatch, "yes")
+    assert remover.run("relock").code == 0
+
+
+def test_a_pending_compliance_lock_is_shown_and_stopped(remover: Remover) -> None:
+    region, vault = VAULTS[0]
+    client = backup(remover.deployment, region)
+    client.put_backup_vault_lock_configuration(
+        BackupVaultName=vault, MinRetentionDays=30, MaxRetentionDays=365, ChangeableForDays=3
+    )
+    until = client.describe_backup_vault(BackupVaultName=vault)["LockDate"]
+    last = f"{until:%Y-%m-%d %H:%M UTC}"
+    for shown in (
+        remover.run(*UNLOCK, "--dry-run").out,
+        remover.run("relock", "--dry-run").out,
+    ):
+        assert f"COMPLIANCE MODE PENDING, removable until {last}" in shown
+        assert f"becomes immutable at {last}" in shown
+    finding = next(
+        one
+        for one in remover.run("status --json", "--only", "primary-lock").json["findings"]
+        if one["check"] == "primary-lock"
+    )
+    assert (finding["status"], last in finding["evidence"]) == ("fail", True)
+
+    said = remover.run("relock")
+    assert (said.code, "about to become immutable" in said.err) == (4, True)
+    assert remover.run("relock", "--yes").code == 0
+    assert "LockDate" not in client.describe_backup_vault(BackupVaultName=vault)

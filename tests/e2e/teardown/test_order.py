@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from tests.e2e.audit import changes_since
 from tests.e2e.promises.vaults import VAULTS, backup
 from tests.e2e.teardown.conftest import Remover
-from tests.e2e.teardown.left import NOTHING, everything, what_is_live
+from tests.e2e.teardown.left import NOTHING, everything, tag_everything, what_is_live
 from tests.e2e.terminal import type_answers
 from tests.sandbox.deployment import DeploymentFailed
 
@@ -135,6 +135,7 @@ def test_prod_wants_the_number_of_points_too(
     remover: Remover, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert remover.run(*UNLOCK, "--yes").code == 0
+    tag_everything(remover.deployment, {"environment": "prod"})
     before = everything(remover.deployment)
     said = remover.run(*DELETE, "--yes", environment="prod")
     assert (said.code, "--points N" in said.err) == (4, True)

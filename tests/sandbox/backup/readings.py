@@ -51,7 +51,8 @@ READINGS = (
     Reading(
         "Does a region need the DynamoDB opt-in to copy from it or to restore in it a point "
         "that already is an advanced one?",
-        "Yes, the region where the job runs; the region a copy arrives in does not.",
+        "No: a point made while it was on can still be copied and restored (Developer Guide, "
+        "advanced-ddb-backup). With the setting, the region where the job runs needs it.",
         "advanced_features_needed_everywhere",
     ),
     Reading(

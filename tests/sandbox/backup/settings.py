@@ -45,6 +45,6 @@ class Settings:
     """What the reading calls on a vault say when it does not exist."""
     delete_missing_lock_refused: bool = True
     emptied_vault_refuses_once: bool = True
-    advanced_features_needed_everywhere: bool = True
+    advanced_features_needed_everywhere: bool = False
     """Copying or restoring an advanced DynamoDB point needs the opt-in in that region too."""
     restore_item_limit: int = 5

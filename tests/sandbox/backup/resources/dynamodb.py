@@ -65,7 +65,7 @@ class DynamoDB:
         self, scope: Scope, point: RecoveryPoint, metadata: Mapping[str, str]
     ) -> list[Permission]:
         if point.advanced:
-            target = arns.table(scope, metadata["targetTableName"])
+            target = arns.table(scope, _canonical(metadata)["targetTableName"])
             return [("dynamodb:RestoreTableFromAwsBackup", target)]
         return [("dynamodb:RestoreTableFromBackup", point.arn)]
 
@@ -85,6 +85,7 @@ class DynamoDB:
         }
 
     def check_metadata(self, metadata: Mapping[str, str], _settings: Settings) -> None:
+        metadata = _canonical(metadata)
         check_known(metadata, self._metadata)
         check_required(metadata, "targetTableName")
         encryption = metadata.get("encryptionType", "Default")
@@ -99,7 +100,7 @@ class DynamoDB:
                 "Tags cannot be copied to the restored resource for resource type DynamoDB",
                 "INVALIDPARAMETERS",
             )
-        name = job.metadata["targetTableName"]
+        name = _canonical(job.metadata)["targetTableName"]
         if core.world.tables.describe(scope, name) is not None:
             raise JobFailure(f"Table already exists: {name}", "INVALIDPARAMETERS")
         if not isinstance(point.image, TableImage):
@@ -115,9 +116,16 @@ class DynamoDB:
 
 def _key(metadata: Mapping[str, str]) -> str | None:
     """The key that the metadata names; None for the key that DynamoDB owns."""
+    metadata = _canonical(metadata)
     if metadata.get("encryptionType", "Default") == "Default":
         return None
     return metadata["kmsMasterKeyArn"]
+
+
+def _canonical(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Keys as documented: AWS takes them in any capitalization."""
+    known = {key.lower(): key for key in DynamoDB._metadata}
+    return {known.get(key.lower(), key): value for key, value in metadata.items()}
 
 
 def _bytes_of(image: TableImage) -> int:

@@ -68,7 +68,7 @@ class EFS:
     def restore_permissions(
         self, scope: Scope, _point: RecoveryPoint, metadata: Mapping[str, str]
     ) -> list[Permission]:
-        if metadata.get("newFileSystem") == "true":
+        if _is_true(metadata, "newFileSystem"):
             anything = arns.file_system(scope, "*")
             return [
                 ("elasticfilesystem:CreateFilesystem", anything),
@@ -113,14 +113,14 @@ class EFS:
     def check_metadata(self, metadata: Mapping[str, str], settings: Settings) -> None:
         check_known(metadata, self._metadata)
         check_required(metadata, "file-system-id", "newFileSystem")
-        if metadata["newFileSystem"] == "true":
+        if _is_true(metadata, "newFileSystem"):
             check_required(metadata, "Encrypted", "PerformanceMode", "CreationToken")
         for name in ("newFileSystem", "Encrypted", "singleAzFilesystem"):
-            if metadata.get(name, "true") not in ("true", "false"):
+            if metadata.get(name, "true").lower() not in ("true", "false"):
                 raise invalid_parameter(f"{name} must be true or false, not {metadata[name]}")
         if metadata.get("PerformanceMode", "maxIO") not in ("generalPurpose", "maxIO"):
             raise invalid_parameter("PerformanceMode must be generalPurpose or maxIO")
-        if metadata.get("KmsKeyId") and metadata.get("Encrypted") != "true":
+        if metadata.get("KmsKeyId") and not _is_true(metadata, "Encrypted"):
             raise invalid_parameter("KmsKeyId needs Encrypted to be true")
         items = items_to_restore(metadata)
         if items is not None and not 0 < len(items) <= settings.restore_item_limit:
@@ -132,7 +132,7 @@ class EFS:
         """Into a new directory at the root: nothing that exists is touched."""
         if not isinstance(point.image, FileSystemImage):
             raise JobFailure(f"Recovery point {point.arn} holds no file system")
-        fresh = job.metadata["newFileSystem"] == "true"
+        fresh = _is_true(job.metadata, "newFileSystem")
         file_system_id = _create(core, scope, job) if fresh else _existing(core, scope, job)
         target = _new_directory(core, core.world.file_systems.root(scope, file_system_id))
         try:
@@ -149,13 +149,18 @@ class EFS:
         core.world.file_systems.delete(scope, last_part(resource_arn))
 
 
+def _is_true(metadata: Mapping[str, str], name: str) -> bool:
+    """AWS takes `True` as well: its examples write both."""
+    return metadata.get(name, "").lower() == "true"
+
+
 def _create(core: Core, scope: Scope, job: RestoreJob) -> str:
     metadata = job.metadata
     return core.world.file_systems.create(
         scope,
         creation_token=metadata["CreationToken"],
         performance_mode=metadata["PerformanceMode"],
-        encrypted=metadata["Encrypted"] == "true",
+        encrypted=_is_true(metadata, "Encrypted"),
         kms_key_id=metadata.get("KmsKeyId"),
     )
 

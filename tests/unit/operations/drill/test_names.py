@@ -9,7 +9,8 @@ import pytest
 from cabal_backup.names import PITR_TABLES
 from cabal_backup.operations.drill.plan import (
     drill_id,
-    is_drill_table,
+    drill_of_table,
+    is_drill_name,
     is_restore_token,
     restore_token,
     restored_table,
@@ -30,8 +31,10 @@ def test_names_say_when() -> None:
 @pytest.mark.parametrize("suffix", ["", "-back"])
 def test_its_own_are_recognized(suffix: str) -> None:
     drill = drill_id(WHEN) + suffix
-    assert is_drill_table(LIVE, restored_table(LIVE, drill))
-    assert is_drill_table(LIVE, scratch_table(LIVE, drill))
+    assert drill_of_table(LIVE, restored_table(LIVE, drill)) == drill
+    assert drill_of_table(LIVE, scratch_table(LIVE, drill)) == drill
+    assert is_drill_name(scratch_table("cabal-counter", drill))
+    assert is_drill_name(restore_token(drill))
     assert is_restore_token(restore_token(drill))
 
 
@@ -56,7 +59,7 @@ def test_its_own_are_recognized(suffix: str) -> None:
     ],
 )
 def test_nothing_else_is(name: str) -> None:
-    assert not is_drill_table(LIVE, name)
+    assert drill_of_table(LIVE, name) is None
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,15 @@ from cabal_backup.operations.teardown.inventory import Inventory, Stack
 from cabal_backup.operations.teardown.overview import overview
 from cabal_backup.operations.vault_lock import VaultLock
 from tests.builders import ACCOUNT
-from tests.unit.operations.status.builders import LAST_NIGHT, NOW, ROLE_ARN, a_point, nightly
+from tests.unit.operations.status.builders import (
+    LAST_NIGHT,
+    MAILSTORE_ARN,
+    NOW,
+    ROLE_ARN,
+    TABLE_ARN,
+    a_point,
+    nightly,
+)
 
 
 def a_vault_lock(
@@ -45,6 +53,7 @@ def an_inventory(*vaults: VaultLock, role: bool = True) -> Inventory:
         vaults=vaults,
         plan_id="a-plan",
         roles={ROLE_ARN: role},
+        resources=frozenset({TABLE_ARN, MAILSTORE_ARN}),
     )
 
 
