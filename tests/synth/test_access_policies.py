@@ -314,5 +314,5 @@ def test_they_stay_when_their_stack_goes(guarded: Synthesized) -> None:
     """IAM deletes no policy that somebody has, and break-glass ends a teardown."""
     for policy in guarded.primary.all(POLICY).values():
         if "ManagedPolicyName" in policy["Properties"]:
-            assert policy["DeletionPolicy"] == "Retain"
+            assert policy["DeletionPolicy"] == "RetainExceptOnCreate"
             assert policy["UpdateReplacePolicy"] == "Retain"

@@ -59,5 +59,5 @@ def test_it_can_do_nothing_beyond_that(prod: Synthesized) -> None:
 def test_it_stays_when_its_stack_goes(prod: Synthesized) -> None:
     """Without it AWS Backup cannot remove what has expired."""
     _, role = backup_role(prod.primary)
-    assert role["DeletionPolicy"] == "Retain"
+    assert role["DeletionPolicy"] == "RetainExceptOnCreate"
     assert role["UpdateReplacePolicy"] == "Retain"

@@ -44,7 +44,7 @@ def test_no_lock_is_ever_in_compliance_mode(synthesized: Synthesize, lock: tuple
 def test_both_stay_when_their_stack_goes(prod: Synthesized) -> None:
     for stack in prod.stacks:
         vault = stack.only(VAULT)
-        assert vault["DeletionPolicy"] == "Retain"
+        assert vault["DeletionPolicy"] == "RetainExceptOnCreate"
         assert vault["UpdateReplacePolicy"] == "Retain"
 
 
