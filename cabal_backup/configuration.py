@@ -250,6 +250,8 @@ def _environment(name: str, values: Mapping[str, Any]) -> Environment:
         heartbeat_parameter=values["heartbeat_parameter"],
         restore_testing=RestoreTesting(
             schedule=values["restore_testing_schedule"],
+            dr_table_schedule=values["dr_restore_testing_table_schedule"],
+            dr_mailstore_schedule=values["dr_restore_testing_mailstore_schedule"],
             tolerance_percent=values["restore_testing_tolerance_percent"],
         )
         if values["restore_testing"]

@@ -64,7 +64,11 @@ class RestoreTesting:
     """AWS Backup's own restore testing, and when what it restored counts as right."""
 
     schedule: str
-    """An AWS cron expression, in UTC."""
+    """When the points in the primary vault are tested: an AWS cron expression, in UTC."""
+
+    dr_table_schedule: str
+    dr_mailstore_schedule: str
+    """When their copies in the DR vault are tested."""
 
     tolerance_percent: int
     """How far the restored table or file system may be from the live one, in percent."""

@@ -54,6 +54,10 @@ RESTORE_TEST_EVENT = "Restore Test Validated"
 RESTORE_TESTING_PLAN = "cabal_backup_restore_testing"
 """The restore testing plan; AWS allows letters, digits and underscores."""
 
+DR_TABLE_TESTING_PLAN = "cabal_backup_dr_table"
+DR_MAILSTORE_TESTING_PLAN = "cabal_backup_dr_mailstore"
+"""The restore testing plans of the copies, in the DR region."""
+
 AUDITOR_POLICY = "cabal-backup-auditor"
 OPERATOR_POLICY = "cabal-backup-operator"
 BREAK_GLASS_POLICY = "cabal-backup-break-glass"

@@ -133,6 +133,12 @@ def _percent(value: Value) -> int:
     raise Rejected("it is a whole number from 0 to 100", "write a number from 0 to 100")
 
 
+_schedule = _pattern(
+    _CRON,
+    "it is an AWS cron expression of six fields, in UTC",
+    "write one such as cron(0 6 1 * ? *): the first of every month at 06:00",
+)
+
 _region = _pattern(
     _REGION,
     "it is the code of an AWS region, such as us-west-1",
@@ -202,15 +208,9 @@ SETTINGS: dict[str, Setting] = {
             ),
         ),
         Setting("restore_testing", True, _flag),
-        Setting(
-            "restore_testing_schedule",
-            "cron(0 6 1 * ? *)",
-            _pattern(
-                _CRON,
-                "it is an AWS cron expression of six fields, in UTC",
-                "write one such as cron(0 6 1 * ? *): the first of every month at 06:00",
-            ),
-        ),
+        Setting("restore_testing_schedule", "cron(0 6 1 * ? *)", _schedule),
+        Setting("dr_restore_testing_table_schedule", "cron(0 6 15 * ? *)", _schedule),
+        Setting("dr_restore_testing_mailstore_schedule", "cron(0 6 15 1/3 ? *)", _schedule),
         Setting("restore_testing_tolerance_percent", 10, _percent),
         Setting("access_policies", True, _flag),
     )

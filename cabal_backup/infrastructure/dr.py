@@ -11,6 +11,8 @@ from cabal_backup import names
 from cabal_backup.environment import Environment
 from cabal_backup.infrastructure.advanced_dynamodb import AdvancedDynamoDB
 from cabal_backup.infrastructure.alerts import Alerts
+from cabal_backup.infrastructure.restore_testing import RestoreTesting, TestingPlan
+from cabal_backup.infrastructure.role import RestoreTestRole
 from cabal_backup.infrastructure.vault import LockedVault
 
 
@@ -23,8 +25,35 @@ class DrStack(Stack):
         super().__init__(scope, id, **kwargs)
         vault = LockedVault(self, "Vault", name=names.DR_VAULT, lock=environment.lock).vault
         opt_in = AdvancedDynamoDB(self, "AdvancedDynamoDB")
-        if environment.alerts is not None:
+        alerts = (
             Alerts(self, "Alerts", environment=environment, after=[vault])
+            if environment.alerts
+            else None
+        )
+        if environment.restore_testing:
+            RestoreTesting(
+                self,
+                "RestoreTesting",
+                environment=environment,
+                plans=[
+                    TestingPlan(
+                        id="TablePlan",
+                        name=names.DR_TABLE_TESTING_PLAN,
+                        schedule=environment.restore_testing.dr_table_schedule,
+                        kinds=("DynamoDB",),
+                    ),
+                    TestingPlan(
+                        id="FileSystemPlan",
+                        name=names.DR_MAILSTORE_TESTING_PLAN,
+                        schedule=environment.restore_testing.dr_mailstore_schedule,
+                        kinds=("EFS",),
+                    ),
+                ],
+                vault=vault,
+                # The environment's role comes later, with the primary stack.
+                role=RestoreTestRole(self, "RestoreTestRole").role,
+                dead_letters=alerts.topic if alerts else None,
+            )
         for name, value, description in (
             ("VaultName", vault.backup_vault_name, "The vault that holds the copies"),
             ("VaultArn", vault.backup_vault_arn, "Where a copy job into this region goes"),

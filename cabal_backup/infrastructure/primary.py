@@ -14,7 +14,7 @@ from cabal_backup.infrastructure.access_policies import AccessPolicies
 from cabal_backup.infrastructure.advanced_dynamodb import AdvancedDynamoDB
 from cabal_backup.infrastructure.alerts import Alerts
 from cabal_backup.infrastructure.plan import NightlyPlan
-from cabal_backup.infrastructure.restore_testing import RestoreTesting
+from cabal_backup.infrastructure.restore_testing import RestoreTesting, TestingPlan
 from cabal_backup.infrastructure.role import BackupRole
 from cabal_backup.infrastructure.vault import LockedVault
 
@@ -81,11 +81,17 @@ class PrimaryStack(Stack):
             RestoreTesting(
                 self,
                 "RestoreTesting",
-                settings=environment.restore_testing,
+                environment=environment,
+                plans=[
+                    TestingPlan(
+                        id="Plan",
+                        name=names.RESTORE_TESTING_PLAN,
+                        schedule=environment.restore_testing.schedule,
+                        kinds=("DynamoDB", "EFS"),
+                    )
+                ],
                 vault=vault,
                 role=role,
-                table=environment.addresses_table,
-                file_system_id=environment.mailstore_file_system_id,
                 dead_letters=dead_letters,
             )
         for name, value, description in (

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_backup as backup
 from aws_cdk import aws_events as events
@@ -11,7 +14,7 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from cabal_backup import names
-from cabal_backup.environment import RestoreTesting as Settings
+from cabal_backup.environment import Environment
 from cabal_backup.infrastructure.acknowledge import acknowledge, wildcard
 from cabal_backup.infrastructure.function import HandlerFunction
 
@@ -31,11 +34,22 @@ https://docs.aws.amazon.com/aws-backup/latest/devguide/restore-testing-inferred-
 """
 
 
-class RestoreTesting(Construct):
-    """A restore testing plan for one table and one file system, with a verdict on each.
+@dataclass(frozen=True, kw_only=True)
+class TestingPlan:
+    """What is tested on one schedule."""
 
-    AWS Backup restores the newest recovery point of each on schedule, beside the live
-    ones. Our handler compares them with the live ones and reports SUCCESSFUL or FAILED;
+    id: str
+    name: str
+    schedule: str
+    kinds: tuple[str, ...]
+    """Of `DynamoDB` and `EFS`."""
+
+
+class RestoreTesting(Construct):
+    """Restore testing plans for one table and one file system, with a verdict on each restore.
+
+    AWS Backup restores the newest recovery point of each on schedule, in the region of the
+    vault. Our function compares them with the live ones and reports SUCCESSFUL or FAILED;
     then, or after a day without a verdict, AWS Backup deletes what it restored.
 
     https://docs.aws.amazon.com/aws-backup/latest/devguide/restore-testing.html
@@ -46,67 +60,82 @@ class RestoreTesting(Construct):
         scope: Construct,
         id: str,
         *,
-        settings: Settings,
+        environment: Environment,
+        plans: Sequence[TestingPlan],
         vault: backup.IBackupVault,
         role: iam.IRole,
-        table: str,
-        file_system_id: str,
         dead_letters: sns.ITopic | None = None,
     ) -> None:
         """
-        :param settings: when to test, and how far the restored may be from the live.
+        :param environment: its `restore_testing` must not be None.
+        :param plans: what is tested when.
         :param vault: whose recovery points are tested.
         :param role: what AWS Backup restores under.
-        :param table: the name of the table, in the stack's account and region.
-        :param file_system_id: the file system, likewise.
         :param dead_letters: where an event goes whose verdict could not be put. Default:
-            nowhere; the schedule tries again, and `status` tells of a test without verdict.
+            nowhere; the schedule tries again, and `status` reports a test without verdict.
         """
         super().__init__(scope, id)
+        settings = environment.restore_testing
+        if settings is None:
+            raise ValueError(f"restore testing is off in {environment.name}")
         stack = Stack.of(self)
-        table_arn = stack.format_arn(service="dynamodb", resource="table", resource_name=table)
+        arns = {
+            "DynamoDB": stack.format_arn(
+                service="dynamodb",
+                region=environment.region,
+                resource="table",
+                resource_name=environment.addresses_table,
+            ),
+            "EFS": stack.format_arn(
+                service="elasticfilesystem",
+                region=environment.region,
+                resource="file-system",
+                resource_name=environment.mailstore_file_system_id,
+            ),
+        }
+        table_arn = arns["DynamoDB"]
         restored_tables = stack.format_arn(
             service="dynamodb", resource="table", resource_name=RESTORED_TABLES
         )
-        file_systems = stack.format_arn(
-            service="elasticfilesystem", resource="file-system", resource_name="*"
-        )
-        self.plan = backup.CfnRestoreTestingPlan(
-            self,
-            "Plan",
-            restore_testing_plan_name=names.RESTORE_TESTING_PLAN,
-            schedule_expression=settings.schedule,
-            start_window_hours=START_WINDOW_HOURS,
-            recovery_point_selection=backup.CfnRestoreTestingPlan.RestoreTestingRecoveryPointSelectionProperty(
-                algorithm="LATEST_WITHIN_WINDOW",
-                include_vaults=[vault.backup_vault_arn],
-                recovery_point_types=["SNAPSHOT"],
-                selection_window_days=WINDOW_DAYS,
-            ),
-        )
-        for name, resource_type, arn in (
-            ("Table", "DynamoDB", table_arn),
-            (
-                "FileSystem",
-                "EFS",
+        # The restored ones are in this region, the live one in the primary.
+        file_systems = [
+            *dict.fromkeys(
                 stack.format_arn(
                     service="elasticfilesystem",
+                    region=region,
                     resource="file-system",
-                    resource_name=file_system_id,
-                ),
-            ),
-        ):
-            backup.CfnRestoreTestingSelection(
-                self,
-                f"{name}Selection",
-                restore_testing_plan_name=self.plan.ref,
-                restore_testing_selection_name=f"{names.RESTORE_TESTING_PLAN}_{resource_type.lower()}",
-                protected_resource_type=resource_type,
-                protected_resource_arns=[arn],
-                iam_role_arn=role.role_arn,
-                validation_window_hours=VALIDATION_HOURS,
+                    resource_name="*",
+                )
+                for region in (environment.region, stack.region)
             )
-        plan_arn = self.plan.attr_restore_testing_plan_arn
+        ]
+        plan_arns = []
+        for each in plans:
+            plan = backup.CfnRestoreTestingPlan(
+                self,
+                each.id,
+                restore_testing_plan_name=each.name,
+                schedule_expression=each.schedule,
+                start_window_hours=START_WINDOW_HOURS,
+                recovery_point_selection=backup.CfnRestoreTestingPlan.RestoreTestingRecoveryPointSelectionProperty(
+                    algorithm="LATEST_WITHIN_WINDOW",
+                    include_vaults=[vault.backup_vault_arn],
+                    recovery_point_types=["SNAPSHOT"],
+                    selection_window_days=WINDOW_DAYS,
+                ),
+            )
+            plan_arns.append(plan.attr_restore_testing_plan_arn)
+            for kind in each.kinds:
+                backup.CfnRestoreTestingSelection(
+                    self,
+                    {"DynamoDB": "TableSelection", "EFS": "FileSystemSelection"}[kind],
+                    restore_testing_plan_name=plan.ref,
+                    restore_testing_selection_name=f"{each.name}_{kind.lower()}",
+                    protected_resource_type=kind,
+                    protected_resource_arns=[arns[kind]],
+                    iam_role_arn=role.role_arn,
+                    validation_window_hours=VALIDATION_HOURS,
+                )
         self.handler = HandlerFunction(
             self,
             "Handler",
@@ -128,7 +157,7 @@ class RestoreTesting(Construct):
                 ),
                 iam.PolicyStatement(actions=["dynamodb:BatchGetItem"], resources=[table_arn]),
                 iam.PolicyStatement(
-                    actions=["elasticfilesystem:DescribeFileSystems"], resources=[file_systems]
+                    actions=["elasticfilesystem:DescribeFileSystems"], resources=file_systems
                 ),
                 iam.PolicyStatement(
                     actions=["events:PutEvents"],
@@ -141,9 +170,10 @@ class RestoreTesting(Construct):
                 ),
             ],
             environment={
-                "RESTORE_TESTING_PLAN_ARN": plan_arn,
-                "TABLE": table,
-                "FILE_SYSTEM_ID": file_system_id,
+                "RESTORE_TESTING_PLAN_ARNS": ",".join(plan_arns),
+                "LIVE_REGION": environment.region,
+                "TABLE": environment.addresses_table,
+                "FILE_SYSTEM_ID": str(environment.mailstore_file_system_id),
                 "TOLERANCE_PERCENT": str(settings.tolerance_percent),
             },
             dead_letters=dead_letters,
@@ -155,7 +185,7 @@ class RestoreTesting(Construct):
             event_pattern=events.EventPattern(
                 source=["aws.backup"],
                 detail_type=["Restore Job State Change"],
-                detail={"status": ["COMPLETED"], "restoreTestingPlanArn": [plan_arn]},
+                detail={"status": ["COMPLETED"], "restoreTestingPlanArn": plan_arns},
             ),
         )
         waiting = events.Rule(
@@ -170,7 +200,7 @@ class RestoreTesting(Construct):
         self._acknowledge(restored_tables, file_systems, dead_letters)
 
     def _acknowledge(
-        self, restored_tables: str, file_systems: str, dead_letters: sns.ITopic | None
+        self, restored_tables: str, file_systems: Sequence[str], dead_letters: sns.ITopic | None
     ) -> None:
         acknowledge(
             self.handler.permissions,
@@ -189,7 +219,7 @@ class RestoreTesting(Construct):
             self.handler.permissions,
             reason="A file system restored for a test has a new random id, known only once it is "
             "there. The one action allowed reads descriptions, and nothing that is stored.",
-            rules=[wildcard(self, file_systems)],
+            rules=[wildcard(self, each) for each in file_systems],
         )
         if dead_letters is None:
             acknowledge(

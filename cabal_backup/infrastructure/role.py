@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from aws_cdk import Aws, RemovalPolicy, Stack, Tags
 from aws_cdk import aws_iam as iam
 from constructs import Construct
@@ -31,29 +33,50 @@ class BackupRole(Construct):
             so a changed name leaves them with one that may be gone.
         """
         super().__init__(scope, id)
-        role = iam.Role(
-            self,
-            "Role",
-            role_name=name,
-            description="Assumed by AWS Backup to protect and restore Cabal.",
-            assumed_by=iam.ServicePrincipal(
-                "backup.amazonaws.com",
-                conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
-            ),
-            managed_policies=[
-                iam.ManagedPolicy.from_aws_managed_policy_name(f"service-role/{policy}")
-                for policy in _POLICIES
-            ],
-        )
+        role = _role(self, _POLICIES, name=name, purpose="protect and restore Cabal")
         role.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
         # The operator's tool compares it before it changes anything.
         Tags.of(role).add(names.ACCOUNT_TAG, Stack.of(self).account)
         self.role: iam.IRole = role
-        _acknowledge_managed_policies(role)
 
 
-def _acknowledge_managed_policies(role: iam.Role) -> None:
-    for policy, purpose in _POLICIES.items():
+class RestoreTestRole(Construct):
+    """A role with which AWS Backup restores copies for tests, and nothing else.
+
+    The DR stack is deployed before the one that has the environment's role. This one has the
+    same policy for restores and goes with its stack.
+    """
+
+    def __init__(self, scope: Construct, id: str) -> None:
+        super().__init__(scope, id)
+        policies = ["AWSBackupServiceRolePolicyForRestores"]
+        self.role: iam.IRole = _role(self, policies, purpose="test restores of Cabal's copies")
+
+
+def _role(
+    scope: Construct, policies: Iterable[str], *, purpose: str, name: str | None = None
+) -> iam.Role:
+    role = iam.Role(
+        scope,
+        "Role",
+        role_name=name,
+        description=f"Assumed by AWS Backup to {purpose}.",
+        assumed_by=iam.ServicePrincipal(
+            "backup.amazonaws.com",
+            conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
+        ),
+        managed_policies=[
+            iam.ManagedPolicy.from_aws_managed_policy_name(f"service-role/{policy}")
+            for policy in policies
+        ],
+    )
+    _acknowledge_managed_policies(role, policies)
+    return role
+
+
+def _acknowledge_managed_policies(role: iam.Role, policies: Iterable[str]) -> None:
+    for policy in policies:
+        purpose = _POLICIES[policy]
         arn = f"arn:<AWS::Partition>:iam::aws:policy/service-role/{policy}"
         acknowledge(
             role,

@@ -129,7 +129,9 @@ def plain(value: Json, pseudo: Mapping[str, str] | None = None) -> Json:
         case {"Ref": str(name)} if name.startswith("AWS::"):
             return known.get(name, f"${{{name}}}")
         case {"Fn::Join": [str(separator), list(parts)]}:
-            return separator.join(plain(part, known) for part in parts)
+            joined = [plain(part, known) for part in parts]
+            if all(isinstance(part, str) for part in joined):
+                return separator.join(joined)
         case {"Fn::Sub": str(text)}:
             return re.sub(r"\$\{(AWS::\w+)\}", lambda m: known.get(m[1], m[0]), text)
     return {key: plain(item, known) for key, item in value.items()}

@@ -113,7 +113,8 @@ def test_the_function_has_its_permissions_before_it_is_called(stack: Stack) -> N
 def test_the_function_knows_what_to_compare_with(stack: Stack) -> None:
     _, properties = function(stack)
     assert properties["Environment"]["Variables"] == {
-        "RESTORE_TESTING_PLAN_ARN": {"Fn::GetAtt": [stack.id_of(PLAN), "RestoreTestingPlanArn"]},
+        "RESTORE_TESTING_PLAN_ARNS": {"Fn::GetAtt": [stack.id_of(PLAN), "RestoreTestingPlanArn"]},
+        "LIVE_REGION": "us-west-1",
         "TABLE": "cabal-addresses",
         "FILE_SYSTEM_ID": "fs-0123456789abcdef0",
         "TOLERANCE_PERCENT": "10",
@@ -163,37 +164,101 @@ def test_the_function_may_read_both_sides_and_give_its_verdict(stack: Stack) -> 
     ]
 
 
+def test_the_copies_are_tested_in_the_dr_region(tested: Synthesized) -> None:
+    """The table monthly, the mailstore quarterly, out of the DR vault and beside no live one."""
+    stack = tested.dr
+    vault = stack.id_of("AWS::Backup::BackupVault")
+    plans = {
+        each["Properties"]["RestoreTestingPlanName"]: each["Properties"]
+        for each in stack.all(PLAN).values()
+    }
+    assert {name: each["ScheduleExpression"] for name, each in plans.items()} == {
+        "cabal_backup_dr_table": "cron(0 6 15 * ? *)",
+        "cabal_backup_dr_mailstore": "cron(0 6 15 1/3 ? *)",
+    }
+    for each in plans.values():
+        selection = each["RecoveryPointSelection"]
+        assert selection["IncludeVaults"] == [{"Fn::GetAtt": [vault, "BackupVaultArn"]}]
+    live = "us-west-1:123456789012"
+    assert {
+        each["RestoreTestingSelectionName"]: each["ProtectedResourceArns"]
+        for each in stack.in_account(
+            [resource["Properties"] for resource in stack.all(SELECTION).values()]
+        )
+    } == {
+        "cabal_backup_dr_table_dynamodb": [f"arn:aws:dynamodb:{live}:table/cabal-addresses"],
+        "cabal_backup_dr_mailstore_efs": [
+            f"arn:aws:elasticfilesystem:{live}:file-system/fs-0123456789abcdef0"
+        ],
+    }
+    _, properties = function(stack)
+    assert properties["Environment"]["Variables"]["LIVE_REGION"] == "us-west-1"
+
+
+def test_the_role_of_the_dr_tests_restores_and_nothing_else(tested: Synthesized) -> None:
+    (role,) = (
+        each["Properties"]
+        for each in tested.dr.all("AWS::IAM::Role").values()
+        if "backup.amazonaws.com" in str(each["Properties"]["AssumeRolePolicyDocument"])
+    )
+    (policy,) = tested.dr.in_account(role["ManagedPolicyArns"])
+    assert policy == ("arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForRestores")
+    used = {
+        each["Properties"]["IamRoleArn"]["Fn::GetAtt"][0]
+        for each in tested.dr.all(SELECTION).values()
+    }
+    assert {tested.dr.json["Resources"][name]["Properties"]["Description"] for name in used} == {
+        "Assumed by AWS Backup to test restores of Cabal's copies."
+    }
+
+
 def test_without_it_the_stack_is_what_it_was(tested: Synthesized, prod: Synthesized) -> None:
-    """Only this goes, and nothing in the DR region depends on it."""
-    assert changes(tested.dr, prod.dr) == {}
-    changed = changes(tested.primary, prod.primary)
-    assert changed
-    for path, value in changed.items():
-        assert path.startswith("Resources.RestoreTesting"), path
-        assert value == "gone"
+    for before, after in zip(tested.stacks, prod.stacks, strict=True):
+        changed = changes(before, after)
+        assert changed
+        for path, value in changed.items():
+            assert path.startswith("Resources.RestoreTest"), path
+            assert value == "gone"
+
+
+TOLERANCE = (
+    "Resources.RestoreTestingHandlerFunction.Properties.Environment.Variables.TOLERANCE_PERCENT"
+)
+SUNDAYS = "cron(0 3 ? * SUN *)"
 
 
 @pytest.mark.parametrize(
-    ("setting", "value", "path", "shown"),
+    ("setting", "value", "primary", "dr"),
     [
         (
             "restore_testing_schedule",
-            "cron(0 3 ? * SUN *)",
-            "Resources.RestoreTestingPlan.Properties.ScheduleExpression",
-            "cron(0 3 ? * SUN *)",
+            SUNDAYS,
+            {"Resources.RestoreTestingPlan.Properties.ScheduleExpression": SUNDAYS},
+            {},
         ),
         (
-            "restore_testing_tolerance_percent",
-            25,
-            "Resources.RestoreTestingHandlerFunction.Properties.Environment.Variables."
-            "TOLERANCE_PERCENT",
-            "25",
+            "dr_restore_testing_table_schedule",
+            SUNDAYS,
+            {},
+            {"Resources.RestoreTestingTablePlan.Properties.ScheduleExpression": SUNDAYS},
         ),
+        (
+            "dr_restore_testing_mailstore_schedule",
+            SUNDAYS,
+            {},
+            {"Resources.RestoreTestingFileSystemPlan.Properties.ScheduleExpression": SUNDAYS},
+        ),
+        ("restore_testing_tolerance_percent", 25, {TOLERANCE: "25"}, {TOLERANCE: "25"}),
     ],
 )
-def test_each_setting_changes_its_one_place(
-    synthesized: Synthesize, tested: Synthesized, setting: str, value: Any, path: str, shown: str
+def test_each_setting_changes_its_place(
+    synthesized: Synthesize,
+    tested: Synthesized,
+    setting: str,
+    value: Any,
+    primary: dict[str, str],
+    dr: dict[str, str],
 ) -> None:
     stage = synthesized(an_environment(**{**ON, setting: value}))
-    assert changes(tested.primary, stage.primary) == {path: shown}
-    assert changes(tested.dr, stage.dr) == {}
+    assert changes(tested.primary, stage.primary) == primary
+    assert changes(tested.dr, stage.dr) == dr

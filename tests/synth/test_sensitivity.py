@@ -119,6 +119,8 @@ ELSEWHERE = {
     "restore_testing": "test_restore_testing.py",
     "restore_testing_schedule": "test_restore_testing.py",
     "restore_testing_tolerance_percent": "test_restore_testing.py",
+    "dr_restore_testing_table_schedule": "test_restore_testing.py",
+    "dr_restore_testing_mailstore_schedule": "test_restore_testing.py",
     "access_policies": "test_access_policies.py",
 }
 """Settings that decide whether something is there at all, and where they are tried."""

@@ -63,7 +63,12 @@ def test_an_environment_is_read_whole() -> None:
             on_tampering=True,
         ),
         heartbeat_parameter="/cabal-backup/heartbeat",
-        restore_testing=RestoreTesting(schedule="cron(0 3 ? * SUN *)", tolerance_percent=20),
+        restore_testing=RestoreTesting(
+            schedule="cron(0 3 ? * SUN *)",
+            dr_table_schedule="cron(0 6 15 * ? *)",
+            dr_mailstore_schedule="cron(0 6 15 1/3 ? *)",
+            tolerance_percent=20,
+        ),
         access_policies=True,
     )
 

@@ -47,6 +47,8 @@ def flat(environment: Environment) -> dict[str, Any]:
         "heartbeat_parameter": environment.heartbeat_parameter,
         "restore_testing": testing is not None,
         "restore_testing_schedule": testing and testing.schedule,
+        "dr_restore_testing_table_schedule": testing and testing.dr_table_schedule,
+        "dr_restore_testing_mailstore_schedule": testing and testing.dr_mailstore_schedule,
         "restore_testing_tolerance_percent": testing and testing.tolerance_percent,
         "access_policies": environment.access_policies,
     }
@@ -81,6 +83,8 @@ def test_the_defaults_are_what_cabal_promises() -> None:
         "heartbeat_parameter": None,
         "restore_testing": True,
         "restore_testing_schedule": "cron(0 6 1 * ? *)",
+        "dr_restore_testing_table_schedule": "cron(0 6 15 * ? *)",
+        "dr_restore_testing_mailstore_schedule": "cron(0 6 15 1/3 ? *)",
         "restore_testing_tolerance_percent": 10,
         "access_policies": True,
     }
@@ -118,6 +122,18 @@ def test_the_defaults_are_what_cabal_promises() -> None:
         ("restore_testing", False, "false", False),
         (
             "restore_testing_schedule",
+            "cron(30 5 ? * SUN *)",
+            "cron(30 5 ? * SUN *)",
+            "cron(30 5 ? * SUN *)",
+        ),
+        (
+            "dr_restore_testing_table_schedule",
+            "cron(30 5 ? * SUN *)",
+            "cron(30 5 ? * SUN *)",
+            "cron(30 5 ? * SUN *)",
+        ),
+        (
+            "dr_restore_testing_mailstore_schedule",
             "cron(30 5 ? * SUN *)",
             "cron(30 5 ? * SUN *)",
             "cron(30 5 ? * SUN *)",

@@ -133,18 +133,18 @@ ADVICE: Mapping[str, tuple[str, str]] = {
     "points": _POINTS,
     "vault": (
         "Unless it was you, look at the vault:",
-        "aws backup get-backup-vault-access-policy --region {where} --backup-vault-name={vault}",
+        "aws backup get-backup-vault-access-policy --region={where} --backup-vault-name={vault}",
     ),
     "plan": _REVERT,
     "opt-in": (
         "Recovery points of the table made without it can never be copied. Switch it on now:",
-        "aws backup update-region-settings --region {where} --resource-type-opt-in-preference "
+        "aws backup update-region-settings --region={where} --resource-type-opt-in-preference "
         "DynamoDB=true --resource-type-management-preference DynamoDB=true",
     ),
     "copy": ("Unless it was you, find out who copies your backups:", _JOBS[1]),
     "pitr": (
         "Unless it was you, switch it on again; what was restorable before is lost:",
-        "aws dynamodb update-continuous-backups --region {where} --table-name {tableName} "
+        "aws dynamodb update-continuous-backups --region={where} --table-name={tableName} "
         "--point-in-time-recovery-specification PointInTimeRecoveryEnabled=true",
     ),
     "role": (
@@ -157,7 +157,7 @@ ADVICE: Mapping[str, tuple[str, str]] = {
     ),
     "refused": (
         "Nothing was changed. Find out who it was, and why they tried:",
-        "aws cloudtrail lookup-events --region {where} --lookup-attributes "
+        "aws cloudtrail lookup-events --region={where} --lookup-attributes "
         "AttributeKey=EventName,AttributeValue={eventName}",
     ),
 }

@@ -86,12 +86,16 @@ def handler(event: Mapping[str, Any], context: Any) -> None:
 
 
 def waiting(settings: Settings, now: datetime) -> Iterator[Job]:
-    """The plan's restores that are complete and have no verdict yet."""
+    """The plans' restores that are complete and have no verdict yet."""
     pages = client("backup").get_paginator("list_restore_jobs")
-    for page in pages.paginate(
-        ByRestoreTestingPlanArn=settings.plan_arn,
-        ByStatus="COMPLETED",
-        ByCreatedAfter=now - LOOK_BACK,
+    for page in (
+        page
+        for plan_arn in settings.plan_arns
+        for page in pages.paginate(
+            ByRestoreTestingPlanArn=plan_arn,
+            ByStatus="COMPLETED",
+            ByCreatedAfter=now - LOOK_BACK,
+        )
     ):
         for job in page["RestoreJobs"]:
             if job.get("ValidationStatus") not in JUDGED:

@@ -55,7 +55,7 @@ def compare_file_systems(
 
 
 def file_system(identity: str, which: str) -> dict[str, Any]:
-    efs = client("efs")
+    efs = client("efs", live=which == "live")
     try:
         described = efs.describe_file_systems(FileSystemId=identity)["FileSystems"]
     except efs.exceptions.FileSystemNotFound:

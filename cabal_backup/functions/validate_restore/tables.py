@@ -33,8 +33,8 @@ def compare_tables(restored: str, live: str, tolerance: int, deadline: float) ->
         )
     sample = f"{same} of {sampled} sampled items are the same" if sampled else "there is no item"
     (items, all_items), (expected_items, all_expected) = (
-        count(restored, deadline),
-        count(live, deadline),
+        count(client("dynamodb"), restored, deadline),
+        count(client("dynamodb", live=True), live, deadline),
     )
     if not (all_items and all_expected):
         return (
@@ -52,9 +52,10 @@ def compare_tables(restored: str, live: str, tolerance: int, deadline: float) ->
 
 def key_schema(table: str, which: str) -> list[tuple[str, str, str]]:
     """Name, role and type of each key attribute, the partition key first."""
+    dynamodb = client("dynamodb", live=which == "live")
     try:
-        described = client("dynamodb").describe_table(TableName=table)["Table"]
-    except client("dynamodb").exceptions.ResourceNotFoundException:
+        described = dynamodb.describe_table(TableName=table)["Table"]
+    except dynamodb.exceptions.ResourceNotFoundException:
         raise Differs(f"The {which} table {table} is gone, so nothing can be compared.") from None
     types = {
         each["AttributeName"]: each["AttributeType"] for each in described["AttributeDefinitions"]
@@ -91,7 +92,7 @@ def get(table: str, items: list[dict[str, Any]], keys: list[str]) -> Iterator[di
             return
         if attempt:
             time.sleep(min(5.0, 0.1 * 2**attempt))
-        answer = client("dynamodb").batch_get_item(
+        answer = client("dynamodb", live=True).batch_get_item(
             RequestItems={table: {"Keys": wanted, "ConsistentRead": True}}
         )
         yield from answer["Responses"].get(table, [])
@@ -119,13 +120,13 @@ def plain(value: Any) -> Any:
     return [plain(part) for part in value] if isinstance(value, list) else value
 
 
-def count(table: str, deadline: float) -> tuple[int, bool]:
+def count(dynamodb: Any, table: str, deadline: float) -> tuple[int, bool]:
     """The items counted before the deadline, and whether these are all.
 
     DescribeTable's ItemCount lags six hours, and is 0 for a table just restored.
     """
     items = 0
-    for page in client("dynamodb").get_paginator("scan").paginate(TableName=table, Select="COUNT"):
+    for page in dynamodb.get_paginator("scan").paginate(TableName=table, Select="COUNT"):
         items += page["Count"]
         if time.monotonic() > deadline:
             return items, "LastEvaluatedKey" not in page

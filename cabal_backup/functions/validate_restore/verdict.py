@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 class Settings:
     """What there is to compare with, from the function's environment variables."""
 
-    plan_arn: str
+    plan_arns: tuple[str, ...]
     table: str
     file_system_id: str
     tolerance: int
@@ -45,7 +45,7 @@ class Settings:
     @classmethod
     def read(cls) -> Settings:
         return cls(
-            plan_arn=os.environ["RESTORE_TESTING_PLAN_ARN"],
+            plan_arns=tuple(os.environ["RESTORE_TESTING_PLAN_ARNS"].split(",")),
             table=os.environ["TABLE"],
             file_system_id=os.environ["FILE_SYSTEM_ID"],
             tolerance=int(os.environ["TOLERANCE_PERCENT"]),
@@ -125,8 +125,12 @@ def announce_failure(job: Job, message: str) -> None:
 
 
 @cache
-def client(service: str) -> Any:
-    return boto3.client(service, config=RETRIES)
+def client(service: str, *, live: bool = False) -> Any:
+    """
+    :param live: in the region of the live resources, which a restored copy is not in.
+    """
+    region = os.environ["LIVE_REGION" if live else "AWS_REGION"]
+    return boto3.client(service, region_name=region, config=RETRIES)
 
 
 def moment(text: str) -> datetime:

@@ -182,7 +182,7 @@ def test_what_the_lock_refuses_is_told_in_other_words(watched: Watched) -> None:
     )
     assert "Refused:        InvalidRequestException" in message.body
     assert "Nothing was changed." in message.body
-    assert "aws cloudtrail lookup-events --region us-west-1" in message.body
+    assert "aws cloudtrail lookup-events --region=us-west-1" in message.body
 
 
 def test_a_vault_that_is_not_empty_is_not_deleted_and_told(watched: Watched) -> None:
@@ -280,7 +280,7 @@ def test_point_in_time_recovery_switched_off(watched: Watched, table: str) -> No
         f"point-in-time recovery switched off, {table}"
     )
     assert (
-        f"    aws dynamodb update-continuous-backups --region us-west-1 --table-name {table} "
+        f"    aws dynamodb update-continuous-backups --region=us-west-1 --table-name={table} "
         "--point-in-time-recovery-specification PointInTimeRecoveryEnabled=true"
     ) in message.body.splitlines()
 

@@ -16,6 +16,8 @@ from tests.sandbox.deployment import Deployment
 SETTINGS = {
     "restore_testing": "true",
     "restore_testing_schedule": "cron(0 9 * * ? *)",
+    "dr_restore_testing_table_schedule": "cron(0 9 * * ? *)",
+    "dr_restore_testing_mailstore_schedule": "cron(0 9 * * ? *)",
 }
 """Tested every day, not once a month, so that the first night is followed by a test."""
 

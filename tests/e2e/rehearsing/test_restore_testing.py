@@ -245,3 +245,44 @@ def test_a_test_nobody_judges_ends_after_a_day_and_is_cleaned_up(tested: Rehears
         assert tested.verdict(kind)[0] == "TIMED_OUT"
         assert tested.job(kind)["DeletionStatus"] == "SUCCESSFUL"
     assert tested.listener.events() == []
+
+
+def dr_verdicts(tested: Rehearsal) -> dict[str, tuple[str, str]]:
+    """Of the restores of copies: resource type, verdict and message."""
+    backup = tested.sandbox.client("backup", "us-west-2")
+    jobs = [
+        backup.describe_restore_job(RestoreJobId=job["RestoreJobId"])
+        for job in backup.list_restore_jobs()["RestoreJobs"]
+    ]
+    return {
+        job["ResourceType"]: (
+            job["ValidationStatus"],
+            job.get("ValidationStatusMessage", "").partition(" (request ")[0],
+        )
+        for job in jobs
+    }
+
+
+def test_the_copies_are_restored_and_judged_in_the_dr_region(tested: Rehearsal) -> None:
+    """Against the live resources, which are in the other region."""
+    tested.sandbox.advance_to(JUDGED)
+
+    verdicts = dr_verdicts(tested)
+
+    assert verdicts["DynamoDB"] == (
+        "SUCCESSFUL",
+        "3,000 items, 3,000 in cabal-addresses; the key schema is the same; "
+        "100 of 100 sampled items are the same.",
+    )
+    assert verdicts["EFS"][0] == "SUCCESSFUL"
+    tables = tested.sandbox.client("dynamodb", "us-west-2").list_tables()["TableNames"]
+    assert tables == [], "what was restored is deleted again"
+
+
+def test_a_copy_that_is_not_whole_fails(tested: Rehearsal) -> None:
+    dynamodb = tested.sandbox.client("dynamodb")
+    for address in tested.addresses()[:1500]:
+        dynamodb.delete_item(TableName=TABLE, Key={"address": {"S": address}})
+    tested.sandbox.advance_to(JUDGED)
+
+    assert dr_verdicts(tested)["DynamoDB"][0] == "FAILED"

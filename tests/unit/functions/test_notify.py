@@ -547,7 +547,7 @@ def test_a_refused_call_was_an_attempt(kind: str, name: str) -> None:
     assert "Refused:        AccessDenied Insufficient privileges to perform this action." in said
     assert "Nothing was changed. Find out who it was, and why they tried:" in said
     assert (
-        "    aws cloudtrail lookup-events --region us-west-1 --lookup-attributes "
+        "    aws cloudtrail lookup-events --region=us-west-1 --lookup-attributes "
         f"AttributeKey=EventName,AttributeValue={name}"
     ) in said
     assert "relock" not in told(event).body
