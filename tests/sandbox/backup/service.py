@@ -28,6 +28,7 @@ from tests.sandbox.backup.protocol import (
     success,
 )
 from tests.sandbox.backup.settings import Settings
+from tests.sandbox.backup.state import Vault
 from tests.sandbox.backup.world import Scope, World
 
 log = logging.getLogger(__name__)
@@ -160,6 +161,10 @@ class BackupService:
             self._core.dice.setstate(dice)
             self._core.trees.bring_back(manifests)
             self._core.clock.set(instant)
+
+    def vaults(self, scope: Scope) -> dict[str, Vault]:
+        """The vaults themselves, to make them as no call of AWS Backup can."""
+        return self._core.state.region(scope).vaults
 
     def served_operations(self) -> dict[str, bool]:
         """Every operation of AWS's model, and whether it is served here."""

@@ -60,7 +60,7 @@ iam: Any = import_module("ministack.services.iam")
 """Roles, managed policies, MFA devices."""
 
 kms: Any = import_module("ministack.services.kms")
-"""Keys, and what describes one."""
+"""Keys, by id, ARN and alias."""
 
 lambda_service: Any = import_module("ministack.services.lambda_svc")
 """Functions by ARN, and running one."""
