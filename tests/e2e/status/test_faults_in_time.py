@@ -217,7 +217,16 @@ def all_unknown(*checks: str) -> NotOk:
 UNKNOWN: Mapping[str, tuple[Fault, NotOk]] = {
     "the DR region is down": (
         lambda d: d.sandbox.faults.lose_regions("us-west-2"),
-        all_unknown("dr-vault", "dr-lock", "dr-opt-in", "dr-copies", "copy-back", "dr-points"),
+        all_unknown(
+            "dr-vault",
+            "dr-lock",
+            "dr-opt-in",
+            "keys",
+            "dr-copies",
+            "copy-back",
+            "dr-points",
+            "sizes",
+        ),
     ),
     # What the DR region knows is still known. (IAM would be too: it is not of a region. But with
     # an endpoint URL botocore signs its calls for the region they are made from.)
@@ -227,6 +236,7 @@ UNKNOWN: Mapping[str, tuple[Fault, NotOk]] = {
             "primary-vault",
             "primary-lock",
             "primary-opt-in",
+            "keys",
             "plan",
             "selection",
             "resources",
@@ -237,6 +247,7 @@ UNKNOWN: Mapping[str, tuple[Fault, NotOk]] = {
             "dr-copies",
             "copy-jobs",
             "primary-points",
+            "sizes",
             "tables",
             "pitr",
             "deletion-protection",
@@ -245,12 +256,18 @@ UNKNOWN: Mapping[str, tuple[Fault, NotOk]] = {
     ),
     "vaults may not be listed": (
         denied("ListBackupVaults"),
-        all_unknown("primary-vault", "primary-lock", "dr-vault", "dr-lock"),
+        all_unknown("primary-vault", "primary-lock", "dr-vault", "dr-lock", "keys"),
     ),
     "recovery points may not be listed": (
         denied("ListRecoveryPointsByBackupVault"),
         all_unknown(
-            "last-night", "nights", "dr-copies", "copy-back", "primary-points", "dr-points"
+            "last-night",
+            "nights",
+            "dr-copies",
+            "copy-back",
+            "primary-points",
+            "dr-points",
+            "sizes",
         ),
     ),
     "vault policies may not be read": (
@@ -279,7 +296,7 @@ UNKNOWN: Mapping[str, tuple[Fault, NotOk]] = {
     ),
     "the mailstore may not be described": (
         refused("elasticfilesystem", "DescribeFileSystems"),
-        all_unknown("resources"),
+        all_unknown("keys", "resources"),
     ),
     "PITR may not be read": (
         refused("dynamodb", "DescribeContinuousBackups"),
@@ -287,7 +304,7 @@ UNKNOWN: Mapping[str, tuple[Fault, NotOk]] = {
     ),
     "calls about tables are throttled out": (
         refused("dynamodb", "DescribeTable", "ThrottlingException"),
-        all_unknown("resources", "tables", "deletion-protection"),
+        all_unknown("keys", "resources", "tables", "deletion-protection"),
     ),
     "calls about settings are throttled out": (
         throttled("DescribeRegionSettings"),

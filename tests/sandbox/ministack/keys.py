@@ -56,9 +56,9 @@ def aws_managed(service: str = "dynamodb") -> str:
 
 
 def is_usable(arn: str) -> bool:
-    """Whether there is such a key, and it is enabled."""
+    """Whether there is such a customer key, and it is enabled."""
     key = internals.kms._resolve_key(arn)
-    return key is not None and bool(key["Enabled"])
+    return key is not None and _MANAGER not in key and bool(key["Enabled"])
 
 
 def arn_of(reference: str) -> str:
