@@ -49,6 +49,10 @@ def restore_testing_plan(scope: Scope, name: str, suffix: str) -> str:
     return f"arn:{scope.partition}:backup:{scope.region}:{scope.account}:{resource}"
 
 
+def legal_hold(scope: Scope, hold_id: str) -> str:
+    return f"arn:{scope.partition}:backup:{scope.region}:{scope.account}:legal-hold:{hold_id}"
+
+
 def recovery_point(scope: Scope, point_id: str) -> str:
     return f"arn:{scope.partition}:backup:{scope.region}:{scope.account}:recovery-point:{point_id}"
 
