@@ -436,6 +436,7 @@ def break_glass_grants(places: Places) -> tuple[Grant, ...]:
             actions=(
                 "backup:ListBackupPlans",
                 "backup:ListBackupVaults",
+                "backup:ListLegalHolds",
                 "iam:ListRoles",
                 "lambda:ListFunctions",
                 "logs:DescribeLogGroups",
@@ -469,6 +470,17 @@ def break_glass_grants(places: Places) -> tuple[Grant, ...]:
             actions=("backup:DeleteRecoveryPoint",),
             resources=(*places.points(places.region, places.dr_region), *places.table_points),
             why_wildcard=f"{_POINTS} A vault's own lock refuses it until it is taken off.",
+            conditions=mfa,
+        ),
+        Grant(
+            sid="LegalHolds",
+            actions=("backup:ListRecoveryPointsByLegalHold",),
+            resources=tuple(
+                places.arn("backup", "legal-hold:*", region)
+                for region in (places.region, places.dr_region)
+            ),
+            why_wildcard="AWS Backup makes up the ids of legal holds, which others place. The "
+            "action only reads which recovery points one holds.",
             conditions=mfa,
         ),
         Grant(

@@ -15,7 +15,12 @@ from cabal_backup.operations.aws import AssumedLost, Aws, in_words, reason
 from cabal_backup.operations.clock import Clock
 from cabal_backup.operations.progress import Event, Note, Progress
 from cabal_backup.operations.recovery_points import RecoveryPoint, list_recovery_points
-from cabal_backup.operations.teardown.inventory import Inventory, role_is_missing, take_inventory
+from cabal_backup.operations.teardown.inventory import (
+    Inventory,
+    legal_hold_stands,
+    role_is_missing,
+    take_inventory,
+)
 from cabal_backup.operations.vault_lock import VaultLock
 
 AT_ONCE = 8
@@ -71,7 +76,7 @@ class DeletePointsPlan:
 
 
 def plan_deletion(seen: Inventory) -> DeletePointsPlan:
-    """Raises RefusedError while a lock stands, or when the points' role is gone."""
+    """Raises RefusedError while a lock or a legal hold stands, or without the points' role."""
     if seen.locked:
         which = " and ".join(f"{one.vault} in {one.region}" for one in seen.locked)
         raise RefusedError(
@@ -80,6 +85,8 @@ def plan_deletion(seen: Inventory) -> DeletePointsPlan:
         )
     if seen.missing_roles:
         raise RefusedError(f"{role_is_missing(seen)} Nothing was deleted.")
+    if seen.legal_holds:
+        raise RefusedError(f"{legal_hold_stands(seen)} Nothing was deleted.")
     return DeletePointsPlan(seen)
 
 
@@ -145,14 +152,23 @@ def _deletable(point: RecoveryPoint) -> bool:
 
 
 def _notice_expired(points: Sequence[RecoveryPoint], asked: set[str], vault: VaultLock) -> None:
-    """AWS Backup answers 200 and leaves the point EXPIRED when its role is no good."""
+    """AWS Backup answers 200 and leaves the point EXPIRED when it cannot use a role.
+
+    It needs the service-linked role and the role that made the point.
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/deleting-backups.html
+    """
     stuck = [point for point in points if point.status == "EXPIRED" and point.arn in asked]
     if stuck:
         roles = ", ".join(sorted({point.role_arn for point in stuck}))
+        said = sorted({point.status_message for point in stuck} - {""})
+        why = f" AWS says: {said[0]}" if said else ""
         raise AwsError(
             f"{len(stuck):,} recovery points in {vault.vault} went EXPIRED instead of away: AWS "
-            f"Backup cannot use the role they were made with ({roles}); it is gone or may not "
-            "delete. Give it back what it needs (a deployment does) and run this again."
+            f"Backup cannot use the role they were made with ({roles}), which was deleted or lacks "
+            f"the permission, or its service-linked role AWSServiceRoleForBackup.{why} Restore the "
+            "role (a deployment does), and where the other one is missing: aws iam "
+            "create-service-linked-role --aws-service-name backup.amazonaws.com. Then run this "
+            "again."
         )
 
 
@@ -179,7 +195,8 @@ def _delete(backup: Any, vault: VaultLock, batch: Sequence[RecoveryPoint]) -> tu
                 raise worded from error
             raise AwsError(
                 f"{worded} Whatever was deleted before stays deleted. If the vault was locked "
-                "again meanwhile, unlock it; then run this again."
+                "again or put under a legal hold meanwhile, unlock it or have the hold cancelled; "
+                "then run this again."
             ) from error
         said = f"AWS says: {reason(error)}"
     return accepted, said

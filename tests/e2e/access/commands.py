@@ -282,6 +282,8 @@ def _relock(desk: Desk) -> None:
 
 
 def _teardown_plan(desk: Desk) -> None:
+    """Also where somebody placed a legal hold."""
+    desk.root("backup").create_legal_hold(Title="lawsuit", Description="Keep it.")
     assert "recovery points" in _well(desk.run("teardown plan")).out
 
 

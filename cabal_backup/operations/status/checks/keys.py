@@ -38,8 +38,8 @@ def keys(state: State) -> Outcome:
         return fail(
             f"{plural(len(lost), 'key')} cannot be used. What is encrypted with a deleted key is "
             "lost, and no vault lock protects the key.",
-            f"aws kms cancel-key-deletion --region {region_of(broken)} --key-id {broken}; "
-            f"aws kms enable-key --region {region_of(broken)} --key-id {broken}",
+            f"aws kms cancel-key-deletion --region={region_of(broken)} --key-id={broken}; "
+            f"aws kms enable-key --region={region_of(broken)} --key-id={broken}",
             details=lost,
         )
     not_seen = [*_not_described(state), *(state.keys[arn] for _, arn in uses)]

@@ -175,8 +175,8 @@ def resources(state: State) -> Outcome:
     missing = [*table_trouble(name, table), *_mailstore_trouble(state)]
     if missing:
         return fail(
-            f"What the plan protects cannot be backed up or is not in use: "
-            f"{' and '.join(missing)}.",
+            f"What the plan protects is not there or not in use: {' and '.join(missing)}. Nights "
+            "without it fail, are skipped, or contain nothing new.",
             "If it was replaced on purpose, set addresses_table or mailstore_file_system_id of "
             f"{state.environment.name} to the new one, then: {deploy(state.environment.name)}",
         )

@@ -48,7 +48,7 @@ def test_a_key_has_to_be_usable(state: str, status: str) -> None:
     assert seen.status == status
     if status == "fail":
         assert seen.details == (f"vault cabal-backup: {VAULT_KEY} is {state}",)
-        assert f"aws kms enable-key --region us-west-1 --key-id {VAULT_KEY}" in seen.hint
+        assert f"aws kms enable-key --region=us-west-1 --key-id={VAULT_KEY}" in seen.hint
 
 
 def test_when_a_key_is_to_be_deleted_is_shown() -> None:
