@@ -22,6 +22,7 @@ from tests.sandbox.ministack import (
     keys,
     managed_policies,
     mfa,
+    other_clients,
     simulation,
     strictness,
 )
@@ -140,6 +141,7 @@ class System:
         BackupEndpoint(self.service, trail).install()
         mfa.install()
         simulation.install()
+        other_clients.install(self.service)
         self.decisions.install()
 
     def now(self) -> datetime:

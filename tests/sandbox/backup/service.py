@@ -166,6 +166,16 @@ class BackupService:
         """The vaults themselves, to make them as no call of AWS Backup can."""
         return self._core.state.region(scope).vaults
 
+    def tagged(self, scope: Scope) -> dict[str, dict[str, str]]:
+        """The tags of every vault and plan, and of what else has some, by ARN."""
+        region = self._core.state.region(scope)
+        plans = (*region.plans.values(), *region.testing_plans.values())
+        arns = [
+            *(vault.arn for vault in region.vaults.values()),
+            *(plan.arn for plan in plans if getattr(plan, "deleted", None) is None),
+        ]
+        return {arn: region.tags.get(arn, {}) for arn in (*arns, *region.tags)}
+
     def served_operations(self) -> dict[str, bool]:
         """Every operation of AWS's model, and whether it is served here."""
         return {name: name in OPERATIONS for name in self._model.operations}

@@ -77,6 +77,9 @@ sns: Any = import_module("ministack.services.sns")
 sqs: Any = import_module("ministack.services.sqs")
 """Queues and their messages."""
 
+tagging: Any = import_module("ministack.services.tagging")
+"""What the tagging API collects of each service."""
+
 sts: Any = import_module("ministack.services.sts")
 """Sessions, and who gave an MFA code for one."""
 
