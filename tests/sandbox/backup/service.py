@@ -169,10 +169,10 @@ class BackupService:
     def tagged(self, scope: Scope) -> dict[str, dict[str, str]]:
         """The tags of every vault and plan, and of what else has some, by ARN."""
         region = self._core.state.region(scope)
-        plans = (*region.plans.values(), *region.testing_plans.values())
         arns = [
             *(vault.arn for vault in region.vaults.values()),
-            *(plan.arn for plan in plans if getattr(plan, "deleted", None) is None),
+            *(plan.arn for plan in region.plans.values() if plan.deleted is None),
+            *(plan.arn for plan in region.testing_plans.values()),
         ]
         return {arn: region.tags.get(arn, {}) for arn in (*arns, *region.tags)}
 
