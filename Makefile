@@ -136,8 +136,9 @@ dist: .venv-release/ready ## build the wheel, the source distribution and the SB
 demo: $(READY) $(AWSCLI)/ready ## the whole system on this machine: deployed, a night run, verified
 	@python -m tests.sandbox.demo
 
-sandbox: $(READY) $(AWSCLI)/ready ## the same, left running; prints the environment variables
-	@python -m tests.sandbox.demo --stay
+PORT ?= 4566
+sandbox: $(READY) $(AWSCLI)/ready ## the same, left running at PORT; prints the environment variables
+	@python -m tests.sandbox.demo --stay --port $(PORT)
 
 .PHONY: clean
 clean: ## remove everything that the other targets made

@@ -83,6 +83,27 @@ TERRAFORM_TAG = "managed_by_terraform"
 SCHEDULE = "cron(0 0 * * ? *)"
 """Every night at 00:00 UTC, in the six fields of an AWS cron expression."""
 
+START_WINDOW_MINUTES = 480
+"""How long after SCHEDULE AWS Backup may start a job; one that has not started is EXPIRED then.
+
+One backup or copy job runs for a resource at a time, so a long copy keeps the next night waiting.
+
+https://docs.aws.amazon.com/aws-backup/latest/devguide/plan-options-and-configuration.html
+"""
+
+COMPLETION_WINDOW_MINUTES = 10_080
+"""How long after SCHEDULE a job may run; one that has not completed is EXPIRED then."""
+
+RESTORE_TEST_ALGORITHM = "LATEST_WITHIN_WINDOW"
+RESTORE_TEST_WINDOW_DAYS = 7
+"""How old the newest recovery point may be to be tested, in days."""
+
+RESTORE_TEST_START_WINDOW_HOURS = 8
+"""How late a restore test may start, as with the nights."""
+
+RESTORE_TEST_VALIDATION_HOURS = 24
+"""How long a restored resource waits for a verdict; EFS alone takes hours to know a size."""
+
 ADDRESSES_TABLE = "cabal-addresses"
 """The one table in the backup plan: without it mail stops routing."""
 

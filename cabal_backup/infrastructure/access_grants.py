@@ -114,10 +114,11 @@ def auditor_grants(places: Places) -> tuple[Grant, ...]:
                 "backup:ListBackupVaults",
                 "backup:ListCopyJobs",
                 "backup:ListRestoreJobs",
-                "backup:ListRestoreTestingPlans",
                 "cloudtrail:DescribeTrails",
                 "cloudtrail:LookupEvents",
                 "dynamodb:ListTables",
+                # All of the region: another one may have the mailstore's tag.
+                "elasticfilesystem:DescribeFileSystems",
                 "events:ListRules",
                 "lambda:ListEventSourceMappings",
                 "sns:GetSubscriptionAttributes",
@@ -163,9 +164,27 @@ def auditor_grants(places: Places) -> tuple[Grant, ...]:
             "table and read no item.",
         ),
         Grant(
-            sid="Mailstore",
-            actions=("elasticfilesystem:DescribeFileSystems",),
-            resources=(places.arn("elasticfilesystem", f"file-system/{places.mailstore}"),),
+            sid="RestoreTesting",
+            actions=(
+                "backup:GetRestoreTestingPlan",
+                "backup:GetRestoreTestingSelection",
+                "backup:ListRestoreTestingSelections",
+            ),
+            resources=(
+                places.arn("backup", f"restore-testing-plan:{names.RESTORE_TESTING_PLAN}-*"),
+            ),
+            why_wildcard="AWS Backup ends the ARN of a restore testing plan with an id that it "
+            "makes up. The actions only read the plan and what it tests.",
+        ),
+        Grant(
+            sid="Keys",
+            actions=("kms:DescribeKey",),
+            resources=tuple(
+                places.arn("kms", "key/*", region) for region in (places.region, places.dr_region)
+            ),
+            why_wildcard="KMS makes up the ids of keys, and a vault or a table may have another "
+            "one tomorrow: that is what is looked for. The action reads a key's state and "
+            "decrypts nothing.",
         ),
         Grant(
             sid="Alerts",
@@ -227,8 +246,6 @@ def _following(places: Places) -> tuple[Grant, ...]:
                 "dynamodb:ListBackups",
                 "ec2:DescribeNetworkInterfaces",
                 "ec2:DescribeSubnets",
-                # By the token of a restore: which file system it made is not known yet.
-                "elasticfilesystem:DescribeFileSystems",
             ),
             resources=("*",),
             why_wildcard=_ONLY_ALL,
@@ -424,6 +441,7 @@ def break_glass_grants(places: Places) -> tuple[Grant, ...]:
             actions=(
                 "backup:ListBackupPlans",
                 "backup:ListBackupVaults",
+                "backup:ListLegalHolds",
                 "iam:ListRoles",
                 "lambda:ListFunctions",
                 "logs:DescribeLogGroups",
@@ -468,6 +486,17 @@ def break_glass_grants(places: Places) -> tuple[Grant, ...]:
             actions=("backup:DeleteRecoveryPoint",),
             resources=(*places.points(places.region, places.dr_region), *places.table_points),
             why_wildcard=f"{_POINTS} A vault's own lock refuses it until it is taken off.",
+            conditions=mfa,
+        ),
+        Grant(
+            sid="LegalHolds",
+            actions=("backup:ListRecoveryPointsByLegalHold",),
+            resources=tuple(
+                places.arn("backup", "legal-hold:*", region)
+                for region in (places.region, places.dr_region)
+            ),
+            why_wildcard="AWS Backup makes up the ids of legal holds, which others place. The "
+            "action only reads which recovery points one holds.",
             conditions=mfa,
         ),
         Grant(

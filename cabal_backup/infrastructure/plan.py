@@ -61,6 +61,8 @@ class NightlyPlan(Construct):
                     rule_name=names.RULE,
                     backup_vault=vault,
                     schedule_expression=events.Schedule.expression(names.SCHEDULE),
+                    start_window=Duration.minutes(names.START_WINDOW_MINUTES),
+                    completion_window=Duration.minutes(names.COMPLETION_WINDOW_MINUTES),
                     move_to_cold_storage_after=_days(lifecycle.cold_after_days),
                     delete_after=_days(lifecycle.delete_after_days),
                     copy_actions=[

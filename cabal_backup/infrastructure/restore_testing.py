@@ -18,15 +18,6 @@ from cabal_backup.environment import Environment
 from cabal_backup.infrastructure.acknowledge import acknowledge, wildcard
 from cabal_backup.infrastructure.function import HandlerFunction
 
-WINDOW_DAYS = 7
-"""How old the newest recovery point may be to be tested, in days."""
-
-START_WINDOW_HOURS = 8
-"""How late a test may start, as with the nights."""
-
-VALIDATION_HOURS = 24
-"""How long what was restored waits for a verdict; EFS alone takes hours to know a size."""
-
 RESTORED_TABLES = "awsbackup-restore-test-*"
 """How AWS Backup names the tables it restores for a test.
 
@@ -116,12 +107,12 @@ class RestoreTesting(Construct):
                 each.id,
                 restore_testing_plan_name=each.name,
                 schedule_expression=each.schedule,
-                start_window_hours=START_WINDOW_HOURS,
+                start_window_hours=names.RESTORE_TEST_START_WINDOW_HOURS,
                 recovery_point_selection=backup.CfnRestoreTestingPlan.RestoreTestingRecoveryPointSelectionProperty(
-                    algorithm="LATEST_WITHIN_WINDOW",
+                    algorithm=names.RESTORE_TEST_ALGORITHM,
                     include_vaults=[vault.backup_vault_arn],
                     recovery_point_types=["SNAPSHOT"],
-                    selection_window_days=WINDOW_DAYS,
+                    selection_window_days=names.RESTORE_TEST_WINDOW_DAYS,
                 ),
             )
             plan_arns.append(plan.attr_restore_testing_plan_arn)
@@ -134,7 +125,7 @@ class RestoreTesting(Construct):
                     protected_resource_type=kind,
                     protected_resource_arns=[arns[kind]],
                     iam_role_arn=role.role_arn,
-                    validation_window_hours=VALIDATION_HOURS,
+                    validation_window_hours=names.RESTORE_TEST_VALIDATION_HOURS,
                 )
         self.handler = HandlerFunction(
             self,

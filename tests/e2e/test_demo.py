@@ -9,7 +9,10 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO
+
+import pytest
 
 from tests.sandbox.deployment import PROJECT, aws_cli
 
@@ -31,8 +34,11 @@ def test_the_demo_shows_that_everything_holds_and_leaves_nothing_behind() -> Non
     assert "nothing is left running" in ended.stdout
 
 
-def test_the_sandbox_stays_until_it_is_interrupted() -> None:
-    with _staying() as process:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_the_sandbox_stays_until_it_is_ended_and_leaves_no_folder(
+    how: signal.Signals, tmp_path: Path
+) -> None:
+    with _staying(tmp_path) as process:
         assert process.stdout is not None
         exported = _exports(process.stdout)
         endpoint = exported["AWS_ENDPOINT_URL"]
@@ -46,8 +52,10 @@ def test_the_sandbox_stays_until_it_is_interrupted() -> None:
         assert "true" in vaults.stdout.lower()
         with urllib.request.urlopen(f"{endpoint}/_sandbox/now") as answer:
             assert answer.status == 200
-        process.send_signal(signal.SIGINT)
+        assert list(tmp_path.iterdir())
+        process.send_signal(how)
         assert process.wait(timeout=30) == 0
+    assert list(tmp_path.iterdir()) == []
     try:
         urllib.request.urlopen(f"{endpoint}/_sandbox/now", timeout=5)
     except OSError:
@@ -56,7 +64,7 @@ def test_the_sandbox_stays_until_it_is_interrupted() -> None:
 
 
 @contextmanager
-def _staying() -> Iterator[subprocess.Popen[str]]:
+def _staying(temporary: Path) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.sandbox.demo", "--stay", "--port", "0"],
         cwd=PROJECT,
@@ -64,7 +72,7 @@ def _staying() -> Iterator[subprocess.Popen[str]]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, "PYTHONUNBUFFERED": "1", "TMPDIR": str(temporary)},
     )
     try:
         yield process

@@ -210,6 +210,12 @@ class Sandbox:
         """The directory that is the root of an EFS file system."""
         return Path(self.control("GET", f"efs/{account}/{region}/{file_system_id}")["directory"])
 
+    def encrypt_vault(
+        self, name: str, key_arn: str, *, region: str = PRIMARY_REGION, account: str = ACCOUNT
+    ) -> None:
+        """Let a vault be as if it had been made with this key; AWS never changes a vault's key."""
+        self.control("POST", f"vaults/{account}/{region}/{name}", {"encryption_key_arn": key_arn})
+
     def checkpoint(self) -> str:
         """Remember everything; give the name to `rollback` as often as wanted."""
         return str(self.control("POST", "checkpoint")["id"])

@@ -8,6 +8,7 @@
 | GET /emails | | emails that SNS has sent |
 | GET, POST /settings | durations in seconds, switches | the settings |
 | GET /efs/ACCOUNT/REGION/FILE-SYSTEM-ID | | directory |
+| POST /vaults/ACCOUNT/REGION/NAME | encryption_key_arn | |
 | GET, DELETE /decisions | | what IAM was asked and said (with authentication on) |
 | POST /checkpoint | | id |
 | POST /rollback/ID | | now |
@@ -77,6 +78,10 @@ class Control:
             case "GET", ["efs", account, region, file_system_id]:
                 root = self._system.world.file_systems.root(Scope(account, region), file_system_id)
                 return {"directory": str(root)}
+            case "POST", ["vaults", account, region, name]:
+                vaults = self._system.service.vaults(Scope(account, region))
+                vaults[name].encryption_key_arn = body["encryption_key_arn"]
+                return {}
             case "GET", ["decisions"]:
                 return {"decisions": self._system.decisions.listed()}
             case "DELETE", ["decisions"]:
@@ -127,8 +132,9 @@ class Control:
         settings = self._system.service.settings
         known = {each.name: getattr(settings, each.name) for each in fields(settings)}
         for name, value in body.items():
-            if name == "table_restore":
-                self._system.table_times.restore = timedelta(seconds=float(value))
+            if name in ("table_restore", "table_deletion"):
+                kind = name.removeprefix("table_")
+                setattr(self._system.table_times, kind, timedelta(seconds=float(value)))
                 continue
             if name not in known:
                 raise BadRequest(f"unknown setting {name}; there are {', '.join(known)}")
@@ -138,7 +144,12 @@ class Control:
             name: value.total_seconds() if isinstance(value, timedelta) else value
             for name, value in asdict(settings).items()
         }
-        return {**shown, "table_restore": self._system.table_times.restore.total_seconds()}
+        times = self._system.table_times
+        return {
+            **shown,
+            "table_restore": times.restore.total_seconds(),
+            "table_deletion": times.deletion.total_seconds(),
+        }
 
 
 def _json(reply: Reply) -> bytes:

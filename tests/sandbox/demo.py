@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -28,20 +29,18 @@ from tests.sandbox.seed import PLACES, VERIFICATION, SeedCommand, run_aws
 
 _console = Console(highlight=False)
 
-STAY_PORT = 4566
-"""Where `make sandbox` listens: the port that tools for local AWS expect."""
-
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stay", action="store_true", help="leave it running until Ctrl-C")
-    parser.add_argument("--port", type=int, help="where to listen (with --stay: 4566)")
+    parser.add_argument("--port", type=int, default=0, help="where to listen; 0 takes a free port")
     options = parser.parse_args()
-    port = options.port if options.port is not None else STAY_PORT if options.stay else 0
+    # SIGTERM ends it as Ctrl-C does: nothing is left behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     began = time.monotonic()
     try:
         with _step("Start a local AWS"):
-            context = Sandbox.start(start=_yesterday(), port=port)
+            context = Sandbox.start(start=_yesterday(), port=options.port)
             sandbox = context.__enter__()
         try:
             deployment = _prepare(sandbox)

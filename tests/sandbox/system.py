@@ -9,7 +9,7 @@ import pickle
 import shutil
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from tests.sandbox.ministack import (
     keys,
     managed_policies,
     mfa,
+    other_clients,
     simulation,
     strictness,
 )
@@ -79,7 +80,7 @@ class Checkpoint:
     backup: bytes
     file_systems: str
     emails: tuple[dict[str, str], ...]
-    table_restore: timedelta
+    table_times: TableTimes
 
 
 class System:
@@ -97,6 +98,7 @@ class System:
             internals.eventbridge,
             internals.sns,
             internals.sqs,
+            internals.kms,
         ):
             module.time = time
         history = TableHistory(time.time)
@@ -124,9 +126,9 @@ class System:
         history.install()
         PointInTimeRecovery(history, time.time, self.table_times).install()
         TableBackups(time.time, self.table_times).install()
-        keys.install()
         managed_policies.install()
         self.world.file_systems.install(time.time)
+        keys.install(time.time)
         self.world.reports.install()
         self._alarms.install()
         self.emails.install()
@@ -139,6 +141,7 @@ class System:
         BackupEndpoint(self.service, trail).install()
         mfa.install()
         simulation.install()
+        other_clients.install(self.service)
         self.decisions.install()
 
     def now(self) -> datetime:
@@ -182,7 +185,7 @@ class System:
             backup=self.service.export_state(),
             file_systems=self._trees.capture(root).tree,
             emails=tuple(self.emails.sent),
-            table_restore=self.table_times.restore,
+            table_times=replace(self.table_times),
         )
         return name
 
@@ -192,7 +195,8 @@ class System:
         self.clear_faults()
         checkpoint.ministack.restore()
         self.emails.sent[:] = checkpoint.emails
-        self.table_times.restore = checkpoint.table_restore
+        self.table_times.restore = checkpoint.table_times.restore
+        self.table_times.deletion = checkpoint.table_times.deletion
         self.service.import_state(checkpoint.backup)
         root = self.world.file_systems.all_roots()
         root.mkdir(parents=True, exist_ok=True)

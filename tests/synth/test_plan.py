@@ -53,6 +53,12 @@ def test_every_night_at_midnight_utc(prod: Synthesized) -> None:
     assert "ScheduleExpressionTimezone" not in rule, "without a time zone it is UTC"
 
 
+def test_its_windows_are_explicit(prod: Synthesized) -> None:
+    """Minutes: started within 8 hours, completed within 7 days."""
+    assert the_rule(prod)["StartWindowMinutes"] == 480
+    assert the_rule(prod)["CompletionWindowMinutes"] == 10_080
+
+
 def test_into_the_vault_of_the_primary_region(prod: Synthesized) -> None:
     vault = prod.primary.id_of("AWS::Backup::BackupVault")
     assert the_rule(prod)["TargetBackupVault"] == {"Fn::GetAtt": [vault, "BackupVaultName"]}

@@ -23,7 +23,7 @@ from cabal_backup.operations.aws import Aws
 from cabal_backup.operations.clock import clock_skew
 from cabal_backup.operations.drill.history import PastDrill
 from cabal_backup.operations.recovery_points import RecoveryPoint, list_recovery_points
-from cabal_backup.operations.status import role_permissions, watching
+from cabal_backup.operations.status import keys, role_permissions, watching
 from cabal_backup.operations.status.watching import Watching
 
 LOOK_BACK = timedelta(days=30)
@@ -86,11 +86,14 @@ class Plan:
 
     plan: _JSON
     selections: tuple[_JSON, ...]
+    """Those of every plan with this name."""
     plan_id: str
     versions: tuple[PlanVersion, ...]
     """The versions that were in force within the retention, oldest first; at least one."""
     created: datetime
     """When its first version was made."""
+    others: int = 0
+    """How many more plans have the same name: AWS Backup does not keep names unique."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,8 +134,14 @@ class State:
     restore_jobs: Answer[list[_JSON]]
     testing_plan: Answer[_JSON | None]
     """The restore testing plan; looked for only where there should be one."""
+    testing_selections: Answer[Sequence[_JSON]]
+    """What that plan tests."""
     tables: Mapping[str, TableState]
     mailstore: Answer[_JSON | None]
+    other_mailstores: Answer[Sequence[str]]
+    """The ids of other file systems in the region that have the mailstore's tag."""
+    keys: Mapping[str, Answer[_JSON | None]]
+    """KMS's metadata of each key that a vault, a table or the mailstore names, by ARN."""
     watching: Watching
     clock_skew: Answer[timedelta]
     """How far this machine's clock is ahead of AWS's."""
@@ -169,8 +178,9 @@ def look(aws: Aws, now: datetime, *, drills: Answer[Sequence[PastDrill]] | None 
     questions: dict[str, Callable[[], Any]] = {
         "plan": lambda: _plan(aws, now),
         "role": lambda: _role(aws),
-        "mailstore": lambda: _mailstore(aws),
+        "file systems": lambda: _file_systems(aws),
         "testing_plan": lambda: _testing_plan(aws),
+        "testing_selections": lambda: _testing_selections(aws),
         **_jobs(aws, now),
         **watching.questions(aws),
         **_region("primary", aws, environment.region, names.VAULT),
@@ -182,6 +192,8 @@ def look(aws: Aws, now: datetime, *, drills: Answer[Sequence[PastDrill]] | None 
     answers = ask_together(questions)
     primary = _region_state("primary", environment.region, names.VAULT, answers)
     dr = _region_state("dr", environment.dr_region, names.DR_VAULT, answers)
+    mailstore, others = _mailstores(environment, answers["file systems"])
+    described = {name: answers[f"table {name}"] for name in tables}
     return State(
         now=now,
         environment=environment,
@@ -194,11 +206,14 @@ def look(aws: Aws, now: datetime, *, drills: Answer[Sequence[PastDrill]] | None 
         copy_jobs=answers["copy_jobs"],
         restore_jobs=answers["restore_jobs"],
         testing_plan=answers["testing_plan"],
+        testing_selections=answers["testing_selections"],
         tables={
-            name: TableState(table=answers[f"table {name}"], backups=answers[f"backups {name}"])
+            name: TableState(table=described[name], backups=answers[f"backups {name}"])
             for name in tables
         },
-        mailstore=answers["mailstore"],
+        mailstore=mailstore,
+        other_mailstores=others,
+        keys=keys.look(aws, (primary.vault, dr.vault), described.values(), mailstore),
         watching=watching.read_answers(environment, answers),
         clock_skew=_clock_skew(now, answers),
         table_arn=aws.arn("dynamodb", f"table/{environment.addresses_table}"),
@@ -310,9 +325,10 @@ def _jobs(aws: Aws, now: datetime) -> dict[str, Callable[[], Any]]:
 
 def _plan(aws: Aws, now: datetime) -> Plan | None:
     backup = aws.client("backup")
-    plan_id = _plan_id(aws)
-    if plan_id is None:
+    ids = _plan_ids(aws)
+    if not ids:
         return None
+    plan_id = ids[0]
     with ThreadPoolExecutor(max_workers=3) as pool:
         current = pool.submit(backup.get_backup_plan, BackupPlanId=plan_id)
         listed_versions = pool.submit(
@@ -322,35 +338,35 @@ def _plan(aws: Aws, now: datetime) -> Plan | None:
             "BackupPlanVersionsList",
             BackupPlanId=plan_id,
         )
-        selections = _selections(backup, plan_id)
+        selections = [each for one in ids for each in _selections(backup, one)]
         plan = current.result()
         versions = sorted(listed_versions.result(), key=lambda version: version["CreationDate"])
         return Plan(
             plan=plan["BackupPlan"],
-            selections=selections,
+            selections=tuple(selections),
             plan_id=plan_id,
             versions=_versions(backup, plan, _in_force(versions, aws.environment, now)),
             # Not the plan's own date: AWS does not say whether an update moves that.
             created=min(
                 (version["CreationDate"] for version in versions), default=plan["CreationDate"]
             ),
+            others=len(ids) - 1,
         )
 
 
-def _plan_id(aws: Aws) -> str | None:
-    """The plan of that name. Names are not unique: of several, one that selects the table."""
+def _plan_ids(aws: Aws) -> list[str]:
+    """The plans of that name, which is not unique; first one that selects the table, if any."""
     backup = aws.client("backup")
     listed = pages(backup, "list_backup_plans", "BackupPlansList")
     ids = [str(plan["BackupPlanId"]) for plan in listed if plan["BackupPlanName"] == names.PLAN]
-    if len(ids) < 2:
-        return ids[0] if ids else None
-    table = aws.arn("dynamodb", f"table/{aws.environment.addresses_table}")
-    ours = (
-        plan_id
-        for plan_id in ids
-        if any(table in one.get("Resources", []) for one in _selections(backup, plan_id))
-    )
-    return next(ours, ids[0])
+    if len(ids) > 1:
+        table = aws.arn("dynamodb", f"table/{aws.environment.addresses_table}")
+        ids.sort(
+            key=lambda plan_id: (
+                not any(table in one.get("Resources", []) for one in _selections(backup, plan_id))
+            )
+        )
+    return ids
 
 
 def _selections(backup: Any, plan_id: str) -> tuple[_JSON, ...]:
@@ -393,14 +409,38 @@ def _versions(backup: Any, current: _JSON, listed: list[_JSON]) -> tuple[PlanVer
     )
 
 
+_TESTING = {"RestoreTestingPlanName": names.RESTORE_TESTING_PLAN}
+
+
 def _testing_plan(aws: Aws) -> _JSON | None:
     if aws.environment.restore_testing is None:
         return None
-    plans = pages(aws.client("backup"), "list_restore_testing_plans", "RestoreTestingPlans")
-    return next(
-        (plan for plan in plans if plan["RestoreTestingPlanName"] == names.RESTORE_TESTING_PLAN),
-        None,
-    )
+
+    def question() -> _JSON:
+        plan: _JSON = aws.client("backup").get_restore_testing_plan(**_TESTING)
+        found: _JSON = plan["RestoreTestingPlan"]
+        return found
+
+    return unless_missing(question, "ResourceNotFoundException")
+
+
+def _testing_selections(aws: Aws) -> Sequence[_JSON]:
+    if aws.environment.restore_testing is None:
+        return ()
+    backup = aws.client("backup")
+
+    def question() -> list[_JSON]:
+        listed = pages(
+            backup, "list_restore_testing_selections", "RestoreTestingSelections", **_TESTING
+        )
+        return [
+            backup.get_restore_testing_selection(
+                **_TESTING, RestoreTestingSelectionName=each["RestoreTestingSelectionName"]
+            )["RestoreTestingSelection"]
+            for each in listed
+        ]
+
+    return unless_missing(question, "ResourceNotFoundException") or ()
 
 
 def _role(aws: Aws) -> Role | None:
@@ -420,15 +460,30 @@ def _role(aws: Aws) -> Role | None:
         )
 
 
-def _mailstore(aws: Aws) -> _JSON | None:
-    def question() -> _JSON:
-        described = aws.client("efs").describe_file_systems(
-            FileSystemId=aws.environment.mailstore_file_system_id
-        )
-        file_system: _JSON = described["FileSystems"][0]
-        return file_system
+def _file_systems(aws: Aws) -> list[_JSON]:
+    """All of the region: the mailstore, and others that bear its tag."""
+    paginator = aws.client("efs").get_paginator("describe_file_systems")
+    return [each for page in paginator.paginate() for each in page["FileSystems"]]
 
-    return unless_missing(question, "FileSystemNotFound")
+
+def _mailstores(
+    environment: Environment, answer: Answer[list[_JSON]]
+) -> tuple[Answer[_JSON | None], Answer[Sequence[str]]]:
+    """The configured mailstore, and the ids of others with Cabal's tag."""
+    if not isinstance(answer, Known):
+        return answer, answer
+    ours = environment.mailstore_file_system_id
+    tag = {"Key": "Name", "Value": names.MAILSTORE}
+    return (
+        Known(next((each for each in answer.value if each["FileSystemId"] == ours), None)),
+        Known(
+            [
+                str(each["FileSystemId"])
+                for each in answer.value
+                if each["FileSystemId"] != ours and tag in each.get("Tags", [])
+            ]
+        ),
+    )
 
 
 def _table(aws: Aws, name: str) -> dict[str, Callable[[], Any]]:

@@ -19,6 +19,7 @@ from cabal_backup.operations.teardown.inventory import (
     INCLUDE_OTHERS,
     Inventory,
     count_nights,
+    legal_hold_stands,
     role_is_missing,
     take_inventory,
     vault_line,
@@ -110,7 +111,7 @@ class DeletePointsPlan:
 
 
 def plan_deletion(seen: Inventory, *, include_others: bool = False) -> DeletePointsPlan:
-    """Raises RefusedError while a lock stands, or when the points' role is gone."""
+    """Raises RefusedError while a lock or a legal hold stands, or without the points' role."""
     if seen.locked:
         which = " and ".join(f"{one.vault} in {one.region}" for one in seen.locked)
         raise RefusedError(
@@ -119,6 +120,8 @@ def plan_deletion(seen: Inventory, *, include_others: bool = False) -> DeletePoi
         )
     if seen.missing_roles:
         raise RefusedError(f"{role_is_missing(seen)} Nothing was deleted.")
+    if seen.legal_holds:
+        raise RefusedError(f"{legal_hold_stands(seen)} Nothing was deleted.")
     return DeletePointsPlan(seen, include_others)
 
 
@@ -195,14 +198,23 @@ def _deletable(point: RecoveryPoint) -> bool:
 
 
 def _notice_expired(points: Sequence[RecoveryPoint], asked: set[str], vault: VaultLock) -> None:
-    """AWS Backup answers 200 and leaves the point EXPIRED when its role is no good."""
+    """AWS Backup answers 200 and leaves the point EXPIRED when it cannot use a role.
+
+    It needs the service-linked role and the role that made the point.
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/deleting-backups.html
+    """
     stuck = [point for point in points if point.status == "EXPIRED" and point.arn in asked]
     if stuck:
         roles = ", ".join(sorted({point.role_arn for point in stuck}))
+        said = sorted({point.status_message for point in stuck} - {""})
+        why = f" AWS says: {said[0]}" if said else ""
         raise AwsError(
             f"{len(stuck):,} recovery points in {vault.vault} went EXPIRED instead of away: AWS "
-            f"Backup cannot use the role they were made with ({roles}); it is gone or may not "
-            "delete. Give it back what it needs (a deployment does) and run this again."
+            f"Backup cannot use the role they were made with ({roles}), which was deleted or lacks "
+            f"the permission, or its service-linked role AWSServiceRoleForBackup.{why} Restore the "
+            "role (a deployment does), and where the other one is missing: aws iam "
+            "create-service-linked-role --aws-service-name backup.amazonaws.com. Then run this "
+            "again."
         )
 
 
@@ -229,7 +241,8 @@ def _delete(backup: Any, vault: VaultLock, batch: Sequence[RecoveryPoint]) -> tu
                 raise worded from error
             raise AwsError(
                 f"{worded} Whatever was deleted before stays deleted. If the vault was locked "
-                "again meanwhile, unlock it; then run this again."
+                "again or put under a legal hold meanwhile, unlock it or have the hold cancelled; "
+                "then run this again."
             ) from error
         said = f"AWS says: {reason(error)}"
     return accepted, said

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -33,6 +33,20 @@ class Stack:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LegalHold:
+    """An active legal hold: AWS Backup deletes nothing that it holds.
+
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/legalholds.html
+    """
+
+    title: str
+    id: str
+    region: str
+    points: int
+    """How many of the environment's recovery points it holds."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Inventory:
     """Everything a teardown is about, as it is now."""
 
@@ -59,6 +73,8 @@ class Inventory:
     """The ids of plans that have the nightly plan's name and are not the stack's."""
     policies: tuple[AccessPolicy, ...] = ()
     """The access policies that exist."""
+    legal_holds: tuple[LegalHold, ...] = ()
+    """Active ones that hold recovery points of these vaults."""
 
     @property
     def points(self) -> int:
@@ -162,6 +178,8 @@ class Inventory:
             )
         if self.missing_roles:
             steps.append(role_is_missing(self))
+        if self.legal_holds:
+            steps.append(legal_hold_stands(self))
         if self.points:
             others = sum(self.other_points().values())
             steps.append(
@@ -196,6 +214,18 @@ def role_is_missing(seen: Inventory) -> str:
         f"The role that made the recovery points is gone ({', '.join(seen.missing_roles)}). AWS "
         "Backup would answer that they are deleted and only mark them EXPIRED. Have it back "
         f"first: make deploy ENVIRONMENT={seen.environment}"
+    )
+
+
+def legal_hold_stands(seen: Inventory) -> str:
+    holds = "; ".join(
+        f'"{hold.title}" in {hold.region} holds {hold.points:,} (aws backup cancel-legal-hold '
+        f"--region={hold.region} --legal-hold-id={hold.id} --cancel-description …)"
+        for hold in seen.legal_holds
+    )
+    return (
+        "Recovery points are under a legal hold, and AWS Backup does not delete them before it is "
+        f"cancelled: {holds}. Ask those who placed it."
     )
 
 
@@ -242,6 +272,7 @@ def take_inventory(aws: Aws, now: datetime) -> Inventory:
         role_managed=_is_role_managed(aws),
         role_users=find_role_users(aws, [vault.vault for vault in vaults]),
         other_plans=tuple(plan for plan in plans if plan != plan_id),
+        legal_holds=tuple(hold for vault in vaults for hold in _legal_holds(aws, vault)),
     )
 
 
@@ -302,6 +333,28 @@ def find_stack(aws: Aws, name: str, region: str) -> Stack | None:
             "",
         ),
     )
+
+
+def _legal_holds(aws: Aws, vault: VaultLock) -> Iterator[LegalHold]:
+    backup = aws.client("backup", vault.region)
+    ours = {point.arn for point in vault.points}
+    try:
+        for hold in pages(backup, "list_legal_holds", "LegalHolds"):
+            if hold["Status"] != "ACTIVE":
+                continue
+            held = pages(
+                backup,
+                "list_recovery_points_by_legal_hold",
+                "RecoveryPoints",
+                LegalHoldId=hold["LegalHoldId"],
+            )
+            count = len(ours & {point["RecoveryPointArn"] for point in held})
+            if count:
+                yield LegalHold(
+                    title=hold["Title"], id=hold["LegalHoldId"], region=vault.region, points=count
+                )
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, f"looking for legal holds in {vault.region}") from error
 
 
 def _plan_ids(aws: Aws) -> tuple[str, ...]:

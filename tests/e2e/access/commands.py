@@ -77,6 +77,7 @@ def _status(desk: Desk) -> None:
     trail = desk.root("cloudtrail")
     trail.create_trail(Name="everything", S3BucketName="trail", IsMultiRegionTrail=True)
     trail.start_logging(Name="everything")
+    _plan_a_restore_test(desk)
     wanted = {"alerts": "true", "restore_testing": "true"}
     findings = desk.run("status --json", **wanted).json["findings"]
     assert [one for one in findings if one["status"] == "unknown"] == []
@@ -84,6 +85,30 @@ def _status(desk: Desk) -> None:
         "primary-lock",
         "dr-lock",
     }
+
+
+def _plan_a_restore_test(desk: Desk) -> None:
+    name = "cabal_backup_restore_testing"
+    desk.root("backup").create_restore_testing_plan(
+        RestoreTestingPlan={
+            "RestoreTestingPlanName": name,
+            "ScheduleExpression": "cron(0 6 1 * ? *)",
+            "RecoveryPointSelection": {
+                "Algorithm": "LATEST_WITHIN_WINDOW",
+                "IncludeVaults": ["*"],
+                "RecoveryPointTypes": ["SNAPSHOT"],
+            },
+        }
+    )
+    desk.root("backup").create_restore_testing_selection(
+        RestoreTestingPlanName=name,
+        RestoreTestingSelection={
+            "RestoreTestingSelectionName": f"{name}_efs",
+            "ProtectedResourceType": "EFS",
+            "ProtectedResourceArns": ["*"],
+            "IamRoleArn": "arn:aws:iam::123456789012:role/cabal-backup-role",
+        },
+    )
 
 
 def _points(desk: Desk) -> None:
@@ -262,6 +287,8 @@ def _relock(desk: Desk) -> None:
 
 
 def _teardown_plan(desk: Desk) -> None:
+    """Also where somebody placed a legal hold."""
+    desk.root("backup").create_legal_hold(Title="lawsuit", Description="Keep it.")
     assert "recovery points" in _well(desk.run("teardown plan")).out
 
 

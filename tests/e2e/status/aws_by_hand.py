@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -76,6 +77,16 @@ def delete_vault(sandbox: Sandbox, vault: Vault) -> None:
     except ClientError:
         # It can be refused once more just after the last point has gone.
         backup.delete_backup_vault(BackupVaultName=name)
+
+
+def add_plan(sandbox: Sandbox) -> None:
+    """A second plan of the same name, which differs in its rule's hour and selects nothing."""
+    backup = sandbox.client("backup")
+    plan = backup.get_backup_plan(BackupPlanId=plan_id(sandbox))["BackupPlan"]
+    (rule,) = plan["Rules"]
+    del rule["RuleId"]
+    rule["ScheduleExpression"] = "cron(0 5 * * ? *)"
+    backup.create_backup_plan(BackupPlan=plan)
 
 
 def plan_id(sandbox: Sandbox) -> str:
@@ -161,11 +172,30 @@ def bound(sandbox: Sandbox) -> None:
     iam.put_role_permissions_boundary(RoleName=ROLE, PermissionsBoundary=made["Policy"]["Arn"])
 
 
-def delete_file_system(deployment: Deployment) -> None:
+def unmount(deployment: Deployment) -> None:
+    """Delete the mailstore's mount targets."""
     efs = deployment.sandbox.client("efs")
     identity = deployment.cabal.file_system_id
     for target in efs.describe_mount_targets(FileSystemId=identity)["MountTargets"]:
         efs.delete_mount_target(MountTargetId=target["MountTargetId"])
+
+
+def add_mailstore(deployment: Deployment) -> None:
+    """Another file system with the mailstore's name."""
+    deployment.sandbox.client("efs").create_file_system(
+        CreationToken="another", Encrypted=True, Tags=[{"Key": "Name", "Value": "cabal-efs"}]
+    )
+
+
+def empty_mailstore(deployment: Deployment) -> None:
+    for entry in deployment.cabal.file_system_root.iterdir():
+        shutil.rmtree(entry)
+
+
+def delete_file_system(deployment: Deployment) -> None:
+    efs = deployment.sandbox.client("efs")
+    identity = deployment.cabal.file_system_id
+    unmount(deployment)
     for point in efs.describe_access_points(FileSystemId=identity)["AccessPoints"]:
         efs.delete_access_point(AccessPointId=point["AccessPointId"])
     efs.delete_file_system(FileSystemId=identity)
@@ -180,10 +210,68 @@ def delete_table(sandbox: Sandbox, table: str) -> None:
     sandbox.client("dynamodb").delete_table(TableName=table)
 
 
-def pitr(sandbox: Sandbox, table: str, *, enabled: bool) -> None:
-    sandbox.client("dynamodb").update_continuous_backups(
+def replace_table(sandbox: Sandbox, table: str) -> None:
+    """Delete a table, and make an empty one of the same name and settings."""
+    dynamodb = sandbox.client("dynamodb")
+    described = dynamodb.describe_table(TableName=table)["Table"]
+    delete_table(sandbox, table)
+    dynamodb.create_table(
         TableName=table,
-        PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": enabled},
+        KeySchema=described["KeySchema"],
+        AttributeDefinitions=described["AttributeDefinitions"],
+        BillingMode="PAY_PER_REQUEST",
+        SSESpecification={"Enabled": True},
+        DeletionProtectionEnabled=True,
+    )
+    pitr(sandbox, table, enabled=True)
+
+
+def delete_items(sandbox: Sandbox, table: str, *, keep: int = 0) -> None:
+    """Delete all items of a table with a partition key only, but `keep` of them."""
+    dynamodb = sandbox.client("dynamodb")
+    (key,) = dynamodb.describe_table(TableName=table)["Table"]["KeySchema"]
+    pages = dynamodb.get_paginator("scan").paginate(TableName=table)
+    keys = [{key["AttributeName"]: i[key["AttributeName"]]} for p in pages for i in p["Items"]]
+    chosen = keys[keep:]
+    for start in range(0, len(chosen), 25):
+        deletions = [{"DeleteRequest": {"Key": each}} for each in chosen[start : start + 25]]
+        dynamodb.batch_write_item(RequestItems={table: deletions})
+
+
+def make_key(sandbox: Sandbox, region: str = PRIMARY[0]) -> str:
+    """The ARN of a new customer key."""
+    made = sandbox.client("kms", region).create_key()["KeyMetadata"]
+    return str(made["Arn"])
+
+
+def encrypt_vault(sandbox: Sandbox, vault: Vault) -> str:
+    """The vault is under a customer key from now on; the key's ARN."""
+    region, name = vault
+    key = make_key(sandbox, region)
+    sandbox.encrypt_vault(name, key, region=region)
+    return key
+
+
+def schedule_deletion(sandbox: Sandbox, key: str, region: str = PRIMARY[0]) -> None:
+    sandbox.client("kms", region).schedule_key_deletion(KeyId=key, PendingWindowInDays=30)
+
+
+def lose_key_of_table(sandbox: Sandbox, table: str) -> None:
+    """Put a table under a customer key, and schedule the key's deletion."""
+    key = make_key(sandbox)
+    sandbox.client("dynamodb").update_table(
+        TableName=table,
+        SSESpecification={"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": key},
+    )
+    schedule_deletion(sandbox, key)
+
+
+def pitr(sandbox: Sandbox, table: str, *, enabled: bool, days: int | None = None) -> None:
+    specification: JSON = {"PointInTimeRecoveryEnabled": enabled}
+    if days is not None:
+        specification["RecoveryPeriodInDays"] = days
+    sandbox.client("dynamodb").update_continuous_backups(
+        TableName=table, PointInTimeRecoverySpecification=specification
     )
 
 

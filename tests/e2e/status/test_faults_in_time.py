@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 
 import botocore.endpoint
 import pytest
@@ -38,14 +39,27 @@ def earlier_missed(deployment: Deployment) -> None:
     a_night(deployment)
 
 
-def fails_next(kind: str, resource_type: str) -> Fault:
+def ends_next(kind: str, resource_type: str, state: str) -> Fault:
+    """The next job ends in this state, and the night goes by."""
+
     def inject(deployment: Deployment) -> None:
         deployment.sandbox.faults.fail_next(
-            kind, resource_type=resource_type, message="Something broke."
+            kind, resource_type=resource_type, message="Something broke.", state=state
         )
         a_night(deployment)
 
     return inject
+
+
+def fails_next(kind: str, resource_type: str) -> Fault:
+    return ends_next(kind, resource_type, "FAILED")
+
+
+def long_copy(deployment: Deployment) -> None:
+    """The mailstore's copy of one night takes 36 hours: the next night expires meanwhile."""
+    deployment.sandbox.settings(efs_copy=36 * 3600)
+    a_night(deployment)
+    a_night(deployment)
 
 
 def backup_failed_earlier(deployment: Deployment) -> None:
@@ -95,6 +109,13 @@ def expired(deployment: Deployment) -> None:
         iam.attach_role_policy(RoleName=hand.ROLE, PolicyArn=hand.FOR_BACKUP)
 
 
+def without_service_linked_role(deployment: Deployment) -> None:
+    with hand.unlocked(deployment.sandbox, PRIMARY):
+        deployment.sandbox.faults.apply(service_linked_role=False)
+        oldest = hand.points(deployment.sandbox, PRIMARY)[:1]
+        hand.delete_points(deployment.sandbox, PRIMARY, oldest)
+
+
 def idle_for(days: int) -> Fault:
     def inject(deployment: Deployment) -> None:
         hand.delete_selections(deployment.sandbox)
@@ -113,6 +134,22 @@ NIGHTS: Mapping[str, tuple[Fault, NotOk]] = {
     "an earlier backup failed": (
         backup_failed_earlier,
         {"nights": "warn", "backup-jobs": "warn"},
+    ),
+    "a long copy kept the next night waiting": (
+        long_copy,
+        {"last-night": "fail", "backup-jobs": "fail"},
+    ),
+    "last night's backup is partial": (
+        ends_next("backup", "EFS", "PARTIAL"),
+        {"last-night": "fail", "backup-jobs": "fail", "primary-points": "warn"},
+    ),
+    "last night's copy is partial": (
+        ends_next("copy", "EFS", "PARTIAL"),
+        {"dr-copies": "fail", "copy-jobs": "fail", "dr-points": "warn"},
+    ),
+    "a recovery point could not be removed without the service-linked role": (
+        without_service_linked_role,
+        {"primary-points": "warn"},
     ),
     "last night's backup still runs": (held("backup"), {"last-night": "warn"}),
     "last night's copy failed": (
@@ -192,6 +229,26 @@ def test_exactly_the_checks_meant_for_it_turn(operator: Operator, fault: str) ->
     assert operator.not_ok() == expected
 
 
+def test_a_night_that_a_long_copy_delays_is_late_and_complete(operator: Operator) -> None:
+    """One backup or copy job runs for a resource: the backup starts when the copy has ended."""
+    sandbox = operator.sandbox
+    sandbox.settings(efs_copy=30 * 3600)
+    sandbox.advance(days=1)
+    sandbox.settings(efs_copy=900)
+    midnight = sandbox.now().replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    sandbox.advance_to(midnight + timedelta(hours=6))
+    (job,) = sandbox.client("backup").list_backup_jobs(
+        ByResourceType="EFS", ByCreatedAfter=midnight
+    )["BackupJobs"]
+    assert (job["State"], job["CreationDate"] - midnight) == ("CREATED", timedelta(minutes=15))
+    assert operator.not_ok() == {}
+
+    sandbox.advance(hours=7)
+
+    assert operator.not_ok() == {}
+    assert "mailstore" in operator.run("status", "--only", "last-night").text
+
+
 # --- AWS cannot be asked
 
 
@@ -217,7 +274,16 @@ def all_unknown(*checks: str) -> NotOk:
 UNKNOWN: Mapping[str, tuple[Fault, NotOk]] = {
     "the DR region is down": (
         lambda d: d.sandbox.faults.lose_regions("us-west-2"),
-        all_unknown("dr-vault", "dr-lock", "dr-opt-in", "dr-copies", "copy-back", "dr-points"),
+        all_unknown(
+            "dr-vault",
+            "dr-lock",
+            "dr-opt-in",
+            "keys",
+            "dr-copies",
+            "copy-back",
+            "dr-points",
+            "sizes",
+        ),
     ),
     # What the DR region knows is still known. (IAM would be too: it is not of a region. But with
     # an endpoint URL botocore signs its calls for the region they are made from.)
@@ -227,6 +293,7 @@ UNKNOWN: Mapping[str, tuple[Fault, NotOk]] = {
             "primary-vault",
             "primary-lock",
             "primary-opt-in",
+            "keys",
             "plan",
             "selection",
             "resources",
@@ -237,6 +304,7 @@ UNKNOWN: Mapping[str, tuple[Fault, NotOk]] = {
             "dr-copies",
             "copy-jobs",
             "primary-points",
+            "sizes",
             "tables",
             "pitr",
             "deletion-protection",
@@ -245,12 +313,18 @@ UNKNOWN: Mapping[str, tuple[Fault, NotOk]] = {
     ),
     "vaults may not be listed": (
         denied("ListBackupVaults"),
-        all_unknown("primary-vault", "primary-lock", "dr-vault", "dr-lock"),
+        all_unknown("primary-vault", "primary-lock", "dr-vault", "dr-lock", "keys"),
     ),
     "recovery points may not be listed": (
         denied("ListRecoveryPointsByBackupVault"),
         all_unknown(
-            "last-night", "nights", "dr-copies", "copy-back", "primary-points", "dr-points"
+            "last-night",
+            "nights",
+            "dr-copies",
+            "copy-back",
+            "primary-points",
+            "dr-points",
+            "sizes",
         ),
     ),
     "vault policies may not be read": (
@@ -279,7 +353,7 @@ UNKNOWN: Mapping[str, tuple[Fault, NotOk]] = {
     ),
     "the mailstore may not be described": (
         refused("elasticfilesystem", "DescribeFileSystems"),
-        all_unknown("resources"),
+        all_unknown("keys", "resources"),
     ),
     "PITR may not be read": (
         refused("dynamodb", "DescribeContinuousBackups"),
@@ -287,7 +361,7 @@ UNKNOWN: Mapping[str, tuple[Fault, NotOk]] = {
     ),
     "calls about tables are throttled out": (
         refused("dynamodb", "DescribeTable", "ThrottlingException"),
-        all_unknown("resources", "tables", "deletion-protection"),
+        all_unknown("keys", "resources", "tables", "deletion-protection"),
     ),
     "calls about settings are throttled out": (
         throttled("DescribeRegionSettings"),

@@ -108,6 +108,23 @@ PLAN: Mapping[str, tuple[Fault, NotOk]] = {
         ),
         {"plan": "fail"},
     ),
+    "a job may start for an hour only": (edited(StartWindowMinutes=60), {"plan": "fail"}),
+    "a job has to complete in nine hours": (
+        edited(CompletionWindowMinutes=540),
+        {"plan": "fail"},
+    ),
+    "backups are made in an air-gapped vault too": (
+        edited(
+            TargetLogicallyAirGappedBackupVaultArn=f"arn:aws:backup:us-west-1:{ACCOUNT}:"
+            "backup-vault:air-gapped"
+        ),
+        {"plan": "fail"},
+    ),
+    "backups are continuous": (edited(EnableContinuousBackup=True), {"plan": "fail"}),
+    "there is a second plan of the same name": (
+        lambda d: hand.add_plan(d.sandbox),
+        {"plan": "fail"},
+    ),
     "the plan is deleted": (
         lambda d: hand.delete_plan(d.sandbox),
         {"plan": "fail", "selection": "unknown"},
@@ -118,6 +135,10 @@ PLAN: Mapping[str, tuple[Fault, NotOk]] = {
     ),
     "another table is selected too": (
         lambda d: hand.select(d.sandbox, "more", Resources=[COUNTER_ARN]),
+        {"selection": "fail"},
+    ),
+    "the table is selected twice": (
+        lambda d: hand.select(d.sandbox, "again", Resources=[d.cabal.addresses_table_arn]),
         {"selection": "fail"},
     ),
     "more is selected by tags": (

@@ -104,10 +104,17 @@ def test_pitr_off(operator: Operator) -> None:
 
     assert (
         "Point-in-time recovery is off for cabal-counter and cabal-dmarc-reports: what is lost "
-        "there is lost." in said.text
+        "there cannot be recovered." in said.text
     )
     assert len(commands(said.out)) == 2
-    mended(operator, said.out)
+    for command in commands(said.out):
+        run_aws(operator.sandbox, command)
+    # The window starts anew, and is reported until it is long enough again.
+    again = operator.run("status")
+    assert "reaches back less than 7 days for cabal-counter and cabal-dmarc-reports" in again.text
+    assert "35 days, back to" in again.text
+    assert "where it was switched off and on again" in again.text
+    assert operator.not_ok() == {"pitr": "fail"}
 
 
 def test_deletion_protection_off(operator: Operator) -> None:
@@ -153,7 +160,7 @@ def test_a_night_that_failed(operator: Operator) -> None:
         f"cabal-addresses: the newest is of {before:%Y-%m-%d} 00:20 UTC, 37 hours ago" in said.text
     )
     assert "1 backup job failed, and none has succeeded since." in said.text
-    assert f"{now:%Y-%m-%d} 00:00 UTC: cabal-addresses: FAILED: Not today." in said.text
+    assert f"{now:%Y-%m-%d} 00:15 UTC: cabal-addresses: FAILED: Not today." in said.text
     (why,) = commands(said.out)
     jobs = run_aws(operator.sandbox, why)["BackupJobs"]
     assert "Not today." in [job.get("StatusMessage") for job in jobs]
@@ -173,8 +180,8 @@ def on(change: Callable[[Sandbox], None]) -> Callable[[Deployment], None]:
         pytest.param(
             deleted_mailstore,
             [
-                "What the plan protects is not there: {file_system} does not exist.",
-                "Nights without it fail or are skipped in silence.",
+                "What the plan protects is not there or not in use: {file_system} does not exist.",
+                "Nights without it fail, are skipped, or contain nothing new.",
                 "set addresses_table or mailstore_file_system_id of development to the new one, "
                 "then: make deploy ENVIRONMENT=development",
             ],
@@ -202,9 +209,9 @@ def on(change: Callable[[Sandbox], None]) -> Callable[[Deployment], None]:
         pytest.param(
             on(lambda sandbox: hand.delete_table(sandbox, "cabal-counter")),
             [
-                "cabal-counter not found in us-west-1.",
-                "aws dynamodb restore-table-to-point-in-time, within 35 days",
-                "take it out of pitr_tables of development",
+                "In us-west-1: cabal-counter does not exist.",
+                "cabal-backup restore table, within 35 days",
+                "remove it from pitr_tables of development",
             ],
             id="a table is missing",
         ),

@@ -32,6 +32,8 @@ STATUS_CALLS: Mapping[tuple[str, str], int] = {
     # One for each of the five tables.
     ("us-west-1", "DescribeTable"): 5,
     ("us-west-1", "DescribeContinuousBackups"): 5,
+    # The keys of the vault, of the tables and of the mailstore.
+    ("us-west-1", "DescribeKey"): 3,
     # IAM is global; its calls are recorded there.
     ("us-east-1", "GetRole"): 1,
     ("us-east-1", "ListAttachedRolePolicies"): 1,
@@ -42,6 +44,7 @@ STATUS_CALLS: Mapping[tuple[str, str], int] = {
     ("us-west-2", "DescribeRegionSettings"): 1,
     ("us-west-2", "GetBackupVaultAccessPolicy"): 1,
     ("us-west-2", "LookupEvents"): 2,
+    ("us-west-2", "DescribeKey"): 1,
 }
 POINTS_CALLS: Mapping[tuple[str, str], int] = {
     ("us-west-1", "GetCallerIdentity"): 1,

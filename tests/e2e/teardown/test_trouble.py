@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.e2e.promises.vaults import VAULTS, backup
@@ -40,6 +42,39 @@ def test_a_role_that_may_not_delete_is_noticed(unlocked: Remover) -> None:
     iam.attach_role_policy(RoleName=ROLE, PolicyArn=FOR_BACKUP)
     assert unlocked.run(*DELETE, "--yes").code == 0
     assert everything(unlocked.deployment)["points"] == []
+
+
+def test_a_missing_service_linked_role_is_noticed(unlocked: Remover) -> None:
+    unlocked.sandbox.faults.apply(service_linked_role=False)
+    said = unlocked.run(*DELETE, "--yes")
+    assert said.code == 3
+    assert "AWSServiceRoleForBackup does not exist" in said.err
+    assert "aws iam create-service-linked-role --aws-service-name backup.amazonaws.com" in said.err
+
+    unlocked.sandbox.faults.apply(service_linked_role=True)
+    assert unlocked.run(*DELETE, "--yes").code == 0
+    assert everything(unlocked.deployment)["points"] == []
+
+
+def place_hold(remover: Remover, region: str, **selection: Any) -> str:
+    made = remover.sandbox.client("backup", region).create_legal_hold(
+        Title="lawsuit", Description="Keep it.", RecoveryPointSelection=selection
+    )
+    return str(made["LegalHoldId"])
+
+
+def test_a_legal_hold_is_in_the_way_before_anything_is_deleted(unlocked: Remover) -> None:
+    place_hold(unlocked, "us-west-2", VaultNames=["another"])
+    identity = place_hold(unlocked, "us-west-2", VaultNames=["cabal-backup-dr"])
+    for said in (refused(unlocked, *DELETE), unlocked.run("teardown plan").out):
+        assert '"lawsuit" in us-west-2 holds 20 ' in said
+        assert f"cancel-legal-hold --region=us-west-2 --legal-hold-id={identity}" in said
+    assert len(everything(unlocked.deployment)["points"]) == 40
+
+    unlocked.sandbox.client("backup", "us-west-2").cancel_legal_hold(
+        LegalHoldId=identity, CancelDescription="Over."
+    )
+    assert unlocked.run(*DELETE, "--yes").code == 0
 
 
 def test_a_role_that_is_gone_is_noticed_before_anything_is_deleted(unlocked: Remover) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from dataclasses import dataclass
 
 from tests.sandbox.backup.errors import invalid_parameter
@@ -48,6 +49,10 @@ def restore_testing_plan(scope: Scope, name: str, suffix: str) -> str:
     return f"arn:{scope.partition}:backup:{scope.region}:{scope.account}:{resource}"
 
 
+def legal_hold(scope: Scope, hold_id: str) -> str:
+    return f"arn:{scope.partition}:backup:{scope.region}:{scope.account}:legal-hold:{hold_id}"
+
+
 def recovery_point(scope: Scope, point_id: str) -> str:
     return f"arn:{scope.partition}:backup:{scope.region}:{scope.account}:recovery-point:{point_id}"
 
@@ -73,6 +78,12 @@ def vault_name(text: str) -> tuple[Scope, str]:
     if arn.service != "backup" or kind != "backup-vault" or not name or not arn.region:
         raise invalid_parameter(f"Invalid backup vault ARN: {text}")
     return arn.scope, name
+
+
+def managed_key(scope: Scope, service: str) -> str:
+    """The key behind `alias/aws/SERVICE`: one per account and region."""
+    key_id = uuid.uuid5(uuid.NAMESPACE_URL, f"aws/{service}/{scope.account}/{scope.region}")
+    return f"arn:{scope.partition}:kms:{scope.region}:{scope.account}:key/{key_id}"
 
 
 def check_role(scope: Scope, text: str) -> str:

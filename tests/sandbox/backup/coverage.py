@@ -11,7 +11,6 @@ from tests.sandbox.backup.model import backup_model
 LEFT_OUT = {
     "Framework": "Audit Manager",
     "Report": "Audit Manager",
-    "LegalHold": "legal holds",
     "AirGapped": "logically air-gapped vaults",
     "RestoreAccess": "logically air-gapped vaults",
     "MpaApproval": "multi-party approval",

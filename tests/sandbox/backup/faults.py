@@ -16,7 +16,7 @@ KINDS: tuple[JobKind, ...] = ("backup", "copy", "restore")
 ENDS: Mapping[JobKind, tuple[str, ...]] = {
     "backup": ("FAILED", "ABORTED", "EXPIRED", "PARTIAL", "COMPLETED"),
     "copy": ("FAILED", "PARTIAL", "COMPLETED"),
-    "restore": ("FAILED", "ABORTED"),
+    "restore": ("FAILED", "ABORTED", "COMPLETED"),
 }
 """How a job can end badly, by the API's model. PARTIAL leaves a PARTIAL recovery point; COMPLETED
 is what the console calls "completed with issues": a whole one, and a message.
@@ -65,7 +65,8 @@ class Faults:
          "deny": [{"operation": "StartCopyJob", "principal": null, "message": null}],
          "lost_regions": ["us-west-1"],
          "hold": ["restore"],
-         "vault_states": {"cabal-backup": "FAILED"}}
+         "vault_states": {"cabal-backup": "FAILED"},
+         "service_linked_role": true}
     """
 
     def __init__(self) -> None:
@@ -76,6 +77,8 @@ class Faults:
         self._lost: set[str] = set()
         self._held: set[str] = set()
         self._vault_states: dict[str, str] = {}
+        self.lacks_service_linked_role = False
+        """Whether AWSServiceRoleForBackup, which deletes and expires, does not exist."""
         self.on_release: Callable[[], None] = lambda: None
         """Called when held jobs or a lost region come free again."""
 
@@ -131,6 +134,7 @@ class Faults:
         self._lost.clear()
         self._held.clear()
         self._vault_states.clear()
+        self.lacks_service_linked_role = False
         self.on_release()
 
     def apply(self, wanted: Mapping[str, Any]) -> None:
@@ -143,6 +147,7 @@ class Faults:
             "lost_regions",
             "hold",
             "vault_states",
+            "service_linked_role",
         }
         if unknown := set(wanted) - known:
             raise ValueError(f"unknown faults {sorted(unknown)}; there are {sorted(known)}")
@@ -160,6 +165,8 @@ class Faults:
             self._held = {_holdable(kind) for kind in wanted["hold"]}
         if "vault_states" in wanted:
             self._vault_states = dict(wanted["vault_states"])
+        if "service_linked_role" in wanted:
+            self.lacks_service_linked_role = not wanted["service_linked_role"]
         self.on_release()
 
     def describe(self) -> dict[str, Any]:
@@ -175,6 +182,7 @@ class Faults:
             "lost_regions": sorted(self._lost),
             "hold": sorted(self._held),
             "vault_states": dict(self._vault_states),
+            "service_linked_role": not self.lacks_service_linked_role,
         }
 
     def is_lost(self, region: str) -> bool:

@@ -28,6 +28,7 @@ from tests.sandbox.backup.protocol import (
     success,
 )
 from tests.sandbox.backup.settings import Settings
+from tests.sandbox.backup.state import Vault
 from tests.sandbox.backup.world import Scope, World
 
 log = logging.getLogger(__name__)
@@ -160,6 +161,20 @@ class BackupService:
             self._core.dice.setstate(dice)
             self._core.trees.bring_back(manifests)
             self._core.clock.set(instant)
+
+    def vaults(self, scope: Scope) -> dict[str, Vault]:
+        """The vaults themselves, to make them as no call of AWS Backup can."""
+        return self._core.state.region(scope).vaults
+
+    def tagged(self, scope: Scope) -> dict[str, dict[str, str]]:
+        """The tags of every vault and plan, and of what else has some, by ARN."""
+        region = self._core.state.region(scope)
+        arns = [
+            *(vault.arn for vault in region.vaults.values()),
+            *(plan.arn for plan in region.plans.values() if plan.deleted is None),
+            *(plan.arn for plan in region.testing_plans.values()),
+        ]
+        return {arn: region.tags.get(arn, {}) for arn in (*arns, *region.tags)}
 
     def served_operations(self) -> dict[str, bool]:
         """Every operation of AWS's model, and whether it is served here."""

@@ -21,6 +21,10 @@ class Settings:
     on_demand_start_delay: timedelta = timedelta(seconds=5)
     scheduled_start_delay: timedelta = timedelta(minutes=20)
     """How long after its schedule a job really starts: AWS says only "within the window"."""
+    scheduled_creation_delay: timedelta = timedelta(minutes=15)
+    """How long after its schedule a job is created: 10 to 38 minutes have been seen."""
+    longest_expiry_delay: timedelta = timedelta(hours=8)
+    """How long after DeleteAt a recovery point may still be there."""
     dynamodb_backup: timedelta = timedelta(minutes=4)
     efs_backup: timedelta = timedelta(minutes=10)
     dynamodb_copy: timedelta = timedelta(minutes=8)

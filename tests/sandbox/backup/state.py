@@ -11,9 +11,6 @@ from tests.sandbox.backup.agenda import Agenda
 from tests.sandbox.backup.lifecycle import Lifecycle
 from tests.sandbox.backup.world import Scope, TableImage
 
-JobKey = tuple[str, str]
-"""(kind of job, resource ARN): only one such job runs at a time."""
-
 
 @dataclass
 class Lock:
@@ -238,6 +235,24 @@ class TestingPlan:
 
 
 @dataclass
+class LegalHold:
+    hold_id: str
+    arn: str
+    title: str
+    description: str
+    created: datetime
+    selection: dict[str, Any]
+    points: frozenset[str]
+    """The ARNs of the recovery points it holds: those there were when it was made."""
+    cancelled: datetime | None = None
+    cancel_description: str | None = None
+
+    @property
+    def active(self) -> bool:
+        return self.cancelled is None
+
+
+@dataclass
 class Region:
     """What one account has in one region."""
 
@@ -252,10 +267,18 @@ class Region:
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
     tokens: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
     """(operation, idempotency token) -> (digest of the request, job id)."""
-    running: dict[JobKey, str] = field(default_factory=dict)
-    waiting: dict[JobKey, list[str]] = field(default_factory=dict)
+    running: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """By resource ARN, the kind and the id of the one backup or copy job that runs."""
+    waiting: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    legal_holds: dict[str, LegalHold] = field(default_factory=dict)
     parked: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
     """(action, arguments) of due things that a fault keeps from happening."""
+
+    def hold_on(self, point_arn: str) -> LegalHold | None:
+        """An active legal hold on a recovery point."""
+        return next(
+            (h for h in self.legal_holds.values() if h.active and point_arn in h.points), None
+        )
 
     def points(self) -> Iterator[RecoveryPoint]:
         for vault in self.vaults.values():

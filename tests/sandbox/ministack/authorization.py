@@ -34,6 +34,11 @@ def resource_arn(path: str, body: bytes) -> str | None:
         return f"{prefix}:backup-vault:{parts[1]}"
     if len(parts) >= 3 and parts[:2] == ["backup", "plans"]:
         return f"{prefix}:backup-plan:{parts[2]}"
+    if len(parts) >= 2 and parts[0] == "legal-holds":
+        return f"{prefix}:legal-hold:{parts[1]}"
+    if len(parts) >= 3 and parts[:2] == ["restore-testing", "plans"]:
+        # The real one ends with another id, which no policy can name beforehand.
+        return f"{prefix}:restore-testing-plan:{parts[2]}-00000000-0000-4000-8000-000000000000"
     if len(parts) >= 2 and parts[0] in ("tags", "untag"):
         return parts[1]
     asked = _members(body)

@@ -6,6 +6,7 @@ import copy
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ class MiniStackFileSystems:
             for record in efs._file_systems.values_scoped(scope.account, scope.region):
                 if query.get("FileSystemId") in (None, record["FileSystemId"]):
                     self._meter(scope, record, now())
-            return describe(query)
+            return _page(describe({**query, "MaxItems": sys.maxsize}), query)
 
         efs._create_file_system = create_with_directory
         efs._describe_file_systems = describe_metered
@@ -121,6 +122,19 @@ class MiniStackFileSystems:
 
     def _path(self, scope: Scope, file_system_id: str) -> Path:
         return self._root / scope.account / scope.region / file_system_id
+
+
+def _page(answer: Any, query: Mapping[str, Any]) -> Any:
+    """At most MaxItems, 100 by default, of a list, and a marker where there are more."""
+    status, headers, body = answer
+    if status != 200:
+        return answer
+    start, size = int(query.get("Marker") or 0), int(query.get("MaxItems") or 100)
+    listed = json.loads(body)["FileSystems"]
+    page: dict[str, Any] = {"FileSystems": listed[start : start + size]}
+    if start + size < len(listed):
+        page["NextMarker"] = str(start + size)
+    return status, headers, json.dumps(page).encode()
 
 
 def metered_bytes(root: Path) -> int:

@@ -60,7 +60,7 @@ iam: Any = import_module("ministack.services.iam")
 """Roles, managed policies, MFA devices."""
 
 kms: Any = import_module("ministack.services.kms")
-"""Keys, and what describes one."""
+"""Keys, by id, ARN and alias."""
 
 lambda_service: Any = import_module("ministack.services.lambda_svc")
 """Functions by ARN, and running one."""
@@ -76,6 +76,9 @@ sns: Any = import_module("ministack.services.sns")
 
 sqs: Any = import_module("ministack.services.sqs")
 """Queues and their messages."""
+
+tagging: Any = import_module("ministack.services.tagging")
+"""What the tagging API collects of each service."""
 
 sts: Any = import_module("ministack.services.sts")
 """Sessions, and who gave an MFA code for one."""

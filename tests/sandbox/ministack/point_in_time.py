@@ -24,6 +24,7 @@ LAG_SECONDS = 300
 _RECOVERY = "_sandbox_recovery"
 ACTIVE_FROM = "_sandbox_active_from"
 SUMMARY = "RestoreSummary"
+_DELETED_AT = "_sandbox_deleted_at"
 
 Answer = tuple[int, dict[str, str], bytes]
 
@@ -33,6 +34,8 @@ class TableTimes:
     """How long DynamoDB takes, in sandbox time."""
 
     restore: timedelta = timedelta(seconds=2)
+    deletion: timedelta = timedelta(0)
+    """How long a deleted table is DELETING."""
 
 
 class PointInTimeRecovery:
@@ -57,6 +60,24 @@ class PointInTimeRecovery:
             return self._as_restored(dynamodb._tables[name], description)
 
         dynamodb._table_description = describe_restored
+        delete_table, describe = dynamodb._delete_table, dynamodb._describe_table
+
+        def delete_slowly(request: Mapping[str, Any]) -> Answer:
+            table = _table(request)
+            if table is None or table.get("DeletionProtectionEnabled") or not self._times.deletion:
+                done: Answer = delete_table(request)
+                return done
+            table.setdefault(_DELETED_AT, self._clock() + self._times.deletion.total_seconds())
+            return success({"TableDescription": dynamodb._table_description(table["TableName"])})
+
+        def describe_or_delete(request: Mapping[str, Any]) -> Answer:
+            table = _table(request)
+            if table is not None and table.get(_DELETED_AT, self._clock() + 1) <= self._clock():
+                delete_table(request)
+            answer: Answer = describe(request)
+            return answer
+
+        dynamodb._delete_table, dynamodb._describe_table = delete_slowly, describe_or_delete
 
     def describe(self, request: Mapping[str, Any]) -> Answer:
         """DescribeContinuousBackups."""
@@ -77,7 +98,8 @@ class PointInTimeRecovery:
             return _refusal("ValidationException", "RecoveryPeriodInDays must be 1 to 35")
         name = table["TableName"]
         was_enabled = internals.dynamodb._pitr_settings.get(name, False)
-        since = self._recovery(table)["since"] if was_enabled and enabled else self._clock()
+        # What a shorter window has dropped does not come back with a longer one.
+        since = self._window(table)[0] if was_enabled and enabled else self._clock()
         internals.dynamodb._pitr_settings[name] = bool(enabled)
         table[_RECOVERY] = {"since": since, "days": days}
         return self._answer(table)
@@ -180,6 +202,8 @@ class PointInTimeRecovery:
 
     def _as_restored(self, table: Mapping[str, Any], description: dict[str, Any]) -> dict[str, Any]:
         """A restored table says what it came from, and is CREATING until it is there."""
+        if _DELETED_AT in table:
+            return {**description, "TableStatus": "DELETING"}
         summary = table.get(SUMMARY)
         if summary is None or ACTIVE_FROM not in table:
             return description

@@ -2,25 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
+from datetime import timedelta
 from typing import Any
 
 from cabal_backup import names
 from cabal_backup.environment import Lifecycle
-from cabal_backup.operations.answers import Unknown
+from cabal_backup.operations.answers import Answer, Known, Unknown
 from cabal_backup.operations.status.checks.outcome import (
     Outcome,
     deploy,
     fail,
     lifecycle_words,
+    moment,
     not_there,
     ok,
     revert_drift,
     unknown,
+    warn,
 )
 from cabal_backup.operations.status.state import State
 
+PITR_WINDOW = timedelta(days=35)
+"""The longest window of point-in-time recovery, which Cabal's tables have.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Point-in-time-recovery.html
+"""
+
+DEPLOYED_TOGETHER = timedelta(days=1)
+"""A table that is younger than the vault by less was made in the same deployment."""
+
 _UTC = (None, "UTC", "Etc/UTC")
+
+_COMPARED = {
+    "RuleName",
+    "TargetBackupVaultName",
+    "ScheduleExpression",
+    "ScheduleExpressionTimezone",
+    "StartWindowMinutes",
+    "CompletionWindowMinutes",
+    "Lifecycle",
+    "CopyActions",
+}
+"""The members of a rule that are compared one by one; any other that is set is a difference.
+
+https://docs.aws.amazon.com/aws-backup/latest/devguide/API_BackupRule.html
+"""
+
+_READABLE = {"ACTIVE", "UPDATING"}
+"""The statuses of a table that can be backed up.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TableDescription.html
+"""
+
+_RUNNING = {"available", "updating"}
+"""The states of a file system that can be backed up: `updating` is a change of a setting.
+
+https://docs.aws.amazon.com/efs/latest/ug/API_FileSystemDescription.html
+"""
 
 
 def plan(state: State) -> Outcome:
@@ -33,6 +72,8 @@ def plan(state: State) -> Outcome:
             deploy(state.environment.name),
         )
     differences = list(_plan_differences(state, state.plan.value.plan))
+    if others := state.plan.value.others:
+        differences.append(f"there are {others + 1} plans with this name, not one")
     if differences:
         return fail(
             f"The plan {names.PLAN} is not as {state.environment.name} is configured.",
@@ -46,6 +87,7 @@ def plan(state: State) -> Outcome:
 
 
 def _plan_differences(state: State, plan: Mapping[str, Any]) -> Iterator[str]:
+    yield from _set_beside(plan, {"BackupPlanName", "Rules"}, "the plan")
     rules = plan.get("Rules", [])
     rule = next((rule for rule in rules if rule["RuleName"] == names.RULE), None)
     for other in rules:
@@ -57,10 +99,19 @@ def _plan_differences(state: State, plan: Mapping[str, Any]) -> Iterator[str]:
     yield from _difference("schedule", rule.get("ScheduleExpression"), names.SCHEDULE)
     if rule.get("ScheduleExpressionTimezone") not in _UTC:
         yield f"the schedule is in {rule['ScheduleExpressionTimezone']}, not in UTC"
+    for what, member, wanted in (
+        ("start window", "StartWindowMinutes", names.START_WINDOW_MINUTES),
+        ("completion window", "CompletionWindowMinutes", names.COMPLETION_WINDOW_MINUTES),
+    ):
+        # AWS Backup's defaults, should it leave them out, are these values.
+        seen = rule.get(member, wanted)
+        yield from _difference(what, f"{seen} minutes", f"{wanted} minutes")
+    yield from _set_beside(rule, _COMPARED | {"RuleId"}, "the rule")
     yield from _difference("vault", rule["TargetBackupVaultName"], names.VAULT)
     yield from _difference(
         "lifecycle", _seen_words(rule.get("Lifecycle")), _words(state.environment.lifecycle)
     )
+    yield from _set_beside(rule.get("Lifecycle") or {}, _LIFECYCLE, "the lifecycle")
     copies = rule.get("CopyActions", [])
     if len(copies) != 1:
         yield f"there are {len(copies)} copy actions, not one"
@@ -73,6 +124,11 @@ def _plan_differences(state: State, plan: Mapping[str, Any]) -> Iterator[str]:
             _seen_words(copy.get("Lifecycle")),
             _words(state.environment.dr_lifecycle),
         )
+        yield from _set_beside(copy, {"DestinationBackupVaultArn", "Lifecycle"}, "the copy action")
+        yield from _set_beside(copy.get("Lifecycle") or {}, _LIFECYCLE, "the lifecycle of the copy")
+
+
+_LIFECYCLE = {"MoveToColdStorageAfterDays", "DeleteAfterDays"}
 
 
 def selection(state: State) -> Outcome:
@@ -94,16 +150,18 @@ def _selection_differences(
     state: State, selections: tuple[Mapping[str, Any], ...]
 ) -> Iterator[str]:
     selected: set[str] = set()
+    wanted = f"arn:{state.environment.partition}:iam::{state.account}:role/{names.ROLE}"
     for one in selections:
-        selected.update(one.get("Resources", []))
-        for way in ("ListOfTags", "NotResources"):
-            if one.get(way):
+        arns = set(one.get("Resources", []))
+        for arn in sorted(selected & arns):
+            yield f"selected twice: {arn}"
+        selected |= arns
+        for way, value in one.items():
+            if way not in ("SelectionName", "IamRoleArn", "Resources") and _is_set(value):
                 yield f"{one['SelectionName']} also selects by {way}"
-        if any(one.get("Conditions", {}).values()):
-            yield f"{one['SelectionName']} also selects by Conditions"
         role = one.get("IamRoleArn", "")
-        if not role.endswith(f":role/{names.ROLE}"):
-            yield f"{one['SelectionName']} works under {role}, not under {names.ROLE}"
+        if role != wanted:
+            yield f"{one['SelectionName']} works under {role}, not under {wanted}"
     for arn in sorted(state.resources.keys() - selected):
         yield f"not selected: {arn}"
     for arn in sorted(selected - state.resources.keys()):
@@ -111,29 +169,86 @@ def _selection_differences(
 
 
 def resources(state: State) -> Outcome:
-    table = state.tables[state.environment.addresses_table].table
-    gone = []
-    if not isinstance(table, Unknown) and table.value is None:
-        gone.append(f"{state.environment.addresses_table} does not exist")
-    mailstore = state.mailstore
-    if not isinstance(mailstore, Unknown):
-        if mailstore.value is None:
-            gone.append(f"{state.environment.mailstore_file_system_id} does not exist")
-        elif mailstore.value["LifeCycleState"] not in ("available", "updating"):
-            gone.append(
-                f"{state.environment.mailstore_file_system_id} is "
-                f"{mailstore.value['LifeCycleState']}"
-            )
-    if gone:
+    """The table and the mailstore exist, are in use, and are the same ones as before."""
+    name = state.environment.addresses_table
+    table, mailstore = state.tables[name].table, state.mailstore
+    missing = [*table_trouble(name, table), *_mailstore_trouble(state)]
+    if missing:
         return fail(
-            f"What the plan protects is not there: {' and '.join(gone)}. Nights without it fail "
-            "or are skipped in silence.",
+            f"What the plan protects is not there or not in use: {' and '.join(missing)}. Nights "
+            "without it fail, are skipped, or contain nothing new.",
             "If it was replaced on purpose, set addresses_table or mailstore_file_system_id of "
             f"{state.environment.name} to the new one, then: {deploy(state.environment.name)}",
         )
     if isinstance(table, Unknown) or isinstance(mailstore, Unknown):
         return unknown(table, mailstore, looking_at="the table and the mailstore")
-    return ok(f"{' and '.join(state.resources.values())} exist.")
+    odd = list(replaced(state, name))
+    if isinstance(state.other_mailstores, Known) and state.other_mailstores.value:
+        odd.append(
+            f"{' and '.join(state.other_mailstores.value)} has the tag Name={names.MAILSTORE} too"
+        )
+    if odd:
+        return warn(
+            "The plan may not protect what Cabal uses: " + "; ".join(odd) + ".",
+            "Find out which one Cabal mounts and writes to. If it is not the configured one, set "
+            f"mailstore_file_system_id of {state.environment.name} and deploy; otherwise delete "
+            "the other or remove its tag. Recovery points of a table from before it was replaced "
+            "are still there: cabal-backup points",
+        )
+    return ok(f"{' and '.join(state.resources.values())} exist and are in use.")
+
+
+def table_trouble(name: str, answer: Answer[Any]) -> Iterator[str]:
+    """Why a table cannot be backed up and recovered; nothing where that is not known."""
+    if isinstance(answer, Unknown):
+        return
+    if answer.value is None:
+        yield f"{name} does not exist"
+    elif answer.value["TableStatus"] not in _READABLE:
+        yield f"{name} is {answer.value['TableStatus']}"
+
+
+def replaced(state: State, name: str) -> Iterator[str]:
+    """Says when a table is younger than the backup and its PITR window is not full again.
+
+    DynamoDB gives every table a new id and AWS Backup records none, so that the time of
+    creation is what tells a table from an earlier one of the same name.
+    """
+    answer, vault = state.tables[name].table, state.primary.vault
+    if not (isinstance(answer, Known) and isinstance(vault, Known)):
+        return
+    if answer.value is None or vault.value is None:
+        return
+    created, since = answer.value["CreationDateTime"], vault.value["CreationDate"]
+    if created - since > DEPLOYED_TOGETHER and state.now - created < PITR_WINDOW:
+        yield (
+            f"{name} was created at {moment(created)}, after the backup was deployed "
+            f"(id {answer.value.get('TableId')}), and cannot be recovered to an earlier moment"
+        )
+
+
+def _mailstore_trouble(state: State) -> Iterator[str]:
+    identity, answer = state.environment.mailstore_file_system_id, state.mailstore
+    if isinstance(answer, Unknown):
+        return
+    if answer.value is None:
+        yield f"{identity} does not exist"
+    elif answer.value["LifeCycleState"] not in _RUNNING:
+        yield f"{identity} is {answer.value['LifeCycleState']}"
+    elif not answer.value["NumberOfMountTargets"]:
+        yield f"{identity} has no mount target, so that nothing can use it"
+
+
+def _set_beside(given: Mapping[str, Any], known: Set[str], where: str) -> Iterator[str]:
+    """The members that are set and that the configuration does not have."""
+    for member in sorted(given.keys() - known):
+        if _is_set(given[member]):
+            yield f"{where} has {member}: {given[member]}"
+
+
+def _is_set(value: object) -> bool:
+    """AWS Backup writes some members that were not set as false, or as empty lists."""
+    return any(map(_is_set, value.values())) if isinstance(value, Mapping) else bool(value)
 
 
 def _difference(what: str, seen: object, wanted: object) -> Iterator[str]:

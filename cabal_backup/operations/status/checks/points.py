@@ -82,9 +82,11 @@ def points(state: State, region: RegionState, wanted: Lifecycle) -> Outcome:
     if odd:
         return warn(
             f"{plural(len(odd), 'recovery point')} in {region.vault_name} not as the others.",
-            "PARTIAL: do not rely on it. EXPIRED: the role that made it is gone or may not "
-            "delete it. Another lifecycle: made by hand, or before the retention changed. Another "
-            "role: AWS Backup needs it to delete the recovery point, so keep it until then.",
+            "PARTIAL: do not rely on it. EXPIRED: the role that made it was deleted or may not "
+            "delete it, or the service-linked role is missing (aws iam "
+            "create-service-linked-role --aws-service-name backup.amazonaws.com). Another "
+            "lifecycle: made by hand, or before the retention changed. Another role: AWS Backup "
+            "needs it to delete the recovery point, so keep it until then.",
             details=odd,
         )
     if region.deletions.value:

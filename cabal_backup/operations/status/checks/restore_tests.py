@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from cabal_backup import names
+from cabal_backup.environment import RestoreTesting
 from cabal_backup.operations.answers import Known
 from cabal_backup.operations.status.checks.outcome import (
     Outcome,
     age,
     deploy,
+    duration,
     fail,
     moment,
     off,
@@ -27,6 +29,9 @@ KINDS = {"DynamoDB": "table", "EFS": "mailstore"}
 VERDICT_DUE = timedelta(days=1, hours=2)
 """How long after its end a test may wait for its verdict: its window is a day."""
 
+STUCK = timedelta(days=1)
+"""A test that is still running after this time is reported."""
+
 ADVICE = "docs/restore-testing.md says what it means and what to do."
 
 
@@ -35,19 +40,32 @@ def restore_tests(state: State) -> Outcome:
     testing = state.environment.restore_testing
     if testing is None:
         return off("Restore testing is off in this environment.")
-    if not isinstance(state.testing_plan, Known) or not isinstance(state.restore_jobs, Known):
-        return unknown(state.testing_plan, state.restore_jobs, looking_at="the restore tests")
+    if not (
+        isinstance(state.testing_plan, Known)
+        and isinstance(state.testing_selections, Known)
+        and isinstance(state.restore_jobs, Known)
+    ):
+        return unknown(
+            state.testing_plan,
+            state.testing_selections,
+            state.restore_jobs,
+            looking_at="the restore tests",
+        )
     plan = state.testing_plan.value
     if plan is None:
         return fail(
             f"There is no restore testing plan {names.RESTORE_TESTING_PLAN}, and there should be.",
             deploy(state.environment.name),
         )
-    if plan.get("ScheduleExpression") != testing.schedule:
+    differences = [
+        *_plan_differences(state, testing, plan),
+        *_selection_differences(state, state.testing_selections.value),
+    ]
+    if differences:
         return fail(
-            f"Restores are tested by {plan.get('ScheduleExpression')}, and should be by "
-            f"{testing.schedule}.",
-            revert_drift(state.environment.name),
+            f"The restore testing plan is not as {state.environment.name} is configured.",
+            f"Back to the configuration: {revert_drift(state.environment.name)}",
+            details=differences,
         )
     tests = {kind: _newest_judged(state, state.restore_jobs.value, kind) for kind in KINDS}
     seen = [f"{name}: {_words(tests[kind], state.now)}" for kind, name in KINDS.items()]
@@ -56,8 +74,97 @@ def restore_tests(state: State) -> Outcome:
         return fail(
             f"The last restore test of the {' and of the '.join(bad)} failed.", ADVICE, details=seen
         )
-    return _overdue(state, plan, tests, seen) or ok(
-        f"Restores are tested: {'; '.join(seen)}." if all(tests.values()) else _not_listed(plan)
+    return (
+        _stuck(state, seen)
+        or _overdue(state, plan, tests, seen)
+        or ok(
+            f"Restores are tested: {'; '.join(seen)}." if all(tests.values()) else _not_listed(plan)
+        )
+    )
+
+
+def _plan_differences(
+    state: State, testing: RestoreTesting, plan: Mapping[str, Any]
+) -> Iterator[str]:
+    """https://docs.aws.amazon.com/aws-backup/latest/devguide/API_RestoreTestingPlanForGet.html"""
+    chosen = plan.get("RecoveryPointSelection", {})
+    zone = plan.get("ScheduleExpressionTimezone")
+    vault = (
+        f"arn:{state.environment.partition}:backup:{state.environment.region}:{state.account}:"
+        f"backup-vault:{names.VAULT}"
+    )
+    for what, seen, wanted in (
+        ("schedule", plan.get("ScheduleExpression"), testing.schedule),
+        ("time zone", "UTC" if zone in (None, "Etc/UTC") else zone, "UTC"),
+        (
+            "start window in hours",
+            plan.get("StartWindowHours"),
+            names.RESTORE_TEST_START_WINDOW_HOURS,
+        ),
+        ("algorithm", chosen.get("Algorithm"), names.RESTORE_TEST_ALGORITHM),
+        ("vaults", chosen.get("IncludeVaults"), [vault]),
+        ("excluded vaults", chosen.get("ExcludeVaults") or [], []),
+        ("types of recovery points", chosen.get("RecoveryPointTypes"), ["SNAPSHOT"]),
+        (
+            "age of recovery points in days",
+            chosen.get("SelectionWindowDays"),
+            names.RESTORE_TEST_WINDOW_DAYS,
+        ),
+    ):
+        if seen != wanted:
+            yield f"{what}: {seen}, should be {wanted}"
+
+
+def _selection_differences(state: State, selections: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """https://docs.aws.amazon.com/aws-backup/latest/devguide/API_RestoreTestingSelectionForGet.html"""
+    role = f"arn:{state.environment.partition}:iam::{state.account}:role/{names.ROLE}"
+    for kind, arn in (("DynamoDB", state.table_arn), ("EFS", state.mailstore_arn)):
+        ours = [each for each in selections if each["ProtectedResourceType"] == kind]
+        if len(ours) != 1:
+            yield f"{len(ours)} selections of the {KINDS[kind]}, should be one"
+        for one in ours:
+            for what, seen, wanted in (
+                ("resources", one.get("ProtectedResourceArns"), [arn]),
+                ("role", one.get("IamRoleArn"), role),
+                (
+                    "validation window in hours",
+                    one.get("ValidationWindowHours"),
+                    names.RESTORE_TEST_VALIDATION_HOURS,
+                ),
+                ("conditions", _set(one.get("ProtectedResourceConditions")), {}),
+                ("metadata overrides", one.get("RestoreMetadataOverrides") or {}, {}),
+            ):
+                if seen != wanted:
+                    yield (
+                        f"{one['RestoreTestingSelectionName']}: {what}: {seen}, should be {wanted}"
+                    )
+    for one in selections:
+        if one["ProtectedResourceType"] not in KINDS:
+            yield f"{one['RestoreTestingSelectionName']} tests {one['ProtectedResourceType']} too"
+
+
+def _set(conditions: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Without the empty lists of operators that were not used."""
+    return {name: value for name, value in (conditions or {}).items() if value}
+
+
+def _stuck(state: State, seen: list[str]) -> Outcome | None:
+    """What to say when a test does not come to an end."""
+    jobs = state.restore_jobs.value if isinstance(state.restore_jobs, Known) else []
+    stuck = [
+        f"{KINDS.get(job.get('ResourceType', ''), 'resource')}: {job['Status']} since "
+        f"{moment(job['CreationDate'])}"
+        for job in jobs
+        if _is_test(job)
+        and job["Status"] in ("PENDING", "RUNNING")
+        and state.now - job["CreationDate"] > STUCK
+    ]
+    if not stuck:
+        return None
+    return warn(
+        f"A restore test has been running for more than {duration(STUCK)}.",
+        f"See `cabal-backup jobs -e {state.environment.name}`. {ADVICE}",
+        details=[*stuck, *seen],
     )
 
 
@@ -95,12 +202,14 @@ def _newest_judged(
     tests = [
         job
         for job in jobs
-        if job.get("ResourceType") == kind
-        and f":{names.RESTORE_TESTING_PLAN}-"
-        in job.get("CreatedBy", {}).get("RestoreTestingPlanArn", "")
-        and not _is_under_way(job, state.now)
+        if job.get("ResourceType") == kind and _is_test(job) and not _is_under_way(job, state.now)
     ]
     return max(tests, key=lambda job: job["CreationDate"], default=None)
+
+
+def _is_test(job: Mapping[str, Any]) -> bool:
+    plan = job.get("CreatedBy", {}).get("RestoreTestingPlanArn", "")
+    return f":{names.RESTORE_TESTING_PLAN}-" in plan
 
 
 def _is_under_way(job: Mapping[str, Any], now: datetime) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from cabal_backup.operations.answers import Answer, Known, Unknown
@@ -15,7 +17,14 @@ from cabal_backup.operations.status.checks.outcome import (
     unknown,
     warn,
 )
+from cabal_backup.operations.status.checks.plan import PITR_WINDOW, replaced, table_trouble
 from cabal_backup.operations.status.state import State
+
+SHORTEST = timedelta(days=7)
+"""A loss is often noticed days later: a shorter window does not protect."""
+
+SWITCHED_ON_WITHIN = timedelta(days=1)
+"""How long after its creation a table's recovery may be switched on."""
 
 
 def tables(state: State) -> Outcome:
@@ -26,44 +35,113 @@ def tables(state: State) -> Outcome:
             f"Name Cabal's other tables in pitr_tables of {state.environment.name}.",
         )
     answers = {name: state.tables[name].table for name in state.environment.pitr_tables}
-    gone = [name for name, answer in answers.items() if _is_missing(answer)]
-    if gone:
+    trouble = [line for name, answer in answers.items() for line in table_trouble(name, answer)]
+    if trouble:
         return fail(
-            f"{' and '.join(gone)} not found in {state.environment.region}.",
-            "If it was deleted by mistake: aws dynamodb restore-table-to-point-in-time, within "
-            "35 days. If it is gone for good, take it out of pitr_tables of "
-            f"{state.environment.name}.",
+            f"In {state.environment.region}: {' and '.join(trouble)}.",
+            "If it was deleted by mistake: cabal-backup restore table, within 35 days. If its key "
+            "is inaccessible, the check `keys` says what to do. If it is no longer needed, remove "
+            f"it from pitr_tables of {state.environment.name}.",
         )
     if any(isinstance(answer, Unknown) for answer in answers.values()):
         return unknown(*answers.values(), looking_at="the tables")
+    odd = [line for name in answers for line in replaced(state, name)]
+    if odd:
+        return warn(
+            "A table may have been replaced: " + "; ".join(odd) + ".",
+            "If it was not meant to be, find out in CloudTrail who did it (DeleteTable, "
+            "CreateTable). This passes when the table is 35 days old.",
+        )
     return ok(f"{plural(len(answers), 'table')} outside the plan, all there.")
 
 
 def pitr(state: State) -> Outcome:
     answers = dict(_existing(state, "backups"))
-    off, on = [], []
-    for name, answer in answers.items():
-        if isinstance(answer, Known) and answer.value is not None:
-            described = answer.value.get("PointInTimeRecoveryDescription", {})
-            if described.get("PointInTimeRecoveryStatus") != "ENABLED":
-                off.append(name)
-            else:
-                on.append(f"{name}: {_window(described)}")
+    seen = [
+        _recovery(state, name, answer.value.get("PointInTimeRecoveryDescription", {}))
+        for name, answer in answers.items()
+        if isinstance(answer, Known) and answer.value is not None
+    ]
+    off = [one for one in seen if one.days == 0]
+    details = [one.words for one in seen if one.days]
     if off:
         return fail(
-            f"Point-in-time recovery is off for {' and '.join(off)}: what is lost there is lost.",
-            "Switch it on: "
-            + "; ".join(
-                f"aws dynamodb update-continuous-backups --region {state.environment.region} "
-                f"--table-name {name} --point-in-time-recovery-specification "
-                "PointInTimeRecoveryEnabled=true"
-                for name in off
-            ),
-            details=on,
+            f"Point-in-time recovery is off for {' and '.join(one.table for one in off)}: what "
+            "is lost there cannot be recovered.",
+            f"Switch it on: {_switch_on(state, off)}",
+            details=details,
+        )
+    short = [one for one in seen if one.is_short]
+    if any(one.reach < SHORTEST for one in short):
+        return fail(
+            f"Point-in-time recovery reaches back less than {SHORTEST.days} days for "
+            f"{' and '.join(one.table for one in short if one.reach < SHORTEST)}.",
+            f"Set it to {PITR_WINDOW.days} days: {_switch_on(state, short)}. The days before "
+            "cannot be brought back; the window fills again by itself.",
+            details=details,
         )
     if any(isinstance(answer, Unknown) for answer in answers.values()):
         return unknown(*answers.values(), looking_at="point-in-time recovery")
-    return ok(f"Point-in-time recovery is on for {plural(len(on), 'table')}.", details=on)
+    if short:
+        return warn(
+            f"Point-in-time recovery reaches back less than {PITR_WINDOW.days} days for "
+            f"{' and '.join(one.table for one in short)}.",
+            f"Set it to {PITR_WINDOW.days} days: {_switch_on(state, short)}. Where it was "
+            "switched off and on again, find out in CloudTrail who did it "
+            "(UpdateContinuousBackups); the window fills again by itself.",
+            details=details,
+        )
+    return ok(f"Point-in-time recovery is on for {plural(len(seen), 'table')}.", details=details)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Recovery:
+    """How far back one table can be recovered."""
+
+    table: str
+    days: int
+    """The configured window; 0 where point-in-time recovery is off."""
+    earliest: datetime | None
+    reach: timedelta
+    """How far back it really reaches, or will when a young table is as old as its window."""
+    restarted: bool
+    """Whether the window begins later than its length and the table's age explain."""
+
+    @property
+    def is_short(self) -> bool:
+        return 0 < self.days < PITR_WINDOW.days or self.restarted
+
+    @property
+    def words(self) -> str:
+        earliest = f", back to {moment(self.earliest)}" if self.earliest else ""
+        restarted = ", where it was switched off and on again" if self.restarted else ""
+        return f"{self.table}: {self.days} days{earliest}{restarted}"
+
+
+def _recovery(state: State, name: str, described: Mapping[str, Any]) -> _Recovery:
+    """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PointInTimeRecoveryDescription.html"""
+    if described.get("PointInTimeRecoveryStatus") != "ENABLED":
+        return _Recovery(table=name, days=0, earliest=None, reach=timedelta(), restarted=False)
+    days: int = described.get("RecoveryPeriodInDays", PITR_WINDOW.days)
+    window = timedelta(days=days)
+    earliest = described.get("EarliestRestorableDateTime")
+    table = state.tables[name].table
+    explained = state.now - window
+    if isinstance(table, Known) and table.value is not None:
+        explained = max(explained, table.value["CreationDateTime"])
+    restarted = earliest is None or earliest - explained > SWITCHED_ON_WITHIN
+    reach = state.now - (earliest or state.now) if restarted else window
+    return _Recovery(table=name, days=days, earliest=earliest, reach=reach, restarted=restarted)
+
+
+def _switch_on(state: State, tables: Iterable[_Recovery]) -> str:
+    return "; ".join(
+        f"aws dynamodb update-continuous-backups --region {state.environment.region} "
+        f"--table-name {one.table} --point-in-time-recovery-specification "
+        "PointInTimeRecoveryEnabled=true"
+        + (f",RecoveryPeriodInDays={PITR_WINDOW.days}" if 0 < one.days < PITR_WINDOW.days else "")
+        for one in tables
+    )
 
 
 def deletion_protection(state: State) -> Outcome:
@@ -98,11 +176,3 @@ def _existing(state: State, what: str) -> Iterator[tuple[str, Answer[Any]]]:
 
 def _is_missing(answer: Answer[Any]) -> bool:
     return isinstance(answer, Known) and answer.value is None
-
-
-def _window(described: dict[str, Any]) -> str:
-    earliest = described.get("EarliestRestorableDateTime")
-    days = described.get("RecoveryPeriodInDays")
-    return (
-        f"{f'{days} days' if days else 'on'}{f', back to {moment(earliest)}' if earliest else ''}"
-    )

@@ -119,7 +119,10 @@ def _request(
         iam_role_arn=selection.document["IamRoleArn"],
         lifecycle=lifecycle.read(rule.get("Lifecycle")),
         scheduled=scheduled,
-        start_delay=core.settings.scheduled_start_delay,
+        start_delay=max(
+            core.settings.scheduled_start_delay - core.settings.scheduled_creation_delay,
+            timedelta(0),
+        ),
         start_window=start_window(rule),
         completion_window=None if minutes is None else timedelta(minutes=minutes),
         tags=dict(rule.get("RecoveryPointTags", {})),
@@ -156,7 +159,13 @@ def _next_run(
     if moment is not None:
         version_id = plan.current.version_id
         core.state.agenda.add(
-            moment, "plan.fire", scope, plan.plan_id, version_id, rule["RuleId"], moment
+            moment + core.settings.scheduled_creation_delay,
+            "plan.fire",
+            scope,
+            plan.plan_id,
+            version_id,
+            rule["RuleId"],
+            moment,
         )
 
 

@@ -10,6 +10,7 @@ from tests.sandbox.backup.resources import KINDS, refusal
 from tests.sandbox.backup.state import FileSystemImage, RecoveryPoint, Vault
 from tests.sandbox.backup.world import Scope
 
+NO_SERVICE_LINKED_ROLE = "the service-linked role AWSServiceRoleForBackup does not exist"
 EXPIRED_MESSAGE = "AWS Backup could not delete the recovery point with its role: {reason}"
 
 
@@ -39,10 +40,11 @@ def complete(
 
 def plan_lifecycle(core: Core, scope: Scope, point: RecoveryPoint) -> None:
     """Put what the lifecycle says on the agenda; what is already past happens at once."""
-    moments = (
-        ("point.cool", cold_at(point)),
-        ("point.expire", point.lifecycle.delete_at(point.created)),
-    )
+    expiry = point.lifecycle.delete_at(point.created)
+    if expiry is not None:
+        # AWS Backup takes any moment within the hours after DeleteAt.
+        expiry += core.dice.random() * core.settings.longest_expiry_delay
+    moments = (("point.cool", cold_at(point)), ("point.expire", expiry))
     for action, moment in moments:
         if moment is not None:
             at = max(moment, core.now())
@@ -72,14 +74,21 @@ def expire(core: Core, scope: Scope, vault_name: str, arn: str) -> None:
         return
     point = _find(core, scope, vault_name, arn)
     moment = point.lifecycle.delete_at(point.created) if point else None
-    if point is not None and moment is not None and moment <= core.now():
+    if point is None or moment is None or moment > core.now():
+        return
+    if core.state.region(scope).hold_on(arn) is None:
         delete(core, scope, point)
 
 
 def delete(core: Core, scope: Scope, point: RecoveryPoint) -> None:
-    """Delete with the role that made the point; without it the point becomes EXPIRED."""
+    """Delete with the service-linked role and the role that made the point.
+
+    Without either, the point becomes EXPIRED.
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/deleting-backups.html
+    """
     permissions = KINDS[point.resource_type].delete_permissions(point)
-    reason = refusal(core, scope, point.iam_role_arn, permissions)
+    reason = NO_SERVICE_LINKED_ROLE if core.faults.lacks_service_linked_role else None
+    reason = reason or refusal(core, scope, point.iam_role_arn, permissions)
     if reason is not None:
         point.status = "EXPIRED"
         point.status_message = EXPIRED_MESSAGE.format(reason=reason)

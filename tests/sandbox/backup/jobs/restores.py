@@ -75,7 +75,8 @@ def finish(core: Core, scope: Scope, job_id: str) -> None:
     if core.faults.is_held("restore"):
         core.park(scope, "restore.finish", job_id)
         return
-    if fault := core.faults.take_failure("restore", job.resource_type):
+    fault = core.faults.take_failure("restore", job.resource_type)
+    if fault and fault.state != "COMPLETED":
         _end(core, scope, job, fault.state, fault.message)
         return
     try:
@@ -88,7 +89,7 @@ def finish(core: Core, scope: Scope, job_id: str) -> None:
     point.last_restore = core.now()
     if job.testing_plan_arn is not None:
         _open_validation(core, scope, job)
-    _end(core, scope, job, "COMPLETED", None)
+    _end(core, scope, job, "COMPLETED", fault.message if fault else None)
 
 
 def validate(core: Core, scope: Scope, job: RestoreJob, status: str, message: str | None) -> None:

@@ -1,7 +1,9 @@
 """The operations of the API, one module per noun. Importing this serves all of them."""
 
 from tests.sandbox.backup.operations import (
+    audit,
     jobs,
+    legal_holds,
     plans,
     points,
     protected,
@@ -15,7 +17,9 @@ from tests.sandbox.backup.operations import (
 )
 
 __all__ = [
+    "audit",
     "jobs",
+    "legal_holds",
     "plans",
     "points",
     "protected",

@@ -212,7 +212,7 @@ def _matching(call: Call, jobs: Iterable[J]) -> list[J]:
         tests.append(lambda job: job.resource_arn == resource)
     if (resource_type := params.get("ByResourceType")) is not None:
         tests.append(lambda job: job.resource_type == resource_type)
-    if (category := params.get("ByMessageCategory")) is not None:
+    if (category := params.get("ByMessageCategory")) not in (None, "*", "AGGREGATE_ALL"):
         tests.append(lambda job: getattr(job, "message_category", None) == category)
     if (before := params.get("ByCreatedBefore")) is not None:
         tests.append(lambda job: job.created < before)

@@ -204,8 +204,9 @@ def _check_document(call: Call, document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_rule(call: Call, rule: dict[str, Any]) -> dict[str, Any]:
-    if "TargetLogicallyAirGappedBackupVaultArn" in rule:
-        raise invalid_parameter("Logically air-gapped vaults are not served by this sandbox")
+    if (air_gapped := rule.get("TargetLogicallyAirGappedBackupVaultArn")) is not None:
+        # Kept in the plan; nothing is ever made there.
+        arns.vault_name(air_gapped)
     vault_name = rule["TargetBackupVaultName"]
     if vault_name not in call.region.vaults:
         raise invalid_parameter(f"Backup vault {vault_name} does not exist")

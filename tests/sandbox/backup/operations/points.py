@@ -21,6 +21,7 @@ from tests.sandbox.backup.operations.shapes import (
 )
 from tests.sandbox.backup.paging import page
 from tests.sandbox.backup.resources import KINDS
+from tests.sandbox.backup.state import RecoveryPoint
 
 LOCKED = "Backup vault {name} is locked: its recovery points cannot be deleted or changed"
 
@@ -59,7 +60,8 @@ def list_recovery_points_by_resource(call: Call) -> Mapping[str, Any]:
     chosen, token = page(
         found, lambda point: newest_first(point.created, point.arn), call.operation, call.params
     )
-    return {"RecoveryPoints": [point_of_resource(point) for point in chosen], "NextToken": token}
+    members = [point_of_resource(call.core, point) for point in chosen]
+    return {"RecoveryPoints": members, "NextToken": token}
 
 
 @operation("DescribeRecoveryPoint")
@@ -85,6 +87,7 @@ def get_recovery_point_restore_metadata(call: Call) -> Mapping[str, Any]:
 def delete_recovery_point(call: Call) -> Mapping[str, Any]:
     point = call.point()
     _refuse_when_locked(call)
+    _refuse_when_held(call, point)
     if point.status == "CREATING":
         raise invalid_state(f"Recovery point {point.arn} is still being created")
     points.delete(call.core, call.scope, point)
@@ -96,6 +99,7 @@ def update_recovery_point_lifecycle(call: Call) -> Mapping[str, Any]:
     """What the new lifecycle does not name is gone: both values have to be sent."""
     point = call.point()
     _refuse_when_locked(call)
+    _refuse_when_held(call, point)
     if point.status != "COMPLETED":
         raise invalid_request(f"Recovery point {point.arn} is {point.status}")
     if not point.advanced:
@@ -115,6 +119,16 @@ def update_recovery_point_lifecycle(call: Call) -> Mapping[str, Any]:
         "Lifecycle": point.lifecycle.shape(),
         "CalculatedLifecycle": calculated_lifecycle(point),
     }
+
+
+def _refuse_when_held(call: Call, point: RecoveryPoint) -> None:
+    """However old the point is, whatever its lifecycle says, and whoever asks."""
+    hold = call.region.hold_on(point.arn)
+    if hold is not None:
+        raise ServiceError(
+            call.core.settings.locked_delete_error,
+            f"Recovery point {point.arn} is under the legal hold {hold.hold_id}",
+        )
 
 
 def _refuse_when_locked(call: Call) -> None:

@@ -126,8 +126,10 @@ def point_in_vault(core: Core, point: RecoveryPoint) -> dict[str, Any]:
     }
 
 
-def point_of_resource(point: RecoveryPoint) -> dict[str, Any]:
+def point_of_resource(core: Core, point: RecoveryPoint) -> dict[str, Any]:
+    vault = core.state.region(_scope(point.vault_arn)).vaults[point.vault_name]
     return {
+        "EncryptionKeyArn": vault.encryption_key_arn if point.advanced else None,
         "RecoveryPointArn": point.arn,
         "CreationDate": point.created,
         "Status": point.status,

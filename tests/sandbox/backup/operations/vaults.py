@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +11,6 @@ from tests.sandbox.backup.errors import ServiceError, already_exists, invalid_re
 from tests.sandbox.backup.operations.tags import check_tags
 from tests.sandbox.backup.paging import page
 from tests.sandbox.backup.state import Vault
-from tests.sandbox.backup.world import Scope
 
 NOT_EMPTY = "Backup vault cannot be deleted because it contains recovery points."
 
@@ -88,7 +86,9 @@ def _create(call: Call, name: str, request_id: str | None) -> Vault:
         name=name,
         arn=arns.vault(call.scope, name),
         created=call.now,
-        encryption_key_arn=call.params.get("EncryptionKeyArn", _aws_key(call.scope)),
+        encryption_key_arn=call.params.get(
+            "EncryptionKeyArn", arns.managed_key(call.scope, "backup")
+        ),
         creator_request_id=request_id,
     )
     call.region.vaults[name] = vault
@@ -100,7 +100,7 @@ def _create(call: Call, name: str, request_id: str | None) -> Vault:
 
 def _shape(call: Call, vault: Vault) -> dict[str, Any]:
     lock = vault.lock
-    own_key = vault.encryption_key_arn != _aws_key(arns.parse(vault.arn).scope)
+    own_key = vault.encryption_key_arn != arns.managed_key(arns.parse(vault.arn).scope, "backup")
     return {
         "BackupVaultName": vault.name,
         "BackupVaultArn": vault.arn,
@@ -116,9 +116,3 @@ def _shape(call: Call, vault: Vault) -> dict[str, Any]:
         "MaxRetentionDays": lock.max_days if lock else None,
         "LockDate": lock.lock_date if lock else None,
     }
-
-
-def _aws_key(scope: Scope) -> str:
-    """The key behind alias/aws/backup: one per account and region."""
-    key_id = uuid.uuid5(uuid.NAMESPACE_URL, f"aws/backup/{scope.account}/{scope.region}")
-    return f"arn:{scope.partition}:kms:{scope.region}:{scope.account}:key/{key_id}"

@@ -70,7 +70,11 @@ class DynamoDB:
         return [("dynamodb:RestoreTableFromBackup", point.arn)]
 
     def snapshot(self, core: Core, scope: Scope, resource_arn: str) -> Snapshot:
-        image = core.world.tables.read(scope, last_part(resource_arn))
+        name = last_part(resource_arn)
+        status = (core.world.tables.describe(scope, name) or {}).get("TableStatus", "ACTIVE")
+        if status not in ("ACTIVE", "UPDATING"):
+            raise JobFailure(f"Table {name} is {status}", "INVALIDPARAMETERS")
+        image = core.world.tables.read(scope, name)
         size = int(image.definition.get("TableSizeBytes") or 0) or _bytes_of(image)
         return Snapshot(image, size, size)
 

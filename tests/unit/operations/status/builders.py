@@ -162,8 +162,27 @@ def a_testing_plan(**changes: Any) -> JSON:
         "RestoreTestingPlanArn": TESTING_PLAN_ARN,
         "ScheduleExpression": "cron(0 6 1 * ? *)",
         "StartWindowHours": 8,
+        "RecoveryPointSelection": {
+            "Algorithm": "LATEST_WITHIN_WINDOW",
+            "IncludeVaults": [f"arn:aws:backup:us-west-1:{ACCOUNT}:backup-vault:cabal-backup"],
+            "RecoveryPointTypes": ["SNAPSHOT"],
+            "SelectionWindowDays": 7,
+        },
         "CreationTime": at("2025-12-01 12:00"),
         "LastExecutionTime": at("2026-03-01 06:20"),
+        **changes,
+    }
+
+
+def a_testing_selection(kind: str, **changes: Any) -> JSON:
+    arn = TABLE_ARN if kind == "DynamoDB" else MAILSTORE_ARN
+    return {
+        "RestoreTestingPlanName": "cabal_backup_restore_testing",
+        "RestoreTestingSelectionName": f"cabal_backup_restore_testing_{kind.lower()}",
+        "ProtectedResourceType": kind,
+        "ProtectedResourceArns": [arn],
+        "IamRoleArn": ROLE_ARN,
+        "ValidationWindowHours": 24,
         **changes,
     }
 
@@ -180,9 +199,31 @@ def a_restore_test(resource_type: str, completed: datetime = TESTED, **changes: 
     }
 
 
+VAULT_KEY, TABLE_KEY, MAILSTORE_KEY = (
+    f"arn:aws:kms:us-west-1:{ACCOUNT}:key/{service}"
+    for service in ("backup", "dynamodb", "elasticfilesystem")
+)
+DR_VAULT_KEY = f"arn:aws:kms:us-west-2:{ACCOUNT}:key/backup"
+
+
+def a_key(arn: str, **changes: Any) -> JSON:
+    """A key that AWS manages, as KMS describes it."""
+    return {"Arn": arn, "KeyState": "Enabled", "KeyManager": "AWS", "Enabled": True, **changes}
+
+
+def with_keys(**changes: Any) -> dict[str, Answer[Mapping[str, Any] | None]]:
+    """All keys as they should be, but for VAULT_KEY, which has these changes."""
+    keys = {arn: a_key(arn) for arn in (DR_VAULT_KEY, TABLE_KEY, MAILSTORE_KEY)}
+    return {
+        arn: Known(key) for arn, key in {**keys, VAULT_KEY: a_key(VAULT_KEY, **changes)}.items()
+    }
+
+
 def a_vault(name: str = "cabal-backup", **changes: Any) -> JSON:
     return {
         "BackupVaultName": name,
+        "EncryptionKeyArn": VAULT_KEY if name == "cabal-backup" else DR_VAULT_KEY,
+        "EncryptionKeyType": "AWS_OWNED_KMS_KEY",
         "Locked": True,
         "MinRetentionDays": 30,
         "MaxRetentionDays": 365,
@@ -220,6 +261,8 @@ def a_rule(**changes: Any) -> JSON:
         "RuleName": "cabal-backup-plan-rule",
         "TargetBackupVaultName": "cabal-backup",
         "ScheduleExpression": "cron(0 0 * * ? *)",
+        "StartWindowMinutes": 480,
+        "CompletionWindowMinutes": 10_080,
         "Lifecycle": {"MoveToColdStorageAfterDays": 30, "DeleteAfterDays": 365},
         "CopyActions": [a_copy_action()],
         **changes,
@@ -310,15 +353,31 @@ def a_role(
     )
 
 
+def a_described_table(**changes: Any) -> JSON:
+    return {
+        "TableStatus": "ACTIVE",
+        "TableId": "6a2b9c1e-0000-4000-8000-000000000001",
+        "CreationDateTime": LONG_AGO,
+        "SSEDescription": {"Status": "ENABLED", "SSEType": "KMS", "KMSMasterKeyArn": TABLE_KEY},
+        "DeletionProtectionEnabled": True,
+        **changes,
+    }
+
+
+def a_mailstore(**changes: Any) -> JSON:
+    return {
+        "FileSystemId": MAILSTORE,
+        "LifeCycleState": "available",
+        "CreationTime": LONG_AGO,
+        "NumberOfMountTargets": 2,
+        "KmsKeyId": MAILSTORE_KEY,
+        **changes,
+    }
+
+
 def a_table(**changes: Any) -> TableState:
     table = TableState(
-        table=Known(
-            {
-                "TableStatus": "ACTIVE",
-                "DeletionProtectionEnabled": True,
-                "CreationDateTime": LONG_AGO,
-            }
-        ),
+        table=Known(a_described_table()),
         backups=Known(
             {
                 "PointInTimeRecoveryDescription": {
@@ -478,14 +537,11 @@ def a_state(settings: Mapping[str, Any] | None = None, **changes: Any) -> State:
             [a_restore_job(kind, NOW - timedelta(days=2)) for kind in ("DynamoDB", "EFS")]
         ),
         testing_plan=Known(a_testing_plan()),
+        testing_selections=Known([a_testing_selection(kind) for kind in ("DynamoDB", "EFS")]),
         tables=with_tables(),
-        mailstore=Known(
-            {
-                "FileSystemId": MAILSTORE,
-                "LifeCycleState": "available",
-                "CreationTime": LONG_AGO,
-            }
-        ),
+        mailstore=Known(a_mailstore()),
+        other_mailstores=Known([]),
+        keys=with_keys(),
         watching=a_watch(),
         clock_skew=Known(timedelta()),
         table_arn=TABLE_ARN,

@@ -22,6 +22,7 @@ from tests.unit.operations.status.builders import (
     a_backup_job,
     a_copy_action,
     a_copy_job,
+    a_described_table,
     a_drill,
     a_plan,
     a_point,
@@ -262,7 +263,9 @@ FAULTS: Mapping[str, Fault] = {
     "PITR is off": table(
         backups=Known({"PointInTimeRecoveryDescription": {"PointInTimeRecoveryStatus": "DISABLED"}})
     ),
-    "a table is not protected": table(table=Known({"DeletionProtectionEnabled": False})),
+    "a table is not protected": table(
+        table=Known(a_described_table(DeletionProtectionEnabled=False))
+    ),
     "nothing was exercised": fields(restore_jobs=Known([])),
     "only another table was exercised": fields(
         restore_jobs=Known([a_restore_job("DynamoDB", RECENT, SourceResourceArn="arn:aws:other")])

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from cabal_backup.operations.answers import Known
 from cabal_backup.operations.status.role_permissions import Denial
-from cabal_backup.operations.status.state import Role
+from cabal_backup.operations.status.state import Role, TableState
 from tests.unit.operations.status.builders import (
+    CREATED,
     DENIED,
     MAILSTORE_ARN,
+    NOW,
     TABLE_ARN,
     a_copy_action,
+    a_described_table,
+    a_mailstore,
     a_plan,
     a_role,
     a_rule,
@@ -27,6 +32,7 @@ from tests.unit.operations.status.builders import (
 )
 
 ANOTHER = a_rule(RuleName="hourly")
+A_YEAR = {"MoveToColdStorageAfterDays": 30, "DeleteAfterDays": 365}
 
 
 def planned(*rules: dict[str, Any], **changes: Any) -> dict[str, Any]:
@@ -77,6 +83,31 @@ def test_the_plan_as_configured() -> None:
             "deleted after 365",
         ),
         ([a_rule(), ANOTHER], "there is another rule, hourly"),
+        (
+            [a_rule(StartWindowMinutes=60)],
+            "start window: 60 minutes, should be 480 minutes",
+        ),
+        (
+            [a_rule(CompletionWindowMinutes=540)],
+            "completion window: 540 minutes, should be 10080 minutes",
+        ),
+        ([a_rule(EnableContinuousBackup=True)], "the rule has EnableContinuousBackup: True"),
+        (
+            [a_rule(TargetLogicallyAirGappedBackupVaultArn="arn:aws:backup:::elsewhere")],
+            "the rule has TargetLogicallyAirGappedBackupVaultArn: arn:aws:backup:::elsewhere",
+        ),
+        (
+            [a_rule(RecoveryPointTags={"made": "by hand"})],
+            "the rule has RecoveryPointTags: {'made': 'by hand'}",
+        ),
+        (
+            [a_rule(CopyActions=[a_copy_action(Novelty="x")])],
+            "the copy action has Novelty: x",
+        ),
+        (
+            [a_rule(Lifecycle={**A_YEAR, "DeleteAfterEvent": "DELETE_AFTER_COPY"})],
+            "the lifecycle has DeleteAfterEvent: DELETE_AFTER_COPY",
+        ),
     ],
 )
 def test_each_change_by_hand_is_named(rules: list[dict[str, Any]], difference: str) -> None:
@@ -96,6 +127,29 @@ def test_a_copy_to_elsewhere_is_named() -> None:
     assert detail.startswith(
         f"target of the copy: {elsewhere}, should be arn:aws:backup:us-west-2:"
     )
+
+
+def test_settings_of_the_plan_itself_are_named() -> None:
+    plan = a_plan()
+    set_beside = {**plan.plan, "AdvancedBackupSettings": [{"ResourceType": "EC2"}]}
+
+    (detail,) = finding("plan", plan=Known(replace(plan, plan=set_beside))).details
+
+    assert detail.startswith("the plan has AdvancedBackupSettings: ")
+
+
+def test_a_second_plan_of_the_same_name_is_a_failure() -> None:
+    seen = finding("plan", plan=Known(replace(a_plan(), others=1)))
+
+    assert seen.status == "fail"
+    assert seen.details == ("there are 2 plans with this name, not one",)
+
+
+def test_what_aws_backup_writes_for_nothing_set_is_no_difference() -> None:
+    unset = {"EnableContinuousBackup": False, "RecoveryPointTags": {}, "IndexActions": []}
+    lifecycle = {**A_YEAR, "OptInToArchiveForSupportedResources": False}
+
+    assert finding("plan", **planned(a_rule(**unset, Lifecycle=lifecycle))).status == "ok"
 
 
 def test_a_renamed_rule_is_another_and_the_real_one_is_missing() -> None:
@@ -156,8 +210,18 @@ def test_a_plan_that_cannot_be_read_is_unknown(check: str) -> None:
         (
             [a_selection(IamRoleArn="arn:aws:iam::123456789012:role/admin")],
             "cabal-backup works under arn:aws:iam::123456789012:role/admin, not under "
-            "cabal-backup-role",
+            "arn:aws:iam::123456789012:role/cabal-backup-role",
         ),
+        (
+            [a_selection(IamRoleArn="arn:aws:iam::210987654321:role/cabal-backup-role")],
+            "cabal-backup works under arn:aws:iam::210987654321:role/cabal-backup-role, not under "
+            "arn:aws:iam::123456789012:role/cabal-backup-role",
+        ),
+        (
+            [a_selection(), a_selection(SelectionName="again", Resources=[TABLE_ARN])],
+            f"selected twice: {TABLE_ARN}",
+        ),
+        ([a_selection(Novelty=["x"])], "cabal-backup also selects by Novelty"),
     ],
 )
 def test_each_difference_of_the_selection_is_named(
@@ -194,13 +258,34 @@ def test_no_selection_selects_nothing() -> None:
 # --- resources
 
 
+def described(**changes: Any) -> TableState:
+    return a_table(table=Known(a_described_table(**changes)))
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"mailstore": Known(None)}, "fs-0123456789abcdef0 does not exist"),
         (
-            {"mailstore": Known({"LifeCycleState": "deleting"})},
+            {"mailstore": Known(a_mailstore(LifeCycleState="deleting"))},
             "fs-0123456789abcdef0 is deleting",
+        ),
+        (
+            {"mailstore": Known(a_mailstore(NumberOfMountTargets=0))},
+            "fs-0123456789abcdef0 has no mount target",
+        ),
+        *(
+            (
+                {"tables": with_tables(cabal_addresses=described(TableStatus=status))},
+                f"cabal-addresses is {status}",
+            )
+            for status in (
+                "INACCESSIBLE_ENCRYPTION_CREDENTIALS",
+                "ARCHIVING",
+                "ARCHIVED",
+                "DELETING",
+                "CREATING",
+            )
         ),
         (
             {"tables": with_tables(cabal_addresses=a_table(table=Known(None)))},
@@ -214,6 +299,49 @@ def test_what_is_gone_is_named(changes: dict[str, Any], words: str) -> None:
     assert seen.status == "fail"
     assert words in seen.evidence
     assert "mailstore_file_system_id" in seen.hint
+
+
+@pytest.mark.parametrize("status", ["ACTIVE", "UPDATING"])
+def test_a_table_that_is_changed_is_still_backed_up(status: str) -> None:
+    tables = with_tables(
+        cabal_addresses=described(TableStatus=status), cabal_counter=described(TableStatus=status)
+    )
+
+    assert finding("resources", tables=tables).status == "ok"
+    assert finding("tables", tables=tables).status == "ok"
+
+
+def test_another_file_system_with_the_mailstores_tag_is_a_warning() -> None:
+    seen = finding("resources", other_mailstores=Known(["fs-0fedcba9876543210"]))
+
+    assert seen.status == "warn"
+    assert "fs-0fedcba9876543210 has the tag Name=cabal-efs too" in seen.evidence
+
+
+@pytest.mark.parametrize(
+    ("age", "status"),
+    [
+        # Of the same deployment as the vaults.
+        (NOW - CREATED - timedelta(days=1), "ok"),
+        (timedelta(days=35), "ok"),
+        (timedelta(days=34), "warn"),
+        (timedelta(hours=1), "warn"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("table", "check"), [("cabal_addresses", "resources"), ("cabal_counter", "tables")]
+)
+def test_a_table_younger_than_the_backup_may_be_another_one(
+    table: str, check: str, age: timedelta, status: str
+) -> None:
+    young = described(CreationDateTime=NOW - age)
+
+    seen = finding(check, tables=with_tables(**{table: young}))
+
+    assert seen.status == status
+    if status == "warn":
+        assert f"{table.replace('_', '-')} was created at" in seen.evidence
+        assert "6a2b9c1e-0000-4000-8000-000000000001" in seen.evidence
 
 
 def test_what_is_gone_outweighs_what_is_unknown() -> None:
@@ -370,4 +498,4 @@ def test_another_statement_of_the_trust_policy(statement: dict[str, Any], status
 
 @pytest.mark.parametrize("state", ["available", "updating"])
 def test_a_mailstore_that_is_being_updated_is_there(state: str) -> None:
-    assert finding("resources", mailstore=Known({"LifeCycleState": state})).status == "ok"
+    assert finding("resources", mailstore=Known(a_mailstore(LifeCycleState=state))).status == "ok"

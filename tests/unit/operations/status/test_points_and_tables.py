@@ -11,9 +11,11 @@ from cabal_backup.environment import Lifecycle
 from cabal_backup.operations.answers import Known
 from tests.unit.operations.status.builders import (
     DENIED,
+    LAST_NIGHT,
     MAILSTORE_ARN,
     NOW,
     TABLE_ARN,
+    a_described_table,
     a_drill,
     a_point,
     a_region,
@@ -148,6 +150,65 @@ def test_points_that_cannot_be_listed_are_unknown(which: str) -> None:
     assert seen.status == "unknown"
 
 
+# --- sizes
+
+
+def sized(*newest_first: int, **changes: Any) -> dict[str, Any]:
+    """The table's points of the last nights in the primary vault, with these sizes in bytes."""
+    points = [
+        a_point(LAST_NIGHT - timedelta(days=ago), size_bytes=bytes_, **changes)
+        for ago, bytes_ in enumerate(newest_first)
+    ]
+    return {"primary": a_region("primary", points=Known(points))}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "status"),
+    [
+        ([1000, 1000, 1000], "ok"),
+        ([500, 1000, 1000], "ok"),
+        ([499, 1000, 1000], "warn"),
+        ([5000, 1000, 1000], "ok"),
+        ([0, 1000, 1000], "fail"),
+        # The first night, and an empty one.
+        ([1000], "ok"),
+        ([0], "fail"),
+        # One night of another size does not move the median.
+        ([499, 2, 1000, 1000, 1000], "warn"),
+        ([499, 500, 500, 1000], "ok"),
+        # Nights from before the last 30 days are not usual any more.
+        ([100, *[100] * 30, *[1000] * 100], "ok"),
+    ],
+)
+def test_the_newest_point_is_as_large_as_usual(sizes: list[int], status: str) -> None:
+    seen = finding("sizes", **sized(*sizes))
+
+    assert seen.status == status
+    if status != "ok":
+        assert seen.details[0].startswith(f"cabal-addresses in cabal-backup: {sizes[0]:,} bytes")
+
+
+def test_points_that_are_not_complete_do_not_count() -> None:
+    partial = a_point(LAST_NIGHT + timedelta(hours=1), size_bytes=0, status="PARTIAL")
+    points = Known([partial, *nightly("primary")])
+
+    assert finding("sizes", primary=a_region("primary", points=points)).status == "ok"
+
+
+def test_the_copies_are_compared_with_each_other() -> None:
+    empty = a_point(LAST_NIGHT, vault="dr", size_bytes=0)
+    points = Known([empty, *nightly("dr")[2:]])
+
+    assert finding("sizes", dr=a_region("dr", points=points)).status == "fail"
+
+
+def test_sizes_that_cannot_be_seen_are_unknown() -> None:
+    unseen = a_region("dr", points=DENIED)
+
+    assert finding("sizes", dr=unseen).status == "unknown"
+    assert finding("sizes", dr=unseen, **sized(0, 1000)).status == "fail"
+
+
 # --- tables
 
 
@@ -164,7 +225,7 @@ def test_a_missing_table_is_named_once() -> None:
     gone = tables(cabal_counter=a_table(table=Known(None), backups=Known(None)))
 
     assert finding("tables", **gone).status == "fail"
-    assert finding("tables", **gone).evidence == "cabal-counter not found in us-west-1."
+    assert finding("tables", **gone).evidence == ("In us-west-1: cabal-counter does not exist.")
     assert finding("pitr", **gone).evidence == "Point-in-time recovery is on for 4 tables."
     assert finding("deletion-protection", **gone).status == "ok"
 
@@ -191,6 +252,58 @@ def test_the_window_and_its_beginning_are_shown() -> None:
 
 def test_a_description_without_pitr_is_off() -> None:
     assert finding("pitr", **tables(cabal_counter=a_table(backups=Known({})))).status == "fail"
+
+
+def recovering(
+    days: int | None = 35,
+    back: timedelta | None = timedelta(days=35),
+    age: timedelta = timedelta(days=100),
+) -> dict[str, Any]:
+    """cabal-counter with this window, recoverable as far `back`, and of this age."""
+    recovery: dict[str, Any] = {"PointInTimeRecoveryStatus": "ENABLED"}
+    if days is not None:
+        recovery["RecoveryPeriodInDays"] = days
+    if back is not None:
+        recovery["EarliestRestorableDateTime"] = NOW - back
+    counter = a_table(
+        table=Known(a_described_table(CreationDateTime=NOW - age)),
+        backups=Known({"PointInTimeRecoveryDescription": recovery}),
+    )
+    return {"tables": with_tables(cabal_counter=counter)}
+
+
+@pytest.mark.parametrize(
+    ("window", "status"),
+    [
+        # Older answers do not name the window, which was always 35 days then.
+        (recovering(days=None), "ok"),
+        (recovering(days=34, back=timedelta(days=34)), "warn"),
+        (recovering(days=7, back=timedelta(days=7)), "warn"),
+        (recovering(days=6, back=timedelta(days=6)), "fail"),
+        (recovering(days=1, back=timedelta(days=1)), "fail"),
+        # Switched off and on again.
+        (recovering(back=timedelta(days=33)), "warn"),
+        (recovering(back=timedelta(days=7)), "warn"),
+        (recovering(back=timedelta(days=6)), "fail"),
+        (recovering(back=None), "fail"),
+        # A young table, whose recovery was switched on with it.
+        (recovering(back=timedelta(days=3), age=timedelta(days=3, hours=2)), "ok"),
+        (recovering(back=timedelta(days=3), age=timedelta(days=5)), "fail"),
+    ],
+)
+def test_how_far_back_a_table_can_be_recovered(window: dict[str, Any], status: str) -> None:
+    seen = finding("pitr", **window)
+
+    assert seen.status == status
+    if status != "ok":
+        assert "cabal-counter" in seen.evidence
+        assert "--table-name cabal-counter " in seen.hint
+
+
+def test_a_window_too_short_is_set_to_its_whole_length() -> None:
+    hint = finding("pitr", **recovering(days=1, back=timedelta(days=1))).hint
+
+    assert "PointInTimeRecoveryEnabled=true,RecoveryPeriodInDays=35" in hint
 
 
 def test_deletion_protection_off_warns_with_its_command() -> None:

@@ -11,10 +11,13 @@ from cabal_backup.operations.answers import Known
 from cabal_backup.operations.status.findings import Finding
 from tests.unit.operations.status.builders import (
     DENIED,
+    MAILSTORE_ARN,
+    ROLE_ARN,
     a_restore_job,
     a_restore_test,
     a_state,
     a_testing_plan,
+    a_testing_selection,
     at,
     finding,
 )
@@ -161,7 +164,133 @@ def test_a_plan_that_is_gone_is_a_failure() -> None:
 def test_another_schedule_than_was_set_is_a_failure() -> None:
     seen = seen_with(*both(), ScheduleExpression="cron(0 6 1 1 ? *)")
     assert seen.status == "fail"
-    assert "by cron(0 6 1 1 ? *), and should be by cron(0 6 1 * ? *)" in seen.evidence
+    assert seen.details == ("schedule: cron(0 6 1 1 ? *), should be cron(0 6 1 * ? *)",)
+
+
+CHOSEN = a_testing_plan()["RecoveryPointSelection"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "difference"),
+    [
+        (
+            {"ScheduleExpressionTimezone": "Europe/Berlin"},
+            "time zone: Europe/Berlin, should be UTC",
+        ),
+        ({"StartWindowHours": 24}, "start window in hours: 24, should be 8"),
+        *(
+            ({"RecoveryPointSelection": {**CHOSEN, **chosen}}, difference)
+            for chosen, difference in (
+                (
+                    {"Algorithm": "RANDOM_WITHIN_WINDOW"},
+                    "algorithm: RANDOM_WITHIN_WINDOW, should be LATEST_WITHIN_WINDOW",
+                ),
+                (
+                    {"IncludeVaults": ["*"]},
+                    "vaults: ['*'], should be "
+                    "['arn:aws:backup:us-west-1:123456789012:backup-vault:cabal-backup']",
+                ),
+                (
+                    {"ExcludeVaults": ["arn:aws:backup:::x"]},
+                    "excluded vaults: ['arn:aws:backup:::x'], should be []",
+                ),
+                (
+                    {"RecoveryPointTypes": ["CONTINUOUS"]},
+                    "types of recovery points: ['CONTINUOUS'], should be ['SNAPSHOT']",
+                ),
+                (
+                    {"SelectionWindowDays": 365},
+                    "age of recovery points in days: 365, should be 7",
+                ),
+            )
+        ),
+    ],
+)
+def test_another_setting_of_the_plan_is_a_failure(changes: dict[str, Any], difference: str) -> None:
+    seen = seen_with(*both(), **changes)
+    assert (seen.status, seen.details) == ("fail", (difference,))
+
+
+OURS = "cabal_backup_restore_testing_efs"
+
+
+@pytest.mark.parametrize(
+    ("selections", "difference"),
+    [
+        ([], "0 selections of the mailstore, should be one"),
+        (
+            [a_testing_selection("EFS"), a_testing_selection("EFS")],
+            "2 selections of the mailstore, should be one",
+        ),
+        (
+            [a_testing_selection("EFS", ProtectedResourceArns=["*"])],
+            f"{OURS}: resources: ['*'], should be ['{MAILSTORE_ARN}']",
+        ),
+        (
+            [a_testing_selection("EFS", IamRoleArn="arn:aws:iam::123456789012:role/other")],
+            f"{OURS}: role: arn:aws:iam::123456789012:role/other, should be {ROLE_ARN}",
+        ),
+        (
+            [a_testing_selection("EFS", ValidationWindowHours=0)],
+            f"{OURS}: validation window in hours: 0, should be 24",
+        ),
+        (
+            [
+                a_testing_selection(
+                    "EFS", ProtectedResourceConditions={"StringEquals": [{"Key": "a"}]}
+                )
+            ],
+            f"{OURS}: conditions: {{'StringEquals': [{{'Key': 'a'}}]}}, should be {{}}",
+        ),
+        (
+            [a_testing_selection("EFS", RestoreMetadataOverrides={"Encrypted": "false"})],
+            f"{OURS}: metadata overrides: {{'Encrypted': 'false'}}, should be {{}}",
+        ),
+        (
+            [
+                a_testing_selection("EFS"),
+                a_testing_selection(
+                    "EFS", ProtectedResourceType="RDS", RestoreTestingSelectionName="more"
+                ),
+            ],
+            "more tests RDS too",
+        ),
+    ],
+)
+def test_another_selection_is_a_failure(selections: list[dict[str, Any]], difference: str) -> None:
+    seen = finding(
+        "restore-tests",
+        now=NOW,
+        restore_jobs=Known(both()),
+        testing_selections=Known([a_testing_selection("DynamoDB"), *selections]),
+    )
+    assert (seen.status, seen.details) == ("fail", (difference,))
+
+
+def test_empty_conditions_are_none() -> None:
+    empty: dict[str, list[Any]] = {"StringEquals": [], "StringNotEquals": []}
+    selections = [
+        a_testing_selection(kind, ProtectedResourceConditions=empty) for kind in ("DynamoDB", "EFS")
+    ]
+    seen = finding(
+        "restore-tests",
+        now=NOW,
+        restore_jobs=Known(both()),
+        testing_selections=Known(selections),
+    )
+    assert seen.status == "ok"
+
+
+@pytest.mark.parametrize(("hours", "status"), [(24, "ok"), (25, "warn")])
+@pytest.mark.parametrize("state", ["PENDING", "RUNNING"])
+def test_a_test_that_does_not_end_is_a_warning(state: str, hours: int, status: str) -> None:
+    job = a_restore_test("EFS", NOW, Status=state, CreationDate=NOW - timedelta(hours=hours))
+    for name in ("CompletionDate", "ValidationStatus"):
+        del job[name]
+    seen = seen_with(*both(), job)
+    assert seen.status == status
+    if status == "warn":
+        assert seen.details[0].startswith(f"mailstore: {state} since 2026-03-01 13:00 UTC")
 
 
 def test_switched_off_it_says_so() -> None:
@@ -173,6 +302,6 @@ def test_switched_off_it_says_so() -> None:
     )
 
 
-@pytest.mark.parametrize("denied", ["testing_plan", "restore_jobs"])
+@pytest.mark.parametrize("denied", ["testing_plan", "testing_selections", "restore_jobs"])
 def test_what_cannot_be_seen_is_unknown(denied: str) -> None:
     assert finding("restore-tests", **{denied: DENIED}).status == "unknown"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -196,6 +197,25 @@ def test_one_job_per_resource_at_a_time(ready: Cabal) -> None:
     assert job_of(ready, second)["State"] == "RUNNING"
     ready.advance(minutes=4)
     assert job_of(ready, second)["State"] == "COMPLETED"
+
+
+def test_a_copy_keeps_the_next_backup_of_its_resource_waiting(ready: Cabal) -> None:
+    """And the other way round; another resource has a turn of its own."""
+    point = ready.back_up()
+    ready.service.settings.dynamodb_copy = timedelta(hours=30)
+    copy = ready.start_copy(point)
+    ready.advance(minutes=1)
+    job, other = ready.start_backup(), ready.start_backup(FILE_SYSTEM_ARN)
+    ready.advance(hours=7)
+    assert job_of(ready, job)["State"] == "CREATED"
+    assert job_of(ready, other)["State"] == "COMPLETED"
+    ready.advance(hours=1)
+    assert (job_of(ready, job)["State"], job_of(ready, job)["StatusMessage"]) == ("EXPIRED", BUSY)
+
+    last = ready.start_backup(StartWindowMinutes=6000)
+    ready.advance(hours=23)
+    assert ready.primary.describe_copy_job(CopyJobId=copy)["CopyJob"]["State"] == "COMPLETED"
+    assert job_of(ready, last)["State"] == "COMPLETED"
 
 
 def test_a_job_that_cannot_start_in_its_window_expires(ready: Cabal) -> None:

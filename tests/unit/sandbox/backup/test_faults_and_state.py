@@ -90,8 +90,39 @@ def test_a_restore_can_be_aborted(ready: Cabal) -> None:
     assert (job["Status"], job["StatusMessage"]) == ("ABORTED", "stopped")
 
 
+def test_a_job_can_complete_with_issues(ready: Cabal) -> None:
+    """COMPLETED with a status message; its recovery point is whole."""
+    for kind in ("backup", "copy", "restore"):
+        ready.service.faults.fail_next(kind, message="one file was skipped", state="COMPLETED")
+    job = ready.start_backup()
+    ready.advance(minutes=30)
+    (point,) = ready.points()
+    assert state_of(ready, job) == ("COMPLETED", "one file was skipped")
+    assert point["Status"] == "COMPLETED"
+    copied = ready.copy(point["RecoveryPointArn"])
+    assert (copied["State"], copied["StatusMessage"]) == ("COMPLETED", "one file was skipped")
+    restored = ready.restore(point["RecoveryPointArn"], {"targetTableName": "restored"})
+    assert (restored["Status"], restored["StatusMessage"]) == ("COMPLETED", "one file was skipped")
+
+
+def test_without_the_service_linked_role_a_deleted_point_becomes_expired(ready: Cabal) -> None:
+    point = ready.back_up()
+    ready.service.faults.apply({"service_linked_role": False})
+    ready.primary.delete_recovery_point(BackupVaultName=VAULT, RecoveryPointArn=point)
+    ready.advance(minutes=1)
+    (left,) = ready.points()
+    assert left["Status"] == "EXPIRED"
+    assert "AWSServiceRoleForBackup" in left["StatusMessage"]
+    ready.service.faults.apply({"service_linked_role": True})
+    ready.primary.delete_recovery_point(BackupVaultName=VAULT, RecoveryPointArn=point)
+    ready.advance(minutes=1)
+    assert ready.points() == []
+
+
 def test_no_job_ends_in_a_way_that_its_kind_does_not(ready: Cabal) -> None:
-    with pytest.raises(ValueError, match="a restore job ends FAILED, ABORTED, not 'PARTIAL'"):
+    with pytest.raises(
+        ValueError, match="a restore job ends FAILED, ABORTED, COMPLETED, not 'PARTIAL'"
+    ):
         ready.service.faults.fail_next("restore", state="PARTIAL")
 
 
@@ -189,6 +220,7 @@ def test_faults_travel_as_json(ready: Cabal) -> None:
         "lost_regions": ["us-west-2"],
         "hold": ["expiry", "restore"],
         "vault_states": {"cabal-backup": "FAILED"},
+        "service_linked_role": False,
     }
     faults = ready.service.faults
     faults.apply(json.loads(json.dumps(wanted)))

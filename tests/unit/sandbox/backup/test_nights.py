@@ -35,12 +35,13 @@ def types(points: list[dict[str, Any]]) -> list[str]:
 
 def test_a_night_makes_both_points_and_both_copies(ready: Cabal) -> None:
     plan_id = ready.make_plan()
-    ready.advance(hours=11, minutes=59)
+    ready.advance(hours=12, minutes=14)
     assert ready.primary.list_backup_jobs()["BackupJobs"] == []
     ready.advance(minutes=1)
     jobs = ready.primary.list_backup_jobs()["BackupJobs"]
     midnight = datetime(2026, 3, 2, tzinfo=UTC)
-    assert {job["CreationDate"] for job in jobs} == {midnight}
+    assert {job["CreationDate"] for job in jobs} == {midnight + timedelta(minutes=15)}
+    assert {job["StartBy"] for job in jobs} == {midnight + timedelta(hours=8)}
     assert {job["CreatedBy"]["BackupPlanId"] for job in jobs} == {plan_id}
     ready.advance(hours=2)
     primary, copies = ready.points(), ready.points(ready.dr, DR_VAULT)

@@ -82,7 +82,7 @@ def test_an_arn_in_the_path_is_understood_encoded_and_decoded(cabal: Cabal) -> N
         ("GET", "/backup-jobs", None, {"createdAfter": "soon"}, "InvalidParameterValueException"),
         ("GET", "/backup-jobs", None, {"colour": "red"}, "InvalidParameterValueException"),
         ("GET", "/no/such/path", None, {}, "UnknownOperationException"),
-        ("GET", "/audit/frameworks", None, {}, "UnsupportedOperationException"),
+        ("GET", "/audit/report-jobs", None, {}, "UnsupportedOperationException"),
     ],
 )  # fmt: skip
 def test_what_the_model_does_not_allow_is_refused(
@@ -151,7 +151,7 @@ def test_every_operation_of_the_model_is_listed_as_served_or_not() -> None:
         ).meta.service_model.operation_names
     )
     assert all(row.served or row.feature != "not needed" for row in rows)
-    assert sum(row.served for row in rows) == 67
+    assert sum(row.served for row in rows) == 74
     assert as_markdown().count("\n| `") == len(rows)
 
 
@@ -160,7 +160,7 @@ def test_the_service_knows_what_it_serves(cabal: Cabal) -> None:
     assert served["StartCopyJob"] is True
     assert served["CreateFramework"] is False
     with pytest.raises(ClientError) as refused:
-        cabal.primary.list_frameworks()
+        cabal.primary.list_report_jobs()
     assert refused.value.response["Error"]["Code"] == "UnsupportedOperationException"
 
 
