@@ -14,7 +14,7 @@ from typing import Any
 from tests.sandbox.backup.world import Scope
 from tests.sandbox.ministack import internals
 from tests.sandbox.ministack.reports import MiniStackReports
-from tests.sandbox.ministack.scope import acting_in, current
+from tests.sandbox.ministack.scope import acting_in
 from tests.sandbox.ministack.trail_naming import (
     LAMBDA_NAMES,
     lower_camel,
@@ -149,16 +149,6 @@ class Trail:
             start = _position(request.get("NextToken"), wanted)
         except ValueError:
             return _refusal("InvalidNextTokenException", "Invalid token.")
-        # MiniStack records no call of CloudTrail's own.
-        self.record(
-            Call(
-                scope=current(),
-                event_source="cloudtrail.amazonaws.com",
-                event_name="LookupEvents",
-                caller_arn=caller_arn(""),
-                parameters=request,
-            )
-        )
         answer: dict[str, Any] = {"Events": wanted[start : start + size]}
         if start + size < len(wanted):
             answer["NextToken"] = _token(wanted[start + size]["EventId"])
