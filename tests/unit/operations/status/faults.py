@@ -145,6 +145,10 @@ FAULTS: Mapping[str, Fault] = {
     "the primary vault was wiped": points("primary", only(RECENT)),
     "the copies were wiped": points("dr", only(RECENT)),
     "the older copies were deleted": points("dr", only(NOW - timedelta(days=31))),
+    "both vaults were wiped of what no job remembers": in_order(
+        points("primary", only(NOW - timedelta(days=31))),
+        points("dr", only(NOW - timedelta(days=31))),
+    ),
     "a night is in neither vault": in_order(
         points("primary", but(AN_EARLIER_NIGHT)),
         points("dr", but(AN_EARLIER_NIGHT)),
