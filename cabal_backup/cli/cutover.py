@@ -257,7 +257,7 @@ def tidy_up(aws: Aws, restored: TableDescription, wished: Wishes) -> None:
     else:
         print(
             f"{name} is kept. It costs storage; when it is not needed any more: aws dynamodb "
-            f"delete-table --region {aws.environment.region} --table-name {name}",
+            f"delete-table --region {aws.environment.region} --table-name={name}",
             file=sys.stderr,
         )
 

@@ -213,7 +213,7 @@ def _window(aws: Aws, live: str, clock: Clock, *, no_undo: bool) -> Window | Non
         raise RefusedError(
             f"{live} has no point-in-time recovery, so a cutover could not be undone. "
             "Nothing was done. Switch it on: aws dynamodb update-continuous-backups --region "
-            f"{aws.environment.region} --table-name {live} "
+            f"{aws.environment.region} --table-name={live} "
             "--point-in-time-recovery-specification PointInTimeRecoveryEnabled=true; or go "
             "without a way back, with --no-undo."
         )

@@ -347,7 +347,7 @@ def _taken(aws: Aws, source: Source, table: TableDescription) -> str:
     if table.status == "CREATING" and table.restored_to and not table.restored_from_backup:
         text += (
             f" To follow that restore: cabal-backup restore table {source.table} "
-            f"--at {table.restored_to:%Y-%m-%dT%H:%M:%S} --to {table.name} "
+            f"--at {table.restored_to:%Y-%m-%dT%H:%M:%S} --to={table.name} "
             f"-e {aws.environment.name}"
         )
     return text

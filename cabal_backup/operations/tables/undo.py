@@ -51,7 +51,7 @@ class Unfinished:
         """The command after which a cutover begins with an undo point of its own."""
         region = self.restored_arn.split(":")[3]
         return (
-            f"aws dynamodb untag-resource --region {region} --resource-arn {self.restored_arn} "
+            f"aws dynamodb untag-resource --region {region} --resource-arn={self.restored_arn} "
             f"--tag-keys {UNFINISHED}"
         )
 
@@ -158,7 +158,7 @@ def how_to_go_back(environment: str, live: str, at: datetime) -> tuple[str, ...]
     before = f"{live}-before-{at:%Y%m%d-%H%M%S}"
     lower = " --lower-counter" if live == names.COUNTER_TABLE else ""
     return (
-        f"cabal-backup restore table {live} -e {environment} --at {written(at)} --to {before}",
+        f"cabal-backup restore table {live} -e {environment} --at {written(at)} --to={before}",
         f"cabal-backup cutover {before} {live} -e {environment} --mirror{lower}",
     )
 

@@ -161,7 +161,7 @@ def test_an_old_undo_point_can_be_dropped_as_the_refusal_says(small: Rescuer) ->
     refused = small.run(f"{CUTOVER} --yes")
     assert refused.code == 4
     (arn, key) = re.findall(
-        r"aws dynamodb untag-resource --region us-west-1 --resource-arn (\S+) --tag-keys (\S+)$",
+        r"aws dynamodb untag-resource --region us-west-1 --resource-arn=(\S+) --tag-keys (\S+)$",
         refused.err.strip(),
     )[0]
     sandbox.client("dynamodb").untag_resource(ResourceArn=arn, TagKeys=[key])

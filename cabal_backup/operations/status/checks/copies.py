@@ -75,9 +75,9 @@ def _dr_copies(state: State, pairs: list[_Copy]) -> Outcome:
             f"{plural(len(gaps), 'recovery point')} of the last 30 days without a copy in "
             f"{names.DR_VAULT}.",
             "copy-jobs says why. To copy one now: aws backup start-copy-job --region "
-            f"{state.environment.region} --source-backup-vault-name {names.VAULT} "
-            f"--destination-backup-vault-arn {state.dr_vault_arn} --recovery-point-arn "
-            f"{gaps[0].source.arn} --iam-role-arn {state.role_arn} --lifecycle "
+            f"{state.environment.region} --source-backup-vault-name={names.VAULT} "
+            f"--destination-backup-vault-arn={state.dr_vault_arn} --recovery-point-arn="
+            f"{gaps[0].source.arn} --iam-role-arn={state.role_arn} --lifecycle="
             f"{_lifecycle_argument(state)}",
             details=[
                 *(f"{_named(state, pair.source)}: {pair.source.arn}" for pair in gaps),

@@ -137,7 +137,7 @@ def _recovery(state: State, name: str, described: Mapping[str, Any]) -> _Recover
 def _switch_on(state: State, tables: Iterable[_Recovery]) -> str:
     return "; ".join(
         f"aws dynamodb update-continuous-backups --region {state.environment.region} "
-        f"--table-name {one.table} --point-in-time-recovery-specification "
+        f"--table-name={one.table} --point-in-time-recovery-specification "
         "PointInTimeRecoveryEnabled=true"
         + (f",RecoveryPeriodInDays={PITR_WINDOW.days}" if 0 < one.days < PITR_WINDOW.days else "")
         for one in tables
@@ -157,7 +157,7 @@ def deletion_protection(state: State) -> Outcome:
         return warn(
             f"{' and '.join(off)} can be deleted by mistake: deletion protection is off.",
             "; ".join(
-                f"aws dynamodb update-table --region {state.environment.region} --table-name "
+                f"aws dynamodb update-table --region {state.environment.region} --table-name="
                 f"{name} --deletion-protection-enabled"
                 for name in off
             ),

@@ -51,7 +51,7 @@ def vault(state: State, region: RegionState) -> Outcome:
             "work, or let others in.",
             "Find out in CloudTrail who set it (PutBackupVaultAccessPolicy). To remove it: aws "
             f"backup delete-backup-vault-access-policy --region {region.region} "
-            f"--backup-vault-name {region.vault_name}",
+            f"--backup-vault-name={region.vault_name}",
             details=_statements(region.policy.value),
         )
     count = region.vault.value.get("NumberOfRecoveryPoints", 0)

@@ -171,11 +171,11 @@ def test_a_gap_names_the_point_and_how_to_copy_it() -> None:
     )
     assert seen.details == (f"2026-03-20 00:20 UTC: cabal-addresses: {source.arn}",)
     assert (
-        "aws backup start-copy-job --region us-west-1 --source-backup-vault-name cabal-backup "
-        "--destination-backup-vault-arn arn:aws:backup:us-west-2:123456789012:backup-vault:"
+        "aws backup start-copy-job --region us-west-1 --source-backup-vault-name=cabal-backup "
+        "--destination-backup-vault-arn=arn:aws:backup:us-west-2:123456789012:backup-vault:"
         "cabal-backup-dr"
     ) in seen.hint
-    assert seen.hint.endswith("--lifecycle MoveToColdStorageAfterDays=30,DeleteAfterDays=365")
+    assert seen.hint.endswith("--lifecycle=MoveToColdStorageAfterDays=30,DeleteAfterDays=365")
 
 
 def test_the_lifecycle_to_copy_with_is_the_configured_one() -> None:
@@ -186,7 +186,7 @@ def test_the_lifecycle_to_copy_with_is_the_configured_one() -> None:
         copy_jobs=Known([]),
     )
 
-    assert finding("dr-copies", state).hint.endswith("--lifecycle DeleteAfterDays=365")
+    assert finding("dr-copies", state).hint.endswith("--lifecycle=DeleteAfterDays=365")
 
 
 @pytest.mark.parametrize(

@@ -243,7 +243,7 @@ def test_each_table_without_pitr_gets_its_command() -> None:
     assert seen.status == "fail"
     assert "off for cabal-addresses and cabal-counter:" in seen.evidence
     assert seen.hint.count("aws dynamodb update-continuous-backups --region us-west-1") == 2
-    assert "--table-name cabal-counter " in seen.hint
+    assert "--table-name=cabal-counter " in seen.hint
 
 
 def test_the_window_and_its_beginning_are_shown() -> None:
@@ -297,7 +297,7 @@ def test_how_far_back_a_table_can_be_recovered(window: dict[str, Any], status: s
     assert seen.status == status
     if status != "ok":
         assert "cabal-counter" in seen.evidence
-        assert "--table-name cabal-counter " in seen.hint
+        assert "--table-name=cabal-counter " in seen.hint
 
 
 def test_a_window_too_short_is_set_to_its_whole_length() -> None:
@@ -313,7 +313,7 @@ def test_deletion_protection_off_warns_with_its_command() -> None:
 
     assert seen.status == "warn"
     assert seen.hint == (
-        "aws dynamodb update-table --region us-west-1 --table-name cabal-dmarc-reports "
+        "aws dynamodb update-table --region us-west-1 --table-name=cabal-dmarc-reports "
         "--deletion-protection-enabled"
     )
 
