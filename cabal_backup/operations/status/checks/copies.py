@@ -180,7 +180,8 @@ def copy_back(state: State) -> Outcome:
 def _pairs(state: State) -> list[_Copy] | None:
     """Every recovery point that the plan made in the last 30 days, with its copy.
 
-    Each copy belongs to one recovery point: that of its job, or of the same moment.
+    Each copy belongs to one recovery point: that of its job, or of the same moment. What was
+    copied back keeps the date of its backup, and has the copy that it came from.
     """
     if isinstance(state.primary.points, Unknown) or isinstance(state.dr.points, Unknown):
         return None
@@ -200,6 +201,10 @@ def _pairs(state: State) -> list[_Copy] | None:
     for source in sources:
         if source.arn not in copies and (same := _of_same_moment(source, free.values())):
             copies[source.arn] = free.pop(same.arn)
+    of_backup = {(s.resource_arn, s.created): copies[s.arn] for s in sources if s.arn in copies}
+    for source in sources:
+        if original := of_backup.get((source.resource_arn, source.created)):
+            copies.setdefault(source.arn, original)
     return [_Copy(point, copies.get(point.arn), jobs.get(point.arn)) for point in sources]
 
 
