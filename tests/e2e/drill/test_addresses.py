@@ -10,6 +10,7 @@ from tests.e2e.audit import changes_since
 from tests.e2e.drill.conftest import Driller, left
 from tests.e2e.exercise import newest_point
 from tests.e2e.tables.tables import ADDRESSES, items
+from tests.e2e.teardown.left import tag_everything
 from tests.e2e.terminal import type_answers
 from tests.sandbox.client import ACCOUNT
 
@@ -140,7 +141,8 @@ def test_prod_only_for_somebody_who_says_so_twice(
     settings = {"backup": "true", "account": ACCOUNT, "mailstore_file_system_id": fs}
     of_prod = [part for name, value in settings.items() for part in ("-c", f"prod.{name}={value}")]
     command = [*driller.command("addresses"), *of_prod, "-e", "prod"]
-    before = driller.sandbox.now()
+    tag_everything(driller.operator.deployment, {"environment": "prod"})
+    before = driller.sandbox.advance(seconds=2)
 
     once = driller.operator.type(*command, "--yes")
     nobody = driller.operator.type(*command, "--prod", "--yes")

@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.drill.conftest import USER, Driller, left
 from tests.e2e.exercise import newest_point
-from tests.e2e.operator import Said
+from tests.e2e.operator import Said, SandboxClock
 from tests.e2e.tables.tables import ADDRESSES
 
 DRILL = "20260101-000000"
@@ -88,24 +88,38 @@ def test_a_directory_of_the_drills_own_name_stays(driller: Driller) -> None:
     assert kept == ["precious"] * len(moments)
 
 
+class Rival(SandboxClock):
+    """While the drill waits for the first time, another restore of its mailbox begins."""
+
+    def __init__(self, driller: Driller) -> None:
+        super().__init__(driller.sandbox)
+        self._mailstore = driller.operator.deployment.cabal.file_system_id
+
+    def sleep(self, seconds: float) -> None:
+        if not self.slept:
+            self._sandbox.client("backup").start_restore_job(
+                RecoveryPointArn=newest_point(self._sandbox, "EFS"),
+                IamRoleArn=ROLE,
+                ResourceType="EFS",
+                Metadata={
+                    "file-system-id": self._mailstore,
+                    "newFileSystem": "false",
+                    "Encrypted": "true",
+                    "PerformanceMode": "generalPurpose",
+                    "CreationToken": "by-hand",
+                    "ItemsToRestore": json.dumps([f"/{USER}"]),
+                },
+            )
+        super().sleep(seconds)
+
+
 def test_a_directory_that_another_job_may_have_made_is_not_taken(driller: Driller) -> None:
     """Two restores of one mailbox at the same time, with only one directory in sight."""
-    driller.sandbox.client("backup").start_restore_job(
-        RecoveryPointArn=newest_point(driller.sandbox, "EFS"),
-        IamRoleArn=ROLE,
-        ResourceType="EFS",
-        Metadata={
-            "file-system-id": driller.operator.deployment.cabal.file_system_id,
-            "newFileSystem": "false",
-            "Encrypted": "true",
-            "PerformanceMode": "generalPurpose",
-            "CreationToken": "by-hand",
-            "ItemsToRestore": json.dumps([f"/{USER}"]),
-        },
-    )
+    driller.operator.clock = Rival(driller)
     said = driller.drill_on_the_host()
     assert said.code == 6, said
     assert "which one is the drill's is not known. None was used." in said.out
+    driller.sandbox.advance(hours=1)
     assert len(left(driller.sandbox)) == 2
 
 
