@@ -51,7 +51,13 @@ class PrimaryStack(Stack):
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
         vault = LockedVault(self, "Vault", name=names.VAULT, lock=environment.lock).vault
-        role = BackupRole(self, "Role", name=names.ROLE).role
+        role = BackupRole(
+            self,
+            "Role",
+            name=names.ROLE,
+            # The primary vault is the target of copying back.
+            copy_targets=[vault.backup_vault_arn, dr_vault_arn],
+        ).role
         opt_in = AdvancedDynamoDB(self, "AdvancedDynamoDB")
         nightly = NightlyPlan(
             self,
