@@ -9,6 +9,7 @@ import sys
 from aws_cdk import App
 
 from cabal_backup.configuration import ConfigurationError, read_environments
+from cabal_backup.infrastructure.access_policies import too_long
 from cabal_backup.infrastructure.checks import add_checks
 from cabal_backup.infrastructure.stage import BackupStage
 
@@ -20,7 +21,7 @@ def main() -> int:
 def build(app: App) -> int:
     """Put the environments of the app's context into it, check and synthesize; the exit code."""
     try:
-        environments = read_environments(app.node.get_all_context())
+        environments = read_environments(app.node.get_all_context(), further=too_long)
     except ConfigurationError as error:
         print(error, file=sys.stderr)
         return 1

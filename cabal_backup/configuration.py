@@ -11,11 +11,11 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cabal_backup.conflicts import find_conflicts
+from cabal_backup.conflicts import Conflict, Values, find_conflicts
 from cabal_backup.environment import Alerts, Environment, Lifecycle, Lock, RestoreTesting
 from cabal_backup.settings import REMOVED, SETTINGS, Rejected
 
@@ -56,11 +56,15 @@ class ConfigurationError(Exception):
         )
 
 
-def read_environments(context: Context) -> tuple[Environment, ...]:
+def read_environments(
+    context: Context, *, further: Callable[[Values], Iterable[Conflict]] = lambda _: ()
+) -> tuple[Environment, ...]:
     """The environments in `context`, in the order they are written there.
 
     With `environment` in the context, only that one is read and checked: prod can be
     deployed where the private settings of stage are not at hand.
+
+    :param further: conflicts of one environment's settings beside those of `find_conflicts`.
 
     Raises ConfigurationError with every problem found.
     """
@@ -75,7 +79,7 @@ def read_environments(context: Context) -> tuple[Environment, ...]:
             Problem(
                 f"{name}.{c.setting}", _received(c.setting, written[name], values), c.rule, c.remedy
             )
-            for c in find_conflicts(values)
+            for c in (*find_conflicts(values), *further(values))
         ]
         if SETTINGS.keys() <= values.keys():
             environments.append(_environment(name, values))

@@ -121,7 +121,7 @@ class Environment:
     """The regular test of restoring; None for none."""
 
     access_policies: bool
-    """Whether the stack makes the managed policies of auditor, operator and break-glass."""
+    """Whether a stack of its own has the managed policies of auditor, operator and break-glass."""
 
     @property
     def partition(self) -> str:

@@ -15,6 +15,9 @@ DR_VAULT = "cabal-backup-dr"
 ROLE = "cabal-backup-role"
 """The IAM role AWS Backup assumes to back up, copy, restore and expire."""
 
+COPY_TARGETS_POLICY = "cabal-backup-copy-targets"
+"""The inline policy of the role: which vaults it may copy into."""
+
 PLAN = "cabal-backup-plan"
 RULE = "cabal-backup-plan-rule"
 SELECTION = "cabal-backup"
@@ -24,6 +27,9 @@ STACK = "cabal-backup"
 
 DR_STACK = "cabal-backup-dr"
 """The CloudFormation stack in the DR region."""
+
+ACCESS_STACK = "cabal-backup-access"
+"""The CloudFormation stack of the access policies, in the DR region, where it is wanted."""
 
 TOPIC = "cabal-backup-alerts"
 """The SNS topic, in each of the two regions, that the operator is subscribed to."""
@@ -62,6 +68,9 @@ AUDITOR_POLICY = "cabal-backup-auditor"
 OPERATOR_POLICY = "cabal-backup-operator"
 BREAK_GLASS_POLICY = "cabal-backup-break-glass"
 ACCESS_POLICIES = (AUDITOR_POLICY, OPERATOR_POLICY, BREAK_GLASS_POLICY)
+
+TABLES = "cabal-"
+"""How the names of Cabal's tables begin."""
 
 SCRATCH_TABLE = "-*-20??????-??????*"
 """What follows a live table's name in that of a table the tool makes, as IAM matches it.

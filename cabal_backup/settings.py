@@ -212,7 +212,7 @@ SETTINGS: dict[str, Setting] = {
         Setting("dr_restore_testing_table_schedule", "cron(0 6 15 * ? *)", _schedule),
         Setting("dr_restore_testing_mailstore_schedule", "cron(0 6 15 1/3 ? *)", _schedule),
         Setting("restore_testing_tolerance_percent", 10, _percent),
-        Setting("access_policies", True, _flag),
+        Setting("access_policies", False, _flag),
     )
 }
 

@@ -11,14 +11,11 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonel
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
-
-from aws_cdk import Aws, Stack
+from typing import Any
 
 from cabal_backup import names
-from cabal_backup.environment import Environment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,31 +39,35 @@ class Grant:
 class Places:
     """The ARNs of one environment."""
 
+    partition: str
     account: str
     region: str
     dr_region: str
-    tables: tuple[str, ...]
-    """The names of the live tables."""
+    addresses_table: str
+    pitr_tables: Sequence[str]
     mailstore: str
-
-    @classmethod
-    def of(cls, stack: Stack, environment: Environment) -> Self:
-        return cls(
-            account=stack.account,
-            region=environment.region,
-            dr_region=environment.dr_region,
-            tables=(environment.addresses_table, *environment.pitr_tables),
-            mailstore=str(environment.mailstore_file_system_id),
-        )
 
     def arn(self, service: str, resource: str, region: str | None = None) -> str:
         """`region` is the primary one unless another is given; "" for a global service."""
         where = self.region if region is None else region
-        return f"arn:{Aws.PARTITION}:{service}:{where}:{self.account}:{resource}"
+        return f"arn:{self.partition}:{service}:{where}:{self.account}:{resource}"
 
-    def table_arns(self, ending: str = "") -> tuple[str, ...]:
-        """The live tables, or what else begins with their names."""
-        return tuple(self.arn("dynamodb", f"table/{name}{ending}") for name in self.tables)
+    def table_arns(self, *, ending: str = "*") -> tuple[str, ...]:
+        """The live tables and what else begins with their names.
+
+        Those whose names begin with `cabal-` share one pattern: Cabal has more tables than a
+        policy has room for, each named three times.
+        """
+        tables = (self.addresses_table, *self.pitr_tables)
+        return tuple(
+            self.arn("dynamodb", f"table/{pattern}")
+            for pattern in dict.fromkeys(_begins(name, ending) for name in tables)
+        )
+
+    def dr_table_arns(self, *, ending: str = "*") -> tuple[str, ...]:
+        """What is restored from the DR vault where it is: of all tables the addresses only."""
+        pattern = _begins(self.addresses_table, ending)
+        return (self.arn("dynamodb", f"table/{pattern}", self.dr_region),)
 
     @property
     def vaults(self) -> tuple[str, str]:
@@ -82,10 +83,15 @@ class Places:
     @property
     def table_points(self) -> tuple[str, ...]:
         """Recovery points of the addresses from before the opt-in bear the table's name."""
-        return (self.arn("dynamodb", f"table/{self.tables[0]}/backup/*"),)
+        return (self.arn("dynamodb", f"table/{self.addresses_table}/backup/*"),)
 
     def points(self, *regions: str) -> tuple[str, ...]:
         return tuple(self.arn("backup", "recovery-point:*", region) for region in regions)
+
+
+def _begins(table: str, ending: str) -> str:
+    begin = f"{names.TABLES}*" if table.startswith(names.TABLES) else table
+    return f"{begin}{ending}".replace("**", "*")
 
 
 _ONLY_ALL = (
@@ -99,6 +105,12 @@ _POINTS = (
 _PLANS = (
     "A plan's ARN ends with an id that AWS Backup makes up and that a new plan would change. The "
     "actions only read plans and what they select."
+)
+
+
+_TABLES = (
+    "Cabal's tables begin with cabal-, and the name of a restored table begins with the live "
+    "table's name."
 )
 
 
@@ -149,6 +161,7 @@ def auditor_grants(places: Places) -> tuple[Grant, ...]:
             sid="Role",
             actions=(
                 "iam:GetRole",
+                "iam:GetRolePolicy",
                 "iam:ListAttachedRolePolicies",
                 "iam:ListRolePolicies",
                 "iam:SimulatePrincipalPolicy",
@@ -158,10 +171,8 @@ def auditor_grants(places: Places) -> tuple[Grant, ...]:
         Grant(
             sid="Tables",
             actions=("dynamodb:DescribeContinuousBackups", "dynamodb:DescribeTable"),
-            resources=places.table_arns("*"),
-            why_wildcard="`jobs` shows which of Cabal's tables are being restored: those bear the "
-            "live table's name and more, which is not known beforehand. The actions describe a "
-            "table and read no item.",
+            resources=places.table_arns(),
+            why_wildcard=f"{_TABLES} The actions describe a table and read no item.",
         ),
         Grant(
             sid="RestoreTesting",
@@ -214,7 +225,7 @@ def auditor_grants(places: Places) -> tuple[Grant, ...]:
         Grant(
             sid="Trails",
             actions=("cloudtrail:GetEventSelectors", "cloudtrail:GetTrailStatus"),
-            resources=(f"arn:{Aws.PARTITION}:cloudtrail:*:*:trail/*",),
+            resources=(f"arn:{places.partition}:cloudtrail:*:*:trail/*",),
             why_wildcard="Which trail hears a region is the account's affair: it may live in "
             "another region, under any name, or belong to the organization's management account. "
             "The actions read what it logs, not what it has logged.",
@@ -244,6 +255,9 @@ def _following(places: Places) -> tuple[Grant, ...]:
                 "backup:DescribeRestoreJob",
                 "backup:GetRestoreJobMetadata",
                 "dynamodb:ListBackups",
+                # Needed by DescribeMountTargetSecurityGroups; it has no resource type.
+                # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
+                "ec2:DescribeNetworkInterfaceAttribute",
                 "ec2:DescribeNetworkInterfaces",
                 "ec2:DescribeSubnets",
             ),
@@ -279,11 +293,12 @@ def _restoring(places: Places) -> tuple[Grant, ...]:
                 "backup:StartRestoreJob",
             ),
             resources=(
-                *places.points(places.region),
+                *places.points(places.region, places.dr_region),
                 *places.table_points,
                 *places.vaults,
             ),
-            why_wildcard=f"{_POINTS} Of a vault, only the tags can be read with these actions.",
+            why_wildcard=f"{_POINTS} A copy in cold storage can be restored in the DR region only. "
+            "Of a vault, only the tags can be read with these actions.",
         ),
         Grant(
             sid="CopyBack",
@@ -318,13 +333,11 @@ def _tables(places: Places) -> tuple[Grant, ...]:
                 "dynamodb:RestoreTableFromBackup",
                 "dynamodb:RestoreTableToPointInTime",
                 "dynamodb:Scan",
-                "dynamodb:TagResource",
                 "dynamodb:UpdateItem",
             ),
-            resources=places.table_arns("*"),
-            why_wildcard="A restored table bears the live one's name and more, and DynamoDB makes "
-            "up the names of its own backups below the table's. One table is read and the other "
-            "written, in either direction.",
+            resources=(*places.table_arns(), *places.dr_table_arns()),
+            why_wildcard=f"{_TABLES} DynamoDB creates the names of its own backups below the "
+            "table's name. One table is read and the other written, in either direction.",
         ),
         Grant(
             # Whether a table's key is the AWS-managed one or a customer's: a restore names it.
@@ -335,22 +348,27 @@ def _tables(places: Places) -> tuple[Grant, ...]:
             "describes a key and uses none.",
         ),
         Grant(
-            # A table restored under the live name has no tags yet, and needs its settings.
-            # The live one has Terraform's tag: its recovery and its protection stay on.
+            # A restored table has no tags yet. The live one has Terraform's tag: its recovery, its
+            # protection and its tags stay as they are.
             sid="SettingsWithoutTags",
             actions=(
                 "dynamodb:DescribeTimeToLive",
+                "dynamodb:TagResource",
                 "dynamodb:UpdateContinuousBackups",
                 "dynamodb:UpdateTable",
                 "dynamodb:UpdateTimeToLive",
             ),
             resources=places.table_arns(),
+            why_wildcard=_TABLES,
             conditions={"Null": {f"aws:ResourceTag/{names.TERRAFORM_TAG}": "true"}},
         ),
         Grant(
             sid="ScratchTables",
             actions=("dynamodb:CreateTable", "dynamodb:DeleteTable", "dynamodb:UntagResource"),
-            resources=places.table_arns(names.SCRATCH_TABLE),
+            resources=(
+                *places.table_arns(ending=names.SCRATCH_TABLE),
+                *places.dr_table_arns(ending=names.SCRATCH_TABLE),
+            ),
             why_wildcard="The tool names a table it makes after the live one, with a word and the "
             "moment, as in NAME-restored-20260101-000000. No live table has such a name.",
         ),
@@ -378,15 +396,24 @@ def _file_systems(places: Places) -> tuple[Grant, ...]:
         "elasticfilesystem:TagResource",
         "elasticfilesystem:UpdateFileSystem",
     )
-    all_of_them = places.arn("elasticfilesystem", "file-system/*")
+    restored = tuple(
+        places.arn("elasticfilesystem", f"{kind}/*") for kind in ("file-system", "access-point")
+    )
+    why = (
+        "EFS makes up the ids of a restored file system and of its access points; a drill "
+        "deletes the one it restored."
+    )
     return (
+        Grant(sid="FileSystems", actions=reading, resources=restored, why_wildcard=why),
         Grant(
+            # AWS Backup restores a file system without tags; the tool gives it the mailstore's.
+            # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticfilesystem.html
             sid="RestoredFileSystem",
-            actions=(*reading, *changing),
-            resources=(all_of_them, places.arn("elasticfilesystem", "access-point/*")),
-            why_wildcard="EFS makes up the ids of a restored file system and of its access "
-            "points; a drill deletes the one it restored. The mailstore itself is denied every "
-            "change.",
+            actions=changing,
+            resources=restored,
+            why_wildcard=f"{why} What bears another Name than the mailstore's, and the mailstore "
+            "itself, cannot be changed.",
+            conditions={"StringEqualsIfExists": {"aws:ResourceTag/Name": names.MAILSTORE}},
         ),
         Grant(
             sid="NeverTheMailstore",
@@ -401,7 +428,6 @@ def _file_systems(places: Places) -> tuple[Grant, ...]:
             sid="MountTargets",
             actions=(
                 "ec2:CreateNetworkInterface",
-                "ec2:DescribeNetworkInterfaceAttribute",
                 "ec2:ModifyNetworkInterfaceAttribute",
             ),
             resources=tuple(
@@ -433,8 +459,13 @@ def _mail_tiers(places: Places) -> tuple[Grant, ...]:
 
 
 def break_glass_grants(places: Places) -> tuple[Grant, ...]:
-    """What `unlock`, `relock` and `teardown` need, for somebody who gave an MFA code."""
-    mfa = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+    """What `unlock`, `relock` and `teardown` need.
+
+    No condition on MFA: a session of an assumed role never carries it. The trust policy of the
+    role demands it (docs/access.md).
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_mfa_configure-api-require.html
+    """
     return (
         Grant(
             sid="Look",
@@ -448,7 +479,6 @@ def break_glass_grants(places: Places) -> tuple[Grant, ...]:
             ),
             resources=("*",),
             why_wildcard=_ONLY_ALL,
-            conditions=mfa,
         ),
         Grant(
             sid="LocksAndVaults",
@@ -459,7 +489,6 @@ def break_glass_grants(places: Places) -> tuple[Grant, ...]:
                 "backup:PutBackupVaultLockConfiguration",
             ),
             resources=places.vaults,
-            conditions=mfa,
         ),
         Grant(
             sid="WhatElseNeedsTheRole",
@@ -470,7 +499,6 @@ def break_glass_grants(places: Places) -> tuple[Grant, ...]:
             ),
             why_wildcard="The role is deleted only when no vault holds a recovery point that AWS "
             "Backup could not expire without it. The action only lists.",
-            conditions=mfa,
         ),
         Grant(
             # Compliance mode is what this key asks for, and nobody can undo it.
@@ -486,7 +514,6 @@ def break_glass_grants(places: Places) -> tuple[Grant, ...]:
             actions=("backup:DeleteRecoveryPoint",),
             resources=(*places.points(places.region, places.dr_region), *places.table_points),
             why_wildcard=f"{_POINTS} A vault's own lock refuses it until it is taken off.",
-            conditions=mfa,
         ),
         Grant(
             sid="LegalHolds",
@@ -497,7 +524,6 @@ def break_glass_grants(places: Places) -> tuple[Grant, ...]:
             ),
             why_wildcard="AWS Backup makes up the ids of legal holds, which others place. The "
             "action only reads which recovery points one holds.",
-            conditions=mfa,
         ),
         Grant(
             sid="Stacks",
@@ -510,10 +536,10 @@ def break_glass_grants(places: Places) -> tuple[Grant, ...]:
             resources=(
                 places.arn("cloudformation", f"stack/{names.STACK}/*"),
                 places.arn("cloudformation", f"stack/{names.DR_STACK}/*", places.dr_region),
+                places.arn("cloudformation", f"stack/{names.ACCESS_STACK}/*", places.dr_region),
             ),
             why_wildcard="CloudFormation ends a stack's ARN with an id it makes up; the names are "
             "those of the environment's stacks.",
-            conditions=mfa,
         ),
         Grant(
             sid="Role",
@@ -526,7 +552,6 @@ def break_glass_grants(places: Places) -> tuple[Grant, ...]:
                 "iam:ListRolePolicies",
             ),
             resources=(places.role,),
-            conditions=mfa,
         ),
         Grant(
             # Only while nobody has them, itself included: IAM deletes no attached policy.
@@ -540,6 +565,5 @@ def break_glass_grants(places: Places) -> tuple[Grant, ...]:
             resources=tuple(
                 places.arn("iam", f"policy/{name}", "") for name in names.ACCESS_POLICIES
             ),
-            conditions=mfa,
         ),
     )

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aws_cdk import Aws, RemovalPolicy, Stack
+from aws_cdk import Aws, CfnOutput, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from cabal_backup import names
-from cabal_backup.environment import Environment
+from cabal_backup.conflicts import Conflict, Values
+from cabal_backup.environment import Environment, partition_of
 from cabal_backup.infrastructure.access_grants import (
     Grant,
     Places,
@@ -37,112 +37,155 @@ class _Role:
     id: str
     name: str
     description: str
+    grants: Callable[[Places], tuple[Grant, ...]]
 
 
 _AUDITOR = _Role(
     "Auditor",
     names.AUDITOR_POLICY,
     "Cabal's backup: looks at everything `status`, `points` and `jobs` show, changes nothing.",
+    auditor_grants,
 )
 _OPERATOR = _Role(
     "Operator",
     names.OPERATOR_POLICY,
     "Cabal's backup, beside the auditor's policy: restores, compares, cuts over, copies back.",
+    operator_grants,
 )
 _BREAK_GLASS = _Role(
     "BreakGlass",
     names.BREAK_GLASS_POLICY,
-    "Cabal's backup: takes locks off and on and tears down; with MFA only, in governance mode.",
+    "Cabal's backup: unlocks, relocks and tears down; for a role whose trust policy demands MFA.",
+    break_glass_grants,
 )
+_ROLES = (_AUDITOR, _OPERATOR, _BREAK_GLASS)
+
+
+class AccessStack(Stack):
+    """The access policies of one environment, in a stack of their own in the DR region.
+
+    IAM is global, and the names are fixed: in the primary stack they would stand in the way of
+    its deployment in another region, after the loss of the region for instance. This stack
+    outlasts that.
+    """
+
+    def __init__(
+        self, scope: Construct, id: str, *, environment: Environment, **kwargs: Any
+    ) -> None:
+        """:param environment: whose vaults, tables and mailstore the policies name."""
+        super().__init__(scope, id, **kwargs)
+        access = AccessPolicies(self, "Access", environment=environment)
+        for name, policy, description in (
+            ("AuditorPolicyArn", access.auditor, "For looking"),
+            ("OperatorPolicyArn", access.operator, "For restoring, beside the auditor's"),
+            ("BreakGlassPolicyArn", access.break_glass, "For a role whose trust demands MFA"),
+        ):
+            CfnOutput(self, name, value=policy.managed_policy_arn, description=description)
 
 
 class AccessPolicies(Construct):
-    """Three managed policies, attached to nobody: that is the account's to decide.
+    """Three managed policies, attached to no one: the account decides about that.
 
     The auditor only looks. The operator, who has the auditor's policy as well, brings
     things back, and can neither delete a recovery point nor touch a lock, a vault, the
-    plan, the opt-in or a role. Break-glass stands alone, works only for somebody who gave
-    an MFA code, and holds everything that takes protection away.
+    plan, the opt-in or a role. Break-glass stands alone, holds everything that takes
+    protection away, and belongs on a role whose trust policy demands MFA.
 
-    They stay when their stack goes: IAM deletes no policy that somebody has, and
-    break-glass is needed until the last vault is gone. The teardown deletes them.
+    They stay when their stack is deleted: IAM deletes no policy that is attached, and
+    break-glass is needed until the last vault is deleted. The teardown deletes those that
+    are attached to no one.
 
-    IAM is global: one environment has them once, in its primary stack. docs/access.md
-    shows how to attach them.
+    docs/access.md shows how to attach them.
 
     https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
     """
 
     def __init__(self, scope: Construct, id: str, *, environment: Environment) -> None:
         """
-        :param environment: whose vaults, tables and mailstore the policies name. With so
-            many tables that a policy would be longer than IAM takes, there is a ValueError.
+        :param environment: whose vaults, tables and mailstore the policies name.
+            `too_long` says whether they are short enough for IAM.
         """
         super().__init__(scope, id)
-        places = Places.of(Stack.of(self), environment)
-        self.auditor = self._policy(_AUDITOR, auditor_grants(places), environment)
-        self.operator = self._policy(_OPERATOR, operator_grants(places), environment)
-        self.break_glass = self._policy(_BREAK_GLASS, break_glass_grants(places), environment)
-
-    def _policy(
-        self, role: _Role, grants: Sequence[Grant], environment: Environment
-    ) -> iam.IManagedPolicy:
-        document = iam.PolicyDocument(
-            # Each statement as it is written, so that its Sid says what it is for.
-            minimize=False,
-            statements=[
-                iam.PolicyStatement(
-                    sid=grant.sid,
-                    effect=iam.Effect.DENY if grant.deny else iam.Effect.ALLOW,
-                    actions=list(grant.actions),
-                    resources=list(grant.resources),
-                    conditions=dict(grant.conditions),
-                )
-                for grant in grants
-            ],
+        places = Places(
+            partition=Aws.PARTITION,
+            account=Stack.of(self).account,
+            region=environment.region,
+            dr_region=environment.dr_region,
+            addresses_table=environment.addresses_table,
+            pitr_tables=environment.pitr_tables,
+            mailstore=str(environment.mailstore_file_system_id),
         )
-        _check_length(role.name, Stack.of(self).resolve(document), environment)
+        self.auditor, self.operator, self.break_glass = (
+            self._policy(role, role.grants(places)) for role in _ROLES
+        )
+
+    def _policy(self, role: _Role, grants: Sequence[Grant]) -> iam.IManagedPolicy:
         policy = iam.ManagedPolicy(
             self,
             role.id,
             managed_policy_name=role.name,
             description=role.description,
-            document=document,
+            document=iam.PolicyDocument(
+                # Each statement as it is written, so that its Sid says what it is for.
+                minimize=False,
+                statements=[
+                    iam.PolicyStatement.from_json(statement)
+                    for statement in _document(grants)["Statement"]
+                ],
+            ),
         )
         policy.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
         _acknowledge_wildcards(policy, grants)
         return policy
 
 
-def _check_length(name: str, document: Any, environment: Environment) -> None:
-    """CloudFormation would find out in the middle of a deployment."""
-    text = json.dumps(_in_account(document, environment))
-    length = len(re.sub(r"\s", "", text))
-    if length > LONGEST:
-        raise ValueError(
-            f"{name} would have {length:,} characters, and IAM takes {LONGEST:,}: "
-            f"{environment.name} has {len(environment.pitr_tables)} pitr_tables, each of which is "
-            "named in it. Name fewer, or set access_policies to false and write your own."
-        )
+def too_long(values: Values) -> Iterator[Conflict]:
+    """A conflict for each policy that IAM would not take because of the tables it names."""
+    needed = {"region", "dr_region", "addresses_table", "pitr_tables", "mailstore_file_system_id"}
+    if not (values.keys() >= needed and values.get("access_policies") and values.get("backup")):
+        return
+    places = Places(
+        partition=partition_of(values["region"]),
+        account="0" * 12,
+        region=values["region"],
+        dr_region=values["dr_region"],
+        addresses_table=values["addresses_table"],
+        pitr_tables=values["pitr_tables"],
+        mailstore=str(values["mailstore_file_system_id"]),
+    )
+    for role in _ROLES:
+        document = json.dumps(_document(role.grants(places)), separators=(",", ":"))
+        if len(document) > LONGEST:
+            yield Conflict(
+                "pitr_tables",
+                f"access_policies names each table that does not begin with {names.TABLES}, and "
+                f"the policy {role.name} would have {len(document):,} characters; IAM accepts "
+                f"{LONGEST:,}",
+                "list fewer of them, or set access_policies to false and write policies of your "
+                "own",
+            )
 
 
-def _in_account(value: Any, environment: Environment) -> Any:
-    """The document with the pseudo parameters as long as they are in the account."""
-    known = {
-        "AWS::Partition": environment.partition,
-        "AWS::AccountId": "0" * 12,
-        "AWS::Region": environment.region,
+def _document(grants: Sequence[Grant]) -> dict[str, Any]:
+    """The policy document, each statement with its Sid."""
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": grant.sid,
+                "Effect": "Deny" if grant.deny else "Allow",
+                "Action": _alone(grant.actions),
+                "Resource": _alone(grant.resources),
+                **({"Condition": grant.conditions} if grant.conditions else {}),
+            }
+            for grant in grants
+        ],
     }
-    match value:
-        case {"Ref": str(name)} if name in known:
-            return known[name]
-        case {"Fn::Join": [str(separator), list(parts)]}:
-            return separator.join(_in_account(part, environment) for part in parts)
-        case dict():
-            return {key: _in_account(member, environment) for key, member in value.items()}
-        case list():
-            return [_in_account(member, environment) for member in value]
-    return value
+
+
+def _alone(values: Sequence[str]) -> str | list[str]:
+    """A list of one without its brackets, as CDK writes it."""
+    return values[0] if len(values) == 1 else list(values)
 
 
 def _acknowledge_wildcards(policy: iam.ManagedPolicy, grants: Sequence[Grant]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from aws_cdk import Duration, IgnoreMode, RemovalPolicy
+from aws_cdk import Aws, Duration, IgnoreMode, RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -64,7 +64,11 @@ class HandlerFunction(Construct):
             self,
             "Role",
             description=f"Permissions of: {description}",
-            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            # https://docs.aws.amazon.com/lambda/latest/dg/permissions-managed-policies.html
+            assumed_by=iam.ServicePrincipal(
+                "lambda.amazonaws.com",
+                conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
+            ),
         )
         self.permissions = iam.ManagedPolicy(
             self,

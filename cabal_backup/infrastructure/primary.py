@@ -10,7 +10,6 @@ from constructs import Construct
 
 from cabal_backup import names
 from cabal_backup.environment import Environment
-from cabal_backup.infrastructure.access_policies import AccessPolicies
 from cabal_backup.infrastructure.advanced_dynamodb import AdvancedDynamoDB
 from cabal_backup.infrastructure.alerts import Alerts
 from cabal_backup.infrastructure.plan import NightlyPlan
@@ -22,8 +21,7 @@ from cabal_backup.infrastructure.vault import LockedVault
 class PrimaryStack(Stack):
     """The locked vault, the role, the opt-in and the nightly plan with its copy.
 
-    And what belongs to them: alerts, restore testing, and the policies of the people who come
-    here.
+    And what belongs to them: alerts and restore testing.
     """
 
     def __init__(
@@ -32,7 +30,6 @@ class PrimaryStack(Stack):
         super().__init__(scope, id, **kwargs)
         if environment.mailstore_file_system_id is None:
             raise ValueError("mailstore_file_system_id is required to protect an environment")
-        self._environment = environment
         table_arn = self.format_arn(
             service="dynamodb", resource="table", resource_name=environment.addresses_table
         )
@@ -51,7 +48,13 @@ class PrimaryStack(Stack):
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
         vault = LockedVault(self, "Vault", name=names.VAULT, lock=environment.lock).vault
-        role = BackupRole(self, "Role", name=names.ROLE).role
+        role = BackupRole(
+            self,
+            "Role",
+            name=names.ROLE,
+            # The primary vault is the target of copying back.
+            copy_targets=[vault.backup_vault_arn, dr_vault_arn],
+        ).role
         opt_in = AdvancedDynamoDB(self, "AdvancedDynamoDB")
         nightly = NightlyPlan(
             self,
@@ -111,14 +114,3 @@ class PrimaryStack(Stack):
             ),
         ):
             CfnOutput(self, name, value=value, description=description)
-        if environment.access_policies:
-            self._let_people_in()
-
-    def _let_people_in(self) -> None:
-        access = AccessPolicies(self, "Access", environment=self._environment)
-        for name, policy, description in (
-            ("AuditorPolicyArn", access.auditor, "For whoever looks"),
-            ("OperatorPolicyArn", access.operator, "For whoever restores, beside the auditor's"),
-            ("BreakGlassPolicyArn", access.break_glass, "For a role assumed with MFA"),
-        ):
-            CfnOutput(self, name, value=policy.managed_policy_arn, description=description)

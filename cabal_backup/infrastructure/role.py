@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from aws_cdk import Aws, RemovalPolicy, Stack, Tags
 from aws_cdk import aws_iam as iam
@@ -24,13 +24,19 @@ class BackupRole(Construct):
     goes: AWS Backup needs it as long as recovery points exist, and without it an
     expired point is never removed.
 
+    It copies into the vaults of this environment only. AWS Backup lets everyone who may hand
+    it the role start a copy to any vault, of any account that accepts it.
+
     https://docs.aws.amazon.com/aws-backup/latest/devguide/iam-service-roles.html
     """
 
-    def __init__(self, scope: Construct, id: str, *, name: str) -> None:
+    def __init__(
+        self, scope: Construct, id: str, *, name: str, copy_targets: Sequence[str]
+    ) -> None:
         """
         :param name: the role's name. Recovery points remember the role that made them,
             so a changed name leaves them with one that may be gone.
+        :param copy_targets: the ARNs of the vaults that it may copy into.
         """
         super().__init__(scope, id)
         role = _role(self, _POLICIES, name=name, purpose="protect and restore Cabal")
@@ -38,6 +44,39 @@ class BackupRole(Construct):
         # The operator's tool compares it before it changes anything.
         Tags.of(role).add(names.ACCOUNT_TAG, Stack.of(self).account)
         self.role: iam.IRole = role
+        _only_into(role, copy_targets)
+
+
+def _only_into(role: iam.Role, vaults: Sequence[str]) -> None:
+    """Deny copies into any other vault.
+
+    AWS's own example has ForAllValues, which lets a copy with several targets pass as soon as
+    one of them is allowed.
+
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/create-cross-account-backup.html
+    """
+    # A resource of its own: the import of an existing role would not add a policy to it.
+    policy = iam.Policy(
+        role,
+        "CopyTargets",
+        policy_name=names.COPY_TARGETS_POLICY,
+        roles=[role],
+        statements=[
+            iam.PolicyStatement(
+                sid="OnlyIntoTheseVaults",
+                effect=iam.Effect.DENY,
+                actions=["backup:CopyFromBackupVault"],
+                resources=["*"],
+                conditions={"ForAnyValue:ArnNotLike": {"backup:CopyTargets": list(vaults)}},
+            )
+        ],
+    )
+    policy.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
+    acknowledge(
+        policy,
+        reason="It only denies, belongs to this role alone, and stays and is deleted with it.",
+        rules=["NIST.800.53.R5-IAMNoInlinePolicy"],
+    )
 
 
 class RestoreTestRole(Construct):

@@ -8,12 +8,13 @@ from constructs import Construct
 
 from cabal_backup import names
 from cabal_backup.environment import Environment
+from cabal_backup.infrastructure.access_policies import AccessStack
 from cabal_backup.infrastructure.dr import DrStack
 from cabal_backup.infrastructure.primary import PrimaryStack
 
 
 class BackupStage(Stage):
-    """The two stacks that protect one environment.
+    """The two stacks that protect one environment, and with `access_policies` that of the policies.
 
     The primary stack is deployed after the DR stack, because its plan copies into the
     DR vault from the first night on. Both refuse to be deleted while CloudFormation's
@@ -47,3 +48,14 @@ class BackupStage(Stage):
             termination_protection=True,
         )
         primary.add_stack_dependency(dr)
+        if environment.access_policies:
+            AccessStack(
+                self,
+                names.ACCESS_STACK,
+                environment=environment,
+                stack_name=names.ACCESS_STACK,
+                description=f"Cabal ({environment.name}): who may do what with its backups",
+                env=CdkEnvironment(account=environment.account, region=environment.dr_region),
+                # The policies stay when it is deleted, so that it can be switched off.
+                termination_protection=False,
+            )

@@ -140,6 +140,7 @@ class System:
         cloudformation.install(self.service, trail)
         BackupEndpoint(self.service, trail).install()
         mfa.install()
+        functions.install()
         simulation.install()
         other_clients.install(self.service)
         self.decisions.install()

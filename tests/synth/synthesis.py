@@ -86,10 +86,13 @@ class Synthesized:
     manifest: Mapping[str, Json]
     primary: Stack
     dr: Stack
+    access: Stack | None = None
+    """Only with `access_policies`."""
 
     @property
     def stacks(self) -> tuple[Stack, ...]:
-        return (self.primary, self.dr)
+        both = (self.primary, self.dr)
+        return both if self.access is None else (*both, self.access)
 
 
 def synthesize(environment: Environment, directory: Path) -> Synthesized:
@@ -111,8 +114,9 @@ def read_assembly(directory: Path) -> Synthesized:
         if artifact["type"] == "aws:cloudformation:stack"
     }
     primary, dr = stacks.pop("cabal-backup"), stacks.pop("cabal-backup-dr")
-    assert not stacks, "a stage has two stacks"
-    return Synthesized(directory, manifest, primary, dr)
+    access = stacks.pop("cabal-backup-access", None)
+    assert not stacks, "a stage has no other stacks"
+    return Synthesized(directory, manifest, primary, dr, access)
 
 
 def plain(value: Json, pseudo: Mapping[str, str] | None = None) -> Json:

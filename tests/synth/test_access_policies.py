@@ -9,9 +9,12 @@ from fnmatch import fnmatchcase
 
 import pytest
 
-from tests.builders import CORE, an_environment
+from cabal_backup.conflicts import Conflict
+from cabal_backup.infrastructure.access_policies import too_long
+from cabal_backup.settings import SETTINGS
+from tests.builders import CORE, an_environment, settings
 from tests.synth.conftest import Synthesize
-from tests.synth.synthesis import Json, Synthesized
+from tests.synth.synthesis import Json, Stack, Synthesized
 from tests.synth.test_sensitivity import changes
 
 POLICY = "AWS::IAM::ManagedPolicy"
@@ -51,17 +54,26 @@ def guarded(synthesized: Synthesize) -> Synthesized:
     return synthesized(an_environment(**{**CORE, "access_policies": True}))
 
 
+def stack(stage: Synthesized) -> Stack:
+    """The stack of the access policies."""
+    assert stage.access is not None
+    return stage.access
+
+
 def policies(stage: Synthesized) -> dict[str, Json]:
     """The three, by name, as IAM gets them."""
     return {
-        policy["Properties"]["ManagedPolicyName"]: stage.primary.in_account(policy["Properties"])
-        for policy in stage.primary.all(POLICY).values()
-        if "ManagedPolicyName" in policy["Properties"]
+        policy["Properties"]["ManagedPolicyName"]: stack(stage).in_account(policy["Properties"])
+        for policy in stack(stage).all(POLICY).values()
     }
 
 
 def listed(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
+
+
+def services_of(statement: Json) -> set[str]:
+    return {action.split(":")[0] for action in listed(statement["Action"])}
 
 
 def statements(stage: Synthesized, name: str) -> list[Json]:
@@ -79,38 +91,40 @@ def allowed(stage: Synthesized, name: str) -> Iterator[tuple[str, str, Json]]:
 
 
 def test_switched_off_there_are_none(prod: Synthesized) -> None:
-    assert policies(prod) == {}
+    assert prod.access is None
 
 
 def test_switched_on_there_are_three_policies_and_their_outputs_and_nothing_else(
     prod: Synthesized, guarded: Synthesized
 ) -> None:
-    new = guarded.primary.json["Resources"].keys() - prod.primary.json["Resources"].keys()
     assert sorted(policies(guarded)) == sorted(POLICIES)
-    assert {guarded.primary.json["Resources"][each]["Type"] for each in new} == {POLICY}
-    assert len(new) == 3
-    assert guarded.primary.json["Outputs"].keys() - prod.primary.json["Outputs"].keys() == {
+    assert stack(guarded).types == {POLICY: 3}
+    assert stack(guarded).json["Outputs"].keys() == {
         "AuditorPolicyArn",
         "OperatorPolicyArn",
         "BreakGlassPolicyArn",
     }
-    paths = tuple(f"Resources.Access{each}" for each in ("Auditor", "Operator", "BreakGlass"))
-    for path in changes(prod.primary, guarded.primary):
-        assert path.startswith((*paths, "Outputs."))
+    assert changes(prod.primary, guarded.primary) == {}
     assert changes(prod.dr, guarded.dr) == {}
 
 
-def test_they_are_on_unless_switched_off(whole: Synthesized) -> None:
-    assert sorted(policies(whole)) == sorted(POLICIES)
+def test_they_are_off_unless_switched_on(whole: Synthesized) -> None:
+    assert whole.access is None
+
+
+def test_their_stack_outlasts_the_primary_region(guarded: Synthesized) -> None:
+    assert stack(guarded).region == guarded.dr.region
+    assert stack(guarded).artifact.get("dependencies", []) == [
+        f"{stack(guarded).artifact_id}.assets"
+    ]
 
 
 def test_the_outputs_are_their_arns(guarded: Synthesized) -> None:
     ids = {
         policy["Properties"]["ManagedPolicyName"]: logical_id
-        for logical_id, policy in guarded.primary.all(POLICY).items()
-        if "ManagedPolicyName" in policy["Properties"]
+        for logical_id, policy in stack(guarded).all(POLICY).items()
     }
-    outputs = guarded.primary.json["Outputs"]
+    outputs = stack(guarded).json["Outputs"]
     assert outputs["AuditorPolicyArn"]["Value"] == {"Ref": ids[AUDITOR]}
     assert outputs["OperatorPolicyArn"]["Value"] == {"Ref": ids[OPERATOR]}
     assert outputs["BreakGlassPolicyArn"]["Value"] == {"Ref": ids[BREAK_GLASS]}
@@ -140,8 +154,12 @@ def somewhere(request: pytest.FixtureRequest, synthesized: Synthesize) -> tuple[
 def test_short_enough_for_iam(somewhere: tuple[str, Synthesized], name: str) -> None:
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
     _, stage = somewhere
-    document = json.dumps(policies(stage)[name]["PolicyDocument"])
-    assert len(re.sub(r"\s", "", document)) <= 6144
+    assert length(stage, name) <= 6144
+
+
+def length(stage: Synthesized, name: str) -> int:
+    """Without white space, as IAM counts."""
+    return len(re.sub(r"\s", "", json.dumps(policies(stage)[name]["PolicyDocument"])))
 
 
 @pytest.mark.parametrize("name", POLICIES)
@@ -149,7 +167,7 @@ def test_every_arn_is_of_the_partition_and_the_account(
     somewhere: tuple[str, Synthesized], name: str
 ) -> None:
     partition, stage = somewhere
-    for action, resource, _ in allowed(stage, name):
+    for _, resource, statement in allowed(stage, name):
         if resource == "*":
             continue
         _, of, service, region, account, _ = resource.split(":", 5)
@@ -161,15 +179,57 @@ def test_every_arn_is_of_the_partition_and_the_account(
         assert region in ({""} if service == "iam" else regions)
         # A recovery point from before the opt-in is a backup of DynamoDB's.
         of_dynamodb = resource.endswith("table/cabal-addresses/backup/*")
-        assert service == ("dynamodb" if of_dynamodb else action.split(":")[0])
+        services = {"dynamodb"} if of_dynamodb else services_of(statement)
+        assert service in services
 
 
-def test_more_tables_than_a_policy_can_name_are_refused_when_synthesizing(
-    synthesized: Synthesize,
-) -> None:
-    many = [f"cabal-{number:03d}-{'x' * 40}" for number in range(30)]
-    with pytest.raises(ValueError, match=r"cabal-backup-operator would have [\d,]+ characters"):
-        synthesized(an_environment(**{**CORE, "access_policies": True, "pitr_tables": many}))
+CABALS_TABLES = (
+    *("counter", "user-preferences", "user-domain-access", "dmarc-reports", "caa-reports"),
+    *("push-tokens", "rate-limits", "user-rules", "user-rules-audit"),
+    *("rss-feeds", "rss-entries", "rss-subscriptions", "rss-entry-state", "rss-folders"),
+)
+"""Those of Cabal in October 2026, beside cabal-addresses."""
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_all_tables_of_cabal_fit(synthesized: Synthesize, name: str) -> None:
+    tables = [f"cabal-{table}" for table in CABALS_TABLES]
+    wanted = {**CORE, "access_policies": True, "pitr_tables": tables}
+    longest = {"region": "ap-southeast-1", "dr_region": "ap-southeast-2"}
+    assert length(synthesized(an_environment(**wanted, **longest)), name) <= 6144
+
+
+def test_a_table_with_another_name_is_named(synthesized: Synthesize) -> None:
+    wanted = {**CORE, "access_policies": True, "pitr_tables": ["cabal-counter", "counters"]}
+    stage = synthesized(an_environment(**wanted))
+    reached = {r for a, r, _ in allowed(stage, OPERATOR) if a == "dynamodb:Scan"}
+    elsewhere = TABLE.replace("us-west-1", "us-west-2")
+    assert reached == {f"{TABLE}cabal-*", f"{TABLE}counters*", f"{elsewhere}cabal-*"}
+
+
+MANY = [f"orders-{number:03d}-{'x' * 40}" for number in range(30)]
+
+
+def conflicts(**wanted: object) -> list[Conflict]:
+    return list(too_long({name: s.default for name, s in SETTINGS.items()} | settings(**wanted)))
+
+
+def test_more_tables_than_a_policy_can_name_are_a_conflict_of_the_settings() -> None:
+    (conflict,) = conflicts(access_policies=True, pitr_tables=MANY)
+    assert conflict.setting == "pitr_tables"
+    assert re.search(r"cabal-backup-operator would have [\d,]+ characters", conflict.rule)
+    assert "6,144" in conflict.rule
+    assert "access_policies to false" in conflict.remedy
+    assert conflicts(access_policies=True, pitr_tables=MANY[:2]) == []
+    assert conflicts(pitr_tables=MANY) == []
+
+
+def test_the_length_is_that_of_the_policy(synthesized: Synthesize) -> None:
+    """Synthesized without the check, which `app.py` makes."""
+    wanted = {"access_policies": True, "pitr_tables": MANY}
+    (conflict,) = conflicts(**wanted)
+    stage = synthesized(an_environment(**{**CORE, **wanted}))
+    assert f"would have {length(stage, OPERATOR):,} characters" in conflict.rule
 
 
 @pytest.mark.parametrize("name", POLICIES)
@@ -233,14 +293,14 @@ def test_the_operator_deletes_tables_the_tool_made_and_no_live_one(
 
 def test_the_settings_of_a_tagged_table_are_not_the_operators(guarded: Synthesized) -> None:
     """IAM cannot tell switching point-in-time recovery on from switching it off."""
-    for action in ("UpdateContinuousBackups", "UpdateTable", "UpdateTimeToLive"):
+    for action in ("TagResource", "UpdateContinuousBackups", "UpdateTable", "UpdateTimeToLive"):
         holding = [s for a, _, s in allowed(guarded, OPERATOR) if a == f"dynamodb:{action}"]
         assert holding
         for statement in holding:
             assert statement["Condition"] == {
                 "Null": {"aws:ResourceTag/managed_by_terraform": "true"}
             }
-            assert listed(statement["Resource"]) == [TABLE + name for name in LIVE_TABLES]
+            assert listed(statement["Resource"]) == [f"{TABLE}cabal-*"]
 
 
 def test_whatever_the_operator_may_change_about_file_systems_is_denied_on_the_mailstore(
@@ -258,10 +318,29 @@ def test_whatever_the_operator_may_change_about_file_systems_is_denied_on_the_ma
     assert "Condition" not in denied
 
 
-def test_break_glass_is_worth_nothing_without_mfa(guarded: Synthesized) -> None:
-    for statement in statements(guarded, BREAK_GLASS):
-        if statement["Effect"] == "Allow":
-            assert statement["Condition"] == {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+def test_a_file_system_with_another_name_is_not_the_operators(guarded: Synthesized) -> None:
+    for action, _, statement in allowed(guarded, OPERATOR):
+        if action.startswith("elasticfilesystem:") and ":Describe" not in action:
+            assert statement["Condition"] == {
+                "StringEqualsIfExists": {"aws:ResourceTag/Name": "cabal-efs"}
+            }
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_no_policy_asks_for_mfa(guarded: Synthesized, name: str) -> None:
+    """The session of a role never carries it: such a policy would grant nothing.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_mfa_configure-api-require.html
+    """
+    assert "MultiFactorAuth" not in json.dumps(statements(guarded, name))
+
+
+def test_the_operator_restores_in_both_regions(guarded: Synthesized) -> None:
+    reached = {r for a, r, _ in allowed(guarded, OPERATOR) if a == "backup:StartRestoreJob"}
+    assert reached >= {
+        f"arn:aws:backup:{region}:123456789012:recovery-point:*"
+        for region in ("us-west-1", "us-west-2")
+    }
 
 
 def test_break_glass_can_put_no_lock_that_nobody_could_take_off(guarded: Synthesized) -> None:
@@ -289,6 +368,7 @@ def test_break_glass_reaches_only_what_this_application_made(guarded: Synthesize
     stacks = {
         "arn:aws:cloudformation:us-west-1:123456789012:stack/cabal-backup/*",
         "arn:aws:cloudformation:us-west-2:123456789012:stack/cabal-backup-dr/*",
+        "arn:aws:cloudformation:us-west-2:123456789012:stack/cabal-backup-access/*",
     }
     policies_themselves = {f"arn:aws:iam::123456789012:policy/{name}" for name in POLICIES}
     assert reached == {
@@ -311,8 +391,7 @@ def test_break_glass_reaches_only_what_this_application_made(guarded: Synthesize
 
 
 def test_they_stay_when_their_stack_goes(guarded: Synthesized) -> None:
-    """IAM deletes no policy that somebody has, and break-glass ends a teardown."""
-    for policy in guarded.primary.all(POLICY).values():
-        if "ManagedPolicyName" in policy["Properties"]:
-            assert policy["DeletionPolicy"] == "RetainExceptOnCreate"
-            assert policy["UpdateReplacePolicy"] == "Retain"
+    """IAM deletes no policy that is attached, and break-glass ends a teardown."""
+    for policy in stack(guarded).all(POLICY).values():
+        assert policy["DeletionPolicy"] == "RetainExceptOnCreate"
+        assert policy["UpdateReplacePolicy"] == "Retain"

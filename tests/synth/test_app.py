@@ -25,9 +25,13 @@ STAGE_ON = {
     "stage.dr_cold_after_days": "never",
     "stage.lock_max_days": "400",
 }
+TOO_MANY_TABLES = {
+    "access_policies": True,
+    "pitr_tables": [f"orders-{number:03d}-{'x' * 40}" for number in range(30)],
+}
 ALL_WRONG = {
     "environments": {
-        "prod": settings(account="12", delete_after_days=100, colour="red"),
+        "prod": settings(account="12", delete_after_days=100, colour="red", **TOO_MANY_TABLES),
         "stage": settings(dr_region="us-west-1", lock_changeable_for_days=3),
         "development": {"backup": True, "cold_after_days": None},
     },
@@ -111,7 +115,7 @@ def test_every_problem_is_told_and_no_template_is_written(
     assert build(App(outdir=str(tmp_path), context={**FLAGS, **ALL_WRONG})) == 1
     assert list(tmp_path.rglob("*.template.json")) == []
     said = capsys.readouterr().err
-    assert said.startswith("8 problems in the configuration")
+    assert said.startswith("9 problems in the configuration")
     for told in (
         'staging.backup: "true"',
         'prod.account: "12"',
@@ -123,4 +127,5 @@ def test_every_problem_is_told_and_no_template_is_written(
         "development.mailstore_file_system_id: not set",
     ):
         assert f"\n{told}\n" in said
-    assert said.count("    rule:   ") == said.count("    remedy: ") == 8
+    assert said.count("    rule:   ") == said.count("    remedy: ") == 9
+    assert '\nprod.pitr_tables: ["orders-000' in said

@@ -53,11 +53,12 @@ def test_its_log_group_is_its_own_and_kept_for_a_year(stack: Stack) -> None:
 def test_its_role_is_lambdas_alone_and_has_only_the_one_policy(stack: Stack) -> None:
     role_id = stack.only(FUNCTION)["Properties"]["Role"]["Fn::GetAtt"][0]
     role = stack.json["Resources"][role_id]["Properties"]
-    assert role["AssumeRolePolicyDocument"]["Statement"] == [
+    assert stack.in_account(role["AssumeRolePolicyDocument"])["Statement"] == [
         {
             "Effect": "Allow",
             "Action": "sts:AssumeRole",
             "Principal": {"Service": "lambda.amazonaws.com"},
+            "Condition": {"StringEquals": {"aws:SourceAccount": "123456789012"}},
         }
     ]
     assert not role.keys() & {"ManagedPolicyArns", "Policies"}

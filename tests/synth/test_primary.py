@@ -13,6 +13,7 @@ def test_it_holds_these_resources_and_no_others(prod: Synthesized) -> None:
         "AWS::Backup::BackupSelection": 1,
         "AWS::IAM::Role": 2,
         "AWS::IAM::ManagedPolicy": 1,
+        "AWS::IAM::Policy": 1,
         "AWS::Lambda::Function": 1,
         "AWS::Logs::LogGroup": 1,
         "Custom::AdvancedDynamoDBBackup": 1,

@@ -48,10 +48,37 @@ def test_it_can_back_up_and_restore_in_every_partition(
     ]
 
 
+def test_it_copies_into_the_vaults_of_the_environment_only(
+    partitioned: tuple[str, Synthesized],
+) -> None:
+    partition, stage = partitioned
+    logical_id, _ = backup_role(stage.primary)
+    policy = stage.primary.only("AWS::IAM::Policy")
+    assert policy["Properties"]["Roles"] == [{"Ref": logical_id}]
+    document = policy["Properties"]["PolicyDocument"]
+    (statement,) = stage.primary.in_account(document)["Statement"]
+    primary = {"Fn::GetAtt": [stage.primary.id_of("AWS::Backup::BackupVault"), "BackupVaultArn"]}
+    assert statement == {
+        "Sid": "OnlyIntoTheseVaults",
+        "Effect": "Deny",
+        "Action": "backup:CopyFromBackupVault",
+        "Resource": "*",
+        "Condition": {
+            "ForAnyValue:ArnNotLike": {
+                "backup:CopyTargets": [
+                    primary,
+                    f"arn:{partition}:backup:{stage.dr.region}:123456789012:"
+                    "backup-vault:cabal-backup-dr",
+                ]
+            }
+        },
+    }
+    assert policy["DeletionPolicy"] == "RetainExceptOnCreate"
+
+
 def test_it_can_do_nothing_beyond_that(prod: Synthesized) -> None:
     logical_id, role = backup_role(prod.primary)
     assert "Policies" not in role["Properties"]
-    assert not prod.primary.all("AWS::IAM::Policy")
     for policy in prod.primary.all("AWS::IAM::ManagedPolicy").values():
         assert {"Ref": logical_id} not in policy["Properties"]["Roles"]
 

@@ -19,6 +19,10 @@ COPY = f"{RULE}.CopyActions.0"
 SELECTED = "Resources.NightlySelection.Properties.BackupSelection.Resources"
 ASSETS = "Resources.AdvancedDynamoDBHandlerFunction.Properties.Code.S3Bucket"
 TAG = re.compile(r"\.Tags\.[01]\.Value$")
+COPY_TARGET = (
+    "Resources.RoleCopyTargets.Properties.PolicyDocument.Statement.0.Condition."
+    "ForAnyValue:ArnNotLike.backup:CopyTargets.1"
+)
 ME = "123456789012"
 
 Changes = dict[str, Json]
@@ -39,6 +43,7 @@ CASES: dict[str, tuple[Any, Changes, Changes]] = {
             "file-system/fs-0123456789abcdef0",
             "Outputs.DrVaultArn.Value": "arn:aws:backup:us-west-2:210987654321:"
             "backup-vault:cabal-backup-dr",
+            COPY_TARGET: "arn:aws:backup:us-west-2:210987654321:backup-vault:cabal-backup-dr",
             ASSETS: "cdk-hnb659fds-assets-210987654321-us-west-1",
             "Resources.Role.Properties.Tags.0.Value": "210987654321",
             "Resources.Vault.Properties.BackupVaultTags.account": "210987654321",
@@ -69,6 +74,7 @@ CASES: dict[str, tuple[Any, Changes, Changes]] = {
             "backup-vault:cabal-backup-dr",
             "Outputs.DrVaultArn.Value": f"arn:aws:backup:eu-west-1:{ME}:"
             "backup-vault:cabal-backup-dr",
+            COPY_TARGET: f"arn:aws:backup:eu-west-1:{ME}:backup-vault:cabal-backup-dr",
         },
         {ASSETS: f"cdk-hnb659fds-assets-{ME}-eu-west-1"},
     ),

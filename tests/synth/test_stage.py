@@ -29,6 +29,7 @@ NOT_TAGGABLE = {
     "AWS::Backup::RestoreTestingSelection",
     "AWS::Lambda::EventSourceMapping",
     "AWS::IAM::ManagedPolicy",
+    "AWS::IAM::Policy",
     "AWS::Lambda::Permission",
     "AWS::SNS::TopicPolicy",
     "AWS::SQS::QueuePolicy",

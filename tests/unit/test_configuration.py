@@ -69,7 +69,7 @@ def test_an_environment_is_read_whole() -> None:
             dr_mailstore_schedule="cron(0 6 15 1/3 ? *)",
             tolerance_percent=20,
         ),
-        access_policies=True,
+        access_policies=False,
     )
 
 

@@ -86,7 +86,7 @@ def test_the_defaults_are_what_cabal_promises() -> None:
         "dr_restore_testing_table_schedule": "cron(0 6 15 * ? *)",
         "dr_restore_testing_mailstore_schedule": "cron(0 6 15 1/3 ? *)",
         "restore_testing_tolerance_percent": 10,
-        "access_policies": True,
+        "access_policies": False,
     }
 
 
@@ -140,7 +140,7 @@ def test_the_defaults_are_what_cabal_promises() -> None:
         ),
         ("restore_testing_tolerance_percent", 0, "0", 0),
         ("restore_testing_tolerance_percent", 100, "100", 100),
-        ("access_policies", False, "false", False),
+        ("access_policies", True, "true", True),
     ],
 )
 def test_json_and_the_command_line_say_the_same(

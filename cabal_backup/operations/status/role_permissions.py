@@ -47,8 +47,15 @@ def denied(aws: Aws, role_arn: str) -> tuple[Denial, ...]:
             ActionNames=sorted({action for action, _ in pairs}),
             ResourceArns=sorted(needed),
             ContextEntries=[
-                {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
-                for key, value in _context(aws).items()
+                *(
+                    {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
+                    for key, value in _context(aws).items()
+                ),
+                {
+                    "ContextKeyName": "backup:CopyTargets",
+                    "ContextKeyValues": [_dr_vault(aws)],
+                    "ContextKeyType": "stringList",
+                },
             ],
         )
     )
@@ -69,11 +76,13 @@ def _needed(aws: Aws) -> Mapping[str, tuple[str, ...]]:
             "elasticfilesystem:Backup",
             "elasticfilesystem:Restore",
         ),
-        aws.arn("backup", f"backup-vault:{names.VAULT}"): ("backup:CopyFromBackupVault",),
-        aws.arn("backup", f"backup-vault:{names.DR_VAULT}", region=environment.dr_region): (
-            "backup:CopyIntoBackupVault",
-        ),
+        aws.arn("backup", "recovery-point:*"): ("backup:CopyFromBackupVault",),
+        _dr_vault(aws): ("backup:CopyIntoBackupVault",),
     }
+
+
+def _dr_vault(aws: Aws) -> str:
+    return aws.arn("backup", f"backup-vault:{names.DR_VAULT}", region=aws.environment.dr_region)
 
 
 def _context(aws: Aws) -> Mapping[str, str]:

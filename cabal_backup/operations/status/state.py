@@ -103,8 +103,8 @@ class Role:
     role: _JSON
     policies: tuple[str, ...]
     """The ARNs of the attached policies."""
-    inline: tuple[str, ...]
-    """The names of the inline policies."""
+    inline: Mapping[str, _JSON | None]
+    """The inline policies by name; of the one that was deployed also the document."""
     denied: Answer[tuple[role_permissions.Denial, ...]]
     """What IAM's policy simulator says the role may not do of what AWS Backup needs."""
 
@@ -131,6 +131,9 @@ class State:
     role: Answer[Role | None]
     backup_jobs: Answer[list[_JSON]]
     copy_jobs: Answer[list[_JSON]]
+    """Those that copy from the primary region."""
+    dr_copy_jobs: Answer[list[_JSON]]
+    """Those that copy from the DR region."""
     restore_jobs: Answer[list[_JSON]]
     testing_plan: Answer[_JSON | None]
     """The restore testing plan; looked for only where there should be one."""
@@ -159,6 +162,15 @@ class State:
     def role_arn(self) -> str:
         """Of the role that AWS Backup works under."""
         return f"arn:{self.environment.partition}:iam::{self.account}:role/{names.ROLE}"
+
+    @property
+    def vault_arns(self) -> frozenset[str]:
+        """Of the two vaults."""
+        return frozenset(
+            f"arn:{self.environment.partition}:backup:{region.region}:{self.account}:"
+            f"backup-vault:{region.vault_name}"
+            for region in self.regions
+        )
 
     @property
     def resources(self) -> dict[str, str]:
@@ -204,6 +216,7 @@ def look(aws: Aws, now: datetime, *, drills: Answer[Sequence[PastDrill]] | None 
         role=answers["role"],
         backup_jobs=answers["backup_jobs"],
         copy_jobs=answers["copy_jobs"],
+        dr_copy_jobs=answers["dr_copy_jobs"],
         restore_jobs=answers["restore_jobs"],
         testing_plan=answers["testing_plan"],
         testing_selections=answers["testing_selections"],
@@ -311,14 +324,15 @@ def _clock_skew(now: datetime, answers: Mapping[str, Answer[Any]]) -> Answer[tim
 def _jobs(aws: Aws, now: datetime) -> dict[str, Callable[[], Any]]:
     since = now - LOOK_BACK
 
-    def listed(operation: str, result: str) -> Callable[[], Any]:
+    def listed(operation: str, result: str, region: str | None = None) -> Callable[[], Any]:
         return lambda: pages(
-            aws.client("backup"), operation, result, ByCreatedAfter=since, MaxResults=1000
+            aws.client("backup", region), operation, result, ByCreatedAfter=since, MaxResults=1000
         )
 
     return {
         "backup_jobs": listed("list_backup_jobs", "BackupJobs"),
         "copy_jobs": listed("list_copy_jobs", "CopyJobs"),
+        "dr_copy_jobs": listed("list_copy_jobs", "CopyJobs", aws.environment.dr_region),
         "restore_jobs": listed("list_restore_jobs", "RestoreJobs"),
     }
 
@@ -455,9 +469,16 @@ def _role(aws: Aws) -> Role | None:
         return Role(
             role=role,
             policies=tuple(policy["PolicyArn"] for policy in attached),
-            inline=tuple(inline.result()["PolicyNames"]),
+            inline={name: _inline(iam, name) for name in inline.result()["PolicyNames"]},
             denied=denied.result(),
         )
+
+
+def _inline(iam: Any, name: str) -> _JSON | None:
+    if name != names.COPY_TARGETS_POLICY:
+        return None
+    document: _JSON = iam.get_role_policy(RoleName=names.ROLE, PolicyName=name)["PolicyDocument"]
+    return document
 
 
 def _file_systems(aws: Aws) -> list[_JSON]:

@@ -62,8 +62,8 @@ class DestroyPlan:
         return (
             f"Destroy the backup of {seen.environment} in account {seen.account}:",
             *(
-                f"  the stack {stack.name} in {stack.region} ({stack.status}), after lifting its "
-                "termination protection"
+                f"  the stack {stack.name} in {stack.region} ({stack.status})"
+                + (", after lifting its termination protection" if stack.protected else "")
                 for stack in seen.stacks
             ),
             *(f"  the empty vault {vault.vault} in {vault.region}" for vault in seen.vaults),
@@ -124,8 +124,8 @@ def prove(aws: Aws, clock: Clock) -> tuple[str, ...]:
         )
     environment = aws.environment
     return (
-        f"no stack {names.STACK} in {environment.region}, no stack {names.DR_STACK} in "
-        f"{environment.dr_region}",
+        f"no stack {names.STACK} in {environment.region}, no stack {names.DR_STACK} and no stack "
+        f"{names.ACCESS_STACK} in {environment.dr_region}",
         *(
             f"no vault {vault} in {region}, so no recovery point in it"
             for vault, region in (

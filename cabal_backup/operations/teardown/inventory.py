@@ -235,8 +235,10 @@ def take_inventory(aws: Aws, now: datetime) -> Inventory:
     Raises CabalBackupError when anything cannot be seen: nothing is taken down unseen.
     """
     environment = aws.environment
+    primary = find_stack(aws, names.STACK, environment.region)
     stacks = (
-        find_stack(aws, names.STACK, environment.region),
+        find_stack(aws, names.ACCESS_STACK, environment.dr_region),
+        primary,
         find_stack(aws, names.DR_STACK, environment.dr_region),
     )
     found = tuple(
@@ -248,7 +250,6 @@ def take_inventory(aws: Aws, now: datetime) -> Inventory:
         if vault is not None
     )
     vaults = tuple(vault for vault in found if _is_vault_managed(aws, vault))
-    primary = stacks[0]
     plans = _plan_ids(aws)
     plan_id = primary.plan_id if primary is not None and primary.plan_id in plans else None
     own = aws.arn("iam", f"role/{names.ROLE}", region="")

@@ -41,6 +41,7 @@ class Facts:
     mailstore: str
     mount_target: str
     access_point: str
+    other_file_system: str
     function: str
     log_group: str
     stack: str
@@ -316,6 +317,42 @@ ON_NOBODYS_LIST = (
         lambda facts: {
             "MountTargetId": facts.mount_target,
             "SecurityGroups": ["sg-0123456789abcdef0"],
+        },
+    ),
+    Attack(
+        "tag the live table",
+        "dynamodb",
+        "tag_resource",
+        _plain(
+            ResourceArn=f"arn:aws:dynamodb:us-west-1:123456789012:table/{LIVE}",
+            Tags=[{"Key": "mine", "Value": "y"}],
+        ),
+    ),
+    Attack(
+        "delete another application's file system",
+        "efs",
+        "delete_file_system",
+        lambda facts: {"FileSystemId": facts.other_file_system},
+    ),
+    Attack(
+        "open another application's file system",
+        "efs",
+        "put_file_system_policy",
+        lambda facts: {"FileSystemId": facts.other_file_system, "Policy": ANYBODY},
+    ),
+    Attack(
+        "enter another application's file system",
+        "efs",
+        "create_access_point",
+        lambda facts: {"FileSystemId": facts.other_file_system},
+    ),
+    Attack(
+        "take another application's file system for a restored one",
+        "efs",
+        "tag_resource",
+        lambda facts: {
+            "ResourceId": facts.other_file_system,
+            "Tags": [{"Key": "Name", "Value": "cabal-efs"}],
         },
     ),
     # What watches.

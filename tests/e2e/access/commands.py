@@ -272,6 +272,19 @@ def _dress_up(desk: Desk) -> list[str]:
     return groups
 
 
+def _alerts(desk: Desk) -> None:
+    for region in ("us-west-1", "us-west-2"):
+        topic = desk.root("sns", region).create_topic(Name="cabal-backup-alerts")["TopicArn"]
+        queue = desk.root("sqs", region).create_queue(QueueName="inbox")["QueueUrl"]
+        attributes = desk.root("sqs", region).get_queue_attributes(
+            QueueUrl=queue, AttributeNames=["QueueArn"]
+        )["Attributes"]
+        desk.root("sns", region).subscribe(
+            TopicArn=topic, Protocol="sqs", Endpoint=attributes["QueueArn"]
+        )
+    _well(desk.run("alerts test", alerts="true"))
+
+
 def _unlock(desk: Desk) -> None:
     _well(desk.run("unlock --reason maintenance --yes"))
     for region, vault in (("us-west-1", "cabal-backup"), ("us-west-2", "cabal-backup-dr")):
@@ -320,7 +333,8 @@ def _destroy(desk: Desk) -> None:
     )
     destroyed = _well(desk.run("teardown destroy --yes"))
     assert "The policy cabal-backup-auditor is gone." in destroyed.err
-    assert "The policy cabal-backup-break-glass stays: 1 users, groups or roles" in destroyed.err
+    assert "The stack cabal-backup-access in us-west-2 is gone." in stopped.err
+    assert "The policy cabal-backup-break-glass stays: 2 users, groups or roles" in destroyed.err
 
 
 def _nobody_has_the_auditors_policy(desk: Desk) -> None:
@@ -374,6 +388,7 @@ USES: dict[str, tuple[Use, ...]] = {
     "drill mailbox": (Use(Role.OPERATOR, _drill("mailbox")),),
     "drill copy-back": (Use(Role.OPERATOR, _drill("copy-back")),),
     "drill all": (Use(Role.OPERATOR, _drill("all")),),
+    "alerts": (Use(Role.OPERATOR, _alerts),),
     "unlock": (Use(Role.BREAK_GLASS, _unlock),),
     "relock": (Use(Role.BREAK_GLASS, _relock),),
     "teardown plan": (Use(Role.BREAK_GLASS, _teardown_plan),),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,19 @@ import pytest
 from tests.e2e.access.commands import USES, Role
 from tests.e2e.access.people import Desk, Person, assume, mfa_code
 from tests.e2e.conftest import NOON
-from tests.e2e.shell import BLOCK
+from tests.e2e.prepared import prepare
+from tests.e2e.shell import sections
 from tests.sandbox import cabal
+from tests.sandbox.cabal import Cabal
 from tests.sandbox.client import Sandbox
 from tests.sandbox.deployment import PROJECT, Deployment, aws_cli
 
 REGIONS = ("us-west-1", "us-west-2")
 NIGHTS = 3
 USER = "somebody"
+ACCESS = "docs/access.md"
+ATTACHING = ("Attach them", "A role for IAM users with MFA", "An IAM user of its own")
+"""The sections of docs/access.md that give the policies to someone."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +74,22 @@ class Used:
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     """One deployment for all, by the real CDK CLI through the roles of its bootstrap."""
     with Sandbox.start(start=NOON, auth=True) as sandbox:
-        filled = cabal.fill(sandbox, addresses=60, users=2, messages_per_user=2)
-        deployment = Deployment(sandbox, filled)
-        deployment.bootstrap()
-        sandbox.forget_decisions()
-        deployment.deploy(access_policies="true")
-        deploying = tuple(sandbox.decisions())
-        documented(sandbox, "docs/access.md", tmp_path_factory.mktemp("documented"))
+
+        def deploy() -> tuple[Cabal, tuple[dict[str, Any], ...]]:
+            filled = cabal.fill(sandbox, addresses=60, users=2, messages_per_user=2)
+            deployment = Deployment(sandbox, filled)
+            deployment.bootstrap()
+            sandbox.forget_decisions()
+            deployment.deploy(access_policies="true")
+            deploying = tuple(sandbox.decisions())
+            blocks = [block for section in ATTACHING for block in sections(ACCESS)[section]]
+            typed(sandbox, blocks, tmp_path_factory.mktemp("documented"))
+            return filled, deploying
+
+        made, checkpoint = prepare(sandbox, "guarded", deploy, (PROJECT / ACCESS).read_text())
+        sandbox.rollback(checkpoint)
+        filled, deploying = made
+        deployment = Deployment(sandbox, filled.found_in(sandbox))
         people = _people(sandbox)
         sandbox.run_nights(NIGHTS)
         yield Guarded(deployment, people, sandbox.checkpoint(), deploying)
@@ -124,10 +138,15 @@ def _use(guarded: Guarded, role: Role, work: Any) -> Used:
 
 
 def documented(sandbox: Sandbox, document: str, folder: Path) -> None:
-    """Type the commands of a document, as its reader would."""
-    text = (PROJECT / document).read_text(encoding="utf-8")
+    """Type all commands of a document, as its reader would."""
+    blocks = [block for section in sections(document).values() for block in section]
+    typed(sandbox, blocks, folder)
+
+
+def typed(sandbox: Sandbox, blocks: Iterable[str], folder: Path) -> None:
+    """Type commands as root, each block into a shell of its own."""
     path = os.pathsep.join([str(Path(aws_cli()).parent), os.environ["PATH"]])
-    for block in BLOCK.findall(text):
+    for block in blocks:
         subprocess.run(
             ["bash", "-euc", block],
             cwd=folder,

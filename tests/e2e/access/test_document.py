@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from tests.e2e.access.commands import USES, Role
-from tests.e2e.access.conftest import Guarded
+from tests.e2e.access.conftest import ACCESS, Guarded, typed
+from tests.e2e.shell import sections
 from tests.sandbox.deployment import PROJECT
 
-TEXT = (PROJECT / "docs/access.md").read_text(encoding="utf-8")
+TEXT = (PROJECT / ACCESS).read_text(encoding="utf-8")
 COLUMNS = (Role.AUDITOR, Role.OPERATOR, Role.BREAK_GLASS)
 POLICIES = {
     "cabal-auditor": {"cabal-backup-auditor"},
@@ -47,3 +49,15 @@ def test_only_break_glass_asks_for_a_code_when_it_is_assumed(guarded: Guarded) -
         }:
             asking.add(role)
     assert asking == {"cabal-break-glass"}
+
+
+def test_switched_off_and_on_again(guarded: Guarded, tmp_path: Path) -> None:
+    deployment = guarded.rewound().deployment
+    iam = deployment.sandbox.client("iam")
+
+    typed(deployment.sandbox, sections(ACCESS)["Switch them off and on"], tmp_path)
+    off = {policy["PolicyName"] for policy in iam.list_policies(Scope="Local")["Policies"]}
+    deployment.deploy(access_policies="true")
+    on = {policy["PolicyName"] for policy in iam.list_policies(Scope="Local")["Policies"]}
+
+    assert on - off == set().union(*POLICIES.values())

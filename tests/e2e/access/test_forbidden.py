@@ -6,10 +6,8 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -19,6 +17,7 @@ from tests.e2e.access.attacks import (
     DR_VAULT,
     ITEM,
     OTHER_TABLE,
+    ROLE,
     SCRATCH,
     TO_END_PROTECTION,
     VAULT,
@@ -27,8 +26,11 @@ from tests.e2e.access.attacks import (
 )
 from tests.e2e.access.commands import Role
 from tests.e2e.access.conftest import REGIONS, USER, Guarded
-from tests.e2e.access.people import Person, mfa_code
+from tests.e2e.access.people import Desk, Person, mfa_code
 from tests.e2e.exercise import newest_point
+
+EMERGENCY = "cabal-emergency"
+"""The IAM user of docs/access.md."""
 
 DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError")
 
@@ -43,6 +45,10 @@ def city(guarded: Guarded) -> Guarded:
     iam.create_policy(PolicyName="guardrail", PolicyDocument=_POLICY)
     backup.create_backup_vault(BackupVaultName="others")
     backup.put_backup_vault_lock_configuration(BackupVaultName="others", MinRetentionDays=7)
+    sandbox.client("backup", "us-west-2").create_backup_vault(BackupVaultName="others")
+    sandbox.client("efs").create_file_system(
+        CreationToken="others", Tags=[{"Key": "Name", "Value": "others"}]
+    )
     for table in (OTHER_TABLE, SCRATCH):
         sandbox.client("dynamodb").create_table(
             TableName=table,
@@ -91,6 +97,9 @@ def facts(city: Guarded) -> Facts:
         ],
         access_point=efs.describe_access_points(FileSystemId=mailstore)["AccessPoints"][0][
             "AccessPointId"
+        ],
+        other_file_system=efs.describe_file_systems(CreationToken="others")["FileSystems"][0][
+            "FileSystemId"
         ],
         function=functions[0]["FunctionName"],
         log_group=groups[0]["logGroupName"],
@@ -144,11 +153,53 @@ def test_as_root_the_same_calls_do_change_something(city: Guarded, facts: Facts)
 
 
 @pytest.mark.parametrize("attack", TO_END_PROTECTION, ids=lambda attack: attack.name)
-def test_without_a_code_break_glass_is_worth_nothing(
+def test_the_emergency_user_can_do_nothing_without_a_code(
     city: Guarded, facts: Facts, attack: Attack
 ) -> None:
-    """The same policy on a role that can be assumed without one."""
-    assert_denied(_careless(city), attack, facts)
+    assert_denied(Person(EMERGENCY, city.sandbox, _new_key(city, EMERGENCY)), attack, facts)
+
+
+def test_the_emergency_user_removes_a_lock_with_a_code(city: Guarded) -> None:
+    checkpoint = city.sandbox.checkpoint()
+    given = _device_of(city, EMERGENCY)
+    session = _sts(city, EMERGENCY).get_session_token(**given)["Credentials"]
+    backup = Person(EMERGENCY, city.sandbox, session).client("backup")
+    backup.delete_backup_vault_lock_configuration(BackupVaultName=VAULT)
+    city.sandbox.rollback(checkpoint)
+
+
+@pytest.mark.parametrize(
+    "vault",
+    [
+        "arn:aws:backup:us-west-1:123456789012:backup-vault:others",
+        "arn:aws:backup:us-west-2:123456789012:backup-vault:others",
+        "arn:aws:backup:us-west-1:210987654321:backup-vault:cabal-backup",
+        "arn:aws:backup:us-west-2:210987654321:backup-vault:cabal-backup-dr",
+    ],
+)
+def test_a_copy_to_the_vault_of_another_fails_and_is_reported(
+    city: Guarded, facts: Facts, vault: str
+) -> None:
+    checkpoint = city.sandbox.checkpoint()
+    operator, auditor = (city.people[role] for role in (Role.OPERATOR, Role.AUDITOR))
+    backup = operator.client("backup", "us-west-2")
+    job = backup.start_copy_job(
+        RecoveryPointArn=facts.dr_point,
+        SourceBackupVaultName=DR_VAULT,
+        DestinationBackupVaultArn=vault,
+        IamRoleArn=ROLE,
+    )["CopyJobId"]
+    city.sandbox.advance(hours=1)
+
+    ended = backup.describe_copy_job(CopyJobId=job)["CopyJob"]
+    said = Desk(city.deployment, auditor).run("status --json --only foreign-copies")
+    city.sandbox.rollback(checkpoint)
+
+    assert (ended["State"], ended["MessageCategory"]) == ("FAILED", "AccessDenied")
+    assert "backup:CopyFromBackupVault" in ended["StatusMessage"]
+    (finding,) = said.json["findings"]
+    assert finding["status"] == "warn"
+    assert vault in finding["details"][0]
 
 
 def test_without_a_code_the_break_glass_role_is_not_assumed(city: Guarded) -> None:
@@ -160,23 +211,14 @@ def test_without_a_code_the_break_glass_role_is_not_assumed(city: Guarded) -> No
             user.assume_role(RoleArn=role, RoleSessionName="mallory", **code)
 
 
-def test_a_code_of_somebody_elses_device_does_not_help(city: Guarded) -> None:
-    iam = city.sandbox.client("iam")
-    iam.create_user(UserName="another")
-    device = iam.create_virtual_mfa_device(VirtualMFADeviceName="another")["VirtualMFADevice"]
-    seed = device["Base32StringSeed"].decode()
-    iam.enable_mfa_device(
-        UserName="another",
-        SerialNumber=device["SerialNumber"],
-        AuthenticationCode1=mfa_code(seed),
-        AuthenticationCode2=mfa_code(seed),
-    )
+def test_a_code_of_another_users_device_does_not_help(city: Guarded) -> None:
+    city.sandbox.client("iam").create_user(UserName="another")
+    given = _device_of(city, "another")
     with pytest.raises(ClientError, match="invalid MFA"):
         _user(city).assume_role(
             RoleArn="arn:aws:iam::123456789012:role/cabal-break-glass",
             RoleSessionName="mallory",
-            SerialNumber=device["SerialNumber"],
-            TokenCode=mfa_code(seed),
+            **given,
         )
 
 
@@ -191,33 +233,35 @@ def assert_denied(person: Person, attack: Attack, facts: Facts) -> None:
     assert re.search(rf"not authorized to perform: \S*{re.escape(action)}", error["Message"]), error
 
 
-def _careless(city: Guarded) -> Person:
-    """A role with the policy of break-glass, and a trust policy that asks for nothing."""
-    iam, name = city.sandbox.client("iam"), "cabal-careless"
-    if name not in {role["RoleName"] for role in iam.list_roles(MaxItems=1000)["Roles"]}:
-        iam.create_role(RoleName=name, AssumeRolePolicyDocument=ANYBODY)
-        iam.attach_role_policy(
-            RoleName=name, PolicyArn="arn:aws:iam::123456789012:policy/cabal-backup-break-glass"
-        )
-    credentials = _user(city).assume_role(
-        RoleArn=f"arn:aws:iam::123456789012:role/{name}", RoleSessionName="mallory"
-    )["Credentials"]
-    return replace(city.people[Role.BREAK_GLASS], name=name, credentials=credentials)
-
-
 def _user(city: Guarded) -> Any:
+    return _sts(city, USER)
+
+
+def _sts(city: Guarded, user: str) -> Any:
     """The user's own STS, with a new key."""
+    return Person(user, city.sandbox, _new_key(city, user)).client("sts")
+
+
+def _new_key(city: Guarded, user: str) -> dict[str, str]:
     iam = city.sandbox.client("iam")
-    for old in iam.list_access_keys(UserName=USER)["AccessKeyMetadata"]:
-        iam.delete_access_key(UserName=USER, AccessKeyId=old["AccessKeyId"])
-    key = iam.create_access_key(UserName=USER)["AccessKey"]
-    return boto3.session.Session().client(
-        "sts",
-        region_name="us-west-1",
-        endpoint_url=city.sandbox.endpoint,
-        aws_access_key_id=key["AccessKeyId"],
-        aws_secret_access_key=key["SecretAccessKey"],
+    for old in iam.list_access_keys(UserName=user)["AccessKeyMetadata"]:
+        iam.delete_access_key(UserName=user, AccessKeyId=old["AccessKeyId"])
+    key: dict[str, str] = iam.create_access_key(UserName=user)["AccessKey"]
+    return key
+
+
+def _device_of(city: Guarded, user: str) -> dict[str, str]:
+    """A new device of the user, as the parameters that present its code."""
+    iam = city.sandbox.client("iam")
+    device = iam.create_virtual_mfa_device(VirtualMFADeviceName=user)["VirtualMFADevice"]
+    code = mfa_code(device["Base32StringSeed"].decode())
+    iam.enable_mfa_device(
+        UserName=user,
+        SerialNumber=device["SerialNumber"],
+        AuthenticationCode1=code,
+        AuthenticationCode2=code,
     )
+    return {"SerialNumber": device["SerialNumber"], "TokenCode": code}
 
 
 def seen(city: Guarded, facts: Facts) -> str:
@@ -289,6 +333,7 @@ def _mailstore(city: Guarded, facts: Facts) -> list[Any]:
     efs, which = city.sandbox.client("efs"), {"FileSystemId": facts.mailstore}
     return [
         efs.describe_file_systems()["FileSystems"],
+        efs.describe_access_points(FileSystemId=facts.other_file_system)["AccessPoints"],
         efs.describe_mount_targets(**which)["MountTargets"],
         efs.describe_mount_target_security_groups(MountTargetId=facts.mount_target)[
             "SecurityGroups"

@@ -6,6 +6,7 @@ import pytest
 
 from tests.e2e.access.commands import USES, Role, commands_that_talk_to_aws
 from tests.e2e.access.conftest import AllUses, Guarded
+from tests.e2e.exercise import newest_point
 
 POLICIES = {
     Role.AUDITOR: "cabal-backup-auditor",
@@ -38,6 +39,23 @@ def test_its_policy_allows_what_the_commands_use_and_nothing_else(
     beside = actions_in_the_policy(guarded, Role.AUDITOR) if role is Role.OPERATOR else set()
     assert sorted(held - asked) == []
     assert sorted(asked - held - beside) == []
+
+
+def test_the_operator_restores_where_the_copies_are(guarded: Guarded) -> None:
+    """A copy in cold storage cannot be copied back: docs/runbooks/lose-a-region.md."""
+    sandbox, operator = guarded.rewound().sandbox, guarded.people[Role.OPERATOR]
+    point = newest_point(sandbox, "DynamoDB", vault="cabal-backup-dr", region="us-west-2")
+    restored = "cabal-addresses-restored-20260104-120000"
+    operator.client("backup", "us-west-2").start_restore_job(
+        RecoveryPointArn=point,
+        IamRoleArn="arn:aws:iam::123456789012:role/cabal-backup-role",
+        ResourceType="DynamoDB",
+        Metadata={"targetTableName": restored},
+    )
+    sandbox.advance(hours=1)
+    dynamodb = operator.client("dynamodb", "us-west-2")
+    assert dynamodb.scan(TableName=restored)["Count"] == 60
+    dynamodb.delete_table(TableName=restored)
 
 
 def actions_in_the_policy(guarded: Guarded, role: Role) -> set[str]:

@@ -24,6 +24,21 @@ def make_role(
     return ROLE_ARN
 
 
+def make_function_role(sandbox: Sandbox, name: str, account: str = ACCOUNT) -> str:
+    """A role that Lambda may assume, acting for this account; its ARN."""
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "lambda.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+        "Condition": {"StringEquals": {"aws:SourceAccount": account}},
+    }
+    trust = {"Version": "2012-10-17", "Statement": [statement]}
+    made = sandbox.client("iam").create_role(
+        RoleName=name, AssumeRolePolicyDocument=json.dumps(trust)
+    )
+    return str(made["Role"]["Arn"])
+
+
 def make_vault(sandbox: Sandbox, name: str = VAULT, region: str = PRIMARY_REGION) -> str:
     made = sandbox.client("backup", region).create_backup_vault(BackupVaultName=name)
     return str(made["BackupVaultArn"])

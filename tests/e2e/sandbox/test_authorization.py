@@ -163,15 +163,16 @@ def test_handing_over_a_role_needs_permission(guarded: Sandbox) -> None:
     assert having.start_backup_job(**request)["BackupJobId"]
 
 
-def session_of(sandbox: Sandbox, name: str, *, with_code: bool) -> Any:
-    """A session token of a new user with a device, used for AWS Backup, which wants a code."""
+def user_with_a_device(
+    sandbox: Sandbox, name: str, *statements: dict[str, Any]
+) -> tuple[Any, dict[str, str]]:
+    """The STS of a new user, and the parameters that present a code of the user's device."""
     iam = sandbox.client("iam")
-    wanted = allow("backup:ListBackupVaults", Condition=WITH_A_CODE)
     iam.create_user(UserName=name)
     iam.put_user_policy(
         UserName=name,
-        PolicyName="with-a-code",
-        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [wanted]}),
+        PolicyName="what-it-may",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": list(statements)}),
     )
     device = iam.create_virtual_mfa_device(VirtualMFADeviceName=name)["VirtualMFADevice"]
     shown = code(device["Base32StringSeed"].decode(), time.time())
@@ -182,8 +183,15 @@ def session_of(sandbox: Sandbox, name: str, *, with_code: bool) -> Any:
         AuthenticationCode2=shown,
     )
     key = iam.create_access_key(UserName=name)["AccessKey"]
-    given = {"SerialNumber": device["SerialNumber"], "TokenCode": shown} if with_code else {}
-    session = client_with(sandbox, "sts", key).get_session_token(**given)["Credentials"]
+    given = {"SerialNumber": device["SerialNumber"], "TokenCode": shown}
+    return client_with(sandbox, "sts", key), given
+
+
+def session_of(sandbox: Sandbox, name: str, *, with_code: bool) -> Any:
+    """A session token of a new user with a device, used for AWS Backup, which wants a code."""
+    wanted = allow("backup:ListBackupVaults", Condition=WITH_A_CODE)
+    sts, given = user_with_a_device(sandbox, name, wanted)
+    session = sts.get_session_token(**(given if with_code else {}))["Credentials"]
     return client_with(sandbox, "backup", session)
 
 
@@ -205,6 +213,52 @@ def test_a_code_is_what_a_session_may_need(guarded: Sandbox) -> None:
     with pytest.raises(ClientError, match="not authorized"):
         session_of(guarded, "forgetful", with_code=False).list_backup_vaults()
     assert session_of(guarded, "careful", with_code=True).list_backup_vaults()
+
+
+def make_role_with_mfa(sandbox: Sandbox, name: str, *statements: dict[str, Any]) -> str:
+    """A role whose trust policy demands a code; its ARN."""
+    iam = sandbox.client("iam")
+    trusted = allow("sts:AssumeRole", Condition=WITH_A_CODE)
+    del trusted["Resource"]
+    trusted["Principal"] = {"AWS": "arn:aws:iam::123456789012:root"}
+    arn: str = iam.create_role(
+        RoleName=name,
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trusted]}),
+    )["Role"]["Arn"]
+    iam.put_role_policy(
+        RoleName=name,
+        PolicyName="what-it-may",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": list(statements)}),
+    )
+    return arn
+
+
+def test_a_code_opens_a_role_and_is_not_in_its_session(guarded: Sandbox) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_mfa_configure-api-require.html"""
+    listing, assuming = allow("backup:ListBackupVaults"), allow("sts:AssumeRole")
+    role = make_role_with_mfa(guarded, "opened", listing, assuming)
+    demanding = make_role_with_mfa(guarded, "demanding", {**listing, "Condition": WITH_A_CODE})
+    sts, given = user_with_a_device(guarded, "assuming", assuming)
+
+    with pytest.raises(ClientError, match="not authorized to perform: sts:AssumeRole"):
+        sts.assume_role(RoleArn=role, RoleSessionName="session")
+    session = sts.assume_role(RoleArn=role, RoleSessionName="session", **given)["Credentials"]
+    of_demanding = sts.assume_role(RoleArn=demanding, RoleSessionName="session", **given)[
+        "Credentials"
+    ]
+
+    assert client_with(guarded, "backup", session).list_backup_vaults()
+    with pytest.raises(ClientError, match="not authorized to perform: backup:ListBackupVaults"):
+        client_with(guarded, "backup", of_demanding).list_backup_vaults()
+    with pytest.raises(ClientError, match="not authorized to perform: sts:AssumeRole"):
+        client_with(guarded, "sts", session).assume_role(RoleArn=role, RoleSessionName="chained")
+
+
+def test_a_session_token_with_a_code_opens_a_role(guarded: Sandbox) -> None:
+    role = make_role_with_mfa(guarded, "opened-by-token", allow("backup:ListBackupVaults"))
+    sts, given = user_with_a_device(guarded, "by-token", allow("sts:AssumeRole"))
+    token = sts.get_session_token(**given)["Credentials"]
+    assert client_with(guarded, "sts", token).assume_role(RoleArn=role, RoleSessionName="session")
 
 
 def test_what_iam_was_asked_can_be_looked_up(guarded: Sandbox) -> None:

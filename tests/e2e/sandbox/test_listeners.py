@@ -56,7 +56,12 @@ def a_role_that_may(sandbox: Sandbox, action: str, resource: str, service: str) 
     iam = sandbox.client("iam")
     trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
     iam.create_role(RoleName="listener", AssumeRolePolicyDocument=document(trust))
-    iam.put_role_policy(
+    it_may(sandbox, action, resource)
+
+
+def it_may(sandbox: Sandbox, action: str, resource: str) -> None:
+    """A permission of the role `listener`."""
+    sandbox.client("iam").put_role_policy(
         RoleName="listener",
         PolicyName="may",
         PolicyDocument=document({"Effect": "Allow", "Action": action, "Resource": resource}),
@@ -90,8 +95,8 @@ def test_what_a_function_fails_on_lands_on_its_dead_letter_topic_as_it_is(
     sandbox: Sandbox,
 ) -> None:
     url = topic_with_queue(sandbox)
-    a_role_that_may(sandbox, "sns:Publish", TOPIC, "lambda.amazonaws.com")
     listening(sandbox, CRASHING)
+    it_may(sandbox, "sns:Publish", TOPIC)
     admit(sandbox, "events.amazonaws.com", "arn:aws:events:us-west-1:123456789012:rule/jobs")
     sandbox.client("lambda").update_function_configuration(
         FunctionName="listener", DeadLetterConfig={"TargetArn": TOPIC}
@@ -106,8 +111,8 @@ def test_what_a_function_fails_on_lands_on_its_dead_letter_topic_as_it_is(
 
 def test_a_dead_letter_is_lost_when_the_role_may_not_publish_it(sandbox: Sandbox) -> None:
     url = topic_with_queue(sandbox)
-    a_role_that_may(sandbox, "sns:Publish", f"{TOPIC}-2", "lambda.amazonaws.com")
     listening(sandbox, CRASHING)
+    it_may(sandbox, "sns:Publish", f"{TOPIC}-2")
     admit(sandbox, "events.amazonaws.com", "arn:aws:events:us-west-1:123456789012:rule/jobs")
     sandbox.client("lambda").update_function_configuration(
         FunctionName="listener", DeadLetterConfig={"TargetArn": TOPIC}

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.e2e.sandbox.backups import make_function_role
 from tests.sandbox.client import Sandbox, SandboxFailed
 
 
@@ -152,7 +153,7 @@ def _process_of_a_warm_function(sandbox: Sandbox) -> int:
         FunctionName="who",
         Runtime="python3.13",
         Handler="index.handler",
-        Role="arn:aws:iam::123456789012:role/who",
+        Role=make_function_role(sandbox, "who"),
         Code={"ZipFile": _zip("import os\ndef handler(event, context):\n    return os.getpid()\n")},
     )
     answer = functions.invoke(FunctionName="who")

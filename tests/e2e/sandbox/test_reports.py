@@ -8,17 +8,20 @@ import zipfile
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from tests.e2e.conftest import NOON
 from tests.e2e.sandbox.backups import (
     VAULT,
     back_up,
     make_file_system,
+    make_function_role,
     make_queue,
     make_role,
     make_vault,
     received,
 )
-from tests.sandbox.client import Sandbox
+from tests.sandbox.client import ACCOUNT, Sandbox
 
 TOPIC = "arn:aws:sns:us-west-1:123456789012:news"
 
@@ -113,7 +116,19 @@ def test_a_function_woken_by_an_event_can_call_aws_backup(sandbox: Sandbox) -> N
     assert tags["seen"] == job["BackupJobId"]
 
 
-def make_function(sandbox: Sandbox, source: str) -> str:
+@pytest.mark.parametrize(("account", "ran"), [(ACCOUNT, True), ("000000000000", False)])
+def test_lambda_assumes_the_role_for_the_account_of_the_function(
+    sandbox: Sandbox, account: str, ran: bool
+) -> None:
+    """https://docs.aws.amazon.com/lambda/latest/dg/permissions-managed-policies.html"""
+    make_function(sandbox, "def handler(event, context):\n    return 42\n", account)
+    answer = sandbox.client("lambda").invoke(FunctionName="listener")
+    said = answer["Payload"].read().decode()
+    assert (said == "42") is ran
+    assert ("cannot be assumed by Lambda" in said) is not ran
+
+
+def make_function(sandbox: Sandbox, source: str, account: str = ACCOUNT) -> str:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("index.py", source)
@@ -122,7 +137,7 @@ def make_function(sandbox: Sandbox, source: str) -> str:
         Runtime="python3.13",
         Architectures=["arm64"],
         Handler="index.handler",
-        Role="arn:aws:iam::123456789012:role/listener",
+        Role=make_function_role(sandbox, "listener", account),
         Timeout=30,
         Code={"ZipFile": buffer.getvalue()},
     )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.sandbox.backups import (
+    VAULT,
     back_up,
     make_file_system,
     make_role,
@@ -29,6 +30,52 @@ def trusting(**changes: Any) -> dict[str, Any]:
 def policy(effect: str, action: str) -> str:
     statement = {"Effect": effect, "Action": action, "Resource": "*"}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def test_a_copy_is_judged_by_its_target_and_on_its_recovery_point(sandbox: Sandbox) -> None:
+    """Service Authorization Reference: backup:CopyFromBackupVault, backup:CopyTargets."""
+    role = make_role(sandbox, "ForBackup")
+    make_vault(sandbox)
+    back_up(sandbox, make_file_system(sandbox)["FileSystemArn"])
+    backup = sandbox.client("backup")
+    vaults = {
+        name: backup.create_backup_vault(BackupVaultName=name)["BackupVaultArn"]
+        for name in ("ours", "foreign")
+    }
+    only_ours = {
+        "Effect": "Deny",
+        "Action": "backup:CopyFromBackupVault",
+        "Resource": "arn:aws:backup:us-west-1:123456789012:recovery-point:*",
+        "Condition": {"ForAnyValue:ArnNotLike": {"backup:CopyTargets": vaults["ours"]}},
+    }
+    sandbox.client("iam").put_role_policy(
+        RoleName=role.rpartition("/")[2],
+        PolicyName="only-ours",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [only_ours]}),
+    )
+
+    ended = {name: copy_to(sandbox, arn, role) for name, arn in vaults.items()}
+    elsewhere = "arn:aws:backup:us-west-1:210987654321:backup-vault:ours"
+
+    assert ended["ours"]["State"] == "COMPLETED"
+    for job in (ended["foreign"], copy_to(sandbox, elsewhere, role)):
+        assert (job["State"], job["MessageCategory"]) == ("FAILED", "AccessDenied")
+        assert "backup:CopyFromBackupVault" in job["StatusMessage"]
+        assert "explicit deny" in job["StatusMessage"]
+
+
+def copy_to(sandbox: Sandbox, vault_arn: str, role: str) -> Any:
+    """The job that copies the one recovery point, at its end."""
+    backup = sandbox.client("backup")
+    (point,) = backup.list_recovery_points_by_backup_vault(BackupVaultName=VAULT)["RecoveryPoints"]
+    job = backup.start_copy_job(
+        RecoveryPointArn=point["RecoveryPointArn"],
+        SourceBackupVaultName=VAULT,
+        DestinationBackupVaultArn=vault_arn,
+        IamRoleArn=role,
+    )["CopyJobId"]
+    sandbox.advance(hours=1)
+    return backup.describe_copy_job(CopyJobId=job)["CopyJob"]
 
 
 def outcome(sandbox: Sandbox) -> str:

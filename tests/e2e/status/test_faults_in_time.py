@@ -73,6 +73,19 @@ def copy_made_up_for(deployment: Deployment) -> None:
     hand.copy_again(deployment.sandbox, newest["RecoveryPointArn"])
 
 
+def foreign_copy(deployment: Deployment) -> None:
+    """With the role of the environment, which is denied it."""
+    backup = deployment.sandbox.client("backup", "us-west-2")
+    vault = backup.create_backup_vault(BackupVaultName="mine")["BackupVaultArn"]
+    backup.start_copy_job(
+        RecoveryPointArn=hand.points(deployment.sandbox, DR)[-1]["RecoveryPointArn"],
+        SourceBackupVaultName="cabal-backup-dr",
+        DestinationBackupVaultArn=vault,
+        IamRoleArn="arn:aws:iam::123456789012:role/cabal-backup-role",
+    )
+    deployment.sandbox.advance(hours=1)
+
+
 def copy_deleted(deployment: Deployment) -> None:
     with hand.unlocked(deployment.sandbox, DR):
         hand.delete_points(deployment.sandbox, DR, hand.points(deployment.sandbox, DR)[-1:])
@@ -157,6 +170,7 @@ NIGHTS: Mapping[str, tuple[Fault, NotOk]] = {
         {"dr-copies": "fail", "copy-jobs": "fail"},
     ),
     "a failed copy was made up for": (copy_made_up_for, {"copy-jobs": "warn"}),
+    "a copy went to another vault": (foreign_copy, {"foreign-copies": "warn"}),
     "a copy was deleted": (
         copy_deleted,
         {"dr-copies": "fail", "dr-lock": "warn", "dr-points": "warn"},
@@ -280,6 +294,7 @@ UNKNOWN: Mapping[str, tuple[Fault, NotOk]] = {
             "dr-opt-in",
             "keys",
             "dr-copies",
+            "foreign-copies",
             "copy-back",
             "dr-points",
             "sizes",
@@ -303,6 +318,7 @@ UNKNOWN: Mapping[str, tuple[Fault, NotOk]] = {
             "backup-jobs",
             "dr-copies",
             "copy-jobs",
+            "foreign-copies",
             "primary-points",
             "sizes",
             "tables",
@@ -345,7 +361,10 @@ UNKNOWN: Mapping[str, tuple[Fault, NotOk]] = {
     ),
     "the plan may not be read": (denied("GetBackupPlan"), all_unknown("plan", "selection")),
     "backup jobs may not be listed": (denied("ListBackupJobs"), all_unknown("backup-jobs")),
-    "copy jobs may not be listed": (denied("ListCopyJobs"), all_unknown("copy-jobs")),
+    "copy jobs may not be listed": (
+        denied("ListCopyJobs"),
+        all_unknown("copy-jobs", "foreign-copies"),
+    ),
     "restore jobs may not be listed": (denied("ListRestoreJobs"), {}),
     "the role may not be read": (
         refused("iam", "ListAttachedRolePolicies", "AccessDenied"),

@@ -140,8 +140,9 @@ READINGS = (
     ),
     Reading(
         "Which permissions does a copy need?",
-        "backup:CopyIntoBackupVault on the destination and backup:CopyFromBackupVault on the "
-        "source vault, both on the job's role.",
+        "backup:CopyIntoBackupVault on the destination vault and backup:CopyFromBackupVault on the "
+        "recovery point, both on the job's role and checked before the destination is looked up. "
+        "The condition key backup:CopyTargets has the destination.",
     ),
     Reading(
         "A plan's rule whose vault does not exist?",

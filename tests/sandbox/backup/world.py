@@ -107,8 +107,17 @@ class FileSystems(Protocol):
 class Roles(Protocol):
     """IAM, as far as AWS Backup uses it."""
 
-    def refusal(self, scope: Scope, role_arn: str, action: str, resource: str) -> str | None:
+    def refusal(
+        self,
+        scope: Scope,
+        role_arn: str,
+        action: str,
+        resource: str,
+        context: Mapping[str, Sequence[str]],
+    ) -> str | None:
         """Why AWS Backup cannot do `action` on `resource` as this role; None when it can.
+
+        `context` holds the condition keys of AWS Backup that the call has.
 
         Covers a role that does not exist, a trust policy that does not let
         backup.amazonaws.com assume it, and permissions that do not reach.

@@ -36,6 +36,9 @@ class Decisions:
         internals.iam_actions.extract_resource_arn = _with_more_resources(
             internals.iam_actions.extract_resource_arn
         )
+        # aws:ResourceTag of file systems and access points, which MiniStack does not look up.
+        tagging = internals.tagging
+        tagging._RESOURCE_TAG_COLLECTORS["elasticfilesystem"] = tagging._collect_efs
         internals.iam_evaluator.enforce = self._remembering(internals.iam_evaluator.enforce)
 
     def listed(self) -> list[dict[str, Any]]:

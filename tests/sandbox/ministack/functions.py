@@ -22,6 +22,24 @@ ATTEMPTS = 3
 _log = logging.getLogger("sandbox.functions")
 
 
+def install() -> None:
+    """A function runs only while Lambda, acting for its account, can assume its role.
+
+    Lambda Developer Guide, "Working with AWS managed policies in the execution role": the trust
+    policy may have conditions on aws:SourceAccount.
+    """
+    run = internals.lambda_service._execute_function
+
+    def run_as_role(function: dict[str, Any], event: dict[str, Any]) -> Any:
+        role = str(function["config"]["Role"])
+        if MiniStackRoles().assumable(current(), role, "lambda.amazonaws.com"):
+            return run(function, event)
+        message = "The role defined for the function cannot be assumed by Lambda."
+        return {"error": True, "body": {"errorType": "AccessDenied", "errorMessage": message}}
+
+    internals.lambda_service._execute_function = run_as_role
+
+
 def invoke(function_arn: str, event: dict[str, Any], *, service: str, source_arn: str) -> None:
     """Run the function with `event` and wait for it, where its policy admits the service.
 

@@ -1,7 +1,9 @@
-"""MFA with STS: who gave a valid code has `aws:MultiFactorAuthPresent`.
+"""MFA with STS: where `aws:MultiFactorAuthPresent` is true.
 
-IAM User Guide, "Secure API access with MFA" and "AWS global condition context keys"; a
-device's seed is what CreateVirtualMFADevice answers.
+A session of GetSessionToken with a code carries it, and calls AssumeRole with it. A code in
+AssumeRole itself counts while the role's trust policy is evaluated, and no longer: "Temporary
+credentials returned by AssumeRole do not include MFA information in the context". A device's
+seed is what CreateVirtualMFADevice answers.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_mfa_configure-api-require.html
 """
@@ -25,11 +27,12 @@ KEY = "aws:multifactorauthpresent"
 _LEEWAY_STEPS = 1
 """A code is good in the step before and after its own, for clocks that differ."""
 
-_SESSIONS = ("AssumeRole", "GetSessionToken")
+_CARRIES = "GetSessionToken"
+_SESSIONS = ("AssumeRole", _CARRIES)
 _MARK = "MultiFactorAuthPresent"
 
-_given: ContextVar[bool] = ContextVar("mfa_given", default=False)
-"""Whether this request came with a valid code."""
+_given: ContextVar[str] = ContextVar("mfa_given", default="")
+"""The action of this request, where it came with a valid code."""
 
 
 def install() -> None:
@@ -39,18 +42,19 @@ def install() -> None:
 
     async def with_codes(method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:
         asked = {**parse_qs(body.decode()), **query}
-        token = _given.set(False)
+        token = _given.set("")
         try:
-            if _one(asked, "Action") in _SESSIONS and _one(asked, "SerialNumber"):
+            action = _one(asked, "Action")
+            if action in _SESSIONS and _one(asked, "SerialNumber"):
                 if not _is_right(headers, asked):
                     return _refused()
-                _given.set(True)
+                _given.set(action)
             return await handle(method, path, headers, body, query)
         finally:
             _given.reset(token)
 
     def remembering(access_key: str, session: dict[str, Any]) -> None:
-        register(access_key, {**session, _MARK: _given.get()})
+        register(access_key, {**session, _MARK: _given.get() == _CARRIES})
 
     def with_key(credential: Any) -> dict[str, Any]:
         found: dict[str, Any] = keys(credential)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from tests.sandbox.backup.world import Scope
@@ -11,16 +13,27 @@ from tests.sandbox.ministack.scope import acting_in
 
 SERVICE = "backup.amazonaws.com"
 
+_NONE: Mapping[str, Sequence[str]] = MappingProxyType({})
+
 
 class MiniStackRoles:
     """IAM as MiniStack holds it, evaluated with its own evaluator."""
 
-    def refusal(self, scope: Scope, role_arn: str, action: str, resource: str) -> str | None:
+    def refusal(
+        self,
+        scope: Scope,
+        role_arn: str,
+        action: str,
+        resource: str,
+        context: Mapping[str, Sequence[str]],
+    ) -> str | None:
         role = _role(scope, role_arn)
         if role is None:
             return _not_found(role_arn)
         with acting_in(scope):
-            return self._distrust(scope, role) or self._denial(scope, role, action, resource)
+            return self._distrust(scope, role) or self._denial(
+                scope, role, action, resource, context
+            )
 
     def assume_refusal(self, scope: Scope, role_arn: str) -> str | None:
         role = _role(scope, role_arn)
@@ -76,7 +89,14 @@ class MiniStackRoles:
         ).decision
         return bool(decision == "Allow")
 
-    def _denial(self, scope: Scope, role: dict[str, Any], action: str, resource: str) -> str | None:
+    def _denial(
+        self,
+        scope: Scope,
+        role: dict[str, Any],
+        action: str,
+        resource: str,
+        keys: Mapping[str, Sequence[str]] = _NONE,
+    ) -> str | None:
         evaluator = internals.iam_evaluator
         name = role["RoleName"]
         session = f"arn:aws:sts::{scope.account}:assumed-role/{name}/AWSBackup"
@@ -87,6 +107,7 @@ class MiniStackRoles:
             action=action,
             resource_arn=resource,
             region=scope.region,
+            service_context={key.lower(): list(values) for key, values in keys.items()},
         )
         result = evaluator.evaluate(
             context,

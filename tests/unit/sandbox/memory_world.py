@@ -140,8 +140,15 @@ class MemoryRoles:
     def remove(self, arn: str) -> None:
         del self._allowed[arn]
 
-    def refusal(self, scope: Scope, role_arn: str, action: str, resource: str) -> str | None:
-        del scope
+    def refusal(
+        self,
+        scope: Scope,
+        role_arn: str,
+        action: str,
+        resource: str,
+        context: Mapping[str, Sequence[str]],
+    ) -> str | None:
+        del scope, context
         if (reason := self.assume_refusal(Scope("", ""), role_arn)) is not None:
             return reason
         if action not in self._allowed[role_arn]:

@@ -47,6 +47,7 @@ CHECKS: dict[str, Check] = {
     "backup-jobs": nights.backup_jobs,
     "dr-copies": copies.dr_copies,
     "copy-jobs": copies.copy_jobs,
+    "foreign-copies": copies.foreign_copies,
     "copy-back": copies.copy_back,
     "primary-points": lambda state: points.points(
         state, state.primary, state.environment.lifecycle

@@ -177,6 +177,38 @@ def copy_back(state: State) -> Outcome:
     )
 
 
+def foreign_copies(state: State) -> Outcome:
+    """Copies that leave the vaults of the environment: no lock of ours protects them there."""
+    if isinstance(state.copy_jobs, Unknown) or isinstance(state.dr_copy_jobs, Unknown):
+        return unknown(state.copy_jobs, state.dr_copy_jobs, looking_at="the copy jobs")
+    ours = state.vault_arns
+    foreign = [
+        job
+        for job in (*state.copy_jobs.value, *state.dr_copy_jobs.value)
+        if job["SourceBackupVaultArn"] in ours and job["DestinationBackupVaultArn"] not in ours
+    ]
+    details = [
+        f"{moment(job['CreationDate'])}: "
+        f"{state.resources.get(job['ResourceArn'], job['ResourceArn'])} to "
+        f"{job['DestinationBackupVaultArn']} with {job['IamRoleArn']}: {job['State']}"
+        for job in foreign
+    ]
+    find_out = "Find out in CloudTrail who started it (StartCopyJob)."
+    if any(job["State"] not in FAILED - {"PARTIAL"} for job in foreign):
+        return fail(
+            f"{plural(len(foreign), 'copy job')} of the last 30 days to vaults of others.",
+            f"{find_out} A copy in another account can be deleted only there.",
+            details=details,
+        )
+    if foreign:
+        return warn(
+            f"{plural(len(foreign), 'copy job')} of the last 30 days to vaults of others failed.",
+            find_out,
+            details=details,
+        )
+    return ok("No copy of the last 30 days went to a vault of others.")
+
+
 def _pairs(state: State) -> list[_Copy] | None:
     """Every recovery point that the plan made in the last 30 days, with its copy.
 

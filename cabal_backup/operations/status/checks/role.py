@@ -87,12 +87,36 @@ def _beyond(state: State, role: Role) -> Iterator[str]:
     """What was not deployed, and does not keep AWS Backup from its work."""
     expected = {_managed(state, policy) for policy in _POLICIES}
     yield from (f"attached: {arn}" for arn in role.policies if arn not in expected)
-    yield from (f"inline policy: {name}" for name in role.inline)
+    ours = names.COPY_TARGETS_POLICY
+    yield from (f"inline policy: {name}" for name in role.inline if name != ours)
+    if ours not in role.inline:
+        yield f"it may copy into the vaults of others: there is no inline policy {ours}"
+    elif not _limits_copies(role.inline[ours], state.vault_arns):
+        yield f"inline policy {ours}: not as deployed"
     for statement in _statements(role):
         if statement["Effect"] == "Allow" and not _is_public(statement):
             for kind, who in _principals(statement):
                 if (kind, who) != ("Service", _SERVICE):
                     yield f"the trust policy also lets in {who}"
+
+
+def _limits_copies(document: Mapping[str, Any] | None, vaults: frozenset[str]) -> bool:
+    """Whether the policy denies copies into any vault but these, and says nothing else."""
+    match _listed((document or {}).get("Statement")):
+        case [
+            {
+                "Effect": "Deny",
+                "Action": action,
+                "Resource": resource,
+                "Condition": {"ForAnyValue:ArnNotLike": {"backup:CopyTargets": targets}},
+            }
+        ]:
+            return (
+                _listed(action) == ["backup:CopyFromBackupVault"]
+                and _listed(resource) == ["*"]
+                and set(_listed(targets)) == vaults
+            )
+    return False
 
 
 def _managed(state: State, policy: str) -> str:

@@ -137,24 +137,26 @@ def _copy_of(
 def _check(core: Core, scope: Scope, job: CopyJob) -> tuple[RecoveryPoint, Vault]:
     """The source and the target of a copy that may be made."""
     source = _source(core, scope, job)
+    permissions = [
+        ("backup:CopyIntoBackupVault", job.to_vault_arn),
+        ("backup:CopyFromBackupVault", job.from_point_arn),
+    ]
+    targets = {"backup:CopyTargets": [job.to_vault_arn]}
+    if (reason := refusal(core, scope, job.iam_role_arn, permissions, targets)) is not None:
+        raise JobFailure(reason, "AccessDenied")
     vault = _target(core, scope, job)
     if vault.lock and is_outside(job.lifecycle, vault.lock.min_days, vault.lock.max_days):
         raise JobFailure(OUTSIDE_LOCK, "INVALIDPARAMETERS")
-    permissions = [
-        ("backup:CopyIntoBackupVault", job.to_vault_arn),
-        ("backup:CopyFromBackupVault", job.from_vault_arn),
-    ]
-    reason = refusal(core, scope, job.iam_role_arn, permissions)
     from_vault = core.state.region(scope).vaults[job.from_vault_name]
     for holder, action, resource in (
         (vault, "backup:CopyIntoBackupVault", vault.arn),
-        (from_vault, "backup:CopyFromBackupVault", from_vault.arn),
+        (from_vault, "backup:CopyFromBackupVault", source.arn),
         (from_vault, "backup:StartCopyJob", source.arn),
     ):
-        if reason is None and denies(holder, action, job.iam_role_arn, resource):
-            reason = f"Access denied trying to call AWS Backup service on {holder.arn}"
-    if reason is not None:
-        raise JobFailure(reason, "AccessDenied")
+        if denies(holder, action, job.iam_role_arn, resource):
+            raise JobFailure(
+                f"Access denied trying to call AWS Backup service on {holder.arn}", "AccessDenied"
+            )
     return source, vault
 
 

@@ -6,6 +6,9 @@ AWSBackupServiceRolePolicyForRestores: the first covers backup and copy, not res
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
 from tests.sandbox.backup import arns
 from tests.sandbox.backup.core import Core
 from tests.sandbox.backup.resources.dynamodb import DynamoDB
@@ -31,9 +34,16 @@ def kind_of(resource_arn: str) -> ResourceKind | None:
     )
 
 
-def refusal(core: Core, scope: Scope, role: str, permissions: list[Permission]) -> str | None:
+def refusal(
+    core: Core,
+    scope: Scope,
+    role: str,
+    permissions: list[Permission],
+    context: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> str | None:
     """Why AWS Backup cannot do all of this as `role`; None when it can."""
     for action, resource in permissions:
-        if (reason := core.world.roles.refusal(scope, role, action, resource)) is not None:
+        reason = core.world.roles.refusal(scope, role, action, resource, context)
+        if reason is not None:
             return reason
     return None

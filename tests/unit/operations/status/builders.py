@@ -37,6 +37,7 @@ LAST_NIGHT = NOW.replace(hour=0, minute=20)
 TABLE_ARN = f"arn:aws:dynamodb:us-west-1:{ACCOUNT}:table/cabal-addresses"
 MAILSTORE_ARN = f"arn:aws:elasticfilesystem:us-west-1:{ACCOUNT}:file-system/{MAILSTORE}"
 TYPES = {TABLE_ARN: "DynamoDB", MAILSTORE_ARN: "EFS"}
+VAULT_ARN = f"arn:aws:backup:us-west-1:{ACCOUNT}:backup-vault:cabal-backup"
 DR_VAULT_ARN = f"arn:aws:backup:us-west-2:{ACCOUNT}:backup-vault:cabal-backup-dr"
 ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/cabal-backup-role"
 TESTING_PLAN_ARN = (
@@ -128,7 +129,9 @@ def a_backup_job(created: datetime, resource_arn: str = TABLE_ARN, **changes: An
 def a_copy_job(source: RecoveryPoint, copy: RecoveryPoint | None = None, **changes: Any) -> JSON:
     """The job that copied `source`, half an hour after it was made."""
     job = {
+        "SourceBackupVaultArn": VAULT_ARN,
         "SourceRecoveryPointArn": source.arn,
+        "IamRoleArn": ROLE_ARN,
         "DestinationBackupVaultArn": DR_VAULT_ARN,
         "ResourceArn": source.resource_arn,
         "ResourceType": source.resource_type,
@@ -324,10 +327,24 @@ def a_statement(**changes: Any) -> JSON:
     }
 
 
+def a_copy_limit(**changes: Any) -> JSON:
+    """The inline policy of the role; `changes` of its statement."""
+    targets = [VAULT_ARN, DR_VAULT_ARN]
+    statement = {
+        "Sid": "OnlyIntoTheseVaults",
+        "Effect": "Deny",
+        "Action": "backup:CopyFromBackupVault",
+        "Resource": "*",
+        "Condition": {"ForAnyValue:ArnNotLike": {"backup:CopyTargets": targets}},
+        **changes,
+    }
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
 def a_role(
     *statements: JSON,
     policies: Iterable[str] | None = None,
-    inline: Iterable[str] = (),
+    inline: Mapping[str, JSON | None] | None = None,
     denied: Answer[tuple[Denial, ...]] | None = None,
     **changes: Any,
 ) -> Role:
@@ -348,7 +365,7 @@ def a_role(
             **changes,
         },
         policies=tuple(chosen),
-        inline=tuple(inline),
+        inline={"cabal-backup-copy-targets": a_copy_limit()} | dict(inline or {}),
         denied=Known(()) if denied is None else denied,
     )
 
@@ -533,6 +550,7 @@ def a_state(settings: Mapping[str, Any] | None = None, **changes: Any) -> State:
         account=ACCOUNT,
         plan=Known(a_plan()),
         role=Known(a_role()),
+        dr_copy_jobs=Known([]),
         restore_jobs=Known(
             [a_restore_job(kind, NOW - timedelta(days=2)) for kind in ("DynamoDB", "EFS")]
         ),

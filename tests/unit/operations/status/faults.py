@@ -251,7 +251,7 @@ FAULTS: Mapping[str, Fault] = {
     "the role has another policy": role(
         a_role(policies=[*a_role().policies, "arn:aws:iam::123456789012:policy/more"])
     ),
-    "the role has an inline policy": role(a_role(inline=["more"])),
+    "the role has an inline policy": role(a_role(inline={"more": None})),
     "the role is denied copying": role(a_role(denied=Known((DENIAL,)))),
     "the role has a boundary": role(
         a_role(PermissionsBoundary={"PermissionsBoundaryArn": "arn:aws:iam::aws:policy/b"})

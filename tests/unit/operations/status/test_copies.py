@@ -13,9 +13,12 @@ from cabal_backup.operations.answers import Known
 from cabal_backup.operations.recovery_points import RecoveryPoint
 from tests.unit.operations.status.builders import (
     DENIED,
+    DR_VAULT_ARN,
     MAILSTORE_ARN,
     NOW,
+    ROLE_ARN,
     TABLE_ARN,
+    VAULT_ARN,
     a_copy_job,
     a_point,
     a_region,
@@ -254,6 +257,59 @@ def test_copies_to_other_vaults_do_not_count() -> None:
 
 def test_jobs_that_cannot_be_listed_are_unknown() -> None:
     assert finding("copy-jobs", copy_jobs=DENIED).status == "unknown"
+
+
+# --- foreign-copies
+
+FOREIGN_VAULT = "arn:aws:backup:us-west-2:210987654321:backup-vault:cabal-backup-dr"
+
+
+def foreign(**changes: Any) -> Any:
+    """A copy job from the DR vault."""
+    return a_copy_job(a_point(vault="dr"), **{"SourceBackupVaultArn": DR_VAULT_ARN, **changes})
+
+
+def test_copies_between_the_two_vaults_are_not_foreign() -> None:
+    back = foreign(DestinationBackupVaultArn=VAULT_ARN)
+    seen = finding("foreign-copies", dr_copy_jobs=Known([back]))
+    assert (seen.status, seen.details) == ("ok", ())
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [
+        ("CREATED", "fail"),
+        ("RUNNING", "fail"),
+        ("COMPLETED", "fail"),
+        ("PARTIAL", "fail"),
+        ("FAILED", "warn"),
+    ],
+)
+@pytest.mark.parametrize(
+    "vault", [FOREIGN_VAULT, f"{VAULT_ARN}-2", VAULT_ARN.replace("us-west-1", "eu-west-1")]
+)
+def test_a_copy_to_another_vault_is_reported(vault: str, state: str, status: str) -> None:
+    job = foreign(DestinationBackupVaultArn=vault, State=state)
+    seen = finding("foreign-copies", dr_copy_jobs=Known([job]))
+    assert seen.status == status
+    assert seen.details == (
+        f"2026-03-31 00:35 UTC: cabal-addresses to {vault} with {ROLE_ARN}: {state}",
+    )
+
+
+def test_a_foreign_copy_from_the_primary_vault_is_reported() -> None:
+    job = a_copy_job(a_point(), DestinationBackupVaultArn=FOREIGN_VAULT)
+    assert finding("foreign-copies", copy_jobs=Known([job])).status == "fail"
+
+
+def test_copies_of_other_applications_are_not_ours() -> None:
+    theirs = foreign(SourceBackupVaultArn=f"{DR_VAULT_ARN}-2", DestinationBackupVaultArn="else")
+    assert finding("foreign-copies", dr_copy_jobs=Known([theirs])).status == "ok"
+
+
+@pytest.mark.parametrize("which", ["copy_jobs", "dr_copy_jobs"])
+def test_copy_jobs_of_one_region_that_cannot_be_listed_are_unknown(which: str) -> None:
+    assert finding("foreign-copies", **{which: DENIED}).status == "unknown"
 
 
 # --- copy-back

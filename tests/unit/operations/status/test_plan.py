@@ -18,6 +18,7 @@ from tests.unit.operations.status.builders import (
     NOW,
     TABLE_ARN,
     a_copy_action,
+    a_copy_limit,
     a_described_table,
     a_mailstore,
     a_plan,
@@ -450,17 +451,49 @@ def test_a_policy_of_the_account_with_the_name_of_aws_s_does_not_count() -> None
     ("role", "status"),
     [
         (a_role(policies=[BACKUP_ARN, RESTORE_ARN, MORE]), "warn"),
-        (a_role(inline=["more"]), "warn"),
+        (a_role(inline={"more": None}), "warn"),
         (a_role(denied=Known((DENIAL,))), "fail"),
         (a_role(denied=Known((DEPENDING,))), "unknown"),
         (a_role(denied=DENIED), "ok"),
         (a_role(policies=[BACKUP_ARN, RESTORE_ARN, MORE], denied=DENIED), "unknown"),
-        (a_role(inline=["more"], denied=DENIED), "unknown"),
-        (a_role(inline=["more"], denied=Known((DENIAL,))), "fail"),
+        (a_role(inline={"more": None}, denied=DENIED), "unknown"),
+        (a_role(inline={"more": None}, denied=Known((DENIAL,))), "fail"),
     ],
 )
 def test_what_the_simulator_says_decides(role: Role, status: str) -> None:
     assert finding("role", role=Known(role)).status == status
+
+
+LIMIT = "cabal-backup-copy-targets"
+
+
+def test_without_the_limit_on_copies_the_role_warns() -> None:
+    seen = finding("role", role=Known(replace(a_role(), inline={})))
+    assert seen.status == "warn"
+    assert seen.details == (
+        f"it may copy into the vaults of others: there is no inline policy {LIMIT}",
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"Effect": "Allow"},
+        {"Action": "s3:GetObject"},
+        {"Resource": "arn:aws:backup:us-west-1:123456789012:recovery-point:1"},
+        {"Condition": {}},
+        {"Condition": {"ForAnyValue:ArnNotLike": {"backup:CopyTargets": "arn:aws:backup:*"}}},
+    ],
+)
+def test_another_limit_on_copies_warns(changes: dict[str, Any]) -> None:
+    seen = finding("role", role=Known(a_role(inline={LIMIT: a_copy_limit(**changes)})))
+    assert seen.status == "warn"
+    assert seen.details == (f"inline policy {LIMIT}: not as deployed",)
+
+
+def test_iam_may_write_the_limit_on_copies_with_lists() -> None:
+    lists = a_copy_limit(Action=["backup:CopyFromBackupVault"], Resource=["*"])
+    assert finding("role", role=Known(a_role(inline={LIMIT: lists}))).status == "ok"
 
 
 OWN = {"StringNotEquals": {"aws:SourceAccount": "123456789012"}}
