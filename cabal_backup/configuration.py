@@ -251,7 +251,6 @@ def _environment(name: str, values: Mapping[str, Any]) -> Environment:
         )
         if values["alerts"]
         else None,
-        heartbeat_parameter=values["heartbeat_parameter"],
         restore_testing=RestoreTesting(
             schedule=values["restore_testing_schedule"],
             dr_table_schedule=values["dr_restore_testing_table_schedule"],

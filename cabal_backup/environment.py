@@ -114,9 +114,6 @@ class Environment:
     alerts: Alerts | None
     """Whom to tell when something fails; None tells nobody."""
 
-    heartbeat_parameter: str | None
-    """The SSM SecureString with the URL that the watch calls when all is well; None for none."""
-
     restore_testing: RestoreTesting | None
     """The regular test of restoring; None for none."""
 

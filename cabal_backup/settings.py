@@ -30,7 +30,6 @@ _FILE_SYSTEM = re.compile(r"fs-(?:[0-9a-f]{8}|[0-9a-f]{17})")
 _TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 _EMAIL = re.compile(r"[^\s@,]+@[^\s@,]+\.[^\s@,.]+")
 _URL = re.compile(r"https://[^\s/,?#@]+(?:[/?][^\s,#]*)?")
-_PARAMETER = re.compile(r"/?[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+){0,14}")
 _CRON = re.compile(r"cron\((?:\S+ ){5}\S+\)")
 
 
@@ -195,18 +194,6 @@ SETTINGS: dict[str, Setting] = {
         Setting("alert_emails", (), _list(_email, "e-mail addresses")),
         Setting("alert_urls", (), _list(_url, "HTTPS URLs")),
         Setting("alert_on_tampering", True, _flag),
-        Setting(
-            "heartbeat_parameter",
-            None,
-            _optional(
-                _pattern(
-                    _PARAMETER,
-                    "it is the name of an SSM parameter, not the URL itself: the URL is a secret",
-                    "store the URL as a SecureString, such as /cabal-backup/heartbeat, "
-                    "and write that name",
-                )
-            ),
-        ),
         Setting("restore_testing", True, _flag),
         Setting("restore_testing_schedule", "cron(0 6 1 * ? *)", _schedule),
         Setting("dr_restore_testing_table_schedule", "cron(0 6 15 * ? *)", _schedule),
@@ -216,11 +203,12 @@ SETTINGS: dict[str, Setting] = {
     )
 }
 
+_DAILY = "`cabal-backup status`, which the workflow status.yml runs every day,"
+
 REMOVED: dict[str, str] = {
-    "alert_on_silence": "it was removed: the daily watch, which runs `cabal-backup status`, "
-    "reports a night without a backup or a copy",
-    "alert_on_role_changes": "it was removed: the daily watch, which runs `cabal-backup status`, "
-    "reports a changed role",
-    "dashboard": "it was removed: `cabal-backup status --html` shows the state of both regions",
+    "alert_on_silence": f"it was removed: {_DAILY} reports a night without a backup or a copy",
+    "alert_on_role_changes": f"it was removed: {_DAILY} reports a changed role",
+    "dashboard": "it was removed: `cabal-backup status` shows the state of both regions",
+    "heartbeat_parameter": f"it was removed: {_DAILY} calls the URL in its secret HEARTBEAT_URL",
 }
 """Settings of earlier versions, each with what replaces it."""

@@ -28,7 +28,6 @@ def test_every_stack_is_clean(synthesized: Synthesize) -> None:
     everything = an_environment(
         alert_emails=["operator@example.com"],
         alert_urls=["https://example.com/alerts"],
-        heartbeat_parameter="/cabal-backup/heartbeat",
     )
     stacks = synthesized(everything).stacks
     for stack in stacks:

@@ -19,7 +19,6 @@ TESTED_ON_THEIR_OWN = {
     "docs/access.md",
     "docs/adopt.md",
     "docs/alerts.md",
-    "docs/heartbeat.md",
     "docs/restore-testing.md",
 }
 """tests/e2e/adopt starts from what Terraform made, tests/e2e/access has roles for which IAM

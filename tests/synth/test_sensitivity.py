@@ -121,7 +121,6 @@ ELSEWHERE = {
     "alert_emails": "test_alerts.py",
     "alert_urls": "test_alerts.py",
     "alert_on_tampering": "test_alerts.py",
-    "heartbeat_parameter": "test_watch.py",
     "restore_testing": "test_restore_testing.py",
     "restore_testing_schedule": "test_restore_testing.py",
     "restore_testing_tolerance_percent": "test_restore_testing.py",

@@ -170,16 +170,11 @@ BAD: dict[str, Bad] = {
     "urls-plain-http": bad("alert_urls", "http://example.com/", *URL_RULE),
     "urls-with-a-password": bad("alert_urls", ["https://me:secret@example.com/"], *URL_RULE),
     "urls-with-a-fragment": bad("alert_urls", ["https://example.com/#here"], *URL_RULE),
-    "heartbeat-the-url-itself": bad(
-        "heartbeat_parameter",
-        "https://example.com/ping",
-        "the URL is a secret",
-        "store the URL as a SecureString",
-    ),
     # settings of earlier versions
     "silence": bad("alert_on_silence", True, "reports a night without a backup", "remove this"),
     "role-changes": bad("alert_on_role_changes", True, "reports a changed role", "remove this"),
-    "dashboard": bad("dashboard", False, "cabal-backup status --html", "remove this setting"),
+    "dashboard": bad("dashboard", False, "shows the state of both regions", "remove this setting"),
+    "heartbeat": bad("heartbeat_parameter", "/cabal/url", "HEARTBEAT_URL", "remove this setting"),
     # restore testing
     "schedule-a-rate": bad("restore_testing_schedule", "rate(30 days)", *CRON_RULE),
     "schedule-five-fields": bad("restore_testing_schedule", "cron(0 6 1 * ?)", *CRON_RULE),

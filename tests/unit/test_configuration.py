@@ -40,7 +40,6 @@ def test_an_environment_is_read_whole() -> None:
             lock_min_days=50,
             lock_max_days=250,
             alert_emails=["operator@example.com"],
-            heartbeat_parameter="/cabal-backup/heartbeat",
             restore_testing_schedule="cron(0 3 ? * SUN *)",
             restore_testing_tolerance_percent=20,
         )
@@ -62,7 +61,6 @@ def test_an_environment_is_read_whole() -> None:
             urls=(),
             on_tampering=True,
         ),
-        heartbeat_parameter="/cabal-backup/heartbeat",
         restore_testing=RestoreTesting(
             schedule="cron(0 3 ? * SUN *)",
             dr_table_schedule="cron(0 6 15 * ? *)",
