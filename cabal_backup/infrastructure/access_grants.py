@@ -11,7 +11,7 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonel
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -197,31 +197,7 @@ def auditor_grants(places: Places) -> tuple[Grant, ...]:
             "one tomorrow: that is what is looked for. The action reads a key's state and "
             "decrypts nothing.",
         ),
-        Grant(
-            sid="Alerts",
-            actions=(
-                "events:ListTargetsByRule",
-                "lambda:GetFunctionConcurrency",
-                "lambda:GetFunctionConfiguration",
-                "sns:GetTopicAttributes",
-                "sns:ListSubscriptionsByTopic",
-                "sqs:GetQueueAttributes",
-                "sqs:GetQueueUrl",
-            ),
-            resources=tuple(
-                places.arn(service, resource, region)
-                for region in (places.region, places.dr_region)
-                for service, resource in (
-                    ("events", f"rule/{names.STACK}-*"),
-                    ("lambda", f"function:{names.NOTIFY}"),
-                    ("sns", names.TOPIC),
-                    ("sqs", names.QUEUE),
-                    ("sqs", names.DEAD_LETTERS),
-                )
-            ),
-            why_wildcard="The rules of the alerts have fixed names that begin like this. The "
-            "action reads where a rule leads.",
-        ),
+        *_looking_at_alerts(places),
         Grant(
             sid="Trails",
             actions=("cloudtrail:GetEventSelectors", "cloudtrail:GetTrailStatus"),
@@ -231,6 +207,41 @@ def auditor_grants(places: Places) -> tuple[Grant, ...]:
             "The actions read what it logs, not what it has logged.",
         ),
     )
+
+
+def _looking_at_alerts(places: Places) -> Iterator[Grant]:
+    """What the check `alerts` reads of the way that urgent events take."""
+    for sid, resources, actions in (
+        ("AlertRules", (f"rule/{names.STACK}-*",), ("events:ListTargetsByRule",)),
+        (
+            "AlertFunction",
+            (f"function:{names.NOTIFY}",),
+            ("lambda:GetFunctionConcurrency", "lambda:GetFunctionConfiguration"),
+        ),
+        (
+            "AlertTopic",
+            (names.TOPIC,),
+            ("sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"),
+        ),
+        (
+            "AlertQueues",
+            (names.QUEUE, names.DEAD_LETTERS),
+            ("sqs:GetQueueAttributes", "sqs:GetQueueUrl"),
+        ),
+    ):
+        yield Grant(
+            sid=sid,
+            actions=actions,
+            resources=tuple(
+                places.arn(actions[0].split(":")[0], resource, region)
+                for region in (places.region, places.dr_region)
+                for resource in resources
+            ),
+            why_wildcard="The rules of the alerts have fixed names that begin like this. The "
+            "action reads where a rule leads."
+            if sid == "AlertRules"
+            else "",
+        )
 
 
 def operator_grants(places: Places) -> tuple[Grant, ...]:

@@ -77,6 +77,12 @@ def _status(desk: Desk) -> None:
     trail = desk.root("cloudtrail")
     trail.create_trail(Name="everything", S3BucketName="trail", IsMultiRegionTrail=True)
     trail.start_logging(Name="everything")
+    for region in ("us-west-1", "us-west-2"):
+        desk.root("sns", region).subscribe(
+            TopicArn=f"arn:aws:sns:{region}:123456789012:cabal-backup-alerts",
+            Protocol="sqs",
+            Endpoint=f"arn:aws:sqs:{region}:123456789012:somewhere",
+        )
     _plan_a_restore_test(desk)
     wanted = {"alerts": "true", "restore_testing": "true"}
     findings = desk.run("status --json", **wanted).json["findings"]
@@ -85,6 +91,10 @@ def _status(desk: Desk) -> None:
         "primary-lock",
         "dr-lock",
     }
+
+
+def _test_alerts(desk: Desk) -> None:
+    desk.run("alerts test", alerts="true")
 
 
 def _plan_a_restore_test(desk: Desk) -> None:
@@ -375,6 +385,7 @@ def _drill(what: str) -> Callable[[Desk], None]:
 
 USES: dict[str, tuple[Use, ...]] = {
     "status": (Use(Role.AUDITOR, _status),),
+    "alerts": (Use(Role.OPERATOR, _test_alerts),),
     "points": (Use(Role.AUDITOR, _points),),
     "jobs": (Use(Role.AUDITOR, _jobs), Use(Role.OPERATOR, _watch)),
     "restore addresses": (Use(Role.OPERATOR, _restore_addresses),),

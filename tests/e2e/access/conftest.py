@@ -80,7 +80,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
             deployment = Deployment(sandbox, filled)
             deployment.bootstrap()
             sandbox.forget_decisions()
-            deployment.deploy(access_policies="true")
+            deployment.deploy(access_policies="true", alerts="true")
             deploying = tuple(sandbox.decisions())
             blocks = [block for section in ATTACHING for block in sections(ACCESS)[section]]
             typed(sandbox, blocks, tmp_path_factory.mktemp("documented"))

@@ -33,6 +33,9 @@ class Decisions:
         self._kept: deque[Decision] = deque(maxlen=_KEPT)
 
     def install(self) -> None:
+        internals.iam_actions.extract_iam_action = _with_more_actions(
+            internals.iam_actions.extract_iam_action
+        )
         internals.iam_actions.extract_resource_arn = _with_more_resources(
             internals.iam_actions.extract_resource_arn
         )
@@ -78,6 +81,13 @@ class Decisions:
             return denied
 
         return all_of_them
+
+
+def _with_more_actions(known: Any) -> Any:
+    def extract(service: str, method: str, path: str, *rest: Any) -> Any:
+        return permissions.action(service, method, path) or known(service, method, path, *rest)
+
+    return extract
 
 
 def _with_more_resources(known: Any) -> Any:

@@ -50,6 +50,25 @@ class Request:
         return str(value[0] if isinstance(value, list) else value)
 
 
+_LAMBDA_ACTIONS = {
+    ("concurrency", "GET"): "GetFunctionConcurrency",
+    ("concurrency", "DELETE"): "DeleteFunctionConcurrency",
+    ("event-source-mappings", "PUT"): "UpdateEventSourceMapping",
+    ("event-source-mappings", "DELETE"): "DeleteEventSourceMapping",
+}
+
+
+def action(service: str, method: str, path: str) -> str | None:
+    """The action of a call; None where MiniStack knows better."""
+    if service != "lambda":
+        return None
+    parts = path.strip("/").split("/")
+    found = next(
+        (_LAMBDA_ACTIONS[part, method] for part in parts if (part, method) in _LAMBDA_ACTIONS), None
+    )
+    return f"lambda:{found}" if found else None
+
+
 def resource(request: Request) -> str | None:
     """The ARN that the call itself is authorised on; None where MiniStack knows better."""
     find = {
@@ -58,6 +77,8 @@ def resource(request: Request) -> str | None:
         "ecs": _of_ecs,
         "cloudtrail": _of_cloudtrail,
         "iam": _of_iam,
+        "events": _of_events,
+        "lambda": _of_lambda,
     }.get(request.service)
     return find(request) if find else None
 
@@ -134,6 +155,19 @@ def _of_cloudtrail(request: Request) -> str | None:
 def _of_iam(request: Request) -> str | None:
     """SimulatePrincipalPolicy is authorised on the principal whose policies it simulates."""
     return request.parameter("PolicySourceArn") or None
+
+
+def _of_events(request: Request) -> str | None:
+    rule = request.parameter("Rule")
+    return _arn("events", f"rule/{rule}") if rule else None
+
+
+def _of_lambda(request: Request) -> str | None:
+    """Paths are /2015-03-31/functions/NAME/…; a name may be an ARN."""
+    name = request.parts[2] if request.parts[1:2] == ["functions"] and request.parts[2:] else ""
+    if not name:
+        return None
+    return name if name.startswith("arn:") else _arn("lambda", f"function:{name}")
 
 
 def _interface(request: Request) -> str:

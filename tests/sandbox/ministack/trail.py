@@ -265,8 +265,6 @@ def _with_real_names(named: Callable[..., str]) -> Callable[..., str]:
             service, method, path, headers, b"", query
         )
         real = str(action).rpartition(":")[2] if action else name
-        if "/event-source-mappings/" in path and method in ("PUT", "DELETE"):
-            real = {"PUT": "Update", "DELETE": "Delete"}[method] + "EventSourceMapping"
         return LAMBDA_NAMES.get(real, real) if service == "lambda" else real
 
     return event_name
