@@ -83,7 +83,7 @@ check: $(READY) ## lint, types, unit and synth tests
 TOGETHER := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 test: lint types checkov $(AWSCLI)/ready ## everything
-	python -m pytest --quiet --numprocesses 3 --dist loadgroup --no-loadscope-reorder
+	python -m pytest --quiet --numprocesses 3 --dist loadscope --no-loadscope-reorder
 
 checkov: synth $(CHECKOV)/ready
 	$(CHECKOV)/bin/checkov --directory cdk.out --framework cloudformation --compact --quiet \

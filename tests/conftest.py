@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-
-TESTS = Path(__file__).parent
 
 
 def pytest_configure() -> None:
@@ -22,13 +21,19 @@ def pytest_configure() -> None:
         os.environ["PATH"] = os.pathsep.join([beside_python, os.environ["PATH"]])
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep what shares a deployment together, where several processes share the tests.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep what shares a deployment in one process, where several processes share the tests.
 
-    Each folder of tests/e2e has a deployment of its own, and is one process's work; so is
-    every other file.
+    Each folder of tests/e2e has deployments of its own, and is one process's work; so is every
+    other file. pytest-xdist 3.8 cannot do it with `--dist loadgroup`: it sets an attribute that
+    pytest 9.2 does not read any more, so that every process built every deployment.
     """
-    for item in items:
-        parts = item.path.relative_to(TESTS).parts
-        group = "/".join(parts[:2] if parts[0] == "e2e" else parts)
-        item.add_marker(pytest.mark.xdist_group(group))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByDeployment(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
+        def _split_scope(self, nodeid: str) -> str:
+            _, *parts = nodeid.partition("::")[0].split("/")
+            return "/".join(parts[:2] if parts[0] == "e2e" else parts)
+
+    return ByDeployment(config, log)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cabal_backup import names
 from cabal_backup.errors import AwsError
 from cabal_backup.operations.answers import Unknown, ask, unless_missing
 from cabal_backup.operations.aws import Aws
@@ -37,7 +38,7 @@ def check_role(aws: Aws, role: str) -> tuple[str, str]:
         )
     if FOR_RESTORES in answer.value:
         return arn, ""
-    if answer.value <= {_FOR_BACKUP}:
+    if answer.value <= {_FOR_BACKUP, names.COPY_TARGETS_POLICY}:
         raise AwsError(
             f"The role {role} may not restore: {FOR_RESTORES} is not attached to it. Nothing was "
             f"done. Deploy {aws.environment.name} (it attaches it), attach it with `aws iam "

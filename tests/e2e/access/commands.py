@@ -93,10 +93,6 @@ def _status(desk: Desk) -> None:
     }
 
 
-def _test_alerts(desk: Desk) -> None:
-    desk.run("alerts test", alerts="true")
-
-
 def _plan_a_restore_test(desk: Desk) -> None:
     name = "cabal_backup_restore_testing"
     desk.root("backup").create_restore_testing_plan(
@@ -385,7 +381,6 @@ def _drill(what: str) -> Callable[[Desk], None]:
 
 USES: dict[str, tuple[Use, ...]] = {
     "status": (Use(Role.AUDITOR, _status),),
-    "alerts": (Use(Role.OPERATOR, _test_alerts),),
     "points": (Use(Role.AUDITOR, _points),),
     "jobs": (Use(Role.AUDITOR, _jobs), Use(Role.OPERATOR, _watch)),
     "restore addresses": (Use(Role.OPERATOR, _restore_addresses),),
