@@ -21,6 +21,10 @@ COPY_TARGETS_POLICY = "cabal-backup-copy-targets"
 PLAN = "cabal-backup-plan"
 RULE = "cabal-backup-plan-rule"
 SELECTION = "cabal-backup"
+"""How the name of the plan's selection begins; a digest of what it selects follows."""
+
+ROLE_CHECK = "cabal-backup-role-check"
+"""A selection that exists only while a deployment checks that AWS Backup can use the role."""
 
 STACK = "cabal-backup"
 """The CloudFormation stack in the primary region."""

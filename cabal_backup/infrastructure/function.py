@@ -16,7 +16,7 @@ from cabal_backup.infrastructure.acknowledge import acknowledge
 
 _PACKAGE = Path(__file__).parent.parent
 
-_SHARED = ("names.py", "urgent.py")
+_SHARED = ("custom_resource.py", "names.py", "urgent.py")
 """The modules of `cabal_backup` that every function may import."""
 
 

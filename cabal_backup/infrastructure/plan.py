@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_backup as backup
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
@@ -12,6 +14,7 @@ from constructs import Construct, IDependable
 
 from cabal_backup import names
 from cabal_backup.environment import MIN_COLD_DAYS, Lifecycle
+from cabal_backup.infrastructure.role_check import RoleCheck
 
 
 class NightlyPlan(Construct):
@@ -79,13 +82,26 @@ class NightlyPlan(Construct):
             self,
             "Selection",
             backup_plan=self.plan,
-            backup_selection_name=names.SELECTION,
+            backup_selection_name=f"{names.SELECTION}-{_digest(self, resource_arns)}",
             role=role,
             # The role brings its policies itself; the selection shall not add any.
             disable_default_backup_policy=True,
             resources=[backup.BackupResource.from_arn(arn) for arn in resource_arns],
         )
-        self.selection.node.add_dependency(*after)
+        self.role_usable = RoleCheck(self, "RoleCheck", plan=self.plan, role=role).resource
+        self.selection.node.add_dependency(self.role_usable, *after)
+
+
+def _digest(scope: Construct, resource_arns: Sequence[str]) -> str:
+    """Eight hexadecimal digits that change with the resources.
+
+    CloudFormation creates the replacement of a selection before it deletes the old one, and AWS
+    does not document whether a plan may have two selections of the same name meanwhile.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-backup-backupselection.html
+    """
+    resolved = json.dumps(Stack.of(scope).resolve(list(resource_arns)), sort_keys=True)
+    return hashlib.sha256(resolved.encode()).hexdigest()[:8]
 
 
 def _days(days: int | None) -> Duration | None:

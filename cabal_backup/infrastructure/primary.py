@@ -95,6 +95,7 @@ class PrimaryStack(Stack):
                 ],
                 vault=vault,
                 role=role,
+                role_usable=nightly.role_usable,
                 dead_letters=dead_letters,
             )
         for name, value, description in (

@@ -11,12 +11,13 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns as sns
-from constructs import Construct
+from constructs import Construct, IDependable
 
 from cabal_backup import names
 from cabal_backup.environment import Environment
 from cabal_backup.infrastructure.acknowledge import acknowledge, wildcard
 from cabal_backup.infrastructure.function import HandlerFunction
+from cabal_backup.infrastructure.role_check import RoleCheck
 
 RESTORED_TABLES = "awsbackup-restore-test-*"
 """How AWS Backup names the tables it restores for a test.
@@ -55,6 +56,7 @@ class RestoreTesting(Construct):
         plans: Sequence[TestingPlan],
         vault: backup.IBackupVault,
         role: iam.IRole,
+        role_usable: IDependable | None = None,
         dead_letters: sns.ITopic | None = None,
     ) -> None:
         """
@@ -62,6 +64,8 @@ class RestoreTesting(Construct):
         :param plans: what is tested when.
         :param vault: whose recovery points are tested.
         :param role: what AWS Backup restores under.
+        :param role_usable: what is complete once AWS Backup can use the role. Default: a check of
+            its own, with the first of the plans.
         :param dead_letters: where an event goes whose verdict could not be put. Default:
             nowhere; the schedule tries again, and `status` reports a test without verdict.
         """
@@ -116,8 +120,9 @@ class RestoreTesting(Construct):
                 ),
             )
             plan_arns.append(plan.attr_restore_testing_plan_arn)
+            role_usable = role_usable or RoleCheck(self, "RoleCheck", plan=plan, role=role).resource
             for kind in each.kinds:
-                backup.CfnRestoreTestingSelection(
+                selection = backup.CfnRestoreTestingSelection(
                     self,
                     {"DynamoDB": "TableSelection", "EFS": "FileSystemSelection"}[kind],
                     restore_testing_plan_name=plan.ref,
@@ -127,6 +132,7 @@ class RestoreTesting(Construct):
                     iam_role_arn=role.role_arn,
                     validation_window_hours=names.RESTORE_TEST_VALIDATION_HOURS,
                 )
+                selection.node.add_dependency(role_usable)
         self.handler = HandlerFunction(
             self,
             "Handler",

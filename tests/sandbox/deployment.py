@@ -18,6 +18,9 @@ PROJECT = Path(__file__).parents[2]
 
 DR_REGION = "us-west-2"
 
+IAM_PROPAGATION_SECONDS = 5.0
+"""How late AWS Backup sees changes of roles during a deployment, in the sandbox's time."""
+
 _LISTENERS = ("alerts", "restore_testing", "access_policies")
 """Settings that are off unless a test is about them.
 
@@ -70,15 +73,20 @@ class Deployment:
             self._run(["bootstrap", *targets], cwd=Path(elsewhere))
 
     def deploy(self, *arguments: str, **settings: object) -> str:
-        """Deploy both stacks; what the CLI said."""
-        return self.cdk(
-            "deploy",
-            f"{self.environment}/*",
-            "--require-approval",
-            "never",
-            *arguments,
-            **settings,
-        )
+        """Deploy both stacks, with IAM as late as on AWS; what the CLI said."""
+        before = self.sandbox.settings()["iam_propagation"]
+        self.sandbox.settings(iam_propagation=before or IAM_PROPAGATION_SECONDS)
+        try:
+            return self.cdk(
+                "deploy",
+                f"{self.environment}/*",
+                "--require-approval",
+                "never",
+                *arguments,
+                **settings,
+            )
+        finally:
+            self.sandbox.settings(iam_propagation=before)
 
     def diff(self, **settings: object) -> str:
         """What a deployment would change, as the CLI says it."""

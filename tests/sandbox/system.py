@@ -34,6 +34,7 @@ from tests.sandbox.ministack.endpoint import BackupEndpoint
 from tests.sandbox.ministack.event_sources import EventSources
 from tests.sandbox.ministack.file_systems import MiniStackFileSystems
 from tests.sandbox.ministack.point_in_time import PointInTimeRecovery, TableTimes
+from tests.sandbox.ministack.propagation import Propagation
 from tests.sandbox.ministack.reports import MiniStackReports
 from tests.sandbox.ministack.roles import MiniStackRoles
 from tests.sandbox.ministack.sandbox_time import SandboxTime
@@ -104,10 +105,12 @@ class System:
         history = TableHistory(time.time)
         self.table_times = TableTimes()
         self.delivery = Delivery()
+        propagation = Propagation(self.clock.now, lambda: self.service.settings.iam_propagation)
+        roles = MiniStackRoles(propagation)
         self.world = MiniStackWorld(
             tables=MiniStackTables(history),
             file_systems=MiniStackFileSystems(data / "efs"),
-            roles=MiniStackRoles(),
+            roles=roles,
             reports=MiniStackReports(self.delivery),
         )
         self.service = BackupService(world=self.world, clock=self.clock, store=data / _STORES[0])
@@ -127,6 +130,7 @@ class System:
         PointInTimeRecovery(history, time.time, self.table_times).install()
         TableBackups(time.time, self.table_times).install()
         managed_policies.install()
+        propagation.install()
         self.world.file_systems.install(time.time)
         keys.install(time.time)
         self.world.reports.install()
@@ -138,7 +142,7 @@ class System:
         self._service_faults.install()
         strictness.install()
         cloudformation.install(self.service, trail)
-        BackupEndpoint(self.service, trail).install()
+        BackupEndpoint(self.service, trail, roles).install()
         mfa.install()
         functions.install()
         simulation.install()

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import re
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
@@ -15,45 +16,62 @@ from aws_cdk import Stack as CdkStack
 from aws_cdk import aws_lambda as lambda_
 
 from cabal_backup.infrastructure.function import HandlerFunction
-from tests.synth.synthesis import REPOSITORY, Stack, Synthesized
+from tests.synth.synthesis import REPOSITORY, Json, Stack, Synthesized
 
 FUNCTION, LOG_GROUP = "AWS::Lambda::Function", "AWS::Logs::LogGroup"
+POLICY = "AWS::IAM::ManagedPolicy"
 
 
-@pytest.fixture(params=["primary", "dr"])
-def stack(request: pytest.FixtureRequest, prod: Synthesized) -> Stack:
-    """Each of the two stacks."""
-    found: Stack = getattr(prod, request.param)
-    return found
+@dataclass(frozen=True)
+class Deployed:
+    """One function of ours in a stack, and the stack."""
+
+    stack: Stack
+    module: str
+
+    @property
+    def properties(self) -> Json:
+        (found,) = (
+            each["Properties"]
+            for each in self.stack.all(FUNCTION).values()
+            if each["Properties"]["Handler"] == f"cabal_backup.functions.{self.module}.handler"
+        )
+        return found
+
+    @property
+    def role_id(self) -> str:
+        return str(self.properties["Role"]["Fn::GetAtt"][0])
 
 
-def test_it_runs_on_the_newest_python_on_arm(stack: Stack) -> None:
+@pytest.fixture(params=[("primary", "opt_in"), ("primary", "role_check"), ("dr", "opt_in")])
+def deployed(request: pytest.FixtureRequest, prod: Synthesized) -> Deployed:
+    """Each function of the two stacks."""
+    stack, module = request.param
+    return Deployed(getattr(prod, stack), module)
+
+
+def test_it_runs_on_the_newest_python_on_arm(deployed: Deployed) -> None:
     pythons = [r.name for r in lambda_.Runtime.ALL if r.name.startswith("python3.")]
     newest = max(pythons, key=lambda name: int(name.removeprefix("python3.")))
-    properties = stack.only(FUNCTION)["Properties"]
-    assert properties["Runtime"] == newest
-    assert properties["Architectures"] == ["arm64"]
+    assert deployed.properties["Runtime"] == newest
+    assert deployed.properties["Architectures"] == ["arm64"]
 
 
-def test_it_calls_the_handler_of_its_module(stack: Stack) -> None:
-    assert stack.only(FUNCTION)["Properties"]["Handler"] == "cabal_backup.functions.opt_in.handler"
-
-
-def test_it_may_take_the_quarter_of_an_hour_its_retries_need(stack: Stack) -> None:
+def test_it_may_take_the_quarter_of_an_hour_its_retries_need(deployed: Deployed) -> None:
     """test_the_worst_case… in tests/unit/functions adds the retries up."""
-    assert stack.only(FUNCTION)["Properties"]["Timeout"] == 900
+    assert deployed.properties["Timeout"] == 900
 
 
-def test_its_log_group_is_its_own_and_kept_for_a_year(stack: Stack) -> None:
-    log_group = stack.id_of(LOG_GROUP)
-    assert stack.only(FUNCTION)["Properties"]["LoggingConfig"] == {"LogGroup": {"Ref": log_group}}
-    assert stack.only(LOG_GROUP)["Properties"]["RetentionInDays"] == 365
+def test_its_log_group_is_its_own_and_kept_for_a_year(deployed: Deployed) -> None:
+    log_group = deployed.properties["LoggingConfig"]["LogGroup"]["Ref"]
+    kept = deployed.stack.json["Resources"][log_group]["Properties"]["RetentionInDays"]
+    assert kept == 365
+    assert len(deployed.stack.all(LOG_GROUP)) == len(deployed.stack.all(FUNCTION))
 
 
-def test_its_role_is_lambdas_alone_and_has_only_the_one_policy(stack: Stack) -> None:
-    role_id = stack.only(FUNCTION)["Properties"]["Role"]["Fn::GetAtt"][0]
-    role = stack.json["Resources"][role_id]["Properties"]
-    assert stack.in_account(role["AssumeRolePolicyDocument"])["Statement"] == [
+def test_its_role_is_lambdas_alone_and_has_only_the_one_policy(deployed: Deployed) -> None:
+    role = deployed.stack.json["Resources"][deployed.role_id]["Properties"]
+    assert deployed.stack.in_account(role["AssumeRolePolicyDocument"])["Statement"] == [
         {
             "Effect": "Allow",
             "Action": "sts:AssumeRole",
@@ -62,31 +80,39 @@ def test_its_role_is_lambdas_alone_and_has_only_the_one_policy(stack: Stack) -> 
         }
     ]
     assert not role.keys() & {"ManagedPolicyArns", "Policies"}
-    assert stack.only("AWS::IAM::ManagedPolicy")["Properties"]["Roles"] == [{"Ref": role_id}]
+    attached = [policy["Properties"]["Roles"] for policy in deployed.stack.all(POLICY).values()]
+    assert attached.count([{"Ref": deployed.role_id}]) == 1
 
 
-def test_it_has_no_secrets_and_no_way_in(stack: Stack) -> None:
-    assert "Environment" not in stack.only(FUNCTION)["Properties"]
-    assert not stack.all("AWS::Lambda::Permission")
-    assert not stack.all("AWS::Lambda::Url")
+def test_it_has_no_secrets_and_no_way_in(deployed: Deployed) -> None:
+    assert "Environment" not in deployed.properties
+    assert not deployed.stack.all("AWS::Lambda::Permission")
+    assert not deployed.stack.all("AWS::Lambda::Url")
 
 
-def test_its_asset_is_its_own_folder_and_the_names(prod: Synthesized) -> None:
-    (asset,) = prod.directory.parent.glob("asset.*")
-    files = sorted(path.relative_to(asset) for path in asset.rglob("*") if path.is_file())
-    assert [str(path) for path in files] == [
-        "cabal_backup/__init__.py",
-        "cabal_backup/functions/__init__.py",
-        "cabal_backup/functions/opt_in/__init__.py",
-        "cabal_backup/names.py",
-        "cabal_backup/urgent.py",
+def test_its_asset_is_its_own_folder_and_what_all_share(prod: Synthesized) -> None:
+    assets = [
+        (asset, sorted(path.relative_to(asset) for path in asset.rglob("*") if path.is_file()))
+        for asset in prod.directory.parent.glob("asset.*")
     ]
-    for path in files:
-        assert (asset / path).read_bytes() == (REPOSITORY / path).read_bytes()
+    assert sorted([str(path) for path in files] for _, files in assets) == [
+        [
+            "cabal_backup/__init__.py",
+            "cabal_backup/custom_resource.py",
+            "cabal_backup/functions/__init__.py",
+            f"cabal_backup/functions/{module}/__init__.py",
+            "cabal_backup/names.py",
+            "cabal_backup/urgent.py",
+        ]
+        for module in ("opt_in", "role_check")
+    ]
+    for asset, files in assets:
+        for path in files:
+            assert (asset / path).read_bytes() == (REPOSITORY / path).read_bytes()
 
 
 def test_both_regions_get_the_same_code(prod: Synthesized) -> None:
-    keys = {stack.only(FUNCTION)["Properties"]["Code"]["S3Key"] for stack in prod.stacks}
+    keys = {Deployed(each, "opt_in").properties["Code"]["S3Key"] for each in prod.stacks}
     assert len(keys) == 1
 
 

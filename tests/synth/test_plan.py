@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -118,7 +119,7 @@ def test_exactly_the_table_and_the_mailstore_are_selected(
     partition, stage = partitioned
     region = stage.primary.region
     selection = stage.primary.in_account(the_selection(stage))
-    assert selection["SelectionName"] == "cabal-backup"
+    assert re.fullmatch(r"cabal-backup-[0-9a-f]{8}", selection["SelectionName"])
     assert selection["Resources"] == [
         f"arn:{partition}:dynamodb:{region}:123456789012:table/cabal-addresses",
         f"arn:{partition}:elasticfilesystem:{region}:123456789012:file-system/fs-0123456789abcdef0",
@@ -155,6 +156,12 @@ def test_nothing_is_selected_before_the_opt_in_is_complete(prod: Synthesized) ->
     """S09: a table's recovery point made before the opt-in can never be copied."""
     opt_in = prod.primary.id_of("Custom::AdvancedDynamoDBBackup")
     assert opt_in in prod.primary.needs(prod.primary.id_of(SELECTION))
+
+
+def test_nothing_is_selected_before_aws_backup_can_use_the_role(prod: Synthesized) -> None:
+    """IAM shows a new role late, and CloudFormation does not repeat what was refused for it."""
+    check = prod.primary.id_of("Custom::BackupRoleCheck")
+    assert check in prod.primary.needs(prod.primary.id_of(SELECTION))
 
 
 # --- The construct by itself

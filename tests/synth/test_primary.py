@@ -11,12 +11,13 @@ def test_it_holds_these_resources_and_no_others(prod: Synthesized) -> None:
         "AWS::Backup::BackupVault": 1,
         "AWS::Backup::BackupPlan": 1,
         "AWS::Backup::BackupSelection": 1,
-        "AWS::IAM::Role": 2,
-        "AWS::IAM::ManagedPolicy": 1,
+        "AWS::IAM::Role": 3,
+        "AWS::IAM::ManagedPolicy": 2,
         "AWS::IAM::Policy": 1,
-        "AWS::Lambda::Function": 1,
-        "AWS::Logs::LogGroup": 1,
+        "AWS::Lambda::Function": 2,
+        "AWS::Logs::LogGroup": 2,
         "Custom::AdvancedDynamoDBBackup": 1,
+        "Custom::BackupRoleCheck": 1,
     }
 
 

@@ -85,6 +85,12 @@ def test_the_table_and_the_mailstore_are_tested_and_nothing_else(stack: Stack) -
     ]
 
 
+def test_nothing_is_selected_before_aws_backup_can_use_the_role(stack: Stack) -> None:
+    check = stack.id_of("Custom::BackupRoleCheck")
+    for selection in stack.all(SELECTION):
+        assert check in stack.needs(selection)
+
+
 def test_the_function_hears_of_this_plans_restores_and_looks_every_three_hours(
     stack: Stack,
 ) -> None:

@@ -23,6 +23,9 @@ COPY_TARGET = (
     "Resources.RoleCopyTargets.Properties.PolicyDocument.Statement.0.Condition."
     "ForAnyValue:ArnNotLike.backup:CopyTargets.1"
 )
+SELECTION_NAME = "Resources.NightlySelection.Properties.BackupSelection.SelectionName"
+CHECK_ASSETS = "Resources.NightlyRoleCheckHandlerFunction.Properties.Code.S3Bucket"
+CHECKED = "Resources.NightlyRoleCheck.Properties.ResourceArn"
 ME = "123456789012"
 
 Changes = dict[str, Json]
@@ -45,6 +48,9 @@ CASES: dict[str, tuple[Any, Changes, Changes]] = {
             "backup-vault:cabal-backup-dr",
             COPY_TARGET: "arn:aws:backup:us-west-2:210987654321:backup-vault:cabal-backup-dr",
             ASSETS: "cdk-hnb659fds-assets-210987654321-us-west-1",
+            CHECK_ASSETS: "cdk-hnb659fds-assets-210987654321-us-west-1",
+            CHECKED: "arn:aws:dynamodb:us-west-1:210987654321:table/cabal-backup-role-check",
+            SELECTION_NAME: "cabal-backup-56948ad0",
             "Resources.Role.Properties.Tags.0.Value": "210987654321",
             "Resources.Vault.Properties.BackupVaultTags.account": "210987654321",
         },
@@ -64,6 +70,9 @@ CASES: dict[str, tuple[Any, Changes, Changes]] = {
             "Outputs.MailstoreArn.Value": f"arn:aws:elasticfilesystem:us-east-2:{ME}:"
             "file-system/fs-0123456789abcdef0",
             ASSETS: f"cdk-hnb659fds-assets-{ME}-us-east-2",
+            CHECK_ASSETS: f"cdk-hnb659fds-assets-{ME}-us-east-2",
+            CHECKED: f"arn:aws:dynamodb:us-east-2:{ME}:table/cabal-backup-role-check",
+            SELECTION_NAME: "cabal-backup-9b76f6ec",
         },
         {},
     ),
@@ -82,6 +91,7 @@ CASES: dict[str, tuple[Any, Changes, Changes]] = {
         "addresses-2",
         {
             f"{SELECTED}.0": f"arn:aws:dynamodb:us-west-1:{ME}:table/addresses-2",
+            SELECTION_NAME: "cabal-backup-00612174",
             "Outputs.AddressesTableArn.Value": f"arn:aws:dynamodb:us-west-1:{ME}:table/addresses-2",
         },
         {},
@@ -90,6 +100,7 @@ CASES: dict[str, tuple[Any, Changes, Changes]] = {
         "fs-89abcdef",
         {
             f"{SELECTED}.1": f"arn:aws:elasticfilesystem:us-west-1:{ME}:file-system/fs-89abcdef",
+            SELECTION_NAME: "cabal-backup-b4e9230b",
             "Outputs.MailstoreArn.Value": f"arn:aws:elasticfilesystem:us-west-1:{ME}:"
             "file-system/fs-89abcdef",
         },

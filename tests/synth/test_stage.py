@@ -34,6 +34,7 @@ NOT_TAGGABLE = {
     "AWS::SNS::TopicPolicy",
     "AWS::SQS::QueuePolicy",
     "Custom::AdvancedDynamoDBBackup",
+    "Custom::BackupRoleCheck",
 }
 
 

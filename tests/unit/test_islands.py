@@ -30,7 +30,8 @@ FLOOR = {
 # Island: the third-party packages it must not import, and the parts of cabal_backup it may.
 ISLANDS: dict[str, tuple[set[str], set[str]]] = {
     "infrastructure": (SDK, FLOOR | {"infrastructure"}),
-    "functions": (CDK, FLOOR | {"functions", "operations"}),
+    "functions": (CDK, FLOOR | {"custom_resource", "functions", "operations"}),
+    "custom_resource": (CDK, FLOOR),
     "operations": (CDK, FLOOR | {"operations"}),
     "cli": (CDK | SDK, FLOOR | {"operations", "cli"}),
     "__main__": (CDK | SDK, {"cli"}),

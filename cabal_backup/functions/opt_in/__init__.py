@@ -4,29 +4,25 @@ Only with it can recovery points of a DynamoDB table be copied to another region
 opt-in belongs to an account and a region, not to a stack; so this handler adds what
 is missing, changes no other resource type's setting, and takes nothing back.
 
-CloudFormation calls `handler`, which always answers, once, to the response URL of
-the event. The event itself is never logged: whoever knows that URL can answer in the
-handler's place.
+CloudFormation calls `handler`, which always answers, once. The 8 calls of an opt-in take
+less than 13 minutes, and waiting for IAM 90 s more: less than the function's timeout.
 
 https://docs.aws.amazon.com/aws-backup/latest/devguide/advanced-ddb-backup.html
-https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-responses.html
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import time
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from http.client import HTTPException
 from typing import Any
 
 import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+
+from cabal_backup.custom_resource import RETRIES, IamRetries, answer, is_denied
 
 PHYSICAL_ID = "advanced-dynamodb-backup"
 """One id for ever: a changed id would make CloudFormation delete the old resource."""
@@ -36,17 +32,6 @@ RESOURCE_TYPE = "DynamoDB"
 READ_BACK_ATTEMPTS = 6
 READ_BACK_PAUSE = 5.0
 """Seconds between readings while the new setting is not visible yet."""
-
-ANSWER_ATTEMPTS = 4
-
-MAX_REASON = 2000
-"""Bytes as JSON. CloudFormation takes 4096 for the whole answer."""
-
-RETRIES = Config(
-    retries={"mode": "standard", "total_max_attempts": 6}, connect_timeout=5, read_timeout=10
-)
-"""A throttled, failed or lost call is tried 6 times within 91 s (6 timeouts of 10 s and
-pauses of at most 1, 2, 4, 8 and 16 s); the 8 calls of an opt-in so within 13 minutes."""
 
 logger = logging.getLogger(__name__)
 logger.setLevel(logging.INFO)
@@ -92,10 +77,15 @@ def handler(event: Mapping[str, Any], _context: object) -> None:
     except Exception as error:
         # Whatever it was, an unanswered request would hold the stack for an hour.
         logger.exception("%s failed", request_type)
-        answer(event, "FAILED", reason=explain(error, os.environ["AWS_REGION"]))
+        answer(
+            event,
+            "FAILED",
+            physical_id=PHYSICAL_ID,
+            reason=explain(error, os.environ["AWS_REGION"]),
+        )
     else:
         logger.info("%s done: %s", request_type, data)
-        answer(event, "SUCCESS", data=data)
+        answer(event, "SUCCESS", physical_id=PHYSICAL_ID, data=data)
 
 
 def opt_in(backup: Any, sleep: Callable[[float], None]) -> dict[str, str]:
@@ -105,15 +95,17 @@ def opt_in(backup: Any, sleep: Callable[[float], None]) -> dict[str, str]:
     "true", "false" or "unset". Raises OptInError when the new setting does not become
     visible or another type's setting changed meanwhile, and whatever botocore raises.
     """
-    before = read_preferences(backup)
+    retrying = IamRetries(sleep)
+    before = read_preferences(backup, retrying)
     after = before
     if not before.complete:
         # A partial map merges; the documented procedure sends DynamoDB alone too.
-        backup.update_region_settings(
+        retrying(
+            backup.update_region_settings,
             ResourceTypeOptInPreference={RESOURCE_TYPE: True},
             ResourceTypeManagementPreference={RESOURCE_TYPE: True},
         )
-        after = read_back(backup, sleep)
+        after = read_back(backup, sleep, retrying)
         if changed := list(after.changes_of_others(before)):
             raise OptInError(
                 "Settings of other resource types changed while the opt-in was made. Put right "
@@ -128,20 +120,20 @@ def opt_in(backup: Any, sleep: Callable[[float], None]) -> dict[str, str]:
     }
 
 
-def read_preferences(backup: Any) -> Preferences:
-    settings = backup.describe_region_settings()
+def read_preferences(backup: Any, retrying: IamRetries) -> Preferences:
+    settings = retrying(backup.describe_region_settings)
     return Preferences(
         service=settings.get("ResourceTypeOptInPreference", {}),
         management=settings.get("ResourceTypeManagementPreference", {}),
     )
 
 
-def read_back(backup: Any, sleep: Callable[[float], None]) -> Preferences:
+def read_back(backup: Any, sleep: Callable[[float], None], retrying: IamRetries) -> Preferences:
     """The preferences once both are on; OptInError when they never are."""
     for attempt in range(READ_BACK_ATTEMPTS):
         if attempt:
             sleep(READ_BACK_PAUSE)
-        preferences = read_preferences(backup)
+        preferences = read_preferences(backup, retrying)
         if preferences.complete:
             return preferences
     raise OptInError(
@@ -167,10 +159,10 @@ def explain(error: Exception, region: str) -> str:
     )
     if isinstance(error, OptInError):
         return str(error)
-    if isinstance(error, ClientError) and "AccessDenied" in error.response["Error"]["Code"]:
+    if isinstance(error, ClientError) and is_denied(error):
         return (
-            f"AWS Backup refused the opt-in to advanced DynamoDB backup in {region}: {error} "
-            "A service control policy or permissions boundary may forbid it. Allow "
+            f"AWS Backup refused the opt-in to advanced DynamoDB backup in {region} for "
+            f"90 s: {error} A service control policy or permissions boundary may forbid it. Allow "
             "backup:DescribeRegionSettings and backup:UpdateRegionSettings, or have it made "
             f"once with `{by_hand}`, then deploy again."
         )
@@ -180,52 +172,3 @@ def explain(error: Exception, region: str) -> str:
             f"Deploy again, or make it by hand first: `{by_hand}`."
         )
     return f"The opt-in handler failed in {region}: {type(error).__name__}: {error}"
-
-
-def answer(
-    event: Mapping[str, Any],
-    status: str,
-    *,
-    data: Mapping[str, str] | None = None,
-    reason: str = "",
-) -> None:
-    """Tell CloudFormation how it went.
-
-    Raises OSError or HTTPException when that cannot be delivered; Lambda then runs the
-    function again.
-    """
-    body = json.dumps(
-        {
-            "Status": status,
-            "Reason": bounded(reason),
-            "PhysicalResourceId": event.get("PhysicalResourceId", PHYSICAL_ID),
-            "StackId": event["StackId"],
-            "RequestId": event["RequestId"],
-            "LogicalResourceId": event["LogicalResourceId"],
-            "Data": data or {},
-        }
-    ).encode()
-    request = urllib.request.Request(
-        event["ResponseURL"],
-        data=body,
-        method="PUT",
-        # The URL is signed for an empty content type.
-        headers={"Content-Type": ""},
-    )
-    for attempt in range(ANSWER_ATTEMPTS):
-        try:
-            urllib.request.urlopen(request, timeout=10).close()
-            return
-        except (OSError, HTTPException):
-            if attempt == ANSWER_ATTEMPTS - 1:
-                raise
-            time.sleep(2**attempt)
-
-
-def bounded(reason: str) -> str:
-    """As much of the beginning of `reason` as MAX_REASON allows."""
-    kept = reason[:MAX_REASON]
-    # One character takes up to 12 bytes: JSON escapes what is not printable ASCII.
-    while len(json.dumps(kept)) > MAX_REASON:
-        kept = kept[:-1]
-    return kept

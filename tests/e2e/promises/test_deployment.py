@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
 from tests.e2e.promises.vaults import VAULTS, backup
@@ -25,20 +28,28 @@ def test_a_changed_setting_shows_in_the_diff_and_only_there(deployed: Deployment
 
 def test_another_mailstore_replaces_the_selection_and_nothing_else(deployed: Deployment) -> None:
     """S22 ends with it: the new file system takes the place of the old one in the plan."""
-    deployed.deploy(mailstore_file_system_id="fs-0123456789abcdef0")
     client = backup(deployed)
-    (plan,) = client.list_backup_plans()["BackupPlansList"]
-    (selection,) = client.list_backup_selections(BackupPlanId=plan["BackupPlanId"])[
-        "BackupSelectionsList"
-    ]
-    selected = client.get_backup_selection(
-        BackupPlanId=plan["BackupPlanId"], SelectionId=selection["SelectionId"]
-    )["BackupSelection"]
-    assert selected["SelectionName"] == "cabal-backup"
+    before = _selection(client)
+    # As often as wanted, and back again: AWS may refuse two selections of one name.
+    deployed.deploy(mailstore_file_system_id="fs-89abcdef")
+    deployed.deploy(mailstore_file_system_id="fs-0123456789abcdef0")
+    selected = _selection(client)
+    assert selected["SelectionName"] != before["SelectionName"]
     assert set(selected["Resources"]) == {
         deployed.cabal.addresses_table_arn,
         "arn:aws:elasticfilesystem:us-west-1:123456789012:file-system/fs-0123456789abcdef0",
     }
+
+
+def _selection(client: Any) -> Mapping[str, Any]:
+    """The one selection of the one plan."""
+    (plan,) = client.list_backup_plans()["BackupPlansList"]
+    listed = client.list_backup_selections(BackupPlanId=plan["BackupPlanId"])
+    (selection,) = listed["BackupSelectionsList"]
+    found: Mapping[str, Any] = client.get_backup_selection(
+        BackupPlanId=plan["BackupPlanId"], SelectionId=selection["SelectionId"]
+    )["BackupSelection"]
+    return found
 
 
 @pytest.mark.parametrize(("region", "vault"), VAULTS)

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.e2e.sandbox.backups import (
     VAULT,
@@ -192,3 +193,39 @@ def test_a_role_can_be_asked_what_it_may_do(sandbox: Sandbox) -> None:
         "elasticfilesystem:Backup": "allowed",
         "elasticfilesystem:Restore": "implicitDeny",
     }
+
+
+def test_a_new_role_is_seen_after_a_while(sandbox: Sandbox) -> None:
+    backup = sandbox.client("backup")
+    make_vault(sandbox)
+    rule = {"RuleName": "nightly", "TargetBackupVaultName": VAULT}
+    plan = backup.create_backup_plan(BackupPlan={"BackupPlanName": "plan", "Rules": [rule]})
+    sandbox.settings(iam_propagation=3600)
+    selection = {
+        "SelectionName": "all",
+        "IamRoleArn": make_role(sandbox, "ForBackup"),
+        "Resources": ["*"],
+    }
+
+    with pytest.raises(ClientError, match="cannot be assumed by AWS Backup"):
+        backup.create_backup_selection(BackupPlanId=plan["BackupPlanId"], BackupSelection=selection)
+    sandbox.advance(hours=1)
+    backup.create_backup_selection(BackupPlanId=plan["BackupPlanId"], BackupSelection=selection)
+
+
+def test_a_policy_is_seen_after_a_while(sandbox: Sandbox) -> None:
+    """Until then it is as if it had not been put, and afterwards as if not deleted yet."""
+    iam = sandbox.client("iam")
+    make_role(sandbox, "ForRestores")
+    make_vault(sandbox)
+    file_system = make_file_system(sandbox)["FileSystemArn"]
+    sandbox.settings(iam_propagation=3600)
+    policies = {"RoleName": "a-backup-role", "PolicyName": "all"}
+
+    iam.put_role_policy(**policies, PolicyDocument=policy("Allow", "*"))
+    assert back_up(sandbox, file_system)["State"] == "FAILED"
+    sandbox.advance(hours=1)
+    iam.delete_role_policy(**policies)
+    assert back_up(sandbox, file_system)["State"] == "COMPLETED"
+    sandbox.advance(hours=1)
+    assert back_up(sandbox, file_system)["State"] == "FAILED"

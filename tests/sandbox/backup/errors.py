@@ -42,7 +42,9 @@ def not_found(message: str) -> ServiceError:
     return ServiceError("ResourceNotFoundException", message, Code="ERROR_3101")
 
 
-def already_exists(message: str, *, arn: str, creator_request_id: str | None) -> ServiceError:
+def already_exists(
+    message: str, *, arn: str, creator_request_id: str | None = None
+) -> ServiceError:
     return ServiceError(
         "AlreadyExistsException",
         message,

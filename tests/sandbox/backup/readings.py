@@ -21,9 +21,15 @@ class Reading:
 READINGS = (
     Reading(
         "May two selections of one plan have the same name?",
-        "Yes: AWS calls it a display name, and CloudFormation, which creates the replacement of a "
-        "selection before it deletes the old one, would otherwise fail for every CDK user who "
-        "changes what is selected. The one reading here that is not the harder one.",
+        "No: AlreadyExistsException. CloudFormation creates the replacement of a selection before "
+        "it deletes the old one.",
+        "same_selection_name_refused",
+    ),
+    Reading(
+        "How long after a change of a role does AWS Backup see it as it was?",
+        "Not at all, and for five seconds during a deployment. A new role cannot be assumed, new "
+        "policies do not count, and a Lambda function is refused what they allow.",
+        "iam_propagation",
     ),
     Reading(
         "Which exception refuses DeleteRecoveryPoint and UpdateRecoveryPointLifecycle in a "
@@ -131,7 +137,8 @@ READINGS = (
     Reading(
         "A role that is missing, cannot be assumed or lacks permission?",
         "The call succeeds and the job ends FAILED with category AccessDenied; only "
-        "CreateBackupSelection refuses a role that AWS Backup may not assume.",
+        "CreateBackupSelection and the two of restore testing selections refuse a role that AWS "
+        "Backup may not assume, and the first one that may not call tag:GetResources.",
     ),
     Reading(
         "Which permission does AWS Backup need to delete or expire a recovery point?",

@@ -41,6 +41,8 @@ class Settings:
     """How long a deleted recovery point stays in the lists as DELETING."""
     metric_period: timedelta = timedelta(minutes=5)
     job_history: timedelta = timedelta(days=30)
+    iam_propagation: timedelta = timedelta(0)
+    """How long after a change of a role AWS Backup still sees it as it was."""
 
     locked_delete_error: LockedDeleteError = "InvalidRequestException"
     missing_vault_error: Literal["AccessDeniedException", "ResourceNotFoundException"] = (
@@ -49,6 +51,8 @@ class Settings:
     """What the reading calls on a vault say when it does not exist."""
     delete_missing_lock_refused: bool = True
     emptied_vault_refuses_once: bool = True
+    same_selection_name_refused: bool = True
+    """Two selections of one plan must have different names."""
     advanced_features_needed_everywhere: bool = False
     """Copying or restoring an advanced DynamoDB point needs the opt-in in that region too."""
     restore_item_limit: int = 5

@@ -10,8 +10,10 @@ from contextvars import ContextVar
 from typing import Any
 
 from tests.sandbox.backup import BackupService, Response
+from tests.sandbox.backup.errors import access_denied
 from tests.sandbox.backup.protocol import failure
 from tests.sandbox.ministack import authorization, internals
+from tests.sandbox.ministack.roles import MiniStackRoles
 from tests.sandbox.ministack.scope import current
 from tests.sandbox.ministack.trail import Call, Trail, caller_arn
 
@@ -22,9 +24,10 @@ raw_path: ContextVar[str] = ContextVar("raw_path")
 class BackupEndpoint:
     """Stands where MiniStack's own AWS Backup stood; MiniStack has authorised the call."""
 
-    def __init__(self, service: BackupService, trail: Trail) -> None:
+    def __init__(self, service: BackupService, trail: Trail, roles: MiniStackRoles) -> None:
         self._service = service
         self._trail = trail
+        self._roles = roles
 
     def install(self) -> None:
         internals.app.SERVICE_HANDLERS["backup"] = self.handle_request
@@ -68,7 +71,13 @@ class BackupEndpoint:
     ) -> tuple[int, dict[str, str], bytes]:
         access_key = internals.router.extract_access_key_id(headers, query)
         principal = caller_arn(access_key)
-        if refusal := authorization.pass_role_refusal(access_key, principal, body):
+        refusal = authorization.pass_role_refusal(access_key, principal, body)
+        if action := internals.iam_actions.extract_iam_action(
+            "backup", method, path, headers, body, query
+        ):
+            reason = self._roles.caller_refusal(current(), principal, headers, action)
+            refusal = access_denied(f"User: {reason}") if reason else refusal
+        if refusal:
             refused = failure(refusal, str(uuid.uuid4()))
             return refused.status, refused.headers, refused.body
         response = self._service.handle(

@@ -9,6 +9,7 @@ from typing import Any
 
 from tests.sandbox.backup.world import Scope
 from tests.sandbox.ministack import internals
+from tests.sandbox.ministack.propagation import Propagation
 from tests.sandbox.ministack.scope import acting_in
 
 SERVICE = "backup.amazonaws.com"
@@ -17,7 +18,13 @@ _NONE: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
 class MiniStackRoles:
-    """IAM as MiniStack holds it, evaluated with its own evaluator."""
+    """IAM as MiniStack holds it, evaluated with its own evaluator.
+
+    With `propagation`, as services see it: a while late.
+    """
+
+    def __init__(self, propagation: Propagation | None = None) -> None:
+        self._propagation = propagation
 
     def refusal(
         self,
@@ -42,6 +49,16 @@ class MiniStackRoles:
         with acting_in(scope):
             return self._distrust(scope, role)
 
+    def caller_refusal(
+        self, scope: Scope, principal: str, headers: Mapping[str, str], action: str
+    ) -> str | None:
+        """Why a caller may not do `action` yet, whose role's policies are not seen yet."""
+        if self._propagation is None:
+            return None
+        with acting_in(scope):
+            role = self._propagation.unsettled_caller(principal, headers)
+            return None if role is None else self._denial(scope, role, action, "*")
+
     def denial(self, scope: Scope, role_arn: str, action: str, resource: str) -> str | None:
         """Why whoever acts as the role may not do `action`; None when it may.
 
@@ -62,6 +79,8 @@ class MiniStackRoles:
             return self._assumable(scope, role, service)
 
     def _distrust(self, scope: Scope, role: dict[str, Any]) -> str | None:
+        if self._propagation is not None and not self._propagation.knows(role):
+            return f"The role {role['Arn']} cannot be assumed by AWS Backup."
         if self._assumable(scope, role):
             return None
         return (
@@ -92,7 +111,7 @@ class MiniStackRoles:
     def _denial(
         self,
         scope: Scope,
-        role: dict[str, Any],
+        role: Mapping[str, Any],
         action: str,
         resource: str,
         keys: Mapping[str, Sequence[str]] = _NONE,
@@ -111,7 +130,9 @@ class MiniStackRoles:
         )
         result = evaluator.evaluate(
             context,
-            evaluator._gather_role_policies(name, scope.account),
+            self._propagation.policies(role)
+            if self._propagation
+            else evaluator._gather_role_policies(name, scope.account),
             *evaluator._permissions_boundary(internals.iam._roles, name, scope.account),
         )
         if result.decision == "Allow":

@@ -88,6 +88,7 @@ class Resource:
     handler: Handler
     url: ResponseUrl
     physical_id: str | None = None
+    properties: Mapping[str, Any] = field(default_factory=dict)
     answers: list[Answer] = field(default_factory=list)
 
     def create(self) -> Answer:
@@ -130,7 +131,7 @@ class Resource:
             "RequestId": request_id,
             "LogicalResourceId": "OptIn",
             "ResourceType": "Custom::AdvancedDynamoDBBackup",
-            "ResourceProperties": {"ServiceToken": SENTINEL},
+            "ResourceProperties": {"ServiceToken": SENTINEL, **self.properties},
         }
         if request_type != "Create":
             assert self.physical_id, f"{request_type} before a physical id is known"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -284,7 +285,7 @@ def test_a_failed_create_is_rolled_back_without_touching_anything(
     failed, deleted = resource.answers
     assert (failed["Status"], deleted["Status"]) == ("FAILED", "SUCCESS")
     assert failed["PhysicalResourceId"] == deleted["PhysicalResourceId"]
-    assert account.operations == [DESCRIBE, UPDATE]
+    assert account.operations == [DESCRIBE] + [UPDATE] * 8
     assert account.service == SERVICE
     assert account.management == MANAGEMENT
 
@@ -293,7 +294,7 @@ def test_a_failed_update_can_be_rolled_back_and_tried_again(
     resource: Resource, account: RegionSettings
 ) -> None:
     resource.create()
-    account.faults.append(Fault(denied(DESCRIBE), times=1))
+    account.faults.append(Fault(denied(DESCRIBE), times=8))
     statuses = [resource.update()["Status"] for _ in ("update", "rollback", "another update")]
     assert statuses == ["FAILED", "SUCCESS", "SUCCESS"]
     assert account.updates == [THE_ONE_UPDATE]
@@ -377,8 +378,32 @@ def test_a_denied_call_says_what_to_allow_and_what_to_type(
         "--resource-type-management-preference DynamoDB=true"
     ) in answer["Reason"]
     assert "deploy again" in answer["Reason"]
-    assert account.operations.count(action) == 1, "a refusal does not change by asking again"
-    assert slept == []
+    assert account.operations.count(action) == 8
+    assert sum(slept) == 90
+
+
+@pytest.mark.parametrize("action", [DESCRIBE, UPDATE])
+@pytest.mark.parametrize("code", ["AccessDeniedException", "AccessDenied"])
+def test_a_permission_that_iam_does_not_show_yet_is_waited_for(
+    resource: Resource, account: RegionSettings, slept: list[float], action: str, code: str
+) -> None:
+    """IAM shows a policy of a minute ago; the function runs seconds after its policy is made."""
+    refusal = replace(denied(action), code=code)
+    account.faults.append(Fault(refusal, action, times=6))
+    assert resource.create()["Status"] == "SUCCESS"
+    assert slept == [1, 2, 4, 8, 15, 30]
+    assert_on(account)
+
+
+def test_all_calls_together_wait_90_seconds_for_iam(
+    resource: Resource, account: RegionSettings, slept: list[float]
+) -> None:
+    """Each of the 8 calls alone would take the function past its timeout."""
+    account.faults.append(Fault(denied(DESCRIBE), DESCRIBE, times=7))
+    account.faults.append(Fault(denied(UPDATE), UPDATE))
+    assert resource.create()["Status"] == "FAILED"
+    assert account.operations == [DESCRIBE] * 8 + [UPDATE]
+    assert sum(slept) == 90
 
 
 def test_a_half_applied_opt_in_fails_with_what_is_missing(

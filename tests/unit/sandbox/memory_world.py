@@ -20,6 +20,7 @@ BACKUP_ACTIONS = {
     "elasticfilesystem:Backup",
     "backup:CopyIntoBackupVault",
     "backup:CopyFromBackupVault",
+    "tag:GetResources",
 }
 """What AWSBackupServiceRolePolicyForBackup allows, as far as this service asks."""
 RESTORE_ACTIONS = {

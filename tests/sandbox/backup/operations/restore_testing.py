@@ -17,6 +17,7 @@ from tests.sandbox.backup.errors import (
 )
 from tests.sandbox.backup.jobs import restores, testing
 from tests.sandbox.backup.operations.plans import check_schedule
+from tests.sandbox.backup.operations.selections import check_assumable
 from tests.sandbox.backup.operations.tags import check_tags
 from tests.sandbox.backup.paging import page
 from tests.sandbox.backup.resources import KINDS
@@ -246,7 +247,7 @@ def _check_plan(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_selection(call: Call, document: dict[str, Any]) -> dict[str, Any]:
-    arns.check_role(call.scope, document["IamRoleArn"])
+    check_assumable(call, arns.check_role(call.scope, document["IamRoleArn"]))
     if document["ProtectedResourceType"] not in KINDS:
         raise invalid_parameter(
             f"ProtectedResourceType {document['ProtectedResourceType']} is not served here"

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.sandbox.backup import arns
 from tests.sandbox.backup.core import Call, new_id, newest_first, operation
-from tests.sandbox.backup.errors import invalid_parameter, not_found
+from tests.sandbox.backup.errors import already_exists, invalid_parameter, not_found
 from tests.sandbox.backup.operations.plans import find_plan
 from tests.sandbox.backup.paging import page
 from tests.sandbox.backup.state import Plan, Selection
@@ -25,6 +25,12 @@ def create_backup_selection(call: Call) -> Mapping[str, Any]:
         if request_id is not None and known.creator_request_id == request_id:
             return _created(plan, known)
     _check(call, document)
+    names = {known.document["SelectionName"] for known in plan.selections.values()}
+    if call.core.settings.same_selection_name_refused and document["SelectionName"] in names:
+        raise already_exists(
+            f"Backup selection with name {document['SelectionName']} already exists",
+            arn=plan.arn,
+        )
     selection = Selection(new_id(), document, call.now, request_id)
     plan.selections[selection.selection_id] = selection
     return _created(plan, selection)
@@ -75,9 +81,9 @@ def delete_backup_selection(call: Call) -> Mapping[str, Any]:
 
 def _check(call: Call, document: dict[str, Any]) -> None:
     role = arns.check_role(call.scope, document["IamRoleArn"])
-    roles = call.core.world.roles
-    if isinstance(roles, RoleTrust) and roles.assume_refusal(call.scope, role) is not None:
-        raise invalid_parameter(f"IAM Role {role} cannot be assumed by AWS Backup")
+    check_assumable(call, role)
+    if call.core.world.roles.refusal(call.scope, role, "tag:GetResources", "*", {}) is not None:
+        raise invalid_parameter(f"IAM Role {role} is not authorized to call tag:GetResources")
     for name in ("Resources", "NotResources"):
         listed = document.get(name, [])
         if len(listed) > MAX_ARNS:
@@ -85,6 +91,13 @@ def _check(call: Call, document: dict[str, Any]) -> None:
         for arn in listed:
             if arn != "*" and not arn.startswith("arn:"):
                 raise invalid_parameter(f"{name}: invalid ARN {arn}")
+
+
+def check_assumable(call: Call, role: str) -> None:
+    """Refuse a role that AWS Backup cannot assume."""
+    roles = call.core.world.roles
+    if isinstance(roles, RoleTrust) and roles.assume_refusal(call.scope, role) is not None:
+        raise invalid_parameter(f"IAM Role {role} cannot be assumed by AWS Backup")
 
 
 def _find(call: Call, plan: Plan) -> Selection:

@@ -236,6 +236,14 @@ def test_selections_by_pattern_and_tag(
     assert types(ready.points()) == expected
 
 
+def test_a_plan_has_one_selection_of_a_name(ready: Cabal) -> None:
+    """AWS documents neither answer; CloudFormation replaces a selection by creating first."""
+    plan_id = ready.make_plan()
+    select(ready, plan_id, Resources=[TABLE_ARN])
+    with pytest.raises(ready.primary.exceptions.AlreadyExistsException):
+        select(ready, plan_id, Resources=["*"])
+
+
 def test_two_selections_of_one_resource_make_one_job(ready: Cabal) -> None:
     select(ready, ready.make_plan(), Resources=[TABLE_ARN])
     ready.advance(days=1)
