@@ -114,9 +114,10 @@ diff: $(READY) ## what a deployment would change: make diff ENVIRONMENT=developm
 	@$(need-environment)
 	cdk diff -c environment=$(ENVIRONMENT) '$(ENVIRONMENT)/*' $(ARGS)
 
-deploy: $(READY) ## deploy one environment: make deploy ENVIRONMENT=development
+deploy: $(READY) ## deploy one environment; without a terminal: ARGS='--require-approval never'
 	@$(need-environment)
-	cdk deploy -c environment=$(ENVIRONMENT) '$(ENVIRONMENT)/*' $(ARGS)
+	cdk deploy -c environment=$(ENVIRONMENT) '$(ENVIRONMENT)/*' $(ARGS) || \
+		{ status=$$?; cat .github/deployment-failed.txt >&2; exit $$status; }
 
 define need-environment
 test -n "$(ENVIRONMENT)" || \

@@ -72,6 +72,23 @@ def test_the_runbook(failed: Deployment, tmp_path: Path) -> None:
     assert "(no changes)" in failed.deploy()
 
 
+def test_a_vault_that_exists_is_reported_with_what_to_read(
+    failed: Deployment, tmp_path: Path
+) -> None:
+    sandbox = failed.sandbox
+    remove(sandbox, "cabal-backup")
+    sandbox.client("backup").create_backup_vault(BackupVaultName="cabal-backup")
+    said = type_in(
+        ['make deploy ENVIRONMENT=development && exit 9 || echo "exit code $?"'],
+        make_checkout(tmp_path, failed),
+        failed,
+    )
+    assert "exit code 2" in said
+    assert "AlreadyExists" in said
+    for document in ("docs/adopt.md", RUNBOOK):
+        assert document in said[said.index("The deployment failed.") :]
+
+
 def test_stranded_names_are_adopted(failed: Deployment, tmp_path: Path) -> None:
     """A vault and the role that an earlier version's failed stack retained."""
     sandbox = failed.sandbox
