@@ -10,6 +10,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -44,6 +45,9 @@ def read_environment(project: Path, name: str | None, overrides: Iterable[str]) 
     :param name: which; None when the person did not say.
     :param overrides: `NAME.SETTING=VALUE`, as for `cdk -c`.
 
+    An environment whose backup is off may still be deployed, so it is read with the checks of
+    one whose backup is on.
+
     Raises UsageError when none is named or an override is malformed, SettingsError when
     the settings cannot be used.
     """
@@ -55,15 +59,31 @@ def read_environment(project: Path, name: str | None, overrides: Iterable[str]) 
             "Say which environment, with --environment or CABAL_ENVIRONMENT. "
             f"{project / CDK_JSON} declares: {names}."
         )
+    environment = _checked({**context, "environment": name})
+    if environment.backup:
+        return environment
+    if environment.account is None or environment.mailstore_file_system_id is None:
+        raise SettingsError(
+            f"{not_protected(name)} If it is still deployed, set its account and "
+            "mailstore_file_system_id to work with what there is."
+        )
+    return replace(_checked({**context, "environment": name, f"{name}.backup": True}), backup=False)
+
+
+def not_protected(name: str) -> str:
+    """How an environment whose backup is off is reported."""
+    return (
+        f"{name} is not protected: its backup is off. To turn it on, set "
+        f'"backup": true in {CDK_JSON} or {PRIVATE} and deploy it.'
+    )
+
+
+def _checked(context: Mapping[str, Any]) -> Environment:
+    """The one environment that the context selects."""
     try:
-        (environment,) = read_environments({**context, "environment": name})
+        (environment,) = read_environments(context)
     except ConfigurationError as error:
         raise SettingsError(str(error)) from error
-    if not environment.backup:
-        raise SettingsError(
-            f"{name} is not protected: its backup is off. To turn it on, set "
-            f'"backup": true in {CDK_JSON} or {PRIVATE} and deploy it.'
-        )
     return environment
 
 

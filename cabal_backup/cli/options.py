@@ -8,12 +8,13 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from cabal_backup.errors import UsageError
+from cabal_backup.errors import SettingsError, UsageError
 from cabal_backup.operations.aws import Aws, connect
 from cabal_backup.operations.clock import Clock
 from cabal_backup.operations.deployed import check_environment
 from cabal_backup.operations.drill.plan import is_drill_name
-from cabal_backup.project import find_project, read_environment
+from cabal_backup.operations.teardown.inventory import may_be_deployed
+from cabal_backup.project import find_project, not_protected, read_environment
 
 
 @dataclass(frozen=True)
@@ -60,23 +61,36 @@ def add_common(parser: argparse.ArgumentParser) -> None:
 
 
 def connect_to(options: argparse.Namespace) -> Aws:
-    """AWS, for the environment and with the credentials that the options name."""
+    """AWS, for the environment and with the credentials that the options name.
+
+    Raises SettingsError for an environment whose backup is off and which is not deployed.
+    """
     project = find_project((options.project or Path.cwd()).absolute())
     environment = read_environment(project, options.environment, options.context)
     lost = options.assume_region_lost
     regions = (environment.region, environment.dr_region)
-    if lost is None:
-        return connect(environment, profile=options.profile)
-    if lost not in regions:
-        raise UsageError(
-            f"{environment.name} has nothing in {lost}: its regions are {' and '.join(regions)}."
+    if lost is not None:
+        if lost not in regions:
+            raise UsageError(
+                f"{environment.name} has nothing in {lost}: its regions are "
+                f"{' and '.join(regions)}."
+            )
+        print(
+            f"cabal-backup: {lost} is assumed lost: nothing there is asked, and nothing said here "
+            "is about what may still be there.",
+            file=sys.stderr,
         )
-    print(
-        f"cabal-backup: {lost} is assumed lost: nothing there is asked, and nothing said here is "
-        "about what may still be there.",
-        file=sys.stderr,
-    )
-    return connect(environment, profile=options.profile, lost=[lost])
+    aws = connect(environment, profile=options.profile, lost=[] if lost is None else [lost])
+    if not environment.backup:
+        if not may_be_deployed(aws):
+            raise SettingsError(not_protected(environment.name))
+        print(
+            f"cabal-backup: {environment.name} has backup: false. What is deployed of it goes on "
+            "and is billed, and no deployment changes it. Turn the setting on again, or take it "
+            "down (docs/runbooks/teardown.md).",
+            file=sys.stderr,
+        )
+    return aws
 
 
 def connect_to_change(options: argparse.Namespace, *, recorded: bool = False) -> Aws:

@@ -10,6 +10,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
+from cabal_backup.errors import CabalBackupError
 from cabal_backup.operations.answers import pages, unless_missing
 from cabal_backup.operations.aws import Aws, in_words
 from cabal_backup.operations.deployed import is_managed, role_tags, vault_tags
@@ -302,6 +303,24 @@ def find_role_users(aws: Aws, emptied: Collection[str]) -> tuple[str, ...]:
         except (BotoCoreError, ClientError) as error:
             raise in_words(error, f"looking for what needs the role in {region}") from error
     return tuple(users)
+
+
+def may_be_deployed(aws: Aws) -> bool:
+    """Whether a stack or a vault of the environment exists, or that cannot be found out."""
+    environment = aws.environment
+    for stack, vault, region in (
+        (names.STACK, names.VAULT, environment.region),
+        (names.DR_STACK, names.DR_VAULT, environment.dr_region),
+    ):
+        try:
+            vaults = pages(aws.client("backup", region), "list_backup_vaults", "BackupVaultList")
+            if any(each["BackupVaultName"] == vault for each in vaults):
+                return True
+            if find_stack(aws, stack, region):
+                return True
+        except (BotoCoreError, ClientError, CabalBackupError):
+            return True
+    return False
 
 
 def find_stack(aws: Aws, name: str, region: str) -> Stack | None:

@@ -134,6 +134,7 @@ def test_78_for_an_environment_without_backup(terminal: Terminal) -> None:
 
     assert said.code == 78
     assert "prod is not protected: its backup is off." in said.err
+    assert "set its account and mailstore_file_system_id" in said.err
 
 
 EVERY_COMMAND = [
@@ -155,6 +156,21 @@ def test_78_without_the_account_of_the_environment(terminal: Terminal, command: 
     assert (said.code, said.out) == (78, "")
     assert "development.account: not set" in said.err
     assert "aws sts get-caller-identity" in said.err
+
+
+@pytest.mark.parametrize("command", EVERY_COMMAND)
+def test_an_environment_without_backup_is_looked_for(terminal: Terminal, command: str) -> None:
+    """It may still be deployed. Without credentials that cannot be found out."""
+    settings = {
+        "backup": "false",
+        "account": "123456789012",
+        "mailstore_file_system_id": "fs-0123456789abcdef0",
+    }
+    given = [part for k, v in settings.items() for part in ("-c", f"development.{k}={v}")]
+
+    said = terminal.type(*command.split(), "--project", str(PROJECT), "-e", "development", *given)
+
+    assert (said.code, said.out) == (77, "")
 
 
 def test_78_for_settings_that_are_not_right(terminal: Terminal) -> None:

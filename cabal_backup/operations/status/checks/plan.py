@@ -80,6 +80,12 @@ def plan(state: State) -> Outcome:
             f"Back to the configuration: {revert_drift(state.environment.name)}",
             details=differences,
         )
+    if not state.environment.backup:
+        return warn(
+            f"{state.environment.name} has backup: false, but its plan goes on every night and is "
+            "billed.",
+            "Turn the setting on again, or take the environment down (docs/runbooks/teardown.md).",
+        )
     return ok(
         f"Nightly at 00:00 UTC, {_words(state.environment.lifecycle)}; copied to "
         f"{names.DR_VAULT}, {_words(state.environment.dr_lifecycle)}."
