@@ -102,9 +102,13 @@ def test_stranded_names_are_adopted(failed: Deployment, tmp_path: Path) -> None:
             "Action": "sts:AssumeRole",
         },
     }
-    sandbox.client("iam").create_role(
-        RoleName="cabal-backup-role", AssumeRolePolicyDocument=json.dumps(trust)
-    )
+    iam = sandbox.client("iam")
+    iam.create_role(RoleName="cabal-backup-role", AssumeRolePolicyDocument=json.dumps(trust))
+    for policy in ("Backup", "Restores"):
+        iam.attach_role_policy(
+            RoleName="cabal-backup-role",
+            PolicyArn=f"arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyFor{policy}",
+        )
     with pytest.raises(DeploymentFailed, match=r"(?i)already ?exists"):
         failed.deploy()
     remove(sandbox, "cabal-backup")
