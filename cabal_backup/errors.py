@@ -24,7 +24,7 @@ class ExitCode(IntEnum):
     REFUSED = 4
     """Not confirmed, nobody there to ask, or too dangerous; nothing was changed."""
     DIFFERENT = 5
-    """`compare` found differences, or `cutover` did when it read back."""
+    """`compare` or `verify-aws` found differences, or `cutover` did when it read back."""
     DRILL_FAILED = 6
     """A drill did not show what it is to show, or could not clear away after itself."""
     USAGE = 64

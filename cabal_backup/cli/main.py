@@ -25,6 +25,7 @@ from cabal_backup.cli import (
     status,
     teardown,
     unlock,
+    verify_aws,
 )
 from cabal_backup.cli.options import Invocation
 from cabal_backup.errors import CabalBackupError, ExitCode
@@ -48,6 +49,7 @@ COMMANDS = (
     unlock,
     relock,
     teardown,
+    verify_aws,
 )
 
 

@@ -1,0 +1,82 @@
+"""`cabal-backup verify-aws`: does AWS behave as this project expects?"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.errors import ExitCode, UsageError
+from cabal_backup.operations.aws import Aws
+from cabal_backup.operations.drill.report import Redaction
+from cabal_backup.operations.verify_aws import Finding, Result, verify
+from cabal_backup.text import one_line
+
+
+def add_parser(commands: Any) -> None:
+    parser = commands.add_parser(
+        "verify-aws",
+        help="does AWS behave as this project expects?",
+        description="Compares what a deployed environment shows with what this project expects "
+        "of AWS where AWS's documents leave it open (docs/first-deployment.md). It changes "
+        "nothing, and writes a report without account ids that can be attached to an issue. It "
+        "asks for a vault and for jobs that do not exist, so use the credentials that deploy.",
+        epilog="Exit codes: 0 everything matched, 5 something differed, 2 something was not seen "
+        "yet or is unknown.",
+    )
+    add_common(parser)
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE",
+        help="where to write the report, which must not exist "
+        "(default: verify-aws-ENVIRONMENT-TIME.md in this folder)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, invocation: Invocation) -> int:
+    aws = connect_to(options)
+    now = invocation.clock.now()
+    findings = verify(aws)
+    file = options.report or Path(f"verify-aws-{aws.environment.name}-{now:%Y%m%d-%H%M%S}.md")
+    text = report(findings, aws, now)
+    try:
+        with file.open("x", encoding="utf-8") as opened:
+            opened.write(text)
+    except OSError as error:
+        raise UsageError(f"Cannot write {file}: {error.strerror}.") from error
+    for finding in findings:
+        print(
+            f"{finding.observation.result:<12}  {finding.question.id:<20}  "
+            f"{one_line(finding.observation.evidence)}"
+        )
+    print(f"\nThe report is {file}.")
+    results = {finding.observation.result for finding in findings}
+    if Result.DIFFERENT in results:
+        return ExitCode.DIFFERENT
+    return ExitCode.OK if results == {Result.MATCHED} else ExitCode.UNKNOWN
+
+
+def report(findings: Sequence[Finding], aws: Aws, now: datetime) -> str:
+    """The findings as Markdown, without account ids, principals and file systems."""
+    redaction = Redaction(aws.account)
+    lines = [
+        "# What AWS does where its documents leave it open",
+        "",
+        f"{now:%Y-%m-%dT%H:%M:%SZ}, {aws.environment.region} and {aws.environment.dr_region}.",
+        "",
+        "| result | question | expected | seen |",
+        "| --- | --- | --- | --- |",
+    ]
+    for finding in findings:
+        question, seen = finding.question, finding.observation
+        evidence = one_line(redaction.text(seen.evidence)).replace("|", "\\|")
+        lines.append(
+            f"| {seen.result} | {question.id}: {question.question} | {question.expected} | "
+            f"{evidence} |"
+        )
+    return "\n".join(lines) + "\n"
