@@ -7,6 +7,8 @@ READY := $(VENV)/ready
 CHECKOV := .venv-checkov
 AWSCLI := .venv-awscli
 DYNAMODUMP := .venv-dynamodump
+OLD_BOTOCORE := .venv-old-botocore
+JS_SDK := tests/tools/js/node_modules
 UV := .venv-uv
 PIP := -m pip install --quiet --quiet --disable-pip-version-check --no-compile
 HASHED := $(PIP) --require-hashes
@@ -47,9 +49,14 @@ $(READY): requirements-dev.txt pyproject.toml package-lock.json
 	@.venv-$*/bin/python $(HASHED) -r $<
 	@touch $@
 
+$(JS_SDK)/ready: tests/tools/js/package-lock.json $(READY)
+	@echo "Setting up the AWS SDK for JavaScript in $(JS_SDK) …"
+	@cd tests/tools/js && npm ci --ignore-scripts --no-fund --no-audit --loglevel=error
+	@touch $@
+
 LOCK = $(UV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --custom-compile-command "make requirements" $(ARGS)
-TOOLS := awscli checkov dynamodump release uv
+TOOLS := awscli checkov dynamodump old-botocore release uv
 
 .PHONY: requirements
 requirements: $(UV)/ready ## write the requirements.txt files from the .in files (ARGS=--upgrade)
@@ -82,7 +89,7 @@ check: $(READY) ## lint, types, unit and synth tests
 # Lines of one command stay together where make can do that (GNU make 4; macOS has 3.81).
 TOGETHER := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-test: lint types checkov $(AWSCLI)/ready ## everything
+test: lint types checkov $(AWSCLI)/ready $(OLD_BOTOCORE)/ready $(JS_SDK)/ready ## everything
 	python -m pytest --quiet --numprocesses 3 --dist loadscope --no-loadscope-reorder
 
 checkov: synth $(CHECKOV)/ready
