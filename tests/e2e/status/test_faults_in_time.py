@@ -162,7 +162,7 @@ NIGHTS: Mapping[str, tuple[Fault, NotOk]] = {
     ),
     "a recovery point could not be removed without the service-linked role": (
         without_service_linked_role,
-        {"primary-points": "warn"},
+        {"primary-points": "warn", "primary-lock": "warn", "nights": "fail"},
     ),
     "last night's backup still runs": (held("backup"), {"last-night": "warn"}),
     "last night's copy failed": (
