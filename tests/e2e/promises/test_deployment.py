@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.promises.vaults import VAULTS, backup
+from tests.e2e.status.aws_by_hand import delete_role
 from tests.sandbox.client import PRIMARY_REGION
 from tests.sandbox.deployment import DR_REGION, Deployment
 
@@ -118,7 +119,4 @@ def _remove_what_stays(deployed: Deployment) -> None:
     """The vaults, still empty, and the role: a new deployment would find their names taken."""
     for region, vault in VAULTS:
         backup(deployed, region).delete_backup_vault(BackupVaultName=vault)
-    iam = deployed.sandbox.client("iam")
-    for policy in iam.list_attached_role_policies(RoleName="cabal-backup-role")["AttachedPolicies"]:
-        iam.detach_role_policy(RoleName="cabal-backup-role", PolicyArn=policy["PolicyArn"])
-    iam.delete_role(RoleName="cabal-backup-role")
+    delete_role(deployed.sandbox)

@@ -273,7 +273,9 @@ def test_another_plan_of_the_same_name_does_not_hide_ours(operator: Operator) ->
             }
         )
     assert len(backup.list_backup_plans()["BackupPlansList"]) == 3
-    assert operator.run("status", "--only", "plan,selection").code == 0
+    found = operator.run("status", "--json", "--only", "plan,selection").json["findings"]
+    assert {each["check"]: each["status"] for each in found} == {"plan": "fail", "selection": "ok"}
+    assert found[0]["details"] == ["there are 3 plans with this name, not one"]
 
 
 def test_restore_metadata_in_other_capitalization(emptied: Operator) -> None:

@@ -92,22 +92,6 @@ def test_what_was_restored_whole_is_successful_and_deleted_again(tested: Rehears
     assert tested.listener.events() == []
 
 
-def test_each_verdict_is_counted_when_it_was_given(tested: Rehearsal) -> None:
-    tested.sandbox.advance_to(JUDGED)
-    for kind, earliest in (("DynamoDB", MORNING), ("EFS", RESTORED)):
-        (point,) = tested.sandbox.client("cloudwatch").get_metric_statistics(
-            Namespace="CabalBackup",
-            MetricName="RestoreTestSuccessful",
-            Dimensions=[{"Name": "ResourceType", "Value": kind}],
-            StartTime=MORNING,
-            EndTime=JUDGED + timedelta(hours=1),
-            Period=60,
-            Statistics=["Sum"],
-        )["Datapoints"]
-        assert point["Sum"] == 1
-        assert earliest < point["Timestamp"] <= JUDGED
-
-
 def test_a_live_table_that_lost_much_fails_the_test_and_that_is_told(tested: Rehearsal) -> None:
     dynamodb = tested.sandbox.client("dynamodb")
     for address in tested.addresses()[:600]:

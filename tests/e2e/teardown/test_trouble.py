@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.promises.vaults import VAULTS, backup
+from tests.e2e.status.aws_by_hand import delete_role
 from tests.e2e.teardown.conftest import Remover
 from tests.e2e.teardown.left import NOTHING, ROLE, everything
 from tests.e2e.teardown.test_order import DELETE, DESTROY, UNLOCK, refused
@@ -78,10 +79,7 @@ def test_a_legal_hold_is_in_the_way_before_anything_is_deleted(unlocked: Remover
 
 
 def test_a_role_that_is_gone_is_noticed_before_anything_is_deleted(unlocked: Remover) -> None:
-    iam = unlocked.sandbox.client("iam")
-    for policy in iam.list_attached_role_policies(RoleName=ROLE)["AttachedPolicies"]:
-        iam.detach_role_policy(RoleName=ROLE, PolicyArn=policy["PolicyArn"])
-    iam.delete_role(RoleName=ROLE)
+    delete_role(unlocked.sandbox)
     assert "only mark them EXPIRED" in refused(unlocked, *DELETE)
 
 
