@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from aws_cdk import CustomResource, Duration, Stack
+from aws_cdk import ArnFormat, CustomResource, Duration, Stack
 from aws_cdk import aws_backup as backup
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from cabal_backup import names
-from cabal_backup.infrastructure.acknowledge import acknowledge
+from cabal_backup.infrastructure.acknowledge import acknowledge, wildcard
 from cabal_backup.infrastructure.function import HandlerFunction
 
 HANDLER_TIMEOUT = Duration.minutes(15)
@@ -41,7 +41,13 @@ class RoleCheck(Construct):
             named = {"BackupPlanId": plan.backup_plan_id}
             actions = ["CreateBackupSelection", "DeleteBackupSelection", "ListBackupSelections"]
         else:
-            plan_arn = plan.attr_restore_testing_plan_arn
+            # Its ARN ends with an id that AWS Backup adds to the name.
+            plan_arn = stack.format_arn(
+                service="backup",
+                resource="restore-testing-plan",
+                resource_name=f"{plan.restore_testing_plan_name}-*",
+                arn_format=ArnFormat.COLON_RESOURCE_NAME,
+            )
             named = {"RestoreTestingPlanName": plan.ref}
             actions = ["CreateRestoreTestingSelection", "DeleteRestoreTestingSelection"]
         nothing = stack.format_arn(
@@ -70,6 +76,13 @@ class RoleCheck(Construct):
             "and fails the deployment with the reason when none comes.",
             rules=["NIST.800.53.R5-LambdaDLQ", "CKV_AWS_116"],
         )
+        if "*" in plan_arn:
+            acknowledge(
+                handler.permissions,
+                reason="The ARN of a restore testing plan ends with an id that AWS Backup adds. The "
+                "plan's name before it is this stack's own.",
+                rules=[wildcard(self, plan_arn)],
+            )
         self.resource = CustomResource(
             self,
             "Check",

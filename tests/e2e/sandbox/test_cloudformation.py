@@ -153,8 +153,12 @@ def test_any_change_of_a_selection_replaces_it(stack: Stack, backup: Any) -> Non
     before = stack.outputs()
 
     changed = selection(TABLE, OTHER_TABLE)
-    status = stack.update(template(outputs, **parts, Selection=changed))
+    # The new one is made before the old one is deleted, and the name is taken until then.
+    refused = stack.update(template(outputs, **parts, Selection=changed))
+    renamed = selection(TABLE, OTHER_TABLE, name="another-selection")
+    status = stack.update(template(outputs, **parts, Selection=renamed))
 
+    assert refused == "UPDATE_ROLLBACK_COMPLETE"
     after = stack.outputs()
     listed = backup.list_backup_selections(BackupPlanId=after["Plan"])["BackupSelectionsList"]
     assert status == "UPDATE_COMPLETE"

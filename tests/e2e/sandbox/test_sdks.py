@@ -29,9 +29,11 @@ REFUSED = {
     ("CreateMountTarget", "MountTargetConflict"),
     ("DeleteBackupVault", "InvalidRequestException"),
     ("DeleteFileSystem", "FileSystemInUse"),
+    ("DeletePolicy", "DeleteConflict"),
     ("DeletePolicyVersion", "DeleteConflict"),
     ("DeleteRecoveryPoint", "InvalidRequestException"),
     ("DeleteRole", "DeleteConflict"),
+    ("DeleteStack", "ValidationError"),
     ("DeleteTable", "ValidationException"),
     ("PutRestoreValidationResult", "InvalidRequestException"),
 }

@@ -353,9 +353,7 @@ def test_3_for_monitoring_whatever_is_not_foreseen(operator: Operator) -> None:
 # --- Monitoring
 
 
-@pytest.mark.parametrize(
-    "settings", [{"account": "000000000000"}, {"lock_min_days": "0"}, {"backup": "false"}]
-)
+@pytest.mark.parametrize("settings", [{"account": "000000000000"}, {"lock_min_days": "0"}])
 def test_monitoring_reads_one_line_on_stdout_whatever_happens(
     operator: Operator, settings: dict[str, str]
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.tables.conftest import Rescuer
 from tests.e2e.tables.disaster import MODES, RESTORED, address, by_address, lose, promised
-from tests.e2e.tables.tables import ADDRESSES, Item, items, make
+from tests.e2e.tables.tables import ADDRESSES, Item, items, make, make_restored
 from tests.sandbox.client import Sandbox
 
 
@@ -45,7 +45,7 @@ def test_number_keys_that_differ_in_their_last_digit(
     sandbox = small.sandbox
     rows = [{"id": {"N": str(10 ** (digits - 1) + last)}} for last in range(1, 8)]
     in_backup, in_live = rows[:4], rows[3:]
-    make(sandbox, RESTORED, {"id": "N"}, in_backup)
+    make_restored(sandbox, RESTORED, {"id": "N"}, in_backup, source="live")
     make(sandbox, "live", {"id": "N"}, in_live, recovery=True)
 
     said = small.run(f"cutover {RESTORED} live --yes --{mode}")
