@@ -9,7 +9,7 @@ from tests.sandbox.client import Sandbox
 REGIONS = ("us-east-1", "us-west-1", "us-west-2")
 """Those of the deployment, and the one that records the calls of global services."""
 
-READING = ("Describe", "List", "Get", "Lookup", "Query", "Scan", "BatchGet")
+READING = ("Describe", "List", "Get", "Lookup", "Query", "Scan", "BatchGet", "Simulate")
 
 
 def changes_since(sandbox: Sandbox, moment: datetime) -> list[tuple[str, str]]:

@@ -273,7 +273,9 @@ def test_another_plan_of_the_same_name_does_not_hide_ours(operator: Operator) ->
             }
         )
     assert len(backup.list_backup_plans()["BackupPlansList"]) == 3
-    assert operator.run("status", "--only", "plan,selection").code == 0
+    plan, selection = operator.run("status", "--only", "plan,selection", "--json").json["findings"]
+    assert plan["details"] == ["there are 3 plans with this name, not one"]
+    assert selection["status"] == "ok"
 
 
 def test_restore_metadata_in_other_capitalization(emptied: Operator) -> None:
