@@ -79,8 +79,8 @@ class RoleCheck(Construct):
         if "*" in plan_arn:
             acknowledge(
                 handler.permissions,
-                reason="The ARN of a restore testing plan ends with an id that AWS Backup adds. The "
-                "plan's name before it is this stack's own.",
+                reason="The ARN of a restore testing plan ends with an id that AWS Backup adds. "
+                "The plan's name before it is this stack's own.",
                 rules=[wildcard(self, plan_arn)],
             )
         self.resource = CustomResource(
