@@ -218,7 +218,7 @@ def on(change: Callable[[Sandbox], None]) -> Callable[[Deployment], None]:
         pytest.param(
             on(lambda sandbox: sandbox.faults.deny("ListCopyJobs")),
             [
-                "? Cannot tell whether development is protected: 1 check could not be made.",
+                "? Cannot tell whether development is protected: 2 checks could not be made.",
                 "Could not look at the copy jobs: ListCopyJobs: AccessDeniedException: User: ",
                 "the credentials may not be allowed to look",
             ],
