@@ -18,7 +18,10 @@ def test_nothing_is_left_when_it_is_switched_off(
     assert sandbox.client("backup").list_restore_testing_plans()["RestoreTestingPlans"] == []
     assert sandbox.client("events").list_rules()["Rules"] == []
     functions = sandbox.client("lambda").list_functions()["Functions"]
-    assert [each["Handler"] for each in functions] == ["cabal_backup.functions.opt_in.handler"]
-    assert len(sandbox.client("logs").describe_log_groups()["logGroups"]) == 1
+    assert sorted(each["Handler"] for each in functions) == [
+        "cabal_backup.functions.opt_in.handler",
+        "cabal_backup.functions.role_check.handler",
+    ]
+    assert len(sandbox.client("logs").describe_log_groups()["logGroups"]) == 2
     plans = sandbox.client("backup").list_backup_plans()["BackupPlansList"]
     assert [plan["BackupPlanName"] for plan in plans] == ["cabal-backup-plan"]
