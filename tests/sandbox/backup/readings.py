@@ -1,7 +1,7 @@
-"""Where AWS's documents leave a question open, and what this service answers.
+"""Where AWS's documents leave, or left, a question open, and what this service answers.
 
-The rule is: take the reading that is harder on the client, so that a tool which works
-here does not depend on AWS being kind.
+An open question is answered in the way that is harder on the client, so that a tool which works
+here does not depend on a lenient AWS. A question with a source is settled.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Reading:
-    """One open question. `setting` names what in `Settings` chooses another answer."""
+    """One question. `setting` names what in `Settings` chooses another answer."""
 
     question: str
     answer: str
     setting: str | None = None
+    source: str | None = None
+    """What settled it: a page of AWS's, or where real answers were recorded."""
 
 
 READINGS = (
@@ -57,9 +59,10 @@ READINGS = (
     Reading(
         "Does a region need the DynamoDB opt-in to copy from it or to restore in it a point "
         "that already is an advanced one?",
-        "No: a point made while it was on can still be copied and restored (Developer Guide, "
-        "advanced-ddb-backup). With the setting, the region where the job runs needs it.",
+        "No: a point made while it was on can still be copied and restored. With the setting, "
+        "the region where the job runs needs it.",
         "advanced_features_needed_everywhere",
+        source="AWS Backup Developer Guide, Advanced DynamoDB backup",
     ),
     Reading(
         "How many items does ItemsToRestore take?",
@@ -85,9 +88,9 @@ READINGS = (
     ),
     Reading(
         "When after DeleteAt is a recovery point deleted?",
-        "At a random moment within 8 hours, which is settled: AWS Backup Developer Guide, "
-        "Lifecycle and storage tiers.",
+        "At a random moment within 8 hours.",
         "longest_expiry_delay",
+        source="AWS Backup Developer Guide, Lifecycle and storage tiers",
     ),
     Reading(
         "Which exception refuses DeleteRecoveryPoint under a legal hold?",
@@ -105,8 +108,9 @@ READINGS = (
     ),
     Reading(
         "May backup and copy jobs of one resource run at the same time?",
-        "One job of either kind at a time; later ones stay CREATED. Settled: AWS Backup Developer "
-        "Guide, Creating a backup copy; quota Concurrent backup and copy jobs per resource.",
+        "One job of either kind at a time; later ones stay CREATED.",
+        source="AWS Backup Developer Guide, Creating a backup copy; quota Concurrent backup and "
+        "copy jobs per resource",
     ),
     Reading(
         "In which order are lists?",
@@ -172,6 +176,7 @@ READINGS = (
     Reading(
         "Which key has a table that RestoreTableFromBackup made?",
         "The one that SSESpecificationOverride names, otherwise the key that DynamoDB owns.",
+        source="AWS Backup Developer Guide, Restore a DynamoDB table: encryptionType",
     ),
     Reading(
         "An item to restore that the recovery point does not have?",
@@ -182,8 +187,9 @@ READINGS = (
         "Those of the file system's root when the backup was made.",
     ),
     Reading(
-        "Do a copy's tags follow it?",
-        "The tags on the source recovery point are copied.",
+        "Which tags has a recovery point?",
+        "Those of its resource and of the plan; a copy has those of its source.",
+        source="AWS Backup Developer Guide, Copy tags onto backups",
     ),
     Reading(
         "The lifecycle of a DynamoDB backup without advanced features?",
@@ -228,13 +234,56 @@ READINGS = (
         "A job that runs past its completion window (seven days by default)?",
         "EXPIRED.",
     ),
+    Reading(
+        "Under which permissions are recovery points deleted that are due?",
+        "Those of AWSServiceRoleForBackup; without that role they become EXPIRED.",
+        source="AWS Backup Developer Guide, Deleting backups",
+    ),
+    Reading(
+        "How does a job end that is completed with issues?",
+        "COMPLETED, with a StatusMessage.",
+        source="AWS Backup Developer Guide, Monitoring events with EventBridge",
+    ),
+    Reading(
+        "May two backup plans have the same name?",
+        "Yes; each has an id of its own.",
+        source="https://github.com/ansible/ansible/issues/53655",
+    ),
+    Reading(
+        "Does a session of an assumed role carry aws:MultiFactorAuthPresent?",
+        "No. Only the role's trust policy can ask for it.",
+        source="IAM User Guide, Configuring MFA-protected API access",
+    ),
+    Reading(
+        "What is left when the first creation of a stack is rolled back?",
+        "What has DeletionPolicy Retain; not what has RetainExceptOnCreate. Termination "
+        "protection stays on.",
+        source="CloudFormation User Guide, DeletionPolicy attribute",
+    ),
+    Reading(
+        "How far back may a CloudWatch alarm look?",
+        "Seven days, with periods of an hour or more. During its warm-up it stays "
+        "INSUFFICIENT_DATA.",
+        source="CloudWatch User Guide, Alarm evaluation; Alarm warm-up periods",
+    ),
 )
 
 
 def as_markdown() -> str:
-    """The table for the sandbox's README."""
-    lines = ["| where AWS is unclear | here | setting |", "| --- | --- | --- |"]
+    """The tables of the open and of the settled questions, for the README."""
+    return (
+        "### Open\n\n"
+        + _table(("where AWS is unclear", "here", "setting"), settled=False)
+        + "\n### Settled\n\n"
+        + _table(("question", "answer, here as on AWS", "setting", "source"), settled=True)
+    )
+
+
+def _table(titles: tuple[str, ...], *, settled: bool) -> str:
+    rows = [titles, ("---",) * len(titles)]
     for reading in READINGS:
-        setting = f"`{reading.setting}`" if reading.setting else ""
-        lines.append(f"| {reading.question} | {reading.answer} | {setting} |")
-    return "\n".join(lines) + "\n"
+        if bool(reading.source) == settled:
+            setting = f"`{reading.setting}`" if reading.setting else ""
+            source = (reading.source,) if reading.source else ()
+            rows.append((reading.question, reading.answer, setting, *source))
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
