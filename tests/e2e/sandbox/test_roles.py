@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -229,3 +230,28 @@ def test_a_policy_is_seen_after_a_while(sandbox: Sandbox) -> None:
     assert back_up(sandbox, file_system)["State"] == "COMPLETED"
     sandbox.advance(hours=1)
     assert back_up(sandbox, file_system)["State"] == "FAILED"
+
+
+def test_a_change_that_is_not_seen_yet_leaves_what_was_allowed(sandbox: Sandbox) -> None:
+    """On the resource that is named: a policy need not allow it on all."""
+    make_vault(sandbox)
+    role = make_role(sandbox, "ForRestores")
+    iam, name = sandbox.client("iam"), role.rpartition("/")[2]
+    vault = f"arn:aws:backup:us-west-1:123456789012:backup-vault:{VAULT}"
+    read = {"Effect": "Allow", "Action": "backup:DescribeBackupVault", "Resource": vault}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [read]})
+    iam.put_role_policy(RoleName=name, PolicyName="read", PolicyDocument=document)
+    sandbox.settings(iam_propagation=3600)
+    iam.delete_role_policy(RoleName=name, PolicyName="read")
+    function = boto3.session.Session().client(
+        "backup",
+        region_name="us-west-1",
+        endpoint_url=sandbox.endpoint,
+        aws_access_key_id="123456789012",
+        aws_secret_access_key="sandbox",
+        aws_session_token=role,  # as a Lambda function of the sandbox has it
+    )
+
+    assert function.describe_backup_vault(BackupVaultName=VAULT)["BackupVaultName"] == VAULT
+    with pytest.raises(ClientError, match="not authorized to perform: backup:ListTags"):
+        function.list_tags(ResourceArn=vault)

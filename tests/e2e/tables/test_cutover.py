@@ -84,7 +84,7 @@ def test_what_others_create_meanwhile_stays(small: Rescuer, mode: str) -> None:
 
     def create(number: int) -> None:
         # What exists before the plan is made is the backup's business, not theirs.
-        plan_made.wait(10)
+        plan_made.wait()
         dynamodb.put_item(TableName=ADDRESSES, Item=address(f"meanwhile{number}"))
 
     with writing(create) as created, watching(plan_made, small.sandbox):
@@ -154,10 +154,12 @@ def test_mirror_keeps_what_is_changed_meanwhile(small: Rescuer) -> None:
     begun = threading.Event()
 
     def change(number: int) -> None:
-        begun.wait(10)
+        begun.wait()
         if number < 60:
             changed.append(address(f"later{number}", comment="still mine"))
             dynamodb.put_item(TableName=ADDRESSES, Item=changed[-1])
+        else:
+            time.sleep(0.01)
 
     with writing(change), watching(begun, small.sandbox):
         said = small.run(f"cutover {RESTORED} {ADDRESSES} --mirror --yes --rate 150")

@@ -16,7 +16,7 @@ import pytest
 
 from cabal_backup.operations.aws import Aws, connect
 from cabal_backup.operations.clock import SystemClock
-from cabal_backup.operations.progress import Note
+from cabal_backup.operations.progress import Event, Note, Progress
 from cabal_backup.operations.tables import cutover
 from cabal_backup.operations.tables.cutover import CutoverResult
 from cabal_backup.operations.tables.table_copy import Mode
@@ -30,14 +30,16 @@ from tests.sandbox.deployment import PROJECT
 KILLS = 50
 RATE = 200.0
 """Write units a second of the runs that are killed, so that writing takes most of a second."""
-LONGEST = 0.7
-"""Seconds after the first write within which they are killed."""
+CHUNKS = 12
+"""In as many the items are written, 25 each."""
 
 
 def cut_over(
-    aws: Aws, mode: Mode, *, rate: float | None = None, began: int | None = None
+    aws: Aws, mode: Mode, *, rate: float | None = None, reports: int | None = None
 ) -> CutoverResult:
-    """One whole cutover; writes a byte to the file descriptor `began` before its first write."""
+    """One whole cutover; writes a byte to the file descriptor `reports` before its first write,
+    and one after each chunk.
+    """
     stop = Stop()
     looking = cutover.look(
         aws,
@@ -56,8 +58,16 @@ def cut_over(
         except StopIteration as end:
             result: CutoverResult = end.value
             return result
-        if began is not None and isinstance(event, Note) and "Undo point" in event.text:
-            os.write(began, b"!")
+        if reports is not None and (begins(event) or is_written(event)):
+            os.write(reports, b"!")
+
+
+def begins(event: Event) -> bool:
+    return isinstance(event, Note) and "Undo point" in event.text
+
+
+def is_written(event: Event) -> bool:
+    return isinstance(event, Progress) and event.step in ("writing", "deleting")
 
 
 def _end_of(events: Generator[Any, None, Any]) -> Any:
@@ -68,8 +78,8 @@ def _end_of(events: Generator[Any, None, Any]) -> Any:
             return end.value
 
 
-def kill_after(aws: Aws, mode: Mode, seconds: float) -> None:
-    """Begin a cutover in a process of its own, and kill it so long after its first write.
+def kill_after(aws: Aws, mode: Mode, chunks: int, seconds: float) -> None:
+    """Begin a cutover in a process of its own, and kill it `seconds` after so many chunks.
 
     `aws` must not have been used for any request: a process and its child cannot share
     connections.
@@ -78,11 +88,12 @@ def kill_after(aws: Aws, mode: Mode, seconds: float) -> None:
     child = os.fork()
     if child == 0:
         try:
-            cut_over(aws, mode, rate=RATE, began=writing)
+            cut_over(aws, mode, rate=RATE, reports=writing)
         finally:
             os._exit(0)
     os.close(writing)
-    os.read(reading, 1)
+    for _ in range(1 + chunks):
+        os.read(reading, 1)
     os.close(reading)
     time.sleep(seconds)
     os.kill(child, signal.SIGKILL)
@@ -102,7 +113,7 @@ def test_killed_at_random_moments(small: Rescuer, mode: Mode) -> None:
     for _ in range(KILLS // 2):
         small.sandbox.rollback(start)
         small.sandbox.advance_to(datetime.now(UTC))
-        kill_after(for_children, mode, dice.uniform(0, LONGEST))
+        kill_after(for_children, mode, dice.randrange(CHUNKS), dice.uniform(0, 0.1))
         interrupted = by_address(items(small.sandbox, ADDRESSES))
         midway += interrupted not in (before, expected)
 

@@ -5,6 +5,7 @@ A handler that is woken by a report can then call AWS Backup at once.
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -21,6 +22,7 @@ class Outbox:
     def __init__(self, world: World) -> None:
         self._world = world
         self._waiting: deque[Callable[[], None]] = deque()
+        self._sending = threading.RLock()
 
     def event(
         self,
@@ -56,16 +58,14 @@ class Outbox:
         )
 
     def deliver(self) -> None:
-        """Send everything that waits; another thread may be sending too."""
-        while self._waiting:
-            try:
-                send = self._waiting.popleft()
-            except IndexError:
-                return
-            send()
+        """Return once everything that waited is sent, by whichever thread."""
+        with self._sending:
+            while self._waiting:
+                self._waiting.popleft()()
 
     def drop(self) -> None:
-        self._waiting.clear()
+        with self._sending:
+            self._waiting.clear()
 
 
 def iso(instant: datetime) -> str:

@@ -52,6 +52,7 @@ class BackupService:
         self._reader = RequestReader(self._model)
         self._writer = AnswerWriter(self._model)
         self._lock = threading.RLock()
+        self._imports = 0
         self.model_violations: list[str] = []
         """Answers of ours that did not fit AWS's model: always a bug, so tests assert none."""
 
@@ -124,16 +125,20 @@ class BackupService:
     def advance(self, by: timedelta) -> None:
         """Move the clock forward; everything due on the way happens at its own time."""
         clock = self._core.clock
-        target = clock.now() + by
+        with self._lock:
+            imports = self._imports
+            target = clock.now() + by
         while True:
             with self._lock:
+                if self._imports != imports:
+                    return  # Another time: `target` belongs to what was replaced.
                 due_now = self._core.state.agenda.take(target)
                 if due_now is None:
-                    break
+                    clock.move_to(target)
+                    return
                 clock.move_to(due_now.at)
                 self._core.run(due_now)
             self._core.outbox.deliver()
-        clock.move_to(target)
 
     def tick(self) -> None:
         """Let everything happen that is due by now."""
@@ -155,6 +160,7 @@ class BackupService:
         """Go back to what `export_state` gave, in the same store; the clock goes back too."""
         instant, settings, state, dice, manifests = pickle.loads(gzip.decompress(exported))
         with self._lock:
+            self._imports += 1
             self._core.outbox.drop()
             self._core.settings = settings
             self._core.state = state

@@ -12,6 +12,9 @@ import threading
 import time
 from collections.abc import Callable
 
+FUNCTIONS_AT_ONCE = 4
+"""Invocations that run at the same time; further ones wait. Each is a process."""
+
 _log = logging.getLogger("sandbox.delivery")
 
 
@@ -22,6 +25,7 @@ class Delivery:
         self._tasks: queue.Queue[Callable[[], None]] = queue.Queue()
         self._functions = 0
         self._functions_lock = threading.Lock()
+        self._slots = threading.Semaphore(FUNCTIONS_AT_ONCE)
         threading.Thread(target=self._run, daemon=True, name="sandbox-delivery").start()
 
     def put(self, task: Callable[[], None]) -> None:
@@ -35,9 +39,9 @@ class Delivery:
             target=self._run_function, args=(task,), daemon=True, name="sandbox-function"
         ).start()
 
-    def drain(self, patience: float) -> bool:
-        """Wait until everything is delivered; False when `patience` seconds ran out."""
-        deadline = time.monotonic() + patience
+    def drain(self, timeout: float) -> bool:
+        """Wait until everything is delivered; False after `timeout` seconds."""
+        deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             with self._functions_lock:
                 idle = self._functions == 0
@@ -58,7 +62,8 @@ class Delivery:
 
     def _run_function(self, task: Callable[[], None]) -> None:
         try:
-            task()
+            with self._slots:
+                task()
         except Exception:
             _log.exception("A Lambda function could not be run")
         finally:

@@ -75,7 +75,8 @@ class BackupEndpoint:
         if action := internals.iam_actions.extract_iam_action(
             "backup", method, path, headers, body, query
         ):
-            reason = self._roles.caller_refusal(current(), principal, headers, action)
+            resource = authorization.resource_arn(path, body) or "*"
+            reason = self._roles.caller_refusal(current(), principal, headers, action, resource)
             refusal = access_denied(f"User: {reason}") if reason else refusal
         if refusal:
             refused = failure(refusal, str(uuid.uuid4()))

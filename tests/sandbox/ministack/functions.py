@@ -19,6 +19,9 @@ from tests.sandbox.ministack.topics import publish
 ATTEMPTS = 3
 """One and two retries, as Lambda does by default; here without the minutes between."""
 
+MAX_WORKERS = 12
+"""Processes that are kept, busy ones included: more than a deployment has functions."""
+
 _log = logging.getLogger("sandbox.functions")
 
 
@@ -38,6 +41,30 @@ def install() -> None:
         return {"error": True, "body": {"errorType": "AccessDenied", "errorMessage": message}}
 
     internals.lambda_service._execute_function = run_as_role
+    acquire = internals.lambda_service.acquire_worker
+
+    def acquire_within_limit(*arguments: Any, **named: Any) -> Any:
+        found = acquire(*arguments, **named)
+        _stop_surplus()
+        return found
+
+    internals.lambda_service.acquire_worker = acquire_within_limit
+
+
+def _stop_surplus() -> None:
+    """End the idle workers that were used longest ago, as many as there are too many."""
+    runtime = internals.lambda_runtime
+    with runtime._lock:
+        pools = runtime._workers
+        surplus = sum(map(len, pools.values())) - MAX_WORKERS
+        idle = [
+            (key, worker) for key, pool in pools.items() for worker in pool if not worker.in_use
+        ]
+        idle.sort(key=lambda found: float(found[1].last_used))
+        stopped = idle[: max(surplus, 0)]
+        for key, worker in stopped:
+            pools[key].remove(worker)
+    runtime.kill_workers([worker for _, worker in stopped])
 
 
 def invoke(function_arn: str, event: dict[str, Any], *, service: str, source_arn: str) -> None:

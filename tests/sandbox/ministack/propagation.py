@@ -61,13 +61,12 @@ class Propagation:
 
     def knows(self, role: Mapping[str, Any]) -> bool:
         """Whether services know by now that the role exists."""
-        return bool(self._now() >= role.get(_UNKNOWN, self._now()))
+        return _UNKNOWN not in role or bool(self._now() >= role[_UNKNOWN])
 
     def policies(self, role: Mapping[str, Any]) -> list[Any]:
         """The role's parsed policies as services see them now."""
-        until, earlier = role.get(_EARLIER, (self._now(), []))
-        if self._now() < until:
-            return list(earlier)
+        if self._is_unsettled(role):
+            return list(role[_EARLIER][1])
         account = role["Arn"].split(":")[4]
         return list(internals.iam_evaluator._gather_role_policies(role["RoleName"], account))
 
@@ -79,8 +78,11 @@ class Propagation:
         parts = arn.split("/")
         name = parts[1] if ":assumed-role/" in arn else parts[-1]
         role: Mapping[str, Any] | None = internals.iam._roles.get(name)
-        unsettled = role is not None and self._now() < role.get(_EARLIER, (self._now(),))[0]
-        return role if unsettled else None
+        return role if role is not None and self._is_unsettled(role) else None
+
+    def _is_unsettled(self, role: Mapping[str, Any]) -> bool:
+        """Whether services see other policies than it has."""
+        return _EARLIER in role and bool(self._now() < role[_EARLIER][0])
 
     def _noticing(self, handle: Callable[..., Any]) -> Callable[..., Any]:
         def handle_change(*arguments: Any, **named: Any) -> Any:

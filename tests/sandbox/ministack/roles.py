@@ -50,14 +50,19 @@ class MiniStackRoles:
             return self._distrust(scope, role)
 
     def caller_refusal(
-        self, scope: Scope, principal: str, headers: Mapping[str, str], action: str
+        self,
+        scope: Scope,
+        principal: str,
+        headers: Mapping[str, str],
+        action: str,
+        resource: str,
     ) -> str | None:
         """Why a caller may not do `action` yet, whose role's policies are not seen yet."""
         if self._propagation is None:
             return None
         with acting_in(scope):
             role = self._propagation.unsettled_caller(principal, headers)
-            return None if role is None else self._denial(scope, role, action, "*")
+            return None if role is None else self._denial(scope, role, action, resource)
 
     def denial(self, scope: Scope, role_arn: str, action: str, resource: str) -> str | None:
         """Why whoever acts as the role may not do `action`; None when it may.

@@ -24,6 +24,7 @@ from tests.unit.sandbox.backup.cabal import (
     VAULT,
     Cabal,
 )
+from tests.unit.sandbox.memory_world import MemoryReports
 
 
 @pytest.fixture
@@ -256,6 +257,23 @@ def test_a_checkpoint_brings_everything_back(ready: Cabal) -> None:
     assert letter.read_text() == "one"
     ready.advance(days=1)
     assert len(ready.points()) == 6
+
+
+def test_time_that_is_passing_does_not_go_on_after_going_back(ready: Cabal) -> None:
+    ready.make_plan()
+    checkpoint, before = ready.service.export_state(), ready.clock.now()
+
+    class GoingBack(MemoryReports):
+        """As another thread may, while a report of the first job is delivered."""
+
+        def event(self, *_arguments: object, **_named: object) -> None:
+            ready.world.reports = MemoryReports()
+            ready.service.import_state(checkpoint)
+
+    ready.world.reports = GoingBack()
+    ready.advance(days=400)
+
+    assert ready.clock.now() == before
 
 
 def test_file_contents_are_stored_once_and_manifests_dropped_with_their_points(
