@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from cabal_backup.operations.mail import mail_host
+from tests import mail_host
 from tests.maildirs import FILE_MODE, Mailstore, base, deliver, make_folder
 
 OSID = 65_536
