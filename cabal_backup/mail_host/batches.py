@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import os
-import struct
 import zlib
+from array import array
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -57,50 +58,100 @@ class Match(NamedTuple):
     inode: int
 
 
-class Index:
-    """Where each identity is in the recovery directory, in 24 bytes each.
+class Identities:
+    """The identities of one folder's messages, in the order of their ordinals.
 
     It stores Python's hash of an identity, which is keyed with a random number. If two
     identities have the same hash, the contents are compared and differ.
     """
 
-    _RECORD = struct.Struct("<qQII")
-    _KEY = struct.Struct("<q")
-    _SHELVES = 1 << 14
-
     def __init__(self) -> None:
-        self._shelves = [bytearray() for _ in range(self._SHELVES)]
+        self.hashes = array("q")
+        self.ordinals = array("I")
+        self.inodes = array("Q")
 
-    def add(self, identity: str, folder: int, ordinal: int, inode: int) -> int:
-        """Add a message; returns how many of that identity the folder had before.
+    def extend(
+        self, identities: Sequence[str], others: dict[str, str], ordinal: int, inodes: Sequence[int]
+    ) -> None:
+        """Add messages from `ordinal` on; those in `others` also with their other identity.
 
-        It is not added if these are `MAX_NAMESAKES`.
+        The two entries of such a message follow each other.
         """
-        number = hash(identity)
-        record = self._RECORD.pack(number, inode, folder, ordinal)
-        shelf = self._shelves[number % self._SHELVES]
-        there = 0
-        key = record[:8]
-        if key in shelf:
-            there = sum(match.folder == folder for match in self._on(shelf, key))
-        if there < MAX_NAMESAKES:
-            shelf += record
-        return there
+        if not others:
+            self.hashes.extend(map(hash, identities))
+            self.ordinals.extend(range(ordinal, ordinal + len(identities)))
+            self.inodes.extend(inodes)
+            return
+        for identity, inode in zip(identities, inodes):  # noqa: B905 (Python 3.9)
+            for one in (identity, others.get(identity)):
+                if one is not None:
+                    self.hashes.append(hash(one))
+                    self.ordinals.append(ordinal)
+                    self.inodes.append(inode)
+            ordinal += 1
+
+
+class Index:
+    """Where each identity is in the recovery directory, in about 30 bytes each.
+
+    It is a hash table with open addressing: a slot has the number of an entry, from 1 on.
+    """
+
+    def __init__(self, folders: Sequence[Identities]) -> None:
+        self._hashes, self._ordinals, self._inodes = array("q"), array("I"), array("Q")
+        self._starts: list[int] = []
+        """For each folder: its first entry."""
+        for folder in folders:
+            self._starts.append(len(self._hashes))
+            self._hashes += folder.hashes
+            self._ordinals += folder.ordinals
+            self._inodes += folder.inodes
+        size = 1 << (2 * len(self._hashes)).bit_length()
+        self._mask = size - 1
+        self._slots = array("I", bytes(4 * size))
+        ends = [*self._starts[1:], len(self._hashes)]
+        self.namesakes = list(map(self._insert, self._starts, ends))
+        """For each folder: (ordinal, ordinals of earlier messages with the same identity)."""
+
+    def _insert(self, start: int, end: int) -> list[tuple[int, list[int]]]:
+        """Insert the entries of one folder; returns its namesakes.
+
+        At most `MAX_NAMESAKES` messages of one identity are inserted.
+        """
+        hashes, ordinals, slots, mask = self._hashes, self._ordinals, self._slots, self._mask
+        namesakes: list[tuple[int, list[int]]] = []
+        for entry in range(start, end):
+            number = hashes[entry]
+            at = number & mask
+            other = slots[at]
+            if other:
+                earlier = []
+                while other:
+                    if other > start and hashes[other - 1] == number:
+                        earlier.append(ordinals[other - 1])
+                    at = (at + 1) & mask
+                    other = slots[at]
+                if earlier:
+                    ordinal = ordinals[entry]
+                    if entry == start or ordinals[entry - 1] != ordinal:
+                        namesakes.append((ordinal, earlier))
+                    if len(earlier) >= MAX_NAMESAKES:
+                        continue
+            slots[at] = entry + 1
+        return namesakes
 
     def find(self, identity: str) -> list[Match]:
         """All messages with that identity."""
-        number = hash(identity)
-        shelf, key = self._shelves[number % self._SHELVES], self._KEY.pack(number)
-        return self._on(shelf, key) if key in shelf else []
-
-    def _on(self, shelf: bytearray, key: bytes) -> list[Match]:
         found: list[Match] = []
-        at = shelf.find(key)
-        while at >= 0:
-            if at % self._RECORD.size == 0:
-                _, inode, folder, ordinal = self._RECORD.unpack_from(shelf, at)
-                found.append(Match(folder, ordinal, inode))
-            at = shelf.find(key, at + 1)
+        number = hash(identity)
+        at = number & self._mask
+        entry = self._slots[at]
+        while entry:
+            if self._hashes[entry - 1] == number:
+                folder = bisect.bisect_right(self._starts, entry - 1) - 1
+                found.append(Match(folder, self._ordinals[entry - 1], self._inodes[entry - 1]))
+            at = (at + 1) & self._mask
+            entry = self._slots[at]
         return found
 
 

@@ -8,7 +8,7 @@ import re
 from array import array
 from collections.abc import Iterator
 
-from cabal_backup.mail_host.batches import Batch
+from cabal_backup.mail_host.batches import Batch, Identities
 from cabal_backup.mail_host.files import open_directory
 
 
@@ -26,6 +26,8 @@ class Folder:
         self.subscribed = False
         self.exists = False
         """Whether the mailbox has this folder, too."""
+        self.identities = Identities()
+        """Until they are all in the index."""
         self.here = bytearray()
         """For each message: MISSING, PRESENT, … in the same folder today."""
         self.elsewhere = array("i")

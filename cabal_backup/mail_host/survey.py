@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from cabal_backup.mail_host.batches import MAX_NAMESAKES, Index, pack
+from cabal_backup.mail_host.batches import MAX_NAMESAKES, Identities, Index, pack
 from cabal_backup.mail_host.dovecot import is_subscribed, other_identities, parse_keywords
 from cabal_backup.mail_host.files import (
     BATCH_SIZE,
@@ -67,7 +67,6 @@ def look(where: Where, *, threads: int = 16) -> Survey:
     mailbox is not a Maildir++.
     """
     problems = Problems()
-    index = Index()
     with contextlib.ExitStack() as stack:
         started = time.perf_counter()
         trees = Trees(where, stack)
@@ -76,12 +75,12 @@ def look(where: Where, *, threads: int = 16) -> Survey:
         notes = notes_on_failures(names_in(trees.mount))
         pool = stack.enter_context(ThreadPoolExecutor(threads))
         folders = [Folder(name) for name in _mail_folders(trees, pool, problems)]
-        list(
-            pool.map(
-                lambda number: _read_recovered(trees, folders[number], number, index, problems),
-                range(len(folders)),
-            )
-        )
+        list(pool.map(lambda found: _read_recovered(trees, found, problems), folders))
+        index = Index([found.identities for found in folders])
+        for found in folders:
+            found.identities = Identities()  # to free its memory
+        compare = _NamesakeComparison(trees, problems)
+        list(pool.map(compare.run, folders, index.namesakes))
         live = LiveScan(trees, pool, folders, index, readers)
         live_folders = live.run(notes)
         for directory, reason in live.unreadable.items():
@@ -156,15 +155,13 @@ def _is_mail_folder(name: str, trees: Trees) -> bool:
 _PARTS = ("cur", "new", "maildirfolder")
 
 
-def _read_recovered(
-    trees: Trees, found: Folder, number: int, index: Index, problems: Problems
-) -> None:
+def _read_recovered(trees: Trees, found: Folder, problems: Problems) -> None:
+    """Read one folder of the recovery directory."""
     assert trees.recovered is not None
-
-    here, seconds = found.here, list[_Second]()
 
     def read(folder: int, place: str) -> None:
         names: list[str] = []
+        inodes: list[int] = []
         try:
             for name, inode, regular in messages_in(folder, place):
                 if not regular:
@@ -172,23 +169,23 @@ def _read_recovered(
                     reason = "hidden, so not a message" if hidden else "not a regular file"
                     problems.add(found.directory, reason, name)
                     continue
-                identity = identity_of(name)
-                namesakes = index.add(identity, number, len(here), inode)
-                if identity in others:
-                    index.add(others[identity], number, len(here), inode)
-                if namesakes:
-                    seconds.append((identity, len(here), namesakes, name))
-                here.append(SECOND if namesakes else MISSING)
                 names.append(name)
+                inodes.append(inode)
                 if len(names) == BATCH_SIZE:
-                    found.add(pack(place, names))
-                    names.clear()
+                    add(place, names, inodes)
+                    names, inodes = [], []
         except FileNotFoundError:
             pass
         except OSError as error:
             problems.add(found.directory, f"cannot be read: {error.strerror}", place)
         if names:
-            found.add(pack(place, names))
+            add(place, names, inodes)
+
+    def add(place: str, names: list[str], inodes: list[int]) -> None:
+        identities = list(map(identity_of, names))
+        found.identities.extend(identities, others, len(found.here), inodes)
+        found.here.extend(bytes([MISSING]) * len(names))
+        found.add(pack(place, names))
 
     try:
         with trees.folder(found.directory, trees.recovered) as folder:
@@ -197,14 +194,6 @@ def _read_recovered(
             found.not_mail = [name for name in names_in(folder) if not is_disposable(name)]
             for place in PLACES:
                 read(folder, place)
-            for identity, ordinal, count, name in seconds:
-                if count >= MAX_NAMESAKES:
-                    here[ordinal] = UNKNOWN
-                    problems.add(found.directory, f"more than {MAX_NAMESAKES} have this name", name)
-                    continue
-                namesakes = (m.ordinal for m in index.find(identity) if m.folder == number)
-                earlier = sorted(other for other in namesakes if other < ordinal)
-                here[ordinal] = _among_namesakes(found, folder, ordinal, earlier)
     except OSError as error:
         problems.add(found.directory, f"cannot be read: {error.strerror}", found.directory)
     found.elsewhere = array("i", bytes(4 * len(found.here)))
@@ -213,13 +202,37 @@ def _read_recovered(
         found.subscribed = is_subscribed(content, found.directory)
 
 
-_Second = tuple[str, int, int, str]
-"""A message with the identity of another: identity, ordinal, number of earlier ones, name."""
+class _NamesakeComparison:
+    """Compares restored messages of one folder that have the same identity."""
+
+    def __init__(self, trees: Trees, problems: Problems) -> None:
+        self._trees = trees
+        self._problems = problems
+
+    def run(self, found: Folder, namesakes: list[tuple[int, list[int]]]) -> None:
+        """Set the state of each message in `namesakes`: (ordinal, ordinals of earlier ones)."""
+        assert self._trees.recovered is not None
+        for ordinal, _ in namesakes:
+            found.here[ordinal] = SECOND
+        if not namesakes:
+            return
+        directory = found.directory
+        try:
+            with self._trees.folder(directory, self._trees.recovered) as folder:
+                for ordinal, earlier in namesakes:
+                    if len(earlier) < MAX_NAMESAKES:
+                        found.here[ordinal] = _compared(found, folder, ordinal, earlier)
+                        continue
+                    found.here[ordinal] = UNKNOWN
+                    _, name = found.path_of(ordinal)
+                    reason = f"more than {MAX_NAMESAKES} have this name"
+                    self._problems.add(directory, reason, name)
+        except OSError as error:
+            self._problems.add(directory, f"cannot be read: {error.strerror}", directory)
 
 
-def _among_namesakes(found: Folder, folder: int, ordinal: int, earlier: Iterable[int]) -> int:
+def _compared(found: Folder, folder: int, ordinal: int, earlier: Iterable[int]) -> int:
     """TWIN if an earlier message of that name has the same content; else SECOND or UNKNOWN."""
-
     state = SECOND
     place, name = found.path_of(ordinal)
     for other in earlier:

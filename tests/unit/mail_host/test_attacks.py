@@ -283,7 +283,7 @@ def test_the_recovery_directory_is_closed_to_users_while_it_is_merged(store: Mai
 
 
 @as_root
-def test_a_workshop_prepared_by_somebody_else_is_refused(store: Mailstore, outside: Path) -> None:
+def test_a_staging_directory_of_another_user_is_refused(store: Mailstore, outside: Path) -> None:
     deliver(store.recovered, [0])
     trap = store.recovery / ".merging-alice"
     trap.mkdir()
