@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cabal_backup.cli.mailbox import run_on_the_host
-from cabal_backup.operations.mail import mail_host
+from cabal_backup.mail_host import command
 
 
 def add_parser(commands: Any) -> None:
@@ -16,6 +16,6 @@ def add_parser(commands: Any) -> None:
         "file system. It asks nothing of AWS. docs/runbooks/restore-mail.md explains it.",
     )
     kinds = parser.add_subparsers(dest="kind", metavar="WHAT", required=True)
-    promote = kinds.add_parser("promote", help=mail_host.PROMOTE_HELP)
-    mail_host.add_promote_options(promote)
+    promote = kinds.add_parser("promote", help=command.PROMOTE_HELP)
+    command.add_promote_options(promote)
     promote.set_defaults(run=run_on_the_host)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -20,8 +21,10 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from statistics import median
+from typing import NamedTuple
 
-from cabal_backup.operations.mail import mail_host
+from tests import mail_host
 from tests.maildirs import FILE_MODE, Mailstore, base, deliver, make_folder
 
 OSID = 65_536
@@ -29,7 +32,7 @@ LATENCY_US = 2_000
 SLOW_MESSAGES = 2_000
 """With 2 ms a call, rsync takes half a minute for these."""
 
-LINE = "{:<44} {:>10} {:>10} {:>12}\n"
+LINE = "{:<36} {:>9} {:>8} {:>12} {:>8} {:>12}\n"
 
 Contender = Callable[[Mailstore], list[list[str]]]
 
@@ -46,7 +49,7 @@ def rsync(store: Mailstore) -> list[list[str]]:
 
 
 def cp_and_chown(store: Mailstore) -> list[list[str]]:
-    """What somebody would type without rsync."""
+    """The commands without rsync."""
     return [
         ["cp", "-an", f"{store.recovered}/.", f"{store.live}/"],
         ["chown", "-R", f"{OSID}:{OSID}", str(store.live)],
@@ -77,15 +80,28 @@ def restored(store: Mailstore) -> int:
     return sum(len(files) for _, _, files in os.walk(store.live) if files) - 1  # maildirfolder
 
 
-def timed(commands: list[list[str]], environment: Mapping[str, str]) -> float:
+class Seconds(NamedTuple):
+    """What some commands took."""
+
+    elapsed: float
+    cpu: float
+    """User and system time."""
+
+
+def cpu_of_children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def timed(commands: list[list[str]], environment: Mapping[str, str]) -> Seconds:
     """Seconds that the commands take."""
     os.sync()
-    started = time.perf_counter()
+    started, used = time.perf_counter(), cpu_of_children()
     for command in commands:
         subprocess.run(
             command, check=True, env={**os.environ, **environment}, stdout=subprocess.DEVNULL
         )
-    return time.perf_counter() - started
+    return Seconds(time.perf_counter() - started, cpu_of_children() - used)
 
 
 def race(
@@ -96,19 +112,24 @@ def race(
     contenders: Mapping[str, Contender],
     rounds: int,
 ) -> None:
-    """One table: every contender restores `count` messages; the best of some rounds."""
-    sys.stdout.write(LINE.format(what, "seconds", "msg/s", "merge is"))
-    seconds: dict[str, float] = {}
+    """One table: every contender restores `count` messages; the medians of some rounds."""
+    sys.stdout.write(LINE.format(what, "seconds", "msg/s", "merge is", "CPU", "merge needs"))
+    seconds: dict[str, list[Seconds]] = {}
     for name, contender in list(contenders.items()) * rounds:
         store = build(top / "mount", count)
-        took = timed(contender(store), environment)
-        seconds[name] = min(took, seconds.get(name, took))
+        seconds.setdefault(name, []).append(timed(contender(store), environment))
         assert restored(store) == count, (name, restored(store))
         shutil.rmtree(store.mount)
-    ours = seconds["mailbox merge"]
-    for name, took in seconds.items():
-        faster = "" if name == "mailbox merge" else f"{took / ours:.1f} x"
-        sys.stdout.write(LINE.format("  " + name, f"{took:.2f}", f"{count / took:.0f}", faster))
+    medians = {
+        name: Seconds(*map(median, zip(*all_, strict=True))) for name, all_ in seconds.items()
+    }
+    ours = medians["mailbox merge"]
+    for name, took in medians.items():
+        other = name != "mailbox merge"
+        faster = f"{took.elapsed / ours.elapsed:.2f} x" if other else ""
+        cheaper = f"{ours.cpu / took.cpu:.2f} of it" if other else ""
+        numbers = f"{took.elapsed:.2f}", f"{count / took.elapsed:.0f}", faster
+        sys.stdout.write(LINE.format("  " + name, *numbers, f"{took.cpu:.2f}", cheaper))
     sys.stdout.flush()
 
 
@@ -158,7 +179,7 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=200_000)
     parser.add_argument("--million", action="store_true", help="measure memory, too")
     parser.add_argument("--against", metavar="FILE", help="an earlier mail_host.py, to compare")
-    parser.add_argument("--rounds", type=int, default=1, help="of which the best counts")
+    parser.add_argument("--rounds", type=int, default=1, help="of which the medians count")
     options = parser.parse_args()
     contenders = dict(CONTENDERS)
     if options.against is not None:

@@ -32,11 +32,16 @@ ISLANDS: dict[str, tuple[set[str], set[str]]] = {
     "infrastructure": (SDK, FLOOR | {"infrastructure"}),
     "functions": (CDK, FLOOR | {"custom_resource", "functions", "operations"}),
     "custom_resource": (CDK, FLOOR),
-    "operations": (CDK, FLOOR | {"operations"}),
-    "cli": (CDK | SDK, FLOOR | {"operations", "cli"}),
+    "operations": (CDK, FLOOR | {"operations", "mail_host"}),
+    "mail_host": (CDK | SDK, {"mail_host"}),
+    "cli": (CDK | SDK, FLOOR | {"operations", "mail_host", "cli"}),
     "__main__": (CDK | SDK, {"cli"}),
     **dict.fromkeys(FLOOR, (CDK | SDK, FLOOR)),
 }
+
+
+# Islands that may import the standard library and, besides it, only these packages.
+ADDITIONAL: dict[str, set[str]] = {"functions": SDK, "mail_host": set()}
 
 
 def island_of(module: Path) -> str:
@@ -67,7 +72,7 @@ def trespasses(module: Path, source: str) -> list[str]:
         elif top == "cabal_backup":
             if rest.split(".")[0] not in ours:
                 found.append(name)
-        elif module.parts[0] == "functions" and top not in SDK | sys.stdlib_module_names:
+        elif top not in ADDITIONAL.get(module.parts[0], {top}) | sys.stdlib_module_names:
             found.append(name)
     return found
 
@@ -115,6 +120,11 @@ def test_the_local_aws_never_leaks_into_the_package(module: Path) -> None:
         ("functions/opt_in.py", "from cabal_backup.infrastructure import vault"),
         ("functions/opt_in.py", "import requests"),
         ("functions/opt_in.py", "from aws_cdk import Stack"),
+        ("mail_host/merge.py", "import rich"),
+        ("mail_host/merge.py", "from cabal_backup import names"),
+        ("mail_host/merge.py", "from cabal_backup.operations.mail import host_script"),
+        ("functions/opt_in.py", "from cabal_backup.mail_host import merge"),
+        ("infrastructure/vault.py", "from cabal_backup.mail_host.names import QUEUES"),
         ("cli/main.py", "import boto3"),
         ("cli/main.py", "from aws_cdk import App"),
         ("names.py", "from cabal_backup.operations import status"),
@@ -132,6 +142,8 @@ def test_a_trespass_would_be_noticed(module: str, source: str) -> None:
         ("infrastructure/vault.py", "from aws_cdk import Stack\nfrom cabal_backup import names"),
         ("functions/opt_in.py", "import json\nimport boto3\nfrom botocore.config import Config"),
         ("operations/status.py", "import boto3\nfrom cabal_backup.environment import Lock"),
+        ("mail_host/merge.py", "import os\nfrom cabal_backup.mail_host.names import shown"),
+        ("operations/drill.py", "from cabal_backup.mail_host.merge import merge"),
         ("cli/main.py", "import rich\nfrom cabal_backup.operations import status"),
     ],
 )

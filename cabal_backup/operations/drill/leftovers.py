@@ -20,6 +20,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
 from cabal_backup.errors import CabalBackupError
+from cabal_backup.mail_host.files import remove_directory
+from cabal_backup.mail_host.problems import Refused, Stopped
 from cabal_backup.operations.answers import pages
 from cabal_backup.operations.aws import Aws, in_words
 from cabal_backup.operations.clock import Clock
@@ -31,7 +33,7 @@ from cabal_backup.operations.drill.plan import (
 from cabal_backup.operations.drill.recoveries import SLACK, recovery_of_drills
 from cabal_backup.operations.jobs import Job, follow
 from cabal_backup.operations.mail import delete as delete_file_system
-from cabal_backup.operations.mail import file_system_settings, mail_host
+from cabal_backup.operations.mail import file_system_settings
 from cabal_backup.operations.mail.mailstore_restores import MailRestore, list_mail_restores
 from cabal_backup.operations.progress import Note, Progress
 from cabal_backup.operations.restoring import wait_until_active
@@ -250,8 +252,8 @@ def _remove_directory(aws: Aws, leftover: Leftover, clock: Clock) -> Generator[A
         recovered = recovery_of_drills(restores, mount).get(leftover.name, ())
         scratch = [leftover.name] if _is_drills_directory(mount / leftover.name, began) else []
         for name in (*recovered, *scratch):
-            mail_host.remove_directory(str(mount), name)
-    except (OSError, mail_host.Refused, mail_host.Stopped) as error:
+            remove_directory(str(mount), name)
+    except (OSError, Refused, Stopped) as error:
         raise CabalBackupError(f"{error}") from error
 
 

@@ -17,6 +17,12 @@ from typing import Any
 
 from cabal_backup import names
 from cabal_backup.errors import AwsError, CabalBackupError, UsageError
+from cabal_backup.mail_host import survey
+from cabal_backup.mail_host.choose import plan_merge
+from cabal_backup.mail_host.merge import Finished, merge
+from cabal_backup.mail_host.names import RECOVERY
+from cabal_backup.mail_host.problems import Refused, Stopped
+from cabal_backup.mail_host.trees import Where
 from cabal_backup.operations.aws import Aws
 from cabal_backup.operations.clock import Clock
 from cabal_backup.operations.drill import maildirs
@@ -24,8 +30,7 @@ from cabal_backup.operations.drill.plan import drill_id, restore_token
 from cabal_backup.operations.drill.record import Check, Kind, Record
 from cabal_backup.operations.drill.recoveries import recovery_of_drills
 from cabal_backup.operations.jobs import Job
-from cabal_backup.operations.mail import file_system_settings, mail_host, restore_mailbox
-from cabal_backup.operations.mail.mail_host import Finished, Where
+from cabal_backup.operations.mail import file_system_settings, restore_mailbox
 from cabal_backup.operations.mail.mailstore_restores import list_mail_restores
 from cabal_backup.operations.mail.restore_mailbox import RestoreMailboxPlan
 from cabal_backup.operations.progress import Progress
@@ -152,7 +157,7 @@ def _on_the_host(
             yield from restore_mailbox.execute(aws, plan.restore, clock)
             recovery = _find_new(aws, mount, plan, before, clock)
         yield from _verify(plan, mount, recovery, clock, record)
-    except (mail_host.Refused, mail_host.Stopped) as error:
+    except (Refused, Stopped) as error:
         raise CabalBackupError(f"The merge stopped: {error}") from error
     except OSError as error:
         raise CabalBackupError(f"On the mail host: {error}.") from error
@@ -184,7 +189,7 @@ def _verify(
 
 def recovery_directories(mount: Path) -> set[str]:
     """The recovery directories that are there."""
-    return {entry.name for entry in mount.iterdir() if mail_host.RECOVERY.match(entry.name)}
+    return {entry.name for entry in mount.iterdir() if RECOVERY.match(entry.name)}
 
 
 def holds_only(directory: Path, user: str) -> bool:
@@ -223,10 +228,10 @@ def _find_new(aws: Aws, mount: Path, plan: MailboxDrillPlan, before: set[str], c
 
 def _merge(where: Where) -> Generator[Any, None, None]:
     """The runbook's merge, from the scratch recovery directory into the scratch mailbox."""
-    plan = mail_host.plan_merge(mail_host.look(where))
-    for event in mail_host.merge(plan):
+    plan = plan_merge(survey.look(where))
+    for event in merge(plan):
         if isinstance(event, Finished):
             if event.stopped is not None:
-                raise mail_host.Stopped(event.stopped)
+                raise Stopped(event.stopped)
         else:
             yield Progress("merging", event.restored, event.of, "messages")

@@ -12,9 +12,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
+from cabal_backup.mail_host.names import QUEUES
 from cabal_backup.operations.answers import Unknown, ask, unless_missing
 from cabal_backup.operations.aws import Aws, in_words
-from cabal_backup.operations.mail import mail_host
 
 _JSON = Mapping[str, Any]
 
@@ -170,7 +170,7 @@ def as_cabal_has_it(
         lifecycle=({"TransitionToIA": "AFTER_30_DAYS"},),
         backup_policy=None,
         policy=None,
-        access_points=tuple(_of_a_queue(queue) for queue in mail_host.QUEUES),
+        access_points=tuple(_of_a_queue(queue) for queue in QUEUES),
         mount_targets=tuple(
             MountTarget(
                 subnet=subnet, security_groups=tuple(security_groups), addresses="IPV4_ONLY"

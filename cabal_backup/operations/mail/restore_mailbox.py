@@ -14,12 +14,14 @@ from datetime import datetime
 
 from cabal_backup import names
 from cabal_backup.errors import AwsError, UsageError
+from cabal_backup.mail_host import trees
+from cabal_backup.mail_host.problems import Refused
 from cabal_backup.operations.answers import Unknown
 from cabal_backup.operations.aws import Aws
 from cabal_backup.operations.choose_point import choose_point
 from cabal_backup.operations.clock import Clock
 from cabal_backup.operations.jobs import Job, failure, follow
-from cabal_backup.operations.mail import file_system_settings, mail_host, mailstore_restores
+from cabal_backup.operations.mail import file_system_settings, mailstore_restores
 from cabal_backup.operations.progress import Event, Note
 from cabal_backup.operations.recovery_points import RecoveryPoint
 from cabal_backup.operations.restore_role import check_role
@@ -153,8 +155,8 @@ def execute(
 def check_user(user: str) -> None:
     """Raises UsageError for what is no user's name."""
     try:
-        mail_host.check_user(user)
-    except mail_host.Refused as refusal:
+        trees.check_user(user)
+    except Refused as refusal:
         raise UsageError(f"{refusal} Nothing was done.") from refusal
 
 

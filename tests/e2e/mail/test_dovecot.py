@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from cabal_backup.operations.mail import mail_host
+from tests import mail_host
 from tests.e2e.mail import dovecot
 from tests.e2e.mail.conftest import Postmaster
 from tests.e2e.mail.dovecot import OSID, USER, Dovecot

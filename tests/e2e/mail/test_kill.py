@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from cabal_backup.operations.mail import mail_host
+from tests import mail_host
 from tests.maildirs import Mailstore, base, content, deliver, names
 
 KILLS = 200

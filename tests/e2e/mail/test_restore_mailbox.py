@@ -143,7 +143,7 @@ def test_what_is_no_users_name(postmaster: Postmaster, name: str) -> None:
             "restore", "mailbox", "--yes", *postmaster.environment(), "--", name
         )
     assert said.code == 64
-    assert "is no user's name" in said.err
+    assert "is not a user name" in said.err
     assert "Nothing was done." in said.err
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from cabal_backup.cli.main import main
 from cabal_backup.errors import SettingsError
-from cabal_backup.operations.mail import mail_host
 from cabal_backup.project import files_with, replace_setting
+from tests import mail_host
 
 OLD, NEW = "fs-0123456789abcdef0", "fs-0fedcba9876543210"
 
@@ -27,8 +27,8 @@ def test_the_script_is_the_file_to_the_byte(capsysbinary: pytest.CaptureFixture[
     [
         ("mailbox", "WHAT"),
         ("mailbox merge", "USER"),
-        ("mailbox merge alice --uid root", "no user's uid"),
-        ("mailbox merge alice --since soon", "no date"),
+        ("mailbox merge alice --uid root", "not the uid of a user"),
+        ("mailbox merge alice --since soon", "not a date"),
         ("mailstore promote", "--mount"),
         ("mailbox script alice", "alice"),
     ],

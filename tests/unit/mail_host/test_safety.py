@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from cabal_backup.operations.mail import mail_host
-from cabal_backup.operations.mail.mail_host import Finished, MergePlan, Refused, Stopped
+from tests import mail_host
+from tests.mail_host import Finished, MergePlan, Refused, Stopped
 from tests.maildirs import RECOVERY, Mailstore, base, deliver, inbox, make_folder, messages, names
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can do this")
@@ -150,7 +150,7 @@ def test_a_name_that_is_replaced_after_its_owner_was_set_is_not_linked(
 def test_without_proc_a_replaced_name_is_noticed_and_taken_back(
     store: Mailstore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mail_host, "_HAS_DESCRIPTORS", False)
+    monkeypatch.setattr(mail_host, "HAS_DESCRIPTORS", False)
     first, second = deliver(store.recovered, [0, 1])
     store.own(70_000)
     plan = plan_for(store)
@@ -166,7 +166,7 @@ def test_without_proc_a_replaced_name_is_noticed_and_taken_back(
 
     monkeypatch.setattr(os, "link", replace)
     (problem,) = carry_out(plan).problems
-    assert problem.reason == "was replaced meanwhile"
+    assert problem.reason == "was replaced during the run"
     assert names(store.live / "cur") == [second.name]
     assert secret.stat().st_uid != OSID
 
@@ -196,8 +196,8 @@ def test_nothing_is_restored_into_a_folder_that_cannot_be_read(
     unlistable(store.live / ".Work", monkeypatch, error)
     plan = plan_for(store)
     assert (plan.missing, plan.unknown) == (0, 3)
-    assert f"in the mailbox, cannot be read: {os.strerror(error)}" in str(plan)
-    assert "What was moved to a folder that cannot be read is not known" in str(plan)
+    assert f"folder of the mailbox cannot be read: {os.strerror(error)}" in str(plan)
+    assert "A folder of the mailbox cannot be read, and missing messages could be" in str(plan)
 
     finished = merged(store, restore_moved=True)
     assert finished.restored == 1
@@ -216,7 +216,7 @@ def test_a_folder_that_is_a_link_is_reported_and_nothing_is_guessed(store: Mails
     (store.live / ".Archive").symlink_to(elsewhere)
     done = run(store)
     assert done.returncode == mail_host.EXIT_LEFT
-    assert "Archive: 1 left: in the mailbox, cannot be read: it is a symbolic link" in done.stdout
+    assert "Archive: 1 left: folder of the mailbox cannot be read: it is a symbolic" in done.stdout
     assert messages(store.recovered) == inbox([0, 1])
     assert run(store, "--moved", "restore").returncode == mail_host.EXIT_LEFT
     assert messages(store.live)["INBOX", base(0)] == 1
@@ -244,9 +244,7 @@ def test_a_mailbox_of_another_format_is_refused(store: Mailstore, made: list[str
     for options in ([], ["--cleanup"], ["--dry-run"]):
         done = run(store, *options)
         assert done.returncode == mail_host.EXIT_REFUSED
-        assert "Mailboxes of other formats (mdbox, sdbox, LAYOUT=fs) are not supported" in (
-            done.stderr
-        )
+        assert "Other mailbox formats (mdbox, sdbox, LAYOUT=fs) are not supported" in (done.stderr)
     assert (store.recovery / "alice" / made[0]).is_dir()
 
 
@@ -257,7 +255,7 @@ def test_folders_of_another_layout_are_reported_and_left(store: Mailstore) -> No
     work.rename(store.recovered / "Work")
     done = run(store, "--cleanup")
     assert done.returncode == mail_host.EXIT_NOT_CONFIRMED
-    assert "a directory with mail that is no Maildir++ folder (Work)" in done.stdout
+    assert "a directory with mail that is not a Maildir++ folder (Work)" in done.stdout
     assert messages(store.live) == inbox([0])
     assert names(store.recovered / "Work" / "cur")
     assert not (store.live / "Work").exists()
@@ -343,7 +341,7 @@ def test_our_own_lock_is_not_stale_for_dovecot(store: Mailstore) -> None:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(os, "rename", look)
         merged(store)
-    assert time.time() - seen[0] < mail_host._STALE_AFTER / 2
+    assert time.time() - seen[0] < mail_host.STALE_AFTER / 2
 
 
 # Mounts ---------------------------------------------------------------------------------
@@ -372,7 +370,7 @@ def test_cleanup_refuses_a_mount_before_anything_is_removed(store: Mailstore, bo
     deliver(store.live, [0])
     done = run(store, "--cleanup")
     assert done.returncode == mail_host.EXIT_REFUSED
-    assert "with space: a mount." in done.stderr
+    assert "with space: a mount point." in done.stderr
     assert names(bound) == ["only copy"]
     assert messages(store.recovered) == inbox([0])
     where = mail_host.find_recovery(str(store.mount), store.user)
@@ -400,10 +398,10 @@ def test_cleanup_refuses_a_file_that_is_a_mount(store: Mailstore) -> None:
 @as_root
 def test_a_mount_that_appears_during_a_cleanup_is_left(store: Mailstore, bound: Path) -> None:
     with (
-        mail_host._opened_mount(str(store.recovered)) as parent,
+        mail_host.open_mount(str(store.recovered)) as parent,
         pytest.raises(Stopped, match="is a mount point"),
     ):
-        mail_host._remove_tree("tmp", parent)
+        mail_host.remove_tree("tmp", parent)
     assert names(bound) == ["only copy"]
 
 
@@ -484,7 +482,7 @@ def test_hidden_files_beside_messages_are_listed(store: Mailstore) -> None:
     (store.recovered / "cur" / ".nfs0001").write_text("of the NFS client")
     done = run(store, "--cleanup")
     assert done.returncode == mail_host.EXIT_NOT_CONFIRMED
-    assert "INBOX: 1 left: hidden, and so no message (.hidden)" in done.stderr
+    assert "INBOX: 1 left: hidden, so not a message (.hidden)" in done.stderr
     assert (store.recovered / "cur" / ".hidden").exists()
 
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from cabal_backup.operations.mail import mail_host
-from cabal_backup.operations.mail.mail_host import Finished, MergePlan, Refused, Stopped
+from tests import mail_host
+from tests.mail_host import Finished, MergePlan, Refused, Stopped
 from tests.maildirs import RECOVERY, Mailstore, base, content, deliver, inbox, messages, names
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can do this")
@@ -101,7 +101,7 @@ def test_a_link_on_the_way_to_the_mailbox_is_refused(
 ) -> None:
     deliver(store.recovered, [0])
     replaced_by_link(store.mount / level, outside)
-    with pytest.raises(Refused, match="Nothing is done through links"):
+    with pytest.raises(Refused, match="Symbolic links are not followed"):
         merged(store)
     assert messages(store.recovered) == inbox([0])
 
@@ -215,7 +215,7 @@ def test_nothing_is_overwritten(store: Mailstore) -> None:
     plan = plan_for(store)
     (store.live / "cur" / was.name).write_text("here first")
     (problem,) = ended(mail_host.merge(plan)).problems
-    assert problem.reason == "something else has its name"
+    assert problem.reason == "another file has its name"
     assert (store.live / "cur" / was.name).read_text() == "here first"
     assert was.read_bytes() == content(0)
 
@@ -224,7 +224,7 @@ def test_a_directory_with_a_messages_name_stays(store: Mailstore) -> None:
     (was,) = deliver(store.recovered, [0])
     directory(store.live / "cur" / was.name)
     (problem,) = merged(store).problems
-    assert problem.reason == "something else has its name"
+    assert problem.reason == "another file has its name"
     assert was.exists()
 
 
@@ -283,12 +283,12 @@ def test_the_recovery_directory_is_closed_to_users_while_it_is_merged(store: Mai
 
 
 @as_root
-def test_a_workshop_prepared_by_somebody_else_is_refused(store: Mailstore, outside: Path) -> None:
+def test_a_staging_directory_of_another_user_is_refused(store: Mailstore, outside: Path) -> None:
     deliver(store.recovered, [0])
     trap = store.recovery / ".merging-alice"
     trap.mkdir()
     os.chown(trap, OSID, OSID)
-    with pytest.raises(Refused, match="not ours"):
+    with pytest.raises(Refused, match="belongs to another user"):
         merged(store)
     trap.rmdir()
     trap.symlink_to(outside)
@@ -309,7 +309,7 @@ def test_a_home_replaced_during_the_merge_is_noticed(
     before = snapshot(outside)
     replaced_by_link(store.mount / level, outside)
     finished = ended(events)
-    assert "was replaced while this ran" in str(finished.stopped)
+    assert "was replaced during this run" in str(finished.stopped)
     assert snapshot(outside) == before
     was = next(path for path in store.mount.rglob("was-*") if path.is_dir())
     was = was / "Maildir" if level == "alice" else was
@@ -357,7 +357,7 @@ def test_messages_that_go_away_meanwhile_are_counted(store: Mailstore) -> None:
     plan = plan_for(store)
     first.unlink()
     finished = ended(mail_host.merge(plan))
-    assert (finished.restored, finished.gone, finished.problems) == (2, 1, ())
+    assert (finished.restored, finished.absent, finished.problems) == (2, 1, ())
 
 
 # Disks ----------------------------------------------------------------------------------
@@ -504,5 +504,5 @@ def test_cleanup_of_a_bottomless_directory_gives_up(store: Mailstore) -> None:
     deep = deep.joinpath(*["d"] * 200)
     deep.mkdir(parents=True)
     where = mail_host.find_recovery(str(store.mount), store.user)
-    with pytest.raises(Stopped, match="directories in each other"):
+    with pytest.raises(Stopped, match="nested directories"):
         mail_host.cleanup(mail_host.plan_cleanup(where))

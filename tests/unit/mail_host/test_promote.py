@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from cabal_backup.operations.mail import mail_host
-from cabal_backup.operations.mail.mail_host import Refused, Stopped
+from tests import mail_host
+from tests.mail_host import Refused, Stopped
 from tests.maildirs import RECOVERY, names
 
 USERS = ("alice", "bob", "carol")
@@ -45,7 +45,7 @@ def test_everything_but_the_queues_comes_to_the_root(mount: Path) -> None:
 
 def test_the_plan_says_why_the_queues_stay(mount: Path) -> None:
     plan = str(mail_host.plan_promote(str(mount)))
-    assert "Left behind: smtp-queue: sendmail's queues as they were then" in plan
+    assert "Left behind: smtp-queue: sendmail's queues at the time of the backup" in plan
     assert "send old mail again" in plan
     assert not (mount / "alice").exists()
 
@@ -65,7 +65,7 @@ def test_queues_can_be_brought_later(mount: Path) -> None:
 def test_queue_directories_made_by_access_points_are_no_obstacle(mount: Path) -> None:
     (mount / "smtp-queue").mkdir()
     promoted(mount)
-    with pytest.raises(Refused, match="already: smtp-queue"):
+    with pytest.raises(Refused, match="already has: smtp-queue"):
         promoted(mount, with_queues=True)
 
 
@@ -89,7 +89,7 @@ def test_nothing_is_covered(mount: Path, what: str) -> None:
     if what == "link":
         there.symlink_to("nowhere")
     before = there.lstat()
-    with pytest.raises(Refused, match="already: bob"):
+    with pytest.raises(Refused, match="already has: bob"):
         promoted(mount)
     assert there.lstat() == before
     assert not (mount / "alice").exists()
@@ -98,7 +98,7 @@ def test_nothing_is_covered(mount: Path, what: str) -> None:
 def test_what_appears_after_the_plan_is_not_covered(mount: Path) -> None:
     plan = mail_host.plan_promote(str(mount))
     (mount / "bob").write_text("new")
-    with pytest.raises(Stopped, match="bob: came to be at the root meanwhile"):
+    with pytest.raises(Stopped, match="bob: appeared at the root during the run"):
         list(mail_host.promote(plan))
     assert (mount / "bob").read_text() == "new"
     assert (mount / RECOVERY / "bob").is_dir()
@@ -117,7 +117,7 @@ def test_a_linked_recovery_directory_is_refused(mount: Path) -> None:
 def test_none_and_two_recovery_directories_are_refused(mount: Path, tmp_path: Path) -> None:
     other = tmp_path / "aws-backup-restore_2026-09-07T00-00-00-000Z"
     other.mkdir()
-    with pytest.raises(Refused, match=r"2 recovery directories .* Say --recovery"):
+    with pytest.raises(Refused, match=r"2 recovery directories .* Use --recovery"):
         promoted(mount)
     plan = mail_host.plan_promote(str(mount), recovery=RECOVERY)
     assert plan.recovery == RECOVERY
@@ -130,13 +130,13 @@ def test_older_restores_in_the_backup_stay_and_failed_parts_are_mentioned(mount:
     (mount / "aws-backup-lost+found").mkdir()
     plan = mail_host.plan_promote(str(mount))
     assert "an older restore that was in the backup" in str(plan)
-    assert "could not place everything" in str(plan)
+    assert "could not restore everything" in str(plan)
 
 
 def test_what_an_interrupted_merge_left_is_not_promoted(mount: Path) -> None:
     (mount / RECOVERY / ".merging-alice").mkdir()
     plan = mail_host.plan_promote(str(mount))
-    assert ".merging-alice: of a merge that was interrupted" in str(plan)
+    assert ".merging-alice: from a merge that was interrupted" in str(plan)
     promoted(mount)
     assert ".merging-alice" not in names(mount)
     assert ".merging-alice" in names(mount / RECOVERY)
@@ -169,7 +169,7 @@ def test_the_program_asks_first(mount: Path) -> None:
     assert not (mount / "alice").exists()
     done = subprocess.run([*command, "--dry-run"], capture_output=True, text=True, check=False)
     assert done.returncode == mail_host.EXIT_DONE
-    assert "Bring 5 entries" in done.stdout
+    assert "Move 5 entries" in done.stdout
     done = subprocess.run(command, input="yes\n", capture_output=True, text=True, check=False)
     assert done.returncode == mail_host.EXIT_DONE
     assert set(USERS) <= set(names(mount))

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cabal_backup.operations.mail import mail_host
-from cabal_backup.operations.mail.mail_host import Finished, MergePlan
+from tests import mail_host
+from tests.mail_host import Finished, MergePlan
 from tests.maildirs import Mailstore, deliver, make_folder, names
 
 UID = 65_536 if os.geteuid() == 0 else None
@@ -160,8 +160,8 @@ def test_a_damaged_copy_is_not_a_copy(store: Mailstore) -> None:
     write(store.live, {f"cur/{NAME}:2,S": b""})
     done = run(store, "--cleanup", "--different", "report")
     assert done.returncode == mail_host.EXIT_NOT_CONFIRMED
-    assert "1 of INBOX differ from the message that has their name" in done.stdout
-    assert f"1 messages of INBOX, which differ from the message of their name (cur/{NAME}" in (
+    assert "1 of INBOX differ from the message of the same name" in done.stdout
+    assert f"1 messages of INBOX, which differ from the message of the same name (cur/{NAME}" in (
         done.stderr
     )
     assert contents(store.recovered) == Counter([b"x" * 300])
@@ -212,17 +212,17 @@ def test_an_identity_is_the_name_without_such_fields(
     stem: str, fields: str, others: str, info: str
 ) -> None:
     names_of_one = {f"{stem}{fields}{info}", f"{stem}{others}", f"{stem}:2,S"}
-    assert {mail_host._identity(name) for name in names_of_one} == {stem}
-    anew = mail_host._new_name(f"{stem}{fields}{info}", "f" * 32)
-    assert mail_host._identity(anew) == stem
+    assert {mail_host.identity_of(name) for name in names_of_one} == {stem}
+    anew = mail_host.new_name(f"{stem}{fields}{info}", "f" * 32)
+    assert mail_host.identity_of(anew) == stem
     assert anew.partition(":")[2] == info.partition(":")[2]
 
 
 @given(st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), max_size=20))
 def test_any_other_name_is_its_own_identity(name: str) -> None:
     base = name.partition(":")[0]
-    if not mail_host._FIELDS.search(base):
-        assert mail_host._identity(name) == base
+    if not mail_host.SIZE_FIELDS.search(base):
+        assert mail_host.identity_of(name) == base
 
 
 # Any mailbox ----------------------------------------------------------------------------
@@ -327,7 +327,7 @@ def test_a_list_of_dovecots_that_is_no_list_is_not_read_to_its_end(
 def test_failed_restores_are_mentioned(store: Mailstore) -> None:
     for name in ("aws-backup-failed-restore_2026-09-06T00-03-13-832Z", "aws-backup-lost+found_1"):
         (store.mount / name).mkdir()
-        assert f"{name} exists: AWS Backup could not place everything." in str(plan_for(store))
+        assert f"{name} exists: AWS Backup could not restore everything." in str(plan_for(store))
 
 
 def test_the_digest_ends_at_the_limit(tmp_path: Path) -> None:
@@ -335,5 +335,5 @@ def test_the_digest_ends_at_the_limit(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.truncate(300 << 20)
     with path.open("rb") as file, pytest.raises(OSError, match="too large") as caught:
-        mail_host._digest_of(file.fileno())
+        mail_host.digest_of(file.fileno())
     assert caught.value.errno == errno.EFBIG

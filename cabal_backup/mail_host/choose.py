@@ -1,0 +1,258 @@
+"""Chooses what a merge will restore: creates the plan."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+
+from cabal_backup.mail_host.batches import Batch, pack, total_of
+from cabal_backup.mail_host.files import lstat, open_directory
+from cabal_backup.mail_host.folders import (
+    CLAIMED,
+    DIFFERENT,
+    LINKED,
+    MISSING,
+    PRESENT,
+    SECOND,
+    TWIN,
+    UNKNOWN,
+    UNMERGED,
+    Folder,
+)
+from cabal_backup.mail_host.names import folder_name, is_called, shown
+from cabal_backup.mail_host.plan import FolderPlan, MergePlan
+from cabal_backup.mail_host.problems import Refused
+from cabal_backup.mail_host.survey import Survey
+from cabal_backup.mail_host.trees import Trees
+
+
+def plan_merge(
+    survey: Survey,
+    *,
+    folders: Sequence[str] = (),
+    since: datetime | None = None,
+    before: datetime | None = None,
+    restore_moved: bool = False,
+    restore_different: bool = True,
+    uid: int | None = None,
+    threads: int = 16,
+) -> MergePlan:
+    """Choose what to restore, from the result of `look`.
+
+    `folders` are names as a mail client shows them; the default is all folders and the files
+    outside folders. The range of delivery times includes `since` and excludes `before`.
+    `restore_moved`: also messages that are in another folder today, or can be there, because
+    a folder of the mailbox could not be read. `restore_different`: also messages whose name
+    the mailbox has with another content. Raises Refused for a folder that was not restored,
+    and if the owner is unknown or this process cannot set it.
+    """
+    where = survey.where
+    chosen = _choose(survey.folders, folders)
+    notes = list(survey.notes)
+    owner = survey.uid if uid is None else uid
+    group = survey.gid if uid is None else uid
+    if owner is None or group is None:
+        raise Refused(
+            f"{where.user} has no home under {shown(where.mount)}. Check that the mailstore is "
+            "mounted there. To create a new home, give the OS uid (custom:osid) with --uid."
+        )
+    if owner == 0:
+        raise Refused(f"The home of {where.user} belongs to root. Give the OS uid with --uid.")
+    if os.geteuid() not in (0, owner):
+        raise Refused(f"The files must belong to uid {owner}: run this as root.")
+    if survey.uid not in (None, owner):
+        notes.append(f"The home belongs to uid {survey.uid}; the messages will belong to {owner}.")
+    with contextlib.ExitStack() as stack:
+        trees = Trees(where, stack)
+        pool = stack.enter_context(ThreadPoolExecutor(threads))
+        chooser = _Chooser(
+            trees,
+            pool,
+            since=since,
+            before=before,
+            restore_moved=restore_moved,
+            restore_different=restore_different,
+        )
+        plans = tuple(chooser.plan(found, survey) for found in chosen)
+    if survey.unreadable and not restore_moved:
+        notes.append(
+            "A folder of the mailbox cannot be read, and missing messages could be there, so none "
+            "are restored. Make it readable, or use --moved restore: then messages are restored "
+            "even if they are in that folder."
+        )
+    files, files_left = _choose_files(survey, plans, everything=not folders)
+    return MergePlan(
+        where=where,
+        uid=owner,
+        gid=group,
+        directory_mode=survey.directory_mode,
+        make_home=survey.uid is None,
+        restore_moved=restore_moved,
+        unfinished=survey.unfinished,
+        folders=plans,
+        files=files,
+        files_left=files_left,
+        problems=survey.problems,
+        notes=tuple(notes),
+    )
+
+
+def _choose(folders: list[Folder], asked: Sequence[str]) -> list[Folder]:
+    for name in asked:
+        if not any(is_called(found.directory, name) for found in folders):
+            there = ", ".join(shown(folder_name(found.directory)) for found in folders)
+            raise Refused(f"The restore has no folder {shown(name)!r}. It has: {there}.")
+    return [
+        found
+        for found in folders
+        if not asked or any(is_called(found.directory, name) for name in asked)
+    ]
+
+
+def _choose_files(
+    survey: Survey, plans: Sequence[FolderPlan], *, everything: bool
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The files that are not mail: those to restore, and those to leave."""
+    there = {plan.directory: plan.exists or plan.make or not plan.directory for plan in plans}
+    restore: list[str] = []
+    left: list[str] = []
+    for path, folder, state in survey.files:
+        chosen = folder in there and (everything or path.startswith("Maildir/"))
+        if not chosen or state == PRESENT:
+            continue
+        unread = path.startswith("Maildir/") and folder in survey.unreadable
+        can_be = state == MISSING and there[folder] and not unread
+        (restore if can_be else left).append(path)
+    return tuple(restore), tuple(left)
+
+
+class _Chooser:
+    """Chooses the messages of each folder that will be restored."""
+
+    def __init__(
+        self,
+        trees: Trees,
+        pool: ThreadPoolExecutor,
+        *,
+        since: datetime | None,
+        before: datetime | None,
+        restore_moved: bool,
+        restore_different: bool,
+    ) -> None:
+        self._trees = trees
+        self._pool = pool
+        self._since = since
+        self._before = before
+        self._restore_moved = restore_moved
+        self._restore_different = restore_different
+
+    def plan(self, found: Folder, survey: Survey) -> FolderPlan:
+        moved = Counter(
+            place
+            for ordinal, place in enumerate(found.elsewhere)
+            if place and found.here[ordinal] in UNMERGED
+        )
+        states = self._states(found)
+        missing = _in_state(states, MISSING)
+        renamed = _in_state(states, SECOND)
+        different = _in_state(states, DIFFERENT)
+        if self._restore_moved:
+            different += _in_state(states, CLAIMED)
+        unknown = total_of(_in_state(states, UNKNOWN))
+        if found.directory in survey.unreadable or (survey.unreadable and not self._restore_moved):
+            unknown += total_of((*missing, *renamed, *different))
+            missing, renamed, different = [], [], []
+        left = 0 if self._restore_different else total_of(different)
+        renamed += different if self._restore_different else []
+        restore = tuple(self._in_time(found, missing))
+        rename = tuple(self._in_time(found, renamed))
+        letters = _letters((*restore, *rename))
+        known = [(letter, found.keywords.get(ord(letter) - ord("a"))) for letter in letters]
+        filtered = total_of((*missing, *renamed)) - total_of((*restore, *rename))
+        wanted = restore or rename or not (found.batches or self._has_dates)
+        make = not found.exists and bool(wanted)
+        return FolderPlan(
+            directory=found.directory,
+            exists=found.exists,
+            make=make,
+            subscribe=make and found.subscribed,
+            present=found.count(PRESENT, LINKED, TWIN, CLAIMED),
+            moved=tuple(
+                (folder_name(survey.live_folders[n - 1]), count)
+                for n, count in sorted(moved.items())
+            ),
+            filtered=filtered,
+            left=left,
+            unknown=unknown,
+            restore=restore,
+            rename=rename,
+            finish=tuple(_in_state(states, LINKED)),
+            keywords=tuple((letter, name) for letter, name in known if name is not None),
+            unnamed="".join(letter for letter, name in known if name is None),
+        )
+
+    @property
+    def _has_dates(self) -> bool:
+        return self._since is not None or self._before is not None
+
+    def _states(self, found: Folder) -> list[tuple[Batch, bytes]]:
+        """The batches with the states of their messages.
+
+        A message that is in another folder today counts as present, unless it is restored, too.
+        """
+        states = []
+        for batch, start in zip(found.batches, found.starts):  # noqa: B905 (Python 3.9)
+            here = bytes(found.here[start : start + batch.size])
+            elsewhere = found.elsewhere[start : start + batch.size]
+            if not self._restore_moved and any(elsewhere):
+                both = zip(here, elsewhere)  # noqa: B905 (Python 3.9)
+                here = bytes(PRESENT if e and h != LINKED else h for h, e in both)
+            states.append((batch, here))
+        return states
+
+    def _in_time(self, found: Folder, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """The part of the batches that was delivered in the requested range."""
+        if not self._has_dates:
+            yield from batches
+            return
+        for batch in self._pool.map(lambda batch: self._batch_in_time(found, batch), batches):
+            if batch.size:
+                yield batch
+
+    def _batch_in_time(self, found: Folder, batch: Batch) -> Batch:
+        """The messages whose mtime, which is the time of delivery, is in the range."""
+        assert self._trees.recovered is not None
+        since = float("-inf") if self._since is None else self._since.timestamp()
+        before = float("inf") if self._before is None else self._before.timestamp()
+        names = []
+        with contextlib.ExitStack() as stack:
+            folder = stack.enter_context(self._trees.folder(found.directory, self._trees.recovered))
+            directory = stack.enter_context(open_directory(batch.place, folder))
+            for name in batch.names():
+                status = lstat(name, directory)
+                if status is not None and since <= status.st_mtime < before:
+                    names.append(name)
+        return pack(batch.place, names)
+
+
+def _in_state(states: Iterable[tuple[Batch, bytes]], state: int) -> list[Batch]:
+    """The messages of one state."""
+    chosen = (batch.choose(here, state) for batch, here in states)
+    return [batch for batch in chosen if batch is not None]
+
+
+_KEYWORD_FLAGS = re.compile(r":2,([A-Z]*[a-z][A-Za-z]*)")
+
+
+def _letters(batches: Iterable[Batch]) -> list[str]:
+    """The keyword flags (a to z) that at least one of the messages has."""
+    flags: set[str] = set()
+    for batch in batches:
+        if _KEYWORD_FLAGS.search(batch.text()):
+            flags.update(_KEYWORD_FLAGS.findall("/".join(batch.names())))
+    return sorted(letter for letter in set("".join(flags)) if "a" <= letter <= "z")

@@ -1,0 +1,285 @@
+"""The command line: options, confirmation and exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import io
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timezone
+from typing import IO, Any
+
+from cabal_backup.mail_host.choose import plan_merge
+from cabal_backup.mail_host.cleanup import cleanup, plan_cleanup
+from cabal_backup.mail_host.merge import Finished, Progress, merge
+from cabal_backup.mail_host.names import QUEUES, shown
+from cabal_backup.mail_host.problems import (
+    EXIT_DONE,
+    EXIT_INTERNAL,
+    EXIT_INTERRUPTED,
+    EXIT_LEFT,
+    EXIT_NOT_CONFIRMED,
+    EXIT_REFUSED,
+    EXIT_STOPPED,
+    Refused,
+    Stopped,
+)
+from cabal_backup.mail_host.promote import plan_promote, promote
+from cabal_backup.mail_host.survey import look
+from cabal_backup.mail_host.trees import Where, find_recovery
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code, also for an error in this program.
+
+    Python itself would end with 1, which is EXIT_LEFT.
+    """
+    try:
+        return run(_parser().parse_args(arguments))
+    except Exception as error:
+        _say(f"Internal error: {_described(error)}. Nothing is lost: report it, run this again.")
+        return EXIT_INTERNAL
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command with these options and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code: int = options.on_the_host(options)
+    except Refused as refusal:
+        _say(f"Refused. {refusal}")
+        return EXIT_REFUSED
+    except Stopped as stopped:
+        _say(f"Stopped. {stopped}")
+        return EXIT_STOPPED
+    except OSError as error:
+        _say(f"Stopped. {error}. Nothing is lost: fix the cause and run this again.")
+        return EXIT_STOPPED
+    except KeyboardInterrupt:
+        _say("Interrupted. Nothing is lost: run this again.")
+        return EXIT_INTERRUPTED
+    return code
+
+
+def _described(error: Exception) -> str:
+    """The type of an exception, its message in one line, and where it was raised."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    where = "" if at is None else f" at line {at.tb_lineno} of {at.tb_frame.f_code.co_filename}"
+    return shown(f"{type(error).__name__}: {error}{where}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description="Merge restored mail into mailboxes, on a host that mounts the mailstore.",
+        epilog=f"Exit codes: {EXIT_DONE} done, {EXIT_LEFT} done but something was left, "
+        f"{EXIT_REFUSED} refused, {EXIT_STOPPED} stopped before the end (run again), "
+        f"{EXIT_NOT_CONFIRMED} not confirmed, {EXIT_INTERNAL} internal error, "
+        f"{EXIT_INTERRUPTED} interrupted (run again).",
+    )
+    nouns = parser.add_subparsers(required=True, metavar="mailbox|mailstore")
+    mailbox = nouns.add_parser("mailbox", help="one user's mail").add_subparsers(required=True)
+    mailstore = nouns.add_parser("mailstore", help="the mail of all users").add_subparsers(
+        required=True
+    )
+
+    add_merge_options(mailbox.add_parser("merge", help=MERGE_HELP))
+    add_promote_options(mailstore.add_parser("promote", help=PROMOTE_HELP))
+    return parser
+
+
+MERGE_HELP = "move missing messages from a restore into a mailbox"
+PROMOTE_HELP = "move a whole restore to the root of its file system"
+
+
+def add_merge_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `mailbox merge`, for `run`."""
+    parser.set_defaults(on_the_host=_merge_command)
+    parser.add_argument("user", metavar="USER")
+    parser.add_argument(
+        "--mount", default="/home", help="where the mailstore is mounted (default: /home)"
+    )
+    parser.add_argument(
+        "--folder", action="append", default=[], metavar="F", help="only this folder"
+    )
+    parser.add_argument("--since", type=_date, metavar="DATE", help="delivered on or after (UTC)")
+    parser.add_argument("--before", type=_date, metavar="DATE", help="delivered before (UTC)")
+    parser.add_argument(
+        "--moved",
+        choices=("report", "restore"),
+        default="report",
+        help="messages that are in another folder today, or could be in one that cannot be read: "
+        "leave them (default), or restore them",
+    )
+    parser.add_argument(
+        "--different",
+        choices=("restore", "report"),
+        default="restore",
+        help="messages whose name the mailbox has with another content: restore them under a new "
+        "name (default), or leave them",
+    )
+    parser.add_argument(
+        "--uid", type=_uid, metavar="N", help="owner (default: the owner of the home directory)"
+    )
+    parser.add_argument("--threads", type=_threads, metavar="N", help="default: measured")
+    parser.add_argument(
+        "--cleanup", action="store_true", help="afterwards remove the recovery directory"
+    )
+    _add_common_options(parser)
+
+
+def add_promote_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `mailstore promote`, for `run`."""
+    parser.set_defaults(on_the_host=_promote_command)
+    parser.add_argument("--mount", required=True, help="where the NEW file system is mounted")
+    parser.add_argument("--with-queues", action="store_true", help=f"move {', '.join(QUEUES)}, too")
+    _add_common_options(parser)
+
+
+def _add_common_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--recovery", metavar="NAME", help="which aws-backup-restore_…")
+    parser.add_argument("--dry-run", action="store_true", help="show the plan, change nothing")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--json", action="store_true", help="JSON on standard output")
+
+
+def _date(text: str) -> datetime:
+    try:
+        date = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a date like 2026-08-31") from None
+    return date if date.tzinfo else date.replace(tzinfo=timezone.utc)  # noqa: UP017 (Python 3.9)
+
+
+def _uid(text: str) -> int:
+    if not text.isdigit() or not 0 < int(text) < 2**32 - 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not the uid of a user")
+    return int(text)
+
+
+def _threads(text: str) -> int:
+    if not text.isdigit() or not 0 < int(text) <= 256:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 256")
+    return int(text)
+
+
+def _say(text: str, stream: IO[str] | None = None) -> None:
+    stream = stream or sys.stderr
+    stream.write(text + "\n")
+    stream.flush()
+
+
+def _answer(question: str) -> str:
+    sys.stderr.write(question)
+    sys.stderr.flush()
+    return sys.stdin.readline().strip()
+
+
+def _merge_command(options: argparse.Namespace) -> int:
+    report: dict[str, Any] = {}
+    try:
+        return _merge_and_report(options, report)
+    finally:
+        if options.json and report:
+            _say(json.dumps(report, indent=2), sys.stdout)
+
+
+def _merge_and_report(options: argparse.Namespace, report: dict[str, Any]) -> int:
+    where = find_recovery(options.mount, options.user, options.recovery)
+    plan = plan_merge(
+        look(where),
+        folders=options.folder,
+        since=options.since,
+        before=options.before,
+        restore_moved=options.moved == "restore",
+        restore_different=options.different == "restore",
+        uid=options.uid,
+    )
+    report["plan"] = plan.as_dict()
+    _say(str(plan), sys.stderr if options.json else sys.stdout)
+    code = EXIT_LEFT if plan.problems or plan.unknown else EXIT_DONE
+    if options.dry_run:
+        return code
+    if not plan.changes:
+        _say("Nothing to restore.")
+    else:
+        if not options.yes and _answer("Continue? Type yes: ") != "yes":
+            _say("Not confirmed; nothing was changed.")
+            return EXIT_NOT_CONFIRMED
+        ended = _followed(merge(plan, threads=options.threads))
+        report["result"] = {
+            **dataclasses.asdict(ended),
+            "problems": [problem._asdict() for problem in ended.problems],
+        }
+        for line in (*ended.notes, *ended.problems):
+            _say(f"  {line}")
+        if ended.stopped is not None:
+            _say(f"Stopped: {ended.stopped}. Nothing is lost: fix the cause and run this again.")
+            return EXIT_STOPPED
+        code = EXIT_LEFT if ended.problems else code
+    return (_clean_up(where, report) or code) if options.cleanup else code
+
+
+def _followed(events: Iterator[Progress | Finished]) -> Finished:
+    finished = None
+    shown_at = time.monotonic()
+    for event in events:
+        if isinstance(event, Finished):
+            finished = event
+        elif time.monotonic() - shown_at > 2:
+            shown_at = time.monotonic()
+            _say(f"  {event.restored} of {event.of}")
+    assert finished is not None, "the last event of a merge is missing"
+    files = f" and {finished.files} other files" if finished.files else ""
+    _say(f"Restored {finished.restored} messages{files}{_besides(finished)}.")
+    return finished
+
+
+def _besides(ended: Finished) -> str:
+    earlier = f"; finished {ended.finished} of an earlier run" if ended.finished else ""
+    return earlier + (f"; {ended.absent} were no longer there" if ended.absent else "")
+
+
+def _clean_up(where: Where, report: dict[str, Any]) -> int:
+    plan = plan_cleanup(where)
+    _say(str(plan))
+    report["cleanup"] = {"unmerged": list(plan.unmerged), "others": list(plan.others)}
+    if (
+        plan.unmerged
+        and _answer(f"To remove everything, type {where.recovery}: ") != where.recovery
+    ):
+        _say(f"Kept {where.recovery}.")
+        return EXIT_NOT_CONFIRMED
+    cleanup(plan)
+    _say(f"Removed {where.recovery}" + (f"/{where.user}." if plan.others else "."))
+    return EXIT_DONE
+
+
+def _promote_command(options: argparse.Namespace) -> int:
+    plan = plan_promote(options.mount, recovery=options.recovery, with_queues=options.with_queues)
+    if options.json:
+        _say(json.dumps(plan.as_dict(), indent=2), sys.stdout)
+    else:
+        _say(str(plan), sys.stdout)
+    if options.dry_run:
+        return EXIT_DONE
+    if not options.yes and _answer("Continue? Type yes: ") != "yes":
+        _say("Not confirmed; nothing was changed.")
+        return EXIT_NOT_CONFIRMED
+    for _ in promote(plan):
+        pass
+    _say(f"Moved {len(plan.promote)} entries to {shown(options.mount)}.")
+    if plan.leave:
+        _say(f"{plan.recovery} is kept: it contains what was left behind.")
+
+    return EXIT_DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""Exit codes, the exceptions behind them, and problems with single files."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, NamedTuple
+
+from cabal_backup.mail_host.names import folder_name, shown
+
+EXIT_DONE = 0
+"""Done, or nothing to do."""
+
+EXIT_LEFT = 1
+"""Done, but something could not be restored and was left where it was; it is listed."""
+
+EXIT_REFUSED = 2
+"""Refused, or the command line is not valid; nothing was changed."""
+
+EXIT_STOPPED = 3
+"""Stopped before the end, nothing is lost: fix the reported cause and run it again."""
+
+EXIT_NOT_CONFIRMED = 4
+"""The plan was shown and not confirmed; nothing was changed."""
+
+EXIT_INTERNAL = 70
+"""An error in this program, in one line; nothing is lost: report it, and run it again."""
+
+EXIT_INTERRUPTED = 130
+"""Ctrl-C; nothing is lost: run it again."""
+
+
+class Refused(Exception):
+    """The request is refused; nothing was changed."""
+
+
+class Stopped(Exception):
+    """The run cannot continue, for a reason that affects more than one message."""
+
+
+class Problem(NamedTuple):
+    """One reason why files of one folder were left where they are."""
+
+    folder: str
+    reason: str
+    files: int
+    examples: tuple[str, ...]
+    """Names of up to three of the files."""
+
+    def __str__(self) -> str:
+        names = ", ".join(map(shown, self.examples))
+        more = ", …" if self.files > len(self.examples) else ""
+        return f"{shown(self.folder)}: {self.files} left: {self.reason} ({names}{more})"
+
+
+class Problems:
+    """Counts problems, so that a million of them need no more memory than a few."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str], list[Any]] = {}
+        self._lock = threading.Lock()
+
+    def add(self, directory: str, reason: str, name: str, count: int = 1) -> None:
+        """Count `count` files of a folder; `name` is an example."""
+        with self._lock:
+            entry = self._found.setdefault((folder_name(directory), reason), [0, []])
+            entry[0] += count
+            if len(entry[1]) < 3:
+                entry[1].append(name)
+
+    def all(self) -> tuple[Problem, ...]:
+        """All problems so far, sorted by folder and reason."""
+        with self._lock:
+            found = sorted(self._found.items())
+        return tuple(Problem(*key, count, tuple(names)) for key, (count, names) in found)
