@@ -324,7 +324,7 @@ UNKNOWN: Mapping[str, tuple[Fault, NotOk]] = {
             "tables",
             "pitr",
             "deletion-protection",
-            "restore-exercise",
+            "restore-tests",
         ),
     ),
     "vaults may not be listed": (

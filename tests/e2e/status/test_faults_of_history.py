@@ -464,7 +464,7 @@ def test_a_fresh_deployment_is_not_unprotected(
     assert operator.not_ok() == {
         "last-night": "warn",
         "copy-back": "warn",
-        "restore-exercise": "warn",
+        "restore-tests": "warn",
     }
 
 
