@@ -10,10 +10,15 @@ import pytest
 
 from tests.e2e.operator import Operator
 from tests.e2e.prepared import prepare
+from tests.e2e.status.calls import calls
 from tests.sandbox.client import ACCOUNT, Sandbox
 from tests.sandbox.deployment import Deployment
 
 NIGHTS = 35
+
+MOST_CALLS = 130
+"""How many calls `status` makes at most with everything on, whatever the age."""
+
 TRAIL = {"trail": "warn"}
 """The local AWS has none: it belongs to the account, not to the application."""
 FIRST_NIGHT = {"last-night": "warn", "copy-back": "warn"}
@@ -88,6 +93,25 @@ def test_all_is_well_from_the_first_night_on(operator: Operator) -> None:
         "mailstore in cabal-backup-dr: successful, 2026-01-15",
     ):
         assert what in tested
+
+
+def test_no_call_about_restore_tests_is_repeated(operator: Operator) -> None:
+    before = calls(operator.sandbox)
+
+    operator.run("status", "--only", "restore-tests")
+
+    asked = calls(operator.sandbox) - before
+    assert {key: count for key, count in asked.items() if "Restore" in key[1]} == {
+        ("us-west-1", "ListRestoreJobs"): 1,
+        ("us-west-1", "GetRestoreTestingPlan"): 1,
+        ("us-west-1", "ListRestoreTestingSelections"): 1,
+        ("us-west-1", "GetRestoreTestingSelection"): 2,
+        ("us-west-2", "ListRestoreJobs"): 1,
+        ("us-west-2", "GetRestoreTestingPlan"): 2,
+        ("us-west-2", "ListRestoreTestingSelections"): 2,
+        ("us-west-2", "GetRestoreTestingSelection"): 2,
+    }
+    assert sum(asked.values()) <= MOST_CALLS
 
 
 # --- faults of the restore tests of the copies

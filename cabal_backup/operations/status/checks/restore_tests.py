@@ -360,7 +360,7 @@ def _is_test(state: State, job: Mapping[str, Any], expected: ExpectedPlan, kind:
         f":{expected.name}-" in plan
         and job.get("ResourceType") == kind
         # A test of another resource, selected for a while, proves nothing.
-        and job.get("SourceResourceArn") in state.resources
+        and job.get("SourceResourceArn") in (None, *state.resources)
     )
 
 

@@ -237,7 +237,7 @@ def test_a_kind_that_is_not_tested_any_more_is_a_warning() -> None:
 
 def test_another_schedule_counts_from_when_it_was_set() -> None:
     """Monthly on the 1st until the 14th, then on the 10th."""
-    changed = {
+    changed: dict[str, Any] = {
         "ScheduleExpression": "cron(0 6 10 * ? *)",
         "LastUpdateTime": at("2026-03-14 12:00"),
     }
