@@ -137,7 +137,7 @@ def restore_tests(state: State) -> Outcome:
         or _overdue(state)
         or _without_result(state)
         or _not_within_a_year(state)
-        or ok(f"Restores are tested: {'; '.join(_seen(state))}.")
+        or ok(f"Restore tests are on schedule: {'; '.join(_seen(state))}.")
     )
 
 

@@ -65,7 +65,7 @@ def test_both_found_right_is_ok_with_their_age() -> None:
     seen = seen_with(*both())
     assert seen.status == "ok"
     assert seen.evidence == (
-        "Restores are tested: "
+        "Restore tests are on schedule: "
         "table in cabal-backup: successful, 2026-03-01 07:00 UTC, 15 days ago; "
         "mailstore in cabal-backup: successful, 2026-03-01 07:00 UTC, 15 days ago; "
         "table in cabal-backup-dr: successful, 2026-03-15 07:00 UTC, 31 hours ago; "
@@ -263,7 +263,7 @@ def test_the_first_tests_are_waited_for() -> None:
     seen = finding("restore-tests", now=NOW, **changes)
     assert seen.status == "ok"
     assert seen.evidence == (
-        "Restores are tested: "
+        "Restore tests are on schedule: "
         "table in cabal-backup: the first test is due on 2026-04-01 06:00 UTC; "
         "mailstore in cabal-backup: the first test is due on 2026-04-01 06:00 UTC; "
         "table in cabal-backup-dr: the first test is due on 2026-04-15 06:00 UTC; "
