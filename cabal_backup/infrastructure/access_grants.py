@@ -183,6 +183,8 @@ def auditor_grants(places: Places) -> tuple[Grant, ...]:
             ),
             resources=(
                 places.arn("backup", f"restore-testing-plan:{names.RESTORE_TESTING_PLAN}-*"),
+                # Both plans of the copies: a policy has room for 6,144 characters.
+                places.arn("backup", "restore-testing-plan:cabal_backup_dr_*", places.dr_region),
             ),
             why_wildcard="AWS Backup ends the ARN of a restore testing plan with an id that it "
             "makes up. The actions only read the plan and what it tests.",

@@ -23,7 +23,7 @@ from cabal_backup.operations.aws import Aws
 from cabal_backup.operations.clock import clock_skew
 from cabal_backup.operations.drill.history import PastDrill
 from cabal_backup.operations.recovery_points import RecoveryPoint, list_recovery_points
-from cabal_backup.operations.status import keys, role_permissions, watching
+from cabal_backup.operations.status import keys, restore_testing, role_permissions, watching
 from cabal_backup.operations.status.watching import Watching
 
 LOOK_BACK = timedelta(days=30)
@@ -135,10 +135,11 @@ class State:
     dr_copy_jobs: Answer[list[_JSON]]
     """Those that copy from the DR region."""
     restore_jobs: Answer[list[_JSON]]
-    testing_plan: Answer[_JSON | None]
-    """The restore testing plan; looked for only where there should be one."""
-    testing_selections: Answer[Sequence[_JSON]]
-    """What that plan tests."""
+    """Those in the primary region."""
+    dr_restore_jobs: Answer[list[_JSON]]
+    """Those in the DR region."""
+    testing: Mapping[str, Answer[restore_testing.DeployedPlan | None]]
+    """The restore testing plans that there should be, by name."""
     tables: Mapping[str, TableState]
     mailstore: Answer[_JSON | None]
     other_mailstores: Answer[Sequence[str]]
@@ -191,8 +192,7 @@ def look(aws: Aws, now: datetime, *, drills: Answer[Sequence[PastDrill]] | None 
         "plan": lambda: _plan(aws, now),
         "role": lambda: _role(aws),
         "file systems": lambda: _file_systems(aws),
-        "testing_plan": lambda: _testing_plan(aws),
-        "testing_selections": lambda: _testing_selections(aws),
+        **restore_testing.questions(aws),
         **_jobs(aws, now),
         **watching.questions(aws),
         **_region("primary", aws, environment.region, names.VAULT),
@@ -218,8 +218,8 @@ def look(aws: Aws, now: datetime, *, drills: Answer[Sequence[PastDrill]] | None 
         copy_jobs=answers["copy_jobs"],
         dr_copy_jobs=answers["dr_copy_jobs"],
         restore_jobs=answers["restore_jobs"],
-        testing_plan=answers["testing_plan"],
-        testing_selections=answers["testing_selections"],
+        dr_restore_jobs=answers["dr_restore_jobs"],
+        testing=restore_testing.read_answers(environment, answers),
         tables={
             name: TableState(table=described[name], backups=answers[f"backups {name}"])
             for name in tables
@@ -334,6 +334,7 @@ def _jobs(aws: Aws, now: datetime) -> dict[str, Callable[[], Any]]:
         "copy_jobs": listed("list_copy_jobs", "CopyJobs"),
         "dr_copy_jobs": listed("list_copy_jobs", "CopyJobs", aws.environment.dr_region),
         "restore_jobs": listed("list_restore_jobs", "RestoreJobs"),
+        "dr_restore_jobs": listed("list_restore_jobs", "RestoreJobs", aws.environment.dr_region),
     }
 
 
@@ -421,40 +422,6 @@ def _versions(backup: Any, current: _JSON, listed: list[_JSON]) -> tuple[PlanVer
         )
         for version in listed
     )
-
-
-_TESTING = {"RestoreTestingPlanName": names.RESTORE_TESTING_PLAN}
-
-
-def _testing_plan(aws: Aws) -> _JSON | None:
-    if aws.environment.restore_testing is None:
-        return None
-
-    def question() -> _JSON:
-        plan: _JSON = aws.client("backup").get_restore_testing_plan(**_TESTING)
-        found: _JSON = plan["RestoreTestingPlan"]
-        return found
-
-    return unless_missing(question, "ResourceNotFoundException")
-
-
-def _testing_selections(aws: Aws) -> Sequence[_JSON]:
-    if aws.environment.restore_testing is None:
-        return ()
-    backup = aws.client("backup")
-
-    def question() -> list[_JSON]:
-        listed = pages(
-            backup, "list_restore_testing_selections", "RestoreTestingSelections", **_TESTING
-        )
-        return [
-            backup.get_restore_testing_selection(
-                **_TESTING, RestoreTestingSelectionName=each["RestoreTestingSelectionName"]
-            )["RestoreTestingSelection"]
-            for each in listed
-        ]
-
-    return unless_missing(question, "ResourceNotFoundException") or ()
 
 
 def _role(aws: Aws) -> Role | None:

@@ -86,7 +86,7 @@ def _status(desk: Desk) -> None:
             Protocol="sqs",
             Endpoint=f"arn:aws:sqs:{region}:123456789012:somewhere",
         )
-    _plan_a_restore_test(desk)
+    _plan_restore_tests(desk)
     wanted = {"alerts": "true", "restore_testing": "true"}
     findings = desk.run("status --json", **wanted).json["findings"]
     assert [one for one in findings if one["status"] == "unknown"] == []
@@ -96,28 +96,33 @@ def _status(desk: Desk) -> None:
     }
 
 
-def _plan_a_restore_test(desk: Desk) -> None:
-    name = "cabal_backup_restore_testing"
-    desk.root("backup").create_restore_testing_plan(
-        RestoreTestingPlan={
-            "RestoreTestingPlanName": name,
-            "ScheduleExpression": "cron(0 6 1 * ? *)",
-            "RecoveryPointSelection": {
-                "Algorithm": "LATEST_WITHIN_WINDOW",
-                "IncludeVaults": ["*"],
-                "RecoveryPointTypes": ["SNAPSHOT"],
+def _plan_restore_tests(desk: Desk) -> None:
+    for name, region in (
+        ("cabal_backup_restore_testing", "us-west-1"),
+        ("cabal_backup_dr_table", "us-west-2"),
+        ("cabal_backup_dr_mailstore", "us-west-2"),
+    ):
+        backup = desk.root("backup", region)
+        backup.create_restore_testing_plan(
+            RestoreTestingPlan={
+                "RestoreTestingPlanName": name,
+                "ScheduleExpression": "cron(0 6 1 * ? *)",
+                "RecoveryPointSelection": {
+                    "Algorithm": "LATEST_WITHIN_WINDOW",
+                    "IncludeVaults": ["*"],
+                    "RecoveryPointTypes": ["SNAPSHOT"],
+                },
+            }
+        )
+        backup.create_restore_testing_selection(
+            RestoreTestingPlanName=name,
+            RestoreTestingSelection={
+                "RestoreTestingSelectionName": f"{name}_efs",
+                "ProtectedResourceType": "EFS",
+                "ProtectedResourceArns": ["*"],
+                "IamRoleArn": "arn:aws:iam::123456789012:role/cabal-backup-role",
             },
-        }
-    )
-    desk.root("backup").create_restore_testing_selection(
-        RestoreTestingPlanName=name,
-        RestoreTestingSelection={
-            "RestoreTestingSelectionName": f"{name}_efs",
-            "ProtectedResourceType": "EFS",
-            "ProtectedResourceArns": ["*"],
-            "IamRoleArn": "arn:aws:iam::123456789012:role/cabal-backup-role",
-        },
-    )
+        )
 
 
 def _points(desk: Desk) -> None:

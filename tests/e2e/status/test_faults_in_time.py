@@ -91,6 +91,17 @@ def copy_deleted(deployment: Deployment) -> None:
         hand.delete_points(deployment.sandbox, DR, hand.points(deployment.sandbox, DR)[-1:])
 
 
+def copy_deleted_and_another_made_twice(deployment: Deployment) -> None:
+    """As many copies as recovery points, but one is missing."""
+    tables = [
+        p for p in hand.points(deployment.sandbox, PRIMARY) if p["ResourceType"] == "DynamoDB"
+    ]
+    copies = [p for p in hand.points(deployment.sandbox, DR) if p["ResourceType"] == "DynamoDB"]
+    hand.copy_again(deployment.sandbox, tables[-1]["RecoveryPointArn"])
+    with hand.unlocked(deployment.sandbox, DR):
+        hand.delete_points(deployment.sandbox, DR, copies[-2:-1])
+
+
 def changed_before_a_night(change: Fault) -> Fault:
     def inject(deployment: Deployment) -> None:
         change(deployment)
@@ -173,6 +184,10 @@ NIGHTS: Mapping[str, tuple[Fault, NotOk]] = {
     "a copy went to another vault": (foreign_copy, {"foreign-copies": "warn"}),
     "a copy was deleted": (
         copy_deleted,
+        {"dr-copies": "fail", "dr-lock": "warn", "dr-points": "warn"},
+    ),
+    "a copy was deleted, and another one made twice": (
+        copy_deleted_and_another_made_twice,
         {"dr-copies": "fail", "dr-lock": "warn", "dr-points": "warn"},
     ),
     "the mailstore was replaced before the night": (
@@ -324,7 +339,7 @@ UNKNOWN: Mapping[str, tuple[Fault, NotOk]] = {
             "tables",
             "pitr",
             "deletion-protection",
-            "restore-exercise",
+            "restore-tests",
         ),
     ),
     "vaults may not be listed": (

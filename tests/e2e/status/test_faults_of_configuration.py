@@ -229,5 +229,5 @@ def test_settings_that_were_not_deployed_are_noticed(operator: Operator) -> None
         "last-night": "fail",
         "nights": "fail",
         "copy-back": "warn",
-        "restore-exercise": "warn",
+        "restore-tests": "warn",
     }

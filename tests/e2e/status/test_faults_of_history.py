@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.exercise import write_reports
 from tests.e2e.operator import Operator
 from tests.e2e.status import aws_by_hand as hand
 from tests.e2e.status.aws_by_hand import DR, PRIMARY, Vault
@@ -303,6 +304,12 @@ def never_deleted(deployment: Deployment) -> None:
     deployment.sandbox.advance(days=335)
 
 
+def drilled_in_the_future(deployment: Deployment) -> None:
+    sandbox = deployment.sandbox
+    when = sandbox.now() + timedelta(days=10)
+    write_reports(sandbox.data / "drills", deployment.environment, when)
+
+
 TIME: Mapping[str, tuple[Fault, NotOk]] = {
     "a backup completed with issues": (completes_with_issues("backup"), {"backup-jobs": "warn"}),
     "a copy completed with issues": (completes_with_issues("copy"), {"copy-jobs": "warn"}),
@@ -322,6 +329,7 @@ TIME: Mapping[str, tuple[Fault, NotOk]] = {
         never_deleted,
         {"primary-points": "warn", "dr-points": "warn"},
     ),
+    "drills are dated in the future": (drilled_in_the_future, {"drill": "warn"}),
 }
 
 FAULTS = {**HISTORY, **ROLE, **VAULTS, **TIME}
@@ -425,6 +433,13 @@ def on_demand(deployment: Deployment) -> None:
     a_night(deployment)
 
 
+def updating(deployment: Deployment) -> None:
+    efs = deployment.sandbox.client("efs")
+    efs.update_file_system(FileSystemId=deployment.cabal.file_system_id, ThroughputMode="elastic")
+    (mailstore,) = efs.describe_file_systems()["FileSystems"]
+    assert mailstore["LifeCycleState"] == "updating"
+
+
 HARMLESS: Mapping[str, tuple[Fault, NotOk]] = {
     "an old recovery point is copied again, in vain": (
         copied_again_when_cold,
@@ -444,6 +459,7 @@ HARMLESS: Mapping[str, tuple[Fault, NotOk]] = {
         {},
     ),
     "the plan was made anew": (plan_made_anew, {}),
+    "the mailstore is updating": (updating, {}),
 }
 
 
@@ -464,8 +480,36 @@ def test_a_fresh_deployment_is_not_unprotected(
     assert operator.not_ok() == {
         "last-night": "warn",
         "copy-back": "warn",
-        "restore-exercise": "warn",
+        "restore-tests": "warn",
     }
+
+
+def test_a_restore_of_another_table_is_no_exercise(
+    deployed: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    operator = Operator(deployed, monkeypatch, capsys)
+    another_table(deployed)
+    backup = deployed.sandbox.client("backup")
+    points = backup.list_recovery_points_by_backup_vault(BackupVaultName="cabal-backup")
+    other = next(p for p in points["RecoveryPoints"] if "cabal-counter" in p["ResourceArn"])
+
+    def restore(point: str, table: str) -> None:
+        backup.start_restore_job(
+            RecoveryPointArn=point,
+            IamRoleArn=hand.ROLE_ARN,
+            ResourceType="DynamoDB",
+            Metadata={"targetTableName": table},
+        )
+        deployed.sandbox.advance(hours=1)
+
+    def found() -> str:
+        return operator.run("status", "--only", "restore-tests").text
+
+    restore(other["RecoveryPointArn"], "cabal-counter-restored")
+    assert "No restore of the table nor the mailstore within a year" in found()
+    mine = next(p for p in points["RecoveryPoints"] if "cabal-addresses" in p["ResourceArn"])
+    restore(mine["RecoveryPointArn"], "cabal-addresses-restored")
+    assert "No restore of the mailstore within a year" in found()
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,9 @@ from tests.sandbox.ministack.scope import acting_in, current
 METERING_SECONDS = 3600
 """How old a size may be. A new file system has none of its own for as long."""
 
+UPDATING_SECONDS = 600
+"""How long a change of the throughput keeps a file system in the state `updating`."""
+
 _METADATA, _INCREMENT = 2048, 4096
 
 
@@ -26,6 +29,8 @@ class MiniStackFileSystems:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._updated: dict[str, float] = {}
+        """When the throughput of a file system was last changed, by id."""
 
     def install(self, now: Callable[[], float]) -> None:
         """Give every file system its directory when it is made, and take it back after.
@@ -54,8 +59,19 @@ class MiniStackFileSystems:
             for record in efs._file_systems.values_scoped(scope.account, scope.region):
                 if query.get("FileSystemId") in (None, record["FileSystemId"]):
                     self._meter(scope, record, now())
+                    self._end_update(record, now())
             return _page(describe({**query, "MaxItems": sys.maxsize}), query)
 
+        update = efs._update_file_system
+
+        def update_for_a_while(file_system_id: str, body: dict[str, Any]) -> Any:
+            answer = update(file_system_id, body)
+            if answer[0] == 202:
+                efs._file_systems[file_system_id]["LifeCycleState"] = "updating"
+                self._updated[file_system_id] = now()
+            return answer
+
+        efs._update_file_system = update_for_a_while
         efs._create_file_system = create_with_directory
         efs._describe_file_systems = describe_metered
         efs._delete_file_system = delete_with_directory
@@ -119,6 +135,13 @@ class MiniStackFileSystems:
         if now - size["Timestamp"] >= METERING_SECONDS:
             held = metered_bytes(self._path(scope, record["FileSystemId"]))
             size.update(Value=held, ValueInStandard=held, Timestamp=int(now))
+
+    def _end_update(self, record: dict[str, Any], now: float) -> None:
+        """EFS: LifeCycleState of a file system, in API_FileSystemDescription."""
+        # Compared in both directions: the sandbox may have been rolled back meanwhile.
+        since = self._updated.get(record["FileSystemId"], now - UPDATING_SECONDS)
+        if record["LifeCycleState"] == "updating" and not 0 <= now - since < UPDATING_SECONDS:
+            record["LifeCycleState"] = "available"
 
     def _path(self, scope: Scope, file_system_id: str) -> Path:
         return self._root / scope.account / scope.region / file_system_id

@@ -6,7 +6,6 @@ from cabal_backup import names
 from cabal_backup.operations.answers import Unknown
 from cabal_backup.operations.drill.history import PastDrill
 from cabal_backup.operations.drill.record import Kind
-from cabal_backup.operations.status.checks.exercise import YEARLY
 from cabal_backup.operations.status.checks.history import FUTURE
 from cabal_backup.operations.status.checks.outcome import (
     Outcome,
@@ -18,6 +17,7 @@ from cabal_backup.operations.status.checks.outcome import (
     unknown,
     warn,
 )
+from cabal_backup.operations.status.checks.restore_tests import YEAR
 from cabal_backup.operations.status.state import State
 
 
@@ -47,7 +47,7 @@ def drill(state: State) -> Outcome:
         kind
         for kind in Kind
         if kind not in newest
-        or (kind is not Kind.COPY_BACK and state.now - newest[kind].ended > YEARLY)
+        or (kind is not Kind.COPY_BACK and state.now - newest[kind].ended > YEAR)
     ]
     ages = {
         f"{kind.replace('-', '_')}_drill_age_seconds": (state.now - past.ended).total_seconds()

@@ -1,14 +1,16 @@
-"""AWS Backup's own restore testing: when each kind was tested last, and how that ended."""
+"""Whether restores succeed: the tests of both vaults by AWS Backup, or exercises by hand."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
 from typing import Any
 
 from cabal_backup import names
-from cabal_backup.environment import RestoreTesting
-from cabal_backup.operations.answers import Known
+from cabal_backup.operations.answers import Answer, Known
+from cabal_backup.operations.status.checks.history import FUTURE
 from cabal_backup.operations.status.checks.outcome import (
     Outcome,
     age,
@@ -16,15 +18,29 @@ from cabal_backup.operations.status.checks.outcome import (
     duration,
     fail,
     moment,
-    off,
     ok,
     revert_drift,
     unknown,
     warn,
 )
+from cabal_backup.operations.status.restore_testing import (
+    DeployedPlan,
+    ExpectedPlan,
+    expected_plans,
+)
+from cabal_backup.operations.status.schedule import next_run
 from cabal_backup.operations.status.state import LOOK_BACK, State
 
 KINDS = {"DynamoDB": "table", "EFS": "mailstore"}
+
+YEAR = timedelta(days=365)
+"""How often each kind is restored at least."""
+
+YEARLY_TEST = timedelta(days=370)
+"""The same where AWS Backup does it: a yearly test may be late by a leap day and its windows."""
+
+LATE = timedelta(days=2)
+"""How long after its scheduled time a test may stay away; its start window is 8 hours."""
 
 VERDICT_DUE = timedelta(days=1, hours=2)
 """How long after its end a test may wait for its verdict: its window is a day."""
@@ -35,66 +51,136 @@ STUCK = timedelta(days=1)
 ADVICE = "docs/restore-testing.md says what it means and what to do."
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Series:
+    """The tests of one kind by one plan."""
+
+    expected: ExpectedPlan
+    deployed: DeployedPlan
+    kind: str
+    jobs: Sequence[Mapping[str, Any]]
+    """Those that AWS Backup lists, the newest first."""
+    last_restored: datetime | None
+    """When a recovery point of this kind in this vault was last restored, by whatever job."""
+    now: datetime
+
+    @property
+    def what(self) -> str:
+        return f"{KINDS[self.kind]} in {self.expected.vault}"
+
+    @property
+    def judged(self) -> Mapping[str, Any] | None:
+        """The newest test that is over, or should be."""
+        return next((job for job in self.jobs if not _is_under_way(job, self.now)), None)
+
+    @property
+    def ran(self) -> datetime | None:
+        """When the plan last started its tests."""
+        when: datetime | None = self.deployed.plan.get("LastExecutionTime")
+        return when
+
+    @property
+    def due(self) -> datetime:
+        """When the next test after the last one was, or is, scheduled.
+
+        Of a plan that was changed since, the first one after the change: it may have had another
+        schedule before.
+        """
+        created: datetime = self.deployed.plan["CreationTime"]
+        changed: datetime = self.deployed.plan.get("LastUpdateTime") or created
+        last = self.jobs[0]["CreationDate"] if self.jobs else self.ran or created
+        return min(self._scheduled(max(last, changed)), last + timedelta(days=366))
+
+    def _scheduled(self, after: datetime) -> datetime:
+        a_year = timedelta(days=366)
+        try:
+            run = next_run(self.expected.schedule, after, within=a_year)
+        except ValueError:
+            run = None
+        return run or after + a_year
+
+    @property
+    def words(self) -> str:
+        job = self.judged
+        if job is None:
+            return f"{self.what}: {self._without_job()}"
+        when = job.get("CompletionDate") or job["CreationDate"]
+        result, reason = _result(job)
+        said = f"{self.what}: {result}, {moment(when)}, {age(when, self.now)} ago"
+        return f"{said}: {reason}" if reason else said
+
+    def _without_job(self) -> str:
+        if self.jobs:
+            return "the first test is under way"
+        if self.ran is None:
+            return f"the first test is due on {moment(self.due)}"
+        if self.last_restored is not None:
+            return f"last restored {moment(self.last_restored)}"
+        # AWS Backup lists restore jobs for 30 days, and a month may have 31.
+        return f"last tested by the plan's run of {moment(self.ran)}"
+
+
 def restore_tests(state: State) -> Outcome:
-    """The last test of each kind, its verdict and its age; tests that are overdue."""
-    testing = state.environment.restore_testing
-    if testing is None:
-        return off("Restore testing is off in this environment.")
-    if not (
-        isinstance(state.testing_plan, Known)
-        and isinstance(state.testing_selections, Known)
-        and isinstance(state.restore_jobs, Known)
-    ):
-        return unknown(
-            state.testing_plan,
-            state.testing_selections,
-            state.restore_jobs,
-            looking_at="the restore tests",
-        )
-    plan = state.testing_plan.value
-    if plan is None:
-        return fail(
-            f"There is no restore testing plan {names.RESTORE_TESTING_PLAN}, and there should be.",
-            deploy(state.environment.name),
-        )
-    differences = [
-        *_plan_differences(state, testing, plan),
-        *_selection_differences(state, state.testing_selections.value),
-    ]
-    if differences:
-        return fail(
-            f"The restore testing plan is not as {state.environment.name} is configured.",
-            f"Back to the configuration: {revert_drift(state.environment.name)}",
-            details=differences,
-        )
-    tests = {kind: _newest_judged(state, state.restore_jobs.value, kind) for kind in KINDS}
-    seen = [f"{name}: {_words(tests[kind], state.now)}" for kind, name in KINDS.items()]
-    bad = [name for kind, name in KINDS.items() if _is_bad(tests[kind])]
-    if bad:
-        return fail(
-            f"The last restore test of the {' and of the '.join(bad)} failed.", ADVICE, details=seen
-        )
+    """A restore of each kind succeeded recently, from each vault.
+
+    AWS Backup's restore testing does it on schedule. Where that is off, a restore by hand within
+    the year is expected, from either vault.
+    """
+    expected = expected_plans(state.environment)
+    if not expected:
+        return _by_hand(state)
     return (
-        _stuck(state, seen)
-        or _overdue(state, plan, tests, seen)
-        or ok(
-            f"Restores are tested: {'; '.join(seen)}." if all(tests.values()) else _not_listed(plan)
-        )
+        _not_as_configured(state, expected)
+        or _failed(state)
+        or _not_known(state)
+        or _stuck(state)
+        or _overdue(state)
+        or _without_result(state)
+        or _not_within_a_year(state)
+        or ok(f"Restore tests are on schedule: {'; '.join(_seen(state))}.")
     )
 
 
+def _not_as_configured(state: State, expected: Sequence[ExpectedPlan]) -> Outcome | None:
+    missing = [plan.name for plan in expected if state.testing[plan.name] == Known(None)]
+    if missing:
+        return fail(
+            f"There is no restore testing plan {' and no '.join(missing)}, and there should be.",
+            deploy(state.environment.name),
+        )
+    differences = [
+        f"{plan.name}: {difference}"
+        for plan in expected
+        for difference in _differences(state, plan)
+    ]
+    if not differences:
+        return None
+    return fail(
+        f"Restore testing is not as {state.environment.name} is configured.",
+        f"Back to the configuration: {revert_drift(state.environment.name)}",
+        details=differences,
+    )
+
+
+def _differences(state: State, expected: ExpectedPlan) -> Iterator[str]:
+    answer = state.testing[expected.name]
+    if isinstance(answer, Known) and answer.value is not None:
+        yield from _plan_differences(state, expected, answer.value.plan)
+        yield from _selection_differences(state, expected, answer.value.selections)
+
+
 def _plan_differences(
-    state: State, testing: RestoreTesting, plan: Mapping[str, Any]
+    state: State, expected: ExpectedPlan, plan: Mapping[str, Any]
 ) -> Iterator[str]:
     """https://docs.aws.amazon.com/aws-backup/latest/devguide/API_RestoreTestingPlanForGet.html"""
     chosen = plan.get("RecoveryPointSelection", {})
     zone = plan.get("ScheduleExpressionTimezone")
     vault = (
-        f"arn:{state.environment.partition}:backup:{state.environment.region}:{state.account}:"
-        f"backup-vault:{names.VAULT}"
+        f"arn:{state.environment.partition}:backup:{expected.region}:{state.account}:"
+        f"backup-vault:{expected.vault}"
     )
     for what, seen, wanted in (
-        ("schedule", plan.get("ScheduleExpression"), testing.schedule),
+        ("schedule", plan.get("ScheduleExpression"), expected.schedule),
         ("time zone", "UTC" if zone in (None, "Etc/UTC") else zone, "UTC"),
         (
             "start window in hours",
@@ -115,17 +201,21 @@ def _plan_differences(
             yield f"{what}: {seen}, should be {wanted}"
 
 
-def _selection_differences(state: State, selections: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _selection_differences(
+    state: State, expected: ExpectedPlan, selections: Sequence[Mapping[str, Any]]
+) -> Iterator[str]:
     """https://docs.aws.amazon.com/aws-backup/latest/devguide/API_RestoreTestingSelectionForGet.html"""
-    role = f"arn:{state.environment.partition}:iam::{state.account}:role/{names.ROLE}"
-    for kind, arn in (("DynamoDB", state.table_arn), ("EFS", state.mailstore_arn)):
+    arns = {"DynamoDB": state.table_arn, "EFS": state.mailstore_arn}
+    role = f"arn:{state.environment.partition}:iam::{state.account}:role/{expected.role}"
+    for kind in expected.kinds:
         ours = [each for each in selections if each["ProtectedResourceType"] == kind]
         if len(ours) != 1:
             yield f"{len(ours)} selections of the {KINDS[kind]}, should be one"
         for one in ours:
+            seen_role = str(one.get("IamRoleArn"))
             for what, seen, wanted in (
-                ("resources", one.get("ProtectedResourceArns"), [arn]),
-                ("role", one.get("IamRoleArn"), role),
+                ("resources", one.get("ProtectedResourceArns"), [arns[kind]]),
+                ("role", role if fnmatchcase(seen_role, role) else seen_role, role),
                 (
                     "validation window in hours",
                     one.get("ValidationWindowHours"),
@@ -139,7 +229,7 @@ def _selection_differences(state: State, selections: Sequence[Mapping[str, Any]]
                         f"{one['RestoreTestingSelectionName']}: {what}: {seen}, should be {wanted}"
                     )
     for one in selections:
-        if one["ProtectedResourceType"] not in KINDS:
+        if one["ProtectedResourceType"] not in expected.kinds:
             yield f"{one['RestoreTestingSelectionName']} tests {one['ProtectedResourceType']} too"
 
 
@@ -148,68 +238,130 @@ def _set(conditions: Mapping[str, Any] | None) -> dict[str, Any]:
     return {name: value for name, value in (conditions or {}).items() if value}
 
 
-def _stuck(state: State, seen: list[str]) -> Outcome | None:
-    """What to say when a test does not come to an end."""
-    jobs = state.restore_jobs.value if isinstance(state.restore_jobs, Known) else []
+def _failed(state: State) -> Outcome | None:
+    bad = [
+        each.what
+        for each in _series(state)
+        if each.judged is not None and each.judged.get("ValidationStatus") != "SUCCESSFUL"
+    ]
+    if not bad:
+        return None
+    return fail(
+        f"The last restore test of the {' and of the '.join(bad)} failed.",
+        ADVICE,
+        details=_seen(state),
+    )
+
+
+def _not_known(state: State) -> Outcome | None:
+    answers = (*state.testing.values(), state.restore_jobs, state.dr_restore_jobs)
+    if all(isinstance(answer, Known) for answer in answers):
+        return None
+    return unknown(*answers, looking_at="the restore tests")
+
+
+def _stuck(state: State) -> Outcome | None:
+    """A test that does not come to an end."""
     stuck = [
-        f"{KINDS.get(job.get('ResourceType', ''), 'resource')}: {job['Status']} since "
-        f"{moment(job['CreationDate'])}"
-        for job in jobs
-        if _is_test(job)
-        and job["Status"] in ("PENDING", "RUNNING")
-        and state.now - job["CreationDate"] > STUCK
+        f"{each.what}: {job['Status']} since {moment(job['CreationDate'])}"
+        for each in _series(state)
+        for job in each.jobs
+        if job["Status"] in ("PENDING", "RUNNING") and state.now - job["CreationDate"] > STUCK
     ]
     if not stuck:
         return None
     return warn(
         f"A restore test has been running for more than {duration(STUCK)}.",
         f"See `cabal-backup jobs -e {state.environment.name}`. {ADVICE}",
-        details=[*stuck, *seen],
+        details=[*stuck, *_seen(state)],
     )
 
 
-def _overdue(
-    state: State, plan: Mapping[str, Any], tests: Mapping[str, Any], seen: list[str]
-) -> Outcome | None:
-    """What to say when a test should have been there by now."""
-    ran: datetime | None = plan.get("LastExecutionTime")
-    since = ran or plan["CreationTime"]
-    patience = _patience(str(plan["ScheduleExpression"]))
-    if state.now - since > patience:
-        return warn(
-            f"Restores were last tested {age(since, state.now)} ago."
-            if ran
-            else f"Restores were never tested in {age(since, state.now)}.",
-            "See why with `aws backup list-restore-jobs --region "
-            f"{state.environment.region}`. {ADVICE}",
-            details=seen,
-        )
-    never = [name for kind, name in KINDS.items() if tests[kind] is None]
-    if ran and never and VERDICT_DUE < state.now - ran < LOOK_BACK - VERDICT_DUE:
-        return warn(
-            f"The tests of {moment(ran)} had no result for the {' and the '.join(never)}.",
-            "AWS Backup tests a recovery point of the last 7 days: is there one, with "
-            f"`cabal-backup points -e {state.environment.name}`? {ADVICE}",
-            details=seen,
-        )
-    return None
+def _overdue(state: State) -> Outcome | None:
+    """A test that should have started by now."""
+    late = [each for each in _series(state) if state.now - each.due > LATE]
+    if not late:
+        return None
+    return warn(
+        "Restore tests are overdue: "
+        f"{'; '.join(f'{each.what} since {moment(each.due)}' for each in late)}.",
+        "See why with `aws backup list-restore-jobs --region "
+        f"{late[0].expected.region}`. AWS Backup tests a recovery point of the last "
+        f"{names.RESTORE_TEST_WINDOW_DAYS} days. {ADVICE}",
+        details=_seen(state),
+    )
 
 
-def _newest_judged(
-    state: State, jobs: list[Mapping[str, Any]], kind: str
-) -> Mapping[str, Any] | None:
-    """The newest test of this kind that is over, or should be."""
-    tests = [
-        job
-        for job in jobs
-        if job.get("ResourceType") == kind and _is_test(job) and not _is_under_way(job, state.now)
+def _without_result(state: State) -> Outcome | None:
+    """A plan that ran, and tested nothing of a kind."""
+    empty = [
+        each
+        for each in _series(state)
+        if each.ran
+        and not each.jobs
+        and VERDICT_DUE < state.now - each.ran < LOOK_BACK - VERDICT_DUE
     ]
-    return max(tests, key=lambda job: job["CreationDate"], default=None)
+    if not empty:
+        return None
+    return warn(
+        f"The last run of restore testing had no result for the "
+        f"{' and the '.join(each.what for each in empty)}.",
+        f"AWS Backup tests a recovery point of the last {names.RESTORE_TEST_WINDOW_DAYS} days: is "
+        f"there one, with `cabal-backup points -e {state.environment.name}`? {ADVICE}",
+        details=_seen(state),
+    )
 
 
-def _is_test(job: Mapping[str, Any]) -> bool:
+def _not_within_a_year(state: State) -> Outcome | None:
+    """A kind that no test restored in a year, in either vault, although plans ran."""
+    newest = _newest_restores(state)
+    first = min(each.deployed.plan["CreationTime"] for each in _series(state))
+    late = [
+        name for kind, name in KINDS.items() if state.now - newest.get(kind, first) > YEARLY_TEST
+    ]
+    if not late:
+        return None
+    return _none_within_a_year(state, late, ADVICE, _seen(state))
+
+
+def _series(state: State) -> list[_Series]:
+    """What is known of each kind and each plan; the primary vault first."""
+    found = []
+    for expected in expected_plans(state.environment):
+        answer = state.testing[expected.name]
+        is_dr = expected.region == state.dr.region
+        jobs = state.dr_restore_jobs if is_dr else state.restore_jobs
+        if not isinstance(answer, Known) or answer.value is None or not isinstance(jobs, Known):
+            continue
+        for kind in expected.kinds:
+            ours = [job for job in jobs.value if _is_test(state, job, expected, kind)]
+            found.append(
+                _Series(
+                    expected=expected,
+                    deployed=answer.value,
+                    kind=kind,
+                    jobs=sorted(ours, key=lambda job: job["CreationDate"], reverse=True),
+                    last_restored=_restored_points(
+                        state, (state.dr if is_dr else state.primary).points
+                    ).get(kind),
+                    now=state.now,
+                )
+            )
+    return found
+
+
+def _seen(state: State) -> list[str]:
+    return [each.words for each in _series(state)]
+
+
+def _is_test(state: State, job: Mapping[str, Any], expected: ExpectedPlan, kind: str) -> bool:
     plan = job.get("CreatedBy", {}).get("RestoreTestingPlanArn", "")
-    return f":{names.RESTORE_TESTING_PLAN}-" in plan
+    return (
+        f":{expected.name}-" in plan
+        and job.get("ResourceType") == kind
+        # A test of another resource, selected for a while, proves nothing.
+        and job.get("SourceResourceArn") in (None, *state.resources)
+    )
 
 
 def _is_under_way(job: Mapping[str, Any], now: datetime) -> bool:
@@ -219,41 +371,89 @@ def _is_under_way(job: Mapping[str, Any], now: datetime) -> bool:
     return waits and now - job["CompletionDate"] < VERDICT_DUE
 
 
-def _is_bad(job: Mapping[str, Any] | None) -> bool:
-    return job is not None and job.get("ValidationStatus") != "SUCCESSFUL"
-
-
-def _words(job: Mapping[str, Any] | None, now: datetime) -> str:
-    if job is None:
-        return "no test that AWS Backup still lists"
-    when = job.get("CompletionDate") or job["CreationDate"]
+def _result(job: Mapping[str, Any]) -> tuple[str, str | None]:
+    """How a test ended, and why."""
     if job["Status"] != "COMPLETED":
-        result, reason = "could not be restored", job.get("StatusMessage")
-    elif job.get("ValidationStatus") == "SUCCESSFUL":
-        result, reason = "as it should be", None
-    elif job.get("ValidationStatus") == "FAILED":
-        result, reason = "not as it should be", job.get("ValidationStatusMessage")
-    else:
-        result, reason = "nobody gave a verdict", None
-    said = f"{result}, {moment(when)}, {age(when, now)} ago"
-    return f"{said}: {reason}" if reason else said
+        return "could not be restored", job.get("StatusMessage")
+    if job.get("ValidationStatus") == "SUCCESSFUL":
+        return "successful", None
+    if job.get("ValidationStatus") == "FAILED":
+        return "validation failed", job.get("ValidationStatusMessage")
+    return "never validated", None
 
 
-def _not_listed(plan: Mapping[str, Any]) -> str:
-    """AWS Backup lists restore jobs for 30 days, and a month may have 31."""
-    ran = plan.get("LastExecutionTime")
-    if ran is None:
-        return f"The first restore test is still to come, by {plan['ScheduleExpression']}."
-    return f"Restores were last tested by the plan's run of {moment(ran)}."
+# --- restores by hand, and by whatever job
 
 
-def _patience(schedule: str) -> timedelta:
-    """The longest time between two runs of a cron expression, and some days more."""
-    _, _, day, month, weekday, _ = schedule.removeprefix("cron(").removesuffix(")").split()
-    if month not in ("*", "?", "1/1", "*/1"):
-        return timedelta(days=370)
-    if day not in ("*", "?", "1/1", "*/1"):
-        return timedelta(days=35)
-    if weekday not in ("*", "?"):
-        return timedelta(days=10)
-    return timedelta(days=3)
+def _by_hand(state: State) -> Outcome:
+    """The last successful restore of each kind, from either vault, within a year."""
+    newest = _newest_restores(state)
+    seen = [
+        f"{name}: {moment(newest[kind])}, {age(newest[kind], state.now)} ago"
+        if kind in newest
+        else f"{name}: never, as far as AWS Backup remembers"
+        for kind, name in KINDS.items()
+    ]
+    late = [
+        name
+        for kind, name in KINDS.items()
+        if kind not in newest or state.now - newest[kind] > YEAR
+    ]
+    if not late:
+        return ok(
+            f"Restore testing is off. Restored within the year: {'; '.join(seen)}.",
+        )
+    return _none_within_a_year(
+        state,
+        late,
+        "Restore testing is off: set restore_testing and deploy, or exercise it in development: "
+        "`cabal-backup drill` restores the table, and one mailbox.",
+        seen,
+    )
+
+
+def _none_within_a_year(
+    state: State, late: Sequence[str], hint: str, details: Sequence[str]
+) -> Outcome:
+    sources: tuple[Answer[Any], ...] = (
+        state.restore_jobs,
+        state.dr_restore_jobs,
+        state.primary.points,
+        state.dr.points,
+    )
+    if not all(isinstance(source, Known) for source in sources):
+        return unknown(*sources, looking_at="when something was last restored")
+    return warn(f"No restore of the {' nor the '.join(late)} within a year.", hint, details=details)
+
+
+def _newest_restores(state: State) -> dict[str, datetime]:
+    """When each kind was last restored successfully, from either vault, by any job.
+
+    AWS Backup lists restore jobs for 30 days only, but remembers of each recovery point when it
+    was last restored. Only what the plan protects counts.
+    """
+    newest: dict[str, datetime] = {}
+    for region in state.regions:
+        for kind, when in _restored_points(state, region.points).items():
+            newest[kind] = max(when, newest.get(kind, when))
+    for jobs in (state.restore_jobs, state.dr_restore_jobs):
+        for job in jobs.value if isinstance(jobs, Known) else ():
+            kind, ended = job.get("ResourceType", ""), job.get("CompletionDate")
+            if (
+                job["Status"] == "COMPLETED"
+                and job.get("SourceResourceArn") in state.resources
+                and ended is not None
+                and ended <= state.now + FUTURE
+            ):
+                newest[kind] = max(ended, newest.get(kind, ended))
+    return newest
+
+
+def _restored_points(state: State, points: Answer[Any]) -> dict[str, datetime]:
+    """When a recovery point of each kind was last restored."""
+    newest: dict[str, datetime] = {}
+    for point in points.value if isinstance(points, Known) else ():
+        when = point.last_restored
+        if when and when <= state.now + FUTURE and point.resource_arn in state.resources:
+            newest[point.resource_type] = max(when, newest.get(point.resource_type, when))
+    return newest

@@ -16,6 +16,7 @@ from cabal_backup.operations.recovery_points import RecoveryPoint
 from cabal_backup.operations.status.alerts import Channel
 from cabal_backup.operations.status.checks import CHECKS, run_checks
 from cabal_backup.operations.status.findings import Finding
+from cabal_backup.operations.status.restore_testing import DeployedPlan
 from cabal_backup.operations.status.role_permissions import Denial
 from cabal_backup.operations.status.state import (
     Plan,
@@ -40,9 +41,7 @@ TYPES = {TABLE_ARN: "DynamoDB", MAILSTORE_ARN: "EFS"}
 VAULT_ARN = f"arn:aws:backup:us-west-1:{ACCOUNT}:backup-vault:cabal-backup"
 DR_VAULT_ARN = f"arn:aws:backup:us-west-2:{ACCOUNT}:backup-vault:cabal-backup-dr"
 ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/cabal-backup-role"
-TESTING_PLAN_ARN = (
-    f"arn:aws:backup:us-west-1:{ACCOUNT}:restore-testing-plan:cabal_backup_restore_testing-1"
-)
+DR_TESTING_ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/cabal-backup-dr-RestoreTestingRole1A2B-C3D4"
 A_YEAR = Lifecycle(cold_after_days=30, delete_after_days=365)
 PLAN_ID = "12345678-90ab-cdef-1234-567890abcdef"
 DENIED = Unknown("ListThings: AccessDeniedException: not authorized")
@@ -156,46 +155,103 @@ def a_restore_job(resource_type: str, completed: datetime, **changes: Any) -> JS
 
 
 TESTED = at("2026-03-01 07:00")
-"""When the last restore tests ended; AWS Backup lists them no more at NOW."""
+"""When the last restore tests of the primary vault ended; AWS Backup lists them no more at NOW."""
+
+PRIMARY_PLAN, DR_TABLE_PLAN, DR_MAILSTORE_PLAN = (
+    "cabal_backup_restore_testing",
+    "cabal_backup_dr_table",
+    "cabal_backup_dr_mailstore",
+)
+_TESTING = {
+    # Schedule, vault, role, kinds, last run.
+    PRIMARY_PLAN: (
+        "cron(0 6 1 * ? *)",
+        VAULT_ARN,
+        ROLE_ARN,
+        ("DynamoDB", "EFS"),
+        at("2026-03-01 06:20"),
+    ),
+    DR_TABLE_PLAN: (
+        "cron(0 6 15 * ? *)",
+        DR_VAULT_ARN,
+        DR_TESTING_ROLE_ARN,
+        ("DynamoDB",),
+        at("2026-03-15 06:20"),
+    ),
+    DR_MAILSTORE_PLAN: (
+        "cron(0 6 15 1/3 ? *)",
+        DR_VAULT_ARN,
+        DR_TESTING_ROLE_ARN,
+        ("EFS",),
+        at("2026-01-15 06:20"),
+    ),
+}
 
 
-def a_testing_plan(**changes: Any) -> JSON:
+def a_testing_plan(name: str = PRIMARY_PLAN, **changes: Any) -> JSON:
+    schedule, vault, _, _, ran = _TESTING[name]
     return {
-        "RestoreTestingPlanName": "cabal_backup_restore_testing",
-        "RestoreTestingPlanArn": TESTING_PLAN_ARN,
-        "ScheduleExpression": "cron(0 6 1 * ? *)",
+        "RestoreTestingPlanName": name,
+        "ScheduleExpression": schedule,
         "StartWindowHours": 8,
         "RecoveryPointSelection": {
             "Algorithm": "LATEST_WITHIN_WINDOW",
-            "IncludeVaults": [f"arn:aws:backup:us-west-1:{ACCOUNT}:backup-vault:cabal-backup"],
+            "IncludeVaults": [vault],
             "RecoveryPointTypes": ["SNAPSHOT"],
             "SelectionWindowDays": 7,
         },
         "CreationTime": at("2025-12-01 12:00"),
-        "LastExecutionTime": at("2026-03-01 06:20"),
+        "LastExecutionTime": ran,
         **changes,
     }
 
 
-def a_testing_selection(kind: str, **changes: Any) -> JSON:
-    arn = TABLE_ARN if kind == "DynamoDB" else MAILSTORE_ARN
+def a_testing_selection(kind: str, plan: str = PRIMARY_PLAN, **changes: Any) -> JSON:
     return {
-        "RestoreTestingPlanName": "cabal_backup_restore_testing",
-        "RestoreTestingSelectionName": f"cabal_backup_restore_testing_{kind.lower()}",
+        "RestoreTestingPlanName": plan,
+        "RestoreTestingSelectionName": f"{plan}_{kind.lower()}",
         "ProtectedResourceType": kind,
-        "ProtectedResourceArns": [arn],
-        "IamRoleArn": ROLE_ARN,
+        "ProtectedResourceArns": [TABLE_ARN if kind == "DynamoDB" else MAILSTORE_ARN],
+        "IamRoleArn": _TESTING[plan][2],
         "ValidationWindowHours": 24,
         **changes,
     }
 
 
-def a_restore_test(resource_type: str, completed: datetime = TESTED, **changes: Any) -> JSON:
-    """A restore by the testing plan that was judged, and found to be right."""
+def a_deployed_plan(
+    name: str, *, selections: Sequence[JSON] | None = None, **changes: Any
+) -> Answer[DeployedPlan | None]:
+    """A restore testing plan as it was deployed, with these changes of the plan itself."""
+    usual = [a_testing_selection(kind, name) for kind in _TESTING[name][3]]
+    return Known(
+        DeployedPlan(
+            plan=a_testing_plan(name, **changes),
+            selections=usual if selections is None else selections,
+        )
+    )
+
+
+def with_testing(
+    changed: Mapping[str, Answer[DeployedPlan | None]] | None = None, **changes: Any
+) -> dict[str, Answer[DeployedPlan | None]]:
+    """All restore testing plans, with these changes; those in `changed` are as they are there."""
+    return {name: a_deployed_plan(name, **changes) for name in _TESTING} | dict(changed or {})
+
+
+def a_restore_test(
+    resource_type: str,
+    completed: datetime = TESTED,
+    *,
+    plan: str = PRIMARY_PLAN,
+    **changes: Any,
+) -> JSON:
+    """A restore by a testing plan that was judged, and found to be right."""
     job = a_restore_job(resource_type, completed)
+    region = "us-west-1" if plan == PRIMARY_PLAN else "us-west-2"
+    arn = f"arn:aws:backup:{region}:{ACCOUNT}:restore-testing-plan:{plan}-1"
     return {
         **job,
-        "CreatedBy": {"RestoreTestingPlanArn": TESTING_PLAN_ARN},
+        "CreatedBy": {"RestoreTestingPlanArn": arn},
         "ValidationStatus": "SUCCESSFUL",
         "ValidationStatusMessage": "200 items, 200 in cabal-addresses.",
         **changes,
@@ -554,8 +610,10 @@ def a_state(settings: Mapping[str, Any] | None = None, **changes: Any) -> State:
         restore_jobs=Known(
             [a_restore_job(kind, NOW - timedelta(days=2)) for kind in ("DynamoDB", "EFS")]
         ),
-        testing_plan=Known(a_testing_plan()),
-        testing_selections=Known([a_testing_selection(kind) for kind in ("DynamoDB", "EFS")]),
+        dr_restore_jobs=Known(
+            [a_restore_test("DynamoDB", at("2026-03-15 07:00"), plan=DR_TABLE_PLAN)]
+        ),
+        testing=with_testing(),
         tables=with_tables(),
         mailstore=Known(a_mailstore()),
         other_mailstores=Known([]),

@@ -17,23 +17,29 @@ from cabal_backup.operations.status.role_permissions import Denial
 from cabal_backup.operations.status.state import RegionState, Role, State
 from tests.unit.operations.status.builders import (
     DENIED,
+    DR_MAILSTORE_PLAN,
+    DR_TABLE_PLAN,
     LAST_NIGHT,
     NOW,
     a_backup_job,
     a_copy_action,
     a_copy_job,
+    a_deployed_plan,
     a_described_table,
     a_drill,
     a_plan,
     a_point,
-    a_restore_job,
+    a_restore_test,
     a_role,
     a_rule,
     a_selection,
     a_statement,
     a_table,
+    a_testing_plan,
     a_vault,
     an_event,
+    at,
+    with_testing,
 )
 
 Fault = Callable[[State], State]
@@ -270,9 +276,53 @@ FAULTS: Mapping[str, Fault] = {
     "a table is not protected": table(
         table=Known(a_described_table(DeletionProtectionEnabled=False))
     ),
-    "nothing was exercised": fields(restore_jobs=Known([])),
-    "only another table was exercised": fields(
-        restore_jobs=Known([a_restore_job("DynamoDB", RECENT, SourceResourceArn="arn:aws:other")])
+    "restore testing restored no mailstore in a year": fields(
+        restore_jobs=Known([]), testing=with_testing(CreationTime=NOW - timedelta(days=371))
+    ),
+    "restore testing was not deployed": fields(testing=dict.fromkeys(with_testing(), Known(None))),
+    "the copy of the mailstore is not tested": fields(
+        testing=with_testing({DR_MAILSTORE_PLAN: a_deployed_plan(DR_MAILSTORE_PLAN, selections=[])})
+    ),
+    "copies are tested from another vault": fields(
+        testing=with_testing(
+            {
+                DR_TABLE_PLAN: a_deployed_plan(
+                    DR_TABLE_PLAN,
+                    RecoveryPointSelection={
+                        **a_testing_plan(DR_TABLE_PLAN)["RecoveryPointSelection"],
+                        "IncludeVaults": ["*"],
+                    },
+                )
+            }
+        )
+    ),
+    "the test of a copy failed": fields(
+        dr_restore_jobs=Known(
+            [a_restore_test("DynamoDB", RECENT, plan=DR_TABLE_PLAN, ValidationStatus="FAILED")]
+        )
+    ),
+    "the test of a copy was never validated": fields(
+        dr_restore_jobs=Known(
+            [a_restore_test("DynamoDB", RECENT, plan=DR_TABLE_PLAN, ValidationStatus="TIMED_OUT")]
+        )
+    ),
+    "the test of a copy does not end": fields(
+        dr_restore_jobs=Known(
+            [
+                a_restore_test("DynamoDB", RECENT, plan=DR_TABLE_PLAN),
+                a_restore_test("DynamoDB", RECENT, plan=DR_TABLE_PLAN, Status="RUNNING"),
+            ]
+        )
+    ),
+    "the tests of copies stay away": fields(
+        dr_restore_jobs=Known([]),
+        testing=with_testing(
+            {
+                DR_MAILSTORE_PLAN: a_deployed_plan(
+                    DR_MAILSTORE_PLAN, LastExecutionTime=at("2025-10-15 06:20")
+                )
+            }
+        ),
     ),
     "nothing was drilled": fields(drills=Known([])),
     "a drill is of the future": fields(
@@ -291,7 +341,9 @@ FAULTS: Mapping[str, Fault] = {
     "the role cannot be read": fields(role=DENIED),
     "backup jobs cannot be listed": fields(backup_jobs=DENIED),
     "copy jobs cannot be listed": fields(copy_jobs=DENIED),
-    "the testing plan cannot be read": fields(testing_plan=DENIED),
+    "a testing plan cannot be read": fields(testing=with_testing({DR_TABLE_PLAN: DENIED})),
+    "restore jobs cannot be listed": fields(restore_jobs=DENIED),
+    "restore jobs of copies cannot be listed": fields(dr_restore_jobs=DENIED),
     "the mailstore cannot be read": fields(mailstore=DENIED),
     "the reports cannot be read": fields(drills=DENIED),
     "AWS's time is not known": fields(clock_skew=DENIED),

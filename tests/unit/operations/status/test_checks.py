@@ -24,6 +24,7 @@ from tests.unit.operations.status.builders import (
     a_watch,
     findings,
     not_ok,
+    with_testing,
 )
 
 DOCS = Path(__file__).parents[4] / "docs"
@@ -46,7 +47,8 @@ def test_an_environment_that_cannot_be_seen_is_all_unknown() -> None:
         backup_jobs=DENIED,
         copy_jobs=DENIED,
         restore_jobs=DENIED,
-        testing_plan=DENIED,
+        dr_restore_jobs=DENIED,
+        testing=dict.fromkeys(with_testing(), DENIED),
         mailstore=DENIED,
         drills=DENIED,
         clock_skew=DENIED,
@@ -80,7 +82,7 @@ def test_an_environment_that_was_never_deployed() -> None:
                 for region in ("us-west-1", "us-west-2")
             }
         ),
-        testing_plan=Known(None),
+        testing=dict.fromkeys(with_testing(), Known(None)),
         drills=Known([]),
     )
 
@@ -95,7 +97,6 @@ def test_an_environment_that_was_never_deployed() -> None:
         "last-night": "fail",
         "nights": "unknown",
         "copy-back": "warn",
-        "restore-exercise": "warn",
         "alerts": "fail",
         "restore-tests": "fail",
         "drill": "warn",

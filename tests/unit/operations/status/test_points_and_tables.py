@@ -1,8 +1,8 @@
-"""Lifecycles of the recovery points, the tables, and the exercise."""
+"""Lifecycles of the recovery points, the tables, drills and the clock."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,14 +12,11 @@ from cabal_backup.operations.answers import Known
 from tests.unit.operations.status.builders import (
     DENIED,
     LAST_NIGHT,
-    MAILSTORE_ARN,
     NOW,
-    TABLE_ARN,
     a_described_table,
     a_drill,
     a_point,
     a_region,
-    a_restore_job,
     a_state,
     a_table,
     at,
@@ -343,111 +340,7 @@ def test_what_is_wrong_outweighs_what_is_unknown(check: str, bad: Any, denied: A
     assert seen.status == "fail"
 
 
-# --- restore-exercise
-
-
-def restored(**when: datetime) -> dict[str, Any]:
-    return {"restore_jobs": Known([a_restore_job(kind, at_) for kind, at_ in when.items()])}
-
-
-YEAR = timedelta(days=365)
-DAY = timedelta(days=1)
-
-
-@pytest.mark.parametrize(
-    ("table", "mailstore", "status"),
-    [
-        (NOW - YEAR, NOW - YEAR, "ok"),
-        (NOW - YEAR - timedelta(seconds=1), NOW, "warn"),
-        (NOW, NOW - YEAR - timedelta(seconds=1), "warn"),
-    ],
-)
-def test_the_exercise_is_yearly(table: datetime, mailstore: datetime, status: str) -> None:
-    assert finding("restore-exercise", **restored(DynamoDB=table, EFS=mailstore)).status == status
-
-
-@pytest.mark.parametrize(
-    ("when", "words"),
-    [
-        ({}, "the table nor the mailstore"),
-        ({"EFS": NOW}, "of the table within"),
-        ({"DynamoDB": NOW}, "of the mailstore within"),
-    ],
-)
-def test_the_kind_that_is_overdue_is_named(when: dict[str, datetime], words: str) -> None:
-    assert words in finding("restore-exercise", **restored(**when)).evidence
-
-
-@pytest.mark.parametrize("order", [1, -1])
-def test_the_newest_restore_counts_in_whatever_order(order: int) -> None:
-    jobs = [
-        a_restore_job(kind, NOW - age) for kind in ("DynamoDB", "EFS") for age in (2 * YEAR, DAY)
-    ]
-
-    seen = finding("restore-exercise", restore_jobs=Known(jobs[::order]))
-
-    assert seen.status == "ok"
-    assert seen.evidence.count("24 hours ago") == 2
-
-
-def test_a_failed_restore_is_no_exercise() -> None:
-    jobs = [
-        a_restore_job("EFS", NOW),
-        {
-            k: v
-            for k, v in a_restore_job("DynamoDB", NOW, Status="RUNNING").items()
-            if k != "CompletionDate"
-        },
-        a_restore_job("DynamoDB", NOW, Status="FAILED"),
-    ]
-
-    assert finding("restore-exercise", restore_jobs=Known(jobs)).status == "warn"
-
-
-@pytest.mark.parametrize("which", ["primary", "dr"])
-def test_what_a_point_remembers_counts_when_its_job_is_forgotten(which: str) -> None:
-    points = [
-        a_point(resource_arn=arn, vault=which, last_restored=NOW - timedelta(days=200))
-        for arn in (TABLE_ARN, MAILSTORE_ARN)
-    ]
-
-    seen = finding(
-        "restore-exercise",
-        restore_jobs=Known([]),
-        **{which: a_region(which, points=Known(points))},
-    )
-
-    assert seen.status == "ok"
-    assert "200 days ago" in seen.evidence
-
-
-def test_what_is_enough_needs_nothing_more() -> None:
-    assert finding("restore-exercise", dr=a_region("dr", points=DENIED)).status == "ok"
-    assert finding("restore-exercise", restore_jobs=DENIED).status == "unknown"
-
-
-def test_a_restore_of_another_table_is_no_exercise() -> None:
-    another = a_restore_job("DynamoDB", NOW, SourceResourceArn=f"{TABLE_ARN}-other")
-    jobs = [another, a_restore_job("EFS", NOW)]
-
-    assert finding("restore-exercise", restore_jobs=Known(jobs)).status == "warn"
-
-
-def test_a_restore_of_another_tables_point_is_no_exercise() -> None:
-    point = a_point(NOW - DAY, f"{TABLE_ARN}-other", resource_type="DynamoDB", last_restored=NOW)
-    region = a_region("primary", points=Known([point]))
-
-    seen = finding(
-        "restore-exercise", primary=region, restore_jobs=Known([a_restore_job("EFS", NOW)])
-    )
-
-    assert seen.status == "warn"
-
-
-def test_a_restore_dated_in_the_future_is_no_exercise() -> None:
-    jobs = [a_restore_job(kind, NOW + DAY) for kind in ("DynamoDB", "EFS")]
-
-    assert finding("restore-exercise", restore_jobs=Known(jobs)).status == "warn"
+# --- tables
 
 
 def test_no_table_at_all_is_a_warning() -> None:
@@ -464,7 +357,7 @@ def test_no_table_at_all_is_a_warning() -> None:
 
 def test_a_report_dated_in_the_future_is_reported_and_does_not_count() -> None:
     drills = [a_drill(kind) for kind in ("mailbox", "copy-back")]
-    ahead = a_drill("addresses", NOW + DAY)
+    ahead = a_drill("addresses", NOW + timedelta(days=1))
 
     seen = finding("drill", drills=Known([*drills, ahead]))
 

@@ -1,0 +1,104 @@
+"""The restore testing plans of both vaults: what is expected, and what AWS Backup has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from cabal_backup import names
+from cabal_backup.environment import Environment
+from cabal_backup.operations.answers import Answer, pages, unless_missing
+from cabal_backup.operations.aws import Aws
+
+_JSON = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpectedPlan:
+    """A restore testing plan as the settings want it."""
+
+    name: str
+    region: str
+    vault: str
+    """The name of the vault whose recovery points are tested."""
+    schedule: str
+    kinds: tuple[str, ...]
+    """Of `DynamoDB` and `EFS`; one selection for each."""
+    role: str
+    """How the name of the role of its selections begins, or the whole name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeployedPlan:
+    """A restore testing plan as AWS Backup has it."""
+
+    plan: _JSON
+    selections: Sequence[_JSON]
+
+
+def expected_plans(environment: Environment) -> tuple[ExpectedPlan, ...]:
+    """None where restore testing is off."""
+    settings = environment.restore_testing
+    if settings is None:
+        return ()
+    return (
+        ExpectedPlan(
+            name=names.RESTORE_TESTING_PLAN,
+            region=environment.region,
+            vault=names.VAULT,
+            schedule=settings.schedule,
+            kinds=("DynamoDB", "EFS"),
+            role=names.ROLE,
+        ),
+        *(
+            ExpectedPlan(
+                name=name,
+                region=environment.dr_region,
+                vault=names.DR_VAULT,
+                schedule=schedule,
+                kinds=(kind,),
+                # CloudFormation begins the name of the stack's own role with the stack's.
+                role=f"{names.DR_STACK}-*",
+            )
+            for name, schedule, kind in (
+                (names.DR_TABLE_TESTING_PLAN, settings.dr_table_schedule, "DynamoDB"),
+                (names.DR_MAILSTORE_TESTING_PLAN, settings.dr_mailstore_schedule, "EFS"),
+            )
+        ),
+    )
+
+
+def questions(aws: Aws) -> dict[str, Callable[[], Any]]:
+    """What to ask, to be put together with other questions."""
+    return {
+        f"testing {plan.name}": partial(_deployed, aws, plan)
+        for plan in expected_plans(aws.environment)
+    }
+
+
+def read_answers(
+    environment: Environment, answers: Mapping[str, Answer[Any]]
+) -> dict[str, Answer[DeployedPlan | None]]:
+    """The answers to `questions`, among others, by the name of the plan."""
+    return {plan.name: answers[f"testing {plan.name}"] for plan in expected_plans(environment)}
+
+
+def _deployed(aws: Aws, expected: ExpectedPlan) -> DeployedPlan | None:
+    backup, plan = aws.client("backup", expected.region), {"RestoreTestingPlanName": expected.name}
+
+    def question() -> DeployedPlan:
+        return DeployedPlan(
+            plan=backup.get_restore_testing_plan(**plan)["RestoreTestingPlan"],
+            selections=[
+                backup.get_restore_testing_selection(
+                    **plan, RestoreTestingSelectionName=each["RestoreTestingSelectionName"]
+                )["RestoreTestingSelection"]
+                for each in pages(
+                    backup, "list_restore_testing_selections", "RestoreTestingSelections", **plan
+                )
+            ],
+        )
+
+    return unless_missing(question, "ResourceNotFoundException")
