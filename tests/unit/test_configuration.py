@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cabal_backup.configuration import ConfigurationError, Problem, read_environments
-from cabal_backup.environment import Alerts, Environment, Lifecycle, Lock, RestoreTesting
+from cabal_backup.environment import Environment, Lifecycle, Lock, dump, load
 from tests.builders import ACCOUNT, OTHER_ACCOUNT, a_context, an_environment, settings
 from tests.unit.bad_configurations import BAD, COLD_STORAGE, LOCK, Bad
 
@@ -53,28 +53,31 @@ def test_an_environment_is_read_whole() -> None:
         addresses_table="addresses",
         mailstore_file_system_id="fs-0123456789abcdef0",
         pitr_tables=("one", "two"),
-        lifecycle=Lifecycle(cold_after_days=10, delete_after_days=100),
-        dr_lifecycle=Lifecycle(cold_after_days=None, delete_after_days=200),
-        lock=Lock(min_days=50, max_days=250),
-        alerts=Alerts(
-            emails=("operator@example.com",),
-            urls=(),
-            on_tampering=True,
-        ),
-        restore_testing=RestoreTesting(
-            schedule="cron(0 3 ? * SUN *)",
-            dr_table_schedule="cron(0 6 15 * ? *)",
-            dr_mailstore_schedule="cron(0 6 15 1/3 ? *)",
-            tolerance_percent=20,
-        ),
+        cold_after_days=10,
+        delete_after_days=100,
+        dr_cold_after_days=None,
+        dr_delete_after_days=200,
+        lock_min_days=50,
+        lock_max_days=250,
+        alerts=True,
+        alert_emails=("operator@example.com",),
+        alert_urls=(),
+        alert_on_tampering=True,
+        restore_testing=True,
+        restore_testing_schedule="cron(0 3 ? * SUN *)",
+        dr_restore_testing_table_schedule="cron(0 6 15 * ? *)",
+        dr_restore_testing_mailstore_schedule="cron(0 6 15 1/3 ? *)",
+        restore_testing_tolerance_percent=20,
         access_policies=False,
     )
+    assert environment.lifecycle == Lifecycle(cold_after_days=10, delete_after_days=100)
+    assert environment.dr_lifecycle == Lifecycle(cold_after_days=None, delete_after_days=200)
+    assert environment.lock == Lock(min_days=50, max_days=250)
 
 
-def test_what_is_off_is_not_there() -> None:
-    environment = an_environment(alerts=False, restore_testing="false")
-    assert environment.alerts is None
-    assert environment.restore_testing is None
+def test_a_function_gets_the_environment_as_json() -> None:
+    environment = an_environment(cold_after_days="never", alert_emails=["a@example.com"])
+    assert load(dump(environment)) == environment
 
 
 def test_environments_keep_the_order_they_are_written_in() -> None:

@@ -427,7 +427,7 @@ _TESTING = {"RestoreTestingPlanName": names.RESTORE_TESTING_PLAN}
 
 
 def _testing_plan(aws: Aws) -> _JSON | None:
-    if aws.environment.restore_testing is None:
+    if not aws.environment.restore_testing:
         return None
 
     def question() -> _JSON:
@@ -439,7 +439,7 @@ def _testing_plan(aws: Aws) -> _JSON | None:
 
 
 def _testing_selections(aws: Aws) -> Sequence[_JSON]:
-    if aws.environment.restore_testing is None:
+    if not aws.environment.restore_testing:
         return ()
     backup = aws.client("backup")
 

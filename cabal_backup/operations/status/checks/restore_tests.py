@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cabal_backup import names
-from cabal_backup.environment import RestoreTesting
 from cabal_backup.operations.answers import Known
 from cabal_backup.operations.status.checks.outcome import (
     Outcome,
@@ -37,8 +36,7 @@ ADVICE = "docs/restore-testing.md says what it means and what to do."
 
 def restore_tests(state: State) -> Outcome:
     """The last test of each kind, its verdict and its age; tests that are overdue."""
-    testing = state.environment.restore_testing
-    if testing is None:
+    if not state.environment.restore_testing:
         return off("Restore testing is off in this environment.")
     if not (
         isinstance(state.testing_plan, Known)
@@ -58,7 +56,7 @@ def restore_tests(state: State) -> Outcome:
             deploy(state.environment.name),
         )
     differences = [
-        *_plan_differences(state, testing, plan),
+        *_plan_differences(state, plan),
         *_selection_differences(state, state.testing_selections.value),
     ]
     if differences:
@@ -83,9 +81,7 @@ def restore_tests(state: State) -> Outcome:
     )
 
 
-def _plan_differences(
-    state: State, testing: RestoreTesting, plan: Mapping[str, Any]
-) -> Iterator[str]:
+def _plan_differences(state: State, plan: Mapping[str, Any]) -> Iterator[str]:
     """https://docs.aws.amazon.com/aws-backup/latest/devguide/API_RestoreTestingPlanForGet.html"""
     chosen = plan.get("RecoveryPointSelection", {})
     zone = plan.get("ScheduleExpressionTimezone")
@@ -94,7 +90,7 @@ def _plan_differences(
         f"backup-vault:{names.VAULT}"
     )
     for what, seen, wanted in (
-        ("schedule", plan.get("ScheduleExpression"), testing.schedule),
+        ("schedule", plan.get("ScheduleExpression"), state.environment.restore_testing_schedule),
         ("time zone", "UTC" if zone in (None, "Etc/UTC") else zone, "UTC"),
         (
             "start window in hours",
