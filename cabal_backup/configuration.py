@@ -16,6 +16,7 @@ from typing import Any
 
 from cabal_backup.conflicts import Conflict, Values, find_conflicts
 from cabal_backup.environment import SETTINGS, Environment
+from cabal_backup.errors import SettingsError
 from cabal_backup.settings import REMOVED, Rejected
 
 Context = Mapping[str, Any]
@@ -44,7 +45,7 @@ class Problem:
         return f"{self.setting}: {received}\n    rule:   {self.rule}\n    remedy: {self.remedy}"
 
 
-class ConfigurationError(Exception):
+class ConfigurationError(SettingsError):
     """The configuration cannot be used; `problems` has everything that is wrong."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
@@ -185,18 +186,16 @@ def _received(setting: str, written: Mapping[str, Any], values: Mapping[str, Any
 
 def _unknown_setting(name: str, unknown: str, received: object) -> Problem:
     if _COMPLIANCE.search(unknown):
-        return Problem(
-            f"{name}.{unknown}",
-            received,
-            "the vaults are locked in governance mode only; a lock in compliance mode "
-            "can never be removed",
-            "remove this setting; lock_min_days and lock_max_days set the lock",
+        rule = (
+            "the vaults are locked in governance mode only; a lock in compliance mode can never "
+            "be removed"
         )
-    if unknown in REMOVED:
-        return Problem(f"{name}.{unknown}", received, REMOVED[unknown], "remove this setting")
-    return Problem(
-        f"{name}.{unknown}", received, "there is no such setting", _nearest(unknown, SETTINGS)
-    )
+        remedy = "remove this setting; lock_min_days and lock_max_days set the lock"
+    elif unknown in REMOVED:
+        rule, remedy = REMOVED[unknown], "remove this setting"
+    else:
+        rule, remedy = "there is no such setting", _nearest(unknown, SETTINGS)
+    return Problem(f"{name}.{unknown}", received, rule, remedy)
 
 
 def _shared_accounts(understood: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:

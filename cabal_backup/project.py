@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from cabal_backup.configuration import ConfigurationError, read_environments
+from cabal_backup.configuration import read_environments
 from cabal_backup.environment import Environment
 from cabal_backup.errors import SettingsError, UsageError
 
@@ -25,11 +25,12 @@ USER = ".cdk.json"
 """In the home directory, for all projects of a user."""
 
 
-def find_project(start: Path) -> Path:
-    """The nearest folder with a cdk.json, from `start` upwards.
+def find_project(start: Path | None) -> Path:
+    """The nearest folder with a cdk.json, from `start` (default: this folder) upwards.
 
-    Raises SettingsError when there is none.
+    Raises SettingsError if there is none.
     """
+    start = (start or Path.cwd()).absolute()
     for folder in (start, *start.parents):
         if (folder / CDK_JSON).is_file():
             return folder
@@ -59,7 +60,7 @@ def read_environment(project: Path, name: str | None, overrides: Iterable[str]) 
             "Say which environment, with --environment or CABAL_ENVIRONMENT. "
             f"{project / CDK_JSON} declares: {names}."
         )
-    environment = _read_one({**context, "environment": name})
+    (environment,) = read_environments({**context, "environment": name})
     if environment.backup:
         return environment
     if environment.account is None or environment.mailstore_file_system_id is None:
@@ -67,7 +68,7 @@ def read_environment(project: Path, name: str | None, overrides: Iterable[str]) 
             f"{not_protected(name)} If it is still deployed, set its account and "
             "mailstore_file_system_id to work with what there is."
         )
-    on = _read_one({**context, "environment": name, f"{name}.backup": True})
+    (on,) = read_environments({**context, "environment": name, f"{name}.backup": True})
     return replace(on, backup=False)
 
 
@@ -77,15 +78,6 @@ def not_protected(name: str) -> str:
         f"{name} is not protected: its backup is off. To turn it on, set "
         f'"backup": true in {CDK_JSON} or {PRIVATE} and deploy it.'
     )
-
-
-def _read_one(context: Mapping[str, Any]) -> Environment:
-    """The one environment that the context selects."""
-    try:
-        (environment,) = read_environments(context)
-    except ConfigurationError as error:
-        raise SettingsError(str(error)) from error
-    return environment
 
 
 Layers = dict[str, dict[str, Any]]

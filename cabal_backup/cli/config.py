@@ -6,13 +6,12 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from cabal_backup.cli.options import Invocation, add_environment
-from cabal_backup.configuration import ConfigurationError, read_environments
+from cabal_backup.configuration import read_environments
 from cabal_backup.environment import SETTINGS
-from cabal_backup.errors import ExitCode, SettingsError
+from cabal_backup.errors import ExitCode
 from cabal_backup.project import find_project, merge, read_layers
 from cabal_backup.settings import as_text
 from cabal_backup.text import printable
@@ -42,14 +41,10 @@ def add_parser(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace, _: Invocation) -> int:
-    layers = read_layers(find_project((options.project or Path.cwd()).absolute()), options.context)
+    layers = read_layers(find_project(options.project), options.context)
     context = merge(layers)
     if options.environment is not None:
         context["environment"] = options.environment
-    try:
-        environments = read_environments(context)
-    except ConfigurationError as error:
-        raise SettingsError(str(error)) from error
     sources = merge(layers, sources=True)
     shown = {
         each.name: {
@@ -65,7 +60,7 @@ def run(options: argparse.Namespace, _: Invocation) -> int:
             }
             for name, setting in SETTINGS.items()
         }
-        for each in environments
+        for each in read_environments(context)
     }
     if options.json:
         content = {"version": JSON_VERSION, "environments": shown}

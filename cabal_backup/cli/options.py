@@ -71,7 +71,7 @@ def connect_to(options: argparse.Namespace) -> Aws:
 
     Raises SettingsError for an environment whose backup is off and which is not deployed.
     """
-    project = find_project((options.project or Path.cwd()).absolute())
+    project = find_project(options.project)
     environment = read_environment(project, options.environment, options.context)
     lost = options.assume_region_lost
     regions = (environment.region, environment.dr_region)
