@@ -107,6 +107,10 @@ bench: $(READY) $(AWSCLI)/ready $(DYNAMODUMP)/ready ## measurements: what is fas
 snapshots: $(READY) ## write the template snapshots anew, for review with git diff
 	python -m pytest --quiet tests/synth/test_snapshots.py --snapshot-update
 
+.PHONY: reference
+reference: $(READY) ## write the reference documents that derive from the code
+	python -m tests.reference
+
 ## The application ----------------------------------------------------------------------
 
 .PHONY: synth cdk diff deploy

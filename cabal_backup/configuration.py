@@ -1,9 +1,8 @@
-"""From what a person wrote to environments, or to every reason why not.
+"""Read the environments from the CDK context, or report every problem in it.
 
-The configuration is CDK context: the object `environments`, and over it any number of
-`NAME.SETTING` keys, from the places that `cabal_backup.project` lists. A null is the
-same as nothing: CDK drops it on the way. All problems of all environments are found
-before anything is refused, so that one look mends them all.
+The configuration is the object `environments` of the context and any number of `NAME.SETTING`
+keys that override it, from the places that `read_layers` reads. A null means that the setting is
+absent: CDK removes it. All problems of all environments are reported at once.
 """
 
 from __future__ import annotations
@@ -16,20 +15,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from cabal_backup.conflicts import Conflict, Values, find_conflicts
-from cabal_backup.environment import Alerts, Environment, Lifecycle, Lock, RestoreTesting
-from cabal_backup.settings import REMOVED, SETTINGS, Rejected
+from cabal_backup.environment import SETTINGS, Environment
+from cabal_backup.errors import SettingsError
+from cabal_backup.settings import REMOVED, Rejected
 
 Context = Mapping[str, Any]
 
 _OVERRIDE = re.compile(r"(?P<environment>[A-Za-z0-9_-]+)\.(?P<setting>.+)")
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
+NAME = "[a-z][a-z0-9-]{0,31}"
 _COMPLIANCE = re.compile(r"complian|changeable|immutable|grace|lock_?mode", re.IGNORECASE)
 _MISSING = object()
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with the configuration, in words for the person who wrote it."""
+    """One problem in the configuration, described for the operator."""
 
     setting: str
     """The full name, such as `prod.delete_after_days`."""
@@ -45,8 +45,8 @@ class Problem:
         return f"{self.setting}: {received}\n    rule:   {self.rule}\n    remedy: {self.remedy}"
 
 
-class ConfigurationError(Exception):
-    """The configuration cannot be used; `problems` says everything that is wrong."""
+class ConfigurationError(SettingsError):
+    """The configuration cannot be used; `problems` has everything that is wrong."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
@@ -59,7 +59,7 @@ class ConfigurationError(Exception):
 def read_environments(
     context: Context, *, further: Callable[[Values], Iterable[Conflict]] = lambda _: ()
 ) -> tuple[Environment, ...]:
-    """The environments in `context`, in the order they are written there.
+    """The environments in `context`, in the order in which they are written.
 
     With `environment` in the context, only that one is read and checked: prod can be
     deployed where the private settings of stage are not at hand.
@@ -70,10 +70,8 @@ def read_environments(
     """
     problems: list[Problem] = []
     written = _written_settings(context, problems)
-    selected = _selection(context, written, problems)
-    environments = []
     understood = {}
-    for name in selected:
+    for name in _selection(context, written, problems):
         understood[name] = values = _parse(name, written[name], problems)
         problems += [
             Problem(
@@ -81,35 +79,33 @@ def read_environments(
             )
             for c in (*find_conflicts(values), *further(values))
         ]
-        if SETTINGS.keys() <= values.keys():
-            environments.append(_environment(name, values))
     problems += _shared_accounts(understood)
     if problems:
         raise ConfigurationError(problems)
-    return tuple(environments)
+    return tuple(Environment(name=name, **values) for name, values in understood.items())
 
 
 def _written_settings(context: Context, problems: list[Problem]) -> dict[str, dict[str, Any]]:
-    """Per environment, what cdk.json says with the overrides laid over it."""
+    """The settings of each environment as they are written, with the overrides applied."""
     declared = context.get("environments", _MISSING)
     if not isinstance(declared, Mapping) or not declared:
         problems.append(
             Problem(
                 "environments",
                 declared,
-                "it is an object that holds the settings of each environment by name",
+                "it must be an object that holds the settings of each environment by name",
                 'write it in the context of cdk.json: {"prod": {"backup": true, …}, …}',
             )
         )
         declared = {}
     written: dict[str, dict[str, Any]] = {}
     for name, settings in declared.items():
-        if not _NAME.fullmatch(name):
+        if not re.fullmatch(NAME, name):
             problems.append(
                 Problem(
                     f"environments.{name}",
                     name,
-                    "an environment's name is 1 to 32 lower-case letters, digits and '-', "
+                    "an environment's name must be 1 to 32 lower-case letters, digits and '-', "
                     "starting with a letter",
                     "rename it",
                 )
@@ -119,17 +115,17 @@ def _written_settings(context: Context, problems: list[Problem]) -> dict[str, di
                 Problem(
                     f"environments.{name}",
                     settings,
-                    "an environment is an object of settings",
+                    "an environment must be an object of settings",
                     'write {"backup": false} for one that is not protected yet',
                 )
             )
         else:
             written[name] = {key: value for key, value in settings.items() if value is not None}
-    _lay_overrides(context, written, problems)
+    _apply_overrides(context, written, problems)
     return written
 
 
-def _lay_overrides(
+def _apply_overrides(
     context: Context, written: dict[str, dict[str, Any]], problems: list[Problem]
 ) -> None:
     for key, value in context.items():
@@ -161,7 +157,7 @@ def _selection(
         Problem(
             "environment",
             wanted,
-            "it names one of the environments",
+            "it must name one of the environments",
             _nearest(str(wanted), written),
         )
     )
@@ -169,47 +165,41 @@ def _selection(
 
 
 def _parse(name: str, written: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
-    """The settings that could be understood, defaults included."""
+    """The values that are valid, defaults included."""
     values = {}
-    for setting in SETTINGS.values():
-        received = written.get(setting.name, _MISSING)
+    for key, setting in SETTINGS.items():
+        received = written.get(key, _MISSING)
         try:
-            values[setting.name] = (
-                setting.default if received is _MISSING else setting.parse(received)
-            )
+            values[key] = setting.default if received is _MISSING else setting.kind.parse(received)
         except Rejected as rejected:
-            problems.append(
-                Problem(f"{name}.{setting.name}", received, rejected.rule, rejected.remedy)
-            )
+            problems.append(Problem(f"{name}.{key}", received, rejected.rule, rejected.remedy))
     for unknown in sorted(written.keys() - SETTINGS.keys()):
         problems.append(_unknown_setting(name, unknown, written[unknown]))
     return values
 
 
 def _received(setting: str, written: Mapping[str, Any], values: Mapping[str, Any]) -> object:
-    """What to show of a setting: its value, the default's where nobody wrote one."""
+    """The value of a setting to show in a problem: the default where none is written."""
     value = values[setting]
     return _MISSING if value is None and setting not in written else value
 
 
 def _unknown_setting(name: str, unknown: str, received: object) -> Problem:
     if _COMPLIANCE.search(unknown):
-        return Problem(
-            f"{name}.{unknown}",
-            received,
-            "the vaults are locked in governance mode only; a lock in compliance mode "
-            "can never be removed again, by anybody",
-            "remove this setting; lock_min_days and lock_max_days set the lock",
+        rule = (
+            "the vaults are locked in governance mode only; a lock in compliance mode can never "
+            "be removed"
         )
-    if unknown in REMOVED:
-        return Problem(f"{name}.{unknown}", received, REMOVED[unknown], "remove this setting")
-    return Problem(
-        f"{name}.{unknown}", received, "there is no such setting", _nearest(unknown, SETTINGS)
-    )
+        remedy = "remove this setting; lock_min_days and lock_max_days set the lock"
+    elif unknown in REMOVED:
+        rule, remedy = REMOVED[unknown], "remove this setting"
+    else:
+        rule, remedy = "there is no such setting", _nearest(unknown, SETTINGS)
+    return Problem(f"{name}.{unknown}", received, rule, remedy)
 
 
 def _shared_accounts(understood: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:
-    """Names are fixed and the role is account-wide: an account holds one deployment."""
+    """Names are fixed and the role is account-wide, so an account can hold one deployment."""
     first: dict[str, str] = {}
     for name, values in understood.items():
         account = values.get("account")
@@ -220,47 +210,9 @@ def _shared_accounts(understood: Mapping[str, Mapping[str, Any]]) -> Iterator[Pr
             yield Problem(
                 f"{name}.account",
                 account,
-                f"an account holds one protected environment, and {other} is in this one",
+                f"an account can hold one protected environment, and {other} is in this one",
                 "give each environment an account of its own",
             )
-
-
-def _environment(name: str, values: Mapping[str, Any]) -> Environment:
-    return Environment(
-        name=name,
-        backup=values["backup"],
-        account=values["account"],
-        region=values["region"],
-        dr_region=values["dr_region"],
-        addresses_table=values["addresses_table"],
-        mailstore_file_system_id=values["mailstore_file_system_id"],
-        pitr_tables=values["pitr_tables"],
-        lifecycle=Lifecycle(
-            cold_after_days=values["cold_after_days"],
-            delete_after_days=values["delete_after_days"],
-        ),
-        dr_lifecycle=Lifecycle(
-            cold_after_days=values["dr_cold_after_days"],
-            delete_after_days=values["dr_delete_after_days"],
-        ),
-        lock=Lock(min_days=values["lock_min_days"], max_days=values["lock_max_days"]),
-        alerts=Alerts(
-            emails=values["alert_emails"],
-            urls=values["alert_urls"],
-            on_tampering=values["alert_on_tampering"],
-        )
-        if values["alerts"]
-        else None,
-        restore_testing=RestoreTesting(
-            schedule=values["restore_testing_schedule"],
-            dr_table_schedule=values["dr_restore_testing_table_schedule"],
-            dr_mailstore_schedule=values["dr_restore_testing_mailstore_schedule"],
-            tolerance_percent=values["restore_testing_tolerance_percent"],
-        )
-        if values["restore_testing"]
-        else None,
-        access_policies=values["access_policies"],
-    )
 
 
 def _nearest(wrong: str, right: Collection[str]) -> str:

@@ -1,13 +1,19 @@
-"""An environment: one Cabal deployment in one AWS account, and how it is protected.
+"""An environment: one Cabal deployment in one AWS account, and the declaration of its settings.
 
-This is the shared floor of the project. What is deployed and what is operated are
-both derived from these values and from `cabal_backup.names`; neither half imports
-the other. Reading and checking what a person wrote is `cabal_backup.configuration`.
+Each setting is declared once, on the attribute of `Environment` with its name: its type, kind,
+default and help, and whether it is sensitive. The reader, the JSON Schema, the table in README.md
+and `cabal-backup config show` derive from the declarations.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, get_type_hints
+
+from cabal_backup import names
+from cabal_backup import settings as kinds
+from cabal_backup.settings import Setting
 
 MIN_COLD_DAYS = 90
 """Days a recovery point must stay in cold storage before it may be deleted.
@@ -15,20 +21,17 @@ MIN_COLD_DAYS = 90
 https://docs.aws.amazon.com/aws-backup/latest/devguide/API_Lifecycle.html
 """
 
-MAX_DAYS = 36500
-"""The longest retention AWS Backup knows, in days (about 100 years)."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Lifecycle:
-    """How long a recovery point lives, in days counted from its creation.
+    """How long a recovery point is kept, in days counted from its creation.
 
-    A copy keeps the creation date of its source, so the days of a copy count from
-    the original backup too.
+    A copy has the creation date of its source, so the days of a copy count from the original
+    backup.
     """
 
     cold_after_days: int | None
-    """Days until it moves to cold storage; None keeps it warm to the end."""
+    """Days until it moves to cold storage; None keeps it in warm storage."""
 
     delete_after_days: int
     """Days until it expires."""
@@ -46,84 +49,136 @@ class Lock:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Alerts:
-    """Whom to tell, and what beside jobs that fail, which are always told."""
-
-    emails: tuple[str, ...]
-    """Addresses subscribed to the topic of each region; each has to be confirmed by mail."""
-
-    urls: tuple[str, ...]
-    """HTTPS endpoints subscribed to the topic of each region."""
-
-    on_tampering: bool
-    """Whether changes of what protects the backup, and of what reports them, are reported."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RestoreTesting:
-    """AWS Backup's own restore testing, and when what it restored counts as right."""
-
-    schedule: str
-    """When the points in the primary vault are tested: an AWS cron expression, in UTC."""
-
-    dr_table_schedule: str
-    dr_mailstore_schedule: str
-    """When their copies in the DR vault are tested."""
-
-    tolerance_percent: int
-    """How far the restored table or file system may be from the live one, in percent."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Environment:
-    """Everything an operator may set for one environment, already checked."""
+    """The settings of one environment, validated. None means that an optional one is not set."""
 
     name: str
-    """What the operator calls it; also the id of its CDK Stage."""
+    """Also the id of its CDK Stage."""
 
-    backup: bool
-    """Whether this environment is protected at all."""
+    backup: Annotated[bool, Setting(kinds.FLAG, False, "protect the environment")]
+    account: Annotated[
+        str | None, Setting(kinds.ACCOUNT, None, "the AWS account; required if `backup` is true")
+    ]
+    region: Annotated[str, Setting(kinds.REGION, "us-west-1", "where table and mailstore are")]
+    dr_region: Annotated[
+        str, Setting(kinds.REGION, "us-west-2", "where recovery points are copied")
+    ]
+    mailstore_file_system_id: Annotated[
+        str | None,
+        Setting(kinds.FILE_SYSTEM, None, "the EFS file system; required if `backup` is true"),
+    ]
+    addresses_table: Annotated[
+        str, Setting(kinds.TABLE, names.ADDRESSES_TABLE, "the DynamoDB table in the backup plan")
+    ]
+    pitr_tables: Annotated[
+        tuple[str, ...],
+        Setting(kinds.TABLES, names.PITR_TABLES, "tables recovered by point-in-time recovery"),
+    ]
+    cold_after_days: Annotated[
+        int | None,
+        Setting(kinds.COLD_DAYS, 30, "days before cold storage, or `never` for none"),
+    ]
+    delete_after_days: Annotated[
+        int, Setting(kinds.DAYS, 365, "days until a recovery point expires")
+    ]
+    dr_cold_after_days: Annotated[
+        int | None,
+        Setting(
+            kinds.COLD_DAYS,
+            30,
+            "days before cold storage of the copy, or `never` (docs/decisions/cold-copies.md)",
+        ),
+    ]
+    dr_delete_after_days: Annotated[
+        int, Setting(kinds.DAYS, 365, "days from the original backup until the copy expires")
+    ]
+    lock_min_days: Annotated[
+        int, Setting(kinds.DAYS, 30, "the shortest retention that the vaults accept")
+    ]
+    lock_max_days: Annotated[
+        int, Setting(kinds.DAYS, 365, "the longest retention that the vaults accept")
+    ]
+    alerts: Annotated[bool, Setting(kinds.FLAG, True, "report urgent events (docs/alerts.md)")]
+    alert_emails: Annotated[
+        tuple[str, ...],
+        Setting(kinds.EMAILS, (), "the e-mail addresses that receive alerts", sensitive=True),
+    ]
+    alert_urls: Annotated[
+        tuple[str, ...],
+        Setting(kinds.URLS, (), "the HTTPS endpoints that receive alerts", sensitive=True),
+    ]
+    alert_on_tampering: Annotated[
+        bool,
+        Setting(kinds.FLAG, True, "report changes of the protection and attacks on the monitoring"),
+    ]
+    restore_testing: Annotated[
+        bool,
+        Setting(
+            kinds.FLAG, True, "restore regularly, and judge the result (docs/restore-testing.md)"
+        ),
+    ]
+    restore_testing_schedule: Annotated[
+        str, Setting(kinds.SCHEDULE, "cron(0 6 1 * ? *)", "when restores are tested, in UTC")
+    ]
+    dr_restore_testing_table_schedule: Annotated[
+        str, Setting(kinds.SCHEDULE, "cron(0 6 15 * ? *)", "when the copy of the table is tested")
+    ]
+    dr_restore_testing_mailstore_schedule: Annotated[
+        str,
+        Setting(kinds.SCHEDULE, "cron(0 6 15 1/3 ? *)", "when the copy of the mailstore is tested"),
+    ]
+    restore_testing_tolerance_percent: Annotated[
+        int, Setting(kinds.PERCENT, 10, "how far a restored resource may differ from the live one")
+    ]
+    access_policies: Annotated[
+        bool,
+        Setting(kinds.FLAG, False, "a stack with managed policies for people (docs/access.md)"),
+    ]
 
-    account: str | None
-    """The AWS account, 12 digits; never None where `backup` is true."""
+    @property
+    def lifecycle(self) -> Lifecycle:
+        """How long recovery points in the primary vault are kept."""
+        return Lifecycle(
+            cold_after_days=self.cold_after_days, delete_after_days=self.delete_after_days
+        )
 
-    region: str
-    """The primary region, where the table and the mailstore live."""
+    @property
+    def dr_lifecycle(self) -> Lifecycle:
+        """How long their copies in the DR vault are kept."""
+        return Lifecycle(
+            cold_after_days=self.dr_cold_after_days, delete_after_days=self.dr_delete_after_days
+        )
 
-    dr_region: str
-    """The region that every recovery point is copied to."""
-
-    addresses_table: str
-    """The DynamoDB table in the backup plan."""
-
-    mailstore_file_system_id: str | None
-    """The EFS file system in the backup plan; never None where `backup` is true."""
-
-    pitr_tables: tuple[str, ...]
-    """DynamoDB tables outside the plan, recovered by point-in-time recovery."""
-
-    lifecycle: Lifecycle
-    """How long recovery points in the primary vault live."""
-
-    dr_lifecycle: Lifecycle
-    """How long their copies in the DR vault live."""
-
-    lock: Lock
-    """What both vaults are locked to."""
-
-    alerts: Alerts | None
-    """Whom to tell when something fails; None tells nobody."""
-
-    restore_testing: RestoreTesting | None
-    """The regular test of restoring; None for none."""
-
-    access_policies: bool
-    """Whether a stack of its own has the managed policies of auditor, operator and break-glass."""
+    @property
+    def lock(self) -> Lock:
+        """The retention that both vaults are locked to."""
+        return Lock(min_days=self.lock_min_days, max_days=self.lock_max_days)
 
     @property
     def partition(self) -> str:
         """The AWS partition of both regions."""
         return partition_of(self.region)
+
+
+SETTINGS: dict[str, Setting] = {
+    name: hint.__metadata__[0]
+    for name, hint in get_type_hints(Environment, include_extras=True).items()
+    if hasattr(hint, "__metadata__")
+}
+"""Every setting by its name, in the order of the declarations."""
+
+
+def dump(environment: Environment) -> str:
+    """The environment as JSON, for a Lambda function; `load` reads it."""
+    return json.dumps(asdict(environment), separators=(",", ":"))
+
+
+def load(text: str) -> Environment:
+    """The environment that `dump` wrote; it is not validated again."""
+    values: dict[str, Any] = json.loads(text)
+    for name, value in values.items():
+        values[name] = tuple(value) if isinstance(value, list) else value
+    return Environment(**values)
 
 
 _PARTITIONS = (

@@ -1,4 +1,4 @@
-"""Where the configuration is: in the files that the CDK CLI reads, and read as it does.
+"""Reads the configuration from the files that the CDK CLI reads, as the CDK CLI does.
 
 https://docs.aws.amazon.com/cdk/v2/guide/context.html
 """
@@ -14,22 +14,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from cabal_backup.configuration import ConfigurationError, read_environments
+from cabal_backup.configuration import read_environments
 from cabal_backup.environment import Environment
 from cabal_backup.errors import SettingsError, UsageError
 
 CDK_JSON = "cdk.json"
 PRIVATE = "cdk.context.json"
-"""What is not in the repository; git ignores it, and the CDK CLI reads it as well."""
+"""What is not in the repository: git ignores it."""
 USER = ".cdk.json"
-"""In the home directory: what the CDK CLI reads for every project of a user."""
+"""In the home directory, for all projects of a user."""
 
 
-def find_project(start: Path) -> Path:
-    """The nearest folder with a cdk.json, from `start` upwards.
+def find_project(start: Path | None) -> Path:
+    """The nearest folder with a cdk.json, from `start` (default: this folder) upwards.
 
-    Raises SettingsError when there is none.
+    Raises SettingsError if there is none.
     """
+    start = (start or Path.cwd()).absolute()
     for folder in (start, *start.parents):
         if (folder / CDK_JSON).is_file():
             return folder
@@ -42,16 +43,16 @@ def find_project(start: Path) -> Path:
 def read_environment(project: Path, name: str | None, overrides: Iterable[str]) -> Environment:
     """One environment of a project, checked.
 
-    :param name: which; None when the person did not say.
+    :param name: which; None if the command line does not name it.
     :param overrides: `NAME.SETTING=VALUE`, as for `cdk -c`.
 
     An environment whose backup is off may still be deployed, so it is read with the checks of
     one whose backup is on.
 
-    Raises UsageError when none is named or an override is malformed, SettingsError when
-    the settings cannot be used.
+    Raises UsageError if none is named or an override is malformed, SettingsError if the settings
+    cannot be used.
     """
-    context = read_context(project, overrides)
+    context = merge(read_layers(project, overrides))
     if name is None:
         declared = context.get("environments")
         names = ", ".join(declared) if isinstance(declared, dict) else "none"
@@ -59,7 +60,7 @@ def read_environment(project: Path, name: str | None, overrides: Iterable[str]) 
             "Say which environment, with --environment or CABAL_ENVIRONMENT. "
             f"{project / CDK_JSON} declares: {names}."
         )
-    environment = _checked({**context, "environment": name})
+    (environment,) = read_environments({**context, "environment": name})
     if environment.backup:
         return environment
     if environment.account is None or environment.mailstore_file_system_id is None:
@@ -67,7 +68,8 @@ def read_environment(project: Path, name: str | None, overrides: Iterable[str]) 
             f"{not_protected(name)} If it is still deployed, set its account and "
             "mailstore_file_system_id to work with what there is."
         )
-    return replace(_checked({**context, "environment": name, f"{name}.backup": True}), backup=False)
+    (on,) = read_environments({**context, "environment": name, f"{name}.backup": True})
+    return replace(on, backup=False)
 
 
 def not_protected(name: str) -> str:
@@ -78,20 +80,12 @@ def not_protected(name: str) -> str:
     )
 
 
-def _checked(context: Mapping[str, Any]) -> Environment:
-    """The one environment that the context selects."""
-    try:
-        (environment,) = read_environments(context)
-    except ConfigurationError as error:
-        raise SettingsError(str(error)) from error
-    return environment
+Layers = dict[str, dict[str, Any]]
+"""The context of each place, by the place; a later one overrides an earlier one."""
 
 
-def read_context(project: Path, overrides: Iterable[str]) -> dict[str, Any]:
-    """The CDK context of a project, as `cdk` hands it to the application.
-
-    Where several places have the same key, the first of these counts: `overrides`, cdk.json,
-    cdk.context.json, ~/.cdk.json. Objects, such as `environments`, are merged key by key.
+def read_layers(project: Path, overrides: Iterable[str]) -> Layers:
+    """What each place contributes to the CDK context of a project.
 
     Raises UsageError and SettingsError as `read_environment`.
     """
@@ -99,27 +93,35 @@ def read_context(project: Path, overrides: Iterable[str]) -> dict[str, Any]:
     for override in overrides:
         key, equals, value = override.partition("=")
         if not equals:
-            raise UsageError(f"-c wants NAME.SETTING=VALUE, got {override!r}.")
+            raise UsageError(f"-c requires NAME.SETTING=VALUE, not {override!r}.")
         given[key] = value
+    return {
+        f"~/{USER}": _context(Path.home() / USER),
+        PRIVATE: _object(project / PRIVATE),
+        CDK_JSON: _context(project / CDK_JSON),
+        "-c": given,
+    }
+
+
+def merge(layers: Layers, *, sources: bool = False) -> dict[str, Any]:
+    """The context as `cdk` passes it to the application: objects are merged key by key.
+
+    :param sources: put the place that a value comes from in the place of each value.
+    """
     context: dict[str, Any] = {}
-    for layer in (
-        _context(Path.home() / USER),
-        _object(project / PRIVATE),
-        _context(project / CDK_JSON),
-        given,
-    ):
-        _merge(context, layer)
+    for place, layer in layers.items():
+        _merge(context, layer, place if sources else None)
     return context
 
 
-def _merge(into: dict[str, Any], layer: Mapping[str, Any]) -> None:
+def _merge(into: dict[str, Any], layer: Mapping[str, Any], place: str | None) -> None:
     for key, value in layer.items():
         if isinstance(value, dict):
             if not isinstance(into.get(key), dict):
                 into[key] = {}
-            _merge(into[key], value)
+            _merge(into[key], value, place)
         else:
-            into[key] = value
+            into[key] = value if place is None or value is None else place
 
 
 def _context(file: Path) -> dict[str, Any]:

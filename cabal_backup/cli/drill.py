@@ -252,8 +252,7 @@ def _confirm(options: argparse.Namespace, kinds: Sequence[Kind]) -> None:
 
 
 def _wanted(options: argparse.Namespace, aws: Aws) -> Wanted:
-    testing = aws.environment.restore_testing
-    usual = 10 if testing is None else testing.tolerance_percent
+    usual = aws.environment.restore_testing_tolerance_percent
     given = vars(options)
     tolerance = given.get("tolerance")
     return Wanted(

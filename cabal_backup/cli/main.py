@@ -12,6 +12,7 @@ from typing import NoReturn
 from cabal_backup.cli import (
     alerts,
     compare,
+    config,
     copy_back,
     cutover,
     drill,
@@ -35,6 +36,7 @@ from cabal_backup.operations.status.findings import Status
 from cabal_backup.text import one_line
 
 COMMANDS = (
+    config,
     status,
     points,
     jobs,

@@ -24,8 +24,9 @@ class Invocation:
     clock: Clock
 
 
-def add_common(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("environment and credentials")
+def add_environment(parser: argparse.ArgumentParser) -> None:
+    """The options that choose the environment and its settings."""
+    group = parser.add_argument_group("environment")
     group.add_argument(
         "-e",
         "--environment",
@@ -42,21 +43,26 @@ def add_common(parser: argparse.ArgumentParser) -> None:
         help="give a setting, as for cdk; may be repeated",
     )
     group.add_argument(
-        "--profile", help="the AWS profile (default: AWS_PROFILE, then as the AWS CLI does)"
-    )
-    group.add_argument(
         "--project",
         type=Path,
         metavar="FOLDER",
         help="where cdk.json is (default: this folder, or the nearest above it)",
     )
     group.add_argument(
+        "--debug", action="store_true", help="show where in the tool an error comes from"
+    )
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    add_environment(parser)
+    group = parser.add_argument_group("AWS")
+    group.add_argument(
+        "--profile", help="the AWS profile (default: AWS_PROFILE, then as the AWS CLI does)"
+    )
+    group.add_argument(
         "--assume-region-lost",
         metavar="REGION",
         help="do not ask this region at all, instead of waiting for its answers",
-    )
-    group.add_argument(
-        "--debug", action="store_true", help="show where in the tool an error comes from"
     )
 
 
@@ -65,7 +71,7 @@ def connect_to(options: argparse.Namespace) -> Aws:
 
     Raises SettingsError for an environment whose backup is off and which is not deployed.
     """
-    project = find_project((options.project or Path.cwd()).absolute())
+    project = find_project(options.project)
     environment = read_environment(project, options.environment, options.context)
     lost = options.assume_region_lost
     regions = (environment.region, environment.dr_region)

@@ -25,4 +25,4 @@ def report_folder(options: argparse.Namespace) -> Path:
     """The folder that was named, or the project's own. Raises SettingsError without a project."""
     if options.report_dir:
         return Path(options.report_dir)
-    return find_project((options.project or Path.cwd()).absolute()) / "drills"
+    return find_project(options.project) / "drills"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import Any
 
 from cabal_backup.cli import progress
@@ -83,7 +82,7 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
         security_groups=options.security_group,
     )
     if options.set_environment:
-        for file in files_with(_project(options), plan.file_system_id):
+        for file in files_with(find_project(options.project), plan.file_system_id):
             check_replaceable(file)
     show_plan(plan.lines(), dry_run=options.dry_run)
     if options.dry_run:
@@ -117,13 +116,9 @@ def _say_what_next(aws: Aws, plan: RestoreMailstorePlan, made: str) -> None:
     )
 
 
-def _project(options: argparse.Namespace) -> Path:
-    return find_project((options.project or Path.cwd()).absolute())
-
-
 def _offer_environment(options: argparse.Namespace, plan: RestoreMailstorePlan, made: str) -> None:
     """Change the setting where a file has it; a variable or `-c` nobody can change from here."""
-    project = _project(options)
+    project = find_project(options.project)
     files = files_with(project, plan.file_system_id)
     if not files:
         if options.set_environment:

@@ -54,12 +54,12 @@ class Alerts(Construct):
         after: Sequence[IDependable] = (),
     ) -> None:
         """
-        :param environment: whose alerts these are; `alerts` must not be None.
+        :param environment: whose alerts these are; `alerts` must be true.
         :param plan_id: the nightly plan. Default: there is none in this region.
         :param after: what the deployment creates first, so that its creation is not reported.
         """
         super().__init__(scope, id)
-        if environment.alerts is None:
+        if not environment.alerts:
             raise ValueError(f"alerts are off in {environment.name}")
         self.topic: sns.ITopic = _topic(self, environment)
         """Where messages go; also the events that another function could not handle."""
@@ -111,9 +111,8 @@ class Alerts(Construct):
             roles=[role],
             statements=[iam.PolicyStatement(actions=["events:PutEvents"], resources=[bus_arn])],
         )
-        assert environment.alerts is not None
         for name, pattern in urgent.rules(stack.account, stack.region).items():
-            if name != names.RULE_JOBS and not environment.alerts.on_tampering:
+            if name != names.RULE_JOBS and not environment.alert_on_tampering:
                 continue
             elsewhere = name == names.RULE_ELSEWHERE
             rule = events.CfnRule(
@@ -143,7 +142,6 @@ _DESCRIPTIONS: Mapping[str, str] = {
 
 
 def _topic(scope: Construct, environment: Environment) -> sns.Topic:
-    assert environment.alerts is not None
     topic = sns.Topic(
         scope,
         "Topic",
@@ -156,8 +154,8 @@ def _topic(scope: Construct, environment: Environment) -> sns.Topic:
     # By its alias, as SNS documents it; CDK would write the alias's ARN.
     resource.kms_master_key_id = "alias/aws/sns"
     for protocol, endpoints in (
-        (sns.SubscriptionProtocol.EMAIL, environment.alerts.emails),
-        (sns.SubscriptionProtocol.HTTPS, environment.alerts.urls),
+        (sns.SubscriptionProtocol.EMAIL, environment.alert_emails),
+        (sns.SubscriptionProtocol.HTTPS, environment.alert_urls),
     ):
         for endpoint in endpoints:
             # Another id would be another subscription, which has to be confirmed again.

@@ -39,13 +39,13 @@ class DrStack(Stack):
                     TestingPlan(
                         id="TablePlan",
                         name=names.DR_TABLE_TESTING_PLAN,
-                        schedule=environment.restore_testing.dr_table_schedule,
+                        schedule=environment.dr_restore_testing_table_schedule,
                         kinds=("DynamoDB",),
                     ),
                     TestingPlan(
                         id="FileSystemPlan",
                         name=names.DR_MAILSTORE_TESTING_PLAN,
-                        schedule=environment.restore_testing.dr_mailstore_schedule,
+                        schedule=environment.dr_restore_testing_mailstore_schedule,
                         kinds=("EFS",),
                     ),
                 ],

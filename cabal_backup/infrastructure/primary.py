@@ -89,7 +89,7 @@ class PrimaryStack(Stack):
                     TestingPlan(
                         id="Plan",
                         name=names.RESTORE_TESTING_PLAN,
-                        schedule=environment.restore_testing.schedule,
+                        schedule=environment.restore_testing_schedule,
                         kinds=("DynamoDB", "EFS"),
                     )
                 ],

@@ -60,7 +60,7 @@ class RestoreTesting(Construct):
         dead_letters: sns.ITopic | None = None,
     ) -> None:
         """
-        :param environment: its `restore_testing` must not be None.
+        :param environment: its `restore_testing` must be true.
         :param plans: what is tested when.
         :param vault: whose recovery points are tested.
         :param role: what AWS Backup restores under.
@@ -70,8 +70,7 @@ class RestoreTesting(Construct):
             nowhere; the schedule tries again, and `status` reports a test without verdict.
         """
         super().__init__(scope, id)
-        settings = environment.restore_testing
-        if settings is None:
+        if not environment.restore_testing:
             raise ValueError(f"restore testing is off in {environment.name}")
         stack = Stack.of(self)
         arns = {
@@ -171,7 +170,7 @@ class RestoreTesting(Construct):
                 "LIVE_REGION": environment.region,
                 "TABLE": environment.addresses_table,
                 "FILE_SYSTEM_ID": str(environment.mailstore_file_system_id),
-                "TOLERANCE_PERCENT": str(settings.tolerance_percent),
+                "TOLERANCE_PERCENT": str(environment.restore_testing_tolerance_percent),
             },
             dead_letters=dead_letters,
         )

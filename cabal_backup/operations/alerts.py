@@ -45,8 +45,7 @@ def plan_test(aws: Aws) -> AlertsTest:
     Raises RefusedError when alerts are off or a topic is missing, AwsError when AWS refuses.
     """
     environment = aws.environment
-    alerts = environment.alerts
-    if alerts is None:
+    if not environment.alerts:
         raise RefusedError(
             f"Alerts are off in {environment.name}. Set alerts to true and deploy to have them."
         )
@@ -60,7 +59,7 @@ def plan_test(aws: Aws) -> AlertsTest:
     return AlertsTest(
         environment=environment.name,
         regions=regions,
-        events=_events(aws, tampering=alerts.on_tampering),
+        events=_events(aws, tampering=environment.alert_on_tampering),
         confirmed=tuple(confirmed),
         pending=tuple(pending),
     )

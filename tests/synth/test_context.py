@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from cabal_backup.configuration import ConfigurationError, read_environments
-from cabal_backup.project import read_context
+from cabal_backup.project import merge, read_layers
 from tests.synth.synthesis import REPOSITORY
 
 PLACES = ("-c", "cdk.json", "cdk.context.json", "~/.cdk.json")
@@ -105,7 +105,8 @@ def test_the_tool_and_cdk_read_the_same(
     monkeypatch.setenv("HOME", str(home))
     given = [f"{key}={value}" for key, value in written["-c"].items()]
 
-    ours = read_context(project, given)
+    layers = read_layers(project, given)
+    ours, sources = merge(layers), merge(layers, sources=True)
     theirs = ask_cdk(project, home, [part for each in given for part in ("-c", each)])
 
     assert ours == theirs
@@ -113,6 +114,7 @@ def test_the_tool_and_cdk_read_the_same(
     assert problems(ours) == problems(theirs)
     for number, chosen in enumerate(combinations(PLACES)):
         assert ours.get(f"prod.setting_{number}") == (VALUES[chosen[0]] if chosen else None)
+        assert sources.get(f"prod.setting_{number}") == (chosen[0] if chosen else None)
 
 
 def test_a_project_may_lack_the_files_but_cdk_json(
@@ -121,4 +123,6 @@ def test_a_project_may_lack_the_files_but_cdk_json(
     monkeypatch.setenv("HOME", str(tmp_path / "nowhere"))
     write(tmp_path / "cdk.json", {"context": {"a": 1}}, marked=False)
 
-    assert read_context(tmp_path, []) == {"a": 1} == ask_cdk(tmp_path, tmp_path / "nowhere", [])
+    assert (
+        merge(read_layers(tmp_path, [])) == {"a": 1} == ask_cdk(tmp_path, tmp_path / "nowhere", [])
+    )

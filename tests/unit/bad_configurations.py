@@ -47,7 +47,7 @@ FLAG_RULE = ("either true or false", "write true or false")
 TABLE_RULE = ("3 to 255 letters, digits, '_', '-' or '.'", "aws dynamodb list-tables")
 MAILSTORE_RULE = ("fs- and 8 or 17 hexadecimal digits", "aws efs describe-file-systems")
 LIST_RULE = ("a list of DynamoDB table names", "a JSON list, or separate them by commas")
-EMAIL_RULE = ("it is an e-mail address", "operator@example.com")
+EMAIL_RULE = ("it must be an e-mail address", "operator@example.com")
 URL_RULE = ("an HTTPS URL without a user name", "https://example.com/alerts")
 CRON_RULE = ("an AWS cron expression of six fields", "cron(0 6 1 * ? *)")
 PERCENT_RULE = ("a whole number from 0 to 100", "a number from 0 to 100")
@@ -64,7 +64,7 @@ BAD: dict[str, Bad] = {
     # account
     "account-missing": missing(
         "account",
-        "whose backup is true names its account",
+        "whose backup is true must name its account",
         "aws sts get-caller-identity",
         backup=True,
         mailstore_file_system_id="fs-0123456789abcdef0",
@@ -144,11 +144,11 @@ BAD: dict[str, Bad] = {
     "pitr-duplicate": bad(
         "pitr_tables",
         ["cabal-counter", "cabal-counter"],
-        "each is listed once",
+        "each must be listed once",
         "keep one of each of these: cabal-counter",
     ),
     "pitr-duplicate-as-text": bad(
-        "pitr_tables", "abc,def,abc", "each is listed once", "one of each of these: abc"
+        "pitr_tables", "abc,def,abc", "each must be listed once", "one of each of these: abc"
     ),
     "pitr-an-empty-name": bad("pitr_tables", "abc,,def", *TABLE_RULE),
     "pitr-holds-the-addresses": bad(
@@ -185,7 +185,7 @@ BAD: dict[str, Bad] = {
     "restore-testing-in-china": bad(
         "restore_testing",
         True,
-        "no restore testing plans in aws-cn",
+        "does not support restore testing plans in aws-cn",
         "set it to false",
         region="cn-north-1",
         dr_region="cn-northwest-1",
@@ -193,14 +193,14 @@ BAD: dict[str, Bad] = {
     # mailstore
     "mailstore-missing": missing(
         "mailstore_file_system_id",
-        "whose backup is true names its mailstore",
+        "whose backup is true must name its mailstore",
         "Name=cabal-efs",
         backup=True,
         account="123456789012",
     ),
     "mailstore-missing-as-text": missing(
         "mailstore_file_system_id",
-        "whose backup is true names its mailstore",
+        "whose backup is true must name its mailstore",
         "aws efs describe-file-systems",
         backup="true",
         account="123456789012",
@@ -256,18 +256,18 @@ BAD: dict[str, Bad] = {
         "dr_delete_after_days", 29, f"{LOCK}, 30 to 365", "change it", dr_cold_after_days="never"
     ),
     "lock-min-equals-max": bad(
-        "lock_min_days", 365, "less than lock_max_days (365)", "or raise lock_max_days"
+        "lock_min_days", 365, "must be less than lock_max_days (365)", "or raise lock_max_days"
     ),
     "lock-min-over-max": bad(
-        "lock_min_days", 366, "less than lock_max_days (365)", "or raise lock_max_days"
+        "lock_min_days", 366, "must be less than lock_max_days (365)", "or raise lock_max_days"
     ),
     # settings that do not exist
     "unknown-shortened": bad("mailstore", "fs-01234567", NO_SETTING, "mean mailstore_file_system"),
     "unknown-misspelt": bad("dr_regoin", "us-east-1", NO_SETTING, "did you mean dr_region?"),
     "unknown-dashes": bad("delete-after-days", 365, NO_SETTING, "mean delete_after_days?"),
     "unknown-camel-case": bad("lockMinDays", 30, NO_SETTING, "did you mean lock_min_days?"),
-    "unknown-like-nothing": bad("xyzzy", 1, NO_SETTING, "use one of: account, region,"),
-    "unknown-empty": bad("", 1, NO_SETTING, "use one of: account"),
+    "unknown-like-nothing": bad("xyzzy", 1, NO_SETTING, "use one of: backup, account,"),
+    "unknown-empty": bad("", 1, NO_SETTING, "use one of: backup"),
     "compliance-changeable": bad("lock_changeable_for_days", 3, *COMPLIANCE),
     "compliance-aws-name": bad("ChangeableForDays", 3, *COMPLIANCE),
     "compliance-flag": bad("compliance", True, *COMPLIANCE),
@@ -279,7 +279,7 @@ BAD: dict[str, Bad] = {
         "prod.kms_key",
         "365",
         NO_SETTING,
-        "use one of: account",
+        "use one of: backup",
         a_context() | {"prod.kms_key": "365"},
     ),
     "override-with-dots": wrong(
@@ -310,28 +310,28 @@ BAD: dict[str, Bad] = {
     "environment-unknown": wrong(
         "environment",
         "prd",
-        "names one of the environments",
+        "must name one of the environments",
         "did you mean prod?",
         a_context() | {"environment": "prd"},
     ),
     "environment-unlike-any": wrong(
         "environment",
         "qa",
-        "names one of the environments",
+        "must name one of the environments",
         "use one of: prod",
         a_context() | {"environment": "qa"},
     ),
     "environment-a-list": wrong(
         "environment",
         ["prod"],
-        "names one of the environments",
+        "must name one of the environments",
         "prod",
         a_context() | {"environment": ["prod"]},
     ),
     "environment-empty": wrong(
         "environment",
         "",
-        "names one of the environments",
+        "must name one of the environments",
         "use one of: prod",
         a_context() | {"environment": ""},
     ),
@@ -364,7 +364,7 @@ BAD: dict[str, Bad] = {
     "environment-not-an-object": wrong(
         "environments.prod",
         True,
-        "an environment is an object of settings",
+        "an environment must be an object of settings",
         '{"backup": false}',
         {"environments": {"prod": True}},
     ),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import pytest
+from jsonschema import Draft7Validator
 
 from cabal_backup.configuration import ConfigurationError, read_environments
-from cabal_backup.environment import Environment
+from cabal_backup.environment import SETTINGS
 from tests.builders import MAILSTORE, a_context, an_environment
 from tests.unit.test_environment import every_region
+
+SCHEMA = Draft7Validator(True)
 
 
 def read_one(name: str, value: Any) -> Any:
@@ -20,43 +24,13 @@ def read_one(name: str, value: Any) -> Any:
         "lock_min_days": 1,
         "lock_max_days": 36500,
     }
-    return flat(an_environment(**{**wide, name: value}))[name]
-
-
-def flat(environment: Environment) -> dict[str, Any]:
-    """An environment's values under the names of their settings."""
-    alerts, testing = environment.alerts, environment.restore_testing
-    return {
-        "account": environment.account,
-        "region": environment.region,
-        "dr_region": environment.dr_region,
-        "backup": environment.backup,
-        "addresses_table": environment.addresses_table,
-        "mailstore_file_system_id": environment.mailstore_file_system_id,
-        "pitr_tables": environment.pitr_tables,
-        "cold_after_days": environment.lifecycle.cold_after_days,
-        "delete_after_days": environment.lifecycle.delete_after_days,
-        "dr_cold_after_days": environment.dr_lifecycle.cold_after_days,
-        "dr_delete_after_days": environment.dr_lifecycle.delete_after_days,
-        "lock_min_days": environment.lock.min_days,
-        "lock_max_days": environment.lock.max_days,
-        "alerts": alerts is not None,
-        "alert_emails": alerts and alerts.emails,
-        "alert_urls": alerts and alerts.urls,
-        "alert_on_tampering": alerts and alerts.on_tampering,
-        "restore_testing": testing is not None,
-        "restore_testing_schedule": testing and testing.schedule,
-        "dr_restore_testing_table_schedule": testing and testing.dr_table_schedule,
-        "dr_restore_testing_mailstore_schedule": testing and testing.dr_mailstore_schedule,
-        "restore_testing_tolerance_percent": testing and testing.tolerance_percent,
-        "access_policies": environment.access_policies,
-    }
+    return getattr(an_environment(**{**wide, name: value}), name)
 
 
 def test_the_defaults_are_what_cabal_promises() -> None:
     (environment,) = read_environments({"environments": {"prod": {}}})
-    assert environment.name == "prod"
-    assert flat(environment) == {
+    assert asdict(environment) == {
+        "name": "prod",
         "account": None,
         "region": "us-west-1",
         "dr_region": "us-west-2",
@@ -144,6 +118,8 @@ def test_json_and_the_command_line_say_the_same(
 ) -> None:
     assert read_one(name, as_json) == meaning
     assert read_one(name, as_text) == meaning
+    assert read_one(name, SETTINGS[name].written(meaning)) == meaning
+    assert SCHEMA.evolve(schema=SETTINGS[name].kind.schema).is_valid(as_json)
 
 
 @pytest.mark.parametrize(
@@ -198,9 +174,13 @@ def test_each_limit_from_both_sides(
         others["lock_min_days"] = 30
     if name.endswith("cold_after_days"):
         others[name.replace("cold", "delete")] = 36500
+    allowed = SCHEMA.evolve(schema=SETTINGS[name].kind.schema)
     for value in accepted:
         an_environment(**{**others, name: value})
+        as_json = int(value) if name.endswith("_days") else value
+        assert allowed.is_valid(as_json), f"the schema refuses {as_json!r}"
     for value in refused:
+        assert not allowed.is_valid(value), f"the schema accepts {value!r}"
         with pytest.raises(ConfigurationError) as raised:
             an_environment(**{**others, name: value})
         assert [problem.setting for problem in raised.value.problems] == [f"prod.{name}"]

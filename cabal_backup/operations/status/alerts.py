@@ -58,7 +58,7 @@ def questions(aws: Aws) -> dict[str, Callable[[], Any]]:
     """What to ask, to be put together with other questions."""
     environment = aws.environment
     asked: dict[str, Callable[[], Any]] = {}
-    if environment.alerts is None:
+    if not environment.alerts:
         return asked
     for region in (environment.region, environment.dr_region):
         for what, question in (
@@ -77,7 +77,7 @@ def read_answers(
     environment: Environment, answers: Mapping[str, Answer[Any]]
 ) -> dict[str, Channel]:
     """The answers to `questions`, among others, by region; nothing where alerts are off."""
-    if environment.alerts is None:
+    if not environment.alerts:
         return {}
     return {
         region: Channel(

@@ -40,15 +40,14 @@ class DeployedPlan:
 
 def expected_plans(environment: Environment) -> tuple[ExpectedPlan, ...]:
     """None where restore testing is off."""
-    settings = environment.restore_testing
-    if settings is None:
+    if not environment.restore_testing:
         return ()
     return (
         ExpectedPlan(
             name=names.RESTORE_TESTING_PLAN,
             region=environment.region,
             vault=names.VAULT,
-            schedule=settings.schedule,
+            schedule=environment.restore_testing_schedule,
             kinds=("DynamoDB", "EFS"),
             role=names.ROLE,
         ),
@@ -63,8 +62,16 @@ def expected_plans(environment: Environment) -> tuple[ExpectedPlan, ...]:
                 role=f"{names.DR_STACK}-*",
             )
             for name, schedule, kind in (
-                (names.DR_TABLE_TESTING_PLAN, settings.dr_table_schedule, "DynamoDB"),
-                (names.DR_MAILSTORE_TESTING_PLAN, settings.dr_mailstore_schedule, "EFS"),
+                (
+                    names.DR_TABLE_TESTING_PLAN,
+                    environment.dr_restore_testing_table_schedule,
+                    "DynamoDB",
+                ),
+                (
+                    names.DR_MAILSTORE_TESTING_PLAN,
+                    environment.dr_restore_testing_mailstore_schedule,
+                    "EFS",
+                ),
             )
         ),
     )

@@ -71,7 +71,7 @@ def read_answers(environment: Environment, answers: Mapping[str, Answer[Any]]) -
 
 def trail_regions(environment: Environment) -> tuple[str, ...]:
     """The regions in which a trail must log what the operator wants to be told of."""
-    if environment.alerts is None or not environment.alerts.on_tampering:
+    if not (environment.alerts and environment.alert_on_tampering):
         return ()
     return (environment.region, environment.dr_region)
 

@@ -30,7 +30,7 @@ _JSON = Mapping[str, Any]
 def alerts(state: State) -> Outcome:
     """Rules, queue, function, topic and subscriptions, as deployed and able to deliver."""
     environment = state.environment
-    if environment.alerts is None:
+    if not environment.alerts:
         return off("Alerts are off in the settings: nothing urgent is reported.")
     broken = [
         f"{region}: {what}"
@@ -60,7 +60,6 @@ def _subscribed(state: State) -> Outcome:
     unsubscribed: list[str] = []
     filtered: list[str] = []
     letters: list[str] = []
-    assert environment.alerts is not None
     for region, channel in state.watching.channels.items():
         listed = _value(channel.subscriptions) or []
         confirmed = [each for each in listed if is_confirmed(each)]
@@ -73,7 +72,7 @@ def _subscribed(state: State) -> Outcome:
         endpoints = {each["Endpoint"] for each in listed}
         pending += [
             f"{endpoint} in {region} is not subscribed"
-            for endpoint in (*environment.alerts.emails, *environment.alerts.urls)
+            for endpoint in (*environment.alert_emails, *environment.alert_urls)
             if endpoint not in endpoints
         ]
         if not confirmed:
@@ -118,14 +117,12 @@ def _subscribed(state: State) -> Outcome:
 
 def _broken(state: State, region: str, channel: Channel) -> Iterator[str]:
     """What keeps messages from the topic's subscribers, as far as it could be looked at."""
-    alerts = state.environment.alerts
-    assert alerts is not None
     partition = state.environment.partition
     queue_arn = f"arn:{partition}:sqs:{region}:{state.account}:{names.QUEUE}"
     other = {state.environment.region, state.environment.dr_region} - {region}
     bus_arn = f"arn:{partition}:events:{other.pop()}:{state.account}:event-bus/default"
     expected = urgent.rules(state.account, region)
-    wanted = RULES if alerts.on_tampering else (names.RULE_JOBS,)
+    wanted = RULES if state.environment.alert_on_tampering else (names.RULE_JOBS,)
     for name in wanted:
         rules = _value(channel.rules)
         if rules is not None:

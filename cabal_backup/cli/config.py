@@ -1,0 +1,84 @@
+"""`cabal-backup config`: the settings in use, and where each comes from."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from cabal_backup.cli.options import Invocation, add_environment
+from cabal_backup.configuration import read_environments
+from cabal_backup.environment import SETTINGS
+from cabal_backup.errors import ExitCode
+from cabal_backup.project import find_project, merge, read_layers
+from cabal_backup.settings import as_text
+from cabal_backup.text import printable
+
+JSON_VERSION = 1
+"""Raised when a field is removed or changes its meaning; fields may be added without."""
+
+
+def add_parser(commands: Any) -> None:
+    parser = commands.add_parser("config", help="the settings in use, and where each comes from")
+    kinds = parser.add_subparsers(dest="kind", metavar="WHAT", required=True)
+    show = kinds.add_parser(
+        "show",
+        help="show every setting",
+        description="Shows the value, the default and the source of every setting, of one "
+        "environment or of all. It does not connect to AWS.",
+        epilog="examples:\n  cabal-backup config show -e prod\n"
+        "  cabal-backup config show --json --show-sensitive",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_environment(show)
+    show.add_argument("--json", action="store_true", help="as JSON (docs/settings.md)")
+    show.add_argument(
+        "--show-sensitive", action="store_true", help="show the addresses that receive alerts"
+    )
+    show.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, _: Invocation) -> int:
+    layers = read_layers(find_project(options.project), options.context)
+    context = merge(layers)
+    if options.environment is not None:
+        context["environment"] = options.environment
+    sources = merge(layers, sources=True)
+    shown = {
+        each.name: {
+            name: {
+                "value": None
+                if setting.sensitive and getattr(each, name) and not options.show_sensitive
+                else setting.written(getattr(each, name)),
+                "default": setting.written(setting.default),
+                "source": sources.get(f"{each.name}.{name}")
+                or sources["environments"][each.name].get(name)
+                or "default",
+                "sensitive": setting.sensitive,
+            }
+            for name, setting in SETTINGS.items()
+        }
+        for each in read_environments(context)
+    }
+    if options.json:
+        content = {"version": JSON_VERSION, "environments": shown}
+        sys.stdout.write(json.dumps(content, indent=2) + "\n")
+    else:
+        sys.stdout.write("\n".join(_lines(shown)) + "\n")
+    return ExitCode.OK
+
+
+def _lines(environments: dict[str, dict[str, dict[str, Any]]]) -> Iterator[str]:
+    for name, settings in environments.items():
+        for key, each in settings.items():
+            line = f"{name + '.' + key:<52}  {each['source']:<16}  {_shown(each['value'])}"
+            changed = each["value"] != each["default"]
+            yield line + (f"  (default: {_shown(each['default'])})" if changed else "")
+
+
+def _shown(written: Any) -> str:
+    if written is None:
+        return "hidden, use --show-sensitive"
+    return printable(as_text(written)) or "none"

@@ -1,0 +1,99 @@
+"""`cabal-backup config show`: each setting's value, default and source."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cabal_backup.cli.main import main
+from cabal_backup.environment import SETTINGS
+
+ADDRESS = "operator@example.com"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with settings in each place."""
+    user, private = {"prod.lock_min_days": 7}, {"prod.alert_emails": [ADDRESS]}
+    environments = {"prod": {"cold_after_days": "never", "region": None}, "stage": {}}
+    (tmp_path / ".cdk.json").write_text(json.dumps({"context": user}))
+    (tmp_path / "cdk.context.json").write_text(json.dumps(private))
+    (tmp_path / "cdk.json").write_text(json.dumps({"context": {"environments": environments}}))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("CABAL_ENVIRONMENT", raising=False)
+    return tmp_path
+
+
+def show(project: Path, *options: str) -> int:
+    return main(["config", "show", "--project", str(project), *options])
+
+
+def test_as_json_every_setting_has_its_value_default_and_source(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert show(project, "--json", "-e", "prod", "-c", "prod.pitr_tables=one,two") == 0
+    shown: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert (shown["version"], list(shown["environments"])) == (1, ["prod"])
+    settings = shown["environments"]["prod"]
+    assert list(settings) == list(SETTINGS)
+    assert {
+        name: (each["value"], each["default"], each["source"])
+        for name, each in settings.items()
+        if each["source"] != "default"
+    } == {
+        "cold_after_days": ("never", 30, "cdk.json"),
+        "alert_emails": (None, [], "cdk.context.json"),
+        "lock_min_days": (7, 30, "~/.cdk.json"),
+        "pitr_tables": (["one", "two"], settings["pitr_tables"]["default"], "-c"),
+    }
+    assert all(s["value"] == s["default"] for s in settings.values() if s["source"] == "default")
+    assert [name for name, each in settings.items() if each["sensitive"]] == [
+        "alert_emails",
+        "alert_urls",
+    ]
+
+
+def test_without_an_environment_all_are_shown(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert show(project) == 0
+    lines = [line.split(maxsplit=2) for line in capsys.readouterr().out.splitlines()]
+    assert [line[0] for line in lines] == [f"{e}.{s}" for e in ("prod", "stage") for s in SETTINGS]
+    assert ["prod.cold_after_days", "cdk.json", "never  (default: 30)"] in lines
+    assert ["stage.region", "default", "us-west-1"] in lines
+    assert ["prod.account", "default", "none"] in lines
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_sensitive_values_are_shown_only_on_request(
+    project: Path, capsys: pytest.CaptureFixture[str], form: tuple[str, ...]
+) -> None:
+    assert show(project, *form) == 0
+    assert ADDRESS not in capsys.readouterr().out
+    assert show(project, *form, "--show-sensitive") == 0
+    assert ADDRESS in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (("-e", "staging"), 78, "did you mean stage?"),
+        (("-c", "stage.backup=yes", "-c", "prod.colour=red"), 78, "2 problems"),
+        (("-c", "stage.backup"), 64, "-c requires NAME.SETTING=VALUE"),
+        (("--profile", "prod"), 64, "unrecognized arguments"),
+    ],
+)
+def test_what_cannot_be_shown_ends_with_the_documented_exit_code(
+    project: Path,
+    capsys: pytest.CaptureFixture[str],
+    options: tuple[str, ...],
+    code: int,
+    words: str,
+) -> None:
+    assert show(project, *options) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert words in err
