@@ -8,7 +8,7 @@ import sys
 
 from aws_cdk import App
 
-from cabal_backup.configuration import ConfigurationError, read_environments
+from cabal_backup.config.reader import ConfigurationError, read_environments
 from cabal_backup.infrastructure.access_policies import too_long
 from cabal_backup.infrastructure.checks import add_checks
 from cabal_backup.infrastructure.stage import BackupStage

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cabal_backup.configuration import read_environments
-from cabal_backup.environment import Environment
+from cabal_backup.config.environment import Environment
+from cabal_backup.config.reader import read_environments
 
 ACCOUNT = "123456789012"
 OTHER_ACCOUNT = "000000000000"

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cabal_backup.configuration import NAME
-from cabal_backup.environment import SETTINGS
-from cabal_backup.settings import as_text
+from cabal_backup.config.environment import SETTINGS
+from cabal_backup.config.reader import NAME
+from cabal_backup.config.settings import as_text
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"

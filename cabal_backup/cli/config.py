@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from cabal_backup.cli.options import Invocation, add_environment
-from cabal_backup.configuration import read_environments
-from cabal_backup.environment import SETTINGS
+from cabal_backup.config.environment import SETTINGS
+from cabal_backup.config.project import find_project, merge, read_layers
+from cabal_backup.config.reader import read_environments
+from cabal_backup.config.settings import as_text
 from cabal_backup.errors import ExitCode
-from cabal_backup.project import find_project, merge, read_layers
-from cabal_backup.settings import as_text
 from cabal_backup.text import printable
 
 JSON_VERSION = 1

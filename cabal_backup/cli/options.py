@@ -8,13 +8,13 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from cabal_backup.config.project import find_project, not_protected, read_environment
 from cabal_backup.errors import SettingsError, UsageError
 from cabal_backup.operations.aws import Aws, connect
 from cabal_backup.operations.clock import Clock
 from cabal_backup.operations.deployed import check_environment
 from cabal_backup.operations.drill.plan import is_drill_name
 from cabal_backup.operations.teardown.inventory import may_be_deployed
-from cabal_backup.project import find_project, not_protected, read_environment
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from cabal_backup.project import find_project
+from cabal_backup.config.project import find_project
 
 _VARIABLE = "CABAL_DRILLS"
 

@@ -12,8 +12,8 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from cabal_backup import names
-from cabal_backup.conflicts import Conflict, Values
-from cabal_backup.environment import Environment, partition_of
+from cabal_backup.config.constraints import Conflict, Values
+from cabal_backup.config.environment import Environment, partition_of
 from cabal_backup.infrastructure.access_grants import (
     Grant,
     Places,

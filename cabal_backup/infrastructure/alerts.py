@@ -14,7 +14,7 @@ from aws_cdk import aws_ssm as ssm
 from constructs import Construct, IDependable
 
 from cabal_backup import names, urgent
-from cabal_backup.environment import Environment, Lifecycle
+from cabal_backup.config.environment import Environment, Lifecycle
 from cabal_backup.infrastructure.acknowledge import acknowledge, wildcard
 from cabal_backup.infrastructure.function import HandlerFunction
 

@@ -13,7 +13,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct, IDependable
 
 from cabal_backup import names
-from cabal_backup.environment import MIN_COLD_DAYS, Lifecycle
+from cabal_backup.config.environment import MIN_COLD_DAYS, Lifecycle
 from cabal_backup.infrastructure.role_check import RoleCheck
 
 

@@ -9,7 +9,7 @@ from aws_cdk import aws_backup as backup
 from constructs import Construct
 
 from cabal_backup import names
-from cabal_backup.environment import Environment
+from cabal_backup.config.environment import Environment
 from cabal_backup.infrastructure.advanced_dynamodb import AdvancedDynamoDB
 from cabal_backup.infrastructure.alerts import Alerts
 from cabal_backup.infrastructure.plan import NightlyPlan

@@ -14,7 +14,7 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct, IDependable
 
 from cabal_backup import names
-from cabal_backup.environment import Environment
+from cabal_backup.config.environment import Environment
 from cabal_backup.infrastructure.acknowledge import acknowledge, wildcard
 from cabal_backup.infrastructure.function import HandlerFunction
 from cabal_backup.infrastructure.role_check import RoleCheck

@@ -7,7 +7,7 @@ from aws_cdk import Stage, Tags
 from constructs import Construct
 
 from cabal_backup import names
-from cabal_backup.environment import Environment
+from cabal_backup.config.environment import Environment
 from cabal_backup.infrastructure.access_policies import AccessStack
 from cabal_backup.infrastructure.dr import DrStack
 from cabal_backup.infrastructure.primary import PrimaryStack

@@ -7,7 +7,7 @@ from aws_cdk import aws_backup as backup
 from constructs import Construct
 
 from cabal_backup import names
-from cabal_backup.environment import Lock
+from cabal_backup.config.environment import Lock
 from cabal_backup.infrastructure.acknowledge import acknowledge
 
 

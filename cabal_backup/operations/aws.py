@@ -34,7 +34,7 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import ConnectionError as NoConnectionError
 
-from cabal_backup.environment import Environment
+from cabal_backup.config.environment import Environment
 from cabal_backup.errors import (
     AwsError,
     CabalBackupError,

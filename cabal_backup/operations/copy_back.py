@@ -11,7 +11,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
-from cabal_backup.environment import MIN_COLD_DAYS, Lifecycle, Lock
+from cabal_backup.config.environment import MIN_COLD_DAYS, Lifecycle, Lock
 from cabal_backup.errors import AwsError, RefusedError, UnknownError, UnreachableError
 from cabal_backup.operations.answers import Known, Unknown, pages
 from cabal_backup.operations.aws import Aws, in_words

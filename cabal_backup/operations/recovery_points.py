@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cabal_backup.environment import Lifecycle
+from cabal_backup.config.environment import Lifecycle
 from cabal_backup.operations.answers import pages
 
 

@@ -9,13 +9,13 @@ from datetime import datetime, timedelta
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
-from cabal_backup.environment import Lock
+from cabal_backup.config.environment import Lock
+from cabal_backup.config.settings import MAX_DAYS
 from cabal_backup.errors import RefusedError
 from cabal_backup.operations.answers import pages
 from cabal_backup.operations.aws import Aws, in_words
 from cabal_backup.operations.progress import Event, Note
 from cabal_backup.operations.recovery_points import RecoveryPoint, list_recovery_points
-from cabal_backup.settings import MAX_DAYS
 
 RELOCK_WITHIN = timedelta(hours=24)
 """How long a lock may be off before it has to be asked why it still is."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from cabal_backup.environment import Environment
+from cabal_backup.config.environment import Environment
 from tests.builders import CORE, an_environment
 from tests.synth.synthesis import Synthesized, synthesize
 

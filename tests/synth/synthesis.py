@@ -13,7 +13,7 @@ from typing import Any
 from aws_cdk import App
 from aws_cdk.assertions import Template
 
-from cabal_backup.environment import Environment
+from cabal_backup.config.environment import Environment
 from cabal_backup.infrastructure.stage import BackupStage
 
 REPOSITORY = Path(__file__).parents[2]

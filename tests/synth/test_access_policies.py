@@ -9,8 +9,8 @@ from fnmatch import fnmatchcase
 
 import pytest
 
-from cabal_backup.conflicts import Conflict
-from cabal_backup.environment import SETTINGS
+from cabal_backup.config.constraints import Conflict
+from cabal_backup.config.environment import SETTINGS
 from cabal_backup.infrastructure.access_policies import too_long
 from tests.builders import CORE, an_environment, settings
 from tests.synth.conftest import Synthesize

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from cabal_backup.configuration import ConfigurationError, read_environments
-from cabal_backup.project import merge, read_layers
+from cabal_backup.config.project import merge, read_layers
+from cabal_backup.config.reader import ConfigurationError, read_environments
 from tests.synth.synthesis import REPOSITORY
 
 PLACES = ("-c", "cdk.json", "cdk.context.json", "~/.cdk.json")

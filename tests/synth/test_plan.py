@@ -11,7 +11,7 @@ from aws_cdk import App, Stack
 from aws_cdk import aws_backup as backup
 from aws_cdk import aws_iam as iam
 
-from cabal_backup.environment import Lifecycle
+from cabal_backup.config.environment import Lifecycle
 from cabal_backup.infrastructure.plan import NightlyPlan
 from tests.builders import an_environment
 from tests.synth.conftest import Synthesize

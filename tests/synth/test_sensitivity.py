@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cabal_backup.environment import SETTINGS
+from cabal_backup.config.environment import SETTINGS
 from tests.builders import CORE, an_environment
 from tests.synth.conftest import Synthesize
 from tests.synth.synthesis import Json, Stack, Synthesized, leaves, plain

@@ -16,12 +16,8 @@ CDK = {"aws_cdk", "constructs", "cdk_nag", "jsii"}
 SDK = {"boto3", "botocore", "s3transfer"}
 FLOOR = {
     "names",
-    "environment",
-    "configuration",
-    "settings",
-    "conflicts",
+    "config",
     "errors",
-    "project",
     "text",
     "urgent",
 }
@@ -81,11 +77,8 @@ def test_there_are_modules_to_read() -> None:
     assert {island_of(module) for module in MODULES} >= {
         "infrastructure",
         "functions",
-        "environment",
+        "config",
         "names",
-        "settings",
-        "conflicts",
-        "configuration",
     }
 
 
@@ -128,8 +121,8 @@ def test_the_local_aws_never_leaks_into_the_package(module: Path) -> None:
         ("cli/main.py", "import boto3"),
         ("cli/main.py", "from aws_cdk import App"),
         ("names.py", "from cabal_backup.operations import status"),
-        ("environment.py", "import boto3"),
-        ("settings.py", "from tests.builders import settings"),
+        ("config/environment.py", "import boto3"),
+        ("config/settings.py", "from tests.builders import settings"),
     ],
 )
 def test_a_trespass_would_be_noticed(module: str, source: str) -> None:
@@ -141,7 +134,7 @@ def test_a_trespass_would_be_noticed(module: str, source: str) -> None:
     [
         ("infrastructure/vault.py", "from aws_cdk import Stack\nfrom cabal_backup import names"),
         ("functions/opt_in.py", "import json\nimport boto3\nfrom botocore.config import Config"),
-        ("operations/status.py", "import boto3\nfrom cabal_backup.environment import Lock"),
+        ("operations/status.py", "import boto3\nfrom cabal_backup.config.environment import Lock"),
         ("mail_host/merge.py", "import os\nfrom cabal_backup.mail_host.names import shown"),
         ("operations/drill.py", "from cabal_backup.mail_host.merge import merge"),
         ("cli/main.py", "import rich\nfrom cabal_backup.operations import status"),

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft7Validator
 
-from cabal_backup.environment import SETTINGS
-from cabal_backup.settings import Rejected
+from cabal_backup.config.environment import SETTINGS
+from cabal_backup.config.settings import Rejected
 from tests.builders import a_context
 from tests.reference import ROOT, SCHEMA, documents
-from tests.unit.bad_configurations import BAD
+from tests.unit.config.bad_configurations import BAD
 
 CHECK = Draft7Validator(json.loads(SCHEMA.read_text("utf-8")))
 

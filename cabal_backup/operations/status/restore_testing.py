@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from cabal_backup import names
-from cabal_backup.environment import Environment
+from cabal_backup.config.environment import Environment
 from cabal_backup.operations.answers import Answer, pages, unless_missing
 from cabal_backup.operations.aws import Aws
 

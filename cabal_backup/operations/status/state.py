@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cabal_backup import names
-from cabal_backup.environment import Environment
+from cabal_backup.config.environment import Environment
 from cabal_backup.operations.answers import (
     Answer,
     Known,

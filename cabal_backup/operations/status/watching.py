@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cabal_backup.environment import Environment
+from cabal_backup.config.environment import Environment
 from cabal_backup.operations.answers import Answer
 from cabal_backup.operations.aws import Aws
 from cabal_backup.operations.status import alerts

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from cabal_backup.cli import progress
+from cabal_backup.config.project import read_environment
 from cabal_backup.operations.aws import Aws, connect
 from cabal_backup.operations.clock import Clock
 from cabal_backup.operations.drill import addresses
@@ -22,7 +23,6 @@ from cabal_backup.operations.drill.addresses import AddressesDrillPlan
 from cabal_backup.operations.drill.perform import perform
 from cabal_backup.operations.drill.record import Record
 from cabal_backup.operations.tables import restore_addresses
-from cabal_backup.project import read_environment
 from tests.e2e.drill.conftest import QUICK, USER, Driller, left
 from tests.e2e.operator import SandboxClock
 from tests.sandbox.deployment import PROJECT

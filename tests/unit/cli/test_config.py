@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cabal_backup.cli.main import main
-from cabal_backup.environment import SETTINGS
+from cabal_backup.config.environment import SETTINGS
 
 ADDRESS = "operator@example.com"
 

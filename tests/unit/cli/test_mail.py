@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from cabal_backup.cli.main import main
+from cabal_backup.config.project import files_with, replace_setting
 from cabal_backup.errors import SettingsError
-from cabal_backup.project import files_with, replace_setting
 from tests import mail_host
 
 OLD, NEW = "fs-0123456789abcdef0", "fs-0fedcba9876543210"

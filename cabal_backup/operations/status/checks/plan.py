@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from cabal_backup import names
-from cabal_backup.environment import Lifecycle
+from cabal_backup.config.environment import Lifecycle
 from cabal_backup.operations.answers import Answer, Known, Unknown
 from cabal_backup.operations.status.checks.outcome import (
     Outcome,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from cabal_backup.environment import Lifecycle
+from cabal_backup.config.environment import Lifecycle
 from cabal_backup.operations.answers import Unknown
 from cabal_backup.operations.recovery_points import RecoveryPoint
 from cabal_backup.operations.status.checks.history import FUTURE, SAME_MOMENT

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cabal_backup.environment import Lifecycle
+from cabal_backup.config.environment import Lifecycle
 from cabal_backup.operations.mail.clone_settings import missing_access_points
 from cabal_backup.operations.mail.file_system_settings import AccessPoint
 from cabal_backup.operations.mail.mailstore_restores import duration, expectation, size

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from cabal_backup.environment import Lifecycle, Lock
+from cabal_backup.config.environment import Lifecycle, Lock
 from cabal_backup.errors import RefusedError
 from cabal_backup.operations.copy_back import lifecycle_on_arrival, shortest_lifecycle
 from tests.unit.operations.status.builders import A_YEAR, NOW

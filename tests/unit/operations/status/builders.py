@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cabal_backup import urgent
-from cabal_backup.environment import Lifecycle
+from cabal_backup.config.environment import Lifecycle
 from cabal_backup.operations.answers import Answer, Known, Unknown
 from cabal_backup.operations.drill.history import PastDrill
 from cabal_backup.operations.recovery_points import RecoveryPoint

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from cabal_backup.environment import Lifecycle
+from cabal_backup.config.environment import Lifecycle
 from cabal_backup.operations.answers import Known
 from cabal_backup.operations.recovery_points import RecoveryPoint
 from cabal_backup.operations.status.role_permissions import Denial

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cabal_backup.environment import Lifecycle
+from cabal_backup.config.environment import Lifecycle
 from cabal_backup.operations.answers import Known
 from cabal_backup.operations.recovery_points import RecoveryPoint
 from tests.unit.operations.status.builders import (

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cabal_backup.environment import Lifecycle
+from cabal_backup.config.environment import Lifecycle
 from cabal_backup.operations.answers import Known
 from tests.unit.operations.status.builders import (
     DENIED,

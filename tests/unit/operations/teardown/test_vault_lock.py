@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cabal_backup.environment import Lock
+from cabal_backup.config.environment import Lock
 from cabal_backup.operations.vault_lock import RelockPlan, UnlockPlan
 from tests.unit.operations.status.builders import NOW, nightly
 from tests.unit.operations.teardown.test_inventory import a_vault_lock

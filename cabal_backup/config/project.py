@@ -14,8 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from cabal_backup.configuration import read_environments
-from cabal_backup.environment import Environment
+from cabal_backup.config.environment import Environment
+from cabal_backup.config.reader import read_environments
 from cabal_backup.errors import SettingsError, UsageError
 
 CDK_JSON = "cdk.json"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from cabal_backup.environment import MIN_COLD_DAYS, partition_of
+from cabal_backup.config.environment import MIN_COLD_DAYS, partition_of
 
 Values = Mapping[str, Any]
 

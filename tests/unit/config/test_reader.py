@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from cabal_backup.configuration import ConfigurationError, Problem, read_environments
-from cabal_backup.environment import Environment, Lifecycle, Lock, dump, load
+from cabal_backup.config.environment import Environment, Lifecycle, Lock, dump, load
+from cabal_backup.config.reader import ConfigurationError, Problem, read_environments
 from tests.builders import ACCOUNT, OTHER_ACCOUNT, a_context, an_environment, settings
-from tests.unit.bad_configurations import BAD, COLD_STORAGE, LOCK, Bad
+from tests.unit.config.bad_configurations import BAD, COLD_STORAGE, LOCK, Bad
 
-CDK_JSON = Path(__file__).parents[2] / "cdk.json"
+CDK_JSON = Path(__file__).parents[3] / "cdk.json"
 
 
 def problems_of(context: dict[str, Any]) -> list[Problem]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cabal_backup.conflicts import find_conflicts
+from cabal_backup.config.constraints import find_conflicts
 
 FINE: dict[str, Any] = {
     "account": "123456789012",

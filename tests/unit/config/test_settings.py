@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from cabal_backup.configuration import ConfigurationError, read_environments
-from cabal_backup.environment import SETTINGS
+from cabal_backup.config.environment import SETTINGS
+from cabal_backup.config.reader import ConfigurationError, read_environments
 from tests.builders import MAILSTORE, a_context, an_environment
-from tests.unit.test_environment import every_region
+from tests.unit.config.test_environment import every_region
 
 SCHEMA = Draft7Validator(True)
 

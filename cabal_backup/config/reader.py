@@ -14,10 +14,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from typing import Any
 
-from cabal_backup.conflicts import Conflict, Values, find_conflicts
-from cabal_backup.environment import SETTINGS, Environment
+from cabal_backup.config.constraints import Conflict, Values, find_conflicts
+from cabal_backup.config.environment import SETTINGS, Environment
+from cabal_backup.config.settings import REMOVED, Rejected
 from cabal_backup.errors import SettingsError
-from cabal_backup.settings import REMOVED, Rejected
 
 Context = Mapping[str, Any]
 

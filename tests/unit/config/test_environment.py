@@ -7,7 +7,7 @@ from importlib.resources import files
 
 import pytest
 
-from cabal_backup.environment import partition_of
+from cabal_backup.config.environment import partition_of
 
 
 def every_region() -> dict[str, str]:

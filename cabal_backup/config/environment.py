@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Any, get_type_hints
 
 from cabal_backup import names
-from cabal_backup import settings as kinds
-from cabal_backup.settings import Setting
+from cabal_backup.config import settings as kinds
+from cabal_backup.config.settings import Setting
 
 MIN_COLD_DAYS = 90
 """Days a recovery point must stay in cold storage before it may be deleted.
