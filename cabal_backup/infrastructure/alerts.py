@@ -177,8 +177,8 @@ def _queue(scope: Construct) -> sqs.Queue:
         )
         acknowledge(
             made,
-            reason="It is encrypted with keys that SQS owns, which EventBridge may use without a "
-            "policy; the rule accepts keys of KMS only.",
+            reason="It is encrypted with keys that SQS owns, at no cost; the rule accepts keys of "
+            "KMS only.",
             rules=["CKV_AWS_27"],
         )
         return made

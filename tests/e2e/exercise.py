@@ -14,6 +14,9 @@ VAULT = "cabal-backup"
 ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/cabal-backup-role"
 RESTORED_TABLE = "cabal-addresses-restored"
 
+EXERCISE = timedelta(hours=2)
+"""How long an exercise takes."""
+
 
 def exercise_restores(deployment: Deployment) -> None:
     """Restore the newest point of the table and of the mailstore, then clear away the results."""
@@ -32,7 +35,7 @@ def exercise_restores(deployment: Deployment) -> None:
             },
         ),
     ]
-    sandbox.advance_to(sandbox.now() + timedelta(hours=2))
+    sandbox.advance_to(sandbox.now() + EXERCISE)
     backup = sandbox.client("backup")
     table, file_system = (_created(backup.describe_restore_job(RestoreJobId=job)) for job in jobs)
     sandbox.client("dynamodb").delete_table(TableName=table.rpartition("/")[2])

@@ -14,6 +14,7 @@ from typing import IO
 
 import pytest
 
+from tests.e2e.shell import HUNG_SECONDS
 from tests.sandbox.deployment import PROJECT, aws_cli
 
 
@@ -24,7 +25,7 @@ def test_the_demo_shows_that_everything_holds_and_leaves_nothing_behind() -> Non
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=HUNG_SECONDS,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "6 of 6 expectations of the document hold, and status says protected" in " ".join(
@@ -54,10 +55,10 @@ def test_the_sandbox_stays_until_it_is_ended_and_leaves_no_folder(
             assert answer.status == 200
         assert list(tmp_path.iterdir())
         process.send_signal(how)
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=HUNG_SECONDS) == 0
     assert list(tmp_path.iterdir()) == []
     try:
-        urllib.request.urlopen(f"{endpoint}/_sandbox/now", timeout=5)
+        urllib.request.urlopen(f"{endpoint}/_sandbox/now", timeout=HUNG_SECONDS)
     except OSError:
         return
     raise AssertionError("it still answers")

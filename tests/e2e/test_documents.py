@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.exercise import exercise_restores, write_reports
-from tests.e2e.shell import BLOCK, make_checkout
+from tests.e2e.exercise import EXERCISE, exercise_restores, write_reports
+from tests.e2e.shell import BLOCK, HUNG_SECONDS, make_checkout
 from tests.sandbox.deployment import PROJECT, Deployment, aws_cli
 
 DOCUMENTS = ("README.md", "docs/status.md", "docs/points.md", "tests/sandbox/README.md")
@@ -64,8 +64,9 @@ def checkout(deployed: Deployment, tmp_path: Path) -> Path:
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_its_commands_work(deployed: Deployment, checkout: Path, document: str) -> None:
     # The commands look at the machine's clock, so the sandbox catches up with it.
-    deployed.sandbox.advance_to(datetime.now(UTC))
+    deployed.sandbox.advance_to(datetime.now(UTC) - EXERCISE)
     exercise_restores(deployed)
+    deployed.sandbox.advance_to(datetime.now(UTC))
     write_reports(checkout / "drills", deployed.environment, deployed.sandbox.now())
     environment = {
         **deployed.sandbox.environ(),
@@ -84,7 +85,7 @@ def test_its_commands_work(deployed: Deployment, checkout: Path, document: str) 
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=HUNG_SECONDS,
         )
         assert ended.returncode == 0, f"$ {command}\n{ended.stdout}\n{ended.stderr}"
         assert ended.stdout or ended.stderr, f"$ {command} said nothing"

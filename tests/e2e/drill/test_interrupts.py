@@ -25,6 +25,7 @@ from cabal_backup.operations.drill.record import Record
 from cabal_backup.operations.tables import restore_addresses
 from tests.e2e.drill.conftest import QUICK, USER, Driller, left
 from tests.e2e.operator import SandboxClock
+from tests.e2e.shell import HUNG_SECONDS
 from tests.sandbox.deployment import PROJECT
 
 KILLS = 6
@@ -142,7 +143,7 @@ class Process:
 
     def end(self, ending: signal.Signals) -> int:
         self._process.send_signal(ending)
-        _, rest = self._process.communicate(timeout=120)
+        _, rest = self._process.communicate(timeout=HUNG_SECONDS)
         self.heard.append(rest)
         return self._process.returncode
 

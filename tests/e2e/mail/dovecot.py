@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.e2e.shell import HUNG_SECONDS
+
 USER = "alice"
 OSID = 65_536
 PASSWORD = "sesame"  # of a mailbox that lives for one test
@@ -91,7 +93,7 @@ class Dovecot:
 
     def login(self) -> imaplib.IMAP4:
         """A new client, logged in."""
-        client = imaplib.IMAP4("127.0.0.1", self.port, timeout=20)
+        client = imaplib.IMAP4("127.0.0.1", self.port, timeout=HUNG_SECONDS)
         client.login(USER, PASSWORD)
         return client
 
@@ -136,12 +138,12 @@ def running(home: Path) -> Iterator[Dovecot]:
         yield Dovecot(home, port, state / "log")
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=HUNG_SECONDS)
         shutil.rmtree(state)
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + HUNG_SECONDS
     while time.monotonic() < end:
         if process.poll() is not None:
             break

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.mail.conftest import Postmaster
+from tests.e2e.shell import HUNG_SECONDS
 from tests.maildirs import Mailstore, messages, names
 from tests.sandbox.client import ACCOUNT
 from tests.sandbox.deployment import PROJECT, aws_cli
@@ -82,7 +83,7 @@ def reader(postmaster_today: Postmaster, tmp_path: Path) -> Reader:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=HUNG_SECONDS,
         )
         assert ended.returncode == 0, f"{section}\n{ended.stdout}\n{ended.stderr}"
         return ended.stdout + ended.stderr

@@ -19,6 +19,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.e2e.sandbox.backups import make_function_role
+from tests.e2e.shell import HUNG_SECONDS
 from tests.sandbox.client import Sandbox, SandboxFailed
 
 
@@ -99,7 +100,7 @@ def test_prints_the_ready_line_and_nothing_else(tmp_path: Path) -> None:
     assert process.stdout is not None
     ready = json.loads(process.stdout.readline())
     process.terminate()
-    rest, errors = process.communicate(timeout=20)
+    rest, errors = process.communicate(timeout=HUNG_SECONDS)
 
     assert ready["endpoint"].startswith("http://127.0.0.1:")
     assert ready["pid"] == process.pid

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.shell import HUNG_SECONDS
 from tests.e2e.tables.conftest import Rescuer
 from tests.e2e.tables.tables import ADDRESSES, delete, items, key_of, put, remove, tables
 from tests.sandbox.deployment import PROJECT, aws_cli
@@ -57,7 +58,7 @@ def by_hand(rescuer: Rescuer, folder: Path, *titles: str, first: str = "") -> st
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=HUNG_SECONDS,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout

@@ -13,12 +13,11 @@ import time
 
 import pytest
 
+from tests.e2e.shell import HUNG_SECONDS
 from tests.e2e.tables.conftest import Rescuer
 from tests.e2e.tables.disaster import RESTORED, by_address, lose, promised
 from tests.e2e.tables.tables import ADDRESSES, items, tables
 from tests.sandbox.deployment import PROJECT
-
-PATIENCE_SECONDS = 60.0
 
 
 class Terminal:
@@ -41,7 +40,7 @@ class Terminal:
         self.shown = ""
 
     def wait_for(self, words: str) -> None:
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + HUNG_SECONDS
         while words not in self.shown:
             assert time.monotonic() < deadline, self.shown
             assert self._read(), self.shown
@@ -57,7 +56,7 @@ class Terminal:
         while self._read():
             pass
         os.close(self._terminal)
-        return self._process.wait(PATIENCE_SECONDS)
+        return self._process.wait(HUNG_SECONDS)
 
     def _read(self) -> bool:
         try:

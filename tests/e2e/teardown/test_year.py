@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import pytest
 
 from tests.e2e.promises.vaults import VAULTS
+from tests.e2e.shell import HUNG_SECONDS
 from tests.e2e.teardown.conftest import options
 from tests.e2e.teardown.left import NOTHING, everything, points, what_is_live
 from tests.sandbox.deployment import Deployment
@@ -42,7 +43,7 @@ def test_killed_at_twenty_random_moments(
                 done += 1
                 left.append(len(points(year)))
         process = _start(year, *step)
-        said = process.communicate(timeout=120)
+        said = process.communicate(timeout=HUNG_SECONDS)
         assert process.returncode == 0, said
     seconds = time.monotonic() - began
     assert everything(year) == NOTHING
