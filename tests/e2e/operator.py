@@ -13,8 +13,8 @@ import pytest
 
 from cabal_backup.cli.main import main
 from cabal_backup.operations.aws import Aws, connect
-from cabal_backup.operations.drill.history import read_reports
 from cabal_backup.operations.status.checks import CHECKS, run_checks
+from cabal_backup.operations.status.drill_reports import read_reports
 from cabal_backup.operations.status.state import look
 from cabal_backup.project import read_environment
 from tests.e2e.exercise import write_reports

@@ -11,10 +11,10 @@ from typing import Any
 from cabal_backup import urgent
 from cabal_backup.environment import Lifecycle
 from cabal_backup.operations.answers import Answer, Known, Unknown
-from cabal_backup.operations.drill.history import PastDrill
 from cabal_backup.operations.recovery_points import RecoveryPoint
 from cabal_backup.operations.status.alerts import Channel
 from cabal_backup.operations.status.checks import CHECKS, run_checks
+from cabal_backup.operations.status.drill_reports import PastDrill
 from cabal_backup.operations.status.findings import Finding
 from cabal_backup.operations.status.role_permissions import Denial
 from cabal_backup.operations.status.state import (
