@@ -248,6 +248,8 @@ def _environment(name: str, values: Mapping[str, Any]) -> Environment:
             emails=values["alert_emails"],
             urls=values["alert_urls"],
             on_tampering=values["alert_on_tampering"],
+            watch_schedule=values["watch_schedule"],
+            heartbeat_parameter=values["heartbeat_parameter"],
         )
         if values["alerts"]
         else None,

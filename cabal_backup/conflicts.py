@@ -36,6 +36,7 @@ def find_conflicts(values: Values) -> Iterator[Conflict]:
     yield from _mailstore(values)
     yield from _tables(values)
     yield from _restore_testing(values)
+    yield from _heartbeat(values)
 
 
 def _known(values: Values, *settings: str) -> bool:
@@ -152,4 +153,15 @@ def _restore_testing(values: Values) -> Iterator[Conflict]:
             "restore_testing",
             f"CloudFormation knows no restore testing plans in {partition}",
             "set it to false, and restore by hand once in a while",
+        )
+
+
+def _heartbeat(values: Values) -> Iterator[Conflict]:
+    if not _known(values, "alerts", "heartbeat_parameter"):
+        return
+    if values["heartbeat_parameter"] and not values["alerts"]:
+        yield Conflict(
+            "heartbeat_parameter",
+            "the watch calls the heartbeat, and it is part of the alerts, which are off",
+            "set alerts to true, or remove heartbeat_parameter",
         )

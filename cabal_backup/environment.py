@@ -7,7 +7,9 @@ the other. Reading and checking what a person wrote is `cabal_backup.configurati
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
 
 MIN_COLD_DAYS = 90
 """Days a recovery point must stay in cold storage before it may be deleted.
@@ -57,6 +59,14 @@ class Alerts:
 
     on_tampering: bool
     """Whether changes of what protects the backup, and of what reports them, are reported."""
+
+    watch_schedule: str
+    """When the watch runs every day: an AWS cron expression, in UTC."""
+
+    heartbeat_parameter: str | None
+    """The SSM SecureString, in the primary region, that holds the URL which the watch calls
+    when all is well; None calls nothing.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +134,47 @@ class Environment:
     def partition(self) -> str:
         """The AWS partition of both regions."""
         return partition_of(self.region)
+
+    def watch_schedule(self, region: str) -> str:
+        """When the watch runs in a region; in the DR region two hours later, to stand in for the
+        one in the primary region if that is silent. `alerts` must not be None.
+        """
+        assert self.alerts is not None
+        schedule = self.alerts.watch_schedule
+        if region == self.region:
+            return schedule
+        minute, hour, days = schedule.removeprefix("cron(").split(" ", 2)
+        return f"cron({minute} {(int(hour) + 2) % 24} {days}"
+
+
+def dump(environment: Environment) -> str:
+    """The environment as JSON, for a function that runs in it; `load` reads it."""
+    return json.dumps(asdict(environment), separators=(",", ":"))
+
+
+def load(text: str) -> Environment:
+    """The environment that `dump` has written."""
+    values: dict[str, Any] = json.loads(text, object_hook=_tuples)
+    for name, kind in _PARTS.items():
+        if values[name] is not None:
+            values[name] = kind(**values[name])
+    return Environment(**values)
+
+
+_PARTS: dict[str, Any] = {
+    "lifecycle": Lifecycle,
+    "dr_lifecycle": Lifecycle,
+    "lock": Lock,
+    "alerts": Alerts,
+    "restore_testing": RestoreTesting,
+}
+
+
+def _tuples(values: dict[str, Any]) -> dict[str, Any]:
+    """JSON has lists where an environment has tuples."""
+    return {
+        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+    }
 
 
 _PARTITIONS = (

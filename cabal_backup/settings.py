@@ -31,6 +31,8 @@ _TABLE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 _EMAIL = re.compile(r"[^\s@,]+@[^\s@,]+\.[^\s@,.]+")
 _URL = re.compile(r"https://[^\s/,?#@]+(?:[/?][^\s,#]*)?")
 _CRON = re.compile(r"cron\((?:\S+ ){5}\S+\)")
+_DAILY = re.compile(r"cron\((?:[0-9]|[1-5][0-9]) (?:[0-9]|1[0-9]|2[0-3]) \* \* \? \*\)")
+_PARAMETER = re.compile(r"(?!/(?:aws|ssm)(?:/|$))(?:/[A-Za-z0-9_.-]+){1,15}")
 
 
 class Rejected(ValueError):
@@ -194,6 +196,29 @@ SETTINGS: dict[str, Setting] = {
         Setting("alert_emails", (), _list(_email, "e-mail addresses")),
         Setting("alert_urls", (), _list(_url, "HTTPS URLs")),
         Setting("alert_on_tampering", True, _flag),
+        Setting(
+            "watch_schedule",
+            "cron(0 12 * * ? *)",
+            _pattern(
+                _DAILY,
+                "it is an AWS cron expression of one moment every day, in UTC",
+                "write one such as cron(0 12 * * ? *): every day at 12:00, when the night must be "
+                "complete in both regions",
+            ),
+        ),
+        Setting(
+            "heartbeat_parameter",
+            None,
+            _optional(
+                _pattern(
+                    _PARAMETER,
+                    "it is the full name of an SSM parameter: a path such as "
+                    "/cabal-backup/heartbeat",
+                    "store the URL in a SecureString as docs/watch.md shows, and write the "
+                    "parameter's name here, not the URL",
+                )
+            ),
+        ),
         Setting("restore_testing", True, _flag),
         Setting("restore_testing_schedule", "cron(0 6 1 * ? *)", _schedule),
         Setting("dr_restore_testing_table_schedule", "cron(0 6 15 * ? *)", _schedule),
@@ -203,12 +228,10 @@ SETTINGS: dict[str, Setting] = {
     )
 }
 
-_DAILY = "`cabal-backup status`, which the workflow status.yml runs every day,"
-
 REMOVED: dict[str, str] = {
-    "alert_on_silence": f"it was removed: {_DAILY} reports a night without a backup or a copy",
-    "alert_on_role_changes": f"it was removed: {_DAILY} reports a changed role",
+    "alert_on_silence": "it was removed: the watch (watch_schedule) reports a night without a "
+    "backup or a copy",
+    "alert_on_role_changes": "it was removed: the watch (watch_schedule) reports a changed role",
     "dashboard": "it was removed: `cabal-backup status` shows the state of both regions",
-    "heartbeat_parameter": f"it was removed: {_DAILY} calls the URL in its secret HEARTBEAT_URL",
 }
 """Settings of earlier versions, each with what replaces it."""

@@ -106,15 +106,7 @@ class AccessPolicies(Construct):
             `too_long` says whether they are short enough for IAM.
         """
         super().__init__(scope, id)
-        places = Places(
-            partition=Aws.PARTITION,
-            account=Stack.of(self).account,
-            region=environment.region,
-            dr_region=environment.dr_region,
-            addresses_table=environment.addresses_table,
-            pitr_tables=environment.pitr_tables,
-            mailstore=str(environment.mailstore_file_system_id),
-        )
+        places = Places.of(environment, partition=Aws.PARTITION, account=Stack.of(self).account)
         self.auditor, self.operator, self.break_glass = (
             self._policy(role, role.grants(places)) for role in _ROLES
         )
@@ -135,7 +127,7 @@ class AccessPolicies(Construct):
             ),
         )
         policy.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
-        _acknowledge_wildcards(policy, grants)
+        acknowledge_wildcards(policy, grants)
         return policy
 
 
@@ -168,27 +160,11 @@ def too_long(values: Values) -> Iterator[Conflict]:
 
 def _document(grants: Sequence[Grant]) -> dict[str, Any]:
     """The policy document, each statement with its Sid."""
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Sid": grant.sid,
-                "Effect": "Deny" if grant.deny else "Allow",
-                "Action": _alone(grant.actions),
-                "Resource": _alone(grant.resources),
-                **({"Condition": grant.conditions} if grant.conditions else {}),
-            }
-            for grant in grants
-        ],
-    }
+    return {"Version": "2012-10-17", "Statement": [grant.statement() for grant in grants]}
 
 
-def _alone(values: Sequence[str]) -> str | list[str]:
-    """A list of one without its brackets, as CDK writes it."""
-    return values[0] if len(values) == 1 else list(values)
-
-
-def _acknowledge_wildcards(policy: iam.ManagedPolicy, grants: Sequence[Grant]) -> None:
+def acknowledge_wildcards(policy: iam.ManagedPolicy, grants: Sequence[Grant]) -> None:
+    """Give cdk-nag the reason of each resource with a wildcard."""
     reasons: dict[str, list[str]] = {}
     for grant in grants:
         for resource in grant.resources if not grant.deny else ():

@@ -40,6 +40,8 @@ def test_an_environment_is_read_whole() -> None:
             lock_min_days=50,
             lock_max_days=250,
             alert_emails=["operator@example.com"],
+            watch_schedule="cron(30 23 * * ? *)",
+            heartbeat_parameter="/cabal-backup/heartbeat",
             restore_testing_schedule="cron(0 3 ? * SUN *)",
             restore_testing_tolerance_percent=20,
         )
@@ -60,6 +62,8 @@ def test_an_environment_is_read_whole() -> None:
             emails=("operator@example.com",),
             urls=(),
             on_tampering=True,
+            watch_schedule="cron(30 23 * * ? *)",
+            heartbeat_parameter="/cabal-backup/heartbeat",
         ),
         restore_testing=RestoreTesting(
             schedule="cron(0 3 ? * SUN *)",

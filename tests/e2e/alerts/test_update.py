@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.alerts.conftest import REGIONS, SETTINGS
+from tests.e2e.alerts.conftest import REGIONS, SETTINGS, confirm
 from tests.e2e.assembly import synthesize_here
 from tests.sandbox import cabal
 from tests.sandbox.client import Sandbox
@@ -104,11 +104,7 @@ def test_the_version_before_is_updated_in_place(
         **SETTINGS,
         dashboard="true",
     )
-    for mail in running_sandbox.emails():
-        region = mail["topic"].split(":")[3]
-        running_sandbox.client("sns", region).confirm_subscription(
-            TopicArn=mail["topic"], Token=mail["token"]
-        )
+    confirm(running_sandbox)
     running_sandbox.run_nights(2)
     untouched = kept(running_sandbox)
     alarms = running_sandbox.client("cloudwatch").describe_alarms()["MetricAlarms"]

@@ -59,6 +59,7 @@ CHECKS: dict[str, Check] = {
     "deletion-protection": tables.deletion_protection,
     "restore-exercise": exercise.restore_exercise,
     "alerts": alerts.alerts,
+    "watch": watching.watch,
     "trail": watching.trail,
     "restore-tests": restore_tests.restore_tests,
     "drill": drill.drill,
