@@ -25,6 +25,7 @@ from cabal_backup.environment import load
 from cabal_backup.functions.watch.heartbeat import call_heartbeat
 from cabal_backup.functions.watch.message import Report
 from cabal_backup.operations.aws import Aws, connect
+from cabal_backup.operations.clock import aws_time
 from cabal_backup.operations.status.alerts import read_record
 from cabal_backup.operations.status.checks import CHECKS, run_checks
 from cabal_backup.operations.status.findings import NOT_OK
@@ -50,20 +51,20 @@ def handler(_event: object, _context: object) -> dict[str, Any]:
     """
     region = os.environ["AWS_REGION"]
     aws = connect(load(os.environ["ENVIRONMENT"]))
-    record = read_record(aws, region)
+    before, read = _before(aws, region)
     # AWS's time, so that the ages in one report agree with each other.
-    now = record.read or datetime.now(UTC)
+    now = read or datetime.now(UTC)
     verdict = run_checks(look(aws, now), [check for check in CHECKS if check not in SKIPPED])
     report = Report(
         environment=aws.environment.name,
         now=now,
         verdict=verdict,
         since={
-            finding.check: record.since.get(finding.check, now)
+            finding.check: before.get(finding.check, now)
             for finding in verdict.findings
             if finding.status in NOT_OK
         },
-        before=record.since,
+        before=before,
         skipped=SKIPPED,
     )
     is_primary = region == aws.environment.region
@@ -76,6 +77,20 @@ def handler(_event: object, _context: object) -> dict[str, Any]:
         called = call_heartbeat(aws)
     logger.info("%s; message: %s; heartbeat: %s", verdict.status, subject, called)
     return {**report.as_json(), "region": region, "message": subject, "heartbeat": called}
+
+
+def _before(aws: Aws, region: str) -> tuple[Mapping[str, datetime], datetime | None]:
+    """Since when each check has not been ok, as of the run before, and AWS's time.
+
+    A record that is missing is written anew after the check `watch` has reported it.
+    """
+    try:
+        record = read_record(aws, region)
+    except ClientError as error:
+        if error.response["Error"].get("Code") != "ParameterNotFound":
+            raise
+        return {}, aws_time(error.response)
+    return record.since, record.read
 
 
 def _primary_is_silent(aws: Aws, now: datetime) -> bool:
