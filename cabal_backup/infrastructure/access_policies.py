@@ -132,9 +132,12 @@ class AccessPolicies(Construct):
 
 
 def too_long(values: Values) -> Iterator[Conflict]:
-    """A conflict for each policy that IAM would not take because of the tables it names."""
+    """A conflict for each policy that IAM would not take because of the tables it names.
+
+    The watch, which is part of the alerts, has the auditor's policy as its own.
+    """
     needed = {"region", "dr_region", "addresses_table", "pitr_tables", "mailstore_file_system_id"}
-    if not (values.keys() >= needed and values.get("access_policies") and values.get("backup")):
+    if not (values.keys() >= needed and values.get("backup")):
         return
     places = Places(
         partition=partition_of(values["region"]),
@@ -146,15 +149,26 @@ def too_long(values: Values) -> Iterator[Conflict]:
         mailstore=str(values["mailstore_file_system_id"]),
     )
     for role in _ROLES:
+        watched = role is _AUDITOR and values.get("alerts")
+        if not (watched or values.get("access_policies")):
+            continue
         document = json.dumps(_document(role.grants(places)), separators=(",", ":"))
         if len(document) > LONGEST:
+            setting, policy, remedy = (
+                ("alerts", "the watch's policy", "list fewer of them, or set alerts to false")
+                if watched
+                else (
+                    "access_policies",
+                    f"the policy {role.name}",
+                    "list fewer of them, or set access_policies to false and write policies of "
+                    "your own",
+                )
+            )
             yield Conflict(
                 "pitr_tables",
-                f"access_policies names each table that does not begin with {names.TABLES}, and "
-                f"the policy {role.name} would have {len(document):,} characters; IAM accepts "
-                f"{LONGEST:,}",
-                "list fewer of them, or set access_policies to false and write policies of your "
-                "own",
+                f"{setting} names each table that does not begin with {names.TABLES}, and "
+                f"{policy} would have {len(document):,} characters; IAM accepts {LONGEST:,}",
+                remedy,
             )
 
 

@@ -23,6 +23,9 @@ from tests.sandbox.deployment import PROJECT, Deployment
 BEFORE = "ef20a59"
 """The last commit that deployed silence alarms, a dashboard and one function per event."""
 
+HEARTBEAT = {"heartbeat_parameter": "/cabal-backup/heartbeat"}
+"""A setting that has kept its name; what calls the URL is another function now."""
+
 VAULTS = (("us-west-1", "cabal-backup"), ("us-west-2", "cabal-backup-dr"))
 
 
@@ -102,6 +105,7 @@ def test_the_version_before_is_updated_in_place(
         "--require-approval",
         "never",
         **SETTINGS,
+        **HEARTBEAT,
         dashboard="true",
     )
     confirm(running_sandbox)
@@ -110,12 +114,13 @@ def test_the_version_before_is_updated_in_place(
     alarms = running_sandbox.client("cloudwatch").describe_alarms()["MetricAlarms"]
     assert len(alarms) == 4
 
-    Deployment(running_sandbox, made, synthesize=synthesize_here).deploy(**SETTINGS)
+    Deployment(running_sandbox, made, synthesize=synthesize_here).deploy(**SETTINGS, **HEARTBEAT)
 
     assert kept(running_sandbox) == untouched
     cloudwatch = running_sandbox.client("cloudwatch")
-    assert cloudwatch.describe_alarms()["MetricAlarms"] == []
+    alarms = cloudwatch.describe_alarms()["MetricAlarms"]
+    assert [each["AlarmName"] for each in alarms] == ["cabal-backup-watch"]
     assert cloudwatch.list_dashboards()["DashboardEntries"] == []
     for region in REGIONS:
         rules = running_sandbox.client("events", region).list_rules()["Rules"]
-        assert "cabal-backup-jobs" in {rule["Name"] for rule in rules}
+        assert {rule["Name"] for rule in rules} >= {"cabal-backup-jobs", "cabal-backup-watch"}

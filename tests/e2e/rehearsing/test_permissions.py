@@ -24,7 +24,7 @@ def guarded() -> Iterator[Deployment]:
             sandbox, cabal.fill(sandbox, addresses=200, users=2, messages_per_user=5)
         )
         deployment.bootstrap()
-        deployment.deploy(**SETTINGS)
+        deployment.deploy(**SETTINGS, alerts="true")
         yield deployment
 
 
