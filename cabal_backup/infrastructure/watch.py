@@ -10,7 +10,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
-from cabal_backup import names
+from cabal_backup import names, urgent
 from cabal_backup.environment import Environment, dump
 from cabal_backup.infrastructure.access_grants import Grant, Places, auditor_grants
 from cabal_backup.infrastructure.access_policies import acknowledge_wildcards
@@ -28,13 +28,6 @@ PACKAGED = (
     *(f"operations/{name}.py" for name in _OPERATIONS),
 )
 """What the function imports beside its own folder."""
-
-ALARM_HOURS = 25
-"""After how many hours without a successful run the alarm is raised.
-
-The watch runs every 24 hours. Alarms whose periods are an hour or longer may look back up to
-seven days: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
-"""
 
 _WARM_UP_MINUTES = 2 * 24 * 60
 
@@ -161,20 +154,20 @@ class Watch(Construct):
             self,
             "Alarm",
             alarm_name=names.WATCH,
-            alarm_description=f"The watch has not completed for {ALARM_HOURS} hours: it did not "
-            "run, or it failed. Whether everything is protected is not known.",
-            namespace="AWS/Lambda",
-            metric_name="Errors",
+            alarm_description=f"The watch has not completed for {urgent.ALARM_HOURS} hours: it "
+            "did not run, or it failed. Whether everything is protected is not known.",
+            namespace=urgent.ALARM["Namespace"],
+            metric_name=urgent.ALARM["MetricName"],
             dimensions=[
-                cloudwatch.CfnAlarm.DimensionProperty(name="FunctionName", value=names.WATCH)
+                cloudwatch.CfnAlarm.DimensionProperty(name=each["Name"], value=each["Value"])
+                for each in urgent.ALARM["Dimensions"]
             ],
-            # Zero in an hour with a run that did not fail; no data in an hour without a run.
-            statistic="Minimum",
-            period=3600,
-            evaluation_periods=ALARM_HOURS,
-            threshold=1,
-            comparison_operator="GreaterThanOrEqualToThreshold",
-            treat_missing_data="breaching",
+            statistic=urgent.ALARM["Statistic"],
+            period=urgent.ALARM["Period"],
+            evaluation_periods=urgent.ALARM["EvaluationPeriods"],
+            threshold=urgent.ALARM["Threshold"],
+            comparison_operator=urgent.ALARM["ComparisonOperator"],
+            treat_missing_data=urgent.ALARM["TreatMissingData"],
             warm_up_configuration=cloudwatch.CfnAlarm.WarmUpConfigurationProperty(
                 only_start_evaluating_after_warm_up_period_ends=True,
                 warm_up_period_duration_in_minutes=_WARM_UP_MINUTES,

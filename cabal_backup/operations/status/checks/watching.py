@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from cabal_backup import names
+from cabal_backup import names, urgent
 from cabal_backup.operations.answers import Known, Unknown
 from cabal_backup.operations.status.alerts import Channel, WatchRecord
 from cabal_backup.operations.status.checks.alerts import function_faults, rule_faults
@@ -108,7 +108,8 @@ def _alarm_faults(alarm: Mapping[str, Any] | None) -> Iterator[str]:
         yield f"the actions of the alarm {names.WATCH} are disabled"
     if not any(str(each).endswith(f":{names.NOTIFY}") for each in alarm["AlarmActions"]):
         yield f"the alarm {names.WATCH} does not lead to {names.NOTIFY}"
-    if (alarm.get("MetricName"), alarm.get("TreatMissingData")) != ("Errors", "breaching"):
+    same = all(alarm.get(name) == value for name, value in urgent.ALARM.items())
+    if not same or alarm.get("DatapointsToAlarm", urgent.ALARM_HOURS) != urgent.ALARM_HOURS:
         yield f"the alarm {names.WATCH} looks at something else than the application deploys"
 
 

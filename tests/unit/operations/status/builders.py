@@ -442,7 +442,14 @@ def an_alarm(**changes: Any) -> JSON:
     return {
         "ActionsEnabled": True,
         "AlarmActions": [f"arn:aws:lambda:us-west-1:{ACCOUNT}:function:cabal-backup-notify"],
+        "Namespace": "AWS/Lambda",
         "MetricName": "Errors",
+        "Dimensions": [{"Name": "FunctionName", "Value": "cabal-backup-watch"}],
+        "Statistic": "Minimum",
+        "Period": 3600,
+        "EvaluationPeriods": 25,
+        "Threshold": 1.0,
+        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
         "TreatMissingData": "breaching",
         **changes,
     }
