@@ -120,5 +120,5 @@ def _remember(aws: Aws, region: str, report: Report) -> None:
         "since": {check: at.isoformat(timespec="seconds") for check, at in report.since.items()},
     }
     aws.client("ssm", region).put_parameter(
-        Name=names.WATCH_RECORD, Value=json.dumps(content), Overwrite=True
+        Name=names.WATCH_RECORD, Value=json.dumps(content), Type="String", Overwrite=True
     )

@@ -22,6 +22,7 @@ from tests.sandbox.client import Sandbox
 PRIMARY, DR = REGIONS
 WATCH = "cabal-backup-watch"
 PARAMETER = "/cabal-backup/heartbeat"
+RECORD = "/cabal-backup/watch"
 PATH = "/ping/4f1d2c3b-is-a-secret"
 
 
@@ -256,6 +257,88 @@ def test_it_runs_on_request_and_finds_what_status_finds(
     assert primary["message"] == "[cabal-backup development] NOT PROTECTED: primary-lock"
     assert dr["message"] is None
     assert {each["check"]: each["status"] for each in dr["findings"]} == expected
+
+
+def disable_the_schedule(watched: Watched) -> None:
+    watched.client("events", DR).disable_rule(Name=WATCH)
+
+
+def run_it_once_a_month(watched: Watched) -> None:
+    watched.client("events").put_rule(Name=WATCH, ScheduleExpression="cron(0 12 1 * ? *)")
+
+
+def delete_the_function(watched: Watched) -> None:
+    watched.client("lambda", DR).delete_function(FunctionName=WATCH)
+
+
+def throttle_the_function(watched: Watched) -> None:
+    watched.client("lambda").put_function_concurrency(
+        FunctionName=WATCH, ReservedConcurrentExecutions=0
+    )
+
+
+def delete_the_alarm(watched: Watched) -> None:
+    watched.client("cloudwatch").delete_alarms(AlarmNames=[WATCH])
+
+
+def disable_the_alarm(watched: Watched) -> None:
+    watched.client("cloudwatch").disable_alarm_actions(AlarmNames=[WATCH])
+
+
+def raise_the_threshold(watched: Watched) -> None:
+    cloudwatch = watched.client("cloudwatch")
+    (alarm,) = cloudwatch.describe_alarms(AlarmNames=[WATCH])["MetricAlarms"]
+    kept = ("Namespace", "MetricName", "Dimensions", "Statistic", "Period", "EvaluationPeriods")
+    kept += ("ComparisonOperator", "TreatMissingData", "AlarmActions")
+    cloudwatch.put_metric_alarm(
+        AlarmName=WATCH, Threshold=1000.0, **{name: alarm[name] for name in kept}
+    )
+
+
+def delete_the_record(watched: Watched) -> None:
+    watched.client("ssm").delete_parameter(Name=RECORD)
+
+
+def age_the_record(watched: Watched) -> None:
+    ran = watched.sandbox.now() - timedelta(hours=27)
+    watched.client("ssm", DR).put_parameter(
+        Name=RECORD, Value=json.dumps({"ran": ran.isoformat(), "since": {}}), Overwrite=True
+    )
+
+
+FAULTS: dict[str, tuple[Callable[[Watched], None], str, str]] = {
+    "the rule is deleted": (remove_the_schedule, "fail", "us-west-1: the rule"),
+    "the rule is disabled": (disable_the_schedule, "fail", "us-west-2: the rule"),
+    "it runs once a month": (run_it_once_a_month, "fail", "cron(0 12 1 * ? *), not at"),
+    "the function is deleted": (delete_the_function, "fail", "us-west-2: the function"),
+    "the function is throttled to zero": (throttle_the_function, "fail", "throttled to zero"),
+    "the alarm is deleted": (delete_the_alarm, "fail", "the alarm cabal-backup-watch is missing"),
+    "the alarm's actions are disabled": (disable_the_alarm, "fail", "the actions of the alarm"),
+    "the alarm's threshold is raised": (raise_the_threshold, "fail", "at something else than"),
+    "the record is deleted": (delete_the_record, "fail", "the parameter /cabal-backup/watch is"),
+    "the record is 27 hours old": (age_the_record, "warn", "us-west-2: ran last at 2026-01-02"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_status_and_the_watch_find_the_same_faults_of_the_watch(
+    guarded: Guarded, operator: Operator, fault: str
+) -> None:
+    inject, status, detail = FAULTS[fault]
+    inject(guarded.watched)
+
+    said = operator.run("status", "--json", **SETTINGS, heartbeat_parameter=PARAMETER).json
+
+    found = {each["check"]: each for each in said["findings"]}
+    not_ok = {name for name, each in found.items() if each["status"] not in ("ok", "off")}
+    assert not_ok == {"watch"}
+    assert found["watch"]["status"] == status
+    assert detail in " ".join(found["watch"]["details"])
+    assert operator.watch_finds() == [
+        (name, each["status"], each["evidence"], each["hint"], each["details"])
+        for name, each in found.items()
+        if name != "drill"
+    ]
 
 
 def test_it_says_what_failed(guarded: Guarded, operator: Operator) -> None:

@@ -118,6 +118,7 @@ class Watched(Account):
     def _put(self, given: Mapping[str, Any]) -> dict[str, Any]:
         assert given["Name"] == RECORD
         assert given["Overwrite"] is True
+        assert self._region in self.records or given["Type"] == "String"
         self.records[self._region] = given["Value"]
         return {"Version": 2}
 
