@@ -11,6 +11,7 @@ from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from cabal_backup import names, urgent
+from cabal_backup.configuration import ConfigurationError, Problem
 from cabal_backup.environment import Environment, dump
 from cabal_backup.infrastructure.access_grants import Grant, Places, auditor_grants
 from cabal_backup.infrastructure.access_policies import acknowledge_wildcards
@@ -28,6 +29,12 @@ PACKAGED = (
     *(f"operations/{name}.py" for name in _OPERATIONS),
 )
 """What the function imports beside its own folder."""
+
+_LONGEST_SETTINGS = 3800
+"""Bytes; all environment variables of a function may have 4 KB, and TOPIC_ARN is one of them.
+
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+"""
 
 _WARM_UP_MINUTES = 2 * 24 * 60
 
@@ -89,7 +96,7 @@ class Watch(Construct):
             ),
         )
         acknowledge_wildcards(auditor, grants)
-        variables = {"ENVIRONMENT": dump(environment), "TOPIC_ARN": topic.topic_arn}
+        variables = {"ENVIRONMENT": _settings(environment), "TOPIC_ARN": topic.topic_arn}
         own = [
             Grant(
                 sid="Record",
@@ -186,3 +193,21 @@ class Watch(Construct):
             ),
         )
         alarm.node.add_dependency(reporter.permissions)
+
+
+def _settings(environment: Environment) -> str:
+    """The environment as the function gets it; ConfigurationError where Lambda refuses it."""
+    settings = dump(environment)
+    if len(settings) > _LONGEST_SETTINGS:
+        raise ConfigurationError(
+            [
+                Problem(
+                    f"{environment.name}.pitr_tables",
+                    environment.pitr_tables,
+                    f"the watch gets all settings in {_LONGEST_SETTINGS:,} bytes, and these have "
+                    f"{len(settings):,}",
+                    "list fewer tables, e-mail addresses or URLs, or set alerts to false",
+                )
+            ]
+        )
+    return settings

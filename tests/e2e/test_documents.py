@@ -20,6 +20,7 @@ TESTED_ON_THEIR_OWN = {
     "docs/adopt.md",
     "docs/alerts.md",
     "docs/restore-testing.md",
+    "docs/watch.md",
 }
 """tests/e2e/adopt starts from what Terraform made, tests/e2e/access has roles for which IAM
 decides, and tests/e2e/alerts and tests/e2e/rehearsing are about settings that are off elsewhere.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,11 +16,12 @@ import pytest
 from aws_cdk import App
 from aws_cdk import Stack as CdkStack
 
+from cabal_backup.configuration import ConfigurationError
 from cabal_backup.environment import load
 from cabal_backup.infrastructure.watch import Watch
 from tests.builders import CORE, an_environment
 from tests.synth.conftest import Synthesize
-from tests.synth.synthesis import Json, Stack, Synthesized, plain
+from tests.synth.synthesis import Json, Stack, Synthesized, plain, synthesize
 from tests.synth.test_sensitivity import changes
 
 RULE, FUNCTION = "AWS::Events::Rule", "AWS::Lambda::Function"
@@ -155,6 +157,18 @@ def test_the_function_has_its_name_and_knows_the_environment(watched: Watched) -
     assert variables["TOPIC_ARN"] == {"Ref": watched.stack.id_of("AWS::SNS::Topic")}
     # The quota of Lambda for all variables of a function, in bytes
     assert len(json.dumps(variables)) < 4096
+
+
+def test_settings_that_lambda_would_refuse_are_a_problem_of_the_configuration(
+    tmp_path: Path,
+) -> None:
+    tables = [f"cabal-{number:03d}-{'x' * 40}" for number in range(70)]
+    with pytest.raises(ConfigurationError) as raised:
+        synthesize(an_environment(**ALERTS, pitr_tables=tables), tmp_path)
+    (problem,) = raised.value.problems
+    assert problem.setting == "prod.pitr_tables"
+    assert re.search(r"in 3,800 bytes, and these have 4,\d{3}", problem.rule)
+    synthesize(an_environment(**ALERTS, pitr_tables=tables[:40]), tmp_path)
 
 
 def test_its_record_is_a_parameter_of_its_region(watched: Watched) -> None:

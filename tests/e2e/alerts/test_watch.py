@@ -99,36 +99,38 @@ def test_a_quiet_month_is_thirty_heartbeats_and_no_message(guarded: Guarded) -> 
         assert guarded.receiver.called == [PATH]
 
 
+def opt_in(watched: Watched, *, managed: bool) -> None:
+    """AWS Backup's management of all tables in the DR region; no trace is left of a change."""
+    watched.client("backup", DR).update_region_settings(
+        ResourceTypeManagementPreference={"DynamoDB": managed}
+    )
+    watched.inbox.wait()
+    watched.inbox.read()
+
+
 def test_what_is_not_ok_is_reported_every_day_and_once_more_when_it_is_over(
     guarded: Guarded,
 ) -> None:
-    backup = guarded.watched.client("backup", DR)
-    backup.delete_backup_vault_lock_configuration(BackupVaultName="cabal-backup-dr")
-    guarded.inbox.wait()
-    guarded.inbox.read()
+    opt_in(guarded.watched, managed=False)
 
     since = ""
     for _ in range(2):
         (message,) = guarded.next_day()
         since = since or message.body.splitlines()[0].rpartition("Since ")[2].rstrip(".")
         assert message.region == PRIMARY
-        assert message.subject == "[cabal-backup development] NOT PROTECTED: dr-lock"
+        assert message.subject == "[cabal-backup development] NOT PROTECTED: dr-opt-in"
         lines = message.body.splitlines()
         assert lines[0] == f"development is NOT PROTECTED. Since {since}."
-        assert f"FAIL dr-lock, since {since}" in lines
-        assert any(line.startswith("  To do: Put it back: aws backup ") for line in lines)
+        assert f"FAIL dr-opt-in, since {since}" in lines
+        assert any(line.startswith("  To do: ") for line in lines)
         assert "    cabal-backup status -e development" in lines
         assert lines[-1].startswith("Not checked by the watch: drill")
         assert guarded.receiver.called == []
 
-    backup.put_backup_vault_lock_configuration(
-        BackupVaultName="cabal-backup-dr", MinRetentionDays=30, MaxRetentionDays=365
-    )
-    guarded.inbox.wait()
-    guarded.inbox.read()
+    opt_in(guarded.watched, managed=True)
     (over,) = guarded.next_day()
     assert over.subject == "[cabal-backup development] all is well again"
-    assert f"  dr-lock was not ok since {since}" in over.body.splitlines()
+    assert f"  dr-opt-in was not ok since {since}" in over.body.splitlines()
     assert guarded.receiver.called == [PATH]
     assert guarded.next_day() == []
 
@@ -316,7 +318,7 @@ FAULTS: dict[str, tuple[Callable[[Watched], None], str, str]] = {
     "the alarm's actions are disabled": (disable_the_alarm, "fail", "the actions of the alarm"),
     "the alarm's threshold is raised": (raise_the_threshold, "fail", "at something else than"),
     "the record is deleted": (delete_the_record, "fail", "the parameter /cabal-backup/watch is"),
-    "the record is 27 hours old": (age_the_record, "warn", "us-west-2: ran last at 2026-01-02"),
+    "the record is 27 hours old": (age_the_record, "warn", "us-west-2: ran last at 2026-01-01"),
 }
 
 
