@@ -21,19 +21,18 @@ def main() -> int:
 def build(app: App) -> int:
     """Put the environments of the app's context into it, check and synthesize; the exit code."""
     try:
-        environments = read_environments(app.node.get_all_context(), further=too_long)
+        for environment in read_environments(app.node.get_all_context(), further=too_long):
+            if environment.backup:
+                BackupStage(app, environment=environment)
+            else:
+                print(
+                    f"{environment.name}: backup is off, so it has no stacks. To turn it on, set "
+                    f'"backup": true in cdk.json or use -c {environment.name}.backup=true.',
+                    file=sys.stderr,
+                )
     except ConfigurationError as error:
         print(error, file=sys.stderr)
         return 1
-    for environment in environments:
-        if environment.backup:
-            BackupStage(app, environment=environment)
-        else:
-            print(
-                f"{environment.name}: backup is off, so it has no stacks. To turn it on, set "
-                f'"backup": true in cdk.json or use -c {environment.name}.backup=true.',
-                file=sys.stderr,
-            )
     add_checks(app)
     return synthesize(app)
 

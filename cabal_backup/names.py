@@ -48,6 +48,13 @@ INCIDENTS = "/cabal-backup/incidents"
 NOTIFY = "cabal-backup-notify"
 """The Lambda function, in each of the two regions, that reports urgent events."""
 
+WATCH = "cabal-backup-watch"
+"""The Lambda function, in each of the two regions, that judges the environment every day; its
+EventBridge rule; and, in the primary region, the CloudWatch alarm on it."""
+
+WATCH_RECORD = "/cabal-backup/watch"
+"""The SSM parameter, in each of the two regions, that says when the watch ran last."""
+
 RULE_JOBS = "cabal-backup-jobs"
 RULE_CHANGES = "cabal-backup-changes"
 RULE_CALLS = "cabal-backup-calls"

@@ -1,6 +1,7 @@
-"""What is reported at once: the EventBridge rules of each region, and what they are about.
+"""What is reported at once: the EventBridge rules of each region, and what they are about; and
+the alarm on the watch.
 
-`infrastructure` deploys these rules, `functions.notify` puts their events into words, and
+`infrastructure` deploys these, `functions.notify` puts their events into words, and
 `operations.status` compares what is deployed with them.
 
 https://docs.aws.amazon.com/aws-backup/latest/devguide/eventbridge.html
@@ -13,6 +14,27 @@ from collections.abc import Mapping
 from typing import Any
 
 from cabal_backup import names
+
+ALARM_HOURS = 25
+"""After how many hours without a successful run of the watch the alarm is raised.
+
+The watch runs every 24 hours. Alarms whose periods are an hour or longer may look back up to
+seven days: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
+"""
+
+ALARM: Mapping[str, Any] = {
+    "Namespace": "AWS/Lambda",
+    "MetricName": "Errors",
+    "Dimensions": [{"Name": "FunctionName", "Value": names.WATCH}],
+    # Zero in an hour with a run that did not fail; no data in an hour without a run.
+    "Statistic": "Minimum",
+    "Period": 3600,
+    "EvaluationPeriods": ALARM_HOURS,
+    "Threshold": 1,
+    "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+    "TreatMissingData": "breaching",
+}
+"""When the alarm on the watch is raised, in the words of PutMetricAlarm."""
 
 FAILED_STATES = ("FAILED", "ABORTED", "EXPIRED", "PARTIAL")
 """How a job ends that did not succeed."""

@@ -35,8 +35,9 @@ from cabal_backup.operations.drill.drills import Wanted
 from cabal_backup.operations.drill.leftovers import Leftover
 from cabal_backup.operations.drill.perform import perform
 from cabal_backup.operations.drill.plan import DrillPlan
-from cabal_backup.operations.drill.record import Kind, Record, Verdict
-from cabal_backup.operations.drill.report import ALL, Redaction
+from cabal_backup.operations.drill.record import Record
+from cabal_backup.operations.drill.report import Redaction
+from cabal_backup.operations.status.drill_reports import ALL, Kind, Verdict
 
 _INTERRUPTED = 130
 

@@ -27,6 +27,7 @@ from cabal_backup.cli import (
     teardown,
     unlock,
     verify_aws,
+    watch,
 )
 from cabal_backup.cli.options import Invocation
 from cabal_backup.errors import CabalBackupError, ExitCode
@@ -41,6 +42,7 @@ COMMANDS = (
     points,
     jobs,
     alerts,
+    watch,
     restore,
     compare,
     cutover,

@@ -38,6 +38,7 @@ def find_conflicts(values: Values) -> Iterator[Conflict]:
         _mailstore,
         _tables,
         _restore_testing,
+        _heartbeat,
     )
     for rule in rules:
         # A rule that needs a value which is not there cannot be checked.
@@ -140,4 +141,13 @@ def _restore_testing(values: Values) -> Iterator[Conflict]:
             "restore_testing",
             f"CloudFormation does not support restore testing plans in {partition}",
             "set it to false, and restore by hand regularly",
+        )
+
+
+def _heartbeat(values: Values) -> Iterator[Conflict]:
+    if values["heartbeat_parameter"] and not values["alerts"]:
+        yield Conflict(
+            "heartbeat_parameter",
+            "the watch calls the heartbeat, and it is part of the alerts, which are off",
+            "set alerts to true, or remove heartbeat_parameter",
         )

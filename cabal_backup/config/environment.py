@@ -111,6 +111,22 @@ class Environment:
         bool,
         Setting(kinds.FLAG, True, "report changes of the protection and attacks on the monitoring"),
     ]
+    watch_schedule: Annotated[
+        str,
+        Setting(
+            kinds.DAILY,
+            "cron(0 12 * * ? *)",
+            "when the watch runs every day, in UTC (docs/watch.md)",
+        ),
+    ]
+    heartbeat_parameter: Annotated[
+        str | None,
+        Setting(
+            kinds.PARAMETER,
+            None,
+            "the SSM parameter with the URL that is called if all is well (docs/watch.md)",
+        ),
+    ]
     restore_testing: Annotated[
         bool,
         Setting(
@@ -153,6 +169,15 @@ class Environment:
     def lock(self) -> Lock:
         """The retention that both vaults are locked to."""
         return Lock(min_days=self.lock_min_days, max_days=self.lock_max_days)
+
+    def watch_schedule_in(self, region: str) -> str:
+        """When the watch runs in a region; in the DR region two hours later, to stand in for the
+        one in the primary region if that is silent.
+        """
+        if region == self.region:
+            return self.watch_schedule
+        minute, hour, days = self.watch_schedule.removeprefix("cron(").split(" ", 2)
+        return f"cron({minute} {(int(hour) + 2) % 24} {days}"
 
     @property
     def partition(self) -> str:

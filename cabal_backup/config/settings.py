@@ -185,6 +185,20 @@ SCHEDULE = _pattern(
     "it must be an AWS cron expression of six fields, in UTC",
     "write one such as cron(0 6 1 * ? *): the first of every month at 06:00",
 )
+DAILY = _pattern(
+    r"cron\((?:[0-9]|[1-5][0-9]) (?:[0-9]|1[0-9]|2[0-3]) \* \* \? \*\)",
+    "it must be an AWS cron expression of one moment every day, in UTC",
+    "write one such as cron(0 12 * * ? *): every day at 12:00, when the night must be complete in "
+    "both regions",
+)
+PARAMETER = _optional(
+    _pattern(
+        "(?!/(?:aws|ssm)(?:/|$))(?:/[A-Za-z0-9_.-]+){1,15}",
+        "it must be the full name of an SSM parameter: a path such as /cabal-backup/heartbeat",
+        "store the URL in a SecureString as docs/watch.md shows, and write the parameter's name "
+        "here, not the URL",
+    )
+)
 EMAILS = _list(
     _pattern(
         r"[^\s@,]+@[^\s@,]+\.[^\s@,.]+",
@@ -202,12 +216,10 @@ URLS = _list(
     "HTTPS URLs",
 )
 
-_DAILY = "`cabal-backup status`, which the workflow status.yml runs every day,"
-
 REMOVED: dict[str, str] = {
-    "alert_on_silence": f"it was removed: {_DAILY} reports a night without a backup or a copy",
-    "alert_on_role_changes": f"it was removed: {_DAILY} reports a changed role",
+    "alert_on_silence": "it was removed: the watch (watch_schedule) reports a night without a "
+    "backup or a copy",
+    "alert_on_role_changes": "it was removed: the watch (watch_schedule) reports a changed role",
     "dashboard": "it was removed: `cabal-backup status` shows the state of both regions",
-    "heartbeat_parameter": f"it was removed: {_DAILY} calls the URL in its secret HEARTBEAT_URL",
 }
 """Settings of earlier versions, each with what replaces it."""

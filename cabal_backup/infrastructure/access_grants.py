@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cabal_backup import names
+from cabal_backup.config.environment import Environment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,21 @@ class Grant:
         if not self.deny and not self.why_wildcard and any("*" in one for one in self.resources):
             raise ValueError(f"{self.sid} has a wildcard resource and no why_wildcard")
 
+    def statement(self) -> dict[str, Any]:
+        """As a policy document has it."""
+        return {
+            "Sid": self.sid,
+            "Effect": "Deny" if self.deny else "Allow",
+            "Action": _alone(self.actions),
+            "Resource": _alone(self.resources),
+            **({"Condition": self.conditions} if self.conditions else {}),
+        }
+
+
+def _alone(values: Sequence[str]) -> str | list[str]:
+    """A list of one without its brackets, as CDK writes it."""
+    return values[0] if len(values) == 1 else list(values)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Places:
@@ -46,6 +62,19 @@ class Places:
     addresses_table: str
     pitr_tables: Sequence[str]
     mailstore: str
+
+    @classmethod
+    def of(cls, environment: Environment, *, partition: str, account: str) -> Places:
+        """The places of an environment in one account."""
+        return cls(
+            partition=partition,
+            account=account,
+            region=environment.region,
+            dr_region=environment.dr_region,
+            addresses_table=environment.addresses_table,
+            pitr_tables=environment.pitr_tables,
+            mailstore=str(environment.mailstore_file_system_id),
+        )
 
     def arn(self, service: str, resource: str, region: str | None = None) -> str:
         """`region` is the primary one unless another is given; "" for a global service."""
@@ -128,6 +157,7 @@ def auditor_grants(places: Places) -> tuple[Grant, ...]:
                 "backup:ListRestoreJobs",
                 "cloudtrail:DescribeTrails",
                 "cloudtrail:LookupEvents",
+                "cloudwatch:DescribeAlarms",
                 "dynamodb:ListTables",
                 # All of the region: another one may have the mailstore's tag.
                 "elasticfilesystem:DescribeFileSystems",
@@ -212,14 +242,15 @@ def auditor_grants(places: Places) -> tuple[Grant, ...]:
 
 
 def _looking_at_alerts(places: Places) -> Iterator[Grant]:
-    """What the check `alerts` reads of the way that urgent events take."""
+    """What the checks `alerts` and `watch` read of the way that messages take."""
     for sid, resources, actions in (
         ("AlertRules", (f"rule/{names.STACK}-*",), ("events:ListTargetsByRule",)),
         (
-            "AlertFunction",
-            (f"function:{names.NOTIFY}",),
+            "AlertFunctions",
+            (f"function:{names.NOTIFY}", f"function:{names.WATCH}"),
             ("lambda:GetFunctionConcurrency", "lambda:GetFunctionConfiguration"),
         ),
+        ("WatchRecord", (f"parameter{names.WATCH_RECORD}",), ("ssm:GetParameter",)),
         (
             "AlertTopic",
             (names.TOPIC,),
@@ -283,6 +314,14 @@ def _following(places: Places) -> tuple[Grant, ...]:
 
 def _testing_alerts(places: Places) -> tuple[Grant, ...]:
     return (
+        Grant(
+            sid="RunWatch",
+            actions=("lambda:InvokeFunction",),
+            resources=tuple(
+                places.arn("lambda", f"function:{names.WATCH}", region)
+                for region in (places.region, places.dr_region)
+            ),
+        ),
         Grant(
             sid="TestAlerts",
             actions=("events:PutEvents",),

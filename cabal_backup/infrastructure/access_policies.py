@@ -106,15 +106,7 @@ class AccessPolicies(Construct):
             `too_long` says whether they are short enough for IAM.
         """
         super().__init__(scope, id)
-        places = Places(
-            partition=Aws.PARTITION,
-            account=Stack.of(self).account,
-            region=environment.region,
-            dr_region=environment.dr_region,
-            addresses_table=environment.addresses_table,
-            pitr_tables=environment.pitr_tables,
-            mailstore=str(environment.mailstore_file_system_id),
-        )
+        places = Places.of(environment, partition=Aws.PARTITION, account=Stack.of(self).account)
         self.auditor, self.operator, self.break_glass = (
             self._policy(role, role.grants(places)) for role in _ROLES
         )
@@ -135,14 +127,17 @@ class AccessPolicies(Construct):
             ),
         )
         policy.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
-        _acknowledge_wildcards(policy, grants)
+        acknowledge_wildcards(policy, grants)
         return policy
 
 
 def too_long(values: Values) -> Iterator[Conflict]:
-    """A conflict for each policy that IAM would not take because of the tables it names."""
+    """A conflict for each policy that IAM would not take because of the tables it names.
+
+    The watch, which is part of the alerts, has the auditor's policy as its own.
+    """
     needed = {"region", "dr_region", "addresses_table", "pitr_tables", "mailstore_file_system_id"}
-    if not (values.keys() >= needed and values.get("access_policies") and values.get("backup")):
+    if not (values.keys() >= needed and values.get("backup")):
         return
     places = Places(
         partition=partition_of(values["region"]),
@@ -154,41 +149,36 @@ def too_long(values: Values) -> Iterator[Conflict]:
         mailstore=str(values["mailstore_file_system_id"]),
     )
     for role in _ROLES:
+        watched = role is _AUDITOR and values.get("alerts")
+        if not (watched or values.get("access_policies")):
+            continue
         document = json.dumps(_document(role.grants(places)), separators=(",", ":"))
         if len(document) > LONGEST:
+            setting, policy, remedy = (
+                ("alerts", "the watch's policy", "list fewer of them, or set alerts to false")
+                if watched
+                else (
+                    "access_policies",
+                    f"the policy {role.name}",
+                    "list fewer of them, or set access_policies to false and write policies of "
+                    "your own",
+                )
+            )
             yield Conflict(
                 "pitr_tables",
-                f"access_policies names each table that does not begin with {names.TABLES}, and "
-                f"the policy {role.name} would have {len(document):,} characters; IAM accepts "
-                f"{LONGEST:,}",
-                "list fewer of them, or set access_policies to false and write policies of your "
-                "own",
+                f"{setting} names each table that does not begin with {names.TABLES}, and "
+                f"{policy} would have {len(document):,} characters; IAM accepts {LONGEST:,}",
+                remedy,
             )
 
 
 def _document(grants: Sequence[Grant]) -> dict[str, Any]:
     """The policy document, each statement with its Sid."""
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Sid": grant.sid,
-                "Effect": "Deny" if grant.deny else "Allow",
-                "Action": _alone(grant.actions),
-                "Resource": _alone(grant.resources),
-                **({"Condition": grant.conditions} if grant.conditions else {}),
-            }
-            for grant in grants
-        ],
-    }
+    return {"Version": "2012-10-17", "Statement": [grant.statement() for grant in grants]}
 
 
-def _alone(values: Sequence[str]) -> str | list[str]:
-    """A list of one without its brackets, as CDK writes it."""
-    return values[0] if len(values) == 1 else list(values)
-
-
-def _acknowledge_wildcards(policy: iam.ManagedPolicy, grants: Sequence[Grant]) -> None:
+def acknowledge_wildcards(policy: iam.ManagedPolicy, grants: Sequence[Grant]) -> None:
+    """Give cdk-nag the reason of each resource with a wildcard."""
     reasons: dict[str, list[str]] = {}
     for grant in grants:
         for resource in grant.resources if not grant.deny else ():

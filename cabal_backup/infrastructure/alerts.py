@@ -17,6 +17,7 @@ from cabal_backup import names, urgent
 from cabal_backup.config.environment import Environment, Lifecycle
 from cabal_backup.infrastructure.acknowledge import acknowledge, wildcard
 from cabal_backup.infrastructure.function import HandlerFunction
+from cabal_backup.infrastructure.watch import Watch
 
 _TIMEOUT = Duration.minutes(1)
 """Looking and publishing take a second; the rest is for retries."""
@@ -33,7 +34,8 @@ class Alerts(Construct):
 
     EventBridge rules put urgent events into an encrypted queue. A function reads it in batches
     of about a minute and publishes one message per incident. What it fails on goes to the
-    dead-letter queue, which `status` looks into. Calls that silence the monitoring are sent to
+    dead-letter queue, which `status` looks into. What no event reports, the watch looks for
+    every day. Calls that silence the monitoring are sent to
     the other region's bus as well, so that each region reports what happens to the other.
 
     Only the function publishes, so the AWS-managed key of SNS is enough for the topic. Its
@@ -88,6 +90,7 @@ class Alerts(Construct):
             report_batch_item_failures=True,
         )
         source.node.add_dependency(handler.permissions)
+        Watch(self, "Watch", environment=environment, topic=self.topic, reporter=handler)
         self._rules(environment, queue, [source, *after])
 
     def _rules(

@@ -40,6 +40,8 @@ class HandlerFunction(Construct):
         environment: Mapping[str, str] | None = None,
         dead_letters: sns.ITopic | None = None,
         function_name: str | None = None,
+        packaged: Sequence[str] = (),
+        memory_mb: int = 256,
     ) -> None:
         """
         :param module: the folder's name; its function `handler` is called.
@@ -50,6 +52,8 @@ class HandlerFunction(Construct):
         :param dead_letters: where an event goes that it failed on three times; for functions
             that are invoked asynchronously. Default: nowhere.
         :param function_name: its name. Default: one that CloudFormation makes up.
+        :param packaged: what else of `cabal_backup` it imports: paths of modules and folders.
+        :param memory_mb: its memory, in MiB; Lambda gives CPU time in proportion.
         """
         super().__init__(scope, id)
         if not (_PACKAGE / "functions" / module / "__init__.py").is_file():
@@ -60,7 +64,7 @@ class HandlerFunction(Construct):
             retention=logs.RetentionDays.ONE_YEAR,
             removal_policy=RemovalPolicy.DESTROY,
         )
-        role = iam.Role(
+        self.role = iam.Role(
             self,
             "Role",
             description=f"Permissions of: {description}",
@@ -74,7 +78,7 @@ class HandlerFunction(Construct):
             self,
             "Policy",
             description=f"Permissions of: {description}",
-            roles=[role],
+            roles=[self.role],
             statements=[
                 iam.PolicyStatement(
                     actions=["logs:CreateLogStream", "logs:PutLogEvents"],
@@ -99,12 +103,12 @@ class HandlerFunction(Construct):
             runtime=lambda_.Runtime.PYTHON_3_14,
             architecture=lambda_.Architecture.ARM_64,
             function_name=function_name,
-            code=_code(module),
+            code=_code(module, packaged),
             handler=f"cabal_backup.functions.{module}.handler",
             # Its policy is the managed one above; CDK would write an inline one beside it.
-            role=role.without_policy_updates(),
+            role=self.role.without_policy_updates(),
             log_group=log_group,
-            memory_size=256,
+            memory_size=memory_mb,
             timeout=timeout,
             environment=dict(environment) if environment else None,
             dead_letter_topic=dead_letters,
@@ -123,20 +127,26 @@ class HandlerFunction(Construct):
             )
 
 
-def _code(module: str) -> lambda_.AssetCode:
+def _code(module: str, packaged: Sequence[str]) -> lambda_.AssetCode:
     """The one folder, and what it may import, below a package of the same name."""
-    kept = {
-        "": (_PACKAGE.name,),
-        _PACKAGE.name: ("__init__.py", "functions", *_SHARED),
-        f"{_PACKAGE.name}/functions": ("__init__.py", module),
-    }
+    kept: dict[str, set[str]] = {"": {_PACKAGE.name}}
+    for path in (
+        "__init__.py",
+        "functions/__init__.py",
+        f"functions/{module}",
+        *_SHARED,
+        *packaged,
+    ):
+        parts = f"{_PACKAGE.name}/{path}".split("/")
+        for depth in range(1, len(parts)):
+            kept.setdefault("/".join(parts[:depth]), set()).add(parts[depth])
     return lambda_.Code.from_asset(
         str(_PACKAGE.parent),
         exclude=[
             *(
                 rule
                 for folder, names in kept.items()
-                for rule in (f"{folder}/*", *(f"!{folder}/{name}" for name in names))
+                for rule in (f"{folder}/*", *(f"!{folder}/{name}" for name in sorted(names)))
             ),
             "__pycache__",
             "*.pyc",

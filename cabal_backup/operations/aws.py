@@ -129,6 +129,13 @@ class Aws:
                 )
             return self._clients[key]
 
+    def patient_client(self, service: str, region: str) -> Any:
+        """A client that waits for the longest answer that Lambda gives, and asks once."""
+        if region in self.lost:
+            return _LostClient(region)
+        config = _CONFIG.merge(Config(read_timeout=910, retries={"total_max_attempts": 1}))
+        return self._session.client(service, region_name=region, config=config)
+
     def client_with_reason(self, service: str, region: str, reason: str) -> Any:
         """A client whose calls CloudTrail records with a reason, at the end of the user agent."""
         if region in self.lost:

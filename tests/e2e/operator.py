@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
 
 import pytest
+from botocore.exceptions import BotoCoreError, ClientError
 
+from cabal_backup import names
 from cabal_backup.cli.main import main
+from cabal_backup.config.environment import Environment, dump
 from cabal_backup.config.project import read_environment
-from cabal_backup.operations.aws import Aws, connect
-from cabal_backup.operations.drill.history import read_reports
+from cabal_backup.errors import UnreachableError
+from cabal_backup.functions import watch
+from cabal_backup.operations.answers import unless_missing
+from cabal_backup.operations.aws import Aws, connect, in_words
 from cabal_backup.operations.status.checks import CHECKS, run_checks
+from cabal_backup.operations.status.drill_reports import read_reports
 from cabal_backup.operations.status.state import look
 from tests.e2e.exercise import write_reports
 from tests.sandbox.client import Sandbox
@@ -68,6 +75,7 @@ class Operator:
         self.sandbox = deployment.sandbox
         self.clock = SandboxClock(self.sandbox)
         self._capsys = capsys
+        self._monkeypatch = monkeypatch
         for name in [*os.environ]:
             if name.startswith("AWS_") or name == "CABAL_ENVIRONMENT":
                 monkeypatch.delenv(name)
@@ -102,23 +110,80 @@ class Operator:
     def not_ok(self, *, at: datetime | None = None) -> dict[str, str]:
         """The checks of `status` that are neither ok nor off, and what they are instead.
 
+        The watch, whose clock is AWS's, finds the same, word for word.
+
         :param at: what the machine's clock says; the sandbox's time when left out.
 
         Without the command line, and over one connection that all tests share: making
         clients anew takes longer than looking.
         """
-        now = at or self.clock.now()
-        state = look(_aws(self.deployment), now, drills=read_reports(self.drills))
-        verdict = run_checks(state, CHECKS)
+        aws = self._connected(self._environment())
+        state = look(aws, at or self.clock.now(), drills=read_reports(self.drills))
+        findings = run_checks(state, CHECKS).findings
+        if at is None:
+            assert self.watch_finds() == [
+                (each.check, str(each.status), each.evidence, each.hint, list(each.details))
+                for each in findings
+                if each.check not in watch.SKIPPED
+            ]
         return {
-            each.check: str(each.status)
-            for each in verdict.findings
-            if each.status not in ("ok", "off")
+            each.check: str(each.status) for each in findings if each.status not in ("ok", "off")
         }
+
+    def watch_finds(self) -> list[tuple[str, str, str, str, list[str]]]:
+        """What the watch finds when its code runs here: in the DR region where the primary one
+        does not answer.
+        """
+        environment = self._environment()
+        try:
+            return self._watch_finds(environment.region)
+        except (BotoCoreError, ClientError) as error:
+            if not isinstance(in_words(error, "reading the record"), UnreachableError):
+                raise
+        return self._watch_finds(environment.dr_region)
+
+    def _watch_finds(self, region: str) -> list[tuple[str, str, str, str, list[str]]]:
+        with self._monkeypatch.context() as patched:
+            patched.setenv("AWS_REGION", region)
+            for name, value in self._watch_variables(region).items():
+                patched.setenv(name, value)
+            patched.setattr(watch, "connect", self._connected)
+            # The receiver is not the test's.
+            patched.setattr(watch, "call_heartbeat", lambda _aws: False)
+            found = watch.handler({}, None)
+        return [
+            (each["check"], each["status"], each["evidence"], each["hint"], each["details"])
+            for each in found["findings"]
+        ]
+
+    def _watch_variables(self, region: str) -> Mapping[str, str]:
+        """Those of the deployed function; without one, those that it would have."""
+        aws = self._connected(self._environment())
+        deployed = unless_missing(
+            lambda: aws.client("lambda", region).get_function_configuration(
+                FunctionName=names.WATCH
+            ),
+            "ResourceNotFoundException",
+        )
+        if deployed:
+            variables: Mapping[str, str] = deployed["Environment"]["Variables"]
+            return variables
+        topic = aws.client("sns", region).create_topic(Name=names.TOPIC)
+        return {"ENVIRONMENT": dump(aws.environment), "TOPIC_ARN": topic["TopicArn"]}
+
+    def _environment(self) -> Environment:
+        return _environment(self.deployment)
+
+    def _connected(self, environment: Environment) -> Aws:
+        return _connected(self.sandbox.endpoint, environment)
 
 
 @cache
-def _aws(deployment: Deployment) -> Aws:
-    context = deployment.context.items()
-    overrides = [f"{key}={value}" for key, value in context]
-    return connect(read_environment(PROJECT, deployment.environment, overrides))
+def _environment(deployment: Deployment) -> Environment:
+    overrides = [f"{key}={value}" for key, value in deployment.context.items()]
+    return read_environment(PROJECT, deployment.environment, overrides)
+
+
+@cache
+def _connected(_endpoint: str, environment: Environment) -> Aws:
+    return connect(environment)

@@ -22,6 +22,7 @@ TESTED_ON_THEIR_OWN = {
     "docs/ci.md",
     "docs/first-deployment.md",
     "docs/restore-testing.md",
+    "docs/watch.md",
 }
 """tests/e2e/adopt starts from what Terraform made, tests/e2e/access has roles for which IAM
 decides, tests/e2e/status/test_verify_aws.py is a first deployment, and tests/e2e/alerts and

@@ -3,7 +3,7 @@
 | method, path under /_sandbox | body | answer |
 | --- | --- | --- |
 | GET /now | | now |
-| POST /advance | seconds, or to (ISO 8601) | now |
+| POST /advance | seconds, or to (ISO 8601); schedules: false fires no scheduled rule | now |
 | GET, POST, DELETE /faults | `Faults.apply`'s keys, and `services`: rules | what is on |
 | GET /emails | | emails that SNS has sent |
 | GET, POST /settings | durations in seconds, switches | the settings |
@@ -67,7 +67,11 @@ class Control:
             case "GET", ["now"]:
                 return self._now()
             case "POST", ["advance"]:
-                await asyncio.to_thread(self._system.advance_to, self._target(body))
+                await asyncio.to_thread(
+                    self._system.advance_to,
+                    self._target(body),
+                    schedules=body.get("schedules", True),
+                )
                 return self._now()
             case (("GET" | "POST" | "DELETE"), ["faults"]):
                 return await asyncio.to_thread(self._faults, method, body)

@@ -70,6 +70,7 @@ ON_SANDBOX_TIME = {
     "events",
     "kms",
     "monitoring",
+    "ssm",
 }
 """The services, as requests are signed for them, that live in the sandbox's time."""
 

@@ -215,21 +215,29 @@ def conflicts(**wanted: object) -> list[Conflict]:
 
 
 def test_more_tables_than_a_policy_can_name_are_a_conflict_of_the_settings() -> None:
-    (conflict,) = conflicts(access_policies=True, pitr_tables=MANY)
+    auditor, conflict = conflicts(alerts=False, access_policies=True, pitr_tables=MANY)
+    assert "cabal-backup-auditor would have" in auditor.rule
     assert conflict.setting == "pitr_tables"
     assert re.search(r"cabal-backup-operator would have [\d,]+ characters", conflict.rule)
     assert "6,144" in conflict.rule
     assert "access_policies to false" in conflict.remedy
     assert conflicts(access_policies=True, pitr_tables=MANY[:2]) == []
-    assert conflicts(pitr_tables=MANY) == []
+    assert conflicts(alerts=False, access_policies=False, pitr_tables=MANY) == []
+
+
+def test_the_watch_has_the_auditors_policy_too() -> None:
+    (conflict,) = conflicts(access_policies=False, pitr_tables=MANY)
+    assert re.search(r"the watch's policy would have 6,\d{3} characters", conflict.rule)
+    assert conflict.remedy == "list fewer of them, or set alerts to false"
+    assert conflicts(access_policies=False, pitr_tables=MANY[:20]) == []
 
 
 def test_the_length_is_that_of_the_policy(synthesized: Synthesize) -> None:
     """Synthesized without the check, which `app.py` makes."""
-    wanted = {"access_policies": True, "pitr_tables": MANY}
-    (conflict,) = conflicts(**wanted)
-    stage = synthesized(an_environment(**{**CORE, **wanted}))
-    assert f"would have {length(stage, OPERATOR):,} characters" in conflict.rule
+    wanted = {**CORE, "access_policies": True, "pitr_tables": MANY}
+    stage = synthesized(an_environment(**wanted))
+    for conflict, name in zip(conflicts(**wanted), (AUDITOR, OPERATOR), strict=True):
+        assert f"would have {length(stage, name):,} characters" in conflict.rule
 
 
 @pytest.mark.parametrize("name", POLICIES)

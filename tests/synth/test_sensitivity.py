@@ -132,6 +132,8 @@ ELSEWHERE = {
     "alert_emails": "test_alerts.py",
     "alert_urls": "test_alerts.py",
     "alert_on_tampering": "test_alerts.py",
+    "watch_schedule": "test_watch.py",
+    "heartbeat_parameter": "test_watch.py",
     "restore_testing": "test_restore_testing.py",
     "restore_testing_schedule": "test_restore_testing.py",
     "restore_testing_tolerance_percent": "test_restore_testing.py",

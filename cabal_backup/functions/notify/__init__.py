@@ -186,7 +186,9 @@ def _remember(lately: Mapping[str, float]) -> None:
     newest = max(kept.values())
     kept = {key: sent for key, sent in kept.items() if newest - sent < 2 * QUIET}
     try:
-        _client("ssm").put_parameter(Name=names.INCIDENTS, Value=json.dumps(kept), Overwrite=True)
+        _client("ssm").put_parameter(
+            Name=names.INCIDENTS, Value=json.dumps(kept), Type="String", Overwrite=True
+        )
     except (BotoCoreError, ClientError):
         logger.exception("What was reported could not be remembered")
 

@@ -21,9 +21,10 @@ from cabal_backup.operations.drill.plan import (
     restored_table,
     scratch_table,
 )
-from cabal_backup.operations.drill.record import Kind, Record
+from cabal_backup.operations.drill.record import Record
 from cabal_backup.operations.jobs import follow_until
 from cabal_backup.operations.progress import Progress
+from cabal_backup.operations.status.drill_reports import Kind
 from cabal_backup.operations.tables import cutover, restore_addresses
 from cabal_backup.operations.tables.compare import compare
 from cabal_backup.operations.tables.describe import MISSING, describe_table, find_table

@@ -20,8 +20,9 @@ from cabal_backup.operations.copy_back import CopyBackPlan
 from cabal_backup.operations.copy_back_choice import ADDRESSES, Wanted
 from cabal_backup.operations.drill import addresses
 from cabal_backup.operations.drill.plan import drill_id, restored_table, scratch_table
-from cabal_backup.operations.drill.record import Kind, Record
+from cabal_backup.operations.drill.record import Record
 from cabal_backup.operations.restore_role import check_role
+from cabal_backup.operations.status.drill_reports import Kind
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from cabal_backup import names
 from cabal_backup.operations.aws import Aws
 from cabal_backup.operations.drill import addresses, copy_back, mailbox
 from cabal_backup.operations.drill.plan import DrillPlan
-from cabal_backup.operations.drill.record import Kind
+from cabal_backup.operations.status.drill_reports import Kind
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 from cabal_backup import names
 from cabal_backup.operations.aws import Aws
 from cabal_backup.operations.clock import Clock
-from cabal_backup.operations.drill.record import Kind, Record
+from cabal_backup.operations.drill.record import Record
+from cabal_backup.operations.status.drill_reports import Kind
 
 _ID = r"\d{8}-\d{6}(-back)?"
 

@@ -6,22 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 
 from cabal_backup.operations.clock import Clock
 from cabal_backup.operations.recovery_points import RecoveryPoint
-
-
-class Kind(StrEnum):
-    ADDRESSES = "addresses"
-    MAILBOX = "mailbox"
-    COPY_BACK = "copy-back"
-
-
-class Verdict(StrEnum):
-    PASSED = "passed"
-    FAILED = "failed"
-    INTERRUPTED = "interrupted"
+from cabal_backup.operations.status.drill_reports import Verdict
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from cabal_backup.errors import UsageError
-from cabal_backup.operations.drill.record import Record, Verdict
+from cabal_backup.operations.drill.record import Record
+from cabal_backup.operations.status.drill_reports import ALL, VERSION, Verdict
 from cabal_backup.text import printable
-
-VERSION = 1
-"""Raised when a field is removed or changes its meaning; fields may be added without."""
-
-ALL = "all"
 
 _PATTERNS = (
     # A principal's name is often somebody's: a role session is called by a mail address.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -11,6 +13,7 @@ from cabal_backup import names
 from cabal_backup.config.environment import Environment
 from cabal_backup.operations.answers import Answer, pages, unless_missing
 from cabal_backup.operations.aws import Aws
+from cabal_backup.operations.clock import aws_time
 
 _JSON = Mapping[str, Any]
 
@@ -26,8 +29,24 @@ _QUEUES = (names.QUEUE, names.DEAD_LETTERS)
 
 
 @dataclass(frozen=True, kw_only=True)
+class WatchRecord:
+    """What the watch keeps from one run to the next."""
+
+    ran: datetime | None
+    """When it completed last; None before its first run."""
+    since: Mapping[str, datetime]
+    """Since when each check has not been ok, by the check's id."""
+    written: datetime
+    """When the record was written, or created by the deployment."""
+    read: datetime | None
+    """AWS's time when it was read."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Channel:
-    """What leads from EventBridge to the operator in one region; None for what is missing."""
+    """What leads from EventBridge to the operator in one region, and the watch there; None for
+    what is missing.
+    """
 
     rules: Answer[Mapping[str, _JSON | None]]
     """Each rule as DescribeRule shows it, with the ARNs of its targets as Targets."""
@@ -35,12 +54,17 @@ class Channel:
     """The attributes of the queue and of its dead-letter queue."""
     sources: Answer[list[_JSON]]
     """The event source mappings of the queue."""
-    function: Answer[_JSON | None]
-    """The configuration of the function that reports, with ReservedConcurrentExecutions."""
+    functions: Answer[Mapping[str, _JSON | None]]
+    """The configurations of the function that reports and of the watch, each with
+    ReservedConcurrentExecutions."""
     topic: Answer[_JSON | None]
     """The topic's attributes."""
     subscriptions: Answer[list[_JSON] | None]
     """Those of the topic, each with its filter policy as FilterPolicy; None without a topic."""
+    alarm: Answer[_JSON | None]
+    """The alarm on the watch; there is one in the primary region only."""
+    record: Answer[WatchRecord | None]
+    """What the watch wrote when it ran last."""
 
     @property
     def answers(self) -> tuple[Answer[Any], ...]:
@@ -48,7 +72,7 @@ class Channel:
             self.rules,
             self.queues,
             self.sources,
-            self.function,
+            self.functions,
             self.topic,
             self.subscriptions,
         )
@@ -61,14 +85,7 @@ def questions(aws: Aws) -> dict[str, Callable[[], Any]]:
     if not environment.alerts:
         return asked
     for region in (environment.region, environment.dr_region):
-        for what, question in (
-            ("rules", _rules),
-            ("queues", _queues),
-            ("sources", _sources),
-            ("function", _function),
-            ("topic", _topic),
-            ("subscriptions", _subscriptions),
-        ):
+        for what, question in _QUESTIONS.items():
             asked[f"alerts {what} {region}"] = partial(question, aws, region)
     return asked
 
@@ -80,12 +97,7 @@ def read_answers(
     if not environment.alerts:
         return {}
     return {
-        region: Channel(
-            **{
-                what: answers[f"alerts {what} {region}"]
-                for what in ("rules", "queues", "sources", "function", "topic", "subscriptions")
-            }
-        )
+        region: Channel(**{what: answers[f"alerts {what} {region}"] for what in _QUESTIONS})
         for region in (environment.region, environment.dr_region)
     }
 
@@ -105,7 +117,10 @@ def _rules(aws: Aws, region: str) -> dict[str, _JSON | None]:
         targets = pages(events, "list_targets_by_rule", "Targets", Rule=rule["Name"])
         return {**rule, "Targets": [target["Arn"] for target in targets]}
 
-    return {name: with_targets(listed[name]) if name in listed else None for name in RULES}
+    return {
+        name: with_targets(listed[name]) if name in listed else None
+        for name in (*RULES, names.WATCH)
+    }
 
 
 def _queues(aws: Aws, region: str) -> dict[str, _JSON | None]:
@@ -129,13 +144,17 @@ def _sources(aws: Aws, region: str) -> list[_JSON]:
     return found
 
 
-def _function(aws: Aws, region: str) -> _JSON | None:
+def _functions(aws: Aws, region: str) -> dict[str, _JSON | None]:
+    return {name: _function(aws, region, name) for name in (names.NOTIFY, names.WATCH)}
+
+
+def _function(aws: Aws, region: str, name: str) -> _JSON | None:
     client = aws.client("lambda", region)
 
     def question() -> _JSON:
         # Not GetFunction, which hands out the code as well.
-        configuration = client.get_function_configuration(FunctionName=names.NOTIFY)
-        concurrency = client.get_function_concurrency(FunctionName=names.NOTIFY)
+        configuration = client.get_function_configuration(FunctionName=name)
+        concurrency = client.get_function_concurrency(FunctionName=name)
         return {
             **configuration,
             "ReservedConcurrentExecutions": concurrency.get("ReservedConcurrentExecutions"),
@@ -173,6 +192,50 @@ def _subscriptions(aws: Aws, region: str) -> list[_JSON] | None:
         }
         for each in listed
     ]
+
+
+def _alarm(aws: Aws, region: str) -> _JSON | None:
+    if region != aws.environment.region:
+        return None
+    alarms = aws.client("cloudwatch", region).describe_alarms(AlarmNames=[names.WATCH])
+    found: _JSON | None = next(iter(alarms["MetricAlarms"]), None)
+    return found
+
+
+def _record(aws: Aws, region: str) -> WatchRecord | None:
+    return unless_missing(lambda: read_record(aws, region), "ParameterNotFound")
+
+
+def read_record(aws: Aws, region: str) -> WatchRecord:
+    """What the watch in a region wrote; as if it had never run where that cannot be read.
+
+    Raises ClientError and BotoCoreError.
+    """
+    answer = aws.client("ssm", region).get_parameter(Name=names.WATCH_RECORD)
+    try:
+        content = json.loads(answer["Parameter"]["Value"])
+        ran = datetime.fromisoformat(content["ran"])
+        since = {check: datetime.fromisoformat(at) for check, at in content["since"].items()}
+    except (AttributeError, KeyError, TypeError, ValueError):
+        ran, since = None, {}
+    return WatchRecord(
+        ran=ran,
+        since=since,
+        written=answer["Parameter"]["LastModifiedDate"],
+        read=aws_time(answer),
+    )
+
+
+_QUESTIONS: Mapping[str, Callable[[Aws, str], Any]] = {
+    "rules": _rules,
+    "queues": _queues,
+    "sources": _sources,
+    "functions": _functions,
+    "topic": _topic,
+    "subscriptions": _subscriptions,
+    "alarm": _alarm,
+    "record": _record,
+}
 
 
 def is_confirmed(subscription: _JSON) -> bool:

@@ -19,6 +19,10 @@ class Status(StrEnum):
     """The settings switch it off, so that nothing was looked at."""
 
 
+NOT_OK = (Status.FAIL, Status.UNKNOWN, Status.WARN)
+"""What the operator has to hear of, the worst first."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """The result of one check."""
@@ -46,7 +50,7 @@ class Verdict:
     def status(self) -> Status:
         """The worst: a failure weighs more than not knowing, and that more than a warning."""
         seen = {finding.status for finding in self.findings}
-        for status in (Status.FAIL, Status.UNKNOWN, Status.WARN):
+        for status in NOT_OK:
             if status in seen:
                 return status
         return Status.OK

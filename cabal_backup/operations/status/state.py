@@ -21,9 +21,9 @@ from cabal_backup.operations.answers import (
 )
 from cabal_backup.operations.aws import Aws
 from cabal_backup.operations.clock import clock_skew
-from cabal_backup.operations.drill.history import PastDrill
 from cabal_backup.operations.recovery_points import RecoveryPoint, list_recovery_points
 from cabal_backup.operations.status import keys, restore_testing, role_permissions, watching
+from cabal_backup.operations.status.drill_reports import PastDrill
 from cabal_backup.operations.status.watching import Watching
 
 LOOK_BACK = timedelta(days=30)

@@ -299,6 +299,12 @@ def _alerts(desk: Desk) -> None:
     _well(desk.run("alerts test", alerts="true"))
 
 
+def _run_watch(desk: Desk) -> None:
+    """Whatever it finds: it runs as itself, with its own role."""
+    said = desk.run("watch run --json", alerts="true")
+    assert [each["region"] for each in said.json] == ["us-west-1", "us-west-2"], said.err
+
+
 def _unlock(desk: Desk) -> None:
     _well(desk.run("unlock --reason maintenance --yes"))
     for region, vault in (("us-west-1", "cabal-backup"), ("us-west-2", "cabal-backup-dr")):
@@ -403,6 +409,7 @@ USES: dict[str, tuple[Use, ...]] = {
     "drill copy-back": (Use(Role.OPERATOR, _drill("copy-back")),),
     "drill all": (Use(Role.OPERATOR, _drill("all")),),
     "alerts": (Use(Role.OPERATOR, _alerts),),
+    "watch": (Use(Role.OPERATOR, _run_watch),),
     "unlock": (Use(Role.BREAK_GLASS, _unlock),),
     "relock": (Use(Role.BREAK_GLASS, _relock),),
     "teardown plan": (Use(Role.BREAK_GLASS, _teardown_plan),),

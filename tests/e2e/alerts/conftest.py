@@ -115,6 +115,14 @@ class Watched:
         self.sandbox.advance_to(datetime(2026, 1, 3, 2, 0, tzinfo=UTC))
 
 
+def confirm(sandbox: Sandbox) -> None:
+    """Every address follows the link in the mail that SNS has sent."""
+    for mail in sandbox.emails():
+        if token := mail.get("token"):
+            region = mail["topic"].split(":")[3]
+            sandbox.client("sns", region).confirm_subscription(TopicArn=mail["topic"], Token=token)
+
+
 def start_trail(sandbox: Sandbox) -> None:
     """One trail for all regions, which logs management events and those of IAM."""
     sandbox.client("s3").create_bucket(

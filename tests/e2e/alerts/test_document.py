@@ -1,4 +1,4 @@
-"""docs/alerts.md: every command typed as it stands there, and what arrives then."""
+"""docs/alerts.md and docs/watch.md: every command typed as it stands there."""
 
 from __future__ import annotations
 
@@ -24,3 +24,24 @@ def test_its_commands_work(watched: Watched, tmp_path: Path) -> None:
     messages = watched.inbox.read()
     assert len(messages) == 10
     assert all("] TEST " in message.subject for message in messages)
+
+
+def test_the_watch_runs_and_the_heartbeat_is_stored(watched: Watched, tmp_path: Path) -> None:
+    parts = sections("docs/watch.md")
+    checkout = make_checkout(tmp_path, watched.deployment)
+    (checkout / "heartbeat-url").write_text("https://example.com/ping/secret")
+    context = checkout / "cdk.context.json"
+    more = {f"development.{name}": value for name, value in SETTINGS.items()}
+    context.write_text(json.dumps(json.loads(context.read_text()) | more))
+
+    assert set(parts) == {"", "The heartbeat"}
+    # Nothing has been restored yet, and the address has not confirmed: warnings.
+    said = type_in(parts[""], checkout, watched.deployment)
+    type_in(parts["The heartbeat"], checkout, watched.deployment)
+
+    assert "us-west-1: warn; published" in said
+    assert not (checkout / "heartbeat-url").exists()
+    stored = watched.client("ssm").get_parameter(
+        Name="/cabal-backup/heartbeat", WithDecryption=True
+    )["Parameter"]
+    assert (stored["Type"], stored["Value"]) == ("SecureString", "https://example.com/ping/secret")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.alerts.conftest import REGIONS, SETTINGS, Watched, topic
+from tests.e2e.alerts.conftest import REGIONS, SETTINGS, Watched, confirm, topic
 from tests.e2e.alerts.test_monitoring import ATTACKS, SILENCED
 from tests.e2e.operator import Operator
 from tests.e2e.shell import type_in
@@ -24,16 +24,8 @@ def finding(operator: Operator, check: str) -> dict[str, str]:
     return {key: found[key] for key in ("status", "evidence", "hint")}
 
 
-def confirm(operator: Operator) -> None:
-    for mail in operator.sandbox.emails():
-        region = mail["topic"].split(":")[3]
-        operator.sandbox.client("sns", region).confirm_subscription(
-            TopicArn=mail["topic"], Token=mail["token"]
-        )
-
-
 def test_all_is_well(operator: Operator) -> None:
-    confirm(operator)
+    confirm(operator.sandbox)
     assert finding(operator, "alerts")["status"] == "ok"
     assert finding(operator, "trail") == {
         "status": "ok",
@@ -46,7 +38,7 @@ def test_all_is_well(operator: Operator) -> None:
 @pytest.mark.parametrize("region", REGIONS)
 @pytest.mark.parametrize("name", ["disable-rule", "put-rule", "remove-targets", *SILENCED])
 def test_what_silences_a_region_is_a_failure(operator: Operator, name: str, region: str) -> None:
-    confirm(operator)
+    confirm(operator.sandbox)
     _, attack = {**ATTACKS, **SILENCED}[name]
     attack(lambda service: operator.sandbox.client(service, region), region)
 
@@ -71,7 +63,7 @@ def test_a_queue_that_shuts_eventbridge_out(operator: Operator) -> None:
 
 
 def test_a_dead_letter(operator: Operator) -> None:
-    confirm(operator)
+    confirm(operator.sandbox)
     sqs = operator.sandbox.client("sqs", "us-west-2")
     url = sqs.get_queue_url(QueueName="cabal-backup-alerts-dead-letters")["QueueUrl"]
     sqs.send_message(QueueUrl=url, MessageBody="{}")
@@ -99,7 +91,7 @@ def unsubscribe_queues(operator: Operator) -> None:
 def test_an_address_that_has_not_confirmed_is_nobody_yet(operator: Operator) -> None:
     unsubscribe_queues(operator)
     pending = finding(operator, "alerts")
-    confirm(operator)
+    confirm(operator.sandbox)
 
     assert pending["status"] == "warn"
     assert "us-west-1 and us-west-2" in pending["evidence"]

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.alerts.conftest import REGIONS, SETTINGS
+from tests.e2e.alerts.conftest import REGIONS, SETTINGS, confirm
 from tests.e2e.assembly import synthesize_here
 from tests.sandbox import cabal
 from tests.sandbox.client import Sandbox
@@ -22,6 +22,9 @@ from tests.sandbox.deployment import PROJECT, Deployment
 
 BEFORE = "ef20a59"
 """The last commit that deployed silence alarms, a dashboard and one function per event."""
+
+HEARTBEAT = {"heartbeat_parameter": "/cabal-backup/heartbeat"}
+"""A setting that has kept its name; what calls the URL is another function now."""
 
 VAULTS = (("us-west-1", "cabal-backup"), ("us-west-2", "cabal-backup-dr"))
 
@@ -102,24 +105,22 @@ def test_the_version_before_is_updated_in_place(
         "--require-approval",
         "never",
         **SETTINGS,
+        **HEARTBEAT,
         dashboard="true",
     )
-    for mail in running_sandbox.emails():
-        region = mail["topic"].split(":")[3]
-        running_sandbox.client("sns", region).confirm_subscription(
-            TopicArn=mail["topic"], Token=mail["token"]
-        )
+    confirm(running_sandbox)
     running_sandbox.run_nights(2)
     untouched = kept(running_sandbox)
     alarms = running_sandbox.client("cloudwatch").describe_alarms()["MetricAlarms"]
     assert len(alarms) == 4
 
-    Deployment(running_sandbox, made, synthesize=synthesize_here).deploy(**SETTINGS)
+    Deployment(running_sandbox, made, synthesize=synthesize_here).deploy(**SETTINGS, **HEARTBEAT)
 
     assert kept(running_sandbox) == untouched
     cloudwatch = running_sandbox.client("cloudwatch")
-    assert cloudwatch.describe_alarms()["MetricAlarms"] == []
+    alarms = cloudwatch.describe_alarms()["MetricAlarms"]
+    assert [each["AlarmName"] for each in alarms] == ["cabal-backup-watch"]
     assert cloudwatch.list_dashboards()["DashboardEntries"] == []
     for region in REGIONS:
         rules = running_sandbox.client("events", region).list_rules()["Rules"]
-        assert "cabal-backup-jobs" in {rule["Name"] for rule in rules}
+        assert {rule["Name"] for rule in rules} >= {"cabal-backup-jobs", "cabal-backup-watch"}

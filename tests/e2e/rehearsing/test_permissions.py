@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -22,7 +24,7 @@ def guarded() -> Iterator[Deployment]:
             sandbox, cabal.fill(sandbox, addresses=200, users=2, messages_per_user=5)
         )
         deployment.bootstrap()
-        deployment.deploy(**SETTINGS)
+        deployment.deploy(**SETTINGS, alerts="true")
         yield deployment
 
 
@@ -61,3 +63,35 @@ def test_a_permission_taken_away_is_the_verdict(guarded: Deployment) -> None:
     assert ("dynamodb:Scan", False) in asked
     assert ("events:PutEvents", True) in asked
     assert ("events:PutEvents", False) not in asked
+
+
+def invoke_watch(sandbox: Sandbox) -> Any:
+    answer = sandbox.client("lambda").invoke(FunctionName="cabal-backup-watch")
+    return json.loads(answer["Payload"].read()), answer.get("FunctionError")
+
+
+def test_the_watch_needs_the_auditors_permissions_and_no_others(guarded: Deployment) -> None:
+    found, error = invoke_watch(guarded.sandbox)
+    assert error is None, found
+    unknown = [each["check"] for each in found["findings"] if each["status"] == "unknown"]
+    assert unknown == []
+    denied = [
+        each
+        for each in guarded.sandbox.decisions()
+        if not each["allowed"] and each["action"] != "dynamodb:Scan"
+    ]
+    assert denied == []
+
+
+def test_a_watch_without_its_permissions_fails(guarded: Deployment) -> None:
+    sandbox = guarded.sandbox
+    iam = sandbox.client("iam")
+    configuration = sandbox.client("lambda").get_function_configuration(
+        FunctionName="cabal-backup-watch"
+    )
+    role = configuration["Role"].rpartition("/")[2]
+    for policy in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
+        iam.detach_role_policy(RoleName=role, PolicyArn=policy["PolicyArn"])
+    found, error = invoke_watch(sandbox)
+    assert error is not None, found
+    assert "AccessDenied" in found["errorMessage"]

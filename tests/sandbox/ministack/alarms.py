@@ -6,7 +6,9 @@ never fire. This follows the CloudWatch User Guide ("Using Amazon CloudWatch ala
 "Configuring how CloudWatch alarms treat missing data") for alarms on one metric, with
 one simplification: exactly `EvaluationPeriods` periods are looked at, ending now,
 where CloudWatch may look a little further back. Metric math is not evaluated. Actions
-reach SNS topics and Lambda functions ("Invoke a Lambda function from an alarm").
+reach SNS topics and Lambda functions ("Invoke a Lambda function from an alarm"). An alarm with
+a WarmUpConfiguration stays as it was created until the whole warm-up is over (CloudFormation:
+AWS::CloudWatch::Alarm WarmUpConfiguration).
 """
 
 from __future__ import annotations
@@ -53,6 +55,9 @@ _ACTIONS = {
 
 Alarm = dict[str, Any]
 
+_WARM_SINCE, _WARM_UNTIL = "_WarmSince", "_WarmUntil"
+"""When an alarm's warm-up began and ends, in seconds."""
+
 
 class Alarms:
     """Evaluates whatever alarms MiniStack holds, in every account and region."""
@@ -70,8 +75,40 @@ class Alarms:
             dispatch(_with_admitted_actions(alarm), old, new, reason)
             self._call_functions(alarm, old, new, reason)
 
+        put = internals.provisioners._cw_metric_alarm_record
+
+        def with_warm_up(name: str, properties: Mapping[str, Any]) -> Alarm:
+            """A change of the duration after the warm-up's end does not start it again."""
+            known = cloudwatch._alarms.get(name)
+            alarm: Alarm = put(name, properties)
+            minutes = (properties.get("WarmUpConfiguration") or {}).get(
+                "WarmUpPeriodDurationInMinutes"
+            )
+            if minutes is not None:
+                begun = (known or {}).get(_WARM_SINCE, self._time.time())
+                alarm |= {_WARM_SINCE: begun, _WARM_UNTIL: begun + 60 * float(minutes)}
+            return alarm
+
+        internals.provisioners._cw_metric_alarm_record = with_warm_up
         cloudwatch._dispatch_alarm_actions = dispatch_where_admitted
         cloudwatch._evaluate_alarm = lambda alarm: self._evaluate(alarm, utc(self._time.time()))
+
+    def count_error(self, function: str, failed: bool) -> None:
+        """One point of AWS/Lambda's Errors: 0 or 1 for each invocation.
+
+        Lambda Developer Guide, "Types of metrics for Lambda functions".
+        """
+        dimensions = {"FunctionName": function}
+        cloudwatch = internals.cloudwatch
+        key = ("AWS/Lambda", "Errors", cloudwatch._dims_key(dimensions))
+        cloudwatch._metric_bucket(key).append(
+            {
+                "Timestamp": self._time.time(),
+                "Value": float(failed),
+                "Unit": "Count",
+                "Dimensions": dimensions,
+            }
+        )
 
     def exist(self) -> bool:
         return bool(internals.cloudwatch._alarms.has_any())
@@ -84,6 +121,8 @@ class Alarms:
 
     def _evaluate(self, alarm: Alarm, moment: datetime) -> None:
         if not (alarm.get("Namespace") and alarm.get("MetricName")):
+            return
+        if moment.timestamp() < alarm.get(_WARM_UNTIL, 0.0):
             return
         if alarm.get("Statistic") not in _STATISTICS or alarm.get("ExtendedStatistic"):
             _log.warning("Alarm %s has a statistic that is not evaluated", alarm["AlarmName"])

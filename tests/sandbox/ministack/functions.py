@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from tests.sandbox.ministack import internals
@@ -25,20 +26,26 @@ MAX_WORKERS = 12
 _log = logging.getLogger("sandbox.functions")
 
 
-def install() -> None:
+def install(count_error: Callable[[str, bool], None]) -> None:
     """A function runs only while Lambda, acting for its account, can assume its role.
 
     Lambda Developer Guide, "Working with AWS managed policies in the execution role": the trust
     policy may have conditions on aws:SourceAccount.
+
+    :param count_error: gets each function's name and whether an invocation ended in an error.
     """
     run = internals.lambda_service._execute_function
 
     def run_as_role(function: dict[str, Any], event: dict[str, Any]) -> Any:
         role = str(function["config"]["Role"])
         if MiniStackRoles().assumable(current(), role, "lambda.amazonaws.com"):
-            return run(function, event)
-        message = "The role defined for the function cannot be assumed by Lambda."
-        return {"error": True, "body": {"errorType": "AccessDenied", "errorMessage": message}}
+            result = run(function, event)
+        else:
+            message = "The role defined for the function cannot be assumed by Lambda."
+            body = {"errorType": "AccessDenied", "errorMessage": message}
+            result = {"error": True, "body": body}
+        count_error(str(function["config"]["FunctionName"]), bool(result.get("error")))
+        return result
 
     internals.lambda_service._execute_function = run_as_role
     acquire = internals.lambda_service.acquire_worker

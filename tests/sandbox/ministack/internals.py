@@ -71,6 +71,9 @@ logs: Any = import_module("ministack.services.cloudwatch_logs")
 s3: Any = import_module("ministack.services.s3")
 """Buckets by name, to see whether a trail's is there."""
 
+ssm: Any = import_module("ministack.services.ssm")
+"""Parameters, whose times are compared with the sandbox's."""
+
 sns: Any = import_module("ministack.services.sns")
 """Topics and publishing."""
 

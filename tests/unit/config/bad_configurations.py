@@ -49,6 +49,8 @@ MAILSTORE_RULE = ("fs- and 8 or 17 hexadecimal digits", "aws efs describe-file-s
 LIST_RULE = ("a list of DynamoDB table names", "a JSON list, or separate them by commas")
 EMAIL_RULE = ("it must be an e-mail address", "operator@example.com")
 URL_RULE = ("an HTTPS URL without a user name", "https://example.com/alerts")
+DAILY_RULE = ("one moment every day, in UTC", "cron(0 12 * * ? *)")
+PARAMETER_RULE = ("the full name of an SSM parameter", "SecureString")
 CRON_RULE = ("an AWS cron expression of six fields", "cron(0 6 1 * ? *)")
 PERCENT_RULE = ("a whole number from 0 to 100", "a number from 0 to 100")
 DAYS_RULE = ("a whole number of days from 1 to 36500", "a number from 1 to 36500")
@@ -174,7 +176,21 @@ BAD: dict[str, Bad] = {
     "silence": bad("alert_on_silence", True, "reports a night without a backup", "remove this"),
     "role-changes": bad("alert_on_role_changes", True, "reports a changed role", "remove this"),
     "dashboard": bad("dashboard", False, "shows the state of both regions", "remove this setting"),
-    "heartbeat": bad("heartbeat_parameter", "/cabal/url", "HEARTBEAT_URL", "remove this setting"),
+    # the watch
+    "watch-monthly": bad("watch_schedule", "cron(0 12 1 * ? *)", *DAILY_RULE),
+    "watch-every-hour": bad("watch_schedule", "cron(0 * * * ? *)", *DAILY_RULE),
+    "watch-no-such-hour": bad("watch_schedule", "cron(0 24 * * ? *)", *DAILY_RULE),
+    "watch-a-rate": bad("watch_schedule", "rate(1 day)", *DAILY_RULE),
+    "heartbeat-the-url": bad("heartbeat_parameter", "https://example.com/ping", *PARAMETER_RULE),
+    "heartbeat-without-a-slash": bad("heartbeat_parameter", "heartbeat", *PARAMETER_RULE),
+    "heartbeat-reserved": bad("heartbeat_parameter", "/aws/heartbeat", *PARAMETER_RULE),
+    "heartbeat-without-alerts": bad(
+        "heartbeat_parameter",
+        "/cabal-backup/heartbeat",
+        "it is part of the alerts, which are off",
+        "set alerts to true",
+        alerts=False,
+    ),
     # restore testing
     "schedule-a-rate": bad("restore_testing_schedule", "rate(30 days)", *CRON_RULE),
     "schedule-five-fields": bad("restore_testing_schedule", "cron(0 6 1 * ?)", *CRON_RULE),

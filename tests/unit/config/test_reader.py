@@ -40,6 +40,8 @@ def test_an_environment_is_read_whole() -> None:
             lock_min_days=50,
             lock_max_days=250,
             alert_emails=["operator@example.com"],
+            watch_schedule="cron(30 23 * * ? *)",
+            heartbeat_parameter="/cabal-backup/heartbeat",
             restore_testing_schedule="cron(0 3 ? * SUN *)",
             restore_testing_tolerance_percent=20,
         )
@@ -63,6 +65,8 @@ def test_an_environment_is_read_whole() -> None:
         alert_emails=("operator@example.com",),
         alert_urls=(),
         alert_on_tampering=True,
+        watch_schedule="cron(30 23 * * ? *)",
+        heartbeat_parameter="/cabal-backup/heartbeat",
         restore_testing=True,
         restore_testing_schedule="cron(0 3 ? * SUN *)",
         dr_restore_testing_table_schedule="cron(0 6 15 * ? *)",

@@ -53,6 +53,8 @@ def test_the_defaults_are_what_cabal_promises() -> None:
         "alert_emails": (),
         "alert_urls": (),
         "alert_on_tampering": True,
+        "watch_schedule": "cron(0 12 * * ? *)",
+        "heartbeat_parameter": None,
         "restore_testing": True,
         "restore_testing_schedule": "cron(0 6 1 * ? *)",
         "dr_restore_testing_table_schedule": "cron(0 6 15 * ? *)",

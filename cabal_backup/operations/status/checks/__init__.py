@@ -57,6 +57,7 @@ CHECKS: dict[str, Check] = {
     "pitr": tables.pitr,
     "deletion-protection": tables.deletion_protection,
     "alerts": alerts.alerts,
+    "watch": watching.watch,
     "trail": watching.trail,
     "restore-tests": restore_tests.restore_tests,
     "drill": drill.drill,

@@ -126,14 +126,14 @@ def _broken(state: State, region: str, channel: Channel) -> Iterator[str]:
     for name in wanted:
         rules = _value(channel.rules)
         if rules is not None:
-            yield from _rule(
+            yield from rule_faults(
                 name,
                 rules[name],
-                expected[name],
-                bus_arn if name == names.RULE_ELSEWHERE else queue_arn,
+                pattern=expected[name],
+                target=bus_arn if name == names.RULE_ELSEWHERE else queue_arn,
             )
     yield from _queues(channel)
-    yield from _function(channel)
+    yield from function_faults(names.NOTIFY, channel)
     if isinstance(channel.topic, Known):
         if channel.topic.value is None:
             yield f"the topic {names.TOPIC} is missing"
@@ -141,14 +141,24 @@ def _broken(state: State, region: str, channel: Channel) -> Iterator[str]:
             yield from _topic_policy(channel.topic.value, state.account)
 
 
-def _rule(name: str, rule: _JSON | None, pattern: _JSON, target: str) -> Iterator[str]:
+def rule_faults(
+    name: str,
+    rule: _JSON | None,
+    *,
+    target: str,
+    pattern: _JSON | None = None,
+    schedule: str | None = None,
+) -> Iterator[str]:
+    """What keeps a rule from leading to its target, as deployed."""
     if rule is None:
         yield f"the rule {name} is missing"
         return
     if rule["State"] != "ENABLED":
         yield f"the rule {name} is {rule['State']}"
-    if json.loads(rule.get("EventPattern") or "{}") != pattern:
+    if json.loads(rule.get("EventPattern") or "null") != pattern:
         yield f"the rule {name} matches other events than the application deploys"
+    if rule.get("ScheduleExpression") != schedule:
+        yield f"the rule {name} runs at {rule.get('ScheduleExpression')}, not at {schedule}"
     if target not in rule["Targets"]:
         yield f"the rule {name} does not lead to {target}"
 
@@ -180,20 +190,21 @@ def _queues(channel: Channel) -> Iterator[str]:
         yield f"no enabled event source mapping leads from the queue to {names.NOTIFY}"
 
 
-def _function(channel: Channel) -> Iterator[str]:
-    if not isinstance(channel.function, Known):
+def function_faults(name: str, channel: Channel) -> Iterator[str]:
+    """What keeps a function from running, as far as it could be looked at."""
+    if not isinstance(channel.functions, Known):
         return
-    function = channel.function.value
+    function = channel.functions.value[name]
     if function is None:
-        yield f"the function {names.NOTIFY} is missing"
+        yield f"the function {name} is missing"
         return
     # Inactive: Lambda has taken its resources back, and gives them again at the next event.
     if function.get("State", "Active") not in ("Active", "Inactive"):
-        yield f"the function {names.NOTIFY} is {function['State']}"
+        yield f"the function {name} is {function['State']}"
     if function.get("LastUpdateStatus") == "Failed":
-        yield f"the last update of the function {names.NOTIFY} failed"
+        yield f"the last update of the function {name} failed"
     if function["ReservedConcurrentExecutions"] == 0:
-        yield f"the function {names.NOTIFY} is throttled to zero"
+        yield f"the function {name} is throttled to zero"
 
 
 def _topic_policy(attributes: _JSON, account: str) -> Iterator[str]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from cabal_backup import names
 from cabal_backup.operations.answers import Unknown
-from cabal_backup.operations.drill.history import PastDrill
-from cabal_backup.operations.drill.record import Kind
 from cabal_backup.operations.status.checks.history import FUTURE
 from cabal_backup.operations.status.checks.outcome import (
     Outcome,
@@ -18,6 +16,7 @@ from cabal_backup.operations.status.checks.outcome import (
     warn,
 )
 from cabal_backup.operations.status.checks.restore_tests import YEAR
+from cabal_backup.operations.status.drill_reports import Kind, PastDrill
 from cabal_backup.operations.status.state import State
 
 

@@ -1,14 +1,116 @@
-"""Whether a trail logs the calls that urgent events are made of."""
+"""Whether the watch runs, and whether a trail logs the calls that urgent events are made of."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
+from cabal_backup import names, urgent
 from cabal_backup.operations.answers import Known, Unknown
-from cabal_backup.operations.status.checks.outcome import Outcome, off, ok, unknown, warn
+from cabal_backup.operations.status.alerts import Channel, WatchRecord
+from cabal_backup.operations.status.checks.alerts import function_faults, rule_faults
+from cabal_backup.operations.status.checks.outcome import (
+    Outcome,
+    duration,
+    fail,
+    moment,
+    off,
+    ok,
+    revert_drift,
+    unknown,
+    warn,
+)
 from cabal_backup.operations.status.state import State
 from cabal_backup.operations.status.watching import Trail, trail_regions
+
+SILENT = timedelta(hours=26)
+"""How long after its last run the watch, which runs every 24 hours, counts as silent."""
+
+
+def watch(state: State) -> Outcome:
+    """The function that judges the environment every day, in both regions, and its alarm."""
+    environment = state.environment
+    if not environment.alerts:
+        return off("Alerts are off in the settings, and the watch is part of them.")
+    channels = state.watching.channels
+    broken = [
+        f"{region}: {what}"
+        for region, channel in channels.items()
+        for what in _watch_faults(state, region, channel)
+    ]
+    hint = (
+        f"{revert_drift(environment.name)}; then cabal-backup watch run -e {environment.name}. "
+        f"The log of the function {names.WATCH} says why a run failed."
+    )
+    if broken:
+        return fail("The watch cannot report what is wrong.", hint, details=broken)
+    answers = [
+        answer
+        for channel in channels.values()
+        for answer in (channel.rules, channel.functions, channel.alarm, channel.record)
+    ]
+    if any(isinstance(answer, Unknown) for answer in answers):
+        return unknown(*answers, looking_at="the watch")
+    silent = {
+        region: record
+        for region, channel in channels.items()
+        if isinstance(channel.record, Known)
+        and (record := channel.record.value)
+        and is_silent(record, state.now)
+    }
+    if silent:
+        return warn(
+            f"The watch has not run for {duration(SILENT)} in {' and '.join(silent)}.",
+            hint,
+            details=[
+                f"{region}: {f'ran last at {moment(one.ran)}' if one.ran else 'has never run'}"
+                for region, one in silent.items()
+            ],
+        )
+    return ok(f"The watch runs every day: {', '.join(_ran(channels))}.")
+
+
+def is_silent(record: WatchRecord, now: datetime) -> bool:
+    """Whether the watch should have run since; right after a deployment it need not have."""
+    return now - (record.ran or record.written) > SILENT
+
+
+def _ran(channels: Mapping[str, Channel]) -> Iterator[str]:
+    for region, channel in channels.items():
+        record = channel.record.value if isinstance(channel.record, Known) else None
+        if record is not None:
+            yield f"{moment(record.ran) if record.ran else 'first run due'} in {region}"
+
+
+def _watch_faults(state: State, region: str, channel: Channel) -> Iterator[str]:
+    environment = state.environment
+    if isinstance(channel.rules, Known):
+        yield from rule_faults(
+            names.WATCH,
+            channel.rules.value[names.WATCH],
+            schedule=environment.watch_schedule_in(region),
+            target=f"arn:{environment.partition}:lambda:{region}:{state.account}:"
+            f"function:{names.WATCH}",
+        )
+    yield from function_faults(names.WATCH, channel)
+    if isinstance(channel.record, Known) and channel.record.value is None:
+        yield f"the parameter {names.WATCH_RECORD} is missing"
+    if region == environment.region and isinstance(channel.alarm, Known):
+        yield from _alarm_faults(channel.alarm.value)
+
+
+def _alarm_faults(alarm: Mapping[str, Any] | None) -> Iterator[str]:
+    if alarm is None:
+        yield f"the alarm {names.WATCH} is missing"
+        return
+    if not alarm["ActionsEnabled"]:
+        yield f"the actions of the alarm {names.WATCH} are disabled"
+    if not any(str(each).endswith(f":{names.NOTIFY}") for each in alarm["AlarmActions"]):
+        yield f"the alarm {names.WATCH} does not lead to {names.NOTIFY}"
+    same = all(alarm.get(name) == value for name, value in urgent.ALARM.items())
+    if not same or alarm.get("DatapointsToAlarm", urgent.ALARM_HOURS) != urgent.ALARM_HOURS:
+        yield f"the alarm {names.WATCH} looks at something else than the application deploys"
 
 
 def trail(state: State) -> Outcome:

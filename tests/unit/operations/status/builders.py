@@ -11,10 +11,10 @@ from typing import Any
 from cabal_backup import urgent
 from cabal_backup.config.environment import Lifecycle
 from cabal_backup.operations.answers import Answer, Known, Unknown
-from cabal_backup.operations.drill.history import PastDrill
 from cabal_backup.operations.recovery_points import RecoveryPoint
-from cabal_backup.operations.status.alerts import Channel
+from cabal_backup.operations.status.alerts import Channel, WatchRecord
 from cabal_backup.operations.status.checks import CHECKS, run_checks
+from cabal_backup.operations.status.drill_reports import PastDrill
 from cabal_backup.operations.status.findings import Finding
 from cabal_backup.operations.status.restore_testing import DeployedPlan
 from cabal_backup.operations.status.role_permissions import Denial
@@ -494,6 +494,29 @@ def a_trail(**changes: Any) -> Trail:
     return replace(trail, **changes)
 
 
+def an_alarm(**changes: Any) -> JSON:
+    return {
+        "ActionsEnabled": True,
+        "AlarmActions": [f"arn:aws:lambda:us-west-1:{ACCOUNT}:function:cabal-backup-notify"],
+        "Namespace": "AWS/Lambda",
+        "MetricName": "Errors",
+        "Dimensions": [{"Name": "FunctionName", "Value": "cabal-backup-watch"}],
+        "Statistic": "Minimum",
+        "Period": 3600,
+        "EvaluationPeriods": 25,
+        "Threshold": 1.0,
+        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+        "TreatMissingData": "breaching",
+        **changes,
+    }
+
+
+def a_record(**changes: Any) -> WatchRecord:
+    """The watch ran an hour ago, and all was well."""
+    ran = NOW - timedelta(hours=1)
+    return replace(WatchRecord(ran=ran, since={}, written=ran, read=NOW), **changes)
+
+
 def a_channel(region: str = "us-west-1", **changes: Any) -> Channel:
     """Everything that leads to the operator in a region, as it is deployed."""
     other = {"us-west-1": "us-west-2", "us-west-2": "us-west-1"}[region]
@@ -516,9 +539,26 @@ def a_channel(region: str = "us-west-1", **changes: Any) -> Channel:
             },
         ]
     }
+    watch = f"arn:aws:lambda:{region}:{ACCOUNT}:function:cabal-backup-watch"
+    configuration = {
+        "State": "Active",
+        "LastUpdateStatus": "Successful",
+        "ReservedConcurrentExecutions": None,
+    }
     channel = Channel(
         rules=Known(
             {
+                "cabal-backup-watch": {
+                    "Name": "cabal-backup-watch",
+                    "State": "ENABLED",
+                    "ScheduleExpression": {
+                        "us-west-1": "cron(0 12 * * ? *)",
+                        "us-west-2": "cron(0 14 * * ? *)",
+                    }[region],
+                    "Targets": [watch],
+                }
+            }
+            | {
                 name: {
                     "Name": name,
                     "State": "ENABLED",
@@ -544,15 +584,13 @@ def a_channel(region: str = "us-west-1", **changes: Any) -> Channel:
             }
         ),
         sources=Known([{"State": "Enabled", "FunctionArn": function}]),
-        function=Known(
-            {
-                "State": "Active",
-                "LastUpdateStatus": "Successful",
-                "ReservedConcurrentExecutions": None,
-            }
+        functions=Known(
+            {"cabal-backup-notify": configuration, "cabal-backup-watch": configuration}
         ),
         topic=Known({"Owner": ACCOUNT, "Policy": json.dumps({"Statement": [deny]})}),
         subscriptions=Known([a_subscription()]),
+        alarm=Known(an_alarm() if region == "us-west-1" else None),
+        record=Known(a_record()),
     )
     return replace(channel, **changes)
 

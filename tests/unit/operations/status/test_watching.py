@@ -1,7 +1,8 @@
-"""Whether a trail logs the calls that change something."""
+"""Whether the watch runs every day, and whether a trail logs the calls that change something."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,11 +13,216 @@ from cabal_backup.operations.status.watching import Trail, logs_writes, trail_re
 from tests.builders import an_environment
 from tests.unit.operations.status.builders import (
     DENIED,
+    NOW,
+    a_channel,
+    a_record,
     a_state,
     a_trail,
     a_watch,
+    an_alarm,
     finding,
 )
+
+REGIONS = ("us-west-1", "us-west-2")
+
+
+def watched(settings: Any = None, /, *, at: str = "us-west-1", **changes: Any) -> Finding:
+    """What `watch` says when one region has these changes."""
+    channels = {region: a_channel(region) for region in REGIONS}
+    channels[at] = a_channel(at, **changes)
+    return finding("watch", a_state(settings or {}, watching=a_watch(channels=channels)))
+
+
+def changed(what: str, region: str, **members: Any) -> dict[str, Any]:
+    """The watch's rule or function with changed members; without any it is missing."""
+    there: Known[Any] = getattr(a_channel(region), what)
+    one = {**there.value["cabal-backup-watch"], **members} if members else None
+    return {what: Known({**there.value, "cabal-backup-watch": one})}
+
+
+FAULTS: dict[str, tuple[str, dict[str, Any], str]] = {
+    "the rule is missing": ("rules", {}, "the rule cabal-backup-watch is missing"),
+    "the rule is disabled": (
+        "rules",
+        {"State": "DISABLED"},
+        "the rule cabal-backup-watch is DISABLED",
+    ),
+    "the rule runs once a month": (
+        "rules",
+        {"ScheduleExpression": "cron(0 12 1 * ? *)"},
+        "the rule cabal-backup-watch runs at cron(0 12 1 * ? *), not at cron(0 {hour} * * ? *)",
+    ),
+    "the rule has no schedule": (
+        "rules",
+        {"ScheduleExpression": None},
+        "the rule cabal-backup-watch runs at None, not at cron(0 {hour} * * ? *)",
+    ),
+    "the rule waits for an event too": (
+        "rules",
+        {"EventPattern": '{"source": ["nothing"]}'},
+        "the rule cabal-backup-watch matches other events than the application deploys",
+    ),
+    "the rule leads nowhere": (
+        "rules",
+        {"Targets": []},
+        "the rule cabal-backup-watch does not lead to "
+        "arn:aws:lambda:{region}:123456789012:function:cabal-backup-watch",
+    ),
+    "the rule leads to another function": (
+        "rules",
+        {"Targets": ["arn:aws:lambda:{region}:123456789012:function:cabal-backup-notify"]},
+        "the rule cabal-backup-watch does not lead to "
+        "arn:aws:lambda:{region}:123456789012:function:cabal-backup-watch",
+    ),
+    "the function is missing": ("functions", {}, "the function cabal-backup-watch is missing"),
+    "the function failed": (
+        "functions",
+        {"State": "Failed"},
+        "the function cabal-backup-watch is Failed",
+    ),
+    "its last update failed": (
+        "functions",
+        {"LastUpdateStatus": "Failed"},
+        "the last update of the function cabal-backup-watch failed",
+    ),
+    "the function is throttled": (
+        "functions",
+        {"ReservedConcurrentExecutions": 0},
+        "the function cabal-backup-watch is throttled to zero",
+    ),
+}
+
+
+@pytest.mark.parametrize("region", REGIONS)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_part_of_the_watch_that_does_not_work_is_a_failure(fault: str, region: str) -> None:
+    what, members, detail = FAULTS[fault]
+    found = watched(at=region, **changed(what, region, **members))
+    hour = {"us-west-1": 12, "us-west-2": 14}[region]
+    assert found.status == "fail"
+    assert found.evidence == "The watch cannot report what is wrong."
+    assert found.details == (f"{region}: {detail.format(region=region, hour=hour)}",)
+    assert found.hint.startswith('make deploy ENVIRONMENT=prod ARGS="--revert-drift"; then ')
+    assert "cabal-backup watch run -e prod" in found.hint
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_a_record_that_is_missing_is_a_failure(region: str) -> None:
+    found = watched(at=region, record=Known(None))
+    assert found.status == "fail"
+    assert found.details == (f"{region}: the parameter /cabal-backup/watch is missing",)
+
+
+NOTIFY = "arn:aws:lambda:us-west-1:123456789012:function:cabal-backup-notify"
+OTHER = "the alarm cabal-backup-watch looks at something else than the application deploys"
+ALARMS: dict[str, tuple[dict[str, Any] | None, str]] = {
+    "it is missing": (None, "the alarm cabal-backup-watch is missing"),
+    "its actions are disabled": (
+        an_alarm(ActionsEnabled=False),
+        "the actions of the alarm cabal-backup-watch are disabled",
+    ),
+    "it has no action": (
+        an_alarm(AlarmActions=[]),
+        "the alarm cabal-backup-watch does not lead to cabal-backup-notify",
+    ),
+    "it leads elsewhere": (
+        an_alarm(AlarmActions=["arn:aws:sns:us-west-1:123456789012:nowhere"]),
+        "the alarm cabal-backup-watch does not lead to cabal-backup-notify",
+    ),
+    "another metric": (an_alarm(MetricName="Throttles"), OTHER),
+    "another namespace": (an_alarm(Namespace="CabalBackup"), OTHER),
+    "another function": (
+        an_alarm(Dimensions=[{"Name": "FunctionName", "Value": "another"}]),
+        OTHER,
+    ),
+    "another statistic": (an_alarm(Statistic="Maximum"), OTHER),
+    "a week": (an_alarm(EvaluationPeriods=168), OTHER),
+    "a period of a day": (an_alarm(Period=86400), OTHER),
+    "some of the hours": (an_alarm(DatapointsToAlarm=26), OTHER),
+    "no failure is too much": (an_alarm(Threshold=1000.0), OTHER),
+    "the other way round": (an_alarm(ComparisonOperator="LessThanThreshold"), OTHER),
+    "missing data is fine": (an_alarm(TreatMissingData="notBreaching"), OTHER),
+    "an expression instead of a metric": (
+        {
+            "ActionsEnabled": True,
+            "AlarmActions": [NOTIFY],
+            "Metrics": [{"Id": "e1", "Expression": "0"}],
+        },
+        OTHER,
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", ALARMS)
+def test_an_alarm_that_would_not_be_raised_is_a_failure(fault: str) -> None:
+    alarm, detail = ALARMS[fault]
+    found = watched(alarm=Known(alarm))
+    assert found.status == "fail"
+    assert found.details == (f"us-west-1: {detail}",)
+
+
+def test_the_watch_runs() -> None:
+    found = watched()
+    assert found.status == "ok"
+    assert found.evidence == (
+        "The watch runs every day: 2026-03-31 13:00 UTC in us-west-1, "
+        "2026-03-31 13:00 UTC in us-west-2."
+    )
+
+
+@pytest.mark.parametrize("region", REGIONS)
+@pytest.mark.parametrize(("hours", "status"), [(24, "ok"), (26, "ok"), (27, "warn"), (900, "warn")])
+def test_a_watch_that_has_not_run_for_26_hours_is_a_warning(
+    region: str, hours: int, status: str
+) -> None:
+    found = watched(at=region, record=Known(a_record(ran=NOW - timedelta(hours=hours))))
+    assert found.status == status
+    if status == "warn":
+        assert found.evidence == f"The watch has not run for 26 hours in {region}."
+        assert found.details[0].startswith(f"{region}: ran last at 2026-0")
+
+
+@pytest.mark.parametrize(("hours", "status"), [(1, "ok"), (26, "ok"), (27, "warn")])
+def test_a_watch_that_has_never_run_is_due_a_day_after_its_deployment(
+    hours: int, status: str
+) -> None:
+    record = a_record(ran=None, written=NOW - timedelta(hours=hours))
+    found = watched(record=Known(record))
+    assert found.status == status
+    if status == "ok":
+        assert "first run due in us-west-1" in found.evidence
+    else:
+        assert found.details == ("us-west-1: has never run",)
+
+
+def test_both_regions_are_named() -> None:
+    old = Known(a_record(ran=NOW - timedelta(days=2)))
+    channels = {region: a_channel(region, record=old) for region in REGIONS}
+    found = finding("watch", a_state(watching=a_watch(channels=channels)))
+    assert found.evidence == "The watch has not run for 26 hours in us-west-1 and us-west-2."
+    assert len(found.details) == 2
+
+
+@pytest.mark.parametrize("region", REGIONS)
+@pytest.mark.parametrize("part", ["rules", "functions", "alarm", "record"])
+def test_what_cannot_be_looked_at_of_the_watch_is_unknown(part: str, region: str) -> None:
+    assert watched(at=region, **{part: DENIED}).status == "unknown"
+
+
+def test_a_fault_of_the_watch_that_is_known_weighs_more_than_what_is_not() -> None:
+    assert watched(rules=DENIED, alarm=Known(None)).status == "fail"
+    assert (
+        watched(
+            record=Known(a_record(ran=None, written=NOW - timedelta(days=9))), rules=DENIED
+        ).status
+        == "unknown"
+    )
+
+
+def test_without_alerts_there_is_no_watch() -> None:
+    state = a_state({"alerts": False}, watching=a_watch(channels={}, trails={}))
+    found = finding("watch", state)
+    assert (found.status, found.hint) == ("off", "")
 
 
 def test_without_alerts_a_trail_is_not_needed() -> None:

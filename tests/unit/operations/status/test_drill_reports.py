@@ -12,7 +12,7 @@ import pytest
 
 from cabal_backup.operations.answers import Known, Unknown
 from cabal_backup.operations.drill import report
-from cabal_backup.operations.drill.history import PastDrill, read_reports
+from cabal_backup.operations.status.drill_reports import PastDrill, read_reports
 from cabal_backup.operations.status.findings import Finding
 from tests.unit.operations.drill.test_report import BEGAN, a_record
 from tests.unit.operations.status.builders import NOW, a_drill, a_state, finding

@@ -6,12 +6,29 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from cabal_backup.operations.answers import Answer, Known, Unknown
-from cabal_backup.operations.drill.record import Verdict
-from cabal_backup.operations.drill.report import ALL, VERSION
+
+VERSION = 1
+"""Raised when a field is removed or changes its meaning; fields may be added without."""
+
+ALL = "all"
+"""The `drill` of a report that sums up the others."""
+
+
+class Kind(StrEnum):
+    ADDRESSES = "addresses"
+    MAILBOX = "mailbox"
+    COPY_BACK = "copy-back"
+
+
+class Verdict(StrEnum):
+    PASSED = "passed"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True, kw_only=True)

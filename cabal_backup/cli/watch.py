@@ -1,0 +1,62 @@
+"""`cabal-backup watch`: run the watch now."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.cli.status import EXIT_CODES
+from cabal_backup.operations.status.findings import NOT_OK, Status
+from cabal_backup.operations.watch import run_watch
+from cabal_backup.text import printable
+
+
+def add_parser(commands: Any) -> None:
+    parser = commands.add_parser(
+        "watch",
+        help="run the watch now",
+        description="Runs the deployed watch in each region, as its schedule does every day: it "
+        "makes the checks of `status`, publishes what is not ok, and calls the heartbeat if all "
+        "is well. Exit codes as those of `status`.",
+        epilog="example:\n  cabal-backup watch run -e prod",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_common(parser)
+    parser.add_argument("action", choices=("run",), help="run it and show what it found and did")
+    parser.add_argument("--json", action="store_true", help="as JSON: a list, one for each region")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, _invocation: Invocation) -> int:
+    results = []
+    for result in run_watch(connect_to(options)):
+        results.append(result)
+        if not options.json:
+            print(printable("\n".join(_lines(result, findings=len(results) == 1))), flush=True)
+    if options.json:
+        json.dump(results, sys.stdout, indent=2)
+        sys.stdout.write("\n")
+    return EXIT_CODES[_worst(results)]
+
+
+def _worst(results: list[Mapping[str, Any]]) -> Status:
+    seen = {result["status"] for result in results}
+    return next((status for status in NOT_OK if status in seen), Status.OK)
+
+
+def _lines(result: Mapping[str, Any], *, findings: bool) -> Iterator[str]:
+    sent = f"published “{result['message']}”" if result["message"] else "nothing to publish"
+    called = ", heartbeat called" if result["heartbeat"] else ""
+    yield f"{result['region']}: {result['status']}; {sent}{called}."
+    if not findings:
+        return
+    for each in result["findings"]:
+        if each["since"]:
+            yield f"  {each['status'].upper()} {each['check']}, since {each['since']}"
+            yield f"    {each['evidence']}"
+            if each["hint"]:
+                yield f"    To do: {each['hint']}"

@@ -1,0 +1,124 @@
+"""The watch: judges every day whether the environment is protected, and reports it.
+
+It runs the checks of `cabal-backup status`, except those that need files of the checkout. If
+anything is not ok it publishes one message, every day until all is well again, and then one
+more. On a good day it publishes nothing and calls the heartbeat, if there is one.
+
+The watch in the DR region does the same, two hours later and only if the one in the primary
+region is silent; it never calls the heartbeat. An SSM parameter in each region records when the
+watch ran, and since when what has not been ok.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cabal_backup import names
+from cabal_backup.config.environment import load
+from cabal_backup.functions.watch.heartbeat import call_heartbeat
+from cabal_backup.functions.watch.message import Report
+from cabal_backup.operations.aws import Aws, connect
+from cabal_backup.operations.clock import aws_time
+from cabal_backup.operations.status.alerts import read_record
+from cabal_backup.operations.status.checks import CHECKS, run_checks
+from cabal_backup.operations.status.findings import NOT_OK
+from cabal_backup.operations.status.state import look
+
+SKIPPED = ("drill",)
+"""Checks that need files of the checkout."""
+
+STANDS_IN = timedelta(hours=25)
+"""How long the watch in the primary region must have been silent for the other to report."""
+
+logger = logging.getLogger(__name__)
+logger.setLevel(logging.INFO)
+
+
+def handler(_event: object, _context: object) -> dict[str, Any]:
+    """Look, report, record; the entry point of the Lambda function.
+
+    Returns the verdict and what was done about it, as `cabal-backup watch run` shows it.
+
+    Raises what keeps it from judging or reporting. Lambda tries twice more then, and the alarm
+    on the function's errors reports it.
+    """
+    region = os.environ["AWS_REGION"]
+    aws = connect(load(os.environ["ENVIRONMENT"]))
+    before, read = _before(aws, region)
+    # AWS's time, so that the ages in one report agree with each other.
+    now = read or datetime.now(UTC)
+    verdict = run_checks(look(aws, now), [check for check in CHECKS if check not in SKIPPED])
+    report = Report(
+        environment=aws.environment.name,
+        now=now,
+        verdict=verdict,
+        since={
+            finding.check: before.get(finding.check, now)
+            for finding in verdict.findings
+            if finding.status in NOT_OK
+        },
+        before=before,
+        skipped=SKIPPED,
+    )
+    is_primary = region == aws.environment.region
+    subject = None
+    if is_primary or _primary_is_silent(aws, now):
+        subject = _publish(aws, region, report)
+    _remember(aws, region, report)
+    called = False
+    if is_primary and not report.since:
+        called = call_heartbeat(aws)
+    logger.info("%s; message: %s; heartbeat: %s", verdict.status, subject, called)
+    return {**report.as_json(), "region": region, "message": subject, "heartbeat": called}
+
+
+def _before(aws: Aws, region: str) -> tuple[Mapping[str, datetime], datetime | None]:
+    """Since when each check has not been ok, as of the run before, and AWS's time.
+
+    A record that is missing is written anew after the check `watch` has reported it.
+    """
+    try:
+        record = read_record(aws, region)
+    except ClientError as error:
+        if error.response["Error"].get("Code") != "ParameterNotFound":
+            raise
+        return {}, aws_time(error.response)
+    return record.since, record.read
+
+
+def _primary_is_silent(aws: Aws, now: datetime) -> bool:
+    """Also when its record cannot be read, for instance because the region is down."""
+    try:
+        record = read_record(aws, aws.environment.region)
+    except (BotoCoreError, ClientError):
+        logger.exception("The record of the watch in %s cannot be read", aws.environment.region)
+        return True
+    return now - (record.ran or record.written) > STANDS_IN
+
+
+def _publish(aws: Aws, region: str, report: Report) -> str | None:
+    """The subject of what was published, if there was anything to report."""
+    message = report.message()
+    if message is None:
+        return None
+    aws.client("sns", region).publish(
+        TopicArn=os.environ["TOPIC_ARN"], Subject=message.subject, Message=message.body
+    )
+    return message.subject
+
+
+def _remember(aws: Aws, region: str, report: Report) -> None:
+    content: Mapping[str, Any] = {
+        "ran": report.now.isoformat(timespec="seconds"),
+        "since": {check: at.isoformat(timespec="seconds") for check, at in report.since.items()},
+    }
+    aws.client("ssm", region).put_parameter(
+        Name=names.WATCH_RECORD, Value=json.dumps(content), Type="String", Overwrite=True
+    )

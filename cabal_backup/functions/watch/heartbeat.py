@@ -1,0 +1,79 @@
+"""The heartbeat: a URL that is called when all is well.
+
+A service outside AWS expects the call and raises an alarm when it does not come, so that a
+silence is noticed whatever its reason. The URL is a secret: what calls it stands for the backup.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import urllib.request
+from http.client import HTTPException
+from typing import Any
+from urllib.error import HTTPError
+
+from cabal_backup.errors import CabalBackupError
+from cabal_backup.operations.aws import Aws
+
+CALLS = 4
+CALL_TIMEOUT = 10.0
+"""Seconds."""
+
+logger = logging.getLogger(__name__)
+
+
+class HeartbeatError(CabalBackupError):
+    """The heartbeat could not be called; the message says why, and never contains the URL."""
+
+
+def call_heartbeat(aws: Aws) -> bool:
+    """Call the URL in the environment's SSM parameter; False where none is configured.
+
+    Raises HeartbeatError, and what botocore raises for the parameter.
+    """
+    parameter = aws.environment.heartbeat_parameter
+    if parameter is None:
+        return False
+    answer = aws.client("ssm").get_parameter(Name=parameter, WithDecryption=True)
+    url = answer["Parameter"]["Value"].strip()
+    if not url.startswith("https://"):
+        raise HeartbeatError(
+            f"The parameter {parameter} does not hold a URL that begins with https://. Store it "
+            "as docs/watch.md shows."
+        )
+    opener = urllib.request.build_opener(OnlyToHttps)
+    for attempt in range(CALLS):
+        if attempt:
+            time.sleep(2**attempt)
+        reason = _failure(opener, url)
+        if reason is None:
+            return True
+        logger.warning("The heartbeat's URL could not be called: %s", reason)
+    raise HeartbeatError(
+        f"The URL in the parameter {parameter} could not be called, {CALLS} times: {reason}. "
+        "docs/watch.md shows how to store another one."
+    )
+
+
+def _failure(opener: urllib.request.OpenerDirector, url: str) -> str | None:
+    """Why a call failed, in words without the URL, which some exceptions have in theirs."""
+    try:
+        opener.open(url, timeout=CALL_TIMEOUT).close()
+    except HTTPError as error:
+        error.close()
+        return f"HTTP {error.code}"
+    except (OSError, HTTPException, ValueError) as error:
+        return type(getattr(error, "reason", error)).__name__
+    return None
+
+
+class OnlyToHttps(urllib.request.HTTPRedirectHandler):
+    """Follows a redirection, but to nothing that sends the URL in the clear."""
+
+    def redirect_request(
+        self, req: Any, fp: Any, code: Any, msg: Any, headers: Any, newurl: str
+    ) -> Any:
+        if not newurl.startswith("https://"):
+            return None
+        return super().redirect_request(req, fp, code, msg, headers, newurl)

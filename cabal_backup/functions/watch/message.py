@@ -1,0 +1,134 @@
+"""The words of the watch: one message about everything that is not ok."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from cabal_backup.operations.status.checks.outcome import moment, plural
+from cabal_backup.operations.status.findings import NOT_OK, Finding, Status, Verdict
+
+MAX_SUBJECT = 99
+"""Characters; SNS takes fewer than 100, ASCII, and no line breaks."""
+
+MAX_DETAILS = 20
+"""Single cases of one finding in a message; `status --verbose` shows all."""
+
+_VERDICTS: Mapping[Status, str] = {
+    Status.FAIL: "NOT PROTECTED",
+    Status.UNKNOWN: "PROTECTION UNKNOWN",
+    Status.WARN: "protected, with warnings",
+}
+
+
+@dataclass(frozen=True)
+class Message:
+    """What is published."""
+
+    subject: str
+    body: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What one run of the watch has found."""
+
+    environment: str
+    now: datetime
+    verdict: Verdict
+    since: Mapping[str, datetime]
+    """Since when each check that is not ok has not been; empty when all is well."""
+    before: Mapping[str, datetime]
+    """The same as of the run before."""
+    skipped: Sequence[str]
+    """The checks that were not run."""
+
+    def message(self) -> Message | None:
+        """None where all is well and was before."""
+        if self.since:
+            subject = f"{_VERDICTS[self.verdict.status]}: {', '.join(self.since)}"
+            return self._message(subject, [*self._opening(), *self._findings()])
+        if self.before:
+            return self._message(
+                "all is well again",
+                [
+                    f"Everything about {self.environment} is ok again, as of {moment(self.now)}.",
+                    "",
+                    *(
+                        f"  {check} was not ok since {moment(at)}"
+                        for check, at in self.before.items()
+                    ),
+                ],
+            )
+        return None
+
+    def as_json(self) -> dict[str, Any]:
+        """As `cabal-backup watch run` reads it."""
+        return {
+            "environment": self.environment,
+            "at": self.now.isoformat(timespec="seconds"),
+            "status": str(self.verdict.status),
+            "findings": [
+                {
+                    "check": each.check,
+                    "status": str(each.status),
+                    "evidence": each.evidence,
+                    "hint": each.hint,
+                    "details": list(each.details),
+                    "since": self.since[each.check].isoformat(timespec="seconds")
+                    if each.check in self.since
+                    else None,
+                }
+                for each in self.verdict.findings
+            ],
+            "skipped": list(self.skipped),
+        }
+
+    def _message(self, subject: str, lines: Sequence[str]) -> Message:
+        head = f"[cabal-backup {self.environment}] {subject}"
+        body = [
+            *lines,
+            "",
+            "To look at everything yourself:",
+            f"    cabal-backup status -e {self.environment}",
+            "",
+            f"Not checked by the watch: {', '.join(self.skipped)}, which needs files of the "
+            "project.",
+        ]
+        ascii_head = head.encode("ascii", "replace").decode()
+        if len(ascii_head) > MAX_SUBJECT:
+            ascii_head = f"{ascii_head[: MAX_SUBJECT - 3]}..."
+        return Message(ascii_head, "\n".join(body))
+
+    def _opening(self) -> Iterator[str]:
+        worst = self.verdict.status
+        found = self.verdict.with_status(worst)
+        first = min(self.since[each.check] for each in found)
+        words = {
+            Status.FAIL: "is NOT PROTECTED",
+            Status.UNKNOWN: "may not be protected: not everything could be looked at",
+            Status.WARN: "is protected, but not everything is as it should be",
+        }[worst]
+        yield f"{self.environment} {words}. Since {moment(first)}."
+        yield f"{plural(len(self.since), 'check')} not ok; this message repeats every day until "
+        yield "all are."
+
+    def _findings(self) -> Iterator[str]:
+        ordered = sorted(
+            (each for each in self.verdict.findings if each.status in NOT_OK),
+            key=lambda each: NOT_OK.index(each.status),
+        )
+        for each in ordered:
+            yield from self._finding(each)
+
+    def _finding(self, finding: Finding) -> Iterator[str]:
+        yield ""
+        yield f"{finding.status.upper()} {finding.check}, since {moment(self.since[finding.check])}"
+        yield f"  {finding.evidence}"
+        yield from (f"    {each}" for each in finding.details[:MAX_DETAILS])
+        if len(finding.details) > MAX_DETAILS:
+            yield f"    and {len(finding.details) - MAX_DETAILS} more: status --verbose shows all"
+        if finding.hint:
+            yield f"  To do: {finding.hint}"

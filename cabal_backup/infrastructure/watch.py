@@ -1,0 +1,214 @@
+"""The watch: `status`, every day, where nothing depends on a person's machine."""
+
+from __future__ import annotations
+
+from aws_cdk import ArnFormat, Aws, Duration, Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_events as events
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_ssm as ssm
+from constructs import Construct
+
+from cabal_backup import names, urgent
+from cabal_backup.config.environment import Environment, dump
+from cabal_backup.config.reader import ConfigurationError, Problem
+from cabal_backup.infrastructure.access_grants import Grant, Places, auditor_grants
+from cabal_backup.infrastructure.access_policies import acknowledge_wildcards
+from cabal_backup.infrastructure.acknowledge import acknowledge
+from cabal_backup.infrastructure.function import HandlerFunction
+
+_OPERATIONS = ("answers", "aws", "clock", "recovery_points", "responses")
+
+PACKAGED = (
+    "config/__init__.py",
+    "config/environment.py",
+    "config/settings.py",
+    "errors.py",
+    "text.py",
+    "operations/__init__.py",
+    "operations/status",
+    *(f"operations/{name}.py" for name in _OPERATIONS),
+)
+"""What the function imports beside its own folder."""
+
+_LONGEST_SETTINGS = 3800
+"""Bytes; all environment variables of a function may have 4 KB, and TOPIC_ARN is one of them.
+
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+"""
+
+_WARM_UP_MINUTES = 2 * 24 * 60
+
+
+class Watch(Construct):
+    """A function in one region that judges the environment every day, with `status`'s code.
+
+    It has the auditor's permissions, and may keep its record, publish on the topic and read the
+    heartbeat's URL. In the primary region one alarm is on it: it has not run, or it failed. The
+    watch in the DR region runs two hours later and reports only if the primary one is silent;
+    `status` looks at both.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-actions-Lambda.html
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        environment: Environment,
+        topic: sns.ITopic,
+        reporter: HandlerFunction,
+    ) -> None:
+        """
+        :param environment: what is judged; its `alerts` must be true.
+        :param topic: where the messages go.
+        :param reporter: the function that reports the alarm. It publishes on the topic, whose key
+            CloudWatch may not use.
+        """
+        super().__init__(scope, id)
+        if not environment.alerts:
+            raise ValueError(f"alerts are off in {environment.name}")
+        stack = Stack.of(self)
+        is_primary = stack.region == environment.region
+        record = ssm.StringParameter(
+            self,
+            "Record",
+            parameter_name=names.WATCH_RECORD,
+            description="When the watch ran, and since when what is not ok",
+            string_value="{}",
+        )
+        acknowledge(
+            record,
+            reason="It holds ids of checks and times, nothing secret; a SecureString cannot be "
+            "created by CloudFormation.",
+            rules=["CKV2_AWS_34"],
+        )
+        places = Places.of(environment, partition=Aws.PARTITION, account=stack.account)
+        grants = auditor_grants(places)
+        auditor = iam.ManagedPolicy(
+            self,
+            "Auditor",
+            description="What the watch looks at: the same as the auditor",
+            document=iam.PolicyDocument(
+                minimize=False,
+                statements=[iam.PolicyStatement.from_json(each.statement()) for each in grants],
+            ),
+        )
+        acknowledge_wildcards(auditor, grants)
+        variables = {"ENVIRONMENT": _settings(environment), "TOPIC_ARN": topic.topic_arn}
+        own = [
+            Grant(
+                sid="Record",
+                actions=("ssm:GetParameter", "ssm:PutParameter"),
+                resources=(record.parameter_arn,),
+            ),
+            Grant(sid="Report", actions=("sns:Publish",), resources=(topic.topic_arn,)),
+        ]
+        if environment.heartbeat_parameter and is_primary:
+            # Not kms:Decrypt: the AWS-managed key lets everything in the account decrypt through
+            # Systems Manager that may get the parameter.
+            # https://docs.aws.amazon.com/systems-manager/latest/userguide/ps-restrict-decryption.html
+            own.append(
+                Grant(
+                    sid="Heartbeat",
+                    actions=("ssm:GetParameter",),
+                    resources=(places.arn("ssm", f"parameter{environment.heartbeat_parameter}"),),
+                )
+            )
+        handler = HandlerFunction(
+            self,
+            "Handler",
+            module="watch",
+            function_name=names.WATCH,
+            description="Judges every day whether everything is protected, and reports it",
+            # A region that does not answer costs minutes of retries.
+            timeout=Duration.minutes(15),
+            memory_mb=512,
+            statements=[iam.PolicyStatement.from_json(each.statement()) for each in own],
+            environment=variables,
+            packaged=PACKAGED,
+        )
+        auditor.attach_to_role(handler.role)
+        acknowledge(
+            handler.function,
+            reason="No event can get lost: the next day looks at everything again, and the alarm "
+            "reports a day on which it failed.",
+            rules=["NIST.800.53.R5-LambdaDLQ", "CKV_AWS_116"],
+        )
+        self._schedule(handler, environment.watch_schedule_in(stack.region))
+        if is_primary:
+            self._alarm(reporter)
+
+    def _schedule(self, handler: HandlerFunction, schedule: str) -> None:
+        rule = events.CfnRule(
+            self,
+            "Rule",
+            name=names.WATCH,
+            description="Is everything protected?",
+            schedule_expression=schedule,
+            targets=[events.CfnRule.TargetProperty(id="target", arn=handler.function.function_arn)],
+        )
+        rule.node.add_dependency(handler.permissions)
+        handler.function.add_permission(
+            "Schedule",
+            principal=iam.ServicePrincipal("events.amazonaws.com"),
+            source_arn=rule.attr_arn,
+        )
+
+    def _alarm(self, reporter: HandlerFunction) -> None:
+        alarm = cloudwatch.CfnAlarm(
+            self,
+            "Alarm",
+            alarm_name=names.WATCH,
+            alarm_description=f"The watch has not completed for {urgent.ALARM_HOURS} hours: it "
+            "did not run, or it failed. Whether everything is protected is not known.",
+            namespace=urgent.ALARM["Namespace"],
+            metric_name=urgent.ALARM["MetricName"],
+            dimensions=[
+                cloudwatch.CfnAlarm.DimensionProperty(name=each["Name"], value=each["Value"])
+                for each in urgent.ALARM["Dimensions"]
+            ],
+            statistic=urgent.ALARM["Statistic"],
+            period=urgent.ALARM["Period"],
+            evaluation_periods=urgent.ALARM["EvaluationPeriods"],
+            threshold=urgent.ALARM["Threshold"],
+            comparison_operator=urgent.ALARM["ComparisonOperator"],
+            treat_missing_data=urgent.ALARM["TreatMissingData"],
+            warm_up_configuration=cloudwatch.CfnAlarm.WarmUpConfigurationProperty(
+                only_start_evaluating_after_warm_up_period_ends=True,
+                warm_up_period_duration_in_minutes=_WARM_UP_MINUTES,
+            ),
+            alarm_actions=[reporter.function.function_arn],
+        )
+        reporter.function.add_permission(
+            "WatchAlarm",
+            principal=iam.ServicePrincipal("lambda.alarms.cloudwatch.amazonaws.com"),
+            source_account=Aws.ACCOUNT_ID,
+            source_arn=Stack.of(self).format_arn(
+                service="cloudwatch",
+                resource="alarm",
+                resource_name=names.WATCH,
+                arn_format=ArnFormat.COLON_RESOURCE_NAME,
+            ),
+        )
+        alarm.node.add_dependency(reporter.permissions)
+
+
+def _settings(environment: Environment) -> str:
+    """The environment as the function gets it; ConfigurationError where Lambda refuses it."""
+    settings = dump(environment)
+    if len(settings) > _LONGEST_SETTINGS:
+        raise ConfigurationError(
+            [
+                Problem(
+                    f"{environment.name}.pitr_tables",
+                    environment.pitr_tables,
+                    f"the watch gets all settings in {_LONGEST_SETTINGS:,} bytes, and these have "
+                    f"{len(settings):,}",
+                    "list fewer tables, e-mail addresses or URLs, or set alerts to false",
+                )
+            ]
+        )
+    return settings

@@ -1,0 +1,54 @@
+"""Running the watch now: the deployed function, in each region."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cabal_backup import names
+from cabal_backup.errors import AwsError, RefusedError
+from cabal_backup.operations.answers import unless_missing
+from cabal_backup.operations.aws import Aws, in_words
+
+
+def run_watch(aws: Aws) -> Iterator[Mapping[str, Any]]:
+    """What the watch found and did in each region that is not assumed lost, one after the other.
+
+    Raises RefusedError where alerts are off or the function is missing, AwsError where it fails.
+    """
+    environment = aws.environment
+    if not environment.alerts:
+        raise RefusedError(
+            f"Alerts are off in {environment.name}, and the watch is part of them. Set alerts to "
+            "true and deploy to have it."
+        )
+    for region in (environment.region, environment.dr_region):
+        if region not in aws.lost:
+            yield _run(aws, region)
+
+
+def _run(aws: Aws, region: str) -> Mapping[str, Any]:
+    client = aws.patient_client("lambda", region)
+    try:
+        answer = unless_missing(
+            lambda: client.invoke(FunctionName=names.WATCH), "ResourceNotFoundException"
+        )
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, f"running the watch in {region}") from error
+    if answer is None:
+        raise RefusedError(
+            f"There is no function {names.WATCH} in {region}. Deploy the environment: make deploy "
+            f"ENVIRONMENT={aws.environment.name}"
+        )
+    content: Mapping[str, Any] = json.loads(answer["Payload"].read() or "{}")
+    if "FunctionError" in answer:
+        raise AwsError(
+            f"The watch in {region} failed: {content.get('errorType', 'no type')}: "
+            f"{content.get('errorMessage', 'no message')}. Its log has more: aws logs tail "
+            f"--region {region} --since 1h LOG_GROUP, with the LogGroup of aws lambda "
+            f"get-function-configuration --region {region} --function-name {names.WATCH}"
+        )
+    return content
