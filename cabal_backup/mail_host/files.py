@@ -99,15 +99,29 @@ def read_small(name: str, parent: int, *, at_most: int = 1 << 20) -> bytes:
         return file.read(at_most)
 
 
+_READ_WITHOUT_TRACE = READ | getattr(os, "O_NOATIME", 0)
+
+
+def _open_without_trace(name: str, parent: int) -> int:
+    """Open a file so that reading it does not change its access time, if that is permitted.
+
+    Only root and the owner of the file may do that (open(2), O_NOATIME).
+    """
+    try:
+        return os.open(name, _READ_WITHOUT_TRACE, dir_fd=parent)
+    except PermissionError:
+        return os.open(name, READ, dir_fd=parent)
+
+
 def same_content(name: str, parent: int, other: str, other_parent: int) -> bool | None:
     """Whether two files have the same content.
 
     None if that is unknown, because one cannot be read or is larger than `MAX_COMPARED`.
     """
     try:
-        ours = os.open(name, READ, dir_fd=parent)
+        ours = _open_without_trace(name, parent)
         try:
-            theirs = os.open(other, READ, dir_fd=other_parent)
+            theirs = _open_without_trace(other, other_parent)
             try:
                 return _same_bytes(ours, theirs)
             finally:

@@ -21,6 +21,7 @@ from tests.mail_host import Finished, MergePlan
 from tests.maildirs import Mailstore, deliver, make_folder, names
 
 UID = 65_536 if os.geteuid() == 0 else None
+as_root = pytest.mark.skipif(UID is None, reason="only root can be another user")
 
 NAME, TEXT_A, TEXT_B = "100.M1P1.h", b"text A", b"text B"
 
@@ -337,3 +338,24 @@ def test_the_digest_ends_at_the_limit(tmp_path: Path) -> None:
     with path.open("rb") as file, pytest.raises(OSError, match="too large") as caught:
         mail_host.digest_of(file.fileno())
     assert caught.value.errno == errno.EFBIG
+
+
+def test_a_comparison_does_not_change_the_access_time(store: Mailstore) -> None:
+    paths = [*deliver(store.recovered, range(3)), *deliver(store.live, range(3))]
+    before = [path.stat().st_atime_ns for path in paths]
+    assert sum(folder.present for folder in plan_for(store).folders) == 3
+    assert [path.stat().st_atime_ns for path in paths] == before
+
+
+@as_root
+def test_a_file_of_another_user_is_compared(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        (tmp_path / name).write_text("the same")
+    tmp_path.chmod(0o755)
+    directory = os.open(tmp_path, os.O_RDONLY)
+    os.seteuid(65_536)
+    try:
+        assert mail_host.same_content("first", directory, "second", directory) is True
+    finally:
+        os.seteuid(0)
+        os.close(directory)
