@@ -109,7 +109,7 @@ class TableBackups:
         arn: str = json.loads(body)["BackupDetails"]["BackupArn"]
         details = dynamodb._backups[arn]["BackupDetails"]
         details["BackupType"] = "SYSTEM"
-        details["BackupExpiryDateTime"] = self._clock() + KEPT.total_seconds()
+        details["BackupExpiryDateTime"] = details["BackupCreationDateTime"] + KEPT.total_seconds()
         return arn
 
     def _expire(self) -> None:
