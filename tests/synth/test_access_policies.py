@@ -207,7 +207,7 @@ def test_a_table_with_another_name_is_named(synthesized: Synthesize) -> None:
     assert reached == {f"{TABLE}cabal-*", f"{TABLE}counters*", f"{elsewhere}cabal-*"}
 
 
-MANY = [f"orders-{number:03d}-{'x' * 40}" for number in range(20)]
+MANY = [f"orders-{number:03d}-{'x' * 40}" for number in range(30)]
 
 
 def conflicts(**wanted: object) -> list[Conflict]:
