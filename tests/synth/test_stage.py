@@ -13,7 +13,7 @@ from tests.synth.synthesis import Synthesized
 
 TAGGED = {
     "AWS::Backup::RestoreTestingPlan": "Tags",
-    "AWS::CloudWatch::Dashboard": "Tags",
+    "AWS::CloudWatch::Alarm": "Tags",
     "AWS::Backup::BackupVault": "BackupVaultTags",
     "AWS::Backup::BackupPlan": "BackupPlanTags",
     "AWS::IAM::Role": "Tags",

@@ -104,7 +104,7 @@ def test_without_alerts_there_is_nothing_of_it(prod: Synthesized) -> None:
             CdkStack(App(), "Stack"),
             "Watch",
             environment=an_environment(**CORE),
-            topic=None,  # type: ignore[arg-type]
+            topic=None,
             reporter=None,  # type: ignore[arg-type]
         )
 
