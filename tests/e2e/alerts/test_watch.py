@@ -290,13 +290,9 @@ def disable_the_alarm(watched: Watched) -> None:
 def raise_the_threshold(watched: Watched) -> None:
     cloudwatch = watched.client("cloudwatch")
     (alarm,) = cloudwatch.describe_alarms(AlarmNames=[WATCH])["MetricAlarms"]
-    kept = (
-        *("Namespace", "MetricName", "Dimensions", "Statistic", "Period", "EvaluationPeriods"),
-        *("ComparisonOperator", "TreatMissingData", "AlarmActions"),
-    )
-    cloudwatch.put_metric_alarm(
-        AlarmName=WATCH, Threshold=1000.0, **{name: alarm[name] for name in kept}
-    )
+    answers = ("AlarmArn", "State", "AlarmConfiguration", "EvaluationState", "WarmUp")
+    kept = {name: value for name, value in alarm.items() if not name.startswith(answers)}
+    cloudwatch.put_metric_alarm(**(kept | {"Threshold": 1000.0}))
 
 
 def delete_the_record(watched: Watched) -> None:
