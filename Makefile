@@ -16,6 +16,9 @@ HASHED := $(PIP) --require-hashes
 # Tools of the environments come first: jsii and the CDK CLI take `node` from PATH.
 export PATH := $(CURDIR)/$(VENV)/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 
+# Each Python process that finds no byte code compiles all it imports: seconds, hundreds of times.
+export PYTHONDONTWRITEBYTECODE :=
+
 # All three environments with everything on, for synthesis without a deployment.
 EXAMPLE := -c prod.account=123456789012 -c stage.account=210987654321 \
 	-c development.account=000000000000 $(foreach e,prod stage development,\
