@@ -16,7 +16,7 @@ from cabal_backup.config.reader import NAME
 from cabal_backup.config.settings import as_text
 
 ROOT = Path(__file__).parents[1]
-README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "settings.md"
 SCHEMA = ROOT / "docs" / "reference" / "settings.schema.json"
 
 TABLE = re.compile(
@@ -26,7 +26,7 @@ TABLE = re.compile(
 
 def documents() -> Iterator[tuple[Path, str]]:
     """Each file, and its content as it should be."""
-    yield README, TABLE.sub(lambda _: table(), README.read_text(encoding="utf-8"))
+    yield PAGE, TABLE.sub(lambda _: table(), PAGE.read_text(encoding="utf-8"))
     yield SCHEMA, json.dumps(schema(), indent=2) + "\n"
 
 
@@ -35,7 +35,7 @@ def table() -> str:
     lines = ["| setting | default | what it is |", "| --- | --- | --- |"]
     for name, setting in SETTINGS.items():
         default = as_text(setting.written(setting.default))
-        help_ = re.sub(r"docs/([\w/-]+)\.md", r"[\1](\g<0>)", setting.help)
+        help_ = re.sub(r"docs/([\w/-]+)\.md", r"[\1](\1.md)", setting.help)
         lines.append(f"| `{name}` | {f'`{default}`' if default else ''} | {help_} |")
     return "\n".join(lines) + "\n"
 

@@ -1,7 +1,8 @@
 """An environment: one Cabal deployment in one AWS account, and the declaration of its settings.
 
 Each setting is declared once, on the attribute of `Environment` with its name: its type, kind,
-default and help, and whether it is sensitive. The reader, the JSON Schema, the table in README.md
+default and help, and whether it is sensitive. The reader, the JSON Schema, the table in
+docs/settings.md
 and `cabal-backup config show` derive from the declarations.
 """
 

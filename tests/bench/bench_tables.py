@@ -3,7 +3,7 @@
     python -m tests.bench.bench_tables [--items 10000 100000 1000000] [--dynamodump PYTHON]
 
 Each copy is a process of its own; what is measured is the whole of it, its start included.
-Writes the table into docs/benchmarks.md.
+Writes the table into docs/proof/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.bench.fast_server import address
 from tests.sandbox.client import ACCOUNT, Sandbox
 
 ROOT = Path(__file__).parents[2]
-REPORT = ROOT / "docs" / "benchmarks.md"
+REPORT = ROOT / "docs" / "proof" / "benchmarks.md"
 PLACE = re.compile(r"(?<=<!-- tables: begin -->\n).*?(?=<!-- tables: end -->)", re.DOTALL)
 
 SANDBOX_MOST = 100_000
