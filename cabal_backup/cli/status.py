@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any
 
 from cabal_backup.cli import status_formats as formats
 from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.cli.parser import Parser
 from cabal_backup.cli.report_folder import add_report_folder, report_folder
 from cabal_backup.errors import ExitCode, UsageError
 from cabal_backup.operations.aws import Aws
@@ -28,23 +28,25 @@ NAGIOS_EXIT_CODES = {Status.OK: 0, Status.WARN: 1, Status.FAIL: 2, Status.UNKNOW
 """https://nagios-plugins.org/doc/guidelines.html"""
 
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser(
-        "status",
-        help="is it really protected?",
-        description="Checks everything that protection rests on. Exit codes: 0 protected, "
-        "1 not protected, 2 cannot tell; with --nagios those of a Nagios plugin.",
+def define(parser: Parser) -> None:
+    parser.describe(
+        "Checks whether an environment is protected. Exit codes: 0 protected, 1 not protected, "
+        "2 unknown; with --nagios those of a Nagios plugin.",
+        "status -e prod",
+        "status -e prod --only primary-lock,dr-lock --json",
     )
     add_common(parser)
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--json", action="store_true", help="as JSON (docs/status.md)")
-    shown.add_argument("--nagios", action="store_true", help="as one line for monitoring")
-    shown.add_argument("--watch", action="store_true", help="look again until all is well")
-    parser.add_argument(
-        "--only", metavar="ID,…", type=_ids, help="these checks only; their ids, with commas"
+    shown.add_argument("--nagios", action="store_true", help="as one line for a monitoring system")
+    shown.add_argument(
+        "--watch", action="store_true", help="check again every minute until everything is ok"
     )
+    parser.add_argument("--only", metavar="ID,…", type=_ids, help="run only these checks")
     add_report_folder(parser)
-    parser.add_argument("--skip", metavar="ID,…", type=_ids, default=(), help="not these checks")
+    parser.add_argument(
+        "--skip", metavar="ID,…", type=_ids, default=(), help="run all other checks"
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="show all details")
     parser.set_defaults(run=run)
 
