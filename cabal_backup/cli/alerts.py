@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any
 
 from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode
 from cabal_backup.operations import alerts
 
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser(
-        "alerts",
-        help="send test messages to the operator",
-        description="Sends one message of each kind, marked TEST, through the event bus, the "
+def define(parser: Parser) -> None:
+    parser.describe(
+        "Sends one message of each kind, marked TEST, through the event bus, the "
         "queue, the function and the topic of each region, and lists the subscriptions that are "
         "not confirmed. It changes nothing else.",
-        epilog="example:\n  cabal-backup alerts test -e development",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "alerts test -e development",
     )
     add_common(parser)
     parser.add_argument("action", choices=("test",), help="send the test messages")

@@ -9,6 +9,7 @@ from typing import Any
 
 from cabal_backup.cli import progress
 from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode
 from cabal_backup.operations.tables.compare import Comparison, Group, compare
 from cabal_backup.operations.tables.cutover import find_pair
@@ -19,11 +20,10 @@ JSON_VERSION = 1
 """Raised when a field is removed or changes its meaning; fields may be added without."""
 
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser(
-        "compare",
-        help="what a restored table and a live one have in common",
-        description="Compares two tables exactly, key by key. Exit codes: 0 equal, 5 different.",
+def define(parser: Parser) -> None:
+    parser.describe(
+        "Compares two tables key by key. Exit codes: 0 equal, 5 different.",
+        "compare cabal-addresses-restored-20261120-000000 cabal-addresses -e prod",
     )
     add_common(parser)
     parser.add_argument("restored", metavar="RESTORED", help="the restored table")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cabal_backup.cli.options import Invocation, add_environment
+from cabal_backup.cli.parser import Parser, add_commands
 from cabal_backup.config.environment import SETTINGS
 from cabal_backup.config.project import find_project, merge, read_layers
 from cabal_backup.config.reader import read_environments
@@ -20,17 +21,15 @@ JSON_VERSION = 1
 """Raised when a field is removed or changes its meaning; fields may be added without."""
 
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser("config", help="the settings in use, and where each comes from")
-    kinds = parser.add_subparsers(dest="kind", metavar="WHAT", required=True)
-    show = kinds.add_parser(
-        "show",
-        help="show every setting",
-        description="Shows the value, the default and the source of every setting, of one "
+def define(parser: Parser) -> None:
+    parser.describe("Shows the settings and where each comes from.", "config show -e prod")
+    kinds = add_commands(parser, "WHAT")
+    show: Parser = kinds.add_parser("show", help="show every setting")
+    show.describe(
+        "Shows the value, the default and the source of every setting, of one "
         "environment or of all. It does not connect to AWS.",
-        epilog="examples:\n  cabal-backup config show -e prod\n"
-        "  cabal-backup config show --json --show-sensitive",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "config show -e prod",
+        "config show --json --show-sensitive",
     )
     add_environment(show)
     show.add_argument("--json", action="store_true", help="as JSON (docs/settings.md)")

@@ -16,10 +16,8 @@ R = TypeVar("R")
 
 
 def add_confirmation(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--yes", action="store_true", help="do not ask; for scripts")
-    parser.add_argument(
-        "--dry-run", action="store_true", help="only print the plan that would be carried out"
-    )
+    parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+    parser.add_argument("--dry-run", action="store_true", help="print the plan and change nothing")
 
 
 def show_plan(lines: Iterable[str], *, dry_run: bool) -> None:

@@ -4,43 +4,46 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any
 
 from cabal_backup.cli.confirm import add_confirmation, carry_out, confirm, show_plan
 from cabal_backup.cli.moments import moment
 from cabal_backup.cli.options import Invocation, add_common, connect_to_change
+from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode, UsageError
 from cabal_backup.operations import copy_back
 from cabal_backup.operations.copy_back import CopyBackPlan
 from cabal_backup.operations.copy_back_choice import ADDRESSES, MAILSTORE, Wanted
 
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser(
-        "copy-back",
-        help="a recovery point from the DR region back to the primary one",
-        description="Copies a recovery point from the DR vault to the primary vault, so that it "
-        "can be restored there. docs/runbooks/lose-a-region.md explains it.",
+def define(parser: Parser) -> None:
+    parser.describe(
+        "Copies a recovery point from the DR vault to the primary vault, so that it can be "
+        "restored there. docs/runbooks/lose-a-region.md explains it.",
+        "copy-back addresses -e prod --dry-run",
+        "copy-back mailstore -e prod --at 2026-11-20 --no-wait",
     )
     add_common(parser)
     parser.add_argument(
         "what",
         metavar=f"{ADDRESSES}|{MAILSTORE}|RECOVERY_POINT",
-        help="whose newest recovery point, or the ARN of one",
+        help="copy the newest recovery point of this resource, or the one with this ARN",
     )
     parser.add_argument(
-        "--at", type=moment, metavar="TIME", help="the newest from before then, such as 2026-11-20"
+        "--at",
+        type=moment,
+        metavar="TIME",
+        help="the newest one before this time, such as 2026-11-20",
     )
     parser.add_argument(
         "--file-system",
         metavar="ID",
-        help="of this file system, where the vault has recovery points of several",
+        help="the file system, if the vault has recovery points of several file systems",
     )
     parser.add_argument(
         "--wait",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="follow the job to its end (default), or only start it",
+        help="wait for the end of the job (default), or only start it",
     )
     add_confirmation(parser)
     parser.set_defaults(run=run)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import dataclass
-from typing import Any
 
 from cabal_backup import names
 from cabal_backup.cli import progress
@@ -18,7 +17,15 @@ from cabal_backup.cli.confirm import (
     is_somebody_there,
     show_plan,
 )
-from cabal_backup.cli.options import Invocation, add_common, check_not_a_drills, connect_to_change
+from cabal_backup.cli.options import (
+    Invocation,
+    add_common,
+    check_not_a_drills,
+    connect_to_change,
+    one_of,
+    positive,
+)
+from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode, RefusedError
 from cabal_backup.operations import reconfigure as mail_tiers
 from cabal_backup.operations.aws import Aws
@@ -51,12 +58,13 @@ class Wishes:
     dry_run: bool
 
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser(
-        "cutover",
-        help="copy a restored table into the live one, and prove it",
-        description="Copies every item of a restored table into the live table, reads both "
-        "back, and tells the mail tiers. docs/runbooks/restore-tables.md explains it.",
+def define(parser: Parser) -> None:
+    parser.describe(
+        "Copies every item of a restored table into the live table, reads both tables again to "
+        "verify the result, and makes the mail tiers read the addresses again. "
+        "docs/runbooks/restore-tables.md explains it.",
+        "cutover cabal-addresses-restored-20261120-000000 cabal-addresses -e prod --dry-run",
+        "cutover cabal-addresses-restored-20261120-000000 cabal-addresses -e prod --missing-only",
     )
     add_common(parser)
     parser.add_argument("restored", metavar="RESTORED", help="the restored table")
@@ -64,14 +72,14 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--not-a-restore",
         action="store_true",
-        help="take a RESTORED that was not restored from LIVE, as far as AWS remembers",
+        help="accept a RESTORED that was not restored from LIVE according to AWS",
     )
     add_wishes(parser)
     parser.add_argument(
         "--lower-counter",
         action="store_true",
-        help=f"set {names.COUNTER_ATTRIBUTE} of {names.COUNTER_TABLE} back to a lower value: the "
-        "way back from a cutover that raised it wrongly",
+        help=f"set {names.COUNTER_ATTRIBUTE} of {names.COUNTER_TABLE} to a lower value, to undo a "
+        "cutover that raised it by mistake",
     )
     add_confirmation(parser)
     parser.set_defaults(run=run)
@@ -87,24 +95,29 @@ def add_wishes(parser: argparse.ArgumentParser) -> None:
         action="store_const",
         const=Mode.MISSING_ONLY,
         default=Mode.OVERWRITE,
-        help="write only what the live table lacks",
+        help="write only the items that the live table does not have",
     )
     modes.add_argument(
         "--mirror",
         dest="mode",
         action="store_const",
         const=Mode.MIRROR,
-        help="also delete what the backup does not have",
+        help="also delete the items that the backup does not have",
     )
-    group.add_argument("--no-undo", action="store_true", help="go without a way back")
-    group.add_argument("--rate", type=_units, metavar="UNITS", help="write units a second at most")
+    group.add_argument("--no-undo", action="store_true", help="do not create an undo point")
+    group.add_argument(
+        "--rate",
+        type=positive("a number of write units"),
+        metavar="UNITS",
+        help="the maximum of write units per second",
+    )
     group.add_argument(
         "--reconfigure",
-        type=Reconfigure,
+        type=one_of(Reconfigure),
         choices=tuple(Reconfigure),
         metavar="HOW",
-        help="how to tell the mail tiers: publish an event, roll the services, or none "
-        "(default: publish for the addresses, none for other tables)",
+        help="how the mail tiers read the addresses again: publish an event, roll the services, "
+        "or none (default: publish for the addresses, none for other tables)",
     )
     group.add_argument(
         "--delete-restored", action="store_true", help="delete the restored table at the end"
@@ -296,10 +309,3 @@ def _afterwards(how: Reconfigure, restored: str, wished: Wishes) -> list[str]:
 def _usual(aws: Aws, live: str) -> Reconfigure:
     is_addresses = live in (names.ADDRESSES_TABLE, aws.environment.addresses_table)
     return Reconfigure.PUBLISH if is_addresses else Reconfigure.NONE
-
-
-def _units(text: str) -> float:
-    units = float(text)
-    if not 0 < units < float("inf"):
-        raise ValueError
-    return units

@@ -17,7 +17,8 @@ from cabal_backup.cli.confirm import (
     show_plan,
 )
 from cabal_backup.cli.interrupts import all_like_ctrl_c
-from cabal_backup.cli.options import Invocation, add_common, connect_to_change
+from cabal_backup.cli.options import Invocation, add_common, connect_to_change, number
+from cabal_backup.cli.parser import Parser, add_commands
 from cabal_backup.cli.point_options import add_role, add_which
 from cabal_backup.cli.report_folder import add_report_folder, report_folder
 from cabal_backup.errors import (
@@ -49,40 +50,42 @@ _ABOUT = {
 _ABOUT_ALL = "all of these in turn"
 
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser(
-        "drill",
-        help="rehearse a runbook: restore for real, verify, measure, clear away",
-        description="Runs a runbook's own commands end to end against an environment, verifies "
-        "what was restored, removes it again and writes a report to be committed. "
-        "docs/runbooks/drill.md explains it.",
+def define(parser: Parser) -> None:
+    parser.describe(
+        "Runs the commands of a runbook in an environment, verifies what was restored, removes "
+        "it and writes a report to be committed. docs/runbooks/drill.md explains it.",
+        "drill addresses -e development",
     )
-    kinds = parser.add_subparsers(dest="kind", metavar="WHAT", required=True)
+    kinds = add_commands(parser, "WHAT")
     for kind, about in [*_ABOUT.items(), (ALL, _ABOUT_ALL)]:
         _add_kind(kinds, kind, about)
 
 
 def _add_kind(kinds: Any, kind: str, about: str) -> None:
-    parser = kinds.add_parser(kind, help=about, description=f"Drills {about}.")
+    parser: Parser = kinds.add_parser(kind, help=about)
+    user = " --user alice --mount /home" if kind in (Kind.MAILBOX, ALL) else ""
+    parser.describe(f"Rehearses {about}.", f"drill {kind} -e development{user}")
     add_common(parser)
     if kind in (Kind.MAILBOX, ALL):
-        parser.add_argument("--user", required=True, metavar="USER", help="whose mailbox")
+        parser.add_argument(
+            "--user", required=True, metavar="USER", help="the owner of the mailbox"
+        )
         parser.add_argument(
             "--mount",
             type=Path,
             metavar="FOLDER",
-            help="where the mailstore is mounted, on the mail host; without it nobody can look "
-            "at what was restored",
+            help="where the mailstore is mounted on this host; without it the restored messages "
+            "are not verified",
         )
     if kind in (Kind.ADDRESSES, Kind.MAILBOX):
         add_which(parser)
     if kind != Kind.MAILBOX:
         parser.add_argument(
             "--tolerance",
-            type=_percent,
+            type=number("a percentage", 0, 99),
             metavar="PERCENT",
-            help="how far the restored table may be from the live one, which is written to since "
-            "(default: as the environment's restore testing has it, or 10)",
+            help="how many items of the restored table may differ from the live table, which "
+            "changes after the backup (default: restore_testing_tolerance_percent)",
         )
     add_role(parser)
     add_report_folder(parser)
@@ -90,7 +93,7 @@ def _add_kind(kinds: Any, kind: str, about: str) -> None:
         f"--{names.PRODUCTION}",
         dest="protected",
         action="store_true",
-        help=f"drill an environment named {names.PRODUCTION}; its name has to be typed as well",
+        help=f"allow a drill in {names.PRODUCTION}, which also asks for this name",
     )
     add_confirmation(parser)
     parser.set_defaults(run=run, which=kind)
@@ -264,10 +267,3 @@ def _wanted(options: argparse.Namespace, aws: Aws) -> Wanted:
         user=given.get("user"),
         mount=given.get("mount"),
     )
-
-
-def _percent(text: str) -> int:
-    percent = int(text)
-    if not 0 <= percent < 100:
-        raise ValueError
-    return percent

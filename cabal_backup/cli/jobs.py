@@ -10,7 +10,8 @@ from datetime import timedelta
 from typing import Any
 
 from cabal_backup.cli import progress
-from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.cli.options import Invocation, add_common, connect_to, number, positive
+from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode, UnreachableError, UsageError
 from cabal_backup.operations.aws import Aws
 from cabal_backup.operations.clock import Clock
@@ -22,19 +23,19 @@ JSON_VERSION = 1
 """Raised when a field is removed or changes its meaning; fields may be added without."""
 
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser(
-        "jobs",
-        help="backup, copy and restore jobs",
-        description="Lists the jobs of both regions, or watches one to its end.",
+def define(parser: Parser) -> None:
+    parser.describe(
+        "Lists the jobs of both regions, or follows one until it ends.",
+        "jobs -e prod --days 7",
+        "jobs watch 4e1a6f2c-0b3d-4a57-9c1e-2f8d6b7a9c10 -e prod",
     )
     add_common(parser)
     parser.add_argument(
         "--days",
-        type=_days,
+        type=number("a number of days", 1, 30),
         default=1,
         metavar="N",
-        help="how many days to go back (default: 1; AWS Backup remembers 30)",
+        help="how many days to go back (default: 1; AWS Backup keeps jobs for 30)",
     )
     parser.add_argument(
         "--json", action="store_true", help="as JSON (docs/runbooks/restore-tables.md)"
@@ -43,14 +44,14 @@ def add_parser(commands: Any) -> None:
         "watch",
         nargs="*",
         metavar="watch ID",
-        help="follow this job, or a table that is being restored, to its end",
+        help="follow this job or the table that is being restored, until it ends",
     )
     parser.add_argument(
         "--longest",
-        type=_hours,
-        default=timedelta(hours=24),
+        type=positive("a number of hours", 1000),
+        default=24,
         metavar="HOURS",
-        help="how long to watch (default: 24)",
+        help="how long to follow it (default: 24)",
     )
     parser.set_defaults(run=run)
 
@@ -99,12 +100,13 @@ def run_list(options: argparse.Namespace, invocation: Invocation) -> int:
 def run_watch(options: argparse.Namespace, invocation: Invocation) -> int:
     aws = connect_to(options)
     _, watched = options.watch
+    longest = timedelta(hours=options.longest)
     # Whoever may watch the jobs need not be allowed to look at tables of any name.
     if not _JOB_ID.fullmatch(watched) and describe_table(aws, watched) is not None:
-        progress.run(wait_until_active(aws, watched, invocation.clock, longest=options.longest))
+        progress.run(wait_until_active(aws, watched, invocation.clock, longest=longest))
         print(watched)
         return ExitCode.OK
-    return _watch_job(aws, watched, invocation.clock, options.longest)
+    return _watch_job(aws, watched, invocation.clock, longest)
 
 
 def _watch_job(aws: Aws, job_id: str, clock: Clock, longest: timedelta) -> int:
@@ -157,17 +159,3 @@ def as_json(job: Job) -> dict[str, Any]:
         "vault": job.vault,
         "created_resource_arn": job.created_resource_arn,
     }
-
-
-def _days(text: str) -> int:
-    days = int(text)
-    if not 1 <= days <= 30:
-        raise ValueError
-    return days
-
-
-def _hours(text: str) -> timedelta:
-    hours = float(text)
-    if not 0 < hours <= 1000:
-        raise ValueError
-    return timedelta(hours=hours)

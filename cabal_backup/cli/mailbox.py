@@ -4,31 +4,35 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any
 
 from cabal_backup.cli.options import Invocation
+from cabal_backup.cli.parser import Parser, add_commands
 from cabal_backup.errors import ExitCode
 from cabal_backup.mail_host import command
 from cabal_backup.operations.mail import host_script
 
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser(
-        "mailbox",
-        help="on the mail host: merge a restored mailbox",
-        description="The second half of restoring a mailbox, on a host that mounts the mailstore. "
-        "It asks nothing of AWS. docs/runbooks/restore-mail.md explains it.",
+def define(parser: Parser) -> None:
+    parser.describe(
+        "The second part of restoring a mailbox, on a host that mounts the mailstore. It does "
+        "not connect to AWS. docs/runbooks/restore-mail.md explains it.",
+        "mailbox merge alice --dry-run",
     )
-    kinds = parser.add_subparsers(dest="kind", metavar="WHAT", required=True)
-    merge = kinds.add_parser("merge", help=command.MERGE_HELP)
+    kinds = add_commands(parser, "WHAT")
+    merge: Parser = kinds.add_parser("merge", help=command.MERGE_HELP)
+    merge.describe(
+        "Moves the messages that a mailbox does not have from a restore into the mailbox.",
+        "mailbox merge alice --dry-run",
+        "mailbox merge alice --folder INBOX --since 2026-11-01 --cleanup",
+    )
     command.add_merge_options(merge)
     merge.set_defaults(run=run_on_the_host)
-    script = kinds.add_parser(
-        "script",
-        help="print the file to copy to the host",
-        description="Prints one Python source file (3.9 or newer, standard library only) with "
+    script: Parser = kinds.add_parser("script", help="print the file to copy to the host")
+    script.describe(
+        "Prints one Python source file (3.9 or newer, standard library only) with "
         "`mailbox merge` and `mailstore promote`, for a host without this tool. Its first line "
         "names the version and the SHA-256 of the other lines.",
+        "mailbox script > mail_host.py",
     )
     script.set_defaults(run=run_script)
 

@@ -7,75 +7,19 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING
 
-from cabal_backup.cli import (
-    alerts,
-    compare,
-    config,
-    copy_back,
-    cutover,
-    drill,
-    jobs,
-    mailbox,
-    mailstore,
-    output,
-    points,
-    relock,
-    restore,
-    status,
-    teardown,
-    unlock,
-    verify_aws,
-    watch,
-)
+from cabal_backup.cli import output
 from cabal_backup.cli.options import Invocation
+from cabal_backup.cli.parser import CommandLineError, parse
 from cabal_backup.errors import CabalBackupError, ExitCode
-from cabal_backup.operations.aws import in_words_if_from_aws
-from cabal_backup.operations.clock import Clock, SystemClock
-from cabal_backup.operations.status.findings import Status
 from cabal_backup.text import one_line
 
-COMMANDS = (
-    config,
-    status,
-    points,
-    jobs,
-    alerts,
-    watch,
-    restore,
-    compare,
-    cutover,
-    copy_back,
-    mailbox,
-    mailstore,
-    drill,
-    unlock,
-    relock,
-    teardown,
-    verify_aws,
-)
+if TYPE_CHECKING:
+    from cabal_backup.operations.clock import Clock
 
-
-class _Parser(argparse.ArgumentParser):
-    """A parser whose complaints end with the documented exit code."""
-
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(ExitCode.USAGE, f"{self.prog}: {message}\n")
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="cabal-backup",
-        description="Looks after the backups of Cabal: what was deployed, how it is doing, "
-        "and what to do when it is needed.",
-        epilog="The exit codes are explained in docs/exit-codes.md.",
-    )
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in COMMANDS:
-        command.add_parser(commands)
-    return parser
+_NAGIOS_UNKNOWN = 3
+"""https://nagios-plugins.org/doc/guidelines.html"""
 
 
 def main(argv: Sequence[str] | None = None, *, clock: Clock | None = None) -> int:
@@ -85,26 +29,32 @@ def main(argv: Sequence[str] | None = None, *, clock: Clock | None = None) -> in
     """
     try:
         with output.guarded():
-            return _run(argv, clock or SystemClock())
+            return _run(sys.argv[1:] if argv is None else argv, clock)
     except output.WriteError as error:
         return error.exit_code
 
 
-def _run(argv: Sequence[str] | None, clock: Clock) -> int:
-    options = argparse.Namespace()
+def _run(arguments: Sequence[str], clock: Clock | None) -> int:
+    options = argparse.Namespace(nagios="--nagios" in arguments)
     try:
         try:
-            options = build_parser().parse_args(argv)
+            options = parse(arguments)
         except SystemExit as ended:
             return int(ended.code or 0)
-        return int(options.run(options, Invocation(clock)))
-    except output.WriteError:
+        return int(options.run(options, Invocation(clock or _system_clock())))
+    except (output.WriteError, ImportError, SyntaxError):
         raise
     except KeyboardInterrupt:
         print("cabal-backup: interrupted", file=sys.stderr)
         return ExitCode.INTERRUPTED
     except (Exception, SystemExit) as error:
         return _report(error, options)
+
+
+def _system_clock() -> Clock:
+    from cabal_backup.operations.clock import SystemClock
+
+    return SystemClock()
 
 
 def _report(error: BaseException, options: argparse.Namespace) -> int:
@@ -114,15 +64,26 @@ def _report(error: BaseException, options: argparse.Namespace) -> int:
     """
     if getattr(options, "debug", False):
         traceback.print_exception(error)
-    explained = error if isinstance(error, CabalBackupError) else in_words_if_from_aws(error)
+    explained = error if isinstance(error, CabalBackupError) else _from_aws(error)
     code = ExitCode.INTERNAL if explained is None else explained.exit_code
     message = _unforeseen(error) if explained is None else str(explained)
     if getattr(options, "nagios", False):
         # A monitoring system reads one line on stdout, also when there was nothing to look at.
         print(f"UNKNOWN: {one_line(message).replace('|', '/')}")
-        return status.NAGIOS_EXIT_CODES[Status.UNKNOWN]
+        return _NAGIOS_UNKNOWN
+    if isinstance(error, CommandLineError):
+        print(f"{error.usage}{error.prog}: {message}", file=sys.stderr)
+        return code
     print(f"cabal-backup: {message}", file=sys.stderr)
     return code
+
+
+def _from_aws(error: BaseException) -> CabalBackupError | None:
+    if "botocore" not in sys.modules:
+        return None
+    from cabal_backup.operations.aws import in_words_if_from_aws
+
+    return in_words_if_from_aws(error)
 
 
 def _unforeseen(error: BaseException) -> str:

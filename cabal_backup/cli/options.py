@@ -1,20 +1,29 @@
-"""The options that every command has, and what they stand for."""
+"""The options that every command has, and the values of options.
+
+The help of all commands needs this module, so it imports boto3 only where it connects.
+"""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
-from cabal_backup.config.project import find_project, not_protected, read_environment
 from cabal_backup.errors import SettingsError, UsageError
-from cabal_backup.operations.aws import Aws, connect
-from cabal_backup.operations.clock import Clock
-from cabal_backup.operations.deployed import check_environment
-from cabal_backup.operations.drill.plan import is_drill_name
-from cabal_backup.operations.teardown.inventory import may_be_deployed
+
+if TYPE_CHECKING:
+    from cabal_backup.operations.aws import Aws
+    from cabal_backup.operations.clock import Clock
+
+E = TypeVar("E", bound=StrEnum)
+
+ENVIRONMENT = "CABAL_ENVIRONMENT"
+REPORTS = "CABAL_DRILLS"
 
 
 @dataclass(frozen=True)
@@ -31,8 +40,8 @@ def add_environment(parser: argparse.ArgumentParser) -> None:
         "-e",
         "--environment",
         metavar="NAME",
-        default=os.environ.get("CABAL_ENVIRONMENT"),
-        help="which environment of cdk.json (default: CABAL_ENVIRONMENT)",
+        default=os.environ.get(ENVIRONMENT),
+        help=f"the environment, one of cdk.json (default: {ENVIRONMENT})",
     )
     group.add_argument(
         "-c",
@@ -40,30 +49,75 @@ def add_environment(parser: argparse.ArgumentParser) -> None:
         metavar="NAME.SETTING=VALUE",
         action="append",
         default=[],
-        help="give a setting, as for cdk; may be repeated",
+        help="set a setting, as with cdk; can be repeated",
     )
     group.add_argument(
         "--project",
         type=Path,
         metavar="FOLDER",
-        help="where cdk.json is (default: this folder, or the nearest above it)",
+        help="the folder of cdk.json (default: this folder or the nearest folder above it)",
     )
-    group.add_argument(
-        "--debug", action="store_true", help="show where in the tool an error comes from"
-    )
+    group.add_argument("--debug", action="store_true", help="print the traceback of an error")
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
     add_environment(parser)
     group = parser.add_argument_group("AWS")
     group.add_argument(
-        "--profile", help="the AWS profile (default: AWS_PROFILE, then as the AWS CLI does)"
+        "--profile",
+        metavar="NAME",
+        help="the AWS profile (default: AWS_PROFILE, then as with the AWS CLI)",
     )
     group.add_argument(
         "--assume-region-lost",
         metavar="REGION",
-        help="do not ask this region at all, instead of waiting for its answers",
+        help="send no requests to this region",
     )
+
+
+def number(what: str, lowest: int, highest: int | None = None) -> Callable[[str], int]:
+    """The type of an option whose value is a whole number.
+
+    :param what: the number in words, for the message of an error.
+    """
+
+    def read(text: str) -> int:
+        is_number = text.isascii() and text.isdecimal()
+        if not is_number or int(text) < lowest or (highest is not None and int(text) > highest):
+            limits = f"from {lowest}" + ("" if highest is None else f" to {highest}")
+            raise argparse.ArgumentTypeError(f"it is {what} {limits}, not {text!r}")
+        return int(text)
+
+    return read
+
+
+def positive(what: str, highest: float = sys.float_info.max) -> Callable[[str], float]:
+    """The type of an option whose value is a positive number, not necessarily a whole one."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = 0
+        if not 0 < value <= highest:
+            most = "" if highest == sys.float_info.max else f" and at most {highest:g}"
+            raise argparse.ArgumentTypeError(f"it is {what} above 0{most}, not {text!r}")
+        return value
+
+    return read
+
+
+def one_of(kind: type[E]) -> Callable[[str], E]:
+    """The type of an option whose value is one of a few words."""
+
+    def read(text: str) -> E:
+        try:
+            return kind(text)
+        except ValueError:
+            words = ", ".join(kind)
+            raise argparse.ArgumentTypeError(f"it is one of {words}, not {text!r}") from None
+
+    return read
 
 
 def connect_to(options: argparse.Namespace) -> Aws:
@@ -71,6 +125,10 @@ def connect_to(options: argparse.Namespace) -> Aws:
 
     Raises SettingsError for an environment whose backup is off and which is not deployed.
     """
+    from cabal_backup.config.project import find_project, not_protected, read_environment
+    from cabal_backup.operations.aws import connect
+    from cabal_backup.operations.teardown.inventory import may_be_deployed
+
     project = find_project(options.project)
     environment = read_environment(project, options.environment, options.context)
     lost = options.assume_region_lost
@@ -104,6 +162,8 @@ def connect_to_change(options: argparse.Namespace, *, recorded: bool = False) ->
 
     :param recorded: as in `check_environment`, which says what it raises.
     """
+    from cabal_backup.operations.deployed import check_environment
+
     aws = connect_to(options)
     for reason in check_environment(aws, recorded=recorded):
         print(f"cabal-backup: environment not compared: {reason}", file=sys.stderr)
@@ -112,6 +172,8 @@ def connect_to_change(options: argparse.Namespace, *, recorded: bool = False) ->
 
 def check_not_a_drills(*given: str | None) -> None:
     """Raises UsageError for a name that only a drill gives: a drill may delete what has it."""
+    from cabal_backup.operations.drill.plan import is_drill_name
+
     for name in given:
         if name is not None and is_drill_name(name):
             raise UsageError(

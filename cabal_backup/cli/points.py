@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from typing import Any
 
-from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.cli.options import Invocation, add_common, connect_to, number
+from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode
 from cabal_backup.operations.calendar import Calendar, Cell, look
 from cabal_backup.operations.recovery_points import RecoveryPoint
@@ -25,17 +25,17 @@ _SYMBOLS = {
 }
 
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser(
-        "points",
-        help="the recovery points of both vaults",
-        description="Shows the recovery points as a calendar of nights, or one by one.",
+def define(parser: Parser) -> None:
+    parser.describe(
+        "Shows the recovery points as a calendar of nights, or as a list.",
+        "points -e prod",
+        "points -e prod --nights 7 --list",
     )
     add_common(parser)
     parser.add_argument(
         "-n",
         "--nights",
-        type=_nights,
+        type=number("a number of nights", 1, 400),
         default=31,
         metavar="N",
         help="how many nights the calendar goes back (default: 31)",
@@ -147,9 +147,3 @@ def as_json(calendar: Calendar) -> str:
 
 def _tier(point: RecoveryPoint, calendar: Calendar) -> str:
     return "cold" if point.is_cold(calendar.now) else "warm"
-
-
-def _nights(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 400:
-        raise argparse.ArgumentTypeError(f"it is a number of nights from 1 to 400, not {text!r}")
-    return int(text)

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any
 
 from cabal_backup.cli.confirm import add_confirmation, carry_out, confirm, show_plan
 from cabal_backup.cli.options import Invocation, add_common, connect_to_change
+from cabal_backup.cli.parser import Parser
 from cabal_backup.cli.unlock import add_which, which
 from cabal_backup.errors import AwsError, ExitCode
 from cabal_backup.operations import vault_lock
 
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser(
-        "relock",
-        help="put the vaults' locks back",
-        description="Locks both vaults, or one, to the days the environment is configured with, "
-        "in governance mode. It asks only where that weakens a lock that stands.",
+def define(parser: Parser) -> None:
+    parser.describe(
+        "Locks both vaults, or one, in governance mode with the days of the environment's "
+        "settings. It asks only if that weakens an existing lock.",
+        "relock -e prod",
+        "relock -e prod --vault dr --dry-run",
     )
     add_common(parser)
     add_which(parser)

@@ -6,9 +6,8 @@ import argparse
 import os
 from pathlib import Path
 
+from cabal_backup.cli.options import REPORTS
 from cabal_backup.config.project import find_project
-
-_VARIABLE = "CABAL_DRILLS"
 
 
 def add_report_folder(parser: argparse.ArgumentParser) -> None:
@@ -16,8 +15,8 @@ def add_report_folder(parser: argparse.ArgumentParser) -> None:
         "--report-dir",
         type=Path,
         metavar="FOLDER",
-        default=os.environ.get(_VARIABLE),
-        help=f"where the reports of drills are (default: {_VARIABLE}, then drills in the project)",
+        default=os.environ.get(REPORTS),
+        help=f"the folder of the drill reports (default: {REPORTS}, then drills in the project)",
     )
 
 

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from cabal_backup.cli import (
     restore_addresses,
     restore_mailbox,
     restore_mailstore,
     restore_table,
 )
+from cabal_backup.cli.parser import Parser, add_commands
 
 KINDS = (restore_addresses, restore_table, restore_mailbox, restore_mailstore)
 
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser(
-        "restore",
-        help="bring something back",
-        description="Restores to something new, never over what exists.",
+def define(parser: Parser) -> None:
+    parser.describe(
+        "Restores to a new resource and never overwrites an existing one.",
+        "restore addresses -e prod --dry-run",
     )
-    kinds = parser.add_subparsers(dest="kind", metavar="WHAT", required=True)
+    kinds = add_commands(parser, "WHAT")
     for kind in KINDS:
         kind.add_parser(kinds)

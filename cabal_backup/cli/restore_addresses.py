@@ -11,6 +11,7 @@ from cabal_backup.cli import cutover
 from cabal_backup.cli.confirm import add_confirmation, carry_out, confirm, show_plan
 from cabal_backup.cli.cutover import Wishes
 from cabal_backup.cli.options import Invocation, add_common, check_not_a_drills, connect_to_change
+from cabal_backup.cli.parser import Parser
 from cabal_backup.cli.point_options import add_point
 from cabal_backup.errors import ExitCode, UsageError
 from cabal_backup.operations import reconfigure as mail_tiers
@@ -22,17 +23,20 @@ from cabal_backup.operations.tables.restore_addresses import RestoreAddressesPla
 
 
 def add_parser(kinds: Any) -> None:
-    parser = kinds.add_parser(
-        "addresses",
-        help="the addresses table, from a recovery point",
-        description="Restores the addresses table to a new table, or under its own name when "
-        "it is gone. docs/runbooks/restore-tables.md explains it.",
+    parser: Parser = kinds.add_parser(
+        "addresses", help="restore the addresses table from a recovery point"
+    )
+    parser.describe(
+        "Restores the addresses table to a new table, or under its own name if it was deleted. "
+        "docs/runbooks/restore-tables.md explains it.",
+        "restore addresses -e prod --dry-run",
+        "restore addresses -e prod --at 2026-11-20 --cutover --missing-only",
     )
     add_common(parser)
     add_point(parser)
-    parser.add_argument("--to", metavar="TABLE", help="the new table's name")
+    parser.add_argument("--to", metavar="TABLE", help="the name of the new table")
     parser.add_argument(
-        "--cutover", action="store_true", help="go on to the cutover when it is restored"
+        "--cutover", action="store_true", help="start the cutover after the restore"
     )
     cutover.add_wishes(parser)
     add_confirmation(parser)

@@ -8,6 +8,7 @@ from typing import Any
 
 from cabal_backup.cli.confirm import add_confirmation, carry_out, confirm, show_plan
 from cabal_backup.cli.options import Invocation, add_common, check_not_a_drills, connect_to_change
+from cabal_backup.cli.parser import Parser
 from cabal_backup.cli.point_options import add_point
 from cabal_backup.errors import ExitCode
 from cabal_backup.operations.jobs import Job
@@ -16,17 +17,18 @@ from cabal_backup.operations.mail.restore_mailbox import RestoreMailboxPlan
 
 
 def add_parser(kinds: Any) -> None:
-    parser = kinds.add_parser(
-        "mailbox",
-        help="one user's mail, from a recovery point",
-        description="Restores one user's home next to the mailstore's homes; `mailbox merge` then "
-        "brings the missing messages into the mailbox. docs/runbooks/restore-mail.md explains it.",
+    parser: Parser = kinds.add_parser("mailbox", help="restore the mail of one user")
+    parser.describe(
+        "Restores the home directory of one user to a new directory of the mailstore. Then "
+        "`mailbox merge` moves the missing messages into the mailbox. "
+        "docs/runbooks/restore-mail.md explains it.",
+        "restore mailbox alice -e prod --at 2026-11-20",
     )
     add_common(parser)
-    parser.add_argument("user", metavar="USER", help="whose: the name of the home directory")
+    parser.add_argument("user", metavar="USER", help="the user: the name of the home directory")
     add_point(parser)
     parser.add_argument(
-        "--again", action="store_true", help="restore once more what was restored before"
+        "--again", action="store_true", help="restore again what was restored before"
     )
     add_confirmation(parser)
     parser.set_defaults(run=run)

@@ -16,6 +16,7 @@ from cabal_backup.cli.confirm import (
     show_plan,
 )
 from cabal_backup.cli.options import Invocation, add_common, connect_to_change
+from cabal_backup.cli.parser import Parser
 from cabal_backup.cli.point_options import add_point
 from cabal_backup.config.project import check_replaceable, files_with, find_project, replace_setting
 from cabal_backup.errors import ExitCode
@@ -27,41 +28,49 @@ from cabal_backup.operations.reconfigure import Reconfigure
 
 
 def add_parser(kinds: Any) -> None:
-    parser = kinds.add_parser(
-        "mailstore",
-        help="everybody's mail, to a new file system",
-        description="Restores the whole mailstore to a new file system and sets that up like the "
-        "one it takes the place of. Run again, it goes on where it was. "
+    parser: Parser = kinds.add_parser(
+        "mailstore", help="restore the mail of all users to a new file system"
+    )
+    parser.describe(
+        "Restores the mailstore to a new file system and configures it like the file system that "
+        "it replaces. If the command is interrupted, run it again: it continues. "
         "docs/runbooks/restore-mail.md explains it.",
+        "restore mailstore -e prod --dry-run",
+        "restore mailstore -e prod --subnet subnet-0123456789abcdef0 "
+        "--security-group sg-0123456789abcdef0",
     )
     add_common(parser)
     add_point(parser)
     parser.add_argument(
-        "--file-system", metavar="ID", help="whose backup (default: the environment's mailstore)"
+        "--file-system",
+        metavar="ID",
+        help="the file system of the backup (default: mailstore_file_system_id)",
     )
-    gone = parser.add_argument_group("when that file system is gone")
+    gone = parser.add_argument_group("if that file system was deleted")
     gone.add_argument(
         "--subnet",
         action="append",
         default=[],
         metavar="ID",
-        help="a mount target here; may be repeated",
+        help="create a mount target in this subnet; can be repeated",
     )
     gone.add_argument(
         "--security-group",
         action="append",
         default=[],
         metavar="ID",
-        help="of the mount targets; may be repeated",
+        help="a security group of the mount targets; can be repeated",
     )
     after = parser.add_argument_group("afterwards")
     after.add_argument(
         "--set-environment",
         action="store_true",
-        help="put the new id in the place of the old one in cdk.json or cdk.context.json",
+        help="replace the old id with the new one in cdk.json or cdk.context.json",
     )
     after.add_argument(
-        "--roll", action="store_true", help="roll the mail tiers, so that they mount it anew"
+        "--roll",
+        action="store_true",
+        help="restart the services of the mail tiers, so that they mount the new file system",
     )
     add_confirmation(parser)
     parser.set_defaults(run=run)

@@ -17,6 +17,7 @@ from cabal_backup.cli.confirm import (
 )
 from cabal_backup.cli.moments import moment
 from cabal_backup.cli.options import Invocation, add_common, check_not_a_drills, connect_to_change
+from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode, RefusedError
 from cabal_backup.operations.aws import Aws
 from cabal_backup.operations.tables import restore_table
@@ -24,23 +25,27 @@ from cabal_backup.operations.tables.restore_table import RestoreTablePlan, Sever
 
 
 def add_parser(kinds: Any) -> None:
-    parser = kinds.add_parser(
-        "table",
-        help="a table, as it was at a point in time",
-        description="Restores one of Cabal's tables to a new table by point-in-time recovery, or "
-        "under its own name when it is gone. docs/runbooks/restore-tables.md explains it.",
+    parser: Parser = kinds.add_parser("table", help="restore a table to a point in time")
+    parser.describe(
+        "Restores one of Cabal's tables to a new table by point-in-time recovery, or under its "
+        "own name if it was deleted. docs/runbooks/restore-tables.md explains it.",
+        "restore table cabal-counter -e prod --latest --dry-run",
+        "restore table cabal-user-preferences -e prod --at 2026-11-20T08:30",
     )
     add_common(parser)
     parser.add_argument("table", metavar="NAME", help="the table, such as cabal-counter")
     when = parser.add_mutually_exclusive_group(required=True)
     when.add_argument(
-        "--at", type=moment, metavar="TIME", help="such as 2026-11-20T08:30:00, in UTC"
+        "--at",
+        type=moment,
+        metavar="TIME",
+        help="the point in time in UTC, such as 2026-11-20T08:30:00",
     )
-    when.add_argument("--latest", action="store_true", help="the latest moment there is")
+    when.add_argument("--latest", action="store_true", help="the latest time that can be restored")
     when.add_argument(
-        "--backup", metavar="ARN", help="a backup that DynamoDB keeps, such as of a deleted table"
+        "--backup", metavar="ARN", help="a backup in DynamoDB, such as the one of a deleted table"
     )
-    parser.add_argument("--to", metavar="TABLE", help="the new table's name")
+    parser.add_argument("--to", metavar="TABLE", help="the name of the new table")
     add_confirmation(parser)
     parser.set_defaults(run=run)
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
-from typing import Any
 
 from cabal_backup.cli import status_formats as formats
 from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.cli.parser import Parser
 from cabal_backup.cli.report_folder import add_report_folder, report_folder
 from cabal_backup.errors import ExitCode, UsageError
 from cabal_backup.operations.aws import Aws
@@ -24,34 +23,29 @@ EXIT_CODES = {
     Status.FAIL: ExitCode.NOT_PROTECTED,
     Status.UNKNOWN: ExitCode.UNKNOWN,
 }
+WATCH_SECONDS = 60
 NAGIOS_EXIT_CODES = {Status.OK: 0, Status.WARN: 1, Status.FAIL: 2, Status.UNKNOWN: 3}
 """https://nagios-plugins.org/doc/guidelines.html"""
 
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser(
-        "status",
-        help="is it really protected?",
-        description="Checks everything that protection rests on. Exit codes: 0 protected, "
-        "1 not protected, 2 cannot tell; with --nagios those of a Nagios plugin.",
+def define(parser: Parser) -> None:
+    parser.describe(
+        "Checks whether an environment is protected. Exit codes: 0 protected, 1 not protected, "
+        "2 unknown; with --nagios those of a Nagios plugin.",
+        "status -e prod",
+        "status -e prod --only primary-lock,dr-lock --json",
     )
     add_common(parser)
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--json", action="store_true", help="as JSON (docs/status.md)")
-    shown.add_argument("--nagios", action="store_true", help="as one line for monitoring")
-    shown.add_argument("--watch", action="store_true", help="look again until all is well")
-    parser.add_argument("--junit", type=Path, metavar="FILE", help="also write a JUnit report")
-    parser.add_argument(
-        "--only", metavar="ID,…", type=_ids, help="these checks only; their ids, with commas"
+    shown.add_argument("--nagios", action="store_true", help="as one line for a monitoring system")
+    shown.add_argument(
+        "--watch", action="store_true", help="check again every minute until everything is ok"
     )
+    parser.add_argument("--only", metavar="ID,…", type=_ids, help="run only these checks")
     add_report_folder(parser)
-    parser.add_argument("--skip", metavar="ID,…", type=_ids, default=(), help="not these checks")
     parser.add_argument(
-        "--interval",
-        type=_seconds,
-        default=60,
-        metavar="SECONDS",
-        help="with --watch: how long to wait between looks (default: 60)",
+        "--skip", metavar="ID,…", type=_ids, default=(), help="run all other checks"
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="show all details")
     parser.set_defaults(run=run)
@@ -65,7 +59,7 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
         if not options.watch or status is Status.OK:
             return NAGIOS_EXIT_CODES[status] if options.nagios else EXIT_CODES[status]
         try:
-            invocation.clock.sleep(options.interval)
+            invocation.clock.sleep(WATCH_SECONDS)
         except KeyboardInterrupt:
             return EXIT_CODES[status]
 
@@ -74,8 +68,6 @@ def _once(options: argparse.Namespace, chosen: list[str], aws: Aws, clock: Clock
     state = look(aws, clock.now(), drills=read_reports(report_folder(options)))
     verdict = run_checks(state, chosen)
     report = formats.Report(state, verdict)
-    if options.junit:
-        _write(options.junit, formats.junit(report))
     if options.json:
         sys.stdout.write(formats.as_json(report))
     elif options.nagios:
@@ -84,13 +76,6 @@ def _once(options: argparse.Namespace, chosen: list[str], aws: Aws, clock: Clock
         formats.show(report, verbose=options.verbose)
     sys.stdout.flush()
     return verdict.status
-
-
-def _write(file: Path, text: str) -> None:
-    try:
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"Cannot write {file}: {error.strerror}.") from error
 
 
 def _chosen(options: argparse.Namespace) -> list[str]:
@@ -112,9 +97,3 @@ def _chosen(options: argparse.Namespace) -> list[str]:
 
 def _ids(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _seconds(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"it is a number of seconds from 1, not {text!r}")
-    return int(text)

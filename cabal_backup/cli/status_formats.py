@@ -1,14 +1,12 @@
-"""The findings for people, for scripts, for monitoring and for CI."""
+"""The findings for people, for scripts and for monitoring."""
 
 from __future__ import annotations
 
 import json
-import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 
 from cabal_backup.operations.status.findings import Finding, Status, Verdict
 from cabal_backup.operations.status.state import State
-from cabal_backup.text import printable
 
 JSON_VERSION = 1
 """Raised when a field is removed or changes its meaning; fields may be added without."""
@@ -157,28 +155,3 @@ def nagios(report: Report) -> str:
             data.append(f"{name.removesuffix('_seconds')}={value:.0f}{unit};;;0")
     sentence = report.sentence.replace("|", "/")
     return f"{_NAGIOS[report.verdict.status]}: {sentence}{named} | {' '.join(data)}\n"
-
-
-def junit(report: Report) -> str:
-    """A JUnit report: a test case for each check."""
-    verdict = report.verdict
-    suite = ET.Element(
-        "testsuite",
-        name=f"cabal-backup status {report.state.environment.name}",
-        tests=str(len(verdict.findings)),
-        failures=str(len(verdict.with_status(Status.FAIL))),
-        errors=str(len(verdict.with_status(Status.UNKNOWN))),
-        timestamp=report.state.now.isoformat(timespec="seconds"),
-    )
-    for finding in verdict.findings:
-        case = ET.SubElement(suite, "testcase", classname="cabal-backup.status", name=finding.check)
-        text = "\n".join([finding.evidence, *finding.details, finding.hint]).strip()
-        if finding.status is Status.FAIL:
-            ET.SubElement(case, "failure", message=finding.evidence).text = text
-        elif finding.status is Status.UNKNOWN:
-            ET.SubElement(case, "error", message=finding.evidence).text = text
-        else:
-            ET.SubElement(case, "system-out").text = text
-    ET.indent(suite)
-    # XML has no way to write most control characters.
-    return printable(ET.tostring(suite, encoding="unicode", xml_declaration=True)) + "\n"

@@ -7,7 +7,14 @@ import sys
 from typing import Any
 
 from cabal_backup.cli.confirm import add_confirmation, ask, carry_out, confirm, show_plan
-from cabal_backup.cli.options import Invocation, add_common, connect_to, connect_to_change
+from cabal_backup.cli.options import (
+    Invocation,
+    add_common,
+    connect_to,
+    connect_to_change,
+    number,
+)
+from cabal_backup.cli.parser import Parser, add_commands
 from cabal_backup.errors import ExitCode, RefusedError
 from cabal_backup.operations.teardown import delete_points, destroy
 from cabal_backup.operations.teardown.delete_points import DeletePointsPlan
@@ -18,57 +25,59 @@ COUNTED = ("prod",)
 """Environments whose recovery points have to be counted by whoever deletes them."""
 
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser(
-        "teardown",
-        help="take an environment's backup down",
-        description="Three deliberate steps after each other: unlock, delete-recovery-points, "
-        "destroy. docs/runbooks/teardown.md explains them.",
+def define(parser: Parser) -> None:
+    parser.describe(
+        "Removes the backup of an environment in three deliberate steps: unlock, "
+        "delete-recovery-points, destroy. docs/runbooks/teardown.md explains them.",
+        "teardown plan -e development",
     )
-    steps = parser.add_subparsers(dest="step", metavar="STEP", required=True)
+    steps = add_commands(parser, "STEP")
     _add_plan(steps)
     _add_delete(steps)
     _add_destroy(steps)
 
 
 def _add_plan(steps: Any) -> None:
-    parser = steps.add_parser(
-        "plan",
-        help="what is there, what it would cost, what is in the way",
-        description="Looks, and changes nothing.",
+    parser: Parser = steps.add_parser("plan", help="show what exists and what prevents each step")
+    parser.describe(
+        "Shows what exists, what deleting it costs and what prevents it. It changes nothing.",
+        "teardown plan -e development",
     )
     add_common(parser)
     parser.set_defaults(run=run_plan)
 
 
 def _add_delete(steps: Any) -> None:
-    parser = steps.add_parser(
-        "delete-recovery-points",
-        help="delete every recovery point of both vaults",
-        description="Deletes exactly the recovery points of the plan that is shown. Refused "
-        "while a lock stands. Nothing brings a recovery point back.",
+    parser: Parser = steps.add_parser(
+        "delete-recovery-points", help="delete every recovery point of both vaults"
+    )
+    parser.describe(
+        "Deletes exactly the recovery points of the plan that it shows. It refuses while a vault "
+        "is locked. A deleted recovery point cannot be restored.",
+        "teardown delete-recovery-points -e development --dry-run",
     )
     add_common(parser)
     add_confirmation(parser)
     parser.add_argument(
         "--include-other-resources",
         action="store_true",
-        help="also those of resources that this environment does not protect",
+        help="also the recovery points of resources that this environment does not protect",
     )
     parser.add_argument(
         "--points",
-        type=int,
+        type=number("a number of recovery points", 0),
         metavar="N",
-        help=f"with --yes in {', '.join(COUNTED)}: how many there are",
+        help=f"with --yes in {', '.join(COUNTED)}: the number of recovery points",
     )
     parser.set_defaults(run=run_delete)
 
 
 def _add_destroy(steps: Any) -> None:
-    parser = steps.add_parser(
-        "destroy",
-        help="delete both stacks, the vaults and the role",
-        description="Refused while a recovery point is there or a lock stands.",
+    parser: Parser = steps.add_parser("destroy", help="delete both stacks, the vaults and the role")
+    parser.describe(
+        "Deletes both stacks, the vaults and the role. It refuses while a vault is locked or has "
+        "recovery points.",
+        "teardown destroy -e development --dry-run",
     )
     add_common(parser)
     add_confirmation(parser)

@@ -5,26 +5,25 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from cabal_backup.cli.confirm import add_confirmation, carry_out, confirm, show_plan
 from cabal_backup.cli.options import Invocation, add_common, connect_to_change
+from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode, UsageError
 from cabal_backup.operations import vault_lock
 from cabal_backup.operations.vault_lock import DR, PRIMARY, UnlockPlan
 
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser(
-        "unlock",
-        help="take the vaults' locks off",
-        description="Removes the lock of both vaults, or of one, so that recovery points can be "
-        "deleted. docs/runbooks/locks.md says when that is right.",
+def define(parser: Parser) -> None:
+    parser.describe(
+        "Removes the lock of both vaults, or of one, so that recovery points can be deleted. "
+        "docs/runbooks/locks.md explains when to do this.",
+        "unlock -e development --reason 'teardown of the test environment' --dry-run",
     )
     add_common(parser)
     add_which(parser)
     parser.add_argument(
-        "--reason", required=True, metavar="TEXT", help="why; it is kept in CloudTrail's record"
+        "--reason", required=True, metavar="TEXT", help="the reason, which CloudTrail records"
     )
     add_confirmation(parser)
     parser.set_defaults(run=run)
@@ -35,7 +34,7 @@ def add_which(parser: argparse.ArgumentParser) -> None:
         "--vault",
         choices=(PRIMARY, DR, "both"),
         default="both",
-        help="the vault of this region only (default: both)",
+        help="the vault of the primary or the DR region (default: both)",
     )
 
 

@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode, UsageError
 from cabal_backup.operations.aws import Aws
 from cabal_backup.operations.drill.report import Redaction
@@ -16,16 +16,14 @@ from cabal_backup.operations.verify_aws import Finding, Result, verify
 from cabal_backup.text import one_line
 
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser(
-        "verify-aws",
-        help="does AWS behave as this project expects?",
-        description="Compares what a deployed environment shows with what this project expects "
+def define(parser: Parser) -> None:
+    parser.describe(
+        "Compares what a deployed environment shows with what this project expects "
         "of AWS where AWS's documents leave it open (docs/first-deployment.md). It changes "
         "nothing, and writes a report without account ids that can be attached to an issue. It "
         "asks for a vault and for jobs that do not exist, so use the credentials that deploy.",
-        epilog="Exit codes: 0 everything matched, 5 something differed, 2 something was not seen "
-        "yet or is unknown.",
+        "verify-aws -e development",
+        note="Exit codes: 0 everything matched, 5 something differed, 2 something is unknown.",
     )
     add_common(parser)
     parser.add_argument(

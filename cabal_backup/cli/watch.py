@@ -9,21 +9,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.cli.parser import Parser
 from cabal_backup.cli.status import EXIT_CODES
 from cabal_backup.operations.status.findings import NOT_OK, Status
 from cabal_backup.operations.watch import run_watch
 from cabal_backup.text import printable
 
 
-def add_parser(commands: Any) -> None:
-    parser = commands.add_parser(
-        "watch",
-        help="run the watch now",
-        description="Runs the deployed watch in each region, as its schedule does every day: it "
+def define(parser: Parser) -> None:
+    parser.describe(
+        "Runs the deployed watch in each region, as its schedule does every day: it "
         "makes the checks of `status`, publishes what is not ok, and calls the heartbeat if all "
         "is well. Exit codes as those of `status`.",
-        epilog="example:\n  cabal-backup watch run -e prod",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "watch run -e prod",
     )
     add_common(parser)
     parser.add_argument("action", choices=("run",), help="run it and show what it found and did")

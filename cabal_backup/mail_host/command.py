@@ -101,15 +101,25 @@ PROMOTE_HELP = "move a whole restore to the root of its file system"
 def add_merge_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of `mailbox merge`, for `run`."""
     parser.set_defaults(on_the_host=_merge_command)
-    parser.add_argument("user", metavar="USER")
+    parser.add_argument("user", metavar="USER", help="the user: the name of the home directory")
     parser.add_argument(
         "--mount", default="/home", help="where the mailstore is mounted (default: /home)"
     )
     parser.add_argument(
         "--folder", action="append", default=[], metavar="F", help="only this folder"
     )
-    parser.add_argument("--since", type=_date, metavar="DATE", help="delivered on or after (UTC)")
-    parser.add_argument("--before", type=_date, metavar="DATE", help="delivered before (UTC)")
+    parser.add_argument(
+        "--since",
+        type=_date,
+        metavar="DATE",
+        help="only messages delivered on or after this date (UTC)",
+    )
+    parser.add_argument(
+        "--before",
+        type=_date,
+        metavar="DATE",
+        help="only messages delivered before this date (UTC)",
+    )
     parser.add_argument(
         "--moved",
         choices=("report", "restore"),
@@ -127,7 +137,9 @@ def add_merge_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--uid", type=_uid, metavar="N", help="owner (default: the owner of the home directory)"
     )
-    parser.add_argument("--threads", type=_threads, metavar="N", help="default: measured")
+    parser.add_argument(
+        "--threads", type=_threads, metavar="N", help="how many threads copy (default: measured)"
+    )
     parser.add_argument(
         "--cleanup", action="store_true", help="afterwards remove the recovery directory"
     )
@@ -143,7 +155,9 @@ def add_promote_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_common_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--recovery", metavar="NAME", help="which aws-backup-restore_…")
+    parser.add_argument(
+        "--recovery", metavar="NAME", help="the recovery directory, aws-backup-restore_…"
+    )
     parser.add_argument("--dry-run", action="store_true", help="show the plan, change nothing")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--json", action="store_true", help="JSON on standard output")

@@ -7,7 +7,6 @@ has to hold, no less and no more.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from cabal_backup.cli.main import build_parser
+from cabal_backup.cli.parser import Parser, build_parser, commands_of
 from tests.e2e.access.people import Desk
 from tests.e2e.exercise import newest_point
 from tests.e2e.operator import Said
@@ -51,18 +50,11 @@ def commands_that_talk_to_aws() -> set[str]:
     } - {"verify-aws"}
 
 
-def leaves() -> Iterator[tuple[str, Any]]:
+def leaves() -> Iterator[tuple[str, Parser]]:
     """Every command by its whole name, with its parser."""
-    yield from _leaves(build_parser())
-
-
-def _leaves(parser: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    below = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
-    if not below:
-        yield name, parser
-    for action in below:
-        for word, each in action.choices.items():
-            yield from _leaves(each, f"{name} {word}".strip())
+    for parser in commands_of(build_parser()):
+        if parser.get_default("run") is not None:
+            yield parser.prog.removeprefix("cabal-backup "), parser
 
 
 def _well(said: Said) -> Said:

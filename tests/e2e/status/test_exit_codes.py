@@ -83,13 +83,6 @@ def test_points_are_known_or_not(operator: Operator) -> None:
     assert "cabal-backup: could not look into cabal-backup-dr: ListRecoveryPointsBy" in said.err
 
 
-def test_64_for_a_report_that_cannot_be_written(operator: Operator) -> None:
-    said = operator.run("status", "--junit", "/no/such/folder/file.xml")
-
-    assert said.code == 64
-    assert "Cannot write /no/such/folder/file.xml: No such file or directory." in said.err
-
-
 # --- Where the environment is described
 
 

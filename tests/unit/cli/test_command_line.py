@@ -66,8 +66,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
         (["status", "--skip", "x,y"], "There is no check x and no y."),
         (["status", "--only", ""], "leave no check to run"),
         (["status", "--only", "role", "--skip", "role"], "leave no check to run"),
-        (["status", "--json", "--nagios"], "not allowed with"),
-        (["status", "--interval", "0"], "a number of seconds from 1, not '0'"),
+        (["status", "--json", "--watch"], "not allowed with"),
         (["status", "-c", "nonsense"], "-c requires NAME.SETTING=VALUE, not 'nonsense'."),
         (["points", "--nights", "0"], "a number of nights from 1 to 400, not '0'"),
         (["points", "--nights", "many"], "not 'many'"),
@@ -108,7 +107,10 @@ def test_64_for_a_time_that_is_none(terminal: Terminal, at: str) -> None:
     said = terminal.type("restore", "addresses", "--at", at)
 
     assert (said.code, said.out) == (64, "")
-    assert "argument --at: invalid moment value" in said.err
+    assert (
+        f"argument --at: it is a time such as 2026-11-20 or 2026-11-20T08:30 (UTC), not {at!r}"
+        in (said.err)
+    )
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["status", "--help"], ["points", "--help"]])
@@ -117,6 +119,25 @@ def test_0_for_help(terminal: Terminal, arguments: list[str]) -> None:
 
     assert (said.code, said.err) == (0, "")
     assert said.out.startswith("usage: cabal-backup")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--nagios"],
+        ["status", "--nagios", "--no-such-option"],
+        ["status", "--only", "--nagios"],
+        ["status", "--json", "--nagios"],
+        ["--no-such-option", "status", "--nagios"],
+    ],
+    ids=" ".join,
+)
+def test_3_and_one_line_for_monitoring(terminal: Terminal, arguments: list[str]) -> None:
+    said = terminal.type(*arguments)
+
+    assert (said.code, said.err) == (3, "")
+    assert said.out.startswith("UNKNOWN: ")
+    assert said.out.count("\n") == 1
 
 
 # --- 78: the settings

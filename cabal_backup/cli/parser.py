@@ -1,0 +1,199 @@
+"""The parser of the command line: every command by its name, imported only when it is used.
+
+boto3 and rich take most of the time that the tool needs to start, and `--help` needs neither.
+
+This is argparse with shtab, not click: the options of `mailbox merge` and `mailstore promote` are
+those of the file for the mail host, which has the standard library only.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Collection, Iterator, Sequence
+from importlib import import_module
+from typing import Any, NoReturn
+
+from cabal_backup.cli.options import ENVIRONMENT, REPORTS, add_common
+from cabal_backup.errors import UsageError
+
+COMMANDS = {
+    "config": "show the settings in use and where each comes from",
+    "status": "check whether an environment is protected",
+    "points": "show the recovery points of both vaults",
+    "jobs": "list backup, copy and restore jobs, or follow one",
+    "alerts": "send test messages to the operator",
+    "watch": "run the watch now",
+    "restore": "restore a table, a mailbox or the mailstore",
+    "compare": "compare a restored table with a live table",
+    "cutover": "copy a restored table into the live table and verify it",
+    "copy-back": "copy a recovery point from the DR region to the primary region",
+    "mailbox": "on the mail host: merge a restored mailbox",
+    "mailstore": "on the mail host: move a restored mailstore to its root",
+    "drill": "rehearse a runbook: restore, verify, measure, clean up",
+    "unlock": "remove the locks of the vaults",
+    "relock": "put the locks of the vaults back",
+    "teardown": "remove the backup of an environment",
+    "verify-aws": "check that AWS behaves as this project expects",
+    "completion": "print the completion script of a shell",
+    "help": "show the help of a command",
+}
+"""Each command and what it does. The module of the same name has `define(parser)`."""
+
+ENVIRONMENT_VARIABLES = {
+    ENVIRONMENT: "the environment, if --environment is not given",
+    REPORTS: "the folder of the drill reports, if --report-dir is not given",
+    "AWS_PROFILE": "the AWS profile, if --profile is not given",
+    "AWS_*": "all other variables that the AWS CLI reads, such as AWS_ACCESS_KEY_ID",
+    "NO_COLOR": "if it is not empty, the output has no colors",
+}
+
+
+class CommandLineError(UsageError):
+    """The arguments do not fit the command.
+
+    :param prog: the command they were given to.
+    :param usage: how that command is used, in one or more lines.
+    """
+
+    def __init__(self, message: str, prog: str, usage: str) -> None:
+        super().__init__(message)
+        self.prog = prog
+        self.usage = usage
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser with examples in its help, which raises CommandLineError."""
+
+    examples: tuple[str, ...] = ()
+    note = ""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**{"formatter_class": _Formatter, **given})
+        self.register("action", "parsers", _Commands)
+
+    def describe(self, description: str, *examples: str, note: str = "") -> None:
+        """Set the text of the help.
+
+        :param examples: command lines, without the program's name.
+        :param note: a paragraph below the examples; its lines are kept.
+        """
+        self.description = description
+        self.examples = tuple(f"cabal-backup {example}" for example in examples)
+        self.note = note
+        title = "example" if len(examples) == 1 else "examples"
+        parts = ["\n  ".join([f"{title}:", *self.examples]), note]
+        self.epilog = "\n\n".join(filter(None, parts))
+
+    def error(self, message: str) -> NoReturn:
+        raise CommandLineError(message, self.prog, self.format_usage())
+
+
+class _Formatter(argparse.HelpFormatter):
+    """Wraps the description, and keeps the lines of the epilog."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if "\n" in text:
+            return text
+        return super()._fill_text(text, width, indent)
+
+
+class _BeforeCommand(argparse.Action):
+    """Collects an option that stands before the command, for the command's own parser."""
+
+    def __call__(
+        self,
+        _: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,  # noqa: ARG002
+    ) -> None:
+        option = self.option_strings[-1]
+        argument = option if self.nargs == 0 else f"{option}={values}"
+        namespace.before = [*getattr(namespace, "before", []), argument]
+
+
+class _Commands(argparse._SubParsersAction):  # type: ignore[type-arg]
+    """Gives a command the options that stand before it, too."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        before = vars(namespace).pop("before", [])
+        super().__call__(parser, namespace, [values[0], *before, *values[1:]], option_string)
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        from importlib import metadata
+
+        print(f"cabal-backup {metadata.version('cabal-backup')}")
+        parser.exit()
+
+
+def add_commands(parser: Parser, metavar: str, *, hidden: bool = True) -> Any:
+    """The commands below a command, which take the common options before and after their name.
+
+    :param hidden: whether the help leaves out the common options.
+    """
+    common = Parser(add_help=False)
+    add_common(common)
+    group = parser.add_argument_group("common options, before or after the command")
+    for action in common._actions:
+        group.add_argument(
+            *action.option_strings,
+            action=_BeforeCommand,
+            nargs=action.nargs,
+            metavar=action.metavar or action.dest.upper(),
+            dest="before",
+            default=argparse.SUPPRESS,
+            help=argparse.SUPPRESS if hidden else action.help,
+        )
+    return parser.add_subparsers(dest=metavar.lower(), metavar=metavar, required=True)
+
+
+def build_parser(only: Collection[str] = COMMANDS.keys()) -> Parser:
+    """The parser of the whole command line.
+
+    :param only: commands to import; the others have a name and no options.
+    """
+    parser = Parser(prog="cabal-backup")
+    variables = (f"  {name:<18} {what}" for name, what in ENVIRONMENT_VARIABLES.items())
+    parser.describe(
+        "Checks, restores and removes the backups of Cabal.",
+        "status -e prod",
+        "-e prod restore addresses --dry-run",
+        "help restore addresses",
+        note="\n".join(["environment variables:", *variables])
+        + "\n\nexit codes: docs/exit-codes.md",
+    )
+    parser.add_argument(
+        "--version", action=_Version, nargs=0, help="show the version of the tool and exit"
+    )
+    commands = add_commands(parser, "COMMAND", hidden=False)
+    for name, what in COMMANDS.items():
+        command = commands.add_parser(name, help=what)
+        if name in only:
+            import_module(f"cabal_backup.cli.{name.replace('-', '_')}").define(command)
+    return parser
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options of a command line, and in `run` what carries it out.
+
+    Raises CommandLineError for arguments that do not fit, and SystemExit after the help.
+    """
+    # Also the value of an option can be the name of a command: that imports one too many.
+    return build_parser(COMMANDS.keys() & set(arguments)).parse_args(arguments)
+
+
+def commands_of(parser: Parser) -> Iterator[Parser]:
+    """Every command below this one, at any depth."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                yield command
+                yield from commands_of(command)
