@@ -25,7 +25,6 @@ def finding(operator: Operator, check: str) -> dict[str, str]:
 
 
 def test_all_is_well(operator: Operator) -> None:
-    confirm(operator.sandbox)
     assert finding(operator, "alerts")["status"] == "ok"
     assert finding(operator, "trail") == {
         "status": "ok",
@@ -38,7 +37,6 @@ def test_all_is_well(operator: Operator) -> None:
 @pytest.mark.parametrize("region", REGIONS)
 @pytest.mark.parametrize("name", ["disable-rule", "put-rule", "remove-targets", *SILENCED])
 def test_what_silences_a_region_is_a_failure(operator: Operator, name: str, region: str) -> None:
-    confirm(operator.sandbox)
     _, attack = {**ATTACKS, **SILENCED}[name]
     attack(lambda service: operator.sandbox.client(service, region), region)
 
@@ -63,7 +61,6 @@ def test_a_queue_that_shuts_eventbridge_out(operator: Operator) -> None:
 
 
 def test_a_dead_letter(operator: Operator) -> None:
-    confirm(operator.sandbox)
     sqs = operator.sandbox.client("sqs", "us-west-2")
     url = sqs.get_queue_url(QueueName="cabal-backup-alerts-dead-letters")["QueueUrl"]
     sqs.send_message(QueueUrl=url, MessageBody="{}")
@@ -80,18 +77,20 @@ def test_alerts_that_are_off(operator: Operator) -> None:
     assert said.json["verdict"] == "ok"
 
 
-def unsubscribe_queues(operator: Operator) -> None:
+def subscribe_anew(operator: Operator) -> None:
+    """Nothing but the address of the settings, which has not confirmed yet."""
     for region in REGIONS:
         sns = operator.sandbox.client("sns", region)
         for each in sns.list_subscriptions_by_topic(TopicArn=topic(region))["Subscriptions"]:
-            if each["Protocol"] == "sqs":
-                sns.unsubscribe(SubscriptionArn=each["SubscriptionArn"])
+            sns.unsubscribe(SubscriptionArn=each["SubscriptionArn"])
+        sns.subscribe(TopicArn=topic(region), Protocol="email", Endpoint=SETTINGS["alert_emails"])
 
 
 def test_an_address_that_has_not_confirmed_is_nobody_yet(operator: Operator) -> None:
-    unsubscribe_queues(operator)
+    mails = len(operator.sandbox.emails())
+    subscribe_anew(operator)
     pending = finding(operator, "alerts")
-    confirm(operator.sandbox)
+    confirm(operator.sandbox, mails)
 
     assert pending["status"] == "warn"
     assert "us-west-1 and us-west-2" in pending["evidence"]
