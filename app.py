@@ -1,7 +1,7 @@
 """The CDK application: one Stage for every environment whose backup is on.
 
 `cdk` runs this file (see cdk.json). The environments come from the CDK context; what
-is wrong with them is told in words and ends with exit code 1.
+is wrong with them is reported in words and ends with exit code 1.
 """
 
 import sys

@@ -4,7 +4,7 @@ Usage: comment.py ENVIRONMENT --templates FILE --diff FILE
 
 The summary is computed from the templates that deployed.py collected, not read from the words
 of `cdk diff`: a description in a template can contain any words. The text of `cdk diff` follows,
-folded and fenced. Both come from code that nobody has reviewed yet: everything in them is
+folded and fenced. Both come from code that has not been reviewed yet: everything in them is
 escaped, shortened and redacted.
 
 The environment variable SETTINGS, with the contents of cdk.context.json, names the addresses to
