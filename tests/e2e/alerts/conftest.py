@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from tests.e2e.assembly import synthesize_here
-from tests.e2e.exercise import exercise_restores
 from tests.e2e.sandbox.backups import make_queue
 from tests.sandbox import cabal
 from tests.sandbox.client import ACCOUNT, Sandbox
@@ -161,7 +160,6 @@ def first_night(first_watch: tuple[Watched, str]) -> tuple[Watched, str]:
     watched.sandbox.rollback(checkpoint)
     confirm(watched.sandbox)
     watched.sandbox.run_nights(1)
-    exercise_restores(watched.deployment)
     watched.inbox.read()
     return watched, watched.sandbox.checkpoint()
 

@@ -21,6 +21,13 @@ KINDS = [
 
 
 @pytest.fixture
+def watched(just_deployed: Watched) -> Watched:
+    """No address has confirmed yet."""
+    just_deployed.inbox.read()
+    return just_deployed
+
+
+@pytest.fixture
 def operator(
     watched: Watched, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Operator:

@@ -233,7 +233,7 @@ def test_points_that_expire_by_themselves_are_not_tampering(watched: Watched) ->
     )
     watched.sandbox.advance(days=31)
 
-    assert watched.inbox.read() == []
+    assert [each.body for each in watched.inbox.read()] == []
 
 
 def test_a_new_plan_that_writes_into_our_vault(watched: Watched) -> None:

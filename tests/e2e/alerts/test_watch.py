@@ -14,7 +14,6 @@ import pytest
 
 from cabal_backup.operations.status.checks import CHECKS
 from tests.e2e.alerts.conftest import REGIONS, SETTINGS, Inbox, Notification, Watched, confirm
-from tests.e2e.exercise import exercise_restores
 from tests.e2e.operator import Operator
 from tests.receiver import CERTIFICATE, Receiver, receiver
 from tests.sandbox.client import Sandbox
@@ -68,7 +67,6 @@ def first_guard(first_watch: tuple[Watched, str], listening: Receiver) -> tuple[
     trust_the_receiver(watched)
     confirm(watched.sandbox)
     watched.sandbox.run_nights(1)
-    exercise_restores(watched.deployment)
     watched.sandbox.advance_to(watched.sandbox.now().replace(hour=15, minute=0))
     watched.inbox.read()
     return watched, watched.sandbox.checkpoint()
