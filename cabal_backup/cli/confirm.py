@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from cabal_backup.cli import progress
 from cabal_backup.errors import RefusedError
-from cabal_backup.operations.aws import Aws
-from cabal_backup.operations.deployed import check_environment
+from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.aws.deployed import check_environment
 
 R = TypeVar("R")
 

@@ -10,9 +10,9 @@ from cabal_backup.cli.moments import moment
 from cabal_backup.cli.options import Invocation, add_common, connect_to_change
 from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode, UsageError
-from cabal_backup.operations import copy_back
-from cabal_backup.operations.copy_back import CopyBackPlan
-from cabal_backup.operations.copy_back_choice import ADDRESSES, MAILSTORE, Wanted
+from cabal_backup.operations.restore import copy_back
+from cabal_backup.operations.restore.copy_back import CopyBackPlan
+from cabal_backup.operations.restore.select_copy import ADDRESSES, MAILSTORE, Wanted
 
 
 def define(parser: Parser) -> None:

@@ -27,18 +27,18 @@ from cabal_backup.cli.options import (
 )
 from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode, RefusedError
-from cabal_backup.operations import reconfigure as mail_tiers
-from cabal_backup.operations.aws import Aws
-from cabal_backup.operations.clock import Clock
-from cabal_backup.operations.reconfigure import Reconfigure
-from cabal_backup.operations.tables import cutover, origin
-from cabal_backup.operations.tables import delete as delete_table
-from cabal_backup.operations.tables.cutover import CutoverPlan, CutoverResult
-from cabal_backup.operations.tables.describe import TableDescription
-from cabal_backup.operations.tables.restore_addresses import age
-from cabal_backup.operations.tables.table_copy import Mode
-from cabal_backup.operations.tables.undo import what_is_lost
-from cabal_backup.operations.tables.wire import Stop
+from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.aws.clock import Clock
+from cabal_backup.operations.restore import mail_tiers
+from cabal_backup.operations.restore.mail_tiers import Reconfigure
+from cabal_backup.operations.restore.tables import cutover, origin
+from cabal_backup.operations.restore.tables import delete as delete_table
+from cabal_backup.operations.restore.tables.cutover import CutoverPlan, CutoverResult
+from cabal_backup.operations.restore.tables.describe import TableDescription
+from cabal_backup.operations.restore.tables.restore_addresses import age
+from cabal_backup.operations.restore.tables.table_copy import Mode
+from cabal_backup.operations.restore.tables.undo import what_is_lost
+from cabal_backup.operations.restore.tables.wire import Stop
 
 
 @dataclass(frozen=True, kw_only=True)

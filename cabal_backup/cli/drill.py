@@ -28,9 +28,9 @@ from cabal_backup.errors import (
     RefusedError,
     UsageError,
 )
-from cabal_backup.operations.aws import Aws
-from cabal_backup.operations.clock import Clock
-from cabal_backup.operations.deployed import check_environment
+from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.aws.clock import Clock
+from cabal_backup.operations.aws.deployed import check_environment
 from cabal_backup.operations.drill import drills, leftovers, mailbox, report
 from cabal_backup.operations.drill.drills import Wanted
 from cabal_backup.operations.drill.leftovers import Leftover

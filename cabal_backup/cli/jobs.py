@@ -13,11 +13,11 @@ from cabal_backup.cli import progress
 from cabal_backup.cli.options import Invocation, add_common, connect_to, number, positive
 from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode, UnreachableError, UsageError
-from cabal_backup.operations.aws import Aws
-from cabal_backup.operations.clock import Clock
-from cabal_backup.operations.jobs import Job, failure, find_job, follow, list_jobs
-from cabal_backup.operations.restoring import list_restoring, wait_until_active
-from cabal_backup.operations.tables.describe import describe_table
+from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.aws.clock import Clock
+from cabal_backup.operations.aws.jobs import Job, failure, find_job, follow, list_jobs
+from cabal_backup.operations.restore.tables.describe import describe_table
+from cabal_backup.operations.restore.tables.restoring import list_restoring, wait_until_active
 
 JSON_VERSION = 1
 """Raised when a field is removed or changes its meaning; fields may be added without."""

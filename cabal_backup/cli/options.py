@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, TypeVar
 from cabal_backup.errors import SettingsError, UsageError
 
 if TYPE_CHECKING:
-    from cabal_backup.operations.aws import Aws
-    from cabal_backup.operations.clock import Clock
+    from cabal_backup.operations.aws.client import Aws
+    from cabal_backup.operations.aws.clock import Clock
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -126,7 +126,7 @@ def connect_to(options: argparse.Namespace) -> Aws:
     Raises SettingsError for an environment whose backup is off and which is not deployed.
     """
     from cabal_backup.config.project import find_project, not_protected, read_environment
-    from cabal_backup.operations.aws import connect
+    from cabal_backup.operations.aws.client import connect
     from cabal_backup.operations.teardown.inventory import may_be_deployed
 
     project = find_project(options.project)
@@ -162,7 +162,7 @@ def connect_to_change(options: argparse.Namespace, *, recorded: bool = False) ->
 
     :param recorded: as in `check_environment`, which says what it raises.
     """
-    from cabal_backup.operations.deployed import check_environment
+    from cabal_backup.operations.aws.deployed import check_environment
 
     aws = connect_to(options)
     for reason in check_environment(aws, recorded=recorded):

@@ -9,8 +9,8 @@ import sys
 from cabal_backup.cli.options import Invocation, add_common, connect_to, number
 from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode
-from cabal_backup.operations.calendar import Calendar, Cell, look
-from cabal_backup.operations.recovery_points import RecoveryPoint
+from cabal_backup.operations.aws.recovery_points import RecoveryPoint
+from cabal_backup.operations.status.calendar import Calendar, Cell, look
 
 JSON_VERSION = 1
 """Raised when a field is removed or changes its meaning; fields may be added without."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from cabal_backup.cli.options import Invocation, add_common, connect_to
 from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode, UsageError
-from cabal_backup.operations.aws import Aws
+from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.drill.report import Redaction
 from cabal_backup.operations.verify_aws import Finding, Result, verify
 from cabal_backup.text import one_line

@@ -11,8 +11,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names, urgent
 from cabal_backup.errors import AwsError, RefusedError
-from cabal_backup.operations.answers import pages, unless_missing
-from cabal_backup.operations.aws import Aws, in_words
+from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.results import pages, unless_missing
 
 _TEST = "of the alerts, by cabal-backup alerts test"
 

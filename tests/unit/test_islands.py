@@ -115,7 +115,7 @@ def test_the_local_aws_never_leaks_into_the_package(module: Path) -> None:
         ("functions/opt_in.py", "from aws_cdk import Stack"),
         ("mail_host/merge.py", "import rich"),
         ("mail_host/merge.py", "from cabal_backup import names"),
-        ("mail_host/merge.py", "from cabal_backup.operations.mail import host_script"),
+        ("mail_host/merge.py", "from cabal_backup.operations.restore.mail import host_script"),
         ("functions/opt_in.py", "from cabal_backup.mail_host import merge"),
         ("infrastructure/vault.py", "from cabal_backup.mail_host.names import QUEUES"),
         ("cli/main.py", "import boto3"),

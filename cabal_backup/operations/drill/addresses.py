@@ -11,9 +11,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
 from cabal_backup.errors import AwsError
-from cabal_backup.operations.answers import Unknown, unless_missing
-from cabal_backup.operations.aws import Aws, in_words
-from cabal_backup.operations.clock import Clock
+from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.clock import Clock
+from cabal_backup.operations.aws.jobs import follow_until
+from cabal_backup.operations.aws.progress import Progress
+from cabal_backup.operations.aws.results import Unknown, unless_missing
 from cabal_backup.operations.drill import criterion
 from cabal_backup.operations.drill.plan import (
     drill_id,
@@ -22,15 +24,13 @@ from cabal_backup.operations.drill.plan import (
     scratch_table,
 )
 from cabal_backup.operations.drill.record import Record
-from cabal_backup.operations.jobs import follow_until
-from cabal_backup.operations.progress import Progress
+from cabal_backup.operations.restore.tables import cutover, restore_addresses
+from cabal_backup.operations.restore.tables.compare import compare
+from cabal_backup.operations.restore.tables.describe import MISSING, describe_table, find_table
+from cabal_backup.operations.restore.tables.restore_addresses import RestoreAddressesPlan
+from cabal_backup.operations.restore.tables.table_copy import Mode
+from cabal_backup.operations.restore.tables.wire import Stop, Wire
 from cabal_backup.operations.status.drill_reports import Kind
-from cabal_backup.operations.tables import cutover, restore_addresses
-from cabal_backup.operations.tables.compare import compare
-from cabal_backup.operations.tables.describe import MISSING, describe_table, find_table
-from cabal_backup.operations.tables.restore_addresses import RestoreAddressesPlan
-from cabal_backup.operations.tables.table_copy import Mode
-from cabal_backup.operations.tables.wire import Stop, Wire
 
 _PATIENCE = timedelta(minutes=30)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cabal_backup.operations.drill.record import Check
-from cabal_backup.operations.tables.compare import Comparison
-from cabal_backup.operations.tables.cutover import Verification
+from cabal_backup.operations.restore.tables.compare import Comparison
+from cabal_backup.operations.restore.tables.cutover import Verification
 
 NOT_EMPTY = "not empty"
 COUNT = "count"

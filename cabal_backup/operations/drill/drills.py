@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from cabal_backup import names
-from cabal_backup.operations.aws import Aws
+from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.drill import addresses, copy_back, mailbox
 from cabal_backup.operations.drill.plan import DrillPlan
 from cabal_backup.operations.status.drill_reports import Kind

@@ -10,14 +10,14 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup.errors import CabalBackupError
-from cabal_backup.operations.aws import Aws, in_words
-from cabal_backup.operations.clock import Clock
+from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.clock import Clock
+from cabal_backup.operations.aws.jobs import Job, JobKind, follow
+from cabal_backup.operations.aws.progress import Note
 from cabal_backup.operations.drill import leftovers
 from cabal_backup.operations.drill.leftovers import Leftover
 from cabal_backup.operations.drill.plan import DrillPlan
 from cabal_backup.operations.drill.record import Record
-from cabal_backup.operations.jobs import Job, JobKind, follow
-from cabal_backup.operations.progress import Note
 
 _HOW_TO_LEAVE = "Interrupt once more to leave it as it is: the next drill finds and removes it."
 

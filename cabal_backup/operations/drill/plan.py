@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from cabal_backup import names
-from cabal_backup.operations.aws import Aws
-from cabal_backup.operations.clock import Clock
+from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.drill.record import Record
 from cabal_backup.operations.status.drill_reports import Kind
 

@@ -11,12 +11,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
 from cabal_backup.errors import CabalBackupError
-from cabal_backup.operations.answers import pages, unless_missing
-from cabal_backup.operations.aws import Aws, in_words
-from cabal_backup.operations.deployed import is_managed, role_tags, vault_tags
-from cabal_backup.operations.recovery_points import RecoveryPoint, list_recovery_points
+from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.deployed import is_managed, role_tags, vault_tags
+from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_recovery_points
+from cabal_backup.operations.aws.results import pages, unless_missing
 from cabal_backup.operations.teardown.access_policies import AccessPolicy, find_access_policies
-from cabal_backup.operations.vault_lock import VaultLock, look_at_lock
+from cabal_backup.operations.teardown.locks import VaultLock, look_at_lock
 
 
 @dataclass(frozen=True, kw_only=True)

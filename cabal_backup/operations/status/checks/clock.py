@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from cabal_backup.operations.answers import Unknown
+from cabal_backup.operations.aws.results import Unknown
 from cabal_backup.operations.status.checks.outcome import Outcome, duration, ok, unknown
 from cabal_backup.operations.status.findings import Status
 from cabal_backup.operations.status.state import State

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cabal_backup import names
-from cabal_backup.operations.answers import Unknown
+from cabal_backup.operations.aws.results import Unknown
 from cabal_backup.operations.status.checks.history import FUTURE
 from cabal_backup.operations.status.checks.outcome import (
     Outcome,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from cabal_backup.operations.answers import Answer, Known, Unknown
+from cabal_backup.operations.aws.results import Answer, Known, Unknown
 from cabal_backup.operations.status.checks.outcome import (
     Outcome,
     fail,

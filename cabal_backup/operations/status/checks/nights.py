@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from cabal_backup import names
-from cabal_backup.operations.answers import Known, Unknown
-from cabal_backup.operations.recovery_points import RecoveryPoint
+from cabal_backup.operations.aws.recovery_points import RecoveryPoint
+from cabal_backup.operations.aws.results import Known, Unknown
 from cabal_backup.operations.status.checks.history import (
     MANY,
     NIGHT,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from cabal_backup.operations.answers import Unknown
+from cabal_backup.operations.aws.results import Unknown
 from cabal_backup.operations.status.findings import Status
 
 

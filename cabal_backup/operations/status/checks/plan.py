@@ -8,7 +8,7 @@ from typing import Any
 
 from cabal_backup import names
 from cabal_backup.config.environment import Lifecycle
-from cabal_backup.operations.answers import Answer, Known, Unknown
+from cabal_backup.operations.aws.results import Answer, Known, Unknown
 from cabal_backup.operations.status.checks.outcome import (
     Outcome,
     deploy,

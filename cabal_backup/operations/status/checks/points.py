@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cabal_backup.config.environment import Lifecycle
-from cabal_backup.operations.answers import Unknown
-from cabal_backup.operations.recovery_points import RecoveryPoint
+from cabal_backup.operations.aws.recovery_points import RecoveryPoint
+from cabal_backup.operations.aws.results import Unknown
 from cabal_backup.operations.status.checks.history import FUTURE, SAME_MOMENT
 from cabal_backup.operations.status.checks.outcome import (
     Outcome,

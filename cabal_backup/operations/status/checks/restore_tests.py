@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from cabal_backup import names
-from cabal_backup.operations.answers import Answer, Known
+from cabal_backup.operations.aws.results import Answer, Known
 from cabal_backup.operations.status.checks.history import FUTURE
 from cabal_backup.operations.status.checks.outcome import (
     Outcome,

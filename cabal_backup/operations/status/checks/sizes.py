@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 
-from cabal_backup.operations.answers import Known, Unknown
-from cabal_backup.operations.recovery_points import RecoveryPoint
+from cabal_backup.operations.aws.recovery_points import RecoveryPoint
+from cabal_backup.operations.aws.results import Known, Unknown
 from cabal_backup.operations.status.checks.outcome import (
     Outcome,
     fail,

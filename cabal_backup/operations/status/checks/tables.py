@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from cabal_backup.operations.answers import Answer, Known, Unknown
+from cabal_backup.operations.aws.results import Answer, Known, Unknown
 from cabal_backup.operations.status.checks.outcome import (
     Outcome,
     fail,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from cabal_backup.operations.answers import Unknown
+from cabal_backup.operations.aws.results import Unknown
 from cabal_backup.operations.status.checks.outcome import (
     Outcome,
     caller,

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cabal_backup import names, urgent
-from cabal_backup.operations.answers import Known, Unknown
+from cabal_backup.operations.aws.results import Known, Unknown
 from cabal_backup.operations.status.alerts import Channel, WatchRecord
 from cabal_backup.operations.status.checks.alerts import function_faults, rule_faults
 from cabal_backup.operations.status.checks.outcome import (

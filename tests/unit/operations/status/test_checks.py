@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cabal_backup.errors import ExitCode
-from cabal_backup.operations.answers import Known
+from cabal_backup.operations.aws.results import Known
 from cabal_backup.operations.status.alerts import Channel
 from cabal_backup.operations.status.checks import CHECKS, run_checks
 from cabal_backup.operations.status.checks.outcome import duration, lifecycle_words, plural

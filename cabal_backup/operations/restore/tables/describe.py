@@ -1,0 +1,197 @@
+"""DynamoDB tables: what they are, and how far back they can be recovered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cabal_backup import names
+from cabal_backup.errors import AwsError, CabalBackupError, UsageError
+from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.clock import aws_time
+from cabal_backup.operations.aws.results import unless_missing
+from cabal_backup.operations.restore.tables.table_items import Table
+
+MISSING = ("ResourceNotFoundException", "TableNotFoundException")
+
+
+class SchemaError(UsageError):
+    """Two tables are not of the same kind."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableDescription:
+    """A table, as DescribeTable shows it."""
+
+    name: str
+    arn: str
+    status: str
+    """ACTIVE, CREATING, UPDATING, DELETING …"""
+    created: datetime
+    items: int
+    """An estimate that DynamoDB renews every six hours or so; 0 for a new table."""
+    keys: tuple[tuple[str, str, str], ...]
+    """Name, role (HASH or RANGE) and type (S, N or B) of each key attribute."""
+    deletion_protected: bool
+    restored: bool
+    """Whether DynamoDB says that it was restored from something."""
+    restored_from: str
+    """The ARN of the table it was restored from; empty where DynamoDB does not say."""
+    restored_to: datetime | None
+    """The moment that was asked for when it was restored to a point in time."""
+    restored_from_backup: str
+    """The ARN of DynamoDB's backup that it was restored from; empty without one."""
+    key_arn: str
+    """The KMS key that it is encrypted under; empty for the key that DynamoDB owns."""
+
+    @property
+    def table(self) -> Table:
+        return Table(self.name, tuple(name for name, _, _ in self.keys))
+
+    @property
+    def schema(self) -> str:
+        """The key schema for people: `user (HASH, S), domain (RANGE, S)`."""
+        return ", ".join(f"{name} ({role}, {kind})" for name, role, kind in self.keys)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """The moments a table can be recovered to."""
+
+    earliest: datetime
+    latest: datetime
+    """About five minutes ago."""
+    now: datetime
+    """AWS's time when it said so, in whole seconds."""
+
+
+def describe_table(aws: Aws, name: str) -> TableDescription | None:
+    """The table; None when there is none."""
+    try:
+        described = unless_missing(
+            lambda: aws.client("dynamodb").describe_table(TableName=name)["Table"], *MISSING
+        )
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, f"looking at the table {name}") from error
+    return None if described is None else _description(described)
+
+
+def list_table_names(aws: Aws, prefixes: tuple[str, ...]) -> list[str]:
+    """The names of the tables that begin with one of `prefixes`.
+
+    Raises CabalBackupError when AWS refuses or does not answer.
+    """
+    try:
+        return [
+            name
+            for page in aws.client("dynamodb").get_paginator("list_tables").paginate()
+            for name in page["TableNames"]
+            if name.startswith(prefixes)
+        ]
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, "listing the tables") from error
+
+
+def find_table(aws: Aws, name: str) -> TableDescription:
+    """The table, ready to be read and written.
+
+    Raises UsageError when there is none, CabalBackupError when it is not ready.
+    """
+    table = describe_table(aws, name)
+    if table is None:
+        raise UsageError(f"There is no table {name} in {aws.environment.region}.")
+    if table.status not in ("ACTIVE", "UPDATING"):
+        raise CabalBackupError(
+            f"The table {name} is {table.status}. Try again when it is ACTIVE; "
+            f"`cabal-backup jobs` shows what is still being restored."
+        )
+    return table
+
+
+def live_tables(aws: Aws) -> frozenset[str]:
+    """The tables that Cabal uses, by the environment's settings or by their usual names."""
+    environment = aws.environment
+    return frozenset(
+        (
+            environment.addresses_table,
+            *environment.pitr_tables,
+            names.ADDRESSES_TABLE,
+            *names.PITR_TABLES,
+        )
+    )
+
+
+def check_target(aws: Aws, table: str, target: str | None) -> None:
+    """Raises UsageError where a table would be restored under the name of another live one."""
+    if target != table and target in live_tables(aws):
+        raise UsageError(
+            f"{target} is the name of a live table, and {table} is to be restored. Nothing was "
+            "done. Choose another name with --to."
+        )
+
+
+def check_same_schema(one: TableDescription, other: TableDescription) -> None:
+    """Raises SchemaError unless items of one table can live in the other."""
+    if one.keys != other.keys:
+        raise SchemaError(
+            f"{one.name} and {other.name} do not have the same key: {one.name} has {one.schema}, "
+            f"{other.name} has {other.schema}. Nothing was done."
+        )
+
+
+def recovery_window(aws: Aws, name: str) -> Window | None:
+    """How far back point-in-time recovery reaches; None when it is off."""
+    try:
+        described = aws.client("dynamodb").describe_continuous_backups(TableName=name)
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, f"looking at the point-in-time recovery of {name}") from error
+    recovery = described["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription", {})
+    if recovery.get("PointInTimeRecoveryStatus") != "ENABLED":
+        return None
+    now = aws_time(described)
+    if now is None:
+        raise AwsError(
+            f"DynamoDB's answer about {name} has no Date header, so AWS's time is not known. Does "
+            "a proxy remove it?"
+        )
+    return Window(
+        earliest=recovery["EarliestRestorableDateTime"],
+        latest=recovery["LatestRestorableDateTime"],
+        now=now,
+    )
+
+
+def key_arn(described: Mapping[str, Any]) -> str:
+    """The KMS key in what DynamoDB says of a table or a backup; empty without one."""
+    encryption = described.get("SSEDescription") or {}
+    on = encryption.get("Status") in ("ENABLED", "ENABLING", "UPDATING")
+    return str(encryption.get("KMSMasterKeyArn", "")) if on else ""
+
+
+def _description(described: Mapping[str, Any]) -> TableDescription:
+    types = {
+        attribute["AttributeName"]: attribute["AttributeType"]
+        for attribute in described["AttributeDefinitions"]
+    }
+    summary = described.get("RestoreSummary", {})
+    return TableDescription(
+        name=described["TableName"],
+        arn=described["TableArn"],
+        status=described["TableStatus"],
+        created=described["CreationDateTime"],
+        items=described.get("ItemCount", 0),
+        keys=tuple(
+            (key["AttributeName"], key["KeyType"], types[key["AttributeName"]])
+            for key in sorted(described["KeySchema"], key=lambda key: str(key["KeyType"]))
+        ),
+        deletion_protected=described.get("DeletionProtectionEnabled", False),
+        restored="RestoreSummary" in described,
+        restored_from=summary.get("SourceTableArn", ""),
+        restored_to=summary.get("RestoreDateTime"),
+        restored_from_backup=summary.get("SourceBackupArn", ""),
+        key_arn=key_arn(described),
+    )
