@@ -16,8 +16,11 @@ from cabal_backup.errors import ExitCode, UnreachableError, UsageError
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Job, failure, find_job, follow, list_jobs
-from cabal_backup.operations.restore.tables.describe import describe_table
-from cabal_backup.operations.restore.tables.restoring import list_restoring, wait_until_active
+from cabal_backup.operations.restore.tables.describe import (
+    describe_table,
+    list_restoring,
+    wait_until_active,
+)
 
 JSON_VERSION = 1
 """Raised when a field is removed or changes its meaning; fields may be added without."""

@@ -37,9 +37,12 @@ from cabal_backup.operations.restore.mail import delete as delete_file_system
 from cabal_backup.operations.restore.mail import file_system_settings
 from cabal_backup.operations.restore.mail.mailstore_restores import MailRestore, list_mail_restores
 from cabal_backup.operations.restore.tables import delete
-from cabal_backup.operations.restore.tables.describe import describe_table, list_table_names
+from cabal_backup.operations.restore.tables.describe import (
+    describe_table,
+    list_table_names,
+    wait_until_active,
+)
 from cabal_backup.operations.restore.tables.origin import list_restores
-from cabal_backup.operations.restore.tables.restoring import wait_until_active
 
 LONGEST = timedelta(hours=48)
 """How long a restore is followed, to delete what it makes."""

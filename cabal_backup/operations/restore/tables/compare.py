@@ -16,12 +16,12 @@ from cabal_backup.operations.restore.tables.describe import TableDescription
 from cabal_backup.operations.restore.tables.items import (
     Digest,
     Item,
+    KeySpool,
     fingerprint,
     identity,
     key_of,
     same,
 )
-from cabal_backup.operations.restore.tables.key_spool import KeySpool
 from cabal_backup.operations.restore.tables.pipeline import Chunk, run
 from cabal_backup.operations.restore.tables.table_items import Table, for_reading, get_all, scan
 from cabal_backup.operations.restore.tables.wire import Stop, Wire, explained

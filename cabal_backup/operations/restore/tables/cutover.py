@@ -26,9 +26,7 @@ from cabal_backup.operations.restore.tables.describe import (
     find_table,
     live_tables,
 )
-from cabal_backup.operations.restore.tables.items import fingerprint, identity, same
-from cabal_backup.operations.restore.tables.key_spool import KeySpool
-from cabal_backup.operations.restore.tables.rate import Rate
+from cabal_backup.operations.restore.tables.items import KeySpool, fingerprint, identity, same
 from cabal_backup.operations.restore.tables.restore_addresses import age
 from cabal_backup.operations.restore.tables.table_copy import (
     Copied,
@@ -39,7 +37,7 @@ from cabal_backup.operations.restore.tables.table_copy import (
 )
 from cabal_backup.operations.restore.tables.table_items import READ_ITEMS, get_all
 from cabal_backup.operations.restore.tables.undo import Unfinished
-from cabal_backup.operations.restore.tables.wire import Stop, Wire, explained
+from cabal_backup.operations.restore.tables.wire import Rate, Stop, Wire, explained
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,10 +1,10 @@
-"""DynamoDB tables: what they are, and how far back they can be recovered."""
+"""DynamoDB tables and DynamoDB's own backups of them: what they are, how far back they reach."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -12,8 +12,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cabal_backup import names
 from cabal_backup.errors import AwsError, CabalBackupError, UsageError
 from cabal_backup.operations.aws.client import Aws, in_words
-from cabal_backup.operations.aws.clock import aws_time
-from cabal_backup.operations.aws.results import unless_missing
+from cabal_backup.operations.aws.clock import Clock, aws_time
+from cabal_backup.operations.aws.jobs import LONGEST, follow_until
+from cabal_backup.operations.aws.progress import Event, Progress
+from cabal_backup.operations.aws.results import Unknown, unless_missing
 from cabal_backup.operations.restore.tables.table_items import Table
 
 MISSING = ("ResourceNotFoundException", "TableNotFoundException")
@@ -67,6 +69,32 @@ class Window:
     """About five minutes ago."""
     now: datetime
     """AWS's time when it said so, in whole seconds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableBackup:
+    """A backup of DynamoDB's own, not of AWS Backup's."""
+
+    arn: str
+    kind: str
+    """SYSTEM for the one made when a table is deleted, USER for one made by hand."""
+    created: datetime
+    items: int
+    """An estimate that DynamoDB renews every six hours or so."""
+    size_bytes: int
+    table_created: datetime
+    """When the table that it is of was made: a table that was deleted may have been made anew."""
+    ttl: str | None
+    """The attribute that TTL went by; None for a table that had no TTL."""
+    key_arn: str
+    """The KMS key of the table; empty for the key that DynamoDB owns."""
+
+    def __str__(self) -> str:
+        kind = "when the table was deleted" if self.kind == "SYSTEM" else "made by hand"
+        return (
+            f"{self.created:%Y-%m-%d %H:%M:%S UTC}, {kind}, about {self.items:,} items, "
+            f"{self.size_bytes:,} bytes: {self.arn}"
+        )
 
 
 def describe_table(aws: Aws, name: str) -> TableDescription | None:
@@ -170,6 +198,104 @@ def key_arn(described: Mapping[str, Any]) -> str:
     encryption = described.get("SSEDescription") or {}
     on = encryption.get("Status") in ("ENABLED", "ENABLING", "UPDATING")
     return str(encryption.get("KMSMasterKeyArn", "")) if on else ""
+
+
+def wait_until_active(
+    aws: Aws, name: str, clock: Clock, *, longest: timedelta = LONGEST
+) -> Generator[Event | Unknown, None, TableDescription]:
+    """Look at a table until it is ACTIVE; the table is what the generator returns.
+
+    Raises AwsError when it goes away, UnknownError as `jobs.follow` does.
+    """
+    dynamodb = aws.client("dynamodb")
+
+    def question() -> Any:
+        return unless_missing(lambda: dynamodb.describe_table(TableName=name)["Table"], *MISSING)
+
+    looks = follow_until(
+        question,
+        lambda table: table is None or table["TableStatus"] in ("ACTIVE", "UPDATING"),
+        clock,
+        longest,
+        what=f"restore of {name}",
+        pick_up=f"`cabal-backup jobs watch {name} -e {aws.environment.name}`",
+    )
+    while True:
+        try:
+            seen = next(looks)
+        except StopIteration as end:
+            if end.value is None:
+                raise AwsError(f"The table {name} is gone: DynamoDB gave its restore up.") from None
+            return find_table(aws, name)
+        if isinstance(seen, Unknown):
+            yield seen
+        elif seen is not None and seen["TableStatus"] == "CREATING":
+            yield Progress(f"restoring {name}", 0, None)
+
+
+def list_restoring(aws: Aws) -> list[str]:
+    """The tables that are being made from one of the environment's tables.
+
+    Raises CabalBackupError when AWS refuses or does not answer.
+    """
+    environment = aws.environment
+    names = list_table_names(aws, (environment.addresses_table, *environment.pitr_tables))
+    found = [table for name in names if (table := describe_table(aws, name)) is not None]
+    return [table.name for table in found if table.status == "CREATING"]
+
+
+def list_backups(aws: Aws, table: str) -> list[TableBackup]:
+    """The backups DynamoDB has of a table that may have been deleted, the newest first.
+
+    When a table with point-in-time recovery is deleted, DynamoDB makes a system backup of its
+    last moment and keeps it for 35 days. A table that was deleted several times has several.
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/PointInTimeRecovery_Howitworks.html
+
+    Raises botocore's errors.
+    """
+    dynamodb = aws.client("dynamodb")
+    listed: list[dict[str, Any]] = []
+    start: dict[str, str] = {}
+    while True:
+        page = dynamodb.list_backups(TableName=table, BackupType="ALL", **start)
+        listed += page.get("BackupSummaries", [])
+        if not page.get("LastEvaluatedBackupArn"):
+            break
+        start = {"ExclusiveStartBackupArn": page["LastEvaluatedBackupArn"]}
+    found = [
+        _backup(dynamodb.describe_backup(BackupArn=entry["BackupArn"])["BackupDescription"])
+        for entry in listed
+        if entry["BackupStatus"] == "AVAILABLE" and entry.get("BackupType") in ("SYSTEM", "USER")
+    ]
+    return sorted(found, key=lambda backup: (backup.created, backup.arn), reverse=True)
+
+
+def backup_after(backups: Iterable[TableBackup], moment: datetime) -> TableBackup | None:
+    """The first backup after a moment of the table that existed then; None without one."""
+    later = (each for each in backups if each.table_created <= moment <= each.created)
+    return min(later, key=lambda backup: backup.created, default=None)
+
+
+def in_lines(backups: Sequence[TableBackup]) -> str:
+    """The backups for people, numbered from 1, each on a line of its own."""
+    return "\n".join(f"  {number}. {backup}" for number, backup in enumerate(backups, start=1))
+
+
+def _backup(described: Mapping[str, Any]) -> TableBackup:
+    details, source = described["BackupDetails"], described["SourceTableDetails"]
+    features = described.get("SourceTableFeatureDetails", {})
+    ttl = features.get("TimeToLiveDescription") or {}
+    expires = ttl.get("TimeToLiveStatus") in ("ENABLED", "ENABLING")
+    return TableBackup(
+        arn=details["BackupArn"],
+        kind=details["BackupType"],
+        created=details["BackupCreationDateTime"],
+        items=source.get("ItemCount", 0),
+        size_bytes=details.get("BackupSizeBytes", 0),
+        table_created=source["TableCreationDateTime"],
+        ttl=str(ttl["AttributeName"]) if expires else None,
+        key_arn=key_arn(features),
+    )
 
 
 def _description(described: Mapping[str, Any]) -> TableDescription:

@@ -13,8 +13,7 @@ from typing import Any
 
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.results import Answer, Known, Unknown, ask
-from cabal_backup.operations.restore.tables.deleted import TableBackup
-from cabal_backup.operations.restore.tables.describe import TableDescription, key_arn
+from cabal_backup.operations.restore.tables.describe import TableBackup, TableDescription, key_arn
 
 
 @dataclass(frozen=True, kw_only=True)

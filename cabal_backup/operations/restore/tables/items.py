@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -117,6 +118,45 @@ class Digest:
 def readable(key: Item) -> str:
     """A key for people: `alice@example.com`, or `alice / example.com`."""
     return " / ".join(str(next(iter(value.values()))) for value in key.values())
+
+
+class KeySpool:
+    """Keys that are worked on later, each with the fingerprint of the item it was found with.
+
+    They are kept in a file without a name, which goes with the process: however many there are,
+    memory does not grow.
+    """
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the plan it is of)
+        self._lock = threading.Lock()
+        self._count = 0
+
+    @property
+    def count(self) -> int:
+        return self._count
+
+    def add(self, entries: Sequence[tuple[Item, bytes]]) -> None:
+        lines = b"".join(encode([key, fingerprint.hex()]) + b"\n" for key, fingerprint in entries)
+        with self._lock:
+            self._file.write(lines)
+            self._count += len(entries)
+
+    def chunks(self, size: int) -> Iterator[list[tuple[Item, bytes]]]:
+        """All entries, `size` at a time; nothing may be added meanwhile."""
+        self._file.seek(0)
+        chunk = []
+        for line in self._file:
+            key, fingerprint = json.loads(line)
+            chunk.append((key, bytes.fromhex(fingerprint)))
+            if len(chunk) == size:
+                yield chunk
+                chunk = []
+        if chunk:
+            yield chunk
+
+    def close(self) -> None:
+        self._file.close()
 
 
 def _scalar(value: dict[str, str]) -> tuple[str, str]:

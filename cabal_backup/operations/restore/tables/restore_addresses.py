@@ -21,15 +21,16 @@ from cabal_backup.operations.restore.role import check_role
 from cabal_backup.operations.restore.select_point import choose_point
 from cabal_backup.operations.restore.tables import encryption, origin
 from cabal_backup.operations.restore.tables import settings as table_settings
-from cabal_backup.operations.restore.tables.deleted import backup_after, list_backups
 from cabal_backup.operations.restore.tables.describe import (
     TableDescription,
+    backup_after,
     check_target,
     describe_table,
+    list_backups,
+    wait_until_active,
 )
 from cabal_backup.operations.restore.tables.encryption import Encryption
 from cabal_backup.operations.restore.tables.origin import list_restores, made_by
-from cabal_backup.operations.restore.tables.restoring import wait_until_active
 from cabal_backup.operations.restore.tables.settings import TableSettings
 
 

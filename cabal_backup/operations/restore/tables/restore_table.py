@@ -22,16 +22,18 @@ from cabal_backup.operations.aws.progress import Event, Note
 from cabal_backup.operations.aws.results import Known, Unknown
 from cabal_backup.operations.restore.tables import encryption, origin
 from cabal_backup.operations.restore.tables import settings as table_settings
-from cabal_backup.operations.restore.tables.deleted import TableBackup, in_lines, list_backups
 from cabal_backup.operations.restore.tables.describe import (
+    TableBackup,
     TableDescription,
     Window,
     check_target,
     describe_table,
+    in_lines,
+    list_backups,
     recovery_window,
+    wait_until_active,
 )
 from cabal_backup.operations.restore.tables.encryption import Encryption
-from cabal_backup.operations.restore.tables.restoring import wait_until_active
 from cabal_backup.operations.restore.tables.settings import TableSettings
 
 

@@ -24,8 +24,11 @@ from cabal_backup.operations.aws.client import Aws, in_words
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.progress import Event, Note
 from cabal_backup.operations.aws.results import Answer, Known, Unknown, ask
-from cabal_backup.operations.restore.tables.deleted import TableBackup
-from cabal_backup.operations.restore.tables.describe import describe_table, recovery_window
+from cabal_backup.operations.restore.tables.describe import (
+    TableBackup,
+    describe_table,
+    recovery_window,
+)
 from cabal_backup.operations.restore.tables.encryption import (
     Encryption,
     TableKey,

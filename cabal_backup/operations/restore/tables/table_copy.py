@@ -16,15 +16,14 @@ from cabal_backup.operations.aws.progress import Counter, Event, Progress
 from cabal_backup.operations.restore.tables import counter
 from cabal_backup.operations.restore.tables.counter import Lowering
 from cabal_backup.operations.restore.tables.items import (
+    KeySpool,
     encode,
     fingerprint,
     identity,
     key_of,
     write_units,
 )
-from cabal_backup.operations.restore.tables.key_spool import KeySpool
 from cabal_backup.operations.restore.tables.pipeline import Chunk, Source, Work, run
-from cabal_backup.operations.restore.tables.rate import Rate
 from cabal_backup.operations.restore.tables.table_items import (
     READ_ITEMS,
     Cut,
@@ -38,7 +37,7 @@ from cabal_backup.operations.restore.tables.table_items import (
     put_if_absent,
     scan,
 )
-from cabal_backup.operations.restore.tables.wire import Stop, Wire, explained
+from cabal_backup.operations.restore.tables.wire import Rate, Stop, Wire, explained
 
 WORKERS = 16
 """Requests that write at the same time. One takes some 10 ms inside the region and 50 to

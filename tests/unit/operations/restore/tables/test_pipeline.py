@@ -8,10 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from cabal_backup.operations.restore.tables import pipeline
-from cabal_backup.operations.restore.tables.key_spool import KeySpool
+from cabal_backup.operations.restore.tables.items import KeySpool
 from cabal_backup.operations.restore.tables.pipeline import Chunk, Source, run
-from cabal_backup.operations.restore.tables.rate import Rate
-from cabal_backup.operations.restore.tables.wire import Patience, Stop, Stopped
+from cabal_backup.operations.restore.tables.wire import Patience, Rate, Stop, Stopped
 
 
 def source(numbers: range, size: int = 1) -> Source:
