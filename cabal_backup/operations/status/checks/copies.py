@@ -18,16 +18,14 @@ from cabal_backup.operations.status.checks.history import (
     are_many,
     spans,
 )
-from cabal_backup.operations.status.checks.jobs import (
+from cabal_backup.operations.status.checks.outcome import (
     FAILED,
     UNDERWAY,
-    completed_with_issues,
-    failed_job,
-)
-from cabal_backup.operations.status.checks.outcome import (
     Outcome,
+    completed_with_issues,
     duration,
     fail,
+    failed_job,
     measured,
     moment,
     ok,

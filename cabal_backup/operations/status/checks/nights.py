@@ -15,16 +15,14 @@ from cabal_backup.operations.status.checks.history import (
     newest_due_night,
     spans,
 )
-from cabal_backup.operations.status.checks.jobs import (
+from cabal_backup.operations.status.checks.outcome import (
     FAILED,
     UNDERWAY,
-    completed_with_issues,
-    failed_job,
-)
-from cabal_backup.operations.status.checks.outcome import (
     Outcome,
     age,
+    completed_with_issues,
     fail,
+    failed_job,
     measured,
     moment,
     not_there,

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from cabal_backup.operations.aws.results import Unknown
 from cabal_backup.operations.status.findings import Status
+from cabal_backup.operations.status.state import State
+
+FAILED = {"FAILED", "ABORTED", "EXPIRED", "PARTIAL"}
+UNDERWAY = {"CREATED", "PENDING", "RUNNING"}
 
 
 @dataclass(frozen=True)
@@ -113,3 +117,20 @@ def lifecycle_words(cold_after_days: int | None, delete_after_days: int | None) 
 def moment(when: datetime) -> str:
     """A moment for people: to the minute, in UTC."""
     return f"{when:%Y-%m-%d %H:%M} UTC"
+
+
+def failed_job(state: State, job: Mapping[str, Any]) -> str:
+    """One line about a job that failed, with AWS's own reason."""
+    name = state.resources.get(job["ResourceArn"], job["ResourceArn"])
+    why = job.get("StatusMessage") or "AWS gives no reason"
+    return f"{moment(job['CreationDate'])}: {name}: {job['State']}: {why}"
+
+
+def completed_with_issues(state: State, jobs: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """One line about each job that completed and has a message nevertheless.
+
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/eventbridge.html
+    """
+    for job in jobs:
+        if job["State"] == "COMPLETED" and job.get("StatusMessage"):
+            yield failed_job(state, job)
