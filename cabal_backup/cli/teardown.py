@@ -18,8 +18,7 @@ from cabal_backup.cli.parser import Parser, add_commands
 from cabal_backup.errors import ExitCode, RefusedError
 from cabal_backup.operations.teardown import delete_points, destroy
 from cabal_backup.operations.teardown.delete_points import DeletePointsPlan
-from cabal_backup.operations.teardown.inventory import INCLUDE_OTHERS, take_inventory
-from cabal_backup.operations.teardown.overview import overview
+from cabal_backup.operations.teardown.inventory import INCLUDE_OTHERS, overview, take_inventory
 
 COUNTED = ("prod",)
 """Environments whose recovery points have to be counted by whoever deletes them."""
