@@ -31,10 +31,9 @@ from cabal_backup.errors import (
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.deployed import check_environment
-from cabal_backup.operations.drill import drills, leftovers, mailbox, report
-from cabal_backup.operations.drill.drills import Wanted
+from cabal_backup.operations.drill import leftovers, mailbox, report
 from cabal_backup.operations.drill.leftovers import Leftover
-from cabal_backup.operations.drill.perform import perform
+from cabal_backup.operations.drill.perform import Wanted, perform, plan_drill
 from cabal_backup.operations.drill.plan import DrillPlan
 from cabal_backup.operations.drill.record import Record
 from cabal_backup.operations.drill.report import Redaction
@@ -149,7 +148,7 @@ def _look(
     planned: list[_Planned] = []
     for kind in kinds:
         try:
-            planned.append(_Planned(kind, drills.look(aws, clock.now(), kind, wanted)))
+            planned.append(_Planned(kind, plan_drill(aws, clock.now(), kind, wanted)))
         except CabalBackupError as error:
             mistyped = isinstance(error, UsageError) and wanted.chosen
             if options.dry_run or mistyped or isinstance(error, CredentialsError):
