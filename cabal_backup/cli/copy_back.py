@@ -6,8 +6,7 @@ import argparse
 import sys
 
 from cabal_backup.cli.confirm import add_confirmation, carry_out, confirm, show_plan
-from cabal_backup.cli.moments import moment
-from cabal_backup.cli.options import Invocation, add_common, connect_to_change
+from cabal_backup.cli.options import Invocation, add_common, connect_to_change, moment
 from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode, UsageError
 from cabal_backup.operations.restore import copy_back

@@ -12,15 +12,22 @@ from cabal_backup import names
 from cabal_backup.cli import progress
 from cabal_backup.cli.confirm import (
     add_confirmation,
+    all_like_ctrl_c,
     confirm,
     is_somebody_there,
     show_plan,
 )
-from cabal_backup.cli.interrupts import all_like_ctrl_c
-from cabal_backup.cli.options import Invocation, add_common, connect_to_change, number
+from cabal_backup.cli.options import (
+    Invocation,
+    add_common,
+    add_report_folder,
+    add_role,
+    add_which_point,
+    connect_to_change,
+    number,
+    report_folder,
+)
 from cabal_backup.cli.parser import Parser, add_commands
-from cabal_backup.cli.point_options import add_role, add_which
-from cabal_backup.cli.report_folder import add_report_folder, report_folder
 from cabal_backup.errors import (
     CabalBackupError,
     CredentialsError,
@@ -77,7 +84,7 @@ def _add_kind(kinds: Any, kind: str, about: str) -> None:
             "are not verified",
         )
     if kind in (Kind.ADDRESSES, Kind.MAILBOX):
-        add_which(parser)
+        add_which_point(parser)
     if kind != Kind.MAILBOX:
         parser.add_argument(
             "--tolerance",

@@ -15,9 +15,8 @@ from cabal_backup.cli.confirm import (
     is_somebody_there,
     show_plan,
 )
-from cabal_backup.cli.options import Invocation, add_common, connect_to_change
+from cabal_backup.cli.options import Invocation, add_common, add_point, connect_to_change
 from cabal_backup.cli.parser import Parser
-from cabal_backup.cli.point_options import add_point
 from cabal_backup.config.project import check_replaceable, files_with, find_project, replace_setting
 from cabal_backup.errors import ExitCode
 from cabal_backup.operations.aws.client import Aws

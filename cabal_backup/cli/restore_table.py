@@ -15,8 +15,13 @@ from cabal_backup.cli.confirm import (
     is_somebody_there,
     show_plan,
 )
-from cabal_backup.cli.moments import moment
-from cabal_backup.cli.options import Invocation, add_common, check_not_a_drills, connect_to_change
+from cabal_backup.cli.options import (
+    Invocation,
+    add_common,
+    check_not_a_drills,
+    connect_to_change,
+    moment,
+)
 from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode, RefusedError
 from cabal_backup.operations.aws.client import Aws

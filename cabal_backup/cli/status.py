@@ -6,9 +6,14 @@ import argparse
 import sys
 
 from cabal_backup.cli import status_formats as formats
-from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.cli.options import (
+    Invocation,
+    add_common,
+    add_report_folder,
+    connect_to,
+    report_folder,
+)
 from cabal_backup.cli.parser import Parser
-from cabal_backup.cli.report_folder import add_report_folder, report_folder
 from cabal_backup.errors import ExitCode, UsageError
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.clock import Clock
