@@ -11,7 +11,7 @@ from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode, UsageError
 from cabal_backup.operations.restore import copy_back
 from cabal_backup.operations.restore.copy_back import CopyBackPlan
-from cabal_backup.operations.restore.select_copy import ADDRESSES, MAILSTORE, Wanted
+from cabal_backup.operations.restore.select_point import ADDRESSES, MAILSTORE, Wanted
 
 
 def define(parser: Parser) -> None:

@@ -35,10 +35,10 @@ from cabal_backup.operations.restore.tables import cutover, origin
 from cabal_backup.operations.restore.tables import delete as delete_table
 from cabal_backup.operations.restore.tables.cutover import CutoverPlan, CutoverResult
 from cabal_backup.operations.restore.tables.describe import TableDescription
-from cabal_backup.operations.restore.tables.restore_addresses import age
 from cabal_backup.operations.restore.tables.table_copy import Mode
 from cabal_backup.operations.restore.tables.undo import what_is_lost
 from cabal_backup.operations.restore.tables.wire import Stop
+from cabal_backup.text import duration
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,11 +278,11 @@ def tidy_up(aws: Aws, restored: TableDescription, wished: Wishes) -> None:
 def _confirm(plan: CutoverPlan, wished: Wishes) -> None:
     if plan.unfinished is not None and plan.unfinished.is_old and wished.yes:
         raise RefusedError(
-            f"The undo point of an unfinished earlier run is {age(plan.unfinished.age)} old: going "
-            f"back to it would undo everything that others have changed in {plan.live.name} since. "
-            "--yes does not accept that. Nothing was changed. Run the command without --yes and "
-            "read the plan, or begin with a new undo point, which leaves what the earlier run did: "
-            f"{plan.unfinished.how_to_forget}"
+            f"The undo point of an unfinished earlier run is {duration(plan.unfinished.age)} old: "
+            f"going back to it would undo everything that others have changed in {plan.live.name} "
+            "since. --yes does not accept that. Nothing was changed. Run the command without --yes "
+            "and read the plan, or begin with a new undo point, which leaves what the earlier run "
+            f"did: {plan.unfinished.how_to_forget}"
         )
     word = "delete" if plan.to_delete else "cutover"
     if plan.lowerings:
@@ -295,7 +295,7 @@ def _confirm(plan: CutoverPlan, wished: Wishes) -> None:
     if plan.lowerings:
         question += f", and lowers {names.COUNTER_ATTRIBUTE}"
     if plan.unfinished is not None and plan.unfinished.is_old:
-        question += f"; the way back stays {age(plan.unfinished.age)} old"
+        question += f"; the way back stays {duration(plan.unfinished.age)} old"
     confirm(word, f"{question}.", yes=wished.yes)
 
 

@@ -21,6 +21,7 @@ from cabal_backup.operations.restore.tables.describe import (
     list_restoring,
     wait_until_active,
 )
+from cabal_backup.text import timestamp
 
 JSON_VERSION = 1
 """Raised when a field is removed or changes its meaning; fields may be added without."""
@@ -132,7 +133,7 @@ def line(job: Job) -> str:
     created = job.created_resource_arn or job.recovery_point_arn
     return "  ".join(
         [
-            f"{job.created:%Y-%m-%dT%H:%M:%SZ}",
+            f"{timestamp(job.created)}",
             f"{job.region:<10}",
             f"{job.kind:<7}",
             f"{job.state:<9}",

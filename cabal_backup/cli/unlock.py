@@ -12,6 +12,7 @@ from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode, UsageError
 from cabal_backup.operations.teardown import locks
 from cabal_backup.operations.teardown.locks import DR, PRIMARY, UnlockPlan
+from cabal_backup.text import moment
 
 
 def define(parser: Parser) -> None:
@@ -70,6 +71,6 @@ def _say_what_next(plan: UnlockPlan) -> None:
     )
     print(
         "`cabal-backup status` fails until the locks are back. At the latest at "
-        f"{plan.relock_by:%Y-%m-%d %H:%M UTC}:\n  cabal-backup relock -e {plan.environment}",
+        f"{moment(plan.relock_by)}:\n  cabal-backup relock -e {plan.environment}",
         file=sys.stderr,
     )

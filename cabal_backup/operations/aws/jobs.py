@@ -18,6 +18,7 @@ from cabal_backup.errors import AwsError, CredentialsError, UnknownError, UsageE
 from cabal_backup.operations.aws.client import Aws, in_words, reason
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.results import Unknown, ask_together, pages
+from cabal_backup.text import duration
 
 T = TypeVar("T")
 
@@ -201,7 +202,7 @@ def follow_until(
                 raise CredentialsError(f"{worded} The {what} goes on; then: {pick_up}") from error
             if clock.now() - answered > PATIENCE:
                 raise UnknownError(
-                    f"AWS has not said for {_minutes(PATIENCE)} how the {what} is doing "
+                    f"AWS has not said for {duration(PATIENCE)} how the {what} is doing "
                     f"({reason(error)}). It goes on. Try later: {pick_up}"
                 ) from error
             yield Unknown(reason(error))
@@ -212,7 +213,7 @@ def follow_until(
                 return seen
         if clock.now() - began > longest:
             raise UnknownError(
-                f"The {what} is not finished after {_minutes(longest)}. It goes on. To wait on: "
+                f"The {what} is not finished after {duration(longest)}. It goes on. To wait on: "
                 f"{pick_up}"
             )
         clock.sleep(wait)
@@ -260,8 +261,3 @@ def _job(kind: JobKind, region: str, entry: Mapping[str, Any]) -> Job:
 
 def _last(arn: str) -> str:
     return arn.rpartition(":")[2]
-
-
-def _minutes(duration: timedelta) -> str:
-    minutes = int(duration.total_seconds() // 60)
-    return f"{minutes // 60} hours" if minutes >= 120 else f"{minutes} minutes"

@@ -39,6 +39,11 @@ class RecoveryPoint:
     """The name of that plan; empty where AWS Backup does not say it."""
 
     @property
+    def id(self) -> str:
+        """The last part of its ARN, which has no account in it."""
+        return self.arn.rpartition(":")[2].rpartition("/")[2]
+
+    @property
     def completed(self) -> bool:
         """Whether it can be restored from."""
         return self.status == "COMPLETED"

@@ -21,7 +21,7 @@ from cabal_backup.operations.drill.record import Record
 from cabal_backup.operations.restore import copy_back
 from cabal_backup.operations.restore.copy_back import CopyBackPlan
 from cabal_backup.operations.restore.role import check_role
-from cabal_backup.operations.restore.select_copy import ADDRESSES, Wanted
+from cabal_backup.operations.restore.select_point import ADDRESSES, Wanted
 from cabal_backup.operations.status.drill_reports import Kind
 
 

@@ -100,7 +100,7 @@ class Record:
 
     def use(self, point: RecoveryPoint) -> None:
         self.point = PointUsed(
-            id=point.arn.rpartition(":")[2].rpartition("/")[2],
+            id=point.id,
             taken=point.created,
             size_bytes=point.size_bytes,
         )

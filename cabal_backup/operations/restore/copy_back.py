@@ -19,11 +19,12 @@ from cabal_backup.operations.aws.jobs import KEPT, Job, JobKind, describe_job, f
 from cabal_backup.operations.aws.progress import Event, Note
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_recovery_points
 from cabal_backup.operations.aws.results import Known, Unknown, pages
-from cabal_backup.operations.restore.select_copy import Wanted, choose_copy
+from cabal_backup.operations.restore.select_point import Wanted, choose_copy
 from cabal_backup.operations.status import state
 from cabal_backup.operations.status.checks import run_checks
 from cabal_backup.operations.status.findings import Finding, Status
 from cabal_backup.operations.status.state import State
+from cabal_backup.text import duration, moment
 
 LONGEST = timedelta(hours=48)
 """How long a copy job is followed: a large mailstore takes many hours between regions."""
@@ -95,7 +96,7 @@ class CopyBackPlan:
             f"{names.VAULT} in {self.to_region}:",
             f"  recovery point {point.arn}",
             f"  of {point.resource_type} {point.resource_arn.rpartition('/')[2]}, taken "
-            f"{point.created:%Y-%m-%d %H:%M UTC}, {_days(self.now - point.created)} ago; "
+            f"{moment(point.created)}, {duration(self.now - point.created)} ago; "
             "everything later is lost",
             f"  {point.size_bytes:,} bytes, "
             + (
@@ -134,9 +135,10 @@ class CopyBackPlan:
             until = f" until {end:%Y-%m-%d}" if end else ""
             return (f"  it is back already{until}, as {self.there.arn}: nothing is copied again",)
         soon = tuple(
-            f"  {copy.arn} is there, but expires at {copy.delete_at:%Y-%m-%d %H:%M UTC}, too soon "
+            f"  {copy.arn} is there, but expires at {moment(copy.delete_at)}, too soon "
             "to be used: it is copied again"
             for copy in self.expiring
+            if copy.delete_at is not None
         )
         if self.job is not None:
             return (*soon, f"  the job {self.job.id} is copying it already: it is followed")
@@ -411,9 +413,3 @@ def _start(aws: Aws, plan: CopyBackPlan, now: datetime) -> Job:
         vault=names.VAULT,
         created_resource_arn="",
     )
-
-
-def _days(duration: timedelta) -> str:
-    if duration < timedelta(days=2):
-        return f"{duration.total_seconds() / 3600:.0f} hours"
-    return f"{duration.days} days"

@@ -16,6 +16,7 @@ from cabal_backup.operations.aws.client import Aws, in_words
 from cabal_backup.operations.aws.progress import Event, Note
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_recovery_points
 from cabal_backup.operations.aws.results import pages
+from cabal_backup.text import moment
 
 RELOCK_WITHIN = timedelta(hours=24)
 """How long a lock may be off before it has to be asked why it still is."""
@@ -69,9 +70,9 @@ class VaultLock:
     def line(self, now: datetime) -> str:
         lock = f"locked, {self.range()}" if self.locked else "NOT LOCKED"
         if self.immutable_from is not None and self.is_pending(now):
-            lock += f", COMPLIANCE MODE PENDING, removable until {_moment(self.immutable_from)}"
+            lock += f", COMPLIANCE MODE PENDING, removable until {moment(self.immutable_from)}"
         elif self.immutable_from is not None and self.locked:
-            lock += f", in compliance mode since {_moment(self.immutable_from)}"
+            lock += f", in compliance mode since {moment(self.immutable_from)}"
         return (
             f"{self.vault} in {self.region}: {lock}; {len(self.points):,} recovery points, "
             f"{self.young(now):,} of them younger than 30 days"
@@ -81,7 +82,7 @@ class VaultLock:
         """What a pending compliance lock means, and the last moment to stop it."""
         assert self.immutable_from is not None
         return (
-            f"the lock of {self.vault} becomes immutable at {_moment(self.immutable_from)}; from "
+            f"the lock of {self.vault} becomes immutable at {moment(self.immutable_from)}; from "
             f"then on no one can remove or change it. To stop it before: cabal-backup relock -e "
             f"{environment}"
         )
@@ -257,7 +258,7 @@ def _immutable(vault: VaultLock) -> RefusedError:
     assert vault.immutable_from is not None
     return RefusedError(
         f"The lock of {vault.vault} in {vault.region} ({vault.range()}) has been in compliance "
-        f"mode since {_moment(vault.immutable_from)}: no one can remove or change it, AWS "
+        f"mode since {moment(vault.immutable_from)}: no one can remove or change it, AWS "
         "included. Its recovery points are deleted only when they expire. Nothing was changed."
     )
 
@@ -267,7 +268,3 @@ def _seen(environment: str, vaults: Sequence[VaultLock], now: datetime) -> tuple
         *(f"  {vault.line(now)}" for vault in vaults),
         *(f"  {vault.pending_line(environment)}" for vault in vaults if vault.is_pending(now)),
     )
-
-
-def _moment(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M UTC}"

@@ -19,6 +19,7 @@ from cabal_backup.operations.aws.client import Aws, in_words
 from cabal_backup.operations.aws.jobs import KEPT, Job, JobKind, describe_job, restore_value
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.aws.results import pages
+from cabal_backup.text import duration
 
 LONGEST = timedelta(days=7)
 """The longest that AWS Backup lets a backup or a restore of EFS run; see RATES."""
@@ -155,8 +156,8 @@ def expectation(point: RecoveryPoint, now: datetime) -> tuple[str, ...]:
     extra = _COLD if cold else timedelta()
     lines = [
         f"{size(point.size_bytes)}, {tier}",
-        f"{duration(large + extra)} at the 100 MB/s that AWS gives for large files, "
-        f"{duration(small + extra)} at its 500 files/s with messages of 50 kB",
+        f"{estimate(large + extra)} at the 100 MB/s that AWS gives for large files, "
+        f"{estimate(small + extra)} at its 500 files/s with messages of 50 kB",
         f"mail is small files, so expect the latter or more ({RATES})",
     ]
     if small + extra > LONGEST:
@@ -167,12 +168,9 @@ def expectation(point: RecoveryPoint, now: datetime) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def duration(time: timedelta) -> str:
+def estimate(time: timedelta) -> str:
     """`under an hour`, `5 hours` or `3 days`."""
-    hours = time.total_seconds() / 3600
-    if hours < 1:
-        return "under an hour"
-    return f"{hours:.0f} hours" if hours < 48 else f"{hours / 24:.0f} days"
+    return "under an hour" if time < timedelta(hours=1) else duration(time)
 
 
 def size(number: int) -> str:

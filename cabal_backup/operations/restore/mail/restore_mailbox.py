@@ -25,7 +25,7 @@ from cabal_backup.operations.aws.results import Unknown
 from cabal_backup.operations.restore.mail import file_system_settings, mailstore_restores
 from cabal_backup.operations.restore.role import check_role
 from cabal_backup.operations.restore.select_point import choose_point
-from cabal_backup.operations.restore.tables.restore_addresses import age
+from cabal_backup.text import duration, moment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +53,7 @@ class RestoreMailboxPlan:
             f"Restore /{self.user} from a recovery point of {self.file_system_id}, "
             + ("to a new file system:" if self.to_new else "next to what is there:"),
             f"  recovery point {self.point.arn}",
-            f"  taken {self.point.created:%Y-%m-%d %H:%M UTC}, "
-            f"{age(self.now - self.point.created)} ago",
+            f"  taken {moment(self.point.created)}, {duration(self.now - self.point.created)} ago",
             "  in cold storage: about four hours, then as long as a warm one"
             if self.point.is_cold(self.now)
             else "  warm: AWS gives 500 files/s for small files, and promises nothing",
@@ -69,10 +68,10 @@ class RestoreMailboxPlan:
         if self.job is None:
             return ()
         if self.job.finished:
+            at = f", at {moment(self.job.completed)}" if self.job.completed else ""
             return (
-                f"  the job {self.job.id} has done this already, at "
-                f"{self.job.completed:%Y-%m-%d %H:%M UTC}: nothing is restored again. If that "
-                "directory is gone: --again",
+                f"  the job {self.job.id} has done this already{at}: nothing is restored again. "
+                "If that directory is gone: --again",
             )
         return (f"  the job {self.job.id} is doing this already: it is followed",)
 

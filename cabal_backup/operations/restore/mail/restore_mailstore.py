@@ -24,7 +24,7 @@ from cabal_backup.operations.restore.mail.clone_settings import clone
 from cabal_backup.operations.restore.mail.file_system_settings import FileSystemSettings
 from cabal_backup.operations.restore.role import check_role
 from cabal_backup.operations.restore.select_point import choose_point
-from cabal_backup.operations.restore.tables.restore_addresses import age
+from cabal_backup.text import duration, moment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +52,7 @@ class RestoreMailstorePlan:
         return (
             f"Restore all of {self.file_system_id} to a new file system:",
             f"  recovery point {self.point.arn}",
-            f"  taken {self.point.created:%Y-%m-%d %H:%M UTC}, "
-            f"{age(self.now - self.point.created)} ago",
+            f"  taken {moment(self.point.created)}, {duration(self.now - self.point.created)} ago",
             *(f"  {line}" for line in mailstore_restores.expectation(self.point, self.now)),
             f"  as {self.role_arn}" + (f" ({self.role_doubt})" if self.role_doubt else ""),
             *self._job(),

@@ -27,7 +27,6 @@ from cabal_backup.operations.restore.tables.describe import (
     live_tables,
 )
 from cabal_backup.operations.restore.tables.items import KeySpool, fingerprint, identity, same
-from cabal_backup.operations.restore.tables.restore_addresses import age
 from cabal_backup.operations.restore.tables.table_copy import (
     Copied,
     Deleted,
@@ -38,6 +37,7 @@ from cabal_backup.operations.restore.tables.table_copy import (
 from cabal_backup.operations.restore.tables.table_items import READ_ITEMS, get_all
 from cabal_backup.operations.restore.tables.undo import Unfinished
 from cabal_backup.operations.restore.tables.wire import Rate, Stop, Wire, explained
+from cabal_backup.text import duration
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +99,7 @@ class CutoverPlan:
     def _undo(self) -> tuple[str, ...]:
         if self.unfinished is None:
             return (_undo_line(self.undo_possible),)
-        moment, since = undo.written(self.unfinished.at), age(self.unfinished.age)
+        moment, since = undo.written(self.unfinished.at), duration(self.unfinished.age)
         return (
             f"  an earlier run did not finish; the way back stays {moment}, the moment before its "
             f"first write, {since} ago",

@@ -17,6 +17,7 @@ from cabal_backup.operations.aws.jobs import LONGEST, follow_until
 from cabal_backup.operations.aws.progress import Event, Progress
 from cabal_backup.operations.aws.results import Unknown, unless_missing
 from cabal_backup.operations.restore.tables.table_items import Table
+from cabal_backup.text import moment
 
 MISSING = ("ResourceNotFoundException", "TableNotFoundException")
 
@@ -92,7 +93,7 @@ class TableBackup:
     def __str__(self) -> str:
         kind = "when the table was deleted" if self.kind == "SYSTEM" else "made by hand"
         return (
-            f"{self.created:%Y-%m-%d %H:%M:%S UTC}, {kind}, about {self.items:,} items, "
+            f"{moment(self.created, seconds=True)}, {kind}, about {self.items:,} items, "
             f"{self.size_bytes:,} bytes: {self.arn}"
         )
 

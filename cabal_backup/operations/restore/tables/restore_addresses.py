@@ -32,6 +32,7 @@ from cabal_backup.operations.restore.tables.describe import (
 from cabal_backup.operations.restore.tables.encryption import Encryption
 from cabal_backup.operations.restore.tables.origin import list_restores, made_by
 from cabal_backup.operations.restore.tables.settings import TableSettings
+from cabal_backup.text import duration, moment, name_stamp
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +68,8 @@ class RestoreAddressesPlan:
                 f"{self.target}, which is gone:" if self.straight else f"a new table {self.target}:"
             ),
             f"  recovery point {self.point.arn}",
-            f"  taken {self.point.created:%Y-%m-%d %H:%M UTC}, "
-            f"{age(self.now - self.point.created)} ago, {self.point.size_bytes:,} bytes",
+            f"  taken {moment(self.point.created)}, "
+            f"{duration(self.now - self.point.created)} ago, {self.point.size_bytes:,} bytes",
             "  in cold storage: about four hours, then mostly under an hour"
             if self.point.is_cold(self.now)
             else "  warm: minutes, mostly under an hour",
@@ -173,17 +174,6 @@ def execute(
     return table
 
 
-def age(duration: timedelta) -> str:
-    """`3 days`, `5 hours` or `20 minutes`."""
-    for count, unit in (
-        (duration.days, "day"),
-        (int(duration.total_seconds() // 3600), "hour"),
-    ):
-        if count:
-            return f"{count} {unit}{'' if count == 1 else 's'}"
-    return f"{int(duration.total_seconds() // 60)} minutes"
-
-
 def _check_not_empty(aws: Aws, point: RecoveryPoint) -> None:
     """Raises RefusedError for an empty recovery point where an older one has something.
 
@@ -199,8 +189,8 @@ def _check_not_empty(aws: Aws, point: RecoveryPoint) -> None:
         is_older = older.created < point.created and older.resource_arn == point.resource_arn
         if is_older and older.completed and older.size_bytes:
             raise RefusedError(
-                f"The recovery point of {point.created:%Y-%m-%d %H:%M UTC} is empty; the newest "
-                f"that is not, of {older.created:%Y-%m-%d %H:%M UTC}, has {older.size_bytes:,} "
+                f"The recovery point of {moment(point.created)} is empty; the newest "
+                f"that is not, of {moment(older.created)}, has {older.size_bytes:,} "
                 f"bytes. Nothing was done. Choose one: --recovery-point {older.arn}"
             )
 
@@ -210,7 +200,7 @@ def _new_table(
 ) -> tuple[str, Job | None, tuple[str, ...]]:
     """A name for the restored table, the job that makes it, and the names that are taken."""
     taken: list[str] = []
-    for name in origin.names_for(f"{live}-restored-{point.created:%Y%m%d-%H%M%S}"):
+    for name in origin.names_for(f"{live}-restored-{name_stamp(point.created)}"):
         job = _same_restore(aws, jobs, point, name, live)
         if job is not None or describe_table(aws, name) is None:
             return name, job, tuple(taken)

@@ -35,6 +35,7 @@ from cabal_backup.operations.restore.tables.describe import (
 )
 from cabal_backup.operations.restore.tables.encryption import Encryption
 from cabal_backup.operations.restore.tables.settings import TableSettings
+from cabal_backup.text import moment, name_stamp
 
 
 class SeveralBackupsError(RefusedError):
@@ -128,10 +129,11 @@ class RestoreTablePlan:
         if self.window is None:
             return ()
         return (
-            f"  as of {_moment(self.source.at)}"
+            f"  as of {moment(self.source.at, seconds=True)}"
             if self.source.at
-            else f"  as of its latest moment, about {_moment(self.window.latest)}",
-            f"  possible: {_moment(self.window.earliest)} to {_moment(self.window.latest)}",
+            else f"  as of its latest moment, about {moment(self.window.latest, seconds=True)}",
+            f"  possible: {moment(self.window.earliest, seconds=True)} to "
+            f"{moment(self.window.latest, seconds=True)}",
         )
 
     def _under_way(self) -> tuple[str, ...]:
@@ -308,8 +310,9 @@ def _is_unfinished(aws: Aws, table: TableDescription) -> bool:
 def _check_window(table: str, at: datetime, window: Window) -> None:
     if not window.earliest <= at <= window.latest:
         raise UsageError(
-            f"{table} can be restored to any second from {_moment(window.earliest)} to "
-            f"{_moment(window.latest)}, not to {_moment(at)}. Nothing was done."
+            f"{table} can be restored to any second from "
+            f"{moment(window.earliest, seconds=True)} to {moment(window.latest, seconds=True)}, "
+            f"not to {moment(at, seconds=True)}. Nothing was done."
         )
 
 
@@ -326,7 +329,7 @@ def _target(
             raise UsageError(_taken(aws, source, found))
         return to, found, ()
     taken: list[str] = []
-    for name in origin.names_for(f"{source.table}-restored-{moment:%Y%m%d-%H%M%S}"):
+    for name in origin.names_for(f"{source.table}-restored-{name_stamp(moment)}"):
         found = describe_table(aws, name)
         if found is None or _is_usable(aws, source, found):
             return name, found, tuple(taken)
@@ -362,7 +365,7 @@ def _origin(table: TableDescription) -> str:
     if table.restored_to is None:
         return "was not restored from anything, as far as DynamoDB says"
     source = table.restored_from.rpartition("/")[2]
-    return f"{doing} from {source} as of {_moment(table.restored_to)}"
+    return f"{doing} from {source} as of {moment(table.restored_to, seconds=True)}"
 
 
 def _start(aws: Aws, plan: RestoreTablePlan) -> None:
@@ -394,7 +397,3 @@ def _is_ours_after_all(error: BotoCoreError | ClientError) -> bool:
         and error.response["Error"].get("Code") == "TableAlreadyExistsException"
         and error.response["ResponseMetadata"].get("RetryAttempts", 0) > 0
     )
-
-
-def _moment(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -22,6 +22,7 @@ from cabal_backup.operations.restore.tables.describe import (
     Window,
     recovery_window,
 )
+from cabal_backup.text import name_stamp, timestamp
 
 UNFINISHED = "cabal-backup:unfinished-cutover"
 FINISHED = "cabal-backup:finished-cutover"
@@ -159,7 +160,7 @@ def finish(
 
 def how_to_go_back(environment: str, live: str, at: datetime) -> tuple[str, ...]:
     """What to type to have the live table as it was before the cutover."""
-    before = f"{live}-before-{at:%Y%m%d-%H%M%S}"
+    before = f"{live}-before-{name_stamp(at)}"
     lower = " --lower-counter" if live == names.COUNTER_TABLE else ""
     return (
         f"cabal-backup restore table {live} -e {environment} --at {written(at)} --to={before}",
@@ -181,4 +182,4 @@ def what_is_lost(live: str, at: datetime) -> str:
 
 def written(at: datetime) -> str:
     """A moment as it is given to `--at`."""
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return timestamp(at)

@@ -17,12 +17,12 @@ from cabal_backup.operations.status.checks.outcome import (
     fail,
     off,
     ok,
-    plural,
     revert_drift,
     unknown,
     warn,
 )
 from cabal_backup.operations.status.state import State
+from cabal_backup.text import plural
 
 _JSON = Mapping[str, Any]
 

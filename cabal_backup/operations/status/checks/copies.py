@@ -23,17 +23,15 @@ from cabal_backup.operations.status.checks.outcome import (
     UNDERWAY,
     Outcome,
     completed_with_issues,
-    duration,
     fail,
     failed_job,
     measured,
-    moment,
     ok,
-    plural,
     unknown,
     warn,
 )
 from cabal_backup.operations.status.state import LOOK_BACK, State
+from cabal_backup.text import duration, moment, plural
 
 COPYING_TIME = timedelta(hours=12)
 """How long a new recovery point may wait for its copy before the copy counts as missing."""

@@ -24,14 +24,13 @@ from cabal_backup.operations.status.checks.outcome import (
     fail,
     failed_job,
     measured,
-    moment,
     not_there,
     ok,
-    plural,
     unknown,
     warn,
 )
 from cabal_backup.operations.status.state import State
+from cabal_backup.text import moment, plural
 
 
 def last_night(state: State) -> Outcome:

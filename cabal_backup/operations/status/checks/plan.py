@@ -14,7 +14,6 @@ from cabal_backup.operations.status.checks.outcome import (
     deploy,
     fail,
     lifecycle_words,
-    moment,
     not_there,
     ok,
     revert_drift,
@@ -22,6 +21,7 @@ from cabal_backup.operations.status.checks.outcome import (
     warn,
 )
 from cabal_backup.operations.status.state import State
+from cabal_backup.text import moment
 
 PITR_WINDOW = timedelta(days=35)
 """The longest window of point-in-time recovery, which Cabal's tables have.

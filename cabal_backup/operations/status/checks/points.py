@@ -15,13 +15,12 @@ from cabal_backup.operations.status.checks.outcome import (
     caller,
     fail,
     lifecycle_words,
-    moment,
     ok,
-    plural,
     unknown,
     warn,
 )
 from cabal_backup.operations.status.state import MOST_EVENTS, RegionState, State
+from cabal_backup.text import moment, plural
 
 _EXPIRY = timedelta(days=2)
 """How long after its time AWS Backup may take to delete a recovery point: some hours, by chance.

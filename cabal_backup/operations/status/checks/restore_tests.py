@@ -15,9 +15,7 @@ from cabal_backup.operations.status.checks.outcome import (
     Outcome,
     age,
     deploy,
-    duration,
     fail,
-    moment,
     ok,
     revert_drift,
     unknown,
@@ -30,6 +28,7 @@ from cabal_backup.operations.status.restore_testing import (
 )
 from cabal_backup.operations.status.schedule import next_run
 from cabal_backup.operations.status.state import LOOK_BACK, State
+from cabal_backup.text import duration, moment
 
 KINDS = {"DynamoDB": "table", "EFS": "mailstore"}
 

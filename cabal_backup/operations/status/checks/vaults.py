@@ -13,14 +13,13 @@ from cabal_backup.operations.status.checks.outcome import (
     caller,
     deploy,
     fail,
-    moment,
     not_there,
     ok,
-    plural,
     unknown,
     warn,
 )
 from cabal_backup.operations.status.state import RegionState, State
+from cabal_backup.text import moment, plural
 
 REPORTED = timedelta(days=7)
 """How long the removal of a lock that is back is reported; what was deleted meanwhile is for 90

@@ -10,7 +10,7 @@ import pytest
 from cabal_backup.errors import AwsError, RefusedError, UsageError
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
-from cabal_backup.operations.restore.select_copy import Wanted, choose_copy
+from cabal_backup.operations.restore.select_point import Wanted, choose_copy
 from tests.builders import ACCOUNT, an_environment
 from tests.unit.operations.status.builders import (
     LAST_NIGHT,

@@ -11,7 +11,7 @@ from cabal_backup.config.environment import Lifecycle
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.restore.mail.clone_settings import missing_access_points
 from cabal_backup.operations.restore.mail.file_system_settings import AccessPoint
-from cabal_backup.operations.restore.mail.mailstore_restores import duration, expectation, size
+from cabal_backup.operations.restore.mail.mailstore_restores import estimate, expectation, size
 from tests.builders import ACCOUNT, MAILSTORE
 
 NOW = datetime(2026, 2, 1, 8, tzinfo=UTC)
@@ -89,7 +89,7 @@ def test_sizes_in_words(number: int, words: str) -> None:
     ],
 )
 def test_durations_in_words(time: timedelta, words: str) -> None:
-    assert duration(time) == words
+    assert estimate(time) == words
 
 
 def test_an_access_point_that_is_there_is_not_missing() -> None:
