@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from cabal_backup import names
 from cabal_backup.cli.confirm import add_confirmation, carry_out, confirm, show_plan
 from cabal_backup.cli.options import Invocation, add_common, connect_to_change, moment
 from cabal_backup.cli.parser import Parser
@@ -79,7 +80,7 @@ def _wanted(options: argparse.Namespace) -> Wanted:
 
 
 def _say_what_next(plan: CopyBackPlan, arn: str) -> None:
-    what = ADDRESSES if plan.point.resource_type == "DynamoDB" else MAILSTORE
+    what = ADDRESSES if plan.point.resource_type == names.DYNAMODB else MAILSTORE
     print(
         f"It is back in {plan.to_region}. Next:\n"
         f"  cabal-backup restore {what} --recovery-point={arn} -e {plan.environment}",

@@ -123,7 +123,7 @@ def _events(aws: Aws, *, tampering: bool) -> dict[str, dict[str, Any]]:
             "statusMessage": "This is a test. Nothing has failed.",
             "backupVaultName": names.VAULT,
             "resourceArn": aws.arn("dynamodb", f"table/{aws.environment.addresses_table}"),
-            "resourceType": "DynamoDB",
+            "resourceType": names.DYNAMODB,
         }
     }
     if tampering:

@@ -148,7 +148,7 @@ def _opt_in_record(evidence: Evidence) -> Observation:
         for record in evidence.calls("UpdateRegionSettings", region):
             sent = record.get("requestParameters") or {}
             spelled = [
-                sent.get(name, {}).get("DynamoDB")
+                sent.get(name, {}).get(names.DYNAMODB)
                 for name in ("resourceTypeOptInPreference", "resourceTypeManagementPreference")
             ]
             matches = all(str(value).lower() == "true" for value in spelled)

@@ -19,6 +19,7 @@ from cabal_backup.operations.aws.client import Aws, in_words, reason
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.results import Unknown, ask_together, pages
 from cabal_backup.text import duration
+from cabal_backup.urgent import FAILED_STATES
 
 T = TypeVar("T")
 
@@ -83,7 +84,7 @@ class Job:
         return self.state == "COMPLETED"
 
 
-_FINISHED = {"ABORTED", "COMPLETED", "FAILED", "EXPIRED", "PARTIAL"}
+_FINISHED = {"COMPLETED", *FAILED_STATES}
 
 _CALLS = {
     JobKind.BACKUP: ("list_backup_jobs", "BackupJobs", "describe_backup_job", "BackupJobId"),

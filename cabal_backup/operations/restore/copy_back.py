@@ -171,7 +171,7 @@ def look(aws: Aws, now: datetime, wanted: Wanted, *, rehearsal: bool = False) ->
     point = choose_copy(aws, seen.dr.points.value, now, wanted)
     doubts = _check(run_checks(seen, _NEEDED).findings)
     warnings: tuple[str, ...] = ()
-    if point.resource_type == "DynamoDB":
+    if point.resource_type == names.DYNAMODB:
         opt_in = run_checks(seen, _OPT_IN).findings
         warnings = tuple(_about_opt_in(f) for f in opt_in if f.status is Status.FAIL)
         doubts += tuple(f.evidence for f in opt_in if f.status is Status.UNKNOWN)

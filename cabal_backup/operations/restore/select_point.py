@@ -186,7 +186,7 @@ def _of_file_system(
     The one that is configured now need not be the one whose mail is wanted: after the loss
     it is a new one, and its newest point may hold nothing.
     """
-    of_any = [point for point in points if point.resource_type == "EFS" and point.completed]
+    of_any = [point for point in points if point.resource_type == names.EFS and point.completed]
     by_id: dict[str, list[RecoveryPoint]] = {}
     for point in of_any:
         by_id.setdefault(_resource(point.resource_arn), []).append(point)

@@ -12,8 +12,8 @@ from cabal_backup import names
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_recovery_points
 from cabal_backup.operations.aws.results import Answer, Known, Unknown, ask_together, pages
+from cabal_backup.urgent import FAILED_STATES
 
-_FAILED_JOBS = {"FAILED", "ABORTED", "EXPIRED", "PARTIAL"}
 _JOBS_KEPT = timedelta(days=30)
 
 
@@ -153,5 +153,5 @@ def _failed(jobs: Answer[list[Any]], vault: str) -> set[tuple[str, str, date]]:
     return {
         (vault, job["ResourceArn"], job["CreationDate"].astimezone(UTC).date())
         for job in jobs.value
-        if job["State"] in _FAILED_JOBS
+        if job["State"] in FAILED_STATES
     }

@@ -48,7 +48,7 @@ def expected_plans(environment: Environment) -> tuple[ExpectedPlan, ...]:
             region=environment.region,
             vault=names.VAULT,
             schedule=environment.restore_testing_schedule,
-            kinds=("DynamoDB", "EFS"),
+            kinds=tuple(names.RESOURCE_KINDS),
             role=names.ROLE,
         ),
         *(
@@ -65,12 +65,12 @@ def expected_plans(environment: Environment) -> tuple[ExpectedPlan, ...]:
                 (
                     names.DR_TABLE_TESTING_PLAN,
                     environment.dr_restore_testing_table_schedule,
-                    "DynamoDB",
+                    names.DYNAMODB,
                 ),
                 (
                     names.DR_MAILSTORE_TESTING_PLAN,
                     environment.dr_restore_testing_mailstore_schedule,
-                    "EFS",
+                    names.EFS,
                 ),
             )
         ),

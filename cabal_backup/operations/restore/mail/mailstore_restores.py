@@ -89,7 +89,8 @@ def list_mail_restores(aws: Aws, now: datetime, *, point: str | None = None) -> 
                 ],
             )
             for entry in listed
-            if entry.get("ResourceType") == "EFS" and point in (None, entry.get("RecoveryPointArn"))
+            if entry.get("ResourceType") == names.EFS
+            and point in (None, entry.get("RecoveryPointArn"))
         ]
     except (BotoCoreError, ClientError) as error:
         raise in_words(error, "looking for restores that are under way") from error
@@ -121,7 +122,7 @@ def start(
         started = aws.client("backup").start_restore_job(
             RecoveryPointArn=point.arn,
             IamRoleArn=role_arn,
-            ResourceType="EFS",
+            ResourceType=names.EFS,
             Metadata=dict(metadata),
             # A lost answer makes botocore ask again: the token keeps that one job.
             IdempotencyToken=str(uuid.uuid4()),
@@ -138,7 +139,7 @@ def start(
         created=now,
         completed=None,
         resource_arn=point.resource_arn,
-        resource_type="EFS",
+        resource_type=names.EFS,
         recovery_point_arn=point.arn,
         vault=names.VAULT,
         created_resource_arn="",

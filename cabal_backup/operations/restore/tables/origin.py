@@ -14,6 +14,7 @@ from datetime import datetime
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from cabal_backup import names
 from cabal_backup.errors import RefusedError
 from cabal_backup.operations.aws.client import Aws, in_words, reason
 from cabal_backup.operations.aws.jobs import KEPT, Job, JobKind, describe_job, restore_value
@@ -135,7 +136,7 @@ def list_restores(aws: Aws, resource_arn: str, now: datetime) -> list[tuple[Job,
 
 def _restores(entry: dict[str, object], resource_arn: str) -> bool:
     source = entry.get("SourceResourceArn")
-    return entry.get("ResourceType") == "DynamoDB" and source in (None, resource_arn)
+    return entry.get("ResourceType") == names.DYNAMODB and source in (None, resource_arn)
 
 
 def _target_of(aws: Aws, job: Job) -> str:

@@ -269,7 +269,7 @@ def _start(aws: Aws, plan: RestoreAddressesPlan, now: datetime) -> Job:
         started = backup.start_restore_job(
             RecoveryPointArn=plan.point.arn,
             IamRoleArn=plan.role_arn,
-            ResourceType="DynamoDB",
+            ResourceType=names.DYNAMODB,
             Metadata={"targetTableName": plan.target, **plan.encryption.key.restore_metadata},
             # A lost answer makes botocore ask again: the token keeps that one job.
             IdempotencyToken=str(uuid.uuid4()),
@@ -286,7 +286,7 @@ def _start(aws: Aws, plan: RestoreAddressesPlan, now: datetime) -> Job:
         created=now,
         completed=None,
         resource_arn=plan.point.resource_arn,
-        resource_type="DynamoDB",
+        resource_type=names.DYNAMODB,
         recovery_point_arn=plan.point.arn,
         vault=names.VAULT,
         created_resource_arn="",

@@ -19,7 +19,6 @@ from cabal_backup.operations.status.checks.history import (
     spans,
 )
 from cabal_backup.operations.status.checks.outcome import (
-    FAILED,
     UNDERWAY,
     Outcome,
     completed_with_issues,
@@ -32,6 +31,7 @@ from cabal_backup.operations.status.checks.outcome import (
 )
 from cabal_backup.operations.status.state import LOOK_BACK, State
 from cabal_backup.text import duration, moment, plural
+from cabal_backup.urgent import FAILED_STATES
 
 COPYING_TIME = timedelta(hours=12)
 """How long a new recovery point may wait for its copy before the copy counts as missing."""
@@ -116,7 +116,7 @@ def copy_jobs(state: State) -> Outcome:
     ]
     done = {job["SourceRecoveryPointArn"] for job in jobs if job["State"] == "COMPLETED"}
     on_demand = {p.arn for arn in state.resources for p in History(state).on_demand(arn)}
-    failed = [job for job in jobs if job["State"] in FAILED]
+    failed = [job for job in jobs if job["State"] in FAILED_STATES]
     done |= _copied_earlier(state, {job["SourceRecoveryPointArn"] for job in failed})
     standing = [job for job in failed if job["SourceRecoveryPointArn"] not in done | on_demand]
     issues = list(completed_with_issues(state, jobs))
@@ -190,7 +190,7 @@ def foreign_copies(state: State) -> Outcome:
         for job in foreign
     ]
     find_out = "Find out in CloudTrail who started it (StartCopyJob)."
-    if any(job["State"] not in FAILED - {"PARTIAL"} for job in foreign):
+    if any(job["State"] not in set(FAILED_STATES) - {"PARTIAL"} for job in foreign):
         return fail(
             f"{plural(len(foreign), 'copy job')} of the last 30 days to vaults of others.",
             f"{find_out} A copy in another account can be deleted only there.",

@@ -16,7 +16,6 @@ from cabal_backup.operations.status.checks.history import (
     spans,
 )
 from cabal_backup.operations.status.checks.outcome import (
-    FAILED,
     UNDERWAY,
     Outcome,
     age,
@@ -31,6 +30,7 @@ from cabal_backup.operations.status.checks.outcome import (
 )
 from cabal_backup.operations.status.state import State
 from cabal_backup.text import moment, plural
+from cabal_backup.urgent import FAILED_STATES
 
 
 def last_night(state: State) -> Outcome:
@@ -157,7 +157,7 @@ def backup_jobs(state: State) -> Outcome:
         for job in state.backup_jobs.value
         if job["BackupVaultName"] == names.VAULT and job["ResourceArn"] in state.resources
     ]
-    failed = [job for job in jobs if job["State"] in FAILED]
+    failed = [job for job in jobs if job["State"] in FAILED_STATES]
     completed = {
         job["ResourceArn"]: job["CreationDate"]
         for job in sorted(jobs, key=lambda job: job["CreationDate"])

@@ -13,7 +13,6 @@ from cabal_backup.operations.status.findings import Status
 from cabal_backup.operations.status.state import State
 from cabal_backup.text import duration, moment
 
-FAILED = {"FAILED", "ABORTED", "EXPIRED", "PARTIAL"}
 UNDERWAY = {"CREATED", "PENDING", "RUNNING"}
 
 

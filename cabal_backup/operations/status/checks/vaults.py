@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from cabal_backup import names
 from cabal_backup.operations.aws.results import Unknown
 from cabal_backup.operations.status.checks.outcome import (
     Outcome,
@@ -122,7 +123,7 @@ def opt_in(region: RegionState) -> Outcome:
             ("the service opt-in", "ResourceTypeOptInPreference"),
             ("full management", "ResourceTypeManagementPreference"),
         )
-        if not region.settings.value.get(preference, {}).get("DynamoDB")
+        if not region.settings.value.get(preference, {}).get(names.DYNAMODB)
     ]
     if off:
         return fail(
