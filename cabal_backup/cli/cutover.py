@@ -31,8 +31,7 @@ from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.restore import mail_tiers
 from cabal_backup.operations.restore.mail_tiers import Reconfigure
-from cabal_backup.operations.restore.tables import cutover, origin
-from cabal_backup.operations.restore.tables import delete as delete_table
+from cabal_backup.operations.restore.tables import cutover, delete_table, origin
 from cabal_backup.operations.restore.tables.cutover import CutoverPlan, CutoverResult
 from cabal_backup.operations.restore.tables.describe import TableDescription
 from cabal_backup.operations.restore.tables.table_copy import Mode

@@ -33,10 +33,9 @@ from cabal_backup.operations.drill.plan import (
     scratch_table,
 )
 from cabal_backup.operations.drill.recoveries import SLACK, recovery_of_drills
-from cabal_backup.operations.restore.mail import delete as delete_file_system
-from cabal_backup.operations.restore.mail import file_system_settings
+from cabal_backup.operations.restore.mail import delete_file_system, file_system_settings
 from cabal_backup.operations.restore.mail.mailstore_restores import MailRestore, list_mail_restores
-from cabal_backup.operations.restore.tables import delete
+from cabal_backup.operations.restore.tables import delete_table
 from cabal_backup.operations.restore.tables.describe import (
     describe_table,
     list_table_names,
@@ -164,8 +163,8 @@ def _remove_table(aws: Aws, leftover: Leftover, clock: Clock) -> Generator[Any, 
     if table.status == "CREATING":
         yield from wait_until_active(aws, name, clock)
     if table.status != "DELETING":
-        delete.delete_restored(aws, name)
-    yield from delete.wait_until_gone(aws, name, clock)
+        delete_table.delete_restored(aws, name)
+    yield from delete_table.wait_until_gone(aws, name, clock)
 
 
 def _file_systems(aws: Aws, restores: Sequence[MailRestore]) -> tuple[Leftover, ...]:

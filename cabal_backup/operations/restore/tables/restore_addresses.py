@@ -19,8 +19,7 @@ from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_reco
 from cabal_backup.operations.aws.results import Unknown, ask
 from cabal_backup.operations.restore.role import check_role
 from cabal_backup.operations.restore.select_point import choose_point
-from cabal_backup.operations.restore.tables import encryption, origin
-from cabal_backup.operations.restore.tables import settings as table_settings
+from cabal_backup.operations.restore.tables import encryption, origin, table_settings
 from cabal_backup.operations.restore.tables.describe import (
     TableDescription,
     backup_after,
@@ -31,7 +30,7 @@ from cabal_backup.operations.restore.tables.describe import (
 )
 from cabal_backup.operations.restore.tables.encryption import Encryption
 from cabal_backup.operations.restore.tables.origin import list_restores, made_by
-from cabal_backup.operations.restore.tables.settings import TableSettings
+from cabal_backup.operations.restore.tables.table_settings import TableSettings
 from cabal_backup.text import duration, moment, name_stamp
 
 

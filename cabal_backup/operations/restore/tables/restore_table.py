@@ -20,8 +20,7 @@ from cabal_backup.operations.aws.client import Aws, in_words
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.progress import Event, Note
 from cabal_backup.operations.aws.results import Known, Unknown
-from cabal_backup.operations.restore.tables import encryption, origin
-from cabal_backup.operations.restore.tables import settings as table_settings
+from cabal_backup.operations.restore.tables import encryption, origin, table_settings
 from cabal_backup.operations.restore.tables.describe import (
     TableBackup,
     TableDescription,
@@ -34,7 +33,7 @@ from cabal_backup.operations.restore.tables.describe import (
     wait_until_active,
 )
 from cabal_backup.operations.restore.tables.encryption import Encryption
-from cabal_backup.operations.restore.tables.settings import TableSettings
+from cabal_backup.operations.restore.tables.table_settings import TableSettings
 from cabal_backup.text import moment, name_stamp
 
 
