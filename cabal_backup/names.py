@@ -169,4 +169,12 @@ DRILL_MARKER = ".cabal-backup-drill"
 """The file in a drill's scratch directory that says whose it is."""
 
 PRODUCTION = "prod"
-"""The environment that is drilled only by somebody who means it."""
+"""The environment that is drilled, and whose recovery points are deleted, only on extra request."""
+
+DYNAMODB = "DynamoDB"
+EFS = "EFS"
+RESOURCE_KINDS = {DYNAMODB: "table", EFS: "mailstore"}
+"""AWS Backup's types of what is protected, and what each is here.
+
+https://docs.aws.amazon.com/aws-backup/latest/devguide/API_ProtectedResource.html
+"""

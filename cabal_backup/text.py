@@ -1,8 +1,9 @@
-"""Text that others wrote, such as AWS's messages, made safe to print."""
+"""Text for people: what others wrote, made safe to print, and the form of times and durations."""
 
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta
 
 _STEERS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f]"  # control characters, but not tab and line feed
@@ -24,3 +25,39 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     """The text, printable and on one line, so that it cannot look like several messages."""
     return " ".join(printable(text).split())
+
+
+def moment(when: datetime, *, seconds: bool = False) -> str:
+    """A moment for people, such as `2026-11-20 00:20 UTC`.
+
+    :param when: in UTC, as everywhere in this package.
+    """
+    return f"{when:%Y-%m-%d %H:%M:%S UTC}" if seconds else f"{when:%Y-%m-%d %H:%M UTC}"
+
+
+def timestamp(when: datetime) -> str:
+    """A moment without spaces, such as `2026-11-20T00:20:00Z`: for columns and options.
+
+    :param when: in UTC.
+    """
+    return f"{when:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def name_stamp(when: datetime) -> str:
+    """A moment as a part of names, such as `20261120-002000`."""
+    return f"{when:%Y%m%d-%H%M%S}"
+
+
+def plural(count: int, noun: str, nouns: str | None = None) -> str:
+    """A count with its noun; `nouns` where the plural is not the noun and an s."""
+    return f"{count:,} {noun if count == 1 else nouns or f'{noun}s'}"
+
+
+def duration(length: timedelta) -> str:
+    """A length of time for people, in the unit that says most: minutes, hours or days."""
+    seconds = max(timedelta(), length).total_seconds()
+    if seconds < 5400:
+        return plural(round(seconds / 60), "minute")
+    if seconds < 48 * 3600:
+        return plural(round(seconds / 3600), "hour")
+    return plural(round(seconds / 86400), "day")

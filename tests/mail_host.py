@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cabal_backup.operations.mail import host_script
+from cabal_backup.operations.restore.mail import host_script
 
 if TYPE_CHECKING:
     from cabal_backup.mail_host.batches import *  # noqa: F403

@@ -11,10 +11,10 @@ from cabal_backup.cli import progress
 from cabal_backup.cli.options import Invocation, add_common, connect_to
 from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode
-from cabal_backup.operations.tables.compare import Comparison, Group, compare
-from cabal_backup.operations.tables.cutover import find_pair
-from cabal_backup.operations.tables.items import readable
-from cabal_backup.operations.tables.wire import Stop, Wire
+from cabal_backup.operations.restore.tables.compare import Comparison, Group, compare
+from cabal_backup.operations.restore.tables.cutover import find_pair
+from cabal_backup.operations.restore.tables.items import readable
+from cabal_backup.operations.restore.tables.wire import Stop, Wire
 
 JSON_VERSION = 1
 """Raised when a field is removed or changes its meaning; fields may be added without."""

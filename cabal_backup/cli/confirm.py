@@ -1,18 +1,23 @@
-"""Showing a plan, and asking before it is carried out."""
+"""Showing a plan, asking before it is carried out, and ending in order."""
 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
-from collections.abc import Generator, Iterable
-from typing import Any, TypeVar
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, NoReturn, TypeVar
 
 from cabal_backup.cli import progress
 from cabal_backup.errors import RefusedError
-from cabal_backup.operations.aws import Aws
-from cabal_backup.operations.deployed import check_environment
+from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.aws.deployed import check_environment
 
 R = TypeVar("R")
+
+_ENDINGS = {signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}
 
 
 def add_confirmation(parser: argparse.ArgumentParser) -> None:
@@ -60,3 +65,24 @@ def ask(prompt: str) -> str:
     """What a person types; empty at the end of the input."""
     print(prompt, end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip()
+
+
+@contextmanager
+def all_like_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM and a closed terminal do what Ctrl-C does: raise KeyboardInterrupt.
+
+    A signal that this process was started deaf to, as `nohup` does it, stays unheard.
+    """
+
+    def interrupt(_: int, __: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = {ending: signal.getsignal(ending) for ending in _ENDINGS}
+    heard = {ending: was for ending, was in before.items() if was not in (signal.SIG_IGN, None)}
+    for ending in heard:
+        signal.signal(ending, interrupt)
+    try:
+        yield
+    finally:
+        for ending, was in heard.items():
+            signal.signal(ending, was)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 
+from cabal_backup import names
 from cabal_backup.cli.confirm import add_confirmation, carry_out, confirm, show_plan
-from cabal_backup.cli.moments import moment
-from cabal_backup.cli.options import Invocation, add_common, connect_to_change
+from cabal_backup.cli.options import Invocation, add_common, connect_to_change, moment
 from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode, UsageError
-from cabal_backup.operations import copy_back
-from cabal_backup.operations.copy_back import CopyBackPlan
-from cabal_backup.operations.copy_back_choice import ADDRESSES, MAILSTORE, Wanted
+from cabal_backup.operations.restore import copy_back
+from cabal_backup.operations.restore.copy_back import CopyBackPlan
+from cabal_backup.operations.restore.select_point import ADDRESSES, MAILSTORE, Wanted
 
 
 def define(parser: Parser) -> None:
@@ -80,7 +80,7 @@ def _wanted(options: argparse.Namespace) -> Wanted:
 
 
 def _say_what_next(plan: CopyBackPlan, arn: str) -> None:
-    what = ADDRESSES if plan.point.resource_type == "DynamoDB" else MAILSTORE
+    what = ADDRESSES if plan.point.resource_type == names.DYNAMODB else MAILSTORE
     print(
         f"It is back in {plan.to_region}. Next:\n"
         f"  cabal-backup restore {what} --recovery-point={arn} -e {plan.environment}",

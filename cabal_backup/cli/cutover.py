@@ -27,18 +27,17 @@ from cabal_backup.cli.options import (
 )
 from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode, RefusedError
-from cabal_backup.operations import reconfigure as mail_tiers
-from cabal_backup.operations.aws import Aws
-from cabal_backup.operations.clock import Clock
-from cabal_backup.operations.reconfigure import Reconfigure
-from cabal_backup.operations.tables import cutover, origin
-from cabal_backup.operations.tables import delete as delete_table
-from cabal_backup.operations.tables.cutover import CutoverPlan, CutoverResult
-from cabal_backup.operations.tables.describe import TableDescription
-from cabal_backup.operations.tables.restore_addresses import age
-from cabal_backup.operations.tables.table_copy import Mode
-from cabal_backup.operations.tables.undo import what_is_lost
-from cabal_backup.operations.tables.wire import Stop
+from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.aws.clock import Clock
+from cabal_backup.operations.restore import mail_tiers
+from cabal_backup.operations.restore.mail_tiers import Reconfigure
+from cabal_backup.operations.restore.tables import cutover, delete_table, origin
+from cabal_backup.operations.restore.tables.cutover import CutoverPlan, CutoverResult
+from cabal_backup.operations.restore.tables.describe import TableDescription
+from cabal_backup.operations.restore.tables.table_copy import Mode
+from cabal_backup.operations.restore.tables.undo import what_is_lost
+from cabal_backup.operations.restore.tables.wire import Stop
+from cabal_backup.text import duration
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,11 +277,11 @@ def tidy_up(aws: Aws, restored: TableDescription, wished: Wishes) -> None:
 def _confirm(plan: CutoverPlan, wished: Wishes) -> None:
     if plan.unfinished is not None and plan.unfinished.is_old and wished.yes:
         raise RefusedError(
-            f"The undo point of an unfinished earlier run is {age(plan.unfinished.age)} old: going "
-            f"back to it would undo everything that others have changed in {plan.live.name} since. "
-            "--yes does not accept that. Nothing was changed. Run the command without --yes and "
-            "read the plan, or begin with a new undo point, which leaves what the earlier run did: "
-            f"{plan.unfinished.how_to_forget}"
+            f"The undo point of an unfinished earlier run is {duration(plan.unfinished.age)} old: "
+            f"going back to it would undo everything that others have changed in {plan.live.name} "
+            "since. --yes does not accept that. Nothing was changed. Run the command without --yes "
+            "and read the plan, or begin with a new undo point, which leaves what the earlier run "
+            f"did: {plan.unfinished.how_to_forget}"
         )
     word = "delete" if plan.to_delete else "cutover"
     if plan.lowerings:
@@ -295,7 +294,7 @@ def _confirm(plan: CutoverPlan, wished: Wishes) -> None:
     if plan.lowerings:
         question += f", and lowers {names.COUNTER_ATTRIBUTE}"
     if plan.unfinished is not None and plan.unfinished.is_old:
-        question += f"; the way back stays {age(plan.unfinished.age)} old"
+        question += f"; the way back stays {duration(plan.unfinished.age)} old"
     confirm(word, f"{question}.", yes=wished.yes)
 
 

@@ -12,15 +12,22 @@ from cabal_backup import names
 from cabal_backup.cli import progress
 from cabal_backup.cli.confirm import (
     add_confirmation,
+    all_like_ctrl_c,
     confirm,
     is_somebody_there,
     show_plan,
 )
-from cabal_backup.cli.interrupts import all_like_ctrl_c
-from cabal_backup.cli.options import Invocation, add_common, connect_to_change, number
+from cabal_backup.cli.options import (
+    Invocation,
+    add_common,
+    add_report_folder,
+    add_role,
+    add_which_point,
+    connect_to_change,
+    number,
+    report_folder,
+)
 from cabal_backup.cli.parser import Parser, add_commands
-from cabal_backup.cli.point_options import add_role, add_which
-from cabal_backup.cli.report_folder import add_report_folder, report_folder
 from cabal_backup.errors import (
     CabalBackupError,
     CredentialsError,
@@ -28,13 +35,12 @@ from cabal_backup.errors import (
     RefusedError,
     UsageError,
 )
-from cabal_backup.operations.aws import Aws
-from cabal_backup.operations.clock import Clock
-from cabal_backup.operations.deployed import check_environment
-from cabal_backup.operations.drill import drills, leftovers, mailbox, report
-from cabal_backup.operations.drill.drills import Wanted
+from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.aws.clock import Clock
+from cabal_backup.operations.aws.deployed import check_environment
+from cabal_backup.operations.drill import leftovers, mailbox, report
 from cabal_backup.operations.drill.leftovers import Leftover
-from cabal_backup.operations.drill.perform import perform
+from cabal_backup.operations.drill.perform import Wanted, perform, plan_drill
 from cabal_backup.operations.drill.plan import DrillPlan
 from cabal_backup.operations.drill.record import Record
 from cabal_backup.operations.drill.report import Redaction
@@ -78,7 +84,7 @@ def _add_kind(kinds: Any, kind: str, about: str) -> None:
             "are not verified",
         )
     if kind in (Kind.ADDRESSES, Kind.MAILBOX):
-        add_which(parser)
+        add_which_point(parser)
     if kind != Kind.MAILBOX:
         parser.add_argument(
             "--tolerance",
@@ -149,7 +155,7 @@ def _look(
     planned: list[_Planned] = []
     for kind in kinds:
         try:
-            planned.append(_Planned(kind, drills.look(aws, clock.now(), kind, wanted)))
+            planned.append(_Planned(kind, plan_drill(aws, clock.now(), kind, wanted)))
         except CabalBackupError as error:
             mistyped = isinstance(error, UsageError) and wanted.chosen
             if options.dry_run or mistyped or isinstance(error, CredentialsError):

@@ -13,11 +13,15 @@ from cabal_backup.cli import progress
 from cabal_backup.cli.options import Invocation, add_common, connect_to, number, positive
 from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode, UnreachableError, UsageError
-from cabal_backup.operations.aws import Aws
-from cabal_backup.operations.clock import Clock
-from cabal_backup.operations.jobs import Job, failure, find_job, follow, list_jobs
-from cabal_backup.operations.restoring import list_restoring, wait_until_active
-from cabal_backup.operations.tables.describe import describe_table
+from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.aws.clock import Clock
+from cabal_backup.operations.aws.jobs import Job, failure, find_job, follow, list_jobs
+from cabal_backup.operations.restore.tables.describe import (
+    describe_table,
+    list_restoring,
+    wait_until_active,
+)
+from cabal_backup.text import timestamp
 
 JSON_VERSION = 1
 """Raised when a field is removed or changes its meaning; fields may be added without."""
@@ -129,7 +133,7 @@ def line(job: Job) -> str:
     created = job.created_resource_arn or job.recovery_point_arn
     return "  ".join(
         [
-            f"{job.created:%Y-%m-%dT%H:%M:%SZ}",
+            f"{timestamp(job.created)}",
             f"{job.region:<10}",
             f"{job.kind:<7}",
             f"{job.state:<9}",

@@ -9,7 +9,7 @@ from cabal_backup.cli.options import Invocation
 from cabal_backup.cli.parser import Parser, add_commands
 from cabal_backup.errors import ExitCode
 from cabal_backup.mail_host import command
-from cabal_backup.operations.mail import host_script
+from cabal_backup.operations.restore.mail import host_script
 
 
 def define(parser: Parser) -> None:

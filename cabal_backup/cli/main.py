@@ -16,7 +16,7 @@ from cabal_backup.errors import CabalBackupError, ExitCode
 from cabal_backup.text import one_line
 
 if TYPE_CHECKING:
-    from cabal_backup.operations.clock import Clock
+    from cabal_backup.operations.aws.clock import Clock
 
 _NAGIOS_UNKNOWN = 3
 """https://nagios-plugins.org/doc/guidelines.html"""
@@ -52,7 +52,7 @@ def _run(arguments: Sequence[str], clock: Clock | None) -> int:
 
 
 def _system_clock() -> Clock:
-    from cabal_backup.operations.clock import SystemClock
+    from cabal_backup.operations.aws.clock import SystemClock
 
     return SystemClock()
 
@@ -81,7 +81,7 @@ def _report(error: BaseException, options: argparse.Namespace) -> int:
 def _from_aws(error: BaseException) -> CabalBackupError | None:
     if "botocore" not in sys.modules:
         return None
-    from cabal_backup.operations.aws import in_words_if_from_aws
+    from cabal_backup.operations.aws.client import in_words_if_from_aws
 
     return in_words_if_from_aws(error)
 

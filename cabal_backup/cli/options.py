@@ -10,15 +10,17 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from cabal_backup import names
 from cabal_backup.errors import SettingsError, UsageError
 
 if TYPE_CHECKING:
-    from cabal_backup.operations.aws import Aws
-    from cabal_backup.operations.clock import Clock
+    from cabal_backup.operations.aws.client import Aws
+    from cabal_backup.operations.aws.clock import Clock
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -126,7 +128,7 @@ def connect_to(options: argparse.Namespace) -> Aws:
     Raises SettingsError for an environment whose backup is off and which is not deployed.
     """
     from cabal_backup.config.project import find_project, not_protected, read_environment
-    from cabal_backup.operations.aws import connect
+    from cabal_backup.operations.aws.client import connect
     from cabal_backup.operations.teardown.inventory import may_be_deployed
 
     project = find_project(options.project)
@@ -162,7 +164,7 @@ def connect_to_change(options: argparse.Namespace, *, recorded: bool = False) ->
 
     :param recorded: as in `check_environment`, which says what it raises.
     """
-    from cabal_backup.operations.deployed import check_environment
+    from cabal_backup.operations.aws.deployed import check_environment
 
     aws = connect_to(options)
     for reason in check_environment(aws, recorded=recorded):
@@ -180,3 +182,68 @@ def check_not_a_drills(*given: str | None) -> None:
                 f"{name} is a name for what a drill makes and deletes again. Nothing was done. "
                 "Choose another."
             )
+
+
+def moment(text: str) -> datetime:
+    """`2026-11-20`, `2026-11-20T08:30` or with seconds and an offset; UTC without one.
+
+    A day alone is its first moment. Raises ArgumentTypeError for anything else.
+    """
+    try:
+        read = datetime.fromisoformat(text)
+        return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):  # in UTC, it is before the year 1 or after 9999
+        raise argparse.ArgumentTypeError(
+            f"it is a time such as 2026-11-20 or 2026-11-20T08:30 (UTC), not {text!r}"
+        ) from None
+
+
+def add_point(parser: argparse.ArgumentParser) -> None:
+    """Which recovery point, whether a cold one will do, and the role."""
+    add_which_point(parser)
+    parser.add_argument(
+        "--cold", action="store_true", help="accept a recovery point in cold storage"
+    )
+    add_role(parser)
+
+
+def add_which_point(parser: argparse.ArgumentParser) -> None:
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--recovery-point", metavar="ARN", help="this recovery point")
+    which.add_argument(
+        "--at",
+        type=moment,
+        metavar="TIME",
+        help="the newest one before this time, such as 2026-11-20",
+    )
+
+
+def add_role(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--role",
+        default=names.ROLE,
+        metavar="NAME",
+        help=f"the role for the restore (default: {names.ROLE})",
+    )
+
+
+def add_report_folder(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--report-dir",
+        type=Path,
+        metavar="FOLDER",
+        default=os.environ.get(REPORTS),
+        help=f"the folder of the drill reports (default: {REPORTS}, then drills in the project)",
+    )
+
+
+def report_folder(options: argparse.Namespace) -> Path:
+    """Where `drill` writes its reports and `status` reads them.
+
+    The folder that was named, or the project's own. Raises SettingsError without a project.
+    """
+    from cabal_backup.config.project import find_project
+
+    if options.report_dir:
+        return Path(options.report_dir)
+    return find_project(options.project) / "drills"

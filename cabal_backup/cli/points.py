@@ -9,8 +9,9 @@ import sys
 from cabal_backup.cli.options import Invocation, add_common, connect_to, number
 from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode
-from cabal_backup.operations.calendar import Calendar, Cell, look
-from cabal_backup.operations.recovery_points import RecoveryPoint
+from cabal_backup.operations.aws.recovery_points import RecoveryPoint
+from cabal_backup.operations.status.calendar import Calendar, Cell, look
+from cabal_backup.text import timestamp
 
 JSON_VERSION = 1
 """Raised when a field is removed or changes its meaning; fields may be added without."""
@@ -88,7 +89,7 @@ def show_list(calendar: Calendar) -> None:
         sys.stdout.write(
             "  ".join(
                 [
-                    f"{point.created:%Y-%m-%dT%H:%M:%SZ}",
+                    f"{timestamp(point.created)}",
                     f"{vault:<15}",
                     f"{point.resource_type:<8}",
                     f"{_tier(point, calendar):<4}",

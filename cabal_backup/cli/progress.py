@@ -9,9 +9,9 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from cabal_backup.operations.answers import Unknown
-from cabal_backup.operations.jobs import Job
-from cabal_backup.operations.progress import Note, Progress
+from cabal_backup.operations.aws.jobs import Job
+from cabal_backup.operations.aws.progress import Note, Progress
+from cabal_backup.operations.aws.results import Unknown
 
 R = TypeVar("R")
 

@@ -10,7 +10,7 @@ from cabal_backup.cli.options import Invocation, add_common, connect_to_change
 from cabal_backup.cli.parser import Parser
 from cabal_backup.cli.unlock import add_which, which
 from cabal_backup.errors import AwsError, ExitCode
-from cabal_backup.operations import vault_lock
+from cabal_backup.operations.teardown import locks
 
 
 def define(parser: Parser) -> None:
@@ -29,15 +29,15 @@ def define(parser: Parser) -> None:
 def run(options: argparse.Namespace, invocation: Invocation) -> int:
     aws = connect_to_change(options)
     now = invocation.clock.now()
-    plan = vault_lock.plan_relock(aws, now, which=which(options))
+    plan = locks.plan_relock(aws, now, which=which(options))
     show_plan(plan.lines(), dry_run=options.dry_run)
     if options.dry_run:
         return ExitCode.OK
     if plan.weakened:
         which_ones = " and ".join(vault.vault for vault in plan.weakened)
         confirm(plan.environment, f"This weakens the lock of {which_ones}.", yes=options.yes)
-    carry_out(aws, vault_lock.relock(aws, plan))
-    left = vault_lock.plan_relock(aws, now, which=which(options))
+    carry_out(aws, locks.relock(aws, plan))
+    left = locks.plan_relock(aws, now, which=which(options))
     if left.to_put:
         raise AwsError(
             "AWS accepted the lock and does not show it: "

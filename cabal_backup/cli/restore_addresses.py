@@ -10,16 +10,21 @@ from cabal_backup import names
 from cabal_backup.cli import cutover
 from cabal_backup.cli.confirm import add_confirmation, carry_out, confirm, show_plan
 from cabal_backup.cli.cutover import Wishes
-from cabal_backup.cli.options import Invocation, add_common, check_not_a_drills, connect_to_change
+from cabal_backup.cli.options import (
+    Invocation,
+    add_common,
+    add_point,
+    check_not_a_drills,
+    connect_to_change,
+)
 from cabal_backup.cli.parser import Parser
-from cabal_backup.cli.point_options import add_point
 from cabal_backup.errors import ExitCode, UsageError
-from cabal_backup.operations import reconfigure as mail_tiers
-from cabal_backup.operations.aws import Aws
-from cabal_backup.operations.clock import Clock
-from cabal_backup.operations.reconfigure import Reconfigure
-from cabal_backup.operations.tables import restore_addresses
-from cabal_backup.operations.tables.restore_addresses import RestoreAddressesPlan
+from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.aws.clock import Clock
+from cabal_backup.operations.restore import mail_tiers
+from cabal_backup.operations.restore.mail_tiers import Reconfigure
+from cabal_backup.operations.restore.tables import restore_addresses
+from cabal_backup.operations.restore.tables.restore_addresses import RestoreAddressesPlan
 
 
 def add_parser(kinds: Any) -> None:

@@ -7,13 +7,18 @@ import sys
 from typing import Any
 
 from cabal_backup.cli.confirm import add_confirmation, carry_out, confirm, show_plan
-from cabal_backup.cli.options import Invocation, add_common, check_not_a_drills, connect_to_change
+from cabal_backup.cli.options import (
+    Invocation,
+    add_common,
+    add_point,
+    check_not_a_drills,
+    connect_to_change,
+)
 from cabal_backup.cli.parser import Parser
-from cabal_backup.cli.point_options import add_point
 from cabal_backup.errors import ExitCode
-from cabal_backup.operations.jobs import Job
-from cabal_backup.operations.mail import restore_mailbox
-from cabal_backup.operations.mail.restore_mailbox import RestoreMailboxPlan
+from cabal_backup.operations.aws.jobs import Job
+from cabal_backup.operations.restore.mail import restore_mailbox
+from cabal_backup.operations.restore.mail.restore_mailbox import RestoreMailboxPlan
 
 
 def add_parser(kinds: Any) -> None:

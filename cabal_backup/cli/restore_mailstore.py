@@ -15,16 +15,15 @@ from cabal_backup.cli.confirm import (
     is_somebody_there,
     show_plan,
 )
-from cabal_backup.cli.options import Invocation, add_common, connect_to_change
+from cabal_backup.cli.options import Invocation, add_common, add_point, connect_to_change
 from cabal_backup.cli.parser import Parser
-from cabal_backup.cli.point_options import add_point
 from cabal_backup.config.project import check_replaceable, files_with, find_project, replace_setting
 from cabal_backup.errors import ExitCode
-from cabal_backup.operations import reconfigure as mail_tiers
-from cabal_backup.operations.aws import Aws
-from cabal_backup.operations.mail import restore_mailstore
-from cabal_backup.operations.mail.restore_mailstore import RestoreMailstorePlan
-from cabal_backup.operations.reconfigure import Reconfigure
+from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.restore import mail_tiers
+from cabal_backup.operations.restore.mail import restore_mailstore
+from cabal_backup.operations.restore.mail.restore_mailstore import RestoreMailstorePlan
+from cabal_backup.operations.restore.mail_tiers import Reconfigure
 
 
 def add_parser(kinds: Any) -> None:

@@ -15,13 +15,21 @@ from cabal_backup.cli.confirm import (
     is_somebody_there,
     show_plan,
 )
-from cabal_backup.cli.moments import moment
-from cabal_backup.cli.options import Invocation, add_common, check_not_a_drills, connect_to_change
+from cabal_backup.cli.options import (
+    Invocation,
+    add_common,
+    check_not_a_drills,
+    connect_to_change,
+    moment,
+)
 from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode, RefusedError
-from cabal_backup.operations.aws import Aws
-from cabal_backup.operations.tables import restore_table
-from cabal_backup.operations.tables.restore_table import RestoreTablePlan, SeveralBackupsError
+from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.restore.tables import restore_table
+from cabal_backup.operations.restore.tables.restore_table import (
+    RestoreTablePlan,
+    SeveralBackupsError,
+)
 
 
 def add_parser(kinds: Any) -> None:

@@ -6,12 +6,17 @@ import argparse
 import sys
 
 from cabal_backup.cli import status_formats as formats
-from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.cli.options import (
+    Invocation,
+    add_common,
+    add_report_folder,
+    connect_to,
+    report_folder,
+)
 from cabal_backup.cli.parser import Parser
-from cabal_backup.cli.report_folder import add_report_folder, report_folder
 from cabal_backup.errors import ExitCode, UsageError
-from cabal_backup.operations.aws import Aws
-from cabal_backup.operations.clock import Clock
+from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.status.checks import CHECKS, run_checks
 from cabal_backup.operations.status.drill_reports import read_reports
 from cabal_backup.operations.status.findings import Status

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cabal_backup.operations.status.findings import Finding, Status, Verdict
 from cabal_backup.operations.status.state import State
+from cabal_backup.text import moment
 
 JSON_VERSION = 1
 """Raised when a field is removed or changes its meaning; fields may be added without."""
@@ -78,7 +79,7 @@ def show(report: Report, *, verbose: bool) -> None:
     console.print(
         Text(
             f"  account {report.state.account}, {environment.region} and {environment.dr_region}, "
-            f"{report.state.now:%Y-%m-%d %H:%M} UTC",
+            f"{moment(report.state.now)}",
             style="dim",
         )
     )

@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import Any
 
+from cabal_backup import names
 from cabal_backup.cli.confirm import add_confirmation, ask, carry_out, confirm, show_plan
 from cabal_backup.cli.options import (
     Invocation,
@@ -18,11 +19,7 @@ from cabal_backup.cli.parser import Parser, add_commands
 from cabal_backup.errors import ExitCode, RefusedError
 from cabal_backup.operations.teardown import delete_points, destroy
 from cabal_backup.operations.teardown.delete_points import DeletePointsPlan
-from cabal_backup.operations.teardown.inventory import INCLUDE_OTHERS, take_inventory
-from cabal_backup.operations.teardown.overview import overview
-
-COUNTED = ("prod",)
-"""Environments whose recovery points have to be counted by whoever deletes them."""
+from cabal_backup.operations.teardown.inventory import INCLUDE_OTHERS, overview, take_inventory
 
 
 def define(parser: Parser) -> None:
@@ -67,7 +64,7 @@ def _add_delete(steps: Any) -> None:
         "--points",
         type=number("a number of recovery points", 0),
         metavar="N",
-        help=f"with --yes in {', '.join(COUNTED)}: the number of recovery points",
+        help=f"with --yes in {names.PRODUCTION}: the number of recovery points",
     )
     parser.set_defaults(run=run_delete)
 
@@ -138,7 +135,7 @@ def run_destroy(options: argparse.Namespace, invocation: Invocation) -> int:
 def _confirm_deletion(plan: DeletePointsPlan, options: argparse.Namespace) -> None:
     """The environment's name; for some the number of points as well, also for a script."""
     name = plan.seen.environment
-    counted = name in COUNTED
+    counted = name == names.PRODUCTION
     if options.points is not None and options.points != plan.points:
         raise RefusedError(
             f"There are {plan.points:,} recovery points, not {options.points:,}. Nothing was "

@@ -10,8 +10,9 @@ from cabal_backup.cli.confirm import add_confirmation, carry_out, confirm, show_
 from cabal_backup.cli.options import Invocation, add_common, connect_to_change
 from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode, UsageError
-from cabal_backup.operations import vault_lock
-from cabal_backup.operations.vault_lock import DR, PRIMARY, UnlockPlan
+from cabal_backup.operations.teardown import locks
+from cabal_backup.operations.teardown.locks import DR, PRIMARY, UnlockPlan
+from cabal_backup.text import moment
 
 
 def define(parser: Parser) -> None:
@@ -46,7 +47,7 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
     if not options.reason.strip():
         raise UsageError("--reason is empty. Say why the lock has to go.")
     aws = connect_to_change(options, recorded=True)
-    plan = vault_lock.plan_unlock(
+    plan = locks.plan_unlock(
         aws, invocation.clock.now(), reason=options.reason.strip(), which=which(options)
     )
     show_plan(plan.lines(), dry_run=options.dry_run)
@@ -56,7 +57,7 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
         return ExitCode.OK
     name = plan.environment
     confirm(name, f"This takes the protection of {name} away.", yes=options.yes)
-    carry_out(aws, vault_lock.unlock(aws, plan), recorded=True)
+    carry_out(aws, locks.unlock(aws, plan), recorded=True)
     _say_what_next(plan)
     return ExitCode.OK
 
@@ -70,6 +71,6 @@ def _say_what_next(plan: UnlockPlan) -> None:
     )
     print(
         "`cabal-backup status` fails until the locks are back. At the latest at "
-        f"{plan.relock_by:%Y-%m-%d %H:%M UTC}:\n  cabal-backup relock -e {plan.environment}",
+        f"{moment(plan.relock_by)}:\n  cabal-backup relock -e {plan.environment}",
         file=sys.stderr,
     )

@@ -10,10 +10,10 @@ from pathlib import Path
 from cabal_backup.cli.options import Invocation, add_common, connect_to
 from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode, UsageError
-from cabal_backup.operations.aws import Aws
+from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.drill.report import Redaction
 from cabal_backup.operations.verify_aws import Finding, Result, verify
-from cabal_backup.text import one_line
+from cabal_backup.text import name_stamp, one_line, timestamp
 
 
 def define(parser: Parser) -> None:
@@ -40,7 +40,7 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
     aws = connect_to(options)
     now = invocation.clock.now()
     findings = verify(aws)
-    file = options.report or Path(f"verify-aws-{aws.environment.name}-{now:%Y%m%d-%H%M%S}.md")
+    file = options.report or Path(f"verify-aws-{aws.environment.name}-{name_stamp(now)}.md")
     text = report(findings, aws, now)
     try:
         with file.open("x", encoding="utf-8") as opened:
@@ -65,7 +65,7 @@ def report(findings: Sequence[Finding], aws: Aws, now: datetime) -> str:
     lines = [
         "# What AWS does where its documents leave it open",
         "",
-        f"{now:%Y-%m-%dT%H:%M:%SZ}, {aws.environment.region} and {aws.environment.dr_region}.",
+        f"{timestamp(now)}, {aws.environment.region} and {aws.environment.dr_region}.",
         "",
         "| result | question | expected | seen |",
         "| --- | --- | --- | --- |",

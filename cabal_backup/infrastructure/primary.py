@@ -90,7 +90,7 @@ class PrimaryStack(Stack):
                         id="Plan",
                         name=names.RESTORE_TESTING_PLAN,
                         schedule=environment.restore_testing_schedule,
-                        kinds=("DynamoDB", "EFS"),
+                        kinds=tuple(names.RESOURCE_KINDS),
                     )
                 ],
                 vault=vault,

@@ -74,20 +74,20 @@ class RestoreTesting(Construct):
             raise ValueError(f"restore testing is off in {environment.name}")
         stack = Stack.of(self)
         arns = {
-            "DynamoDB": stack.format_arn(
+            names.DYNAMODB: stack.format_arn(
                 service="dynamodb",
                 region=environment.region,
                 resource="table",
                 resource_name=environment.addresses_table,
             ),
-            "EFS": stack.format_arn(
+            names.EFS: stack.format_arn(
                 service="elasticfilesystem",
                 region=environment.region,
                 resource="file-system",
                 resource_name=environment.mailstore_file_system_id,
             ),
         }
-        table_arn = arns["DynamoDB"]
+        table_arn = arns[names.DYNAMODB]
         restored_tables = stack.format_arn(
             service="dynamodb", resource="table", resource_name=RESTORED_TABLES
         )
@@ -123,7 +123,7 @@ class RestoreTesting(Construct):
             for kind in each.kinds:
                 selection = backup.CfnRestoreTestingSelection(
                     self,
-                    {"DynamoDB": "TableSelection", "EFS": "FileSystemSelection"}[kind],
+                    {names.DYNAMODB: "TableSelection", names.EFS: "FileSystemSelection"}[kind],
                     restore_testing_plan_name=plan.ref,
                     restore_testing_selection_name=f"{each.name}_{kind.lower()}",
                     protected_resource_type=kind,

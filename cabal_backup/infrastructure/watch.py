@@ -18,8 +18,6 @@ from cabal_backup.infrastructure.access_policies import acknowledge_wildcards
 from cabal_backup.infrastructure.acknowledge import acknowledge
 from cabal_backup.infrastructure.function import HandlerFunction
 
-_OPERATIONS = ("answers", "aws", "clock", "recovery_points", "responses")
-
 PACKAGED = (
     "config/__init__.py",
     "config/environment.py",
@@ -28,7 +26,7 @@ PACKAGED = (
     "text.py",
     "operations/__init__.py",
     "operations/status",
-    *(f"operations/{name}.py" for name in _OPERATIONS),
+    "operations/aws",
 )
 """What the function imports beside its own folder."""
 

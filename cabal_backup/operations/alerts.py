@@ -11,8 +11,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names, urgent
 from cabal_backup.errors import AwsError, RefusedError
-from cabal_backup.operations.answers import pages, unless_missing
-from cabal_backup.operations.aws import Aws, in_words
+from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.results import pages, unless_missing
 
 _TEST = "of the alerts, by cabal-backup alerts test"
 
@@ -123,7 +123,7 @@ def _events(aws: Aws, *, tampering: bool) -> dict[str, dict[str, Any]]:
             "statusMessage": "This is a test. Nothing has failed.",
             "backupVaultName": names.VAULT,
             "resourceArn": aws.arn("dynamodb", f"table/{aws.environment.addresses_table}"),
-            "resourceType": "DynamoDB",
+            "resourceType": names.DYNAMODB,
         }
     }
     if tampering:

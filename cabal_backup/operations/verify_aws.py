@@ -17,9 +17,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
-from cabal_backup.operations.answers import pages
-from cabal_backup.operations.aws import Aws, reason
-from cabal_backup.operations.recovery_points import RecoveryPoint, list_recovery_points
+from cabal_backup.operations.aws.client import Aws, reason
+from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_recovery_points
+from cabal_backup.operations.aws.results import pages
 
 NO_SUCH_VAULT = "cabal-backup-no-such-vault"
 NO_SUCH_JOB = "00000000-0000-0000-0000-000000000000"
@@ -148,7 +148,7 @@ def _opt_in_record(evidence: Evidence) -> Observation:
         for record in evidence.calls("UpdateRegionSettings", region):
             sent = record.get("requestParameters") or {}
             spelled = [
-                sent.get(name, {}).get("DynamoDB")
+                sent.get(name, {}).get(names.DYNAMODB)
                 for name in ("resourceTypeOptInPreference", "resourceTypeManagementPreference")
             ]
             matches = all(str(value).lower() == "true" for value in spelled)

@@ -10,8 +10,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
 from cabal_backup.errors import AwsError, RefusedError
-from cabal_backup.operations.answers import unless_missing
-from cabal_backup.operations.aws import Aws, in_words
+from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.results import unless_missing
 
 
 def run_watch(aws: Aws) -> Iterator[Mapping[str, Any]]:

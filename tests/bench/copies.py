@@ -25,11 +25,10 @@ def ours() -> None:
     """The copy engine of `cabal-backup cutover`."""
     import boto3
 
-    from cabal_backup.operations.aws import Aws
-    from cabal_backup.operations.tables.rate import Rate
-    from cabal_backup.operations.tables.table_copy import Mode, copy_items
-    from cabal_backup.operations.tables.table_items import Table
-    from cabal_backup.operations.tables.wire import Stop, Wire
+    from cabal_backup.operations.aws.client import Aws
+    from cabal_backup.operations.restore.tables.table_copy import Mode, copy_items
+    from cabal_backup.operations.restore.tables.table_items import Table
+    from cabal_backup.operations.restore.tables.wire import Rate, Stop, Wire
     from tests.builders import ACCOUNT, an_environment
 
     wire = Wire(Aws(an_environment(), boto3.Session(), ACCOUNT))

@@ -19,8 +19,8 @@ from cabal_backup.config.environment import Environment, dump
 from cabal_backup.config.project import read_environment
 from cabal_backup.errors import UnreachableError
 from cabal_backup.functions import watch
-from cabal_backup.operations.answers import unless_missing
-from cabal_backup.operations.aws import Aws, connect, in_words
+from cabal_backup.operations.aws.client import Aws, connect, in_words
+from cabal_backup.operations.aws.results import unless_missing
 from cabal_backup.operations.status.checks import CHECKS, run_checks
 from cabal_backup.operations.status.drill_reports import read_reports
 from cabal_backup.operations.status.state import look

@@ -31,8 +31,7 @@ _APPLICATION = ("app.py", "cdk.json", "requirements.txt", "package-lock.json", "
 _NOT_DEPLOYED = (
     "cabal_backup/cli",
     "cabal_backup/operations/drill",
-    "cabal_backup/operations/mail",
-    "cabal_backup/operations/tables",
+    "cabal_backup/operations/restore",
     "cabal_backup/operations/teardown",
 )
 _TESTS = ("tests/sandbox", "tests/e2e/assembly.py", "tests/e2e/exercise.py")

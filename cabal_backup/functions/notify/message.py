@@ -118,7 +118,7 @@ def _change(event: Event) -> Occurrence | None:
         title = "copy to a vault that is not ours"
     else:
         off = [
-            members.get("DynamoDB") is False
+            members.get(names.DYNAMODB) is False
             for members in detail.values()
             if isinstance(members, Mapping)
         ]
@@ -315,7 +315,7 @@ def _in_our_vaults(event: Event) -> bool:
         if detail.get(key)
     ]
     if not named:  # AWS's documented event of a failed restore names no vault.
-        return detail.get("resourceType") in ("DynamoDB", "EFS")
+        return detail.get("resourceType") in names.RESOURCE_KINDS
     return any(vault in _VAULTS for vault in named)
 
 

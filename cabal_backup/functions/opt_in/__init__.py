@@ -22,12 +22,13 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from cabal_backup import names
 from cabal_backup.custom_resource import RETRIES, IamRetries, answer, is_denied
 
 PHYSICAL_ID = "advanced-dynamodb-backup"
 """One id for ever: a changed id would make CloudFormation delete the old resource."""
 
-RESOURCE_TYPE = "DynamoDB"
+RESOURCE_TYPE = names.DYNAMODB
 
 READ_BACK_ATTEMPTS = 6
 READ_BACK_PAUSE = 5.0

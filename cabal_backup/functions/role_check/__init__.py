@@ -125,7 +125,7 @@ class TestingPlan:
             RestoreTestingPlanName=self.name,
             RestoreTestingSelection={
                 "RestoreTestingSelectionName": _TESTING_SELECTION,
-                "ProtectedResourceType": "DynamoDB",
+                "ProtectedResourceType": names.DYNAMODB,
                 "ProtectedResourceArns": [self.resource_arn],
                 "IamRoleArn": self.role_arn,
             },

@@ -22,6 +22,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from cabal_backup import names
 from cabal_backup.functions.validate_restore.file_systems import compare_file_systems
 from cabal_backup.functions.validate_restore.tables import compare_tables
 from cabal_backup.functions.validate_restore.verdict import (
@@ -138,9 +139,9 @@ def compare(settings: Settings, job: Job, now: datetime, deadline: float) -> str
     restored = job.restored_arn.rpartition("/")[2]
     if not restored:
         raise Differs("AWS Backup does not say what it restored.")
-    if job.resource_type == "DynamoDB":
+    if job.resource_type == names.DYNAMODB:
         return compare_tables(restored, settings.table, settings.tolerance, deadline)
-    if job.resource_type == "EFS":
+    if job.resource_type == names.EFS:
         return compare_file_systems(
             restored, settings.file_system_id, settings.tolerance, moment(job.completed), now
         )

@@ -24,8 +24,8 @@ from cabal_backup import names
 from cabal_backup.config.environment import load
 from cabal_backup.functions.watch.heartbeat import call_heartbeat
 from cabal_backup.functions.watch.message import Report
-from cabal_backup.operations.aws import Aws, connect
-from cabal_backup.operations.clock import aws_time
+from cabal_backup.operations.aws.client import Aws, connect
+from cabal_backup.operations.aws.clock import aws_time
 from cabal_backup.operations.status.alerts import read_record
 from cabal_backup.operations.status.checks import CHECKS, run_checks
 from cabal_backup.operations.status.findings import NOT_OK

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.error import HTTPError
 
 from cabal_backup.errors import CabalBackupError
-from cabal_backup.operations.aws import Aws
+from cabal_backup.operations.aws.client import Aws
 
 CALLS = 4
 CALL_TIMEOUT = 10.0

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cabal_backup.operations.status.checks.outcome import moment, plural
 from cabal_backup.operations.status.findings import NOT_OK, Finding, Status, Verdict
+from cabal_backup.text import moment, plural
 
 MAX_SUBJECT = 99
 """Characters; SNS takes fewer than 100, ASCII, and no line breaks."""

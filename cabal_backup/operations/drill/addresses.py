@@ -11,26 +11,31 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
 from cabal_backup.errors import AwsError
-from cabal_backup.operations.answers import Unknown, unless_missing
-from cabal_backup.operations.aws import Aws, in_words
-from cabal_backup.operations.clock import Clock
-from cabal_backup.operations.drill import criterion
+from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.clock import Clock
+from cabal_backup.operations.aws.jobs import follow_until
+from cabal_backup.operations.aws.progress import Progress
+from cabal_backup.operations.aws.results import Unknown, unless_missing
 from cabal_backup.operations.drill.plan import (
     drill_id,
     drill_of_table,
     restored_table,
     scratch_table,
 )
-from cabal_backup.operations.drill.record import Record
-from cabal_backup.operations.jobs import follow_until
-from cabal_backup.operations.progress import Progress
+from cabal_backup.operations.drill.record import Check, Record
+from cabal_backup.operations.restore.tables import cutover, restore_addresses
+from cabal_backup.operations.restore.tables.compare import Comparison, compare
+from cabal_backup.operations.restore.tables.cutover import Verification
+from cabal_backup.operations.restore.tables.describe import MISSING, describe_table, find_table
+from cabal_backup.operations.restore.tables.restore_addresses import RestoreAddressesPlan
+from cabal_backup.operations.restore.tables.table_copy import Mode
+from cabal_backup.operations.restore.tables.wire import Stop, Wire
 from cabal_backup.operations.status.drill_reports import Kind
-from cabal_backup.operations.tables import cutover, restore_addresses
-from cabal_backup.operations.tables.compare import compare
-from cabal_backup.operations.tables.describe import MISSING, describe_table, find_table
-from cabal_backup.operations.tables.restore_addresses import RestoreAddressesPlan
-from cabal_backup.operations.tables.table_copy import Mode
-from cabal_backup.operations.tables.wire import Stop, Wire
+
+NOT_EMPTY = "not empty"
+COUNT = "count"
+CONTENT = "content"
+CUTOVER = "cutover"
 
 _PATIENCE = timedelta(minutes=30)
 
@@ -68,7 +73,7 @@ class AddressesDrillPlan:
         with record.step("compare", clock):
             restored, live = cutover.find_pair(aws, self.restore.target, self.restore.live)
             found = yield from compare(Wire(aws), restored, live, stop)
-            record.checks += criterion.about_restored(found, self.tolerance_percent)
+            record.checks += about_restored(found, self.tolerance_percent)
         if found.in_backup:
             with record.step("cutover", clock):
                 yield from _cut_over(aws, self, clock, record, stop)
@@ -145,7 +150,7 @@ def _cut_over(
         stop=stop,
     )
     result = yield from cutover.execute(aws, looked, clock, stop)
-    record.checks.append(criterion.about_cutover(result.verification))
+    record.checks.append(about_cutover(result.verification))
 
 
 def _wait_for(aws: Aws, name: str, clock: Clock) -> Generator[Any, None, None]:
@@ -207,3 +212,53 @@ def _tags(plan: AddressesDrillPlan) -> list[dict[str, str]]:
     drill = drill_of_table(plan.restore.live, plan.scratch)
     assert drill is not None
     return [{"Key": names.DRILL_TAG, "Value": drill}]
+
+
+def about_restored(found: Comparison, tolerance_percent: int) -> list[Check]:
+    """What a restored table shows beside the live one.
+
+    Others write to the live table after the backup, so the two may differ: in their number
+    of items by `tolerance_percent` of the live table's, and as many items may be other ones.
+    """
+    band = tolerance_percent * found.in_live / 100
+    apart = abs(found.in_backup - found.in_live)
+    most = max(found.in_backup, found.in_live)
+    share = found.identical.count / most * 100 if most else 0.0
+    least = 100 - tolerance_percent
+    return [
+        Check(
+            NOT_EMPTY,
+            found.in_backup > 0,
+            f"{found.in_backup:,} items were restored, and every one was read",
+        ),
+        Check(
+            COUNT,
+            apart <= band,
+            f"{found.in_backup:,} restored, {found.in_live:,} live: {apart:,} apart, "
+            f"{band:,.0f} allowed ({tolerance_percent} %)",
+        ),
+        Check(
+            CONTENT,
+            share >= least,
+            f"{share:.1f} % identical, at least {least} % wanted: {found.differing.count:,} "
+            f"differ, {found.only_in_live.count:,} only in live, "
+            f"{found.only_in_backup.count:,} only in the backup",
+        ),
+    ]
+
+
+def about_cutover(verified: Verification) -> Check:
+    """Whether the items arrived where they were copied to, byte by byte."""
+    found = verified.comparison
+    arrived = not verified.problems and found.equal
+    digests = found.backup_digest == found.live_digest
+    said = (
+        f"{found.identical.count:,} items copied and read back"
+        if arrived
+        else "; ".join(verified.problems) or "the two tables differ"
+    )
+    return Check(
+        CUTOVER,
+        arrived and digests,
+        f"{said}; the digests are {'equal' if digests else 'NOT equal'}",
+    )

@@ -13,15 +13,15 @@ from typing import Any
 
 from cabal_backup import names
 from cabal_backup.errors import UnknownError
-from cabal_backup.operations import copy_back
-from cabal_backup.operations.aws import Aws
-from cabal_backup.operations.clock import Clock
-from cabal_backup.operations.copy_back import CopyBackPlan
-from cabal_backup.operations.copy_back_choice import ADDRESSES, Wanted
+from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.drill import addresses
 from cabal_backup.operations.drill.plan import drill_id, restored_table, scratch_table
 from cabal_backup.operations.drill.record import Record
-from cabal_backup.operations.restore_role import check_role
+from cabal_backup.operations.restore import copy_back
+from cabal_backup.operations.restore.copy_back import CopyBackPlan
+from cabal_backup.operations.restore.role import check_role
+from cabal_backup.operations.restore.select_point import ADDRESSES, Wanted
 from cabal_backup.operations.status.drill_reports import Kind
 
 

@@ -22,24 +22,26 @@ from cabal_backup import names
 from cabal_backup.errors import CabalBackupError
 from cabal_backup.mail_host.files import remove_directory
 from cabal_backup.mail_host.problems import Refused, Stopped
-from cabal_backup.operations.answers import pages
-from cabal_backup.operations.aws import Aws, in_words
-from cabal_backup.operations.clock import Clock
+from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.clock import Clock
+from cabal_backup.operations.aws.jobs import Job, follow
+from cabal_backup.operations.aws.progress import Note, Progress
+from cabal_backup.operations.aws.results import pages
 from cabal_backup.operations.drill.plan import (
     drill_of_table,
     is_restore_token,
     scratch_table,
 )
 from cabal_backup.operations.drill.recoveries import SLACK, recovery_of_drills
-from cabal_backup.operations.jobs import Job, follow
-from cabal_backup.operations.mail import delete as delete_file_system
-from cabal_backup.operations.mail import file_system_settings
-from cabal_backup.operations.mail.mailstore_restores import MailRestore, list_mail_restores
-from cabal_backup.operations.progress import Note, Progress
-from cabal_backup.operations.restoring import wait_until_active
-from cabal_backup.operations.tables import delete
-from cabal_backup.operations.tables.describe import describe_table, list_table_names
-from cabal_backup.operations.tables.origin import list_restores
+from cabal_backup.operations.restore.mail import delete_file_system, file_system_settings
+from cabal_backup.operations.restore.mail.mailstore_restores import MailRestore, list_mail_restores
+from cabal_backup.operations.restore.tables import delete_table
+from cabal_backup.operations.restore.tables.describe import (
+    describe_table,
+    list_table_names,
+    wait_until_active,
+)
+from cabal_backup.operations.restore.tables.origin import list_restores
 
 LONGEST = timedelta(hours=48)
 """How long a restore is followed, to delete what it makes."""
@@ -161,8 +163,8 @@ def _remove_table(aws: Aws, leftover: Leftover, clock: Clock) -> Generator[Any, 
     if table.status == "CREATING":
         yield from wait_until_active(aws, name, clock)
     if table.status != "DELETING":
-        delete.delete_restored(aws, name)
-    yield from delete.wait_until_gone(aws, name, clock)
+        delete_table.delete_restored(aws, name)
+    yield from delete_table.wait_until_gone(aws, name, clock)
 
 
 def _file_systems(aws: Aws, restores: Sequence[MailRestore]) -> tuple[Leftover, ...]:

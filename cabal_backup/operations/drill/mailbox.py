@@ -23,17 +23,17 @@ from cabal_backup.mail_host.merge import Finished, merge
 from cabal_backup.mail_host.names import RECOVERY
 from cabal_backup.mail_host.problems import Refused, Stopped
 from cabal_backup.mail_host.trees import Where
-from cabal_backup.operations.aws import Aws
-from cabal_backup.operations.clock import Clock
+from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.aws.clock import Clock
+from cabal_backup.operations.aws.jobs import Job
+from cabal_backup.operations.aws.progress import Progress
 from cabal_backup.operations.drill import maildirs
 from cabal_backup.operations.drill.plan import drill_id, restore_token
 from cabal_backup.operations.drill.record import Check, Record
 from cabal_backup.operations.drill.recoveries import recovery_of_drills
-from cabal_backup.operations.jobs import Job
-from cabal_backup.operations.mail import file_system_settings, restore_mailbox
-from cabal_backup.operations.mail.mailstore_restores import list_mail_restores
-from cabal_backup.operations.mail.restore_mailbox import RestoreMailboxPlan
-from cabal_backup.operations.progress import Progress
+from cabal_backup.operations.restore.mail import file_system_settings, restore_mailbox
+from cabal_backup.operations.restore.mail.mailstore_restores import list_mail_restores
+from cabal_backup.operations.restore.mail.restore_mailbox import RestoreMailboxPlan
 from cabal_backup.operations.status.drill_reports import Kind
 
 _LOOKS = 30

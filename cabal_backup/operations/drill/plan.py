@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from cabal_backup import names
-from cabal_backup.operations.aws import Aws
-from cabal_backup.operations.clock import Clock
+from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.drill.record import Record
 from cabal_backup.operations.status.drill_reports import Kind
+from cabal_backup.text import name_stamp
 
 _ID = r"\d{8}-\d{6}(-back)?"
 
@@ -38,7 +39,7 @@ class DrillPlan(Protocol):
 
 def drill_id(now: datetime) -> str:
     """What the names of one drill's things have in common; it says when the drill began."""
-    return f"{now:%Y%m%d-%H%M%S}"
+    return f"{name_stamp(now)}"
 
 
 def restored_table(live: str, drill: str) -> str:

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from cabal_backup.operations.clock import Clock
-from cabal_backup.operations.recovery_points import RecoveryPoint
+from cabal_backup.operations.aws.clock import Clock
+from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.status.drill_reports import Verdict
 
 
@@ -100,7 +100,7 @@ class Record:
 
     def use(self, point: RecoveryPoint) -> None:
         self.point = PointUsed(
-            id=point.arn.rpartition(":")[2].rpartition("/")[2],
+            id=point.id,
             taken=point.created,
             size_bytes=point.size_bytes,
         )

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cabal_backup.operations.drill.plan import is_restore_token
-from cabal_backup.operations.mail.mailstore_restores import MailRestore
+from cabal_backup.operations.restore.mail.mailstore_restores import MailRestore
 
 _NAME = re.compile(r"aws-backup-(?:failed-)?restore_(.+)")
 _FAILED = "aws-backup-failed-restore_"

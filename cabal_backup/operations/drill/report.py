@@ -17,7 +17,7 @@ from typing import Any
 from cabal_backup.errors import UsageError
 from cabal_backup.operations.drill.record import Record
 from cabal_backup.operations.status.drill_reports import ALL, VERSION, Verdict
-from cabal_backup.text import printable
+from cabal_backup.text import moment, printable
 
 _PATTERNS = (
     # A principal's name is often somebody's: a role session is called by a mail address.
@@ -241,9 +241,9 @@ def _age(record: Record) -> str:
     return "none restored" if seconds is None else f"{seconds / 3600:,.1f} hours"
 
 
-def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat(timespec="seconds")
+def _iso(when: datetime | None) -> str | None:
+    return None if when is None else when.isoformat(timespec="seconds")
 
 
-def _moment(moment: datetime | None) -> str:
-    return "not" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+def _moment(when: datetime | None) -> str:
+    return "not" if when is None else moment(when, seconds=True)

@@ -11,9 +11,9 @@ from typing import Any
 
 from cabal_backup import names
 from cabal_backup.config.environment import Environment
-from cabal_backup.operations.answers import Answer, pages, unless_missing
-from cabal_backup.operations.aws import Aws
-from cabal_backup.operations.clock import aws_time
+from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.aws.clock import aws_time
+from cabal_backup.operations.aws.results import Answer, pages, unless_missing
 
 _JSON = Mapping[str, Any]
 

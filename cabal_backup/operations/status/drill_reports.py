@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from cabal_backup.operations.answers import Answer, Known, Unknown
+from cabal_backup.operations.aws.results import Answer, Known, Unknown
 
 VERSION = 1
 """Raised when a field is removed or changes its meaning; fields may be added without."""

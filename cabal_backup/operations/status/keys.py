@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from cabal_backup.operations.answers import Answer, Known, ask_together, unless_missing
-from cabal_backup.operations.aws import Aws
+from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.aws.results import Answer, Known, ask_together, unless_missing
 
 _JSON = Mapping[str, Any]
 

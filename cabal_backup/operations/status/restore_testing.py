@@ -9,8 +9,8 @@ from typing import Any
 
 from cabal_backup import names
 from cabal_backup.config.environment import Environment
-from cabal_backup.operations.answers import Answer, pages, unless_missing
-from cabal_backup.operations.aws import Aws
+from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.aws.results import Answer, pages, unless_missing
 
 _JSON = Mapping[str, Any]
 
@@ -48,7 +48,7 @@ def expected_plans(environment: Environment) -> tuple[ExpectedPlan, ...]:
             region=environment.region,
             vault=names.VAULT,
             schedule=environment.restore_testing_schedule,
-            kinds=("DynamoDB", "EFS"),
+            kinds=tuple(names.RESOURCE_KINDS),
             role=names.ROLE,
         ),
         *(
@@ -65,12 +65,12 @@ def expected_plans(environment: Environment) -> tuple[ExpectedPlan, ...]:
                 (
                     names.DR_TABLE_TESTING_PLAN,
                     environment.dr_restore_testing_table_schedule,
-                    "DynamoDB",
+                    names.DYNAMODB,
                 ),
                 (
                     names.DR_MAILSTORE_TESTING_PLAN,
                     environment.dr_restore_testing_mailstore_schedule,
-                    "EFS",
+                    names.EFS,
                 ),
             )
         ),

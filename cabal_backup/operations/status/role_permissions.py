@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cabal_backup import names
-from cabal_backup.operations.aws import Aws
+from cabal_backup.operations.aws.client import Aws
 
 
 @dataclass(frozen=True)

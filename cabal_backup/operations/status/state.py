@@ -10,7 +10,10 @@ from typing import Any
 
 from cabal_backup import names
 from cabal_backup.config.environment import Environment
-from cabal_backup.operations.answers import (
+from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.aws.clock import clock_skew
+from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_recovery_points
+from cabal_backup.operations.aws.results import (
     Answer,
     Known,
     Unknown,
@@ -19,9 +22,6 @@ from cabal_backup.operations.answers import (
     pages,
     unless_missing,
 )
-from cabal_backup.operations.aws import Aws
-from cabal_backup.operations.clock import clock_skew
-from cabal_backup.operations.recovery_points import RecoveryPoint, list_recovery_points
 from cabal_backup.operations.status import keys, restore_testing, role_permissions, watching
 from cabal_backup.operations.status.drill_reports import PastDrill
 from cabal_backup.operations.status.watching import Watching

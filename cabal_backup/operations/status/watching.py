@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cabal_backup.config.environment import Environment
-from cabal_backup.operations.answers import Answer
-from cabal_backup.operations.aws import Aws
+from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.aws.results import Answer
 from cabal_backup.operations.status import alerts
 from cabal_backup.operations.status.alerts import Channel
 

@@ -9,9 +9,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
-from cabal_backup.operations.answers import pages, unless_missing
-from cabal_backup.operations.aws import Aws, in_words
-from cabal_backup.operations.progress import Event, Note
+from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.progress import Event, Note
+from cabal_backup.operations.aws.results import pages, unless_missing
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,10 +11,10 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup.errors import AwsError, CredentialsError, RefusedError, UnknownError
-from cabal_backup.operations.aws import AssumedLost, Aws, in_words, reason
-from cabal_backup.operations.clock import Clock
-from cabal_backup.operations.progress import Event, Note, Progress
-from cabal_backup.operations.recovery_points import RecoveryPoint, list_recovery_points
+from cabal_backup.operations.aws.client import AssumedLost, Aws, in_words, reason
+from cabal_backup.operations.aws.clock import Clock
+from cabal_backup.operations.aws.progress import Event, Note, Progress
+from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_recovery_points
 from cabal_backup.operations.teardown.inventory import (
     INCLUDE_OTHERS,
     Inventory,
@@ -24,7 +24,7 @@ from cabal_backup.operations.teardown.inventory import (
     take_inventory,
     vault_line,
 )
-from cabal_backup.operations.vault_lock import VaultLock
+from cabal_backup.operations.teardown.locks import VaultLock
 
 AT_ONCE = 8
 """Calls under way at the same time; AWS Backup throttles a few more."""

@@ -12,11 +12,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
 from cabal_backup.errors import AwsError, RefusedError, UnknownError
-from cabal_backup.operations.answers import Unknown, pages, unless_missing
-from cabal_backup.operations.aws import Aws, in_words
-from cabal_backup.operations.clock import Clock
-from cabal_backup.operations.jobs import follow_until
-from cabal_backup.operations.progress import Event, Note
+from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.clock import Clock
+from cabal_backup.operations.aws.jobs import follow_until
+from cabal_backup.operations.aws.progress import Event, Note
+from cabal_backup.operations.aws.results import Unknown, pages, unless_missing
 from cabal_backup.operations.teardown.access_policies import delete_access_policies
 from cabal_backup.operations.teardown.inventory import (
     Inventory,

@@ -16,13 +16,13 @@ import pytest
 
 from cabal_backup.cli import progress
 from cabal_backup.config.project import read_environment
-from cabal_backup.operations.aws import Aws, connect
-from cabal_backup.operations.clock import Clock
+from cabal_backup.operations.aws.client import Aws, connect
+from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.drill import addresses
 from cabal_backup.operations.drill.addresses import AddressesDrillPlan
 from cabal_backup.operations.drill.perform import perform
 from cabal_backup.operations.drill.record import Record
-from cabal_backup.operations.tables import restore_addresses
+from cabal_backup.operations.restore.tables import restore_addresses
 from tests.e2e.drill.conftest import QUICK, USER, Driller, left
 from tests.e2e.operator import SandboxClock
 from tests.e2e.shell import HUNG_SECONDS

@@ -58,7 +58,7 @@ def test_lost_mail_is_restored_and_merged(postmaster: Postmaster) -> None:
 
     assert restored.code == 0, restored.err
     assert "Restore /alice from a recovery point of fs-" in restored.err
-    assert "taken 2026-01-02 00:20 UTC, 5 hours ago" in restored.err
+    assert "taken 2026-01-02 00:20 UTC, 6 hours ago" in restored.err
     assert f"as arn:aws:iam::{ACCOUNT}:role/cabal-backup-role" in restored.err
     (job,) = postmaster.restore_jobs()
     assert restored.out.strip() == job["RestoreJobId"]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from cabal_backup.operations.answers import pages
+from cabal_backup.operations.aws.results import pages
 from tests.e2e.operator import Operator
 from tests.e2e.status.calls import calls
 from tests.sandbox.deployment import Deployment

@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from cabal_backup.operations.aws import connect
-from cabal_backup.operations.tables import origin
-from cabal_backup.operations.tables.describe import find_table
+from cabal_backup.operations.aws.client import connect
+from cabal_backup.operations.restore.tables import origin
+from cabal_backup.operations.restore.tables.describe import find_table
 from tests.builders import an_environment
 from tests.sandbox.client import Sandbox
 

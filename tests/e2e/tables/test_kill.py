@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from cabal_backup.operations.aws import Aws, connect
-from cabal_backup.operations.clock import SystemClock
-from cabal_backup.operations.progress import Event, Note, Progress
-from cabal_backup.operations.tables import cutover
-from cabal_backup.operations.tables.cutover import CutoverResult
-from cabal_backup.operations.tables.table_copy import Mode
-from cabal_backup.operations.tables.wire import Stop
+from cabal_backup.operations.aws.client import Aws, connect
+from cabal_backup.operations.aws.clock import SystemClock
+from cabal_backup.operations.aws.progress import Event, Note, Progress
+from cabal_backup.operations.restore.tables import cutover
+from cabal_backup.operations.restore.tables.cutover import CutoverResult
+from cabal_backup.operations.restore.tables.table_copy import Mode
+from cabal_backup.operations.restore.tables.wire import Stop
 from tests.builders import an_environment
 from tests.e2e.tables.conftest import Rescuer
 from tests.e2e.tables.disaster import RESTORED, by_address, lose, promised

@@ -15,12 +15,12 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from cabal_backup.operations.aws import Aws, connect
-from cabal_backup.operations.clock import SystemClock
-from cabal_backup.operations.tables import cutover
-from cabal_backup.operations.tables.items import canonical
-from cabal_backup.operations.tables.table_copy import Mode
-from cabal_backup.operations.tables.wire import Stop, Wire
+from cabal_backup.operations.aws.client import Aws, connect
+from cabal_backup.operations.aws.clock import SystemClock
+from cabal_backup.operations.restore.tables import cutover
+from cabal_backup.operations.restore.tables.items import canonical
+from cabal_backup.operations.restore.tables.table_copy import Mode
+from cabal_backup.operations.restore.tables.wire import Stop, Wire
 from tests.builders import an_environment
 from tests.e2e.tables.conftest import Rescuer
 

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from cabal_backup.errors import AwsError
-from cabal_backup.operations.aws import connect
-from cabal_backup.operations.tables import restore_table
+from cabal_backup.operations.aws.client import connect
+from cabal_backup.operations.restore.tables import restore_table
 from tests.builders import an_environment
 from tests.e2e.exercise import newest_point
 from tests.e2e.operator import SandboxClock

@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 
 import pytest
 
-from cabal_backup.operations.aws import Aws, connect
-from cabal_backup.operations.progress import Note
-from cabal_backup.operations.tables import cutover
-from cabal_backup.operations.tables.cutover import CutoverPlan
-from cabal_backup.operations.tables.table_copy import Mode
-from cabal_backup.operations.tables.undo import UNFINISHED
-from cabal_backup.operations.tables.wire import Stop
+from cabal_backup.operations.aws.client import Aws, connect
+from cabal_backup.operations.aws.progress import Note
+from cabal_backup.operations.restore.tables import cutover
+from cabal_backup.operations.restore.tables.cutover import CutoverPlan
+from cabal_backup.operations.restore.tables.table_copy import Mode
+from cabal_backup.operations.restore.tables.undo import UNFINISHED
+from cabal_backup.operations.restore.tables.wire import Stop
 from tests.builders import an_environment
 from tests.e2e.operator import Said, SandboxClock
 from tests.e2e.tables.conftest import Rescuer

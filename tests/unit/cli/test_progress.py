@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cabal_backup.cli import progress
-from cabal_backup.operations.progress import Note
+from cabal_backup.operations.aws.progress import Note
 
 
 class Torn(io.StringIO):

@@ -20,8 +20,8 @@ from cabal_backup.errors import CredentialsError
 from cabal_backup.functions import watch
 from cabal_backup.functions.watch.heartbeat import HeartbeatError
 from cabal_backup.functions.watch.message import Report
-from cabal_backup.operations.answers import Known
-from cabal_backup.operations.aws import Aws
+from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.aws.results import Known
 from cabal_backup.operations.status.checks import CHECKS
 from cabal_backup.operations.status.findings import Finding, Status, Verdict
 from cabal_backup.operations.status.state import State

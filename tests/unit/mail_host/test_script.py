@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from cabal_backup.operations.mail import host_script
+from cabal_backup.operations.restore.mail import host_script
 from tests import mail_host
 from tests.maildirs import Mailstore, deliver, messages
 
-PACKAGE = Path(host_script.__file__).parents[2] / "mail_host"
+PACKAGE = Path(host_script.__file__).parents[3] / "mail_host"
 SCRIPT = Path(mail_host.__file__)
 
 

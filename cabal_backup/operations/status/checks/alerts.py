@@ -10,19 +10,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cabal_backup import names, urgent
-from cabal_backup.operations.answers import Known, Unknown
+from cabal_backup.operations.aws.results import Known, Unknown
 from cabal_backup.operations.status.alerts import RULES, Channel, is_confirmed, topic_arn
 from cabal_backup.operations.status.checks.outcome import (
     Outcome,
     fail,
     off,
     ok,
-    plural,
     revert_drift,
     unknown,
     warn,
 )
 from cabal_backup.operations.status.state import State
+from cabal_backup.text import plural
 
 _JSON = Mapping[str, Any]
 

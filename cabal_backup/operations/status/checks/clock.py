@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from cabal_backup.operations.answers import Unknown
-from cabal_backup.operations.status.checks.outcome import Outcome, duration, ok, unknown
+from cabal_backup.operations.aws.results import Unknown
+from cabal_backup.operations.status.checks.outcome import Outcome, ok, unknown
 from cabal_backup.operations.status.findings import Status
 from cabal_backup.operations.status.state import State
+from cabal_backup.text import duration
 
 MOST_SKEW = timedelta(minutes=3)
 """How far from AWS's the clock may be; the answer of a call that was tried again is old."""

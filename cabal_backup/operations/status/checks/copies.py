@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cabal_backup import names
-from cabal_backup.operations.answers import Known, Unknown
-from cabal_backup.operations.recovery_points import RecoveryPoint
+from cabal_backup.operations.aws.recovery_points import RecoveryPoint
+from cabal_backup.operations.aws.results import Known, Unknown
 from cabal_backup.operations.status.checks.history import (
     MANY,
     SAME_MOMENT,
@@ -18,24 +18,20 @@ from cabal_backup.operations.status.checks.history import (
     are_many,
     spans,
 )
-from cabal_backup.operations.status.checks.jobs import (
-    FAILED,
-    UNDERWAY,
-    completed_with_issues,
-    failed_job,
-)
 from cabal_backup.operations.status.checks.outcome import (
+    UNDERWAY,
     Outcome,
-    duration,
+    completed_with_issues,
     fail,
+    failed_job,
     measured,
-    moment,
     ok,
-    plural,
     unknown,
     warn,
 )
 from cabal_backup.operations.status.state import LOOK_BACK, State
+from cabal_backup.text import duration, moment, plural
+from cabal_backup.urgent import FAILED_STATES
 
 COPYING_TIME = timedelta(hours=12)
 """How long a new recovery point may wait for its copy before the copy counts as missing."""
@@ -120,7 +116,7 @@ def copy_jobs(state: State) -> Outcome:
     ]
     done = {job["SourceRecoveryPointArn"] for job in jobs if job["State"] == "COMPLETED"}
     on_demand = {p.arn for arn in state.resources for p in History(state).on_demand(arn)}
-    failed = [job for job in jobs if job["State"] in FAILED]
+    failed = [job for job in jobs if job["State"] in FAILED_STATES]
     done |= _copied_earlier(state, {job["SourceRecoveryPointArn"] for job in failed})
     standing = [job for job in failed if job["SourceRecoveryPointArn"] not in done | on_demand]
     issues = list(completed_with_issues(state, jobs))
@@ -194,7 +190,7 @@ def foreign_copies(state: State) -> Outcome:
         for job in foreign
     ]
     find_out = "Find out in CloudTrail who started it (StartCopyJob)."
-    if any(job["State"] not in FAILED - {"PARTIAL"} for job in foreign):
+    if any(job["State"] not in set(FAILED_STATES) - {"PARTIAL"} for job in foreign):
         return fail(
             f"{plural(len(foreign), 'copy job')} of the last 30 days to vaults of others.",
             f"{find_out} A copy in another account can be deleted only there.",

@@ -15,8 +15,8 @@ from datetime import datetime, time, timedelta
 from typing import Any
 
 from cabal_backup import names
-from cabal_backup.operations.answers import Known
-from cabal_backup.operations.recovery_points import RecoveryPoint
+from cabal_backup.operations.aws.recovery_points import RecoveryPoint
+from cabal_backup.operations.aws.results import Known
 from cabal_backup.operations.status.state import LOOK_BACK, Plan, RegionState, State
 
 DEFAULT_START_WINDOW = timedelta(hours=8)

@@ -5,16 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from cabal_backup.operations.answers import Answer, Known, Unknown
-from cabal_backup.operations.status.checks.outcome import (
-    Outcome,
-    fail,
-    moment,
-    ok,
-    plural,
-    unknown,
-    warn,
-)
+from cabal_backup.operations.aws.results import Answer, Known, Unknown
+from cabal_backup.operations.status.checks.outcome import Outcome, fail, ok, unknown, warn
 from cabal_backup.operations.status.keys import (
     key_of_mailstore,
     key_of_table,
@@ -22,6 +14,7 @@ from cabal_backup.operations.status.keys import (
     region_of,
 )
 from cabal_backup.operations.status.state import State
+from cabal_backup.text import moment, plural
 
 _USABLE = {"Enabled", "Updating"}
 """https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html"""

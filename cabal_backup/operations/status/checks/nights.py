@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from cabal_backup import names
-from cabal_backup.operations.answers import Known, Unknown
-from cabal_backup.operations.recovery_points import RecoveryPoint
+from cabal_backup.operations.aws.recovery_points import RecoveryPoint
+from cabal_backup.operations.aws.results import Known, Unknown
 from cabal_backup.operations.status.checks.history import (
     MANY,
     NIGHT,
@@ -15,25 +15,22 @@ from cabal_backup.operations.status.checks.history import (
     newest_due_night,
     spans,
 )
-from cabal_backup.operations.status.checks.jobs import (
-    FAILED,
-    UNDERWAY,
-    completed_with_issues,
-    failed_job,
-)
 from cabal_backup.operations.status.checks.outcome import (
+    UNDERWAY,
     Outcome,
     age,
+    completed_with_issues,
     fail,
+    failed_job,
     measured,
-    moment,
     not_there,
     ok,
-    plural,
     unknown,
     warn,
 )
 from cabal_backup.operations.status.state import State
+from cabal_backup.text import moment, plural
+from cabal_backup.urgent import FAILED_STATES
 
 
 def last_night(state: State) -> Outcome:
@@ -160,7 +157,7 @@ def backup_jobs(state: State) -> Outcome:
         for job in state.backup_jobs.value
         if job["BackupVaultName"] == names.VAULT and job["ResourceArn"] in state.resources
     ]
-    failed = [job for job in jobs if job["State"] in FAILED]
+    failed = [job for job in jobs if job["State"] in FAILED_STATES]
     completed = {
         job["ResourceArn"]: job["CreationDate"]
         for job in sorted(jobs, key=lambda job: job["CreationDate"])

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from cabal_backup.operations.answers import Unknown
+from cabal_backup.operations.aws.results import Unknown
 from cabal_backup.operations.status.findings import Status
+from cabal_backup.operations.status.state import State
+from cabal_backup.text import duration, moment
+
+UNDERWAY = {"CREATED", "PENDING", "RUNNING"}
 
 
 @dataclass(frozen=True)
@@ -71,21 +75,6 @@ def revert_drift(environment: str) -> str:
     return f'make deploy ENVIRONMENT={environment} ARGS="--revert-drift"'
 
 
-def plural(count: int, noun: str, nouns: str | None = None) -> str:
-    """A count with its noun; `nouns` where the plural is not the noun and an s."""
-    return f"{count:,} {noun if count == 1 else nouns or f'{noun}s'}"
-
-
-def duration(length: timedelta) -> str:
-    """A length of time for people, in the unit that says most."""
-    seconds = max(timedelta(), length).total_seconds()
-    if seconds < 5400:
-        return plural(round(seconds / 60), "minute")
-    if seconds < 48 * 3600:
-        return plural(round(seconds / 3600), "hour")
-    return plural(round(seconds / 86400), "day")
-
-
 def age(then: datetime, now: datetime) -> str:
     """How long ago something was, for people."""
     return duration(now - then)
@@ -110,6 +99,18 @@ def lifecycle_words(cold_after_days: int | None, delete_after_days: int | None) 
     )
 
 
-def moment(when: datetime) -> str:
-    """A moment for people: to the minute, in UTC."""
-    return f"{when:%Y-%m-%d %H:%M} UTC"
+def failed_job(state: State, job: Mapping[str, Any]) -> str:
+    """One line about a job that failed, with AWS's own reason."""
+    name = state.resources.get(job["ResourceArn"], job["ResourceArn"])
+    why = job.get("StatusMessage") or "AWS gives no reason"
+    return f"{moment(job['CreationDate'])}: {name}: {job['State']}: {why}"
+
+
+def completed_with_issues(state: State, jobs: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """One line about each job that completed and has a message nevertheless.
+
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/eventbridge.html
+    """
+    for job in jobs:
+        if job["State"] == "COMPLETED" and job.get("StatusMessage"):
+            yield failed_job(state, job)

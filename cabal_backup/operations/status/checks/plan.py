@@ -8,13 +8,12 @@ from typing import Any
 
 from cabal_backup import names
 from cabal_backup.config.environment import Lifecycle
-from cabal_backup.operations.answers import Answer, Known, Unknown
+from cabal_backup.operations.aws.results import Answer, Known, Unknown
 from cabal_backup.operations.status.checks.outcome import (
     Outcome,
     deploy,
     fail,
     lifecycle_words,
-    moment,
     not_there,
     ok,
     revert_drift,
@@ -22,6 +21,7 @@ from cabal_backup.operations.status.checks.outcome import (
     warn,
 )
 from cabal_backup.operations.status.state import State
+from cabal_backup.text import moment
 
 PITR_WINDOW = timedelta(days=35)
 """The longest window of point-in-time recovery, which Cabal's tables have.

@@ -7,21 +7,20 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cabal_backup.config.environment import Lifecycle
-from cabal_backup.operations.answers import Unknown
-from cabal_backup.operations.recovery_points import RecoveryPoint
+from cabal_backup.operations.aws.recovery_points import RecoveryPoint
+from cabal_backup.operations.aws.results import Unknown
 from cabal_backup.operations.status.checks.history import FUTURE, SAME_MOMENT
 from cabal_backup.operations.status.checks.outcome import (
     Outcome,
     caller,
     fail,
     lifecycle_words,
-    moment,
     ok,
-    plural,
     unknown,
     warn,
 )
 from cabal_backup.operations.status.state import MOST_EVENTS, RegionState, State
+from cabal_backup.text import moment, plural
 
 _EXPIRY = timedelta(days=2)
 """How long after its time AWS Backup may take to delete a recovery point: some hours, by chance.

@@ -9,15 +9,13 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from cabal_backup import names
-from cabal_backup.operations.answers import Answer, Known
+from cabal_backup.operations.aws.results import Answer, Known
 from cabal_backup.operations.status.checks.history import FUTURE
 from cabal_backup.operations.status.checks.outcome import (
     Outcome,
     age,
     deploy,
-    duration,
     fail,
-    moment,
     ok,
     revert_drift,
     unknown,
@@ -30,8 +28,7 @@ from cabal_backup.operations.status.restore_testing import (
 )
 from cabal_backup.operations.status.schedule import next_run
 from cabal_backup.operations.status.state import LOOK_BACK, State
-
-KINDS = {"DynamoDB": "table", "EFS": "mailstore"}
+from cabal_backup.text import duration, moment
 
 YEAR = timedelta(days=365)
 """How often each kind is restored at least."""
@@ -66,7 +63,7 @@ class _Series:
 
     @property
     def what(self) -> str:
-        return f"{KINDS[self.kind]} in {self.expected.vault}"
+        return f"{names.RESOURCE_KINDS[self.kind]} in {self.expected.vault}"
 
     @property
     def judged(self) -> Mapping[str, Any] | None:
@@ -205,12 +202,12 @@ def _selection_differences(
     state: State, expected: ExpectedPlan, selections: Sequence[Mapping[str, Any]]
 ) -> Iterator[str]:
     """https://docs.aws.amazon.com/aws-backup/latest/devguide/API_RestoreTestingSelectionForGet.html"""
-    arns = {"DynamoDB": state.table_arn, "EFS": state.mailstore_arn}
+    arns = {names.DYNAMODB: state.table_arn, names.EFS: state.mailstore_arn}
     role = f"arn:{state.environment.partition}:iam::{state.account}:role/{expected.role}"
     for kind in expected.kinds:
         ours = [each for each in selections if each["ProtectedResourceType"] == kind]
         if len(ours) != 1:
-            yield f"{len(ours)} selections of the {KINDS[kind]}, should be one"
+            yield f"{len(ours)} selections of the {names.RESOURCE_KINDS[kind]}, should be one"
         for one in ours:
             seen_role = str(one.get("IamRoleArn"))
             for what, seen, wanted in (
@@ -317,7 +314,9 @@ def _not_within_a_year(state: State) -> Outcome | None:
     newest = _newest_restores(state)
     first = min(each.deployed.plan["CreationTime"] for each in _series(state))
     late = [
-        name for kind, name in KINDS.items() if state.now - newest.get(kind, first) > YEARLY_TEST
+        name
+        for kind, name in names.RESOURCE_KINDS.items()
+        if state.now - newest.get(kind, first) > YEARLY_TEST
     ]
     if not late:
         return None
@@ -392,11 +391,11 @@ def _by_hand(state: State) -> Outcome:
         f"{name}: {moment(newest[kind])}, {age(newest[kind], state.now)} ago"
         if kind in newest
         else f"{name}: never, as far as AWS Backup remembers"
-        for kind, name in KINDS.items()
+        for kind, name in names.RESOURCE_KINDS.items()
     ]
     late = [
         name
-        for kind, name in KINDS.items()
+        for kind, name in names.RESOURCE_KINDS.items()
         if kind not in newest or state.now - newest[kind] > YEAR
     ]
     if not late:

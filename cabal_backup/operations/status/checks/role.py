@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from cabal_backup import names
-from cabal_backup.operations.answers import Known, Unknown
+from cabal_backup.operations.aws.results import Known, Unknown
 from cabal_backup.operations.status.checks.outcome import (
     Outcome,
     deploy,

@@ -5,17 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 
-from cabal_backup.operations.answers import Known, Unknown
-from cabal_backup.operations.recovery_points import RecoveryPoint
-from cabal_backup.operations.status.checks.outcome import (
-    Outcome,
-    fail,
-    moment,
-    ok,
-    unknown,
-    warn,
-)
+from cabal_backup.operations.aws.recovery_points import RecoveryPoint
+from cabal_backup.operations.aws.results import Known, Unknown
+from cabal_backup.operations.status.checks.outcome import Outcome, fail, ok, unknown, warn
 from cabal_backup.operations.status.state import LOOK_BACK, State
+from cabal_backup.text import moment
 
 MUCH_SMALLER = 0.5
 """A recovery point of less than this share of the median before it is reported."""

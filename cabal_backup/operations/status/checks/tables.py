@@ -7,18 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from cabal_backup.operations.answers import Answer, Known, Unknown
-from cabal_backup.operations.status.checks.outcome import (
-    Outcome,
-    fail,
-    moment,
-    ok,
-    plural,
-    unknown,
-    warn,
-)
+from cabal_backup.operations.aws.results import Answer, Known, Unknown
+from cabal_backup.operations.status.checks.outcome import Outcome, fail, ok, unknown, warn
 from cabal_backup.operations.status.checks.plan import PITR_WINDOW, replaced, table_trouble
 from cabal_backup.operations.status.state import State
+from cabal_backup.text import moment, plural
 
 SHORTEST = timedelta(days=7)
 """A loss is often noticed days later: a shorter window does not protect."""

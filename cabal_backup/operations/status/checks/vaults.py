@@ -7,20 +7,20 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from cabal_backup.operations.answers import Unknown
+from cabal_backup import names
+from cabal_backup.operations.aws.results import Unknown
 from cabal_backup.operations.status.checks.outcome import (
     Outcome,
     caller,
     deploy,
     fail,
-    moment,
     not_there,
     ok,
-    plural,
     unknown,
     warn,
 )
 from cabal_backup.operations.status.state import RegionState, State
+from cabal_backup.text import moment, plural
 
 REPORTED = timedelta(days=7)
 """How long the removal of a lock that is back is reported; what was deleted meanwhile is for 90
@@ -123,7 +123,7 @@ def opt_in(region: RegionState) -> Outcome:
             ("the service opt-in", "ResourceTypeOptInPreference"),
             ("full management", "ResourceTypeManagementPreference"),
         )
-        if not region.settings.value.get(preference, {}).get("DynamoDB")
+        if not region.settings.value.get(preference, {}).get(names.DYNAMODB)
     ]
     if off:
         return fail(

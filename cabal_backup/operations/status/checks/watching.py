@@ -7,14 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cabal_backup import names, urgent
-from cabal_backup.operations.answers import Known, Unknown
+from cabal_backup.operations.aws.results import Known, Unknown
 from cabal_backup.operations.status.alerts import Channel, WatchRecord
 from cabal_backup.operations.status.checks.alerts import function_faults, rule_faults
 from cabal_backup.operations.status.checks.outcome import (
     Outcome,
-    duration,
     fail,
-    moment,
     off,
     ok,
     revert_drift,
@@ -23,6 +21,7 @@ from cabal_backup.operations.status.checks.outcome import (
 )
 from cabal_backup.operations.status.state import State
 from cabal_backup.operations.status.watching import Trail, trail_regions
+from cabal_backup.text import duration, moment
 
 SILENT = timedelta(hours=26)
 """How long after its last run the watch, which runs every 24 hours, counts as silent."""

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from cabal_backup.operations.aws.jobs import Job, JobKind
 from cabal_backup.operations.drill.recoveries import made_at, recovery_of_drills
-from cabal_backup.operations.jobs import Job, JobKind
-from cabal_backup.operations.mail.mailstore_restores import MailRestore
+from cabal_backup.operations.restore.mail.mailstore_restores import MailRestore
 
 BEGAN = datetime(2026, 11, 22, 13, 0, tzinfo=UTC)
 TOKEN = "cabal-drill-20261122-130000"

@@ -10,8 +10,8 @@ from typing import Any
 
 from cabal_backup import urgent
 from cabal_backup.config.environment import Lifecycle
-from cabal_backup.operations.answers import Answer, Known, Unknown
-from cabal_backup.operations.recovery_points import RecoveryPoint
+from cabal_backup.operations.aws.recovery_points import RecoveryPoint
+from cabal_backup.operations.aws.results import Answer, Known, Unknown
 from cabal_backup.operations.status.alerts import Channel, WatchRecord
 from cabal_backup.operations.status.checks import CHECKS, run_checks
 from cabal_backup.operations.status.drill_reports import PastDrill

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cabal_backup.config.environment import Lifecycle
-from cabal_backup.operations.answers import Known
-from cabal_backup.operations.recovery_points import RecoveryPoint
+from cabal_backup.operations.aws.recovery_points import RecoveryPoint
+from cabal_backup.operations.aws.results import Known
 from cabal_backup.operations.status.role_permissions import Denial
 from cabal_backup.operations.status.state import RegionState, Role, State
 from tests.unit.operations.status.builders import (

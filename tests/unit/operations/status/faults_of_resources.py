@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from cabal_backup.operations.answers import Known
+from cabal_backup.operations.aws.results import Known
 from cabal_backup.operations.status.state import State
 from tests.unit.operations.status.builders import (
     LAST_NIGHT,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cabal_backup.operations.answers import Known
+from cabal_backup.operations.aws.results import Known
 from cabal_backup.operations.status.findings import Finding
 from tests.unit.operations.status.builders import (
     DENIED,

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from cabal_backup.errors import ExitCode
-from cabal_backup.operations.answers import Known
+from cabal_backup.operations.aws.results import Known
 from cabal_backup.operations.status.alerts import Channel
 from cabal_backup.operations.status.checks import CHECKS, run_checks
-from cabal_backup.operations.status.checks.outcome import duration, lifecycle_words, plural
+from cabal_backup.operations.status.checks.outcome import lifecycle_words
 from cabal_backup.operations.status.findings import Finding, Status, Verdict
+from cabal_backup.text import duration, plural
 from tests.unit.operations.status.builders import (
     DENIED,
     TABLES,

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from cabal_backup.config.environment import Lifecycle
-from cabal_backup.operations.answers import Known
-from cabal_backup.operations.recovery_points import RecoveryPoint
+from cabal_backup.operations.aws.recovery_points import RecoveryPoint
+from cabal_backup.operations.aws.results import Known
 from tests.unit.operations.status.builders import (
     DENIED,
     DR_VAULT_ARN,

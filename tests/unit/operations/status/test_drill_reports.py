@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cabal_backup.operations.answers import Known, Unknown
+from cabal_backup.operations.aws.results import Known, Unknown
 from cabal_backup.operations.drill import report
 from cabal_backup.operations.status.drill_reports import PastDrill, read_reports
 from cabal_backup.operations.status.findings import Finding

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from cabal_backup.operations.answers import Known
-from cabal_backup.operations.recovery_points import RecoveryPoint
+from cabal_backup.operations.aws.recovery_points import RecoveryPoint
+from cabal_backup.operations.aws.results import Known
 from cabal_backup.operations.status.state import Plan, PlanVersion, RegionState, State
 from tests.unit.operations.status.builders import (
     DENIED,

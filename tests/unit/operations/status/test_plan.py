@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cabal_backup.operations.answers import Known
+from cabal_backup.operations.aws.results import Known
 from cabal_backup.operations.status.role_permissions import Denial
 from cabal_backup.operations.status.state import Role, TableState
 from tests.unit.operations.status.builders import (

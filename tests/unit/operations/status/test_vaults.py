@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cabal_backup.operations.answers import Known, Unknown
+from cabal_backup.operations.aws.results import Known, Unknown
 from tests.unit.operations.status.builders import DENIED, a_region, a_vault, at, finding
 
 PUT_BACK = (

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cabal_backup.operations.answers import Known
+from cabal_backup.operations.aws.results import Known
 from cabal_backup.operations.status.findings import Finding
 from cabal_backup.operations.status.watching import Trail, logs_writes, trail_regions
 from tests.builders import an_environment

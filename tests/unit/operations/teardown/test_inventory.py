@@ -8,12 +8,11 @@ from datetime import timedelta
 import pytest
 
 from cabal_backup.errors import RefusedError
-from cabal_backup.operations.recovery_points import RecoveryPoint
+from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.teardown.delete_points import plan_deletion
 from cabal_backup.operations.teardown.destroy import plan_destruction
-from cabal_backup.operations.teardown.inventory import Inventory, Stack
-from cabal_backup.operations.teardown.overview import overview
-from cabal_backup.operations.vault_lock import VaultLock
+from cabal_backup.operations.teardown.inventory import Inventory, Stack, overview
+from cabal_backup.operations.teardown.locks import VaultLock
 from tests.builders import ACCOUNT
 from tests.unit.operations.status.builders import (
     LAST_NIGHT,

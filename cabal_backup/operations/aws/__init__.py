@@ -1,0 +1,1 @@
+"""AWS, as the operations see it: the only place that talks to AWS Backup."""

@@ -1,0 +1,328 @@
+"""Every client of AWS is made here, for one environment and in its account.
+
+Credentials are found as the AWS CLI finds them: environment variables, profiles, SSO,
+instance roles. Before anything else is asked, STS says whose they are.
+"""
+
+from __future__ import annotations
+
+import getpass
+import threading
+import warnings
+from collections.abc import Collection
+from typing import Any, NoReturn
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConfigParseError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    InfiniteLoopConfigError,
+    InvalidConfigError,
+    MetadataRetrievalError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    RefreshWithMFAUnsupportedError,
+    SSOError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
+from botocore.exceptions import ConnectionError as NoConnectionError
+
+from cabal_backup.config.environment import Environment
+from cabal_backup.errors import (
+    AwsError,
+    CabalBackupError,
+    CredentialsError,
+    UnknownError,
+    UnreachableError,
+)
+from cabal_backup.operations.aws.responses import Parsers, is_from_aws
+from cabal_backup.text import one_line
+
+_CONFIG = Config(
+    # Throttling is common in AWS Backup. Five tries wait at most 1 + 2 + 4 + 8 s between them.
+    retries={"mode": "standard", "total_max_attempts": 5},
+    connect_timeout=5,
+    read_timeout=20,
+    max_pool_connections=32,
+    # By this `functions.notify` recognises, in CloudTrail's records, what this tool does.
+    user_agent_extra="cabal-backup/1",
+)
+
+_IMPATIENT = Config(retries={"mode": "standard", "total_max_attempts": 3})
+"""For a question that another region can answer as well."""
+
+_NO_CREDENTIALS = (
+    NoCredentialsError,
+    PartialCredentialsError,
+    ConfigParseError,
+    CredentialRetrievalError,
+    InfiniteLoopConfigError,
+    InvalidConfigError,
+    MetadataRetrievalError,
+    ProfileNotFound,
+    RefreshWithMFAUnsupportedError,
+    SSOError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
+
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException"}
+_UNKNOWN_KEY = {"AuthFailure", "InvalidClientTokenId", "UnrecognizedClientException"}
+"""What AWS also answers in a region that is not enabled for the account.
+
+https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html
+"""
+_BAD_SIGNATURE = {"InvalidSignatureException", "SignatureDoesNotMatch"}
+_SKEWED = {"RequestExpired", "RequestTimeTooSkewed"}
+_SKEW = ("Signature expired", "Signature not yet current")
+"""How AWS begins to say that the time of a request is more than some minutes from its own.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/signature-v4-troubleshooting.html
+"""
+
+
+_GLOBAL = {"iam"}
+"""Services that do not live in a region, so that none is lost with one."""
+
+
+class AssumedLost(BotoCoreError):  # type: ignore[misc]  # botocore has no types
+    """A region was not asked, because the operator says that it is lost."""
+
+    fmt = "{region} is assumed lost and was not asked"
+
+
+class Aws:
+    """The clients of one environment; safe to share between threads."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        session: boto3.Session,
+        account: str,
+        lost: Collection[str] = (),
+    ) -> None:
+        self.environment = environment
+        self.account = account
+        """The 12 digits of the account the credentials belong to."""
+        self.lost = frozenset(lost)
+        """Regions that are not asked: every call there raises AssumedLost at once."""
+        self._session = session
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._lock = threading.Lock()
+
+    def client(self, service: str, region: str | None = None) -> Any:
+        """The client of a service, in the primary region unless another is named."""
+        key = (service, region or self.environment.region)
+        if key[1] in self.lost and service not in _GLOBAL:
+            return _LostClient(key[1])
+        with self._lock:
+            if key not in self._clients:
+                self._clients[key] = self._session.client(
+                    service, region_name=key[1], config=_CONFIG
+                )
+            return self._clients[key]
+
+    def patient_client(self, service: str, region: str) -> Any:
+        """A client that waits for the longest answer that Lambda gives, and asks once."""
+        if region in self.lost:
+            return _LostClient(region)
+        config = _CONFIG.merge(Config(read_timeout=910, retries={"total_max_attempts": 1}))
+        return self._session.client(service, region_name=region, config=config)
+
+    def client_with_reason(self, service: str, region: str, reason: str) -> Any:
+        """A client whose calls CloudTrail records with a reason, at the end of the user agent."""
+        if region in self.lost:
+            return _LostClient(region)
+        said = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in reason)
+        config = _CONFIG.merge(Config(user_agent_extra=f"cabal-backup/1 reason/{said[:200]}"))
+        return self._session.client(service, region_name=region, config=config)
+
+    @property
+    def credentials(self) -> Any:
+        """The credentials in use, which renew themselves where they can."""
+        return self._session.get_credentials()
+
+    def arn(self, service: str, resource: str, *, region: str | None = None) -> str:
+        """The ARN of a resource of this account; `region` as for `client`, "" for none."""
+        where = self.environment.region if region is None else region
+        return f"arn:{self.environment.partition}:{service}:{where}:{self.account}:{resource}"
+
+
+class _LostClient:
+    """In place of the client of a region that is assumed lost: nothing waits for an answer."""
+
+    def __init__(self, region: str) -> None:
+        self._region = region
+
+    def __getattr__(self, operation: str) -> Any:
+        if operation.startswith("_"):
+            raise AttributeError(operation)
+        if operation == "meta":
+            raise AssumedLost(region=self._region)
+
+        def refuse(*_: object, **__: object) -> NoReturn:
+            raise AssumedLost(region=self._region)
+
+        return refuse
+
+
+def connect(
+    environment: Environment, *, profile: str | None = None, lost: Collection[str] = ()
+) -> Aws:
+    """Find credentials and make sure that they are the environment's account's.
+
+    :param lost: regions that are not to be asked.
+
+    Raises CredentialsError when there are none, when they are refused, or when they
+    belong to another account; UnreachableError when AWS does not answer; UnknownError when
+    something else answers in its place.
+    """
+    try:
+        session = make_session(profile)
+        account = _account(session, environment, lost)
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, "finding out whose credentials these are") from error
+    if environment.account != account:
+        raise CredentialsError(
+            f"These credentials belong to account {account}, but {environment.name} is in account "
+            f"{environment.account}. Nothing was done. Choose its credentials with --profile or "
+            "AWS_PROFILE, or another environment with --environment."
+        )
+    return Aws(environment, session, account, lost)
+
+
+def make_session(profile: str | None = None) -> boto3.Session:
+    """A session whose clients read answers as `responses` says, and which asks for an MFA code
+    on a terminal only.
+
+    Raises ProfileNotFound when there is no such profile.
+    """
+    session = botocore.session.Session(profile=profile)
+    session.register_component("response_parser_factory", Parsers())
+    # There is no public way to choose what asks for the code.
+    assume_role = session.get_component("credential_provider").get_provider("assume-role")
+    assume_role._prompter = _ask_for_code
+    return boto3.Session(botocore_session=session)
+
+
+def _ask_for_code(prompt: str) -> str:
+    """The MFA code that a profile with `mfa_serial` needs, typed by a person.
+
+    getpass reads from stdin where there is no terminal; what is there is meant for others.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", getpass.GetPassWarning)
+            return getpass.getpass(prompt)
+    except (EOFError, getpass.GetPassWarning):
+        raise CredentialRetrievalError(
+            provider="assume-role",
+            error_msg="the profile needs an MFA code (mfa_serial), and there is no terminal to "
+            "type it. Use a profile without one, or put the credentials of a session into the "
+            "environment first",
+        ) from None
+
+
+def _account(session: boto3.Session, environment: Environment, lost: Collection[str]) -> str:
+    """Whose the credentials are; with the primary region lost, the DR region knows too."""
+
+    def ask(region: str) -> str:
+        sts = session.client("sts", region_name=region, config=_CONFIG.merge(_IMPATIENT))
+        return str(sts.get_caller_identity()["Account"])
+
+    if environment.region in lost:
+        return ask(environment.dr_region)
+    try:
+        return ask(environment.region)
+    except (BotoCoreError, ClientError) as error:
+        if (is_from_aws(error) and not _is_unreachable(error)) or environment.dr_region in lost:
+            raise
+        return ask(environment.dr_region)
+
+
+def in_words(error: BotoCoreError | ClientError, doing: str) -> CabalBackupError:
+    """The error as a person should read it.
+
+    :param doing: what was being done, as in "while finding the vault".
+    """
+    if isinstance(error, AssumedLost):
+        return UnreachableError(f"Stopped while {doing}: {_sentence(error)}")
+    if isinstance(error, _NO_CREDENTIALS):
+        return CredentialsError(
+            f"There are no usable AWS credentials: {_sentence(error)} "
+            "Sign in (for instance with `aws sso login`) or choose a profile with --profile."
+        )
+    if not is_from_aws(error):
+        return UnknownError(f"AWS gave no answer while {doing}: {reason(error)}")
+    if _is_unreachable(error):
+        return UnreachableError(f"AWS did not answer while {doing}: {_sentence(error)}")
+    if isinstance(error, ClientError):
+        if cause := _likely_cause(error):
+            return CredentialsError(f"AWS does not accept the request: {_sentence(error)} {cause}")
+        if error.operation_name.startswith("AssumeRole"):
+            return CredentialsError(
+                f"The role of the profile cannot be assumed: {_sentence(error)} Check its "
+                "role_arn, its source_profile and, if it has one, the MFA code."
+            )
+        return AwsError(f"AWS refused while {doing}: {_sentence(error)}")
+    return AwsError(f"Failed while {doing}: {_sentence(error)}")
+
+
+def in_words_if_from_aws(error: BaseException) -> CabalBackupError | None:
+    """`in_words` for an error of a call to AWS that nothing explained; None for any other."""
+    if isinstance(error, BotoCoreError | ClientError):
+        return in_words(error, "carrying out the command")
+    return None
+
+
+def _is_unreachable(error: BotoCoreError | ClientError) -> bool:
+    """Whether nobody answered, or only somebody who says that nobody is there (5xx)."""
+    if isinstance(error, ClientError):
+        return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)) >= 500
+    return isinstance(error, NoConnectionError | HTTPClientError | AssumedLost)
+
+
+def reason(error: BotoCoreError | ClientError) -> str:
+    """Why one call failed, in one short sentence."""
+    if isinstance(error, ClientError):
+        code = error.response["Error"].get("Code", "Unknown")
+        message = one_line(str(error.response["Error"].get("Message") or ""))
+        attempts = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
+        tries = f" (tried {attempts + 1} times)" if attempts else ""
+        said = " ".join(filter(None, [message, _likely_cause(error)]))
+        return f"{error.operation_name}: {code}{tries}{': ' if said else ''}{said}"
+    return _sentence(error)
+
+
+def _likely_cause(error: ClientError) -> str:
+    """Why AWS did not accept who sent a request, and what to do; empty for other errors."""
+    code = error.response["Error"].get("Code", "")
+    message = str(error.response["Error"].get("Message") or "")
+    again = "sign in again, or choose a profile with --profile"
+    if code in _SKEWED or any(words in message for words in _SKEW):
+        return (
+            "Probably the clock of this machine is wrong: set it, for instance with "
+            "`sudo timedatectl set-ntp true`, and try again."
+        )
+    if code in _UNKNOWN_KEY:
+        not_enabled = (
+            "the region is not enabled for this account (`aws account get-region-opt-status "
+            "--region-name REGION` shows it)"
+        )
+        if error.operation_name == "GetCallerIdentity":
+            return f"Either the credentials are not valid any more ({again}), or {not_enabled}."
+        # The credentials were valid when the tool asked whose they are.
+        return f"Probably {not_enabled}."
+    return f"{again[0].upper()}{again[1:]}." if code in _EXPIRED | _BAD_SIGNATURE else ""
+
+
+def _sentence(error: Exception) -> str:
+    text = one_line(str(error))
+    return text if text.endswith((".", "!", "?")) else f"{text}."

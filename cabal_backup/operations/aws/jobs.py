@@ -1,0 +1,264 @@
+"""Backup, copy and restore jobs: listed, described, and followed to their end.
+
+AWS Backup has no waiters. What goes wrong while asking about a job says nothing about
+the job: it is *unknown*, never *failed*, and every wait has an end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cabal_backup.errors import AwsError, CredentialsError, UnknownError, UsageError
+from cabal_backup.operations.aws.client import Aws, in_words, reason
+from cabal_backup.operations.aws.clock import Clock
+from cabal_backup.operations.aws.results import Unknown, ask_together, pages
+from cabal_backup.text import duration
+from cabal_backup.urgent import FAILED_STATES
+
+T = TypeVar("T")
+
+KEPT = timedelta(days=30)
+"""How long AWS Backup lists jobs."""
+
+LONGEST = timedelta(hours=24)
+"""How long a job is followed unless the caller knows better."""
+
+PATIENCE = timedelta(minutes=15)
+"""How long AWS may give no answer before following ends."""
+
+FIRST_WAIT = 2.0
+LONGEST_WAIT = 30.0
+"""Seconds between two looks; each wait is half as long again as the one before."""
+
+
+def restore_value(metadata: Mapping[str, str], key: str) -> str | None:
+    """A value of a restore's metadata; None where it has none.
+
+    AWS writes the keys in more than one way: `targetTableName`, and `TargetTableName` in its
+    own example.
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-dynamodb.html
+    """
+    return next((v for k, v in metadata.items() if k.lower() == key.lower()), None)
+
+
+class JobKind(StrEnum):
+    BACKUP = "backup"
+    COPY = "copy"
+    RESTORE = "restore"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One job, as AWS Backup describes it."""
+
+    kind: JobKind
+    id: str
+    region: str
+    state: str
+    message: str
+    """AWS's reason, where it gives one."""
+    percent: str | None
+    """A number in a string, as AWS gives it, without its percent sign."""
+    created: datetime
+    completed: datetime | None
+    resource_arn: str
+    resource_type: str
+    recovery_point_arn: str
+    vault: str
+    """The vault it writes to, or restores from."""
+    created_resource_arn: str
+    """What a restore made; empty until it has."""
+
+    @property
+    def finished(self) -> bool:
+        return self.state in _FINISHED
+
+    @property
+    def completed_well(self) -> bool:
+        return self.state == "COMPLETED"
+
+
+_FINISHED = {"COMPLETED", *FAILED_STATES}
+
+_CALLS = {
+    JobKind.BACKUP: ("list_backup_jobs", "BackupJobs", "describe_backup_job", "BackupJobId"),
+    JobKind.COPY: ("list_copy_jobs", "CopyJobs", "describe_copy_job", "CopyJobId"),
+    JobKind.RESTORE: ("list_restore_jobs", "RestoreJobs", "describe_restore_job", "RestoreJobId"),
+}
+_NO_SUCH_JOB = {"ResourceNotFoundException", "InvalidParameterValueException"}
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The jobs of both regions, the newest first, and what could not be asked."""
+
+    jobs: tuple[Job, ...]
+    unknown: Mapping[str, str]
+
+
+def list_jobs(aws: Aws, now: datetime, *, since: timedelta = KEPT) -> Listing:
+    """Every job in the primary and the DR region; AWS Backup remembers 30 days."""
+    asked = {
+        f"{kind} jobs in {region}": (kind, region) for region in _regions(aws) for kind in JobKind
+    }
+
+    def question(kind: JobKind, region: str) -> Callable[[], Any]:
+        operation, result, _, _ = _CALLS[kind]
+        backup = aws.client("backup", region)
+        return lambda: pages(backup, operation, result, ByCreatedAfter=now - since)
+
+    answers = ask_together({name: question(*what) for name, what in asked.items()})
+    jobs: list[Job] = []
+    unknown: dict[str, str] = {}
+    for name, (kind, region) in asked.items():
+        answer = answers[name]
+        if isinstance(answer, Unknown):
+            unknown[name] = answer.reason
+        else:
+            jobs += [_job(kind, region, entry) for entry in answer.value]
+    jobs.sort(key=lambda job: (job.created, job.id), reverse=True)
+    return Listing(tuple(jobs), unknown)
+
+
+def describe_job(aws: Aws, kind: JobKind, job_id: str, *, region: str | None = None) -> Job:
+    """One job as it is now; raises botocore's error when AWS does not say."""
+    where = region or aws.environment.region
+    _, _, operation, parameter = _CALLS[kind]
+    answer = getattr(aws.client("backup", where), operation)(**{parameter: job_id})
+    return _job(kind, where, answer.get("CopyJob", answer))
+
+
+def find_job(aws: Aws, job_id: str) -> Job:
+    """The job with this id, whatever its kind, in either region.
+
+    Raises UsageError when there is none, CabalBackupError when AWS will not say.
+    """
+    refused: BotoCoreError | ClientError | None = None
+    for region in _regions(aws):
+        for kind in (JobKind.RESTORE, JobKind.COPY, JobKind.BACKUP):
+            try:
+                return describe_job(aws, kind, job_id, region=region)
+            except (BotoCoreError, ClientError) as error:
+                if not _says_no_such_job(error):
+                    refused = error
+    if refused is not None:
+        raise in_words(refused, f"looking for the job {job_id}") from refused
+    raise UsageError(
+        f"There is no job {job_id} in {' or '.join(_regions(aws))}. `cabal-backup jobs` lists "
+        "those of the last 30 days."
+    )
+
+
+def follow(
+    aws: Aws, job: Job, clock: Clock, *, longest: timedelta = LONGEST
+) -> Generator[Job | Unknown, None, Job]:
+    """Look at a job until it is finished; how it ended is what the generator returns.
+
+    Yields each look: the job, or why AWS gave no answer.
+    Raises UnknownError when it runs longer than `longest` or AWS has given no answer for
+    PATIENCE, CredentialsError when the credentials are no good any more. The job itself
+    goes on in each case.
+    """
+
+    def question() -> Job:
+        return describe_job(aws, job.kind, job.id, region=job.region)
+
+    what = f"{job.kind} job {job.id}"
+    pick_up = f"`cabal-backup jobs watch {job.id} -e {aws.environment.name}`"
+    return (
+        yield from follow_until(
+            question, lambda seen: seen.finished, clock, longest, what=what, pick_up=pick_up
+        )
+    )
+
+
+def follow_until(
+    question: Callable[[], T],
+    finished: Callable[[T], bool],
+    clock: Clock,
+    longest: timedelta,
+    *,
+    what: str,
+    pick_up: str,
+) -> Generator[T | Unknown, None, T]:
+    """Ask again and again until the answer says that it is finished; see `follow`.
+
+    :param what: what is waited for, as in "the restore job 1234".
+    :param pick_up: what to type to go on waiting.
+    """
+    began = answered = clock.now()
+    wait = FIRST_WAIT
+    while True:
+        try:
+            seen = question()
+        except (BotoCoreError, ClientError) as error:
+            worded = in_words(error, f"asking about {what}")
+            if isinstance(worded, CredentialsError):
+                raise CredentialsError(f"{worded} The {what} goes on; then: {pick_up}") from error
+            if clock.now() - answered > PATIENCE:
+                raise UnknownError(
+                    f"AWS has not said for {duration(PATIENCE)} how the {what} is doing "
+                    f"({reason(error)}). It goes on. Try later: {pick_up}"
+                ) from error
+            yield Unknown(reason(error))
+        else:
+            answered = clock.now()
+            yield seen
+            if finished(seen):
+                return seen
+        if clock.now() - began > longest:
+            raise UnknownError(
+                f"The {what} is not finished after {duration(longest)}. It goes on. To wait on: "
+                f"{pick_up}"
+            )
+        clock.sleep(wait)
+        wait = min(LONGEST_WAIT, wait * 1.5)
+
+
+def failure(job: Job) -> AwsError:
+    """The error for a job that did not complete, with AWS's own reason."""
+    said = job.message or "AWS gave no reason."
+    return AwsError(f"The {job.kind} job {job.id} ended {job.state}. AWS says: {said}")
+
+
+def _regions(aws: Aws) -> list[str]:
+    return list(dict.fromkeys((aws.environment.region, aws.environment.dr_region)))
+
+
+def _says_no_such_job(error: BotoCoreError | ClientError) -> bool:
+    return isinstance(error, ClientError) and error.response["Error"].get("Code") in _NO_SUCH_JOB
+
+
+def _job(kind: JobKind, region: str, entry: Mapping[str, Any]) -> Job:
+    percent = entry.get("PercentDone")
+    vault = entry.get("BackupVaultName") or _last(
+        entry.get("DestinationBackupVaultArn") or entry.get("BackupVaultArn") or ""
+    )
+    return Job(
+        kind=kind,
+        id=entry[_CALLS[kind][3]],
+        region=region,
+        # Restore jobs call it Status, the others State.
+        state=entry.get("Status") or entry["State"],
+        message=entry.get("StatusMessage") or "",
+        percent=percent.rstrip("%") if percent else None,
+        created=entry["CreationDate"],
+        completed=entry.get("CompletionDate"),
+        resource_arn=entry.get("ResourceArn") or entry.get("SourceResourceArn") or "",
+        resource_type=entry.get("ResourceType") or "",
+        recovery_point_arn=entry.get("DestinationRecoveryPointArn")
+        or entry.get("RecoveryPointArn")
+        or "",
+        vault=vault,
+        created_resource_arn=entry.get("CreatedResourceArn") or "",
+    )
+
+
+def _last(arn: str) -> str:
+    return arn.rpartition(":")[2]

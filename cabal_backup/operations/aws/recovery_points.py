@@ -1,0 +1,101 @@
+"""Recovery points, as AWS Backup lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from cabal_backup.config.environment import Lifecycle
+from cabal_backup.operations.aws.results import pages
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecoveryPoint:
+    """One recovery point in one vault."""
+
+    arn: str
+    resource_arn: str
+    resource_type: str
+    """`DynamoDB` or `EFS` here."""
+    status: str
+    """COMPLETED, PARTIAL, DELETING, EXPIRED, AVAILABLE, STOPPED or CREATING."""
+    status_message: str
+    created: datetime
+    """When the backup was taken; a copy keeps the date of its source."""
+    cold_at: datetime | None
+    """When it moves, or moved, to cold storage; None when it never does."""
+    delete_at: datetime | None
+    """When it expires; None when it never does."""
+    lifecycle: Lifecycle | None
+    """None when it has no expiry."""
+    size_bytes: int
+    role_arn: str
+    last_restored: datetime | None
+    plan_id: str | None = None
+    """The backup plan that made it (`CreatedBy`); None for one that was made on demand."""
+    plan_name: str = ""
+    """The name of that plan; empty where AWS Backup does not say it."""
+
+    @property
+    def id(self) -> str:
+        """The last part of its ARN, which has no account in it."""
+        return self.arn.rpartition(":")[2].rpartition("/")[2]
+
+    @property
+    def completed(self) -> bool:
+        """Whether it can be restored from."""
+        return self.status == "COMPLETED"
+
+    def is_cold(self, now: datetime) -> bool:
+        """Whether it is in cold storage, and so can neither be copied nor restored quickly."""
+        return self.cold_at is not None and self.cold_at <= now
+
+
+def list_recovery_points(backup: Any, vault: str) -> list[RecoveryPoint]:
+    """Every recovery point in a vault, the newest first.
+
+    :param backup: a client of AWS Backup in the vault's region.
+    """
+    listed = pages(
+        backup,
+        "list_recovery_points_by_backup_vault",
+        "RecoveryPoints",
+        BackupVaultName=vault,
+        MaxResults=1000,
+    )
+    points = [_recovery_point(entry) for entry in listed]
+    return sorted(points, key=lambda point: (point.created, point.arn), reverse=True)
+
+
+def _recovery_point(entry: Mapping[str, Any]) -> RecoveryPoint:
+    calculated = entry.get("CalculatedLifecycle", {})
+    lifecycle = entry.get("Lifecycle", {})
+    delete_after = lifecycle.get("DeleteAfterDays")
+    return RecoveryPoint(
+        arn=entry["RecoveryPointArn"],
+        resource_arn=entry["ResourceArn"],
+        resource_type=entry["ResourceType"],
+        status=entry["Status"],
+        status_message=entry.get("StatusMessage", ""),
+        created=entry["CreationDate"],
+        cold_at=calculated.get("MoveToColdStorageAt"),
+        delete_at=calculated.get("DeleteAt"),
+        lifecycle=None
+        if delete_after is None or delete_after < 0
+        else Lifecycle(
+            cold_after_days=_positive(lifecycle.get("MoveToColdStorageAfterDays")),
+            delete_after_days=delete_after,
+        ),
+        size_bytes=entry.get("BackupSizeInBytes", 0),
+        role_arn=entry.get("IamRoleArn", ""),
+        last_restored=entry.get("LastRestoreTime"),
+        plan_id=(entry.get("CreatedBy") or {}).get("BackupPlanId"),
+        plan_name=(entry.get("CreatedBy") or {}).get("BackupPlanName", ""),
+    )
+
+
+def _positive(days: int | None) -> int | None:
+    """AWS Backup writes -1, as it leaves the value out, for never."""
+    return days if days is not None and days > 0 else None

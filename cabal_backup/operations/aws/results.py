@@ -1,0 +1,79 @@
+"""What AWS answered, or why it did not: the two are never mixed up.
+
+A question that was denied, throttled out or never reached AWS is not a "no". It stays
+unknown until somebody looks at it, whatever was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cabal_backup.operations.aws.client import reason
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Known(Generic[T]):
+    """AWS answered. A value of None means that what was asked for does not exist."""
+
+    value: T
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """AWS did not answer, or refused to."""
+
+    reason: str
+
+
+Answer = Known[T] | Unknown
+
+
+def ask(question: Callable[[], T]) -> Answer[T]:
+    """Put a question to AWS."""
+    try:
+        return Known(question())
+    except (BotoCoreError, ClientError) as error:
+        return Unknown(reason(error))
+
+
+def ask_together(questions: Mapping[str, Callable[[], Any]]) -> dict[str, Answer[Any]]:
+    """Put several questions at once; the slowest decides how long it takes."""
+    with ThreadPoolExecutor(max_workers=max(1, len(questions))) as pool:
+        pending: dict[str, Future[Answer[Any]]] = {
+            name: pool.submit(ask, question) for name, question in questions.items()
+        }
+        return {name: future.result() for name, future in pending.items()}
+
+
+def unless_missing(question: Callable[[], T], *codes: str) -> T | None:
+    """None where AWS says, with one of these error codes, that there is no such thing."""
+    try:
+        return question()
+    except ClientError as error:
+        if error.response["Error"].get("Code") in codes:
+            return None
+        raise
+
+
+def pages(client: Any, operation: str, result: str, **parameters: Any) -> list[Any]:
+    """Everything a listing holds, to its last page.
+
+    AWS Backup hands out at most 1,000 entries a page; a year has 730 a vault.
+    """
+    everything: list[Any] = []
+    token: str | None = None
+    while True:
+        more = {"NextToken": token} if token else {}
+        page = getattr(client, operation)(**parameters, **more)
+        everything += page.get(result, [])
+        token = page.get("NextToken")
+        if not token:
+            return everything

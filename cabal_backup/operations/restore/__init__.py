@@ -1,0 +1,1 @@
+"""Restoring: which recovery point, with which role, and to what."""

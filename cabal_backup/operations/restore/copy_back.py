@@ -1,0 +1,415 @@
+"""Copying a recovery point back from the DR vault, after the primary region was lost."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cabal_backup import names
+from cabal_backup.config.environment import MIN_COLD_DAYS, Lifecycle, Lock
+from cabal_backup.errors import AwsError, RefusedError, UnknownError, UnreachableError
+from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.clock import Clock
+from cabal_backup.operations.aws.jobs import KEPT, Job, JobKind, describe_job, failure, follow
+from cabal_backup.operations.aws.progress import Event, Note
+from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_recovery_points
+from cabal_backup.operations.aws.results import Known, Unknown, pages
+from cabal_backup.operations.restore.select_point import Wanted, choose_copy
+from cabal_backup.operations.status import state
+from cabal_backup.operations.status.checks import run_checks
+from cabal_backup.operations.status.findings import Finding, Status
+from cabal_backup.operations.status.state import State
+from cabal_backup.text import duration, moment
+
+LONGEST = timedelta(hours=48)
+"""How long a copy job is followed: a large mailstore takes many hours between regions."""
+
+WARM_FOR_DAYS = 7
+"""The days a copy should at least stay warm, so that it can be restored without waiting."""
+
+USABLE_FOR = timedelta(days=7)
+"""How long a copy that is there has to live to count as back: AWS Backup ends a restore of a file
+system after seven days.
+
+https://docs.aws.amazon.com/efs/latest/ug/awsbackup.html
+"""
+
+LIVE_FOR_DAYS = 30
+"""The days a copy should at least live, so that what comes next can take its time."""
+
+RESTORED_WITHIN_DAYS = 2
+"""The days a rehearsal's copy lives, where no lock wants more."""
+
+_NEEDED = ("primary-vault", "role", "dr-vault")
+_OPT_IN = ("primary-opt-in", "dr-opt-in")
+_SAME_MOMENT = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CopyBackPlan:
+    """Exactly what a copy-back will do."""
+
+    environment: str
+    point: RecoveryPoint
+    from_region: str
+    to_region: str
+    to_vault_arn: str
+    role_arn: str
+    now: datetime
+    lifecycle: Lifecycle
+    lock: Lock | None
+    """What the primary vault is locked to; None when it is not."""
+    doubts: tuple[str, ...]
+    """What could not be checked beforehand."""
+    warnings: tuple[str, ...]
+    """What is not as configured, but does not keep AWS Backup from copying."""
+    job: Job | None
+    """A copy job that is copying this already, which is followed instead of a new one."""
+    there: RecoveryPoint | None
+    """The same recovery point in the primary vault, where it is back already."""
+    expiring: tuple[RecoveryPoint, ...] = ()
+    """The same recovery point in the primary vault, where it expires too soon to be used."""
+
+    @property
+    def done(self) -> bool:
+        return self.there is not None
+
+    @property
+    def until(self) -> datetime:
+        """When the copy expires: its days count from the backup, not from its arrival."""
+        return self.point.created + timedelta(days=self.lifecycle.delete_after_days)
+
+    def is_usable(self, copy: RecoveryPoint) -> bool:
+        """Whether a copy lives for USABLE_FOR, or as long as a new one would."""
+        return copy.delete_at is None or copy.delete_at >= min(self.now + USABLE_FOR, self.until)
+
+    def lines(self) -> tuple[str, ...]:
+        """The plan in sentences."""
+        point = self.point
+        return (
+            f"Copy a recovery point back from {names.DR_VAULT} in {self.from_region} to "
+            f"{names.VAULT} in {self.to_region}:",
+            f"  recovery point {point.arn}",
+            f"  of {point.resource_type} {point.resource_arn.rpartition('/')[2]}, taken "
+            f"{moment(point.created)}, {duration(self.now - point.created)} ago; "
+            "everything later is lost",
+            f"  {point.size_bytes:,} bytes, "
+            + (
+                f"warm until {point.cold_at:%Y-%m-%d}: it can be copied"
+                if point.cold_at
+                else "warm for good: it can be copied"
+            ),
+            f"  as {self.role_arn}",
+            f"  there {self._stays()}",
+            "  (a copy keeps the date of its backup, so its days count from then)",
+            *(f"  WARNING: {warning}" for warning in self.warnings),
+            *(f"  not checked: {doubt}" for doubt in self.doubts),
+            *self._under_way(),
+        )
+
+    def _stays(self) -> str:
+        created, lifecycle = self.point.created, self.lifecycle
+        cold = (
+            f"cold from {created + timedelta(days=lifecycle.cold_after_days):%Y-%m-%d}"
+            if lifecycle.cold_after_days is not None
+            else "warm to the end"
+        )
+        lock = (
+            f"the lock accepts {self.lock.min_days} to {self.lock.max_days} days"
+            if self.lock
+            else "the vault has NO LOCK: `cabal-backup relock` puts it on"
+        )
+        return (
+            f"{cold}, deleted {self.until:%Y-%m-%d} "
+            f"({lifecycle.delete_after_days} days after the backup); {lock}"
+        )
+
+    def _under_way(self) -> tuple[str, ...]:
+        if self.there is not None:
+            end = self.there.delete_at
+            until = f" until {end:%Y-%m-%d}" if end else ""
+            return (f"  it is back already{until}, as {self.there.arn}: nothing is copied again",)
+        soon = tuple(
+            f"  {copy.arn} is there, but expires at {moment(copy.delete_at)}, too soon "
+            "to be used: it is copied again"
+            for copy in self.expiring
+            if copy.delete_at is not None
+        )
+        if self.job is not None:
+            return (*soon, f"  the job {self.job.id} is copying it already: it is followed")
+        return soon
+
+
+def look(aws: Aws, now: datetime, wanted: Wanted, *, rehearsal: bool = False) -> CopyBackPlan:
+    """Check that both ends are ready, choose the point and plan its copy.
+
+    :param rehearsal: copy it although it is there, for as short as the lock accepts.
+
+    Raises AwsError when the primary vault or the role is not as it has to be, UnreachableError
+    or UnknownError when either end cannot be seen, RefusedError for a cold point or one that
+    would expire on arrival, UsageError when there is no such point.
+    """
+    environment = aws.environment
+    if environment.region in aws.lost:
+        raise UnreachableError(
+            f"A copy goes into {environment.region}, which is assumed lost. Wait until it is back, "
+            "or move: restoring in the DR region is the migration of a region, and no command "
+            "here does it (docs/runbooks/lose-a-region.md#when-everything-is-cold)."
+        )
+    seen = state.look(aws, now)
+    if isinstance(seen.dr.points, Unknown):
+        raise UnreachableError(
+            f"What is in {names.DR_VAULT} in {environment.dr_region} is not known: "
+            f"{seen.dr.points.reason} Nothing was done."
+        )
+    # Which point it is comes first: what matters for a table, does not for a file system.
+    point = choose_copy(aws, seen.dr.points.value, now, wanted)
+    doubts = _check(run_checks(seen, _NEEDED).findings)
+    warnings: tuple[str, ...] = ()
+    if point.resource_type == names.DYNAMODB:
+        opt_in = run_checks(seen, _OPT_IN).findings
+        warnings = tuple(_about_opt_in(f) for f in opt_in if f.status is Status.FAIL)
+        doubts += tuple(f.evidence for f in opt_in if f.status is Status.UNKNOWN)
+    lock = _lock(seen)
+    plan = CopyBackPlan(
+        environment=environment.name,
+        point=point,
+        from_region=environment.dr_region,
+        to_region=environment.region,
+        to_vault_arn=aws.arn("backup", f"backup-vault:{names.VAULT}"),
+        role_arn=aws.arn("iam", f"role/{names.ROLE}", region=""),
+        now=now,
+        lifecycle=shortest_lifecycle(point.created, now, lock)
+        if rehearsal
+        else lifecycle_on_arrival(environment.lifecycle, point.created, now, lock),
+        lock=lock,
+        doubts=doubts,
+        warnings=warnings,
+        job=None if rehearsal else _under_way(aws, point, now),
+        there=None,
+    )
+    return plan if rehearsal else _with_what_is_there(plan, seen)
+
+
+def execute(
+    aws: Aws, plan: CopyBackPlan, clock: Clock, *, wait: bool = True
+) -> Generator[Event | Job | Unknown, None, Job]:
+    """Start the copy job and follow it; the job is what the generator returns.
+
+    :param wait: False ends as soon as the job is started.
+
+    Raises AwsError with AWS's own reason when the job fails, UnknownError as `jobs.follow`.
+    """
+    job = plan.job or _start(aws, plan, clock.now())
+    yield Note(
+        f"Copy job {job.id} in {plan.from_region}. It goes on by itself; to watch it: "
+        f"cabal-backup jobs watch {job.id} -e {plan.environment}"
+    )
+    if not wait:
+        return job
+    job = yield from _follow(aws, job, clock)
+    if plan.job is not None and not plan.is_usable(_arrived(aws, job)):
+        # Such as a rehearsal's, whose copy lives as short as the lock accepts.
+        yield Note(f"What the job {job.id} copied expires too soon to be used. Copying it again.")
+        job = yield from _follow(aws, _start(aws, plan, clock.now()), clock)
+    return job
+
+
+def _follow(aws: Aws, job: Job, clock: Clock) -> Generator[Event | Job | Unknown, None, Job]:
+    job = yield from follow(aws, job, clock, longest=LONGEST)
+    if not job.completed_well:
+        raise failure(job)
+    return job
+
+
+def _arrived(aws: Aws, job: Job) -> RecoveryPoint:
+    """The copy that a job made."""
+    try:
+        points = list_recovery_points(aws.client("backup"), names.VAULT)
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, f"listing the recovery points in {names.VAULT}") from error
+    for point in points:
+        if point.arn == job.recovery_point_arn:
+            return point
+    raise AwsError(
+        f"The copy {job.recovery_point_arn} of the job {job.id} is not in {names.VAULT}: it was "
+        "deleted or has expired. Run it again."
+    )
+
+
+def lifecycle_on_arrival(
+    wanted: Lifecycle, created: datetime, now: datetime, lock: Lock | None
+) -> Lifecycle:
+    """The lifecycle nearest to `wanted` that a copy of this age can arrive with.
+
+    A copy keeps its creation date, and a lifecycle counts from there. So one that would go
+    cold within WARM_FOR_DAYS stays warm, and one that would expire within LIVE_FOR_DAYS
+    lives longer, as far as the vault's lock accepts it.
+
+    Raises RefusedError when it would expire on arrival whatever the lifecycle.
+    """
+    age = _begun_days(created, now)
+    delete_after = max(wanted.delete_after_days, age + LIVE_FOR_DAYS)
+    if lock is not None:
+        delete_after = max(lock.min_days, min(delete_after, lock.max_days))
+    if delete_after <= age:
+        raise RefusedError(
+            f"The recovery point is {age} days old, and the lock of {names.VAULT} accepts at most "
+            f"{delete_after} days counted from the backup: it would expire on arrival. Nothing "
+            "was done. Raise lock_max_days of the environment and deploy it, or restore the point "
+            "in the DR region."
+        )
+    cold_after = wanted.cold_after_days
+    if cold_after is not None and (
+        cold_after < age + WARM_FOR_DAYS or delete_after < cold_after + MIN_COLD_DAYS
+    ):
+        cold_after = None
+    return Lifecycle(cold_after_days=cold_after, delete_after_days=delete_after)
+
+
+def shortest_lifecycle(created: datetime, now: datetime, lock: Lock | None) -> Lifecycle:
+    """The shortest lifecycle with which a copy of this age can still be restored from.
+
+    Raises RefusedError when it would expire on arrival whatever the lifecycle.
+    """
+    # One day to restore from it, and one because begun days count.
+    shortest = Lifecycle(
+        cold_after_days=None, delete_after_days=_begun_days(created, now) + RESTORED_WITHIN_DAYS
+    )
+    if lock is None:
+        return shortest
+    if shortest.delete_after_days > lock.max_days:
+        return lifecycle_on_arrival(shortest, created, now, lock)
+    return replace(shortest, delete_after_days=max(shortest.delete_after_days, lock.min_days))
+
+
+def _begun_days(created: datetime, now: datetime) -> int:
+    return -((created - now) // timedelta(days=1))
+
+
+def _check(findings: tuple[Finding, ...]) -> tuple[str, ...]:
+    """What could not be looked at; AwsError for what is known to be wrong."""
+    wrong = [finding for finding in findings if finding.status is Status.FAIL]
+    if wrong:
+        said = "\n".join(
+            f"  {' '.join([finding.evidence, *finding.details])}\n    {finding.hint}"
+            for finding in wrong
+        )
+        raise AwsError(f"This has to be mended before anything can be copied:\n{said}")
+    unknown = {f.check: f.evidence for f in findings if f.status is Status.UNKNOWN}
+    if "primary-vault" in unknown:
+        raise UnknownError(
+            f"Where the copy would go cannot be seen. {unknown['primary-vault']} Nothing was done."
+        )
+    return tuple(unknown.values())
+
+
+def _lock(seen: State) -> Lock | None:
+    """The primary vault's lock as it is; as it should be where that cannot be seen."""
+    vault = seen.primary.vault
+    if isinstance(vault, Unknown) or vault.value is None:
+        return seen.environment.lock
+    if not vault.value.get("Locked"):
+        return None
+    return Lock(
+        min_days=vault.value.get("MinRetentionDays", 1),
+        max_days=vault.value.get("MaxRetentionDays", 36500),
+    )
+
+
+def _about_opt_in(finding: Finding) -> str:
+    """What an opt-in that is off means for a point that was made while it was on.
+
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/advanced-ddb-backup.html
+    """
+    return (
+        f"{finding.evidence} This one was made while it was on, so AWS Backup copies it. To turn "
+        f"it on again: {finding.hint}"
+    )
+
+
+def _with_what_is_there(plan: CopyBackPlan, seen: State) -> CopyBackPlan:
+    """The plan with the copies that the primary vault holds already.
+
+    Of several that are usable the one with the plan's lifecycle is preferred, then one that is
+    warm, then the one that lives longest.
+    """
+    if not isinstance(seen.primary.points, Known):
+        return plan
+    point = plan.point
+    copies = [
+        other
+        for other in seen.primary.points.value
+        if other.resource_arn == point.resource_arn
+        and other.completed
+        and abs(other.created - point.created) <= _SAME_MOMENT
+    ]
+    usable = sorted(
+        (copy for copy in copies if plan.is_usable(copy)),
+        key=lambda copy: (
+            copy.lifecycle == plan.lifecycle,
+            not copy.is_cold(plan.now),
+            copy.delete_at is None,
+            copy.delete_at or plan.now,
+        ),
+    )
+    if usable:
+        return replace(plan, there=usable[-1])
+    return replace(plan, expiring=tuple(copies))
+
+
+def _under_way(aws: Aws, point: RecoveryPoint, now: datetime) -> Job | None:
+    region = aws.environment.dr_region
+    destination = aws.arn("backup", f"backup-vault:{names.VAULT}")
+    try:
+        listed = pages(
+            aws.client("backup", region), "list_copy_jobs", "CopyJobs", ByCreatedAfter=now - KEPT
+        )
+        for entry in listed:
+            if (
+                entry.get("SourceRecoveryPointArn") == point.arn
+                and entry.get("DestinationBackupVaultArn") == destination
+                and entry["State"] in ("CREATED", "RUNNING")
+            ):
+                return describe_job(aws, JobKind.COPY, entry["CopyJobId"], region=region)
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, "looking for a copy that is under way") from error
+    return None
+
+
+def _start(aws: Aws, plan: CopyBackPlan, now: datetime) -> Job:
+    lifecycle: dict[str, Any] = {"DeleteAfterDays": plan.lifecycle.delete_after_days}
+    if plan.lifecycle.cold_after_days is not None:
+        lifecycle["MoveToColdStorageAfterDays"] = plan.lifecycle.cold_after_days
+    try:
+        started = aws.client("backup", plan.from_region).start_copy_job(
+            RecoveryPointArn=plan.point.arn,
+            SourceBackupVaultName=names.DR_VAULT,
+            DestinationBackupVaultArn=plan.to_vault_arn,
+            IamRoleArn=plan.role_arn,
+            Lifecycle=lifecycle,
+            # A lost answer makes botocore ask again: the token keeps that one job.
+            IdempotencyToken=str(uuid.uuid4()),
+        )
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, "starting the copy job") from error
+    return Job(
+        kind=JobKind.COPY,
+        id=started["CopyJobId"],
+        region=plan.from_region,
+        state="CREATED",
+        message="",
+        percent=None,
+        created=now,
+        completed=None,
+        resource_arn=plan.point.resource_arn,
+        resource_type=plan.point.resource_type,
+        recovery_point_arn="",
+        vault=names.VAULT,
+        created_resource_arn="",
+    )

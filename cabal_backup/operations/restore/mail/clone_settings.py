@@ -1,0 +1,209 @@
+"""Giving a restored file system the settings of the one it takes the place of.
+
+Every step looks first and sets only what is missing, so that a run that was killed can
+be run again and nothing comes to be there twice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Iterator
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cabal_backup.errors import AwsError
+from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.clock import Clock
+from cabal_backup.operations.aws.jobs import LONGEST, follow_until
+from cabal_backup.operations.aws.progress import Event, Note, Progress
+from cabal_backup.operations.aws.results import Unknown
+from cabal_backup.operations.restore.mail import file_system_settings
+from cabal_backup.operations.restore.mail.file_system_settings import (
+    AccessPoint,
+    FileSystemSettings,
+    MountTarget,
+)
+
+
+def clone(
+    aws: Aws, settings: FileSystemSettings, file_system_id: str, clock: Clock
+) -> Generator[Event | Unknown, None, None]:
+    """Set on a file system what it lacks of `settings`.
+
+    Raises CabalBackupError when AWS refuses; run again, it goes on.
+    """
+    cloning = _Clone(aws, settings, file_system_id)
+    yield from cloning.wait(clock)
+    try:
+        yield from cloning.throughput()
+        yield from cloning.wait(clock)
+        yield from cloning.tags()
+        yield from cloning.lifecycle()
+        yield from cloning.backup_policy()
+        yield from cloning.access_points()
+        yield from cloning.policy()
+        yield from cloning.mount_targets()
+    except (BotoCoreError, ClientError) as error:
+        worded = in_words(error, f"setting up {file_system_id}")
+        raise type(worded)(
+            f"{worded} The files are restored; run the same command again, and it goes on here."
+        ) from error
+    yield from cloning.wait(clock)
+
+
+def missing_access_points(
+    wanted: tuple[AccessPoint, ...], there: tuple[AccessPoint, ...]
+) -> list[AccessPoint]:
+    """Those that have no like one there; of two alike, each needs one of its own."""
+    left = list(there)
+    missing = []
+    for point in wanted:
+        like = next((other for other in left if other.is_like(point)), None)
+        if like is None:
+            missing.append(point)
+        else:
+            left.remove(like)
+    return missing
+
+
+class _Clone:
+    """One file system that is given the settings of another."""
+
+    def __init__(self, aws: Aws, wanted: FileSystemSettings, file_system_id: str) -> None:
+        self._aws = aws
+        self._efs = aws.client("efs")
+        self._wanted = wanted
+        self._id = file_system_id
+        self._which = {"FileSystemId": file_system_id}
+
+    def wait(self, clock: Clock) -> Generator[Event | Unknown, None, None]:
+        """Look until the file system and its mount targets are available."""
+
+        def question() -> list[str]:
+            described = self._efs.describe_file_systems(**self._which)["FileSystems"][0]
+            pages = self._efs.get_paginator("describe_mount_targets").paginate(**self._which)
+            targets = [target for page in pages for target in page["MountTargets"]]
+            states = [str(one["LifeCycleState"]) for one in (described, *targets)]
+            if "error" in states:
+                raise AwsError(
+                    f"EFS could not create {self._id} or one of its mount targets: `aws efs "
+                    "describe-mount-targets` shows which. Delete that one and run this again."
+                )
+            return [state for state in states if state != "available"]
+
+        name = self._aws.environment.name
+        looks = follow_until(
+            question,
+            lambda busy: not busy,
+            clock,
+            LONGEST,
+            what=f"creation of {self._id}",
+            pick_up=f"`cabal-backup restore mailstore -e {name}`",
+        )
+        for seen in looks:
+            if isinstance(seen, Unknown):
+                yield seen
+            elif seen:
+                yield Progress(f"{self._id} is {seen[0]}", 0, None)
+
+    def throughput(self) -> Iterator[Event]:
+        if self._wanted.throughput in (None, self._now().throughput):
+            return
+        mode, rate = self._wanted.throughput
+        provisioned = {"ProvisionedThroughputInMibps": rate} if rate else {}
+        self._efs.update_file_system(**self._which, ThroughputMode=mode, **provisioned)
+        yield self._set(f"throughput is {mode}")
+
+    def tags(self) -> Iterator[Event]:
+        if self._wanted.tags.items() <= self._now().tags.items():
+            return
+        self._efs.tag_resource(ResourceId=self._id, Tags=_listed(self._wanted.tags))
+        yield self._set("tags are set")
+
+    def lifecycle(self) -> Iterator[Event]:
+        if self._now().lifecycle == self._wanted.lifecycle:
+            return
+        self._efs.put_lifecycle_configuration(
+            **self._which, LifecyclePolicies=[dict(one) for one in self._wanted.lifecycle]
+        )
+        yield self._set("lifecycle is set")
+
+    def backup_policy(self) -> Iterator[Event]:
+        wanted = self._wanted.backup_policy
+        if wanted in (None, self._now().backup_policy):
+            return
+        self._efs.put_backup_policy(**self._which, BackupPolicy={"Status": wanted})
+        yield self._set(f"automatic backups are {wanted}")
+
+    def access_points(self) -> Iterator[Event]:
+        for point in missing_access_points(self._wanted.access_points, self._now().access_points):
+            user = {"PosixUser": dict(point.posix_user)} if point.posix_user else {}
+            made = self._efs.create_access_point(
+                **self._which,
+                **user,
+                # The same for the same access point: a lost answer does not make a second.
+                ClientToken=f"{self._id}-{point.id or point.path.strip('/')}"[:64],
+                RootDirectory=dict(point.root_directory),
+                Tags=_listed(point.tags),
+            )
+            yield self._set(f"access point {made['AccessPointId']} for {point.path}")
+
+    def policy(self) -> Iterator[Event]:
+        """The policy names the file system and its access points, each by its ARN."""
+        if self._wanted.policy is None:
+            return
+        there = self._now()
+        policy = self._wanted.policy.replace(self._wanted.file_system_id, self._id)
+        left = list(there.access_points)
+        for point in self._wanted.access_points:
+            like = next(other for other in left if other.is_like(point))
+            left.remove(like)
+            policy = policy.replace(point.id, like.id)
+        if there.policy is not None and json.loads(there.policy) == json.loads(policy):
+            return
+        self._efs.put_file_system_policy(**self._which, Policy=policy)
+        yield self._set("file system policy is set")
+
+    def mount_targets(self) -> Iterator[Event]:
+        there = {target.subnet: target for target in self._now().mount_targets}
+        for wanted in self._wanted.mount_targets:
+            found = there.get(wanted.subnet)
+            if found is None:
+                self._create_mount_target(wanted)
+                yield self._set(f"mount target in {wanted.subnet}")
+            elif wanted.security_groups and set(found.security_groups) != set(
+                wanted.security_groups
+            ):
+                self._efs.modify_mount_target_security_groups(
+                    MountTargetId=found.id, SecurityGroups=list(wanted.security_groups)
+                )
+                yield self._set(f"security groups of the mount target in {wanted.subnet}")
+
+    def _create_mount_target(self, wanted: MountTarget) -> None:
+        groups: dict[str, Any] = (
+            {"SecurityGroups": list(wanted.security_groups)} if wanted.security_groups else {}
+        )
+        if wanted.addresses != "IPV4_ONLY":
+            groups["IpAddressType"] = wanted.addresses
+        try:
+            self._efs.create_mount_target(**self._which, SubnetId=wanted.subnet, **groups)
+        except ClientError as error:
+            # A lost answer makes botocore ask again, and then it is there already.
+            if error.response["Error"].get("Code") != "MountTargetConflict":
+                raise
+            if wanted.subnet not in {target.subnet for target in self._now().mount_targets}:
+                raise
+
+    def _now(self) -> FileSystemSettings:
+        settings = file_system_settings.look(self._aws, self._id)
+        if settings is None:
+            raise AwsError(f"The file system {self._id} has gone while it was set up.")
+        return settings
+
+    def _set(self, what: str) -> Note:
+        return Note(f"{self._id}: {what}.")
+
+
+def _listed(tags: Any) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]

@@ -1,0 +1,255 @@
+"""What an EFS file system has beside its files, which AWS Backup does not restore.
+
+https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-efs.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cabal_backup import names
+from cabal_backup.mail_host.names import QUEUES
+from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.results import Unknown, ask, unless_missing
+
+_JSON = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MountTarget:
+    """Where a file system can be mounted from."""
+
+    subnet: str
+    security_groups: tuple[str, ...]
+    addresses: str
+    """IPV4_ONLY, IPV6_ONLY or DUAL_STACK."""
+    id: str = ""
+    state: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessPoint:
+    """A directory of a file system under a name and a user of its own."""
+
+    root_directory: _JSON
+    posix_user: _JSON | None
+    tags: Mapping[str, str]
+    id: str = ""
+
+    @property
+    def path(self) -> str:
+        return str(self.root_directory.get("Path", "/"))
+
+    def is_like(self, other: AccessPoint) -> bool:
+        """Whether it does the same, whatever its id and its tags."""
+        return (self.root_directory, self.posix_user) == (other.root_directory, other.posix_user)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileSystemSettings:
+    """All of it that can be set on another file system too."""
+
+    file_system_id: str
+    """Whose they are; empty when that is gone and this is what Cabal's usually has."""
+    throughput: tuple[str, float | None] | None
+    """The mode, and for `provisioned` how many MiB/s; None for whatever it comes with."""
+    zone: str | None
+    """The availability zone of a One Zone file system."""
+    tags: Mapping[str, str]
+    lifecycle: tuple[_JSON, ...]
+    backup_policy: str | None
+    """ENABLED or DISABLED: EFS's own automatic backups, beside the plan. None as above."""
+    policy: str | None
+    """The file system policy, a JSON document."""
+    access_points: tuple[AccessPoint, ...]
+    mount_targets: tuple[MountTarget, ...]
+
+    def lines(self) -> tuple[str, ...]:
+        """What will be set, in sentences."""
+        kept = [" ".join(f"{key} {value}" for key, value in one.items()) for one in self.lifecycle]
+        return (
+            *(
+                f"mount target: {target.subnet}, security groups "
+                f"{', '.join(target.security_groups) or 'of the VPC by default'}"
+                for target in self.mount_targets
+            ),
+            *(f"access point: {point.path}{_as(point)}" for point in self.access_points),
+            f"lifecycle: {', '.join(kept) or 'none'}",
+            f"file system policy: {'as it is' if self.policy else 'none'}",
+            f"automatic backups of EFS itself: {self.backup_policy or 'as they come'}",
+            f"throughput: {_in_words(self.throughput)}",
+            f"tags: {', '.join(f'{key}={value}' for key, value in sorted(self.tags.items()))}",
+        )
+
+
+def describe(aws: Aws, file_system_id: str) -> _JSON | None:
+    """The file system; None when there is none. Raises CabalBackupError."""
+    try:
+        return _first(aws, FileSystemId=file_system_id)
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, f"looking at the file system {file_system_id}") from error
+
+
+def find_by_token(aws: Aws, creation_token: str) -> _JSON | None:
+    """The file system that was made with this token; None when there is none."""
+    try:
+        return _first(aws, CreationToken=creation_token)
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, "looking for a file system that was restored before") from error
+
+
+def list_tokens(aws: Aws) -> list[str]:
+    """The creation tokens of all file systems.
+
+    Raises CabalBackupError when AWS refuses or does not answer.
+    """
+    try:
+        pages = aws.client("efs").get_paginator("describe_file_systems").paginate()
+        return [str(one["CreationToken"]) for page in pages for one in page["FileSystems"]]
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, "listing the file systems") from error
+
+
+def look(aws: Aws, file_system_id: str) -> FileSystemSettings | None:
+    """The settings of a file system; None when it is gone.
+
+    Raises CabalBackupError when AWS refuses or does not answer: half of them is not enough.
+    """
+    described = describe(aws, file_system_id)
+    if described is None:
+        return None
+    efs = aws.client("efs")
+    which = {"FileSystemId": file_system_id}
+    try:
+        policy = unless_missing(lambda: efs.describe_file_system_policy(**which), "PolicyNotFound")
+        own_backups = unless_missing(lambda: efs.describe_backup_policy(**which), "PolicyNotFound")
+        return FileSystemSettings(
+            file_system_id=file_system_id,
+            throughput=(
+                described.get("ThroughputMode", "bursting"),
+                described.get("ProvisionedThroughputInMibps"),
+            ),
+            zone=described.get("AvailabilityZoneName"),
+            tags=_tags(described.get("Tags", [])),
+            lifecycle=tuple(efs.describe_lifecycle_configuration(**which)["LifecyclePolicies"]),
+            backup_policy=_switch(own_backups),
+            policy=policy["Policy"] if policy else None,
+            access_points=tuple(
+                _access_point(entry)
+                for entry in _all(efs, "describe_access_points", "AccessPoints", which)
+            ),
+            mount_targets=tuple(
+                _mount_target(efs, entry)
+                for entry in _all(efs, "describe_mount_targets", "MountTargets", which)
+            ),
+        )
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, f"looking at the settings of {file_system_id}") from error
+
+
+def as_cabal_has_it(
+    aws: Aws, recovery_point_arn: str, subnets: Sequence[str], security_groups: Sequence[str]
+) -> FileSystemSettings:
+    """What to set when the file system is gone and nobody can be asked any more.
+
+    Its tags are on its recovery point; the rest is as Cabal's own Terraform makes it.
+    """
+    tags = ask(
+        lambda: aws.client("backup").list_tags(ResourceArn=recovery_point_arn).get("Tags", {})
+    )
+    known = {} if isinstance(tags, Unknown) else _settable(tags.value)
+    return FileSystemSettings(
+        file_system_id="",
+        throughput=None,
+        zone=None,
+        tags={"Name": names.MAILSTORE, **known},
+        lifecycle=({"TransitionToIA": "AFTER_30_DAYS"},),
+        backup_policy=None,
+        policy=None,
+        access_points=tuple(_of_a_queue(queue) for queue in QUEUES),
+        mount_targets=tuple(
+            MountTarget(
+                subnet=subnet, security_groups=tuple(security_groups), addresses="IPV4_ONLY"
+            )
+            for subnet in subnets
+        ),
+    )
+
+
+def _first(aws: Aws, **which: str) -> _JSON | None:
+    efs = aws.client("efs")
+    found = unless_missing(lambda: efs.describe_file_systems(**which), "FileSystemNotFound")
+    return next(iter(found["FileSystems"]), None) if found else None
+
+
+def _of_a_queue(queue: str) -> AccessPoint:
+    return AccessPoint(
+        root_directory={
+            "Path": f"/{queue}",
+            "CreationInfo": {"OwnerUid": 0, "OwnerGid": 12, "Permissions": "0700"},
+        },
+        posix_user={"Uid": 0, "Gid": 12},
+        tags={},
+    )
+
+
+def _all(efs: Any, operation: str, result: str, which: Mapping[str, str]) -> list[_JSON]:
+    return [
+        entry for page in efs.get_paginator(operation).paginate(**which) for entry in page[result]
+    ]
+
+
+def _access_point(entry: _JSON) -> AccessPoint:
+    return AccessPoint(
+        id=entry["AccessPointId"],
+        root_directory=entry.get("RootDirectory") or {"Path": "/"},
+        posix_user=entry.get("PosixUser") or None,
+        tags=_tags(entry.get("Tags", [])),
+    )
+
+
+def _mount_target(efs: Any, entry: _JSON) -> MountTarget:
+    which = {"MountTargetId": entry["MountTargetId"]}
+    # While it is being created nobody can say.
+    groups = unless_missing(
+        lambda: efs.describe_mount_target_security_groups(**which), "IncorrectMountTargetState"
+    )
+    both = bool(entry.get("IpAddress")), bool(entry.get("Ipv6Address"))
+    return MountTarget(
+        id=entry["MountTargetId"],
+        subnet=entry["SubnetId"],
+        security_groups=tuple(sorted(groups["SecurityGroups"] if groups else ())),
+        addresses={(True, True): "DUAL_STACK", (False, True): "IPV6_ONLY"}.get(both, "IPV4_ONLY"),
+        state=entry["LifeCycleState"],
+    )
+
+
+def _switch(own_backups: _JSON | None) -> str:
+    """The policy as it can be set: it is reported as ENABLING and DISABLING, too."""
+    status = (own_backups or {}).get("BackupPolicy", {}).get("Status", "DISABLED")
+    return "ENABLED" if status in ("ENABLED", "ENABLING") else "DISABLED"
+
+
+def _tags(listed: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    return _settable({tag["Key"]: tag["Value"] for tag in listed})
+
+
+def _settable(tags: Mapping[str, str]) -> dict[str, str]:
+    """Without the tags that begin with aws:, which are AWS's own."""
+    return {key: value for key, value in tags.items() if not key.startswith("aws:")}
+
+
+def _in_words(throughput: tuple[str, float | None] | None) -> str:
+    if throughput is None:
+        return "as it comes"
+    mode, rate = throughput
+    return f"{mode}, {rate:g} MiB/s" if rate else mode
+
+
+def _as(point: AccessPoint) -> str:
+    user = point.posix_user
+    return f" as {user['Uid']}:{user['Gid']}" if user else ""

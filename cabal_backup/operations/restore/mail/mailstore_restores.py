@@ -1,0 +1,196 @@
+"""What every restore of the mailstore has: its job, and how long it may take.
+
+https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-efs.html
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cabal_backup import names
+from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.jobs import KEPT, Job, JobKind, describe_job, restore_value
+from cabal_backup.operations.aws.recovery_points import RecoveryPoint
+from cabal_backup.operations.aws.results import pages
+from cabal_backup.text import duration
+
+LONGEST = timedelta(days=7)
+"""The longest that AWS Backup lets a backup or a restore of EFS run; see RATES."""
+
+RATES = "https://docs.aws.amazon.com/efs/latest/ug/awsbackup.html#backup-performance"
+"""AWS: "in general" 100 MB/s for mostly large files, 500 files/s for mostly small ones."""
+
+_BYTES_A_SECOND = 100e6
+_FILES_A_SECOND = 500
+_BYTES_A_MESSAGE = 50_000
+"""What a message is taken to have. AWS Backup does not say how many files there are."""
+
+_COLD = timedelta(hours=4)
+_ITEMS = "ItemsToRestore"
+
+
+def starting_metadata(aws: Aws, point: RecoveryPoint) -> dict[str, str]:
+    """What AWS Backup wants to be told again of a recovery point: encryption, performance."""
+    try:
+        described = aws.client("backup").get_recovery_point_restore_metadata(
+            BackupVaultName=names.VAULT, RecoveryPointArn=point.arn
+        )
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, f"asking how to restore {point.arn}") from error
+    wanted = ("file-system-id", "Encrypted", "KmsKeyId", "PerformanceMode")
+    found = {key: restore_value(described["RestoreMetadata"], key) for key in wanted}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MailRestore:
+    """A restore of mail, and what it was asked for."""
+
+    job: Job
+    metadata: Mapping[str, str]
+
+    @property
+    def token(self) -> str:
+        return restore_value(self.metadata, "CreationToken") or ""
+
+    @property
+    def to_new(self) -> bool:
+        """Whether it makes a new file system."""
+        return (restore_value(self.metadata, "newFileSystem") or "").lower() == "true"
+
+    @property
+    def items(self) -> Any:
+        """The paths that were asked for; None for everything."""
+        return _items(self.metadata)
+
+
+def list_mail_restores(aws: Aws, now: datetime, *, point: str | None = None) -> list[MailRestore]:
+    """The restores of file systems of 30 days, the newest first.
+
+    :param point: only those of this recovery point.
+
+    Raises CabalBackupError when AWS refuses or does not answer.
+    """
+    backup = aws.client("backup")
+    try:
+        listed = pages(backup, "list_restore_jobs", "RestoreJobs", ByCreatedAfter=now - KEPT)
+        found = [
+            MailRestore(
+                job=describe_job(aws, JobKind.RESTORE, entry["RestoreJobId"]),
+                metadata=backup.get_restore_job_metadata(RestoreJobId=entry["RestoreJobId"])[
+                    "Metadata"
+                ],
+            )
+            for entry in listed
+            if entry.get("ResourceType") == names.EFS
+            and point in (None, entry.get("RecoveryPointArn"))
+        ]
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, "looking for restores that are under way") from error
+    return sorted(found, key=lambda restore: restore.job.created, reverse=True)
+
+
+def find_jobs(
+    aws: Aws, point: RecoveryPoint, wanted: Mapping[str, str], now: datetime
+) -> list[Job]:
+    """The restores of a point whose metadata says `wanted`, of 30 days, the newest first.
+
+    Those of a drill are not among them: it removes what it restored.
+
+    Raises CabalBackupError when AWS refuses or does not answer.
+    """
+    restores = list_mail_restores(aws, now, point=point.arn)
+    return [
+        restore.job
+        for restore in restores
+        if _says(restore.metadata, wanted) and not restore.token.startswith(names.DRILL)
+    ]
+
+
+def start(
+    aws: Aws, point: RecoveryPoint, role_arn: str, metadata: Mapping[str, str], now: datetime
+) -> Job:
+    """Start a restore job. Raises CabalBackupError when AWS refuses or does not answer."""
+    try:
+        started = aws.client("backup").start_restore_job(
+            RecoveryPointArn=point.arn,
+            IamRoleArn=role_arn,
+            ResourceType=names.EFS,
+            Metadata=dict(metadata),
+            # A lost answer makes botocore ask again: the token keeps that one job.
+            IdempotencyToken=str(uuid.uuid4()),
+        )
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, f"starting the restore of {point.arn}") from error
+    return Job(
+        kind=JobKind.RESTORE,
+        id=started["RestoreJobId"],
+        region=aws.environment.region,
+        state="PENDING",
+        message="",
+        percent=None,
+        created=now,
+        completed=None,
+        resource_arn=point.resource_arn,
+        resource_type=names.EFS,
+        recovery_point_arn=point.arn,
+        vault=names.VAULT,
+        created_resource_arn="",
+    )
+
+
+def expectation(point: RecoveryPoint, now: datetime) -> tuple[str, ...]:
+    """How long restoring everything may take, with the arithmetic, in sentences."""
+    cold = point.is_cold(now)
+    tier = "in cold storage: about four hours before it begins" if cold else "warm"
+    if not point.size_bytes:
+        return (f"{tier}; AWS Backup does not say how large it is, so no time can be given",)
+    large = timedelta(seconds=point.size_bytes / _BYTES_A_SECOND)
+    small = timedelta(seconds=point.size_bytes / _BYTES_A_MESSAGE / _FILES_A_SECOND)
+    extra = _COLD if cold else timedelta()
+    lines = [
+        f"{size(point.size_bytes)}, {tier}",
+        f"{estimate(large + extra)} at the 100 MB/s that AWS gives for large files, "
+        f"{estimate(small + extra)} at its 500 files/s with messages of 50 kB",
+        f"mail is small files, so expect the latter or more ({RATES})",
+    ]
+    if small + extra > LONGEST:
+        lines.append(
+            "AWS ENDS A RESTORE AFTER SEVEN DAYS, and this may take longer: the mailboxes that "
+            "matter most first, one by one, with `restore mailbox`"
+        )
+    return tuple(lines)
+
+
+def estimate(time: timedelta) -> str:
+    """`under an hour`, `5 hours` or `3 days`."""
+    return "under an hour" if time < timedelta(hours=1) else duration(time)
+
+
+def size(number: int) -> str:
+    """Bytes as people say them: `12.3 GB`."""
+    amount, unit = float(number), "bytes"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if amount < 1000:
+            break
+        amount, unit = amount / 1000, larger
+    return f"{number} bytes" if unit == "bytes" else f"{amount:.1f} {unit}"
+
+
+def _says(metadata: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    return _items(metadata) == _items(wanted) and all(
+        (restore_value(metadata, key) or "").lower() == value.lower()
+        for key, value in wanted.items()
+        if key != _ITEMS
+    )
+
+
+def _items(metadata: Mapping[str, str]) -> Any:
+    return json.loads(restore_value(metadata, _ITEMS) or "null")

@@ -1,0 +1,186 @@
+"""Restoring one mailbox: AWS Backup's half of it.
+
+AWS Backup brings a user's home back into a directory of its own at the root of the
+mailstore, never over anything. From there `mail_host` merges it into the mailbox.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Generator
+from dataclasses import dataclass
+from datetime import datetime
+
+from cabal_backup import names
+from cabal_backup.errors import AwsError, UsageError
+from cabal_backup.mail_host import trees
+from cabal_backup.mail_host.problems import Refused
+from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.aws.clock import Clock
+from cabal_backup.operations.aws.jobs import Job, failure, follow
+from cabal_backup.operations.aws.progress import Event, Note
+from cabal_backup.operations.aws.recovery_points import RecoveryPoint
+from cabal_backup.operations.aws.results import Unknown
+from cabal_backup.operations.restore.mail import file_system_settings, mailstore_restores
+from cabal_backup.operations.restore.role import check_role
+from cabal_backup.operations.restore.select_point import choose_point
+from cabal_backup.text import duration, moment
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestoreMailboxPlan:
+    """Exactly what a restore of one mailbox will do."""
+
+    user: str
+    file_system_id: str
+    """The mailstore: where the backup was made, and where it is restored to."""
+    point: RecoveryPoint
+    now: datetime
+    role_arn: str
+    role_doubt: str
+    """Why it is not known whether the role may restore; empty when it may."""
+    job: Job | None
+    """An earlier run's job that restores this, which is followed instead of a new one."""
+    creation_token: str | None = None
+    """What the restore is to be known by; None for a token that nobody needs to know."""
+    to_new: bool = False
+    """Whether it goes to a new file system instead of next to what is there."""
+
+    def lines(self) -> tuple[str, ...]:
+        """The plan in sentences."""
+        return (
+            f"Restore /{self.user} from a recovery point of {self.file_system_id}, "
+            + ("to a new file system:" if self.to_new else "next to what is there:"),
+            f"  recovery point {self.point.arn}",
+            f"  taken {moment(self.point.created)}, {duration(self.now - self.point.created)} ago",
+            "  in cold storage: about four hours, then as long as a warm one"
+            if self.point.is_cold(self.now)
+            else "  warm: AWS gives 500 files/s for small files, and promises nothing",
+            f"  as {self.role_arn}" + (f" ({self.role_doubt})" if self.role_doubt else ""),
+            "  to a new directory aws-backup-restore_<time> of "
+            + ("the new file system" if self.to_new else self.file_system_id)
+            + "; the mailbox itself is not touched",
+            *self._job(),
+        )
+
+    def _job(self) -> tuple[str, ...]:
+        if self.job is None:
+            return ()
+        if self.job.finished:
+            at = f", at {moment(self.job.completed)}" if self.job.completed else ""
+            return (
+                f"  the job {self.job.id} has done this already{at}: nothing is restored again. "
+                "If that directory is gone: --again",
+            )
+        return (f"  the job {self.job.id} is doing this already: it is followed",)
+
+
+def look(
+    aws: Aws,
+    now: datetime,
+    user: str,
+    *,
+    point_arn: str | None = None,
+    at: datetime | None = None,
+    cold: bool = False,
+    role: str = names.ROLE,
+    again: bool = False,
+    creation_token: str | None = None,
+    to_new: bool = False,
+) -> RestoreMailboxPlan:
+    """Choose a recovery point and plan the restore of /USER from it; see `choose_point`.
+
+    :param again: restore once more what an earlier job restored.
+    :param creation_token: what the restore is to be known by; then no earlier job is followed.
+    :param to_new: restore to a new file system.
+
+    Raises UsageError for what is no user's name, and CabalBackupError when something that
+    is needed is not there.
+    """
+    check_user(user)
+    mailstore = _mailstore(aws)
+    resource_arn = aws.arn("elasticfilesystem", f"file-system/{mailstore}")
+    point = choose_point(aws, resource_arn, now, arn=point_arn, at=at, cold=cold)
+    role_arn, doubt = check_role(aws, role)
+    if file_system_settings.describe(aws, mailstore) is None:
+        raise AwsError(
+            f"The file system {mailstore} is gone, so nothing can be restored into it. Nothing "
+            "was done. `cabal-backup restore mailstore` restores all of it to a new one."
+        )
+    jobs: list[Job] = []
+    if creation_token is None:
+        jobs = mailstore_restores.find_jobs(aws, point, _asked(mailstore, user), now)
+    return RestoreMailboxPlan(
+        user=user,
+        file_system_id=mailstore,
+        point=point,
+        now=now,
+        role_arn=role_arn,
+        role_doubt=doubt,
+        job=next(
+            (job for job in jobs if not job.finished or (job.completed_well and not again)), None
+        ),
+        creation_token=creation_token,
+        to_new=to_new,
+    )
+
+
+def execute(
+    aws: Aws, plan: RestoreMailboxPlan, clock: Clock
+) -> Generator[Event | Job | Unknown, None, Job]:
+    """Restore and follow the job, which is what the generator returns.
+
+    Raises AwsError with AWS's own reason when the job fails.
+    """
+    job = plan.job or mailstore_restores.start(
+        aws, plan.point, plan.role_arn, _metadata(aws, plan), clock.now()
+    )
+    yield Note(
+        f"Restore job {job.id}. It goes on by itself; to watch it from elsewhere: "
+        f"cabal-backup jobs watch {job.id} -e {aws.environment.name}"
+    )
+    if not job.finished:
+        job = yield from follow(aws, job, clock, longest=mailstore_restores.LONGEST)
+    if not job.completed_well:
+        raise AwsError(
+            f"{failure(job)} The mailbox was not touched. Is there a user {plan.user} in that "
+            "backup? Names are case-sensitive. What a restore that fails leaves behind is called "
+            f"aws-backup-failed-restore_<time>, at the root of {plan.file_system_id}."
+        )
+    return job
+
+
+def check_user(user: str) -> None:
+    """Raises UsageError for what is no user's name."""
+    try:
+        trees.check_user(user)
+    except Refused as refusal:
+        raise UsageError(f"{refusal} Nothing was done.") from refusal
+
+
+def _mailstore(aws: Aws) -> str:
+    mailstore = aws.environment.mailstore_file_system_id
+    assert mailstore is not None, "an environment with backup has a mailstore"
+    return mailstore
+
+
+def _asked(mailstore: str, user: str) -> dict[str, str]:
+    """What tells this restore from every other of the same recovery point."""
+    return {
+        "file-system-id": mailstore,
+        "newFileSystem": "false",
+        "ItemsToRestore": json.dumps([f"/{user}"]),
+    }
+
+
+def _metadata(aws: Aws, plan: RestoreMailboxPlan) -> dict[str, str]:
+    # Mail is not brought to a new place in the clear, whatever it was before.
+    new = {"newFileSystem": "true", "Encrypted": "true"} if plan.to_new else {}
+    return {
+        "PerformanceMode": "generalPurpose",
+        **mailstore_restores.starting_metadata(aws, plan.point),
+        **_asked(plan.file_system_id, plan.user),
+        **new,
+        "CreationToken": plan.creation_token or str(uuid.uuid4()),
+    }

@@ -1,0 +1,65 @@
+"""Making the mail tiers read their addresses anew."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from enum import StrEnum
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cabal_backup import names
+from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.progress import Event, Note
+
+
+class Reconfigure(StrEnum):
+    """How the mail tiers are told."""
+
+    PUBLISH = "publish"
+    """The address-changed event; each tier builds its maps anew while it goes on."""
+    ROLL = "roll"
+    """A forced deployment of the three services; takes minutes and needs nobody to listen."""
+    NONE = "none"
+
+
+def describe(how: Reconfigure) -> str:
+    """What it does, in a sentence without its full stop."""
+    if how is Reconfigure.PUBLISH:
+        return f"publish the {names.ADDRESS_CHANGED_EVENT} event to {names.ADDRESS_CHANGED_TOPIC}"
+    if how is Reconfigure.ROLL:
+        return f"roll {', '.join(names.SERVICES)} in the cluster {names.CLUSTER}"
+    return "leave the mail tiers alone"
+
+
+def reconfigure(aws: Aws, how: Reconfigure) -> Iterator[Event]:
+    """Tell the mail tiers; doing it twice does no harm.
+
+    Raises CabalBackupError when AWS refuses or does not answer.
+    """
+    if how is Reconfigure.PUBLISH:
+        yield from _publish(aws)
+    elif how is Reconfigure.ROLL:
+        yield from _roll(aws)
+
+
+def _publish(aws: Aws) -> Iterator[Event]:
+    topic = aws.arn("sns", names.ADDRESS_CHANGED_TOPIC)
+    try:
+        aws.client("sns").publish(
+            TopicArn=topic, Message=json.dumps({"event": names.ADDRESS_CHANGED_EVENT})
+        )
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, f"publishing to {names.ADDRESS_CHANGED_TOPIC}") from error
+    yield Note(f"Published {names.ADDRESS_CHANGED_EVENT} to {names.ADDRESS_CHANGED_TOPIC}.")
+
+
+def _roll(aws: Aws) -> Iterator[Event]:
+    for service in names.SERVICES:
+        try:
+            aws.client("ecs").update_service(
+                cluster=names.CLUSTER, service=service, forceNewDeployment=True
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise in_words(error, f"rolling {service}") from error
+        yield Note(f"Rolling {service}.")

@@ -1,0 +1,47 @@
+"""Whether the role that AWS Backup is to restore with may do so."""
+
+from __future__ import annotations
+
+from cabal_backup import names
+from cabal_backup.errors import AwsError
+from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.aws.results import Unknown, ask, unless_missing
+
+FOR_RESTORES = "AWSBackupServiceRolePolicyForRestores"
+_FOR_BACKUP = "AWSBackupServiceRolePolicyForBackup"
+
+
+def check_role(aws: Aws, role: str) -> tuple[str, str]:
+    """The role's ARN, and why it is not known whether it may restore; empty when it may.
+
+    Raises AwsError when there is no such role or it may not.
+    """
+
+    def question() -> set[str] | None:
+        iam = aws.client("iam")
+        attached = unless_missing(
+            lambda: iam.list_attached_role_policies(RoleName=role), "NoSuchEntity"
+        )
+        if attached is None:
+            return None
+        inline = iam.list_role_policies(RoleName=role)["PolicyNames"]
+        return {*(policy["PolicyName"] for policy in attached["AttachedPolicies"]), *inline}
+
+    arn = aws.arn("iam", f"role/{role}", region="")
+    answer = ask(question)
+    if isinstance(answer, Unknown):
+        return arn, f"whether it may restore could not be looked up: {answer.reason}"
+    if answer.value is None:
+        raise AwsError(
+            f"There is no role {role}, so AWS Backup cannot restore. Nothing was done. Deploy "
+            f"{aws.environment.name} to have it back, or name another with --role."
+        )
+    if FOR_RESTORES in answer.value:
+        return arn, ""
+    if answer.value <= {_FOR_BACKUP, names.COPY_TARGETS_POLICY}:
+        raise AwsError(
+            f"The role {role} may not restore: {FOR_RESTORES} is not attached to it. Nothing was "
+            f"done. Deploy {aws.environment.name} (it attaches it), attach it with `aws iam "
+            "attach-role-policy`, or name another role with --role."
+        )
+    return arn, f"{FOR_RESTORES} is not attached; another policy may do"

@@ -1,0 +1,262 @@
+"""Which recovery point to restore from, or to copy back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cabal_backup import names
+from cabal_backup.errors import AwsError, CabalBackupError, RefusedError, UsageError
+from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_recovery_points
+from cabal_backup.text import moment
+
+ADDRESSES = "addresses"
+MAILSTORE = "mailstore"
+
+_FOR_EVER = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What somebody asked to have back."""
+
+    what: str
+    """ADDRESSES, MAILSTORE, or the ARN of a recovery point; its last part will do."""
+    at: datetime | None = None
+    """The newest from before then; None for the newest of all."""
+    file_system: str | None = None
+    """For MAILSTORE: which file system, where the vault has points of several."""
+
+
+def choose_point(
+    aws: Aws,
+    resource_arn: str,
+    now: datetime,
+    *,
+    arn: str | None = None,
+    at: datetime | None = None,
+    cold: bool = False,
+) -> RecoveryPoint:
+    """The recovery point of a resource in the primary vault that is to be restored.
+
+    The newest completed one, unless `arn` names one (its last part will do) or `at` asks
+    for the newest from before that moment.
+
+    :param cold: whether one in cold storage will do.
+
+    Raises UsageError when there is no such point, RefusedError for a cold one that was
+    not asked for, CabalBackupError when AWS will not say.
+    """
+    try:
+        points = list_recovery_points(aws.client("backup"), names.VAULT)
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, f"listing the recovery points in {names.VAULT}") from error
+    mine = [point for point in points if point.resource_arn == resource_arn]
+    point = _restorable(points, resource_arn, arn) if arn else _longest_lived(mine, at)
+    if point is None:
+        raise _nothing(mine, resource_arn, at)
+    if point.is_cold(now) and not cold:
+        raise RefusedError(_cold_to_restore(point, mine, now))
+    return point
+
+
+def choose_copy(
+    aws: Aws, points: Sequence[RecoveryPoint], now: datetime, wanted: Wanted
+) -> RecoveryPoint:
+    """The completed, warm recovery point that is asked for.
+
+    :param points: those of the DR vault, the newest first.
+
+    Raises UsageError when there is none or it is not clear which, AwsError for one that is
+    not complete, RefusedError for a cold one.
+    """
+    if wanted.what == ADDRESSES:
+        arn = aws.arn("dynamodb", f"table/{aws.environment.addresses_table}")
+        candidates = [point for point in points if point.resource_arn == arn]
+        point = _newest_copy(candidates, wanted)
+    elif wanted.what == MAILSTORE:
+        candidates = _of_file_system(points, wanted.file_system)
+        point = _newest_copy(candidates, wanted)
+    else:
+        point = _copyable(points, wanted.what)
+        candidates = [other for other in points if other.resource_arn == point.resource_arn]
+    if point.is_cold(now):
+        raise RefusedError(_cold_to_copy(aws, point, candidates, now))
+    return point
+
+
+def _named(points: Sequence[RecoveryPoint], name: str) -> RecoveryPoint | None:
+    """The point with this ARN, of which the last part will do."""
+    return next((point for point in points if name in (point.arn, point.id)), None)
+
+
+def _newest(points: Sequence[RecoveryPoint], at: datetime | None) -> RecoveryPoint | None:
+    """The newest completed one, from before `at` if that is given, of a list in that order."""
+    return next(
+        (p for p in points if p.completed and (at is None or p.created <= at)),
+        None,
+    )
+
+
+def _warm(points: Sequence[RecoveryPoint], now: datetime) -> list[RecoveryPoint]:
+    return [point for point in points if point.completed and not point.is_cold(now)]
+
+
+def _resource(arn: str) -> str:
+    return arn.rpartition("/")[2]
+
+
+def _restorable(points: Sequence[RecoveryPoint], resource_arn: str, arn: str) -> RecoveryPoint:
+    point = _named(points, arn)
+    if point is None:
+        raise UsageError(
+            f"There is no recovery point {arn} in {names.VAULT}. `cabal-backup points --list` "
+            f"lists those there are; one in {names.DR_VAULT} has to be copied back first. "
+            "Nothing was done."
+        )
+    if point.resource_arn != resource_arn:
+        raise UsageError(
+            f"{arn} is a recovery point of {_resource(point.resource_arn)}, not of "
+            f"{_resource(resource_arn)}. Nothing was done."
+        )
+    if not point.completed:
+        reason = f": {point.status_message}" if point.status_message else ""
+        raise AwsError(
+            f"The recovery point {arn} is {point.status}{reason}, so it cannot be restored. "
+            "Nothing was done."
+        )
+    return point
+
+
+def _longest_lived(mine: Sequence[RecoveryPoint], at: datetime | None) -> RecoveryPoint | None:
+    """The newest one.
+
+    A copy keeps the date of its backup, so several may be as new: of those, the one that lives
+    longest, and then stays warm longest, not a rehearsal's copy that is about to expire.
+    """
+    newest = _newest(mine, at)
+    if newest is None:
+        return None
+    return max((p for p in mine if p.completed and p.created == newest.created), key=_life)
+
+
+def _life(point: RecoveryPoint) -> tuple[datetime, datetime]:
+    """Until when a point is there, and until when it is warm."""
+    end = point.delete_at or _FOR_EVER
+    return end, point.cold_at or end
+
+
+def _nothing(
+    mine: Sequence[RecoveryPoint], resource_arn: str, at: datetime | None
+) -> CabalBackupError:
+    resource = _resource(resource_arn)
+    completed = [point for point in mine if point.completed]
+    if not completed or at is None:
+        return UsageError(
+            f"There is no completed recovery point of {resource} in {names.VAULT}. Its copies in "
+            f"{names.DR_VAULT}, if any, can be copied back. Nothing was done."
+        )
+    return UsageError(
+        f"There is no recovery point of {resource} in {names.VAULT} from before "
+        f"{moment(at)}; the oldest is from {moment(completed[-1].created)}. Nothing was done."
+    )
+
+
+def _cold_to_restore(
+    point: RecoveryPoint, candidates: Sequence[RecoveryPoint], now: datetime
+) -> str:
+    warm = _warm(candidates, now)
+    instead = f" The oldest warm one is from {moment(warm[-1].created)}." if warm else ""
+    return (
+        f"The recovery point from {moment(point.created)} is in cold storage. Restoring it "
+        f"takes about four hours longer, and what is read is billed.{instead} Nothing was done. "
+        "If it has to be this one, say so with --cold."
+    )
+
+
+def _of_file_system(
+    points: Sequence[RecoveryPoint], file_system: str | None
+) -> list[RecoveryPoint]:
+    """The points of one file system.
+
+    The one that is configured now need not be the one whose mail is wanted: after the loss
+    it is a new one, and its newest point may hold nothing.
+    """
+    of_any = [point for point in points if point.resource_type == names.EFS and point.completed]
+    by_id: dict[str, list[RecoveryPoint]] = {}
+    for point in of_any:
+        by_id.setdefault(_resource(point.resource_arn), []).append(point)
+    if file_system is not None:
+        if file_system not in by_id:
+            raise UsageError(
+                f"There is no recovery point of {file_system} in {names.DR_VAULT}. It has points "
+                f"of: {', '.join(by_id) or 'no file system'}. Nothing was done."
+            )
+        return by_id[file_system]
+    if len(by_id) > 1:
+        several = "; ".join(
+            f"{name}: {len(group)}, from {moment(group[-1].created)} to {moment(group[0].created)}"
+            for name, group in by_id.items()
+        )
+        raise UsageError(
+            f"{names.DR_VAULT} has recovery points of several file systems ({several}). Say which "
+            "with --file-system. Nothing was done."
+        )
+    return of_any
+
+
+def _newest_copy(candidates: Sequence[RecoveryPoint], wanted: Wanted) -> RecoveryPoint:
+    newest = _newest(candidates, wanted.at)
+    if newest is not None:
+        return newest
+    completed = [point for point in candidates if point.completed]
+    if completed and wanted.at is not None:
+        raise UsageError(
+            f"There is no recovery point of the {wanted.what} in {names.DR_VAULT} from before "
+            f"{moment(wanted.at)}; the oldest is from {moment(completed[-1].created)}. "
+            "Nothing was done."
+        )
+    raise UsageError(
+        f"There is no completed recovery point of the {wanted.what} in {names.DR_VAULT}. "
+        "Nothing was done."
+    )
+
+
+def _copyable(points: Sequence[RecoveryPoint], name: str) -> RecoveryPoint:
+    point = _named(points, name)
+    if point is None:
+        raise UsageError(
+            f"There is no recovery point {name} in {names.DR_VAULT}; `cabal-backup points "
+            f"--list` lists those there are. Or say {ADDRESSES} or {MAILSTORE}. Nothing was done."
+        )
+    if not point.completed:
+        raise AwsError(
+            f"The recovery point {point.arn} is {point.status}, so it cannot be copied. "
+            "Nothing was done."
+        )
+    return point
+
+
+def _cold_to_copy(
+    aws: Aws, point: RecoveryPoint, candidates: Sequence[RecoveryPoint], now: datetime
+) -> str:
+    warm = _warm(candidates, now)
+    instead = (
+        f"The newest that can be copied is from {moment(warm[0].created)} ({warm[0].arn}), "
+        f"the oldest from {moment(warm[-1].created)} ({warm[-1].arn})."
+        if warm
+        else f"None of {_resource(point.resource_arn)} is warm any more."
+    )
+    region = aws.environment.dr_region
+    return (
+        f"The recovery point from {moment(point.created)} is in cold storage, and AWS Backup "
+        f"cannot copy a cold one. {instead}\n"
+        f"It can be restored in {region} only, and what it becomes is there then: Cabal would "
+        "have to be built there, network, mail hosts, DNS and all. That is the migration of a "
+        "region, not a restore, and no command here does it "
+        "(docs/runbooks/lose-a-region.md#when-everything-is-cold). Nothing was done."
+    )

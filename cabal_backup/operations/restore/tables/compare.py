@@ -1,0 +1,169 @@
+"""What two tables have in common and what not, exactly and key by key.
+
+Each table is scanned once, and every key that comes up is looked up in the other one.
+DynamoDB keeps items in no order that two tables share, so nothing less is exact; and
+nothing has to be remembered, so memory does not depend on the tables.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+
+from cabal_backup.operations.aws.progress import Counter, Event, Progress
+from cabal_backup.operations.restore.tables.describe import TableDescription
+from cabal_backup.operations.restore.tables.items import (
+    Digest,
+    Item,
+    KeySpool,
+    fingerprint,
+    identity,
+    key_of,
+    same,
+)
+from cabal_backup.operations.restore.tables.pipeline import Chunk, run
+from cabal_backup.operations.restore.tables.table_items import Table, for_reading, get_all, scan
+from cabal_backup.operations.restore.tables.wire import Stop, Wire, explained
+
+SAMPLES = 5
+"""How many keys of each kind are shown."""
+
+_WORKERS = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """The keys of one kind: how many, and some of them."""
+
+    count: int
+    samples: tuple[Item, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """A restored table and a live one, while both were read."""
+
+    only_in_backup: Group
+    only_in_live: Group
+    differing: Group
+    identical: Group
+    backup_digest: str
+    """A digest over all items of the backup."""
+    live_digest: str
+    """The same over the items that the live table has under the backup's keys."""
+
+    @property
+    def equal(self) -> bool:
+        return not (self.only_in_backup.count or self.only_in_live.count or self.differing.count)
+
+    @property
+    def in_backup(self) -> int:
+        return self.only_in_backup.count + self.differing.count + self.identical.count
+
+    @property
+    def in_live(self) -> int:
+        return self.only_in_live.count + self.differing.count + self.identical.count
+
+
+def compare(
+    wire: Wire,
+    restored: TableDescription,
+    live: TableDescription,
+    stop: Stop,
+    *,
+    spool: KeySpool | None = None,
+) -> Generator[Event, None, Comparison]:
+    """Compare two tables with the same key; the result is what the generator returns.
+
+    :param spool: takes the keys that only the live table has.
+
+    Raises CabalBackupError when AWS refuses or does not answer.
+    """
+    backup_side = _BackupSide(wire, restored.table, live.table)
+    live_side = _LiveSide(wire, restored.table, live.table, spool)
+    try:
+        for side, table in ((backup_side, restored), (live_side, live)):
+            sources = scan(wire, table.table, for_reading)
+            for _ in run(sources, side.work, workers=_WORKERS, stop=stop):
+                yield Progress("comparing", side.read.value, table.items or None)
+    except Exception as error:
+        raise explained(error, f"comparing {restored.name} with {live.name}") from error
+    return Comparison(
+        only_in_backup=backup_side.only_in_backup.group(),
+        only_in_live=live_side.only_in_live.group(),
+        differing=backup_side.differing.group(),
+        identical=backup_side.identical.group(),
+        backup_digest=backup_side.backup_digest.hex(),
+        live_digest=backup_side.live_digest.hex(),
+    )
+
+
+class _Keys:
+    """Counts keys and keeps the first few."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._samples: list[Item] = []
+        self._lock = threading.Lock()
+
+    def add(self, keys: Sequence[Item]) -> None:
+        with self._lock:
+            self._count += len(keys)
+            self._samples += keys[: SAMPLES - len(self._samples)]
+
+    def group(self) -> Group:
+        return Group(count=self._count, samples=tuple(self._samples))
+
+
+class _BackupSide:
+    """Looks up in the live table what the backup has."""
+
+    def __init__(self, wire: Wire, restored: Table, live: Table) -> None:
+        self._wire, self._names, self._live = wire, restored.key_names, live
+        self.read = Counter()
+        self.only_in_backup, self.differing, self.identical = _Keys(), _Keys(), _Keys()
+        self.backup_digest, self.live_digest = Digest(), Digest()
+
+    def work(self, chunk: Chunk, stop: Stop) -> None:
+        keys = [key_of(item, self._names) for item in chunk.items]
+        there = get_all(self._wire, self._live, keys, stop)
+        absent, differing, identical = [], [], []
+        ours, theirs = [], []
+        for item, key in zip(chunk.items, keys, strict=True):
+            print_of_item = fingerprint(item)
+            ours.append(print_of_item)
+            other = there.get(identity(item, self._names))
+            if other is None:
+                absent.append(key)
+            elif same(item, other):
+                identical.append(key)
+                theirs.append(print_of_item)
+            else:
+                differing.append(key)
+                theirs.append(fingerprint(other))
+        self.only_in_backup.add(absent)
+        self.differing.add(differing)
+        self.identical.add(identical)
+        self.backup_digest.add(ours)
+        self.live_digest.add(theirs)
+        self.read.add(len(keys))
+
+
+class _LiveSide:
+    """Looks up in the backup what the live table has."""
+
+    def __init__(self, wire: Wire, restored: Table, live: Table, spool: KeySpool | None) -> None:
+        self._wire, self._restored, self._names = wire, restored, live.key_names
+        self._spool = spool
+        self.read = Counter()
+        self.only_in_live = _Keys()
+
+    def work(self, chunk: Chunk, stop: Stop) -> None:
+        keys = [key_of(item, self._names) for item in chunk.items]
+        there = get_all(self._wire, self._restored, keys, stop, keys_only=True)
+        absent = [item for item in chunk.items if identity(item, self._names) not in there]
+        self.only_in_live.add([key_of(item, self._names) for item in absent])
+        if self._spool is not None and absent:
+            self._spool.add([(key_of(item, self._names), fingerprint(item)) for item in absent])
+        self.read.add(len(keys))

@@ -1,0 +1,442 @@
+"""The cutover: a restored table's items go into the live table, and it is proved.
+
+Cabal reads its tables by name and a DynamoDB table cannot be renamed, so the items are
+copied. What each mode promises while others write to the live table is in
+docs/runbooks/restore-tables.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from cabal_backup import names
+from cabal_backup.errors import RefusedError, UsageError
+from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.aws.clock import Clock
+from cabal_backup.operations.aws.progress import Event, Note
+from cabal_backup.operations.restore.tables import undo
+from cabal_backup.operations.restore.tables.compare import Comparison, compare
+from cabal_backup.operations.restore.tables.counter import Lowering, highest, is_lower
+from cabal_backup.operations.restore.tables.describe import (
+    TableDescription,
+    Window,
+    check_same_schema,
+    find_table,
+    live_tables,
+)
+from cabal_backup.operations.restore.tables.items import KeySpool, fingerprint, identity, same
+from cabal_backup.operations.restore.tables.table_copy import (
+    Copied,
+    Deleted,
+    Mode,
+    copy_items,
+    delete_items,
+)
+from cabal_backup.operations.restore.tables.table_items import READ_ITEMS, get_all
+from cabal_backup.operations.restore.tables.undo import Unfinished
+from cabal_backup.operations.restore.tables.wire import Rate, Stop, Wire, explained
+from cabal_backup.text import duration
+
+
+@dataclass(frozen=True, kw_only=True)
+class CutoverPlan:
+    """Exactly what a cutover will do."""
+
+    environment: str
+    restored: TableDescription
+    live: TableDescription
+    mode: Mode
+    comparison: Comparison
+    deletions: KeySpool | None
+    """What is deleted; None unless mirroring."""
+    lowerings: tuple[Lowering, ...]
+    """The counters that are lowered; empty unless that was asked for."""
+    rate: float | None
+    """Write units a second at most."""
+    undo_possible: bool
+    unfinished: Unfinished | None
+    """The undo point of an unfinished earlier run, which stays; otherwise the moment of the first
+    write is the undo point."""
+
+    @property
+    def to_write(self) -> int:
+        if self.mode is Mode.MISSING_ONLY:
+            return self.comparison.only_in_backup.count
+        return self.comparison.in_backup
+
+    @property
+    def to_delete(self) -> int:
+        return self.deletions.count if self.deletions else 0
+
+    @property
+    def is_counter(self) -> bool:
+        return self.live.name == names.COUNTER_TABLE
+
+    def lines(self) -> tuple[str, ...]:
+        """The plan in sentences."""
+        return (
+            *_copying(self.restored.name, self.live.name, self.mode, self),
+            *self._counter(),
+            *self._undo(),
+            *_ending(self.rate),
+        )
+
+    def _counter(self) -> tuple[str, ...]:
+        if not self.is_counter:
+            return ()
+        if self.lowerings:
+            return (
+                *(f"  {lowering.line}" for lowering in self.lowerings),
+                "  a uid above that value that was handed out would be handed out again, and its "
+                "mail be open to another user: first make sure that no custom:osid in Cognito is "
+                "higher",
+            )
+        never = f"  {names.COUNTER_ATTRIBUTE} is never lowered: the higher of backup and live stays"
+        return (f"{never}, and no counter is deleted" if self.deletions is None else never,)
+
+    def _undo(self) -> tuple[str, ...]:
+        if self.unfinished is None:
+            return (_undo_line(self.undo_possible),)
+        moment, since = undo.written(self.unfinished.at), duration(self.unfinished.age)
+        return (
+            f"  an earlier run did not finish; the way back stays {moment}, the moment before its "
+            f"first write, {since} ago",
+            f"  going back to it also undoes every change that others have made to "
+            f"{self.live.name} since, and deletes up to "
+            f"{_items(self.comparison.only_in_live.count)} that only the live table has",
+            f"  to begin with a new undo point instead, first: {self.unfinished.how_to_forget}",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """What reading back showed."""
+
+    comparison: Comparison
+    problems: tuple[str, ...]
+    """What is not as the mode promises; empty when all is."""
+    remarks: tuple[str, ...] = ()
+    """What others did to the live table meanwhile, and was left as it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CutoverResult:
+    """What a cutover did."""
+
+    copied: Copied
+    deleted: Deleted | None
+    undo_point: datetime | None
+    way_back: tuple[str, ...]
+    verification: Verification
+
+
+def look(
+    aws: Aws,
+    restored_name: str,
+    live_name: str,
+    *,
+    mode: Mode,
+    no_undo: bool,
+    rate: float | None,
+    clock: Clock,
+    stop: Stop,
+    lower_counter: bool = False,
+) -> Generator[Event, None, CutoverPlan]:
+    """Look at both tables and plan; the plan is what the generator returns.
+
+    :param lower_counter: set counters back to the backup's value where it is lower.
+
+    Raises UsageError for tables that do not exist or do not go together, RefusedError
+    when there would be no way back or this machine's clock is wrong.
+    """
+    if lower_counter and (live_name != names.COUNTER_TABLE or mode is Mode.MISSING_ONLY):
+        raise UsageError(
+            f"--lower-counter is for {names.COUNTER_TABLE} only, and not with --missing-only, "
+            "which changes nothing that is there. Nothing was changed."
+        )
+    restored, live = find_pair(aws, restored_name, live_name)
+    window = _window(aws, live.name, clock, no_undo=no_undo)
+    spares_counters = live.name == names.COUNTER_TABLE and not lower_counter
+    spool = KeySpool() if mode is Mode.MIRROR and not spares_counters else None
+    wire = Wire(aws)
+    comparison = yield from compare(wire, restored, live, stop, spool=spool)
+    if comparison.in_backup == 0:
+        raise RefusedError(
+            f"{restored.name} is empty: there is nothing to bring back. Nothing was done."
+        )
+    earlier = undo.unfinished(aws, restored, live, window) if window else None
+    return CutoverPlan(
+        environment=aws.environment.name,
+        restored=restored,
+        live=live,
+        mode=mode,
+        comparison=comparison,
+        deletions=spool,
+        lowerings=_lowerings(wire, restored, live, comparison, stop) if lower_counter else (),
+        rate=rate,
+        undo_possible=window is not None,
+        unfinished=earlier,
+    )
+
+
+def outline(
+    aws: Aws,
+    restored_name: str,
+    live_name: str,
+    *,
+    mode: Mode,
+    no_undo: bool,
+    rate: float | None,
+    clock: Clock,
+) -> tuple[str, ...]:
+    """The plan, in sentences, of a cutover whose restored table is not there yet.
+
+    Raises UsageError and RefusedError as `look`.
+    """
+    live = find_table(aws, live_name)
+    window = _window(aws, live.name, clock, no_undo=no_undo)
+    return (
+        *_copying(restored_name, live.name, mode, None),
+        _undo_line(window is not None),
+        *_ending(rate),
+        "  how many items these are is known, and shown, when the table is restored",
+    )
+
+
+def _window(aws: Aws, live: str, clock: Clock, *, no_undo: bool) -> Window | None:
+    window = undo.find_window(aws, live, clock)
+    if window is None and not no_undo:
+        raise RefusedError(
+            f"{live} has no point-in-time recovery, so a cutover could not be undone. "
+            "Nothing was done. Switch it on: aws dynamodb update-continuous-backups --region "
+            f"{aws.environment.region} --table-name={live} "
+            "--point-in-time-recovery-specification PointInTimeRecoveryEnabled=true; or go "
+            "without a way back, with --no-undo."
+        )
+    return window
+
+
+def _lowerings(
+    wire: Wire, restored: TableDescription, live: TableDescription, found: Comparison, stop: Stop
+) -> tuple[Lowering, ...]:
+    """The counters whose value in the backup is lower; RefusedError for too many to show."""
+    keys = found.differing.samples
+    if found.differing.count > len(keys):
+        raise RefusedError(
+            f"{found.differing.count:,} counters differ between {restored.name} and {live.name}, "
+            f"and at most {len(keys)} are lowered at once. Nothing was done."
+        )
+    key_names = live.table.key_names
+    try:
+        ours = get_all(wire, restored.table, keys, stop)
+        theirs = get_all(wire, live.table, keys, stop)
+    except Exception as error:
+        raise explained(error, f"reading the counters of {live.name}") from error
+    both = ((key, identity(key, key_names)) for key in keys)
+    return tuple(
+        Lowering(key=key, backup=ours[one], live=theirs[one])
+        for key, one in both
+        if one in ours and one in theirs and is_lower(ours[one], theirs[one])
+    )
+
+
+def find_pair(
+    aws: Aws, restored_name: str, live_name: str
+) -> tuple[TableDescription, TableDescription]:
+    """A restored and a live table that items can be copied between, in this direction.
+
+    Raises UsageError when they cannot.
+    """
+    if restored_name == live_name:
+        raise UsageError(f"{live_name} cannot be restored from itself.")
+    if restored_name in live_tables(aws):
+        raise UsageError(
+            f"{restored_name} is a live table of {aws.environment.name}, not a restored one. The "
+            f"restored table comes first, then the live one. Nothing was done."
+        )
+    restored, live = find_table(aws, restored_name), find_table(aws, live_name)
+    check_same_schema(restored, live)
+    return restored, live
+
+
+def execute(
+    aws: Aws, plan: CutoverPlan, clock: Clock, stop: Stop
+) -> Generator[Event, None, CutoverResult]:
+    """Do what the plan says; what was done is what the generator returns.
+
+    However it ends, running the same cutover again leads to the same live table.
+    Raises CabalBackupError when AWS refuses or does not answer.
+    """
+    undo_point = None
+    way_back: tuple[str, ...] = ()
+    if plan.undo_possible:
+        undo_point = _undo_point(aws, plan, clock)
+        way_back = undo.how_to_go_back(plan.environment, plan.live.name, undo_point)
+        yield Note(_about_undo(plan.live.name, undo_point, way_back))
+        if problem := undo.begin(aws, plan.restored, plan.live, undo_point):
+            yield Note(f"The undo point could not be noted on {plan.restored.name} ({problem}).")
+    wire, rate = Wire(aws), Rate(plan.rate)
+    copied = yield from copy_items(
+        wire,
+        plan.restored.table,
+        plan.live.table,
+        plan.mode,
+        rate,
+        stop,
+        plan.comparison.in_backup,
+        lowerings=plan.lowerings,
+    )
+    deleted = None
+    if plan.deletions is not None:
+        deleted = yield from delete_items(wire, plan.live.table, plan.deletions, rate, stop)
+    verification = yield from _verify(wire, plan, copied, deleted, stop)
+    # Whatever was found: everything was written, and the next run has a first write of its own.
+    if undo_point is not None and (
+        problem := undo.finish(aws, plan.restored, plan.live, undo_point)
+    ):
+        yield Note(f"The end could not be noted on {plan.restored.name} ({problem}).")
+    return CutoverResult(
+        copied=copied,
+        deleted=deleted,
+        undo_point=undo_point,
+        way_back=way_back,
+        verification=verification,
+    )
+
+
+def _undo_point(aws: Aws, plan: CutoverPlan, clock: Clock) -> datetime:
+    """The moment before the first write, in AWS's time; an unfinished earlier run's stays.
+
+    Raises RefusedError when it cannot be recovered to: recovery may have been switched off, or
+    off and on, since the plan was made.
+    """
+    window = undo.next_second(aws, plan.live.name, clock)
+    if window is not None:
+        at = plan.unfinished.at if plan.unfinished else window.now
+        if at >= window.earliest:
+            return at
+    raise RefusedError(
+        f"The point-in-time recovery of {plan.live.name} was switched off after the plan was made, "
+        "so the cutover could not be undone. Nothing was changed. Switch it on and run the cutover "
+        "again, or go without a way back, with --no-undo."
+    )
+
+
+def _verify(
+    wire: Wire, plan: CutoverPlan, copied: Copied, deleted: Deleted | None, stop: Stop
+) -> Generator[Event, None, Verification]:
+    yield Note("Reading both tables back.")
+    found = yield from compare(wire, plan.restored, plan.live, stop)
+    try:
+        problems = tuple(_problems(wire, plan, copied, found, stop))
+    except Exception as error:
+        raise explained(error, f"reading {plan.live.name} back") from error
+    return Verification(
+        comparison=found,
+        problems=problems,
+        remarks=tuple(_remarks(plan, found, deleted)) if deleted else (),
+    )
+
+
+def _problems(
+    wire: Wire, plan: CutoverPlan, copied: Copied, found: Comparison, stop: Stop
+) -> Iterator[str]:
+    if plan.lowerings and copied.kept:
+        yield (
+            f"{copied.kept} of {len(plan.lowerings)} counters counted on after the plan was made, "
+            "and stayed as they are"
+        )
+    if found.only_in_backup.count:
+        yield f"{_items(found.only_in_backup.count)} of the backup not in {plan.live.name}"
+    expected = plan.comparison.differing.count if plan.mode is Mode.MISSING_ONLY else 0
+    differing = found.differing.count
+    if plan.is_counter and plan.mode is not Mode.MISSING_ONLY:
+        differing -= _higher_counters(wire, plan, found, stop)
+    if differing > expected:
+        yield f"{_items(differing - expected)} other than in the backup"
+    if plan.deletions is not None and (left := _left(wire, plan, plan.deletions, stop)):
+        yield f"{_items(left)} not deleted"
+
+
+def _remarks(plan: CutoverPlan, found: Comparison, deleted: Deleted) -> Iterator[str]:
+    if deleted.kept:
+        yield f"{_items(deleted.kept)} to be deleted had been changed since, and was kept"
+    new = found.only_in_live.count - deleted.kept
+    if new > 0:
+        yield f"{_items(new)} appeared in {plan.live.name} since the start, and was kept"
+
+
+def _left(wire: Wire, plan: CutoverPlan, deletions: KeySpool, stop: Stop) -> int:
+    """How many of the items to be deleted are there still, and unchanged."""
+    left = 0
+    for entries in deletions.chunks(READ_ITEMS):
+        keys, seen = zip(*entries, strict=True)
+        there = get_all(wire, plan.live.table, keys, stop)
+        left += len(set(seen) & {fingerprint(item) for item in there.values()})
+    return left
+
+
+def _higher_counters(wire: Wire, plan: CutoverPlan, found: Comparison, stop: Stop) -> int:
+    """How many of the differing items differ only in a counter that is higher in live."""
+    keys = found.differing.samples
+    if not keys:
+        return 0
+    key_names = plan.live.table.key_names
+    ours = get_all(wire, plan.restored.table, keys, stop)
+    theirs = get_all(wire, plan.live.table, keys, stop)
+    return sum(
+        same(theirs[one], highest(ours[one], theirs[one]))
+        for one in (identity(key, key_names) for key in keys)
+        if one in ours and one in theirs
+    )
+
+
+def _copying(restored: str, live: str, mode: Mode, plan: CutoverPlan | None) -> tuple[str, ...]:
+    """What happens to which items; without a plan their numbers are not known yet."""
+    absent = differing = same_in_both = only_in_live = "items"
+    deletes = mode is Mode.MIRROR
+    if plan is not None:
+        found = plan.comparison
+        absent, differing = _items(found.only_in_backup.count), _items(found.differing.count)
+        same_in_both, only_in_live = (
+            _items(found.identical.count),
+            _items(found.only_in_live.count),
+        )
+        deletes = plan.to_delete > 0
+    keeps = mode is Mode.MISSING_ONLY
+    return (
+        f"Copy from {restored} to the live table {live}, {mode}:",
+        f"  {absent} the live table lacks: written",
+        f"  {differing} different in the live table: "
+        + ("kept as they are there" if keeps else "written over with the backup's"),
+        f"  {same_in_both} the same in both" + ("" if keeps else ": written as well"),
+        f"  {only_in_live} only the live table has: "
+        + ("deleted" if deletes else "kept as they are"),
+    )
+
+
+def _undo_line(possible: bool) -> str:
+    if not possible:
+        return "  NO WAY BACK: without point-in-time recovery this cannot be undone"
+    return "  the way back: point-in-time recovery to the moment before the first write"
+
+
+def _ending(rate: float | None) -> tuple[str, ...]:
+    return (
+        *(() if rate is None else (f"  at most {rate:g} write units a second",)),
+        "  then everything is read back and compared",
+    )
+
+
+def _about_undo(live: str, at: datetime, way_back: tuple[str, ...]) -> str:
+    first, second = way_back
+    return (
+        f"Undo point: {undo.written(at)}. To go back, from about five minutes after it on:\n"
+        f"  {first}\n  {second}\n{undo.what_is_lost(live, at)}"
+    )
+
+
+def _items(count: int) -> str:
+    return f"{count:,} item{'' if count == 1 else 's'}"

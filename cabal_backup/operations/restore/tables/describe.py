@@ -1,0 +1,324 @@
+"""DynamoDB tables and DynamoDB's own backups of them: what they are, how far back they reach."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cabal_backup import names
+from cabal_backup.errors import AwsError, CabalBackupError, UsageError
+from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.clock import Clock, aws_time
+from cabal_backup.operations.aws.jobs import LONGEST, follow_until
+from cabal_backup.operations.aws.progress import Event, Progress
+from cabal_backup.operations.aws.results import Unknown, unless_missing
+from cabal_backup.operations.restore.tables.table_items import Table
+from cabal_backup.text import moment
+
+MISSING = ("ResourceNotFoundException", "TableNotFoundException")
+
+
+class SchemaError(UsageError):
+    """Two tables are not of the same kind."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableDescription:
+    """A table, as DescribeTable shows it."""
+
+    name: str
+    arn: str
+    status: str
+    """ACTIVE, CREATING, UPDATING, DELETING …"""
+    created: datetime
+    items: int
+    """An estimate that DynamoDB renews every six hours or so; 0 for a new table."""
+    keys: tuple[tuple[str, str, str], ...]
+    """Name, role (HASH or RANGE) and type (S, N or B) of each key attribute."""
+    deletion_protected: bool
+    restored: bool
+    """Whether DynamoDB says that it was restored from something."""
+    restored_from: str
+    """The ARN of the table it was restored from; empty where DynamoDB does not say."""
+    restored_to: datetime | None
+    """The moment that was asked for when it was restored to a point in time."""
+    restored_from_backup: str
+    """The ARN of DynamoDB's backup that it was restored from; empty without one."""
+    key_arn: str
+    """The KMS key that it is encrypted under; empty for the key that DynamoDB owns."""
+
+    @property
+    def table(self) -> Table:
+        return Table(self.name, tuple(name for name, _, _ in self.keys))
+
+    @property
+    def schema(self) -> str:
+        """The key schema for people: `user (HASH, S), domain (RANGE, S)`."""
+        return ", ".join(f"{name} ({role}, {kind})" for name, role, kind in self.keys)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """The moments a table can be recovered to."""
+
+    earliest: datetime
+    latest: datetime
+    """About five minutes ago."""
+    now: datetime
+    """AWS's time when it said so, in whole seconds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableBackup:
+    """A backup of DynamoDB's own, not of AWS Backup's."""
+
+    arn: str
+    kind: str
+    """SYSTEM for the one made when a table is deleted, USER for one made by hand."""
+    created: datetime
+    items: int
+    """An estimate that DynamoDB renews every six hours or so."""
+    size_bytes: int
+    table_created: datetime
+    """When the table that it is of was made: a table that was deleted may have been made anew."""
+    ttl: str | None
+    """The attribute that TTL went by; None for a table that had no TTL."""
+    key_arn: str
+    """The KMS key of the table; empty for the key that DynamoDB owns."""
+
+    def __str__(self) -> str:
+        kind = "when the table was deleted" if self.kind == "SYSTEM" else "made by hand"
+        return (
+            f"{moment(self.created, seconds=True)}, {kind}, about {self.items:,} items, "
+            f"{self.size_bytes:,} bytes: {self.arn}"
+        )
+
+
+def describe_table(aws: Aws, name: str) -> TableDescription | None:
+    """The table; None when there is none."""
+    try:
+        described = unless_missing(
+            lambda: aws.client("dynamodb").describe_table(TableName=name)["Table"], *MISSING
+        )
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, f"looking at the table {name}") from error
+    return None if described is None else _description(described)
+
+
+def list_table_names(aws: Aws, prefixes: tuple[str, ...]) -> list[str]:
+    """The names of the tables that begin with one of `prefixes`.
+
+    Raises CabalBackupError when AWS refuses or does not answer.
+    """
+    try:
+        return [
+            name
+            for page in aws.client("dynamodb").get_paginator("list_tables").paginate()
+            for name in page["TableNames"]
+            if name.startswith(prefixes)
+        ]
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, "listing the tables") from error
+
+
+def find_table(aws: Aws, name: str) -> TableDescription:
+    """The table, ready to be read and written.
+
+    Raises UsageError when there is none, CabalBackupError when it is not ready.
+    """
+    table = describe_table(aws, name)
+    if table is None:
+        raise UsageError(f"There is no table {name} in {aws.environment.region}.")
+    if table.status not in ("ACTIVE", "UPDATING"):
+        raise CabalBackupError(
+            f"The table {name} is {table.status}. Try again when it is ACTIVE; "
+            f"`cabal-backup jobs` shows what is still being restored."
+        )
+    return table
+
+
+def live_tables(aws: Aws) -> frozenset[str]:
+    """The tables that Cabal uses, by the environment's settings or by their usual names."""
+    environment = aws.environment
+    return frozenset(
+        (
+            environment.addresses_table,
+            *environment.pitr_tables,
+            names.ADDRESSES_TABLE,
+            *names.PITR_TABLES,
+        )
+    )
+
+
+def check_target(aws: Aws, table: str, target: str | None) -> None:
+    """Raises UsageError where a table would be restored under the name of another live one."""
+    if target != table and target in live_tables(aws):
+        raise UsageError(
+            f"{target} is the name of a live table, and {table} is to be restored. Nothing was "
+            "done. Choose another name with --to."
+        )
+
+
+def check_same_schema(one: TableDescription, other: TableDescription) -> None:
+    """Raises SchemaError unless items of one table can live in the other."""
+    if one.keys != other.keys:
+        raise SchemaError(
+            f"{one.name} and {other.name} do not have the same key: {one.name} has {one.schema}, "
+            f"{other.name} has {other.schema}. Nothing was done."
+        )
+
+
+def recovery_window(aws: Aws, name: str) -> Window | None:
+    """How far back point-in-time recovery reaches; None when it is off."""
+    try:
+        described = aws.client("dynamodb").describe_continuous_backups(TableName=name)
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, f"looking at the point-in-time recovery of {name}") from error
+    recovery = described["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription", {})
+    if recovery.get("PointInTimeRecoveryStatus") != "ENABLED":
+        return None
+    now = aws_time(described)
+    if now is None:
+        raise AwsError(
+            f"DynamoDB's answer about {name} has no Date header, so AWS's time is not known. Does "
+            "a proxy remove it?"
+        )
+    return Window(
+        earliest=recovery["EarliestRestorableDateTime"],
+        latest=recovery["LatestRestorableDateTime"],
+        now=now,
+    )
+
+
+def key_arn(described: Mapping[str, Any]) -> str:
+    """The KMS key in what DynamoDB says of a table or a backup; empty without one."""
+    encryption = described.get("SSEDescription") or {}
+    on = encryption.get("Status") in ("ENABLED", "ENABLING", "UPDATING")
+    return str(encryption.get("KMSMasterKeyArn", "")) if on else ""
+
+
+def wait_until_active(
+    aws: Aws, name: str, clock: Clock, *, longest: timedelta = LONGEST
+) -> Generator[Event | Unknown, None, TableDescription]:
+    """Look at a table until it is ACTIVE; the table is what the generator returns.
+
+    Raises AwsError when it goes away, UnknownError as `jobs.follow` does.
+    """
+    dynamodb = aws.client("dynamodb")
+
+    def question() -> Any:
+        return unless_missing(lambda: dynamodb.describe_table(TableName=name)["Table"], *MISSING)
+
+    looks = follow_until(
+        question,
+        lambda table: table is None or table["TableStatus"] in ("ACTIVE", "UPDATING"),
+        clock,
+        longest,
+        what=f"restore of {name}",
+        pick_up=f"`cabal-backup jobs watch {name} -e {aws.environment.name}`",
+    )
+    while True:
+        try:
+            seen = next(looks)
+        except StopIteration as end:
+            if end.value is None:
+                raise AwsError(f"The table {name} is gone: DynamoDB gave its restore up.") from None
+            return find_table(aws, name)
+        if isinstance(seen, Unknown):
+            yield seen
+        elif seen is not None and seen["TableStatus"] == "CREATING":
+            yield Progress(f"restoring {name}", 0, None)
+
+
+def list_restoring(aws: Aws) -> list[str]:
+    """The tables that are being made from one of the environment's tables.
+
+    Raises CabalBackupError when AWS refuses or does not answer.
+    """
+    environment = aws.environment
+    names = list_table_names(aws, (environment.addresses_table, *environment.pitr_tables))
+    found = [table for name in names if (table := describe_table(aws, name)) is not None]
+    return [table.name for table in found if table.status == "CREATING"]
+
+
+def list_backups(aws: Aws, table: str) -> list[TableBackup]:
+    """The backups DynamoDB has of a table that may have been deleted, the newest first.
+
+    When a table with point-in-time recovery is deleted, DynamoDB makes a system backup of its
+    last moment and keeps it for 35 days. A table that was deleted several times has several.
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/PointInTimeRecovery_Howitworks.html
+
+    Raises botocore's errors.
+    """
+    dynamodb = aws.client("dynamodb")
+    listed: list[dict[str, Any]] = []
+    start: dict[str, str] = {}
+    while True:
+        page = dynamodb.list_backups(TableName=table, BackupType="ALL", **start)
+        listed += page.get("BackupSummaries", [])
+        if not page.get("LastEvaluatedBackupArn"):
+            break
+        start = {"ExclusiveStartBackupArn": page["LastEvaluatedBackupArn"]}
+    found = [
+        _backup(dynamodb.describe_backup(BackupArn=entry["BackupArn"])["BackupDescription"])
+        for entry in listed
+        if entry["BackupStatus"] == "AVAILABLE" and entry.get("BackupType") in ("SYSTEM", "USER")
+    ]
+    return sorted(found, key=lambda backup: (backup.created, backup.arn), reverse=True)
+
+
+def backup_after(backups: Iterable[TableBackup], moment: datetime) -> TableBackup | None:
+    """The first backup after a moment of the table that existed then; None without one."""
+    later = (each for each in backups if each.table_created <= moment <= each.created)
+    return min(later, key=lambda backup: backup.created, default=None)
+
+
+def in_lines(backups: Sequence[TableBackup]) -> str:
+    """The backups for people, numbered from 1, each on a line of its own."""
+    return "\n".join(f"  {number}. {backup}" for number, backup in enumerate(backups, start=1))
+
+
+def _backup(described: Mapping[str, Any]) -> TableBackup:
+    details, source = described["BackupDetails"], described["SourceTableDetails"]
+    features = described.get("SourceTableFeatureDetails", {})
+    ttl = features.get("TimeToLiveDescription") or {}
+    expires = ttl.get("TimeToLiveStatus") in ("ENABLED", "ENABLING")
+    return TableBackup(
+        arn=details["BackupArn"],
+        kind=details["BackupType"],
+        created=details["BackupCreationDateTime"],
+        items=source.get("ItemCount", 0),
+        size_bytes=details.get("BackupSizeBytes", 0),
+        table_created=source["TableCreationDateTime"],
+        ttl=str(ttl["AttributeName"]) if expires else None,
+        key_arn=key_arn(features),
+    )
+
+
+def _description(described: Mapping[str, Any]) -> TableDescription:
+    types = {
+        attribute["AttributeName"]: attribute["AttributeType"]
+        for attribute in described["AttributeDefinitions"]
+    }
+    summary = described.get("RestoreSummary", {})
+    return TableDescription(
+        name=described["TableName"],
+        arn=described["TableArn"],
+        status=described["TableStatus"],
+        created=described["CreationDateTime"],
+        items=described.get("ItemCount", 0),
+        keys=tuple(
+            (key["AttributeName"], key["KeyType"], types[key["AttributeName"]])
+            for key in sorted(described["KeySchema"], key=lambda key: str(key["KeyType"]))
+        ),
+        deletion_protected=described.get("DeletionProtectionEnabled", False),
+        restored="RestoreSummary" in described,
+        restored_from=summary.get("SourceTableArn", ""),
+        restored_to=summary.get("RestoreDateTime"),
+        restored_from_backup=summary.get("SourceBackupArn", ""),
+        key_arn=key_arn(described),
+    )

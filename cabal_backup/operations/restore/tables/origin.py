@@ -1,0 +1,243 @@
+"""Where a table comes from: what may be copied into a live table, and deleted afterwards.
+
+A restored table says what it was restored from only where DynamoDB restored it, and AWS
+Backup forgets its jobs after 30 days. So the tool records, as tags, what it has restored,
+with a digest of the items: a table that others have changed since is no backup any more.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cabal_backup import names
+from cabal_backup.errors import RefusedError
+from cabal_backup.operations.aws.client import Aws, in_words, reason
+from cabal_backup.operations.aws.jobs import KEPT, Job, JobKind, describe_job, restore_value
+from cabal_backup.operations.aws.progress import Event, Note
+from cabal_backup.operations.aws.results import pages
+from cabal_backup.operations.restore.tables.describe import TableDescription
+from cabal_backup.operations.restore.tables.items import Digest, fingerprint
+from cabal_backup.operations.restore.tables.pipeline import Chunk, run
+from cabal_backup.operations.restore.tables.table_items import for_reading, scan
+from cabal_backup.operations.restore.tables.wire import Stop, Wire, explained
+
+SOURCE = "cabal-backup:restored-from"
+DIGEST = "cabal-backup:restored-digest"
+
+_WORKERS = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """What a table was restored from."""
+
+    source: str
+    """The table it was, by ARN."""
+    by_this_tool: bool
+
+
+def check(
+    aws: Aws,
+    restored: TableDescription,
+    live: TableDescription,
+    now: datetime,
+    *,
+    not_a_restore: bool,
+    delete: bool,
+) -> str:
+    """Where a table comes from whose items are to go into the live one, in a sentence.
+
+    :param not_a_restore: whether the operator says that it need not be a restored table.
+    :param delete: whether it is to be deleted afterwards.
+
+    Raises RefusedError unless it was restored from the live table, and where a table is to be
+    deleted that this tool did not restore; CabalBackupError when AWS does not answer.
+    """
+    origin = _find_origin(aws, restored, live, now)
+    if delete and not (origin and origin.by_this_tool):
+        raise RefusedError(
+            f"{restored.name} was not restored by this tool, so it is not deleted. Nothing was "
+            "done. Leave --delete-restored out."
+        )
+    if origin and origin.source == live.arn:
+        return f"{restored.name} was restored from {live.name}"
+    is_another = (
+        f"was restored from {origin.source}, not from {live.name}"
+        if origin
+        else f"is not a table that was restored from {live.name}, as far as AWS remembers"
+    )
+    if not_a_restore:
+        return f"CAUTION: {restored.name} {is_another}"
+    raise RefusedError(
+        f"{restored.name} {is_another}. Nothing was done. If its items are what {live.name} is to "
+        "have, say so with `cabal-backup cutover --not-a-restore`."
+    )
+
+
+def check_unchanged(
+    aws: Aws, restored: TableDescription, digest: str, *, not_a_restore: bool
+) -> tuple[str, ...]:
+    """What is to be said of a table whose items are not those that this tool restored.
+
+    :param digest: the digest of its items now.
+
+    Raises RefusedError unless the operator says that it need not be a restored table;
+    CabalBackupError when AWS does not answer.
+    """
+    recorded = _digest(_tags(aws, restored), restored)
+    if recorded in ("", digest):
+        return ()
+    if not_a_restore:
+        return (f"CAUTION: {restored.name} was changed since it was restored",)
+    raise RefusedError(
+        f"{restored.name} was changed since it was restored: its items are not those of the "
+        "backup any more. Nothing was done. Restore once more; or, if the changes are meant, say "
+        "so with `cabal-backup cutover --not-a-restore`."
+    )
+
+
+def _find_origin(
+    aws: Aws, table: TableDescription, live: TableDescription, now: datetime
+) -> Origin | None:
+    tags = _tags(aws, table)
+    if SOURCE in tags and _digest(tags, table):
+        return Origin(source=aws.arn("dynamodb", f"table/{tags[SOURCE]}"), by_this_tool=True)
+    if table.restored_from:
+        return Origin(source=table.restored_from, by_this_tool=False)
+    jobs = list_restores(aws, live.arn, now)
+    if any(made_by(job, table) and job.resource_arn == live.arn for job, _ in jobs):
+        return Origin(source=live.arn, by_this_tool=False)
+    return None
+
+
+def list_restores(aws: Aws, resource_arn: str, now: datetime) -> list[tuple[Job, str]]:
+    """The restore jobs of a table that did not fail, the newest first, each with what it makes.
+
+    Raises CabalBackupError when AWS refuses or does not answer.
+    """
+    backup = aws.client("backup")
+    try:
+        listed = pages(backup, "list_restore_jobs", "RestoreJobs", ByCreatedAfter=now - KEPT)
+        mine = [
+            describe_job(aws, JobKind.RESTORE, entry["RestoreJobId"])
+            for entry in listed
+            if _restores(entry, resource_arn) and entry["Status"] != "FAILED"
+        ]
+        found = [(job, _target_of(aws, job)) for job in mine]
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, "looking for restores that are under way") from error
+    return sorted(found, key=lambda entry: entry[0].created, reverse=True)
+
+
+def _restores(entry: dict[str, object], resource_arn: str) -> bool:
+    source = entry.get("SourceResourceArn")
+    return entry.get("ResourceType") == names.DYNAMODB and source in (None, resource_arn)
+
+
+def _target_of(aws: Aws, job: Job) -> str:
+    if job.created_resource_arn:
+        return job.created_resource_arn.rpartition("/")[2]
+    metadata = aws.client("backup").get_restore_job_metadata(RestoreJobId=job.id)["Metadata"]
+    return restore_value(metadata, "targetTableName") or ""
+
+
+def made_by(job: Job, table: TableDescription) -> bool:
+    """Whether a restore job made this very table, and not one that has its name now."""
+    ended = job.completed
+    return (
+        job.completed_well
+        and job.created_resource_arn == table.arn
+        and job.created.replace(microsecond=0) <= table.created
+        and (ended is None or table.created <= ended)
+    )
+
+
+def record(aws: Aws, table: TableDescription, source: str) -> Iterator[Event]:
+    """Remember that this tool restored a table, and its items as they are now.
+
+    Where that is not possible the table is as good; it is restored once more when it is needed
+    again.
+
+    :param source: the name of the table that it was.
+
+    Raises CabalBackupError when the table cannot be read.
+    """
+    yield Note(f"Reading {table.name}, to record a digest of what was restored.")
+    digest = digest_of(aws, table)
+    marks = {SOURCE: source, DIGEST: f"{_created(table)} {digest}"}
+    try:
+        aws.client("dynamodb").tag_resource(
+            ResourceArn=table.arn,
+            Tags=[{"Key": key, "Value": value} for key, value in marks.items()],
+        )
+    except (BotoCoreError, ClientError) as error:
+        yield Note(f"The digest could not be recorded on {table.name} ({reason(error)}).")
+
+
+def is_recorded(aws: Aws, table: TableDescription) -> bool:
+    """Whether this tool restored this very table.
+
+    Raises CabalBackupError when AWS refuses or does not answer.
+    """
+    return bool(_digest(_tags(aws, table), table))
+
+
+def is_unchanged(aws: Aws, table: TableDescription) -> bool:
+    """Whether this tool restored a table, and its items are those that were restored.
+
+    Raises CabalBackupError when AWS refuses or does not answer.
+    """
+    recorded = _digest(_tags(aws, table), table)
+    return bool(recorded) and recorded == digest_of(aws, table)
+
+
+def digest_of(aws: Aws, table: TableDescription) -> str:
+    """A digest over all items of a table: 64 hexadecimal digits.
+
+    Raises CabalBackupError when AWS refuses or does not answer.
+    """
+    digest = Digest()
+
+    def work(chunk: Chunk, _stop: Stop) -> None:
+        digest.add([fingerprint(item) for item in chunk.items])
+
+    try:
+        sources = scan(Wire(aws), table.table, for_reading)
+        for _ in run(sources, work, workers=_WORKERS, stop=Stop()):
+            pass
+    except Exception as error:
+        raise explained(error, f"reading {table.name}") from error
+    return digest.hex()
+
+
+def names_for(base: str) -> Iterator[str]:
+    """The name of a restored table, and others for when it is taken."""
+    yield base
+    yield from (f"{base}-{number}" for number in itertools.count(2))
+
+
+def _tags(aws: Aws, table: TableDescription) -> dict[str, str]:
+    try:
+        listing = aws.client("dynamodb").get_paginator("list_tags_of_resource")
+        return {
+            tag["Key"]: tag["Value"]
+            for page in listing.paginate(ResourceArn=table.arn)
+            for tag in page["Tags"]
+        }
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, f"looking at the tags of {table.name}") from error
+
+
+def _digest(tags: dict[str, str], table: TableDescription) -> str:
+    """The digest recorded for this table; empty where there is none, or for an earlier one."""
+    created, _, digest = tags.get(DIGEST, "").partition(" ")
+    return digest if created == _created(table) else ""
+
+
+def _created(table: TableDescription) -> str:
+    return f"{table.created.timestamp():.3f}"

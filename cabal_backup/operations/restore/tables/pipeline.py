@@ -1,0 +1,132 @@
+"""Readers and workers side by side, with a bounded amount of items in between.
+
+The memory in use depends on the sizes given here, never on the table's.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from cabal_backup.operations.restore.tables.items import Item
+from cabal_backup.operations.restore.tables.wire import Stop, Stopped
+
+BUFFER_BYTES = 4 * 1024 * 1024
+"""What may wait between readers and workers, as JSON."""
+
+TICK_SECONDS = 0.2
+"""How often progress is told."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some items that are worked on together."""
+
+    items: Sequence[Item]
+    """Empty where the work needs only their JSON."""
+    encoded: Sequence[bytes]
+    """The items as JSON; empty where the work does not need it."""
+    size: int
+    """Bytes, as JSON."""
+
+
+Source = Callable[[Stop], Iterator[Chunk]]
+Work = Callable[[Chunk, Stop], None]
+
+
+def run(sources: Sequence[Source], work: Work, *, workers: int, stop: Stop) -> Iterator[None]:
+    """Do `work` on every chunk of every source, and yield now and then until all is done.
+
+    The first failure stops everything and is raised here. So does leaving the loop
+    early: whatever is on its way then is finished or given up, nothing new is begun.
+    """
+    line = _Line(stop, readers=len(sources))
+    threads = [
+        *(threading.Thread(target=line.read, args=(source,), daemon=True) for source in sources),
+        *(threading.Thread(target=line.work, args=(work,), daemon=True) for _ in range(workers)),
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        for thread in threads:
+            while thread.is_alive():
+                thread.join(TICK_SECONDS)
+                yield
+    except BaseException:
+        stop.set()
+        line.wake()
+        raise
+    finally:
+        for thread in threads:
+            thread.join()
+    if line.failure is not None:
+        raise line.failure
+    stop.check()
+
+
+class _Line:
+    """The chunks that wait for a worker."""
+
+    def __init__(self, stop: Stop, *, readers: int) -> None:
+        self.failure: Exception | None = None
+        self._stop = stop
+        self._readers = readers
+        self._waiting: deque[Chunk] = deque()
+        self._bytes = 0
+        self._changed = threading.Condition()
+
+    def read(self, source: Source) -> None:
+        try:
+            for chunk in source(self._stop):
+                self._put(chunk)
+        except Exception as error:
+            self._fail(error)
+        finally:
+            with self._changed:
+                self._readers -= 1
+                self._changed.notify_all()
+
+    def work(self, work: Work) -> None:
+        try:
+            while (chunk := self._take()) is not None:
+                work(chunk, self._stop)
+        except Exception as error:
+            self._fail(error)
+
+    def wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def _put(self, chunk: Chunk) -> None:
+        with self._changed:
+            # One chunk always fits, so that a large one does not wait for ever.
+            while self._waiting and self._bytes + chunk.size > BUFFER_BYTES:
+                self._stop.check()
+                self._changed.wait(TICK_SECONDS)
+            self._stop.check()
+            self._waiting.append(chunk)
+            self._bytes += chunk.size
+            self._changed.notify()
+
+    def _take(self) -> Chunk | None:
+        """The next chunk; None when there will be none."""
+        with self._changed:
+            while not self._waiting:
+                if self._readers == 0 or self._stop.is_set():
+                    return None
+                self._changed.wait(TICK_SECONDS)
+            if self._stop.is_set():
+                return None
+            chunk = self._waiting.popleft()
+            self._bytes -= chunk.size
+            self._changed.notify_all()
+            return chunk
+
+    def _fail(self, error: Exception) -> None:
+        with self._changed:
+            if self.failure is None and not isinstance(error, Stopped):
+                self.failure = error
+            self._stop.set()
+            self._changed.notify_all()

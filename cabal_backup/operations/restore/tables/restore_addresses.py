@@ -1,0 +1,299 @@
+"""Restoring the addresses table from a recovery point, always to a new table."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Generator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cabal_backup import names
+from cabal_backup.errors import AwsError, CabalBackupError, RefusedError, UsageError
+from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.clock import Clock
+from cabal_backup.operations.aws.jobs import Job, JobKind, failure, follow
+from cabal_backup.operations.aws.progress import Event, Note
+from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_recovery_points
+from cabal_backup.operations.aws.results import Unknown, ask
+from cabal_backup.operations.restore.role import check_role
+from cabal_backup.operations.restore.select_point import choose_point
+from cabal_backup.operations.restore.tables import encryption, origin, table_settings
+from cabal_backup.operations.restore.tables.describe import (
+    TableDescription,
+    backup_after,
+    check_target,
+    describe_table,
+    list_backups,
+    wait_until_active,
+)
+from cabal_backup.operations.restore.tables.encryption import Encryption
+from cabal_backup.operations.restore.tables.origin import list_restores, made_by
+from cabal_backup.operations.restore.tables.table_settings import TableSettings
+from cabal_backup.text import duration, moment, name_stamp
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestoreAddressesPlan:
+    """Exactly what a restore of the addresses table will do."""
+
+    live: str
+    target: str
+    point: RecoveryPoint
+    now: datetime
+    role_arn: str
+    role_doubt: str
+    """Why it is not known whether the role may restore; empty when it may."""
+    job: Job | None
+    """An earlier run's job that restores this, which is followed instead of a new one."""
+    encryption: Encryption
+    """The key that the restored table is encrypted under."""
+    settings: TableSettings | None
+    """What to bring back, where the table is restored under the live name."""
+    passed_over: tuple[str, ...] = ()
+    """Tables of the same restore that others have changed, or may have."""
+
+    @property
+    def straight(self) -> bool:
+        """Whether the live table is gone and is restored under its own name."""
+        return self.target == self.live
+
+    def lines(self) -> tuple[str, ...]:
+        """The plan in sentences."""
+        return (
+            f"Restore {self.live} from a recovery point to "
+            + (
+                f"{self.target}, which is gone:" if self.straight else f"a new table {self.target}:"
+            ),
+            f"  recovery point {self.point.arn}",
+            f"  taken {moment(self.point.created)}, "
+            f"{duration(self.now - self.point.created)} ago, {self.point.size_bytes:,} bytes",
+            "  in cold storage: about four hours, then mostly under an hour"
+            if self.point.is_cold(self.now)
+            else "  warm: minutes, mostly under an hour",
+            f"  as {self.role_arn}" + (f" ({self.role_doubt})" if self.role_doubt else ""),
+            *(() if self.settings else (f"  encrypted under {self.encryption}",)),
+            *(
+                f"  {name} is from this recovery point too, but it is not known to be as it was "
+                "restored: it is not used"
+                for name in self.passed_over
+            ),
+            *self._job(),
+            *self._settings(),
+        )
+
+    def _job(self) -> tuple[str, ...]:
+        if self.job is None:
+            return ()
+        if self.job.finished:
+            return (f"  the job {self.job.id} has done this already: nothing is restored again",)
+        return (f"  the job {self.job.id} is doing this already: it is followed",)
+
+    def _settings(self) -> tuple[str, ...]:
+        if self.settings is None:
+            return (f"  DynamoDB does not bring back {table_settings.NOT_RESTORED}",)
+        return (
+            "  DynamoDB does not bring these back; afterwards they are set:",
+            *(f"    {line}" for line in self.settings.lines()),
+        )
+
+
+def look(
+    aws: Aws,
+    now: datetime,
+    *,
+    point_arn: str | None = None,
+    at: datetime | None = None,
+    cold: bool = False,
+    to: str | None = None,
+    role: str = names.ROLE,
+) -> RestoreAddressesPlan:
+    """Choose a recovery point and plan its restore; see `choose_point`.
+
+    :param to: the new table; by default the live name when that table is gone, otherwise
+        one that says which recovery point is in it, so that a second run finds the first's.
+    """
+    live = aws.environment.addresses_table
+    resource_arn = aws.arn("dynamodb", f"table/{live}")
+    check_target(aws, live, to)
+    point = choose_point(aws, resource_arn, now, arn=point_arn, at=at, cold=cold)
+    if point_arn is None:
+        _check_not_empty(aws, point)
+    jobs = list_restores(aws, resource_arn, now)
+    there = describe_table(aws, live)
+    if to is None and (there is None or _is_being_replaced(aws, there, jobs)):
+        to = live
+    target, job, passed_over = (
+        (to, _job_of(aws, jobs, point, to, live), ()) if to else _new_table(aws, jobs, point, live)
+    )
+    role_arn, doubt = check_role(aws, role)
+    straight = target == live
+    backup = ask(lambda: backup_after(list_backups(aws, live), point.created))
+    settings = (
+        table_settings.look(aws, backup=backup, recovery_point_arn=point.arn) if straight else None
+    )
+    return RestoreAddressesPlan(
+        live=live,
+        target=target,
+        point=point,
+        now=now,
+        role_arn=role_arn,
+        role_doubt=doubt,
+        job=job,
+        encryption=encryption.of_deleted(aws, backup)
+        if there is None or straight
+        else encryption.of_table(aws, there),
+        settings=settings,
+        passed_over=passed_over,
+    )
+
+
+def execute(
+    aws: Aws, plan: RestoreAddressesPlan, clock: Clock
+) -> Generator[Event | Job | Unknown, None, TableDescription]:
+    """Restore, follow the job, bring settings back; the table is what the generator returns.
+
+    Raises AwsError with AWS's own reason when the job fails.
+    """
+    job = plan.job or _start(aws, plan, clock.now())
+    yield Note(
+        f"Restore job {job.id}. It goes on by itself; to watch it from elsewhere: "
+        f"cabal-backup jobs watch {job.id} -e {aws.environment.name}"
+    )
+    if not job.finished:
+        job = yield from follow(aws, job, clock, longest=timedelta(hours=48))
+    if not job.completed_well:
+        raise _failed(job, plan)
+    table = yield from wait_until_active(aws, plan.target, clock)
+    if plan.settings is not None:
+        yield from table_settings.bring_back(aws, plan.target, plan.settings, clock)
+    elif plan.job is None or not plan.job.finished:
+        yield from origin.record(aws, table, plan.live)
+    return table
+
+
+def _check_not_empty(aws: Aws, point: RecoveryPoint) -> None:
+    """Raises RefusedError for an empty recovery point where an older one has something.
+
+    A table that was deleted and made anew is backed up empty.
+    """
+    if point.size_bytes:
+        return
+    try:
+        points = list_recovery_points(aws.client("backup"), names.VAULT)
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, f"listing the recovery points in {names.VAULT}") from error
+    for older in points:
+        is_older = older.created < point.created and older.resource_arn == point.resource_arn
+        if is_older and older.completed and older.size_bytes:
+            raise RefusedError(
+                f"The recovery point of {moment(point.created)} is empty; the newest "
+                f"that is not, of {moment(older.created)}, has {older.size_bytes:,} "
+                f"bytes. Nothing was done. Choose one: --recovery-point {older.arn}"
+            )
+
+
+def _new_table(
+    aws: Aws, jobs: list[tuple[Job, str]], point: RecoveryPoint, live: str
+) -> tuple[str, Job | None, tuple[str, ...]]:
+    """A name for the restored table, the job that makes it, and the names that are taken."""
+    taken: list[str] = []
+    for name in origin.names_for(f"{live}-restored-{name_stamp(point.created)}"):
+        job = _same_restore(aws, jobs, point, name, live)
+        if job is not None or describe_table(aws, name) is None:
+            return name, job, tuple(taken)
+        taken.append(name)
+    raise AssertionError("names_for never ends")
+
+
+def _job_of(
+    aws: Aws, jobs: list[tuple[Job, str]], point: RecoveryPoint, target: str, live: str
+) -> Job | None:
+    """The job that makes this table from this point; None when it is to be started.
+
+    Raises UsageError when the name is taken by anything else.
+    """
+    if job := _same_restore(aws, jobs, point, target, live):
+        return job
+    for job, made in jobs:
+        if made == target and not job.finished:
+            raise UsageError(
+                f"The restore job {job.id} is making {target} from another recovery point. "
+                "Nothing was done. Choose another name with --to, or follow that restore with "
+                f"--recovery-point {job.recovery_point_arn}"
+            )
+    if describe_table(aws, target) is not None:
+        raise UsageError(
+            f"There is a table {target} already, and it is not known to be as it was restored "
+            "from this recovery point. Nothing was done. Choose another name with --to."
+        )
+    return None
+
+
+def _is_being_replaced(aws: Aws, live: TableDescription, jobs: list[tuple[Job, str]]) -> bool:
+    """Whether an earlier run restores under the live name, and has not come to its end."""
+    if any(target == live.name and not job.finished for job, target in jobs):
+        return True
+    if not any(made_by(job, live) for job, _ in jobs):
+        return False
+    return not table_settings.is_complete(aws, live.name)
+
+
+def _same_restore(
+    aws: Aws, jobs: list[tuple[Job, str]], point: RecoveryPoint, target: str, live: str
+) -> Job | None:
+    """A job that makes this table from this point, as long as the table is its work.
+
+    A table beside the live one has to have the items that were restored, and no others; one
+    under the live name is in use.
+    """
+    for job, made in jobs:
+        if made != target or job.recovery_point_arn != point.arn:
+            continue
+        if not job.finished:
+            return job
+        table = describe_table(aws, target)
+        if table is None or not made_by(job, table):
+            continue
+        if target == live or origin.is_unchanged(aws, table):
+            return job
+    return None
+
+
+def _start(aws: Aws, plan: RestoreAddressesPlan, now: datetime) -> Job:
+    backup = aws.client("backup")
+    doing = f"starting the restore to {plan.target}"
+    try:
+        started = backup.start_restore_job(
+            RecoveryPointArn=plan.point.arn,
+            IamRoleArn=plan.role_arn,
+            ResourceType=names.DYNAMODB,
+            Metadata={"targetTableName": plan.target, **plan.encryption.key.restore_metadata},
+            # A lost answer makes botocore ask again: the token keeps that one job.
+            IdempotencyToken=str(uuid.uuid4()),
+        )
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, doing) from error
+    return Job(
+        kind=JobKind.RESTORE,
+        id=started["RestoreJobId"],
+        region=aws.environment.region,
+        state="PENDING",
+        message="",
+        percent=None,
+        created=now,
+        completed=None,
+        resource_arn=plan.point.resource_arn,
+        resource_type=names.DYNAMODB,
+        recovery_point_arn=plan.point.arn,
+        vault=names.VAULT,
+        created_resource_arn="",
+    )
+
+
+def _failed(job: Job, plan: RestoreAddressesPlan) -> CabalBackupError:
+    error = failure(job)
+    if plan.straight:
+        return AwsError(f"{error} {plan.live} is still gone.")
+    return AwsError(f"{error} The live table was not touched.")

@@ -1,0 +1,398 @@
+"""Restoring a table to a point in time, always to a new table.
+
+For the tables outside the plan this is the way back. A table that was deleted is restored
+from a backup that DynamoDB makes when a table with point-in-time recovery is deleted. Where
+there are several, the operator chooses: a table may have been made anew, empty, and deleted
+again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cabal_backup import names
+from cabal_backup.errors import AwsError, RefusedError, UsageError
+from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.clock import Clock
+from cabal_backup.operations.aws.progress import Event, Note
+from cabal_backup.operations.aws.results import Known, Unknown
+from cabal_backup.operations.restore.tables import encryption, origin, table_settings
+from cabal_backup.operations.restore.tables.describe import (
+    TableBackup,
+    TableDescription,
+    Window,
+    check_target,
+    describe_table,
+    in_lines,
+    list_backups,
+    recovery_window,
+    wait_until_active,
+)
+from cabal_backup.operations.restore.tables.encryption import Encryption
+from cabal_backup.operations.restore.tables.table_settings import TableSettings
+from cabal_backup.text import moment, name_stamp
+
+
+class SeveralBackupsError(RefusedError):
+    """The operator has to choose a backup."""
+
+    def __init__(self, table: str, backups: Sequence[TableBackup]) -> None:
+        self.backups = tuple(backups)
+        self.list_of_backups = (
+            f"DynamoDB keeps {len(backups)} backups of {table}:\n{in_lines(backups)}"
+        )
+        super().__init__(
+            f"{self.list_of_backups}\nNothing was done. Choose one with --backup ARN in place of "
+            "--latest."
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """What a table is restored from: a backup of DynamoDB's, or a moment of the table."""
+
+    table: str
+    """The table's name."""
+    table_arn: str
+    at: datetime | None
+    """The moment, to the second; None for the latest there is, or for a backup."""
+    backup: TableBackup | None
+
+    def made(self, table: TableDescription) -> bool:
+        """Whether a table was, or is being, restored from this.
+
+        Of the latest moment that cannot be known: it is another one at each restore.
+        """
+        if self.backup is not None:
+            return table.restored_from_backup == self.backup.arn
+        return (
+            self.at is not None
+            and not table.restored_from_backup
+            and table.restored_from == self.table_arn
+            and table.restored_to is not None
+            and table.restored_to.replace(microsecond=0) == self.at
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestoreTablePlan:
+    """Exactly what a restore to a point in time will do."""
+
+    source: Source
+    target: str
+    window: Window | None
+    """What the table can be recovered to; None where a backup is restored."""
+    under_way: TableDescription | None
+    """The target, when an earlier run has begun or done this."""
+    encryption: Encryption
+    """The key that the restored table is encrypted under."""
+    settings: TableSettings | None
+    """What to bring back, where the table is restored under its own name."""
+    passed_over: tuple[str, ...] = ()
+    """Tables of the same restore that others have changed, or may have."""
+
+    @property
+    def table(self) -> str:
+        return self.source.table
+
+    @property
+    def straight(self) -> bool:
+        """Whether the table was deleted and is restored under its own name."""
+        return self.target == self.table
+
+    def lines(self) -> tuple[str, ...]:
+        """The plan in sentences."""
+        return (
+            f"Restore {self.table} under its own name, which is gone:"
+            if self.straight
+            else f"Restore {self.table} to a new table {self.target}:",
+            *self._source(),
+            *(() if self.settings else (f"  encrypted under {self.encryption}",)),
+            *(
+                f"  {name} is from this restore too, but it is not known to be as it was restored: "
+                "it is not used"
+                for name in self.passed_over
+            ),
+            *self._under_way(),
+            *self._settings(),
+            *self._counter(),
+        )
+
+    def _source(self) -> tuple[str, ...]:
+        if self.source.backup is not None:
+            return (f"  from a backup of {self.source.backup}",)
+        if self.window is None:
+            return ()
+        return (
+            f"  as of {moment(self.source.at, seconds=True)}"
+            if self.source.at
+            else f"  as of its latest moment, about {moment(self.window.latest, seconds=True)}",
+            f"  possible: {moment(self.window.earliest, seconds=True)} to "
+            f"{moment(self.window.latest, seconds=True)}",
+        )
+
+    def _under_way(self) -> tuple[str, ...]:
+        if self.under_way is None:
+            return ()
+        doing = "is doing" if self.under_way.status == "CREATING" else "has done"
+        return (f"  an earlier run {doing} this: nothing is restored again",)
+
+    def _settings(self) -> tuple[str, ...]:
+        if self.settings is None:
+            return (f"  DynamoDB does not bring back {table_settings.NOT_RESTORED}",)
+        return (
+            "  DynamoDB does not bring these back; afterwards they are set:",
+            *(f"    {line}" for line in self.settings.lines()),
+        )
+
+    def _counter(self) -> tuple[str, ...]:
+        if not self.straight or self.table != names.COUNTER_TABLE:
+            return ()
+        return (
+            "  CAUTION: uids handed out after that moment would be handed out again. Before "
+            f"anybody signs up, set {names.COUNTER_ATTRIBUTE} to the highest custom:osid",
+        )
+
+
+def look(
+    aws: Aws,
+    table: str,
+    now: datetime,
+    *,
+    at: datetime | None,
+    backup_arn: str | None = None,
+    to: str | None,
+) -> RestoreTablePlan:
+    """Plan a restore.
+
+    :param at: the moment, to the second; None for the latest.
+    :param backup_arn: the backup of DynamoDB's that is restored, instead of a moment.
+
+    Raises UsageError for a table that is not the environment's, a moment that cannot be
+    restored or a target that exists; SeveralBackupsError where a backup has to be chosen.
+    """
+    environment = aws.environment
+    known = (environment.addresses_table, *environment.pitr_tables)
+    if table not in known:
+        raise UsageError(
+            f"{table} is no table of {environment.name}. Its tables are {', '.join(known)}; more "
+            "can be listed in its pitr_tables. Nothing was done."
+        )
+    check_target(aws, table, to)
+    described = describe_table(aws, table)
+    if described is None and at is not None:
+        raise UsageError(
+            f"{table} was deleted, and with it every moment but its last one. Nothing was done. "
+            "Restore that with --latest."
+        )
+    unfinished = described is not None and at is None and _is_unfinished(aws, described)
+    if described is None or unfinished or backup_arn is not None:
+        return _of_backup(aws, table, described if not unfinished else None, backup_arn, to)
+    window = recovery_window(aws, table)
+    if window is None:
+        raise AwsError(
+            f"Point-in-time recovery is off for {table}, so there is nothing to restore it from. "
+            "Nothing was done."
+        )
+    if at is not None:
+        _check_window(table, at, window)
+    source = Source(table=table, table_arn=described.arn, at=at, backup=None)
+    target, under_way, passed_over = _target(aws, source, to, at or now)
+    return RestoreTablePlan(
+        source=source,
+        target=target,
+        window=window,
+        under_way=under_way,
+        encryption=encryption.of_table(aws, described),
+        settings=None,
+        passed_over=passed_over,
+    )
+
+
+def execute(
+    aws: Aws, plan: RestoreTablePlan, clock: Clock
+) -> Generator[Event | Unknown, None, TableDescription]:
+    """Restore and wait for it; the table is what the generator returns.
+
+    Raises AwsError where the table turns out to be of another restore.
+    """
+    if plan.under_way is None:
+        _start(aws, plan)
+    yield Note(
+        f"DynamoDB restores to {plan.target} by itself; to watch it from elsewhere: "
+        f"cabal-backup jobs watch {plan.target} -e {aws.environment.name}"
+    )
+    table = yield from wait_until_active(aws, plan.target, clock)
+    source = plan.source
+    is_latest = source.at is None and source.backup is None
+    if not (source.made(table) or (is_latest and table.restored_from == source.table_arn)):
+        raise AwsError(f"{plan.target} is not what was asked for: it {_origin(table)}.")
+    if plan.settings is not None:
+        yield from table_settings.bring_back(aws, plan.target, plan.settings, clock)
+    elif plan.under_way is None or plan.under_way.status == "CREATING":
+        yield from origin.record(aws, table, plan.table)
+    return table
+
+
+def _of_backup(
+    aws: Aws,
+    table: str,
+    live: TableDescription | None,
+    arn: str | None,
+    to: str | None,
+) -> RestoreTablePlan:
+    """From a backup of DynamoDB's; `live` is the table, where there is one to keep."""
+    try:
+        backups = list_backups(aws, table)
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, f"looking for what DynamoDB keeps of {table}") from error
+    if not backups:
+        raise AwsError(
+            f"DynamoDB keeps no backup of {table}. It keeps one for 35 days when a table with "
+            "point-in-time recovery is deleted. Nothing was done."
+        )
+    straight = live is None and to in (None, table)
+    under_own_name = describe_table(aws, table) if straight else None
+    if under_own_name is not None and arn is None:
+        arn = under_own_name.restored_from_backup
+    backup = _chosen(table, backups, arn)
+    source = Source(
+        table=table, table_arn=aws.arn("dynamodb", f"table/{table}"), at=None, backup=backup
+    )
+    if under_own_name is not None and not source.made(under_own_name):
+        raise UsageError(
+            f"{table} is there, and it {_origin(under_own_name)}. Nothing was done. Choose another "
+            "name with --to."
+        )
+    target, under_way, passed_over = (
+        (table, under_own_name, ()) if straight else _target(aws, source, to, backup.created)
+    )
+    known: Known[TableBackup | None] = Known(backup)
+    return RestoreTablePlan(
+        source=source,
+        target=target,
+        window=None,
+        under_way=under_way,
+        encryption=encryption.of_table(aws, live) if live else encryption.of_deleted(aws, known),
+        settings=table_settings.look(aws, backup=known, recovery_point_arn=None)
+        if straight
+        else None,
+        passed_over=passed_over,
+    )
+
+
+def _chosen(table: str, backups: Sequence[TableBackup], arn: str | None) -> TableBackup:
+    if arn is None:
+        if len(backups) > 1:
+            raise SeveralBackupsError(table, backups)
+        return backups[0]
+    for backup in backups:
+        if backup.arn == arn:
+            return backup
+    raise UsageError(
+        f"DynamoDB keeps no backup {arn} of {table}. Nothing was done. Its backups are:\n"
+        f"{in_lines(backups)}"
+    )
+
+
+def _is_unfinished(aws: Aws, table: TableDescription) -> bool:
+    """Whether an earlier run restored a backup under this name, and did not come to its end."""
+    return table.restored_from_backup != "" and (
+        table.status == "CREATING" or not table_settings.is_complete(aws, table.name)
+    )
+
+
+def _check_window(table: str, at: datetime, window: Window) -> None:
+    if not window.earliest <= at <= window.latest:
+        raise UsageError(
+            f"{table} can be restored to any second from "
+            f"{moment(window.earliest, seconds=True)} to {moment(window.latest, seconds=True)}, "
+            f"not to {moment(at, seconds=True)}. Nothing was done."
+        )
+
+
+def _target(
+    aws: Aws, source: Source, to: str | None, moment: datetime
+) -> tuple[str, TableDescription | None, tuple[str, ...]]:
+    """The name of the new table, the table where an earlier run made it, and the names taken.
+
+    Raises UsageError when the name that was asked for is taken by anything else.
+    """
+    if to is not None:
+        found = describe_table(aws, to)
+        if found is not None and not _is_usable(aws, source, found):
+            raise UsageError(_taken(aws, source, found))
+        return to, found, ()
+    taken: list[str] = []
+    for name in origin.names_for(f"{source.table}-restored-{name_stamp(moment)}"):
+        found = describe_table(aws, name)
+        if found is None or _is_usable(aws, source, found):
+            return name, found, tuple(taken)
+        taken.append(name)
+    raise AssertionError("names_for never ends")
+
+
+def _is_usable(aws: Aws, source: Source, table: TableDescription) -> bool:
+    """Whether an earlier run makes, or made, the same, and others have not changed it since."""
+    return source.made(table) and (table.status == "CREATING" or origin.is_unchanged(aws, table))
+
+
+def _taken(aws: Aws, source: Source, table: TableDescription) -> str:
+    text = f"There is a table {table.name} already"
+    if source.made(table):
+        text += ", of this restore, but it is not known to be as it was restored"
+    elif table.restored:
+        text += f": it {_origin(table)}"
+    text += ". Nothing was done. Choose another name with --to."
+    if table.status == "CREATING" and table.restored_to and not table.restored_from_backup:
+        text += (
+            f" To follow that restore: cabal-backup restore table {source.table} "
+            f"--at {table.restored_to:%Y-%m-%dT%H:%M:%S} --to={table.name} "
+            f"-e {aws.environment.name}"
+        )
+    return text
+
+
+def _origin(table: TableDescription) -> str:
+    doing = "is being restored" if table.status == "CREATING" else "was restored"
+    if table.restored_from_backup:
+        return f"{doing} from the backup {table.restored_from_backup}"
+    if table.restored_to is None:
+        return "was not restored from anything, as far as DynamoDB says"
+    source = table.restored_from.rpartition("/")[2]
+    return f"{doing} from {source} as of {moment(table.restored_to, seconds=True)}"
+
+
+def _start(aws: Aws, plan: RestoreTablePlan) -> None:
+    dynamodb = aws.client("dynamodb")
+    source = plan.source
+    common = {
+        "TargetTableName": plan.target,
+        "SSESpecificationOverride": plan.encryption.key.specification,
+    }
+    start: Callable[..., object] = dynamodb.restore_table_to_point_in_time
+    if source.backup is not None:
+        start = dynamodb.restore_table_from_backup
+        how: dict[str, object] = {"BackupArn": source.backup.arn}
+    elif source.at is None:
+        how = {"SourceTableName": plan.table, "UseLatestRestorableTime": True}
+    else:
+        how = {"SourceTableName": plan.table, "RestoreDateTime": source.at}
+    try:
+        start(**common, **how)
+    except (BotoCoreError, ClientError) as error:
+        if not _is_ours_after_all(error):
+            raise in_words(error, f"starting the restore to {plan.target}") from error
+
+
+def _is_ours_after_all(error: BotoCoreError | ClientError) -> bool:
+    """Whether the target may exist because an earlier try worked whose answer was lost."""
+    return (
+        isinstance(error, ClientError)
+        and error.response["Error"].get("Code") == "TableAlreadyExistsException"
+        and error.response["ResponseMetadata"].get("RetryAttempts", 0) > 0
+    )

@@ -1,0 +1,237 @@
+"""Reading and writing the items of tables on the wire, with every retry they need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cabal_backup.operations.restore.tables.items import (
+    Item,
+    KeyIdentity,
+    encode,
+    identity,
+    key_of,
+    same,
+)
+from cabal_backup.operations.restore.tables.pipeline import Chunk, Source
+from cabal_backup.operations.restore.tables.wire import Refusal, Stop, Wire
+
+SEGMENTS = 4
+"""Parallel segments of a scan."""
+
+WRITE_ITEMS = 25
+"""BatchWriteItem takes 25 writes and 16 MB a request. All limits here:
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html
+"""
+WRITE_BYTES = 15 * 1024 * 1024
+READ_ITEMS = 100
+"""BatchGetItem takes 100 keys a request."""
+
+_MAX_CONDITIONS = 100
+"""Attributes one condition is about: an expression has at most 300 operators and 4 KB."""
+
+_FAILED_CONDITION = "ConditionalCheckFailedException"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table whose items are read or written."""
+
+    name: str
+    key_names: tuple[str, ...]
+
+
+Cut = Callable[[Iterable[list[Item]]], Iterator[Chunk]]
+"""How the pages of a scan are cut into chunks."""
+
+
+def scan(wire: Wire, table: Table, cut: Cut) -> list[Source]:
+    """Every item of a table, in chunks, as sources that can be read side by side."""
+
+    def segment(number: int) -> Source:
+        return lambda stop: cut(_pages(wire, table, number, stop))
+
+    return [segment(number) for number in range(SEGMENTS)]
+
+
+def _pages(wire: Wire, table: Table, number: int, stop: Stop) -> Iterator[list[Item]]:
+    request: dict[str, Any] = {
+        "TableName": table.name,
+        "ConsistentRead": True,
+        "Segment": number,
+        "TotalSegments": SEGMENTS,
+    }
+    while True:
+        answer = wire.call("Scan", encode(request), stop)
+        yield answer["Items"]
+        if not answer.get("LastEvaluatedKey"):
+            return
+        request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+
+def for_reading(pages: Iterable[list[Item]]) -> Iterator[Chunk]:
+    """As many items as BatchGetItem takes keys."""
+    for page in pages:
+        # A page has at most 1 MB; what its parts weigh need not be known exactly.
+        for start in range(0, len(page), READ_ITEMS):
+            part = page[start : start + READ_ITEMS]
+            yield Chunk(part, (), len(part) * 1024 * 1024 // len(page))
+
+
+def for_checked_writing(pages: Iterable[list[Item]]) -> Iterator[Chunk]:
+    """The same, with the JSON to write."""
+    for chunk in for_reading(pages):
+        encoded = [encode(item) for item in chunk.items]
+        yield Chunk(chunk.items, encoded, sum(map(len, encoded)))
+
+
+def for_writing(pages: Iterable[list[Item]]) -> Iterator[Chunk]:
+    """As much JSON as BatchWriteItem takes; the items themselves are not needed any more."""
+    encoded: list[bytes] = []
+    size = 0
+    for page in pages:
+        for item in page:
+            content = encode(item)
+            if encoded and (len(encoded) == WRITE_ITEMS or size + len(content) > WRITE_BYTES):
+                yield Chunk((), encoded, size)
+                encoded, size = [], 0
+            encoded.append(content)
+            size += len(content)
+    if encoded:
+        yield Chunk((), encoded, size)
+
+
+def put_all(wire: Wire, table: Table, encoded: Sequence[bytes], stop: Stop) -> None:
+    """Write items, at most WRITE_ITEMS of them, over whatever is there."""
+    name = encode(table.name)
+    request = (
+        b'{"RequestItems":{'
+        + name
+        + b":["
+        + b",".join(b'{"PutRequest":{"Item":' + item + b"}}" for item in encoded)
+        + b"]}}"
+    )
+    waiting, failed = len(encoded), 0
+    while True:
+        answer = wire.call("BatchWriteItem", request, stop)
+        left = (answer.get("UnprocessedItems") or {}).get(table.name) or []
+        if not left:
+            return
+        # Only tries without any progress count.
+        failed = failed + 1 if len(left) == waiting else 1
+        _give_up_after(wire, failed, "BatchWriteItem")
+        waiting = len(left)
+        request = encode({"RequestItems": {table.name: left}})
+        wire.patience.wait(failed, stop)
+
+
+def get_all(
+    wire: Wire, table: Table, keys: Sequence[Item], stop: Stop, *, keys_only: bool = False
+) -> dict[KeyIdentity, Item]:
+    """The items of these keys, at most READ_ITEMS of them, as they are now."""
+    wanted: dict[str, Any] = {"ConsistentRead": True}
+    if keys_only:
+        placeholders = {f"#k{number}": name for number, name in enumerate(table.key_names)}
+        wanted |= {
+            "ProjectionExpression": ",".join(placeholders),
+            "ExpressionAttributeNames": placeholders,
+        }
+    found: dict[KeyIdentity, Item] = {}
+    left, failed = list(keys), 0
+    while True:
+        request = {"RequestItems": {table.name: {**wanted, "Keys": left}}}
+        answer = wire.call("BatchGetItem", encode(request), stop)
+        for item in answer.get("Responses", {}).get(table.name, []):
+            found[identity(item, table.key_names)] = item
+        unprocessed = (answer.get("UnprocessedKeys") or {}).get(table.name, {}).get("Keys", [])
+        if not unprocessed:
+            return found
+        failed = failed + 1 if len(unprocessed) == len(left) else 1
+        _give_up_after(wire, failed, "BatchGetItem")
+        left = unprocessed
+        wire.patience.wait(failed, stop)
+
+
+def put_if_absent(wire: Wire, table: Table, encoded: bytes, item: Item, stop: Stop) -> bool:
+    """Write an item unless its key is taken; whether it is now there as given.
+
+    The item that is there is compared, because a write may have succeeded although its
+    answer was lost.
+    """
+    request = (
+        b'{"TableName":'
+        + encode(table.name)
+        + b',"Item":'
+        + encoded
+        + b',"ConditionExpression":"attribute_not_exists(#k)","ExpressionAttributeNames":{"#k":'
+        + encode(table.key_names[0])
+        + b'},"ReturnValuesOnConditionCheckFailure":"ALL_OLD"}'
+    )
+    there = _conditionally(wire, "PutItem", request, stop)
+    return there is None or same(there, item)
+
+
+def put_if_still(
+    wire: Wire, table: Table, item: Item, attribute: str, seen: Item | None, stop: Stop
+) -> bool:
+    """Write an item if `attribute` of the one that is there is what was seen; whether it was.
+
+    :param seen: the item as it was seen; None when there was none.
+    """
+    request: dict[str, Any] = {"TableName": table.name, "Item": item}
+    if seen is None:
+        request["ConditionExpression"] = "attribute_not_exists(#a)"
+        request["ExpressionAttributeNames"] = {"#a": table.key_names[0]}
+    else:
+        request["ExpressionAttributeNames"] = {"#a": attribute}
+        if attribute in seen:
+            request["ConditionExpression"] = "#a = :seen"
+            request["ExpressionAttributeValues"] = {":seen": seen[attribute]}
+        else:
+            request["ConditionExpression"] = "attribute_not_exists(#a)"
+    return _conditionally(wire, "PutItem", encode(request), stop) is None
+
+
+def delete_if_still(wire: Wire, table: Table, item: Item, stop: Stop) -> bool:
+    """Delete an item unless it has changed since it was read; whether it is gone.
+
+    An attribute that somebody adds at the same moment, without changing another, goes
+    unnoticed: DynamoDB has no condition on an item as a whole.
+    """
+    names = dict(
+        zip((f"#a{number}" for number in range(_MAX_CONDITIONS)), sorted(item), strict=False)
+    )
+    request = {
+        "TableName": table.name,
+        "Key": key_of(item, table.key_names),
+        "ConditionExpression": " AND ".join(f"{name}=:{name[1:]}" for name in names),
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": {f":{name[1:]}": item[names[name]] for name in names},
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+    there = _conditionally(wire, "DeleteItem", encode(request), stop)
+    # The condition fails as well when the item is gone, from an earlier try or otherwise.
+    return not there
+
+
+def _conditionally(wire: Wire, operation: str, request: bytes, stop: Stop) -> Item | None:
+    """None when it was done; the item that is there, or {}, when the condition failed."""
+    try:
+        wire.call(operation, request, stop)
+    except Refusal as refusal:
+        if refusal.code != _FAILED_CONDITION:
+            raise
+        there: Item = refusal.answer.get("Item") or {}
+        return there
+    return None
+
+
+def _give_up_after(wire: Wire, failed: int, operation: str) -> None:
+    if failed >= wire.patience.tries:
+        raise Refusal(
+            operation,
+            "ProvisionedThroughputExceededException",
+            f"{failed} tries in a row were throttled.",
+            {},
+        )

@@ -1,0 +1,198 @@
+"""What DynamoDB leaves out when it restores a table, and bringing it back.
+
+A restored table has no point-in-time recovery, no deletion protection, no TTL and no
+tags. The first two every table of Cabal has. The others are asked of what is left of
+the table: the recovery point carries the tags the table had, and of a table that was
+deleted with point-in-time recovery on, DynamoDB keeps a system backup for 35 days that
+knows its TTL and its key. The restore itself names the key; here it is checked again.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/backuprestore_HowItWorks.html
+https://docs.aws.amazon.com/aws-backup/latest/devguide/advanced-ddb-backup.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cabal_backup.errors import AwsError
+from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.clock import Clock
+from cabal_backup.operations.aws.progress import Event, Note
+from cabal_backup.operations.aws.results import Answer, Known, Unknown, ask
+from cabal_backup.operations.restore.tables.describe import (
+    TableBackup,
+    describe_table,
+    recovery_window,
+)
+from cabal_backup.operations.restore.tables.encryption import (
+    Encryption,
+    TableKey,
+    is_under,
+    of_deleted,
+)
+
+NOT_RESTORED = "point-in-time recovery, deletion protection, TTL, tags, streams, alarms"
+
+_BUSY = {
+    "ContinuousBackupsUnavailableException",
+    "LimitExceededException",
+    "ResourceInUseException",
+    "TableInUseException",
+}
+"""The table is not ready for this yet."""
+
+_PATIENCE = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableSettings:
+    """What is to be brought back, beside recovery and protection, which always are."""
+
+    ttl: Answer[str | None]
+    """The attribute that TTL goes by; None for a table that had no TTL."""
+    tags: Answer[Mapping[str, str]]
+    encryption: Encryption
+
+    def lines(self) -> tuple[str, ...]:
+        """What will be brought back, and what cannot be known."""
+        if isinstance(self.ttl, Unknown):
+            ttl = f"TTL: not known, so off ({self.ttl.reason})"
+        elif self.ttl.value is None:
+            ttl = "TTL: off, as it was"
+        else:
+            ttl = f"TTL: on, by the attribute {self.ttl.value}"
+        if isinstance(self.tags, Unknown):
+            tags = f"tags: not known, so none ({self.tags.reason}); Cabal's Terraform has them"
+        else:
+            tags = f"tags: {', '.join(sorted(self.tags.value)) or 'none, as it was'}"
+        encryption = f"encryption: {self.encryption}"
+        return ("point-in-time recovery: on", "deletion protection: on", encryption, ttl, tags)
+
+
+def look(
+    aws: Aws, *, backup: Answer[TableBackup | None], recovery_point_arn: str | None
+) -> TableSettings:
+    """What can be known of a table that was deleted.
+
+    :param backup: DynamoDB's own backup of it; None where it keeps none.
+    :param recovery_point_arn: what it is restored from; None for a backup of DynamoDB's.
+    """
+    if isinstance(backup, Unknown):
+        ttl: Answer[str | None] = backup
+    elif backup.value is None:
+        ttl = Unknown("DynamoDB keeps no backup of the table from that time")
+    else:
+        ttl = Known(backup.value.ttl)
+    return TableSettings(
+        ttl=ttl,
+        tags=Unknown("DynamoDB's own backups have none")
+        if recovery_point_arn is None
+        else ask(lambda: _tags(aws, recovery_point_arn)),
+        encryption=of_deleted(aws, backup),
+    )
+
+
+def is_complete(aws: Aws, table: str) -> bool:
+    """Whether a table that exists has recovery and protection."""
+    description = describe_table(aws, table)
+    return (
+        description is not None
+        and description.deletion_protected
+        and recovery_window(aws, table) is not None
+    )
+
+
+def bring_back(aws: Aws, table: str, settings: TableSettings, clock: Clock) -> Iterator[Event]:
+    """Set what is not set yet; doing it again does no harm.
+
+    Raises CabalBackupError when AWS refuses, or keeps being busy for ten minutes.
+    """
+    steps: list[tuple[str, Callable[[], None]]] = [
+        ("deletion protection", lambda: _protect(aws, table)),
+        ("point-in-time recovery", lambda: _recover(aws, table)),
+        ("encryption", lambda: _encrypt(aws, table, settings.encryption.key)),
+    ]
+    if isinstance(settings.ttl, Known) and settings.ttl.value is not None:
+        attribute = settings.ttl.value
+        steps.append(("TTL", lambda: _expire(aws, table, attribute)))
+    if isinstance(settings.tags, Known) and settings.tags.value:
+        tags = settings.tags.value
+        steps.append(("tags", lambda: _tag(aws, table, tags)))
+    for what, step in steps:
+        _patiently(step, clock, f"bringing back the {what} of {table}")
+        yield Note(f"{table}: {what} is back.")
+
+
+def _tags(aws: Aws, recovery_point_arn: str) -> Mapping[str, str]:
+    """The tags a recovery point took over from its table."""
+    backup = aws.client("backup")
+    tags: dict[str, str] = {}
+    token: str | None = None
+    while True:
+        more = {"NextToken": token} if token else {}
+        page: dict[str, Any] = backup.list_tags(ResourceArn=recovery_point_arn, **more)
+        tags |= page.get("Tags", {})
+        token = page.get("NextToken")
+        if not token:
+            # Tags that begin with aws: are AWS's own and cannot be set.
+            return {key: value for key, value in tags.items() if not key.startswith("aws:")}
+
+
+def _protect(aws: Aws, table: str) -> None:
+    described = aws.client("dynamodb").describe_table(TableName=table)["Table"]
+    if not described.get("DeletionProtectionEnabled"):
+        aws.client("dynamodb").update_table(TableName=table, DeletionProtectionEnabled=True)
+
+
+def _recover(aws: Aws, table: str) -> None:
+    # Switching it on again would begin its window anew.
+    if recovery_window(aws, table) is None:
+        aws.client("dynamodb").update_continuous_backups(
+            TableName=table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
+        )
+
+
+def _encrypt(aws: Aws, table: str, key: TableKey) -> None:
+    described = aws.client("dynamodb").describe_table(TableName=table)["Table"]
+    if not is_under(described, key):
+        aws.client("dynamodb").update_table(TableName=table, SSESpecification=key.specification)
+
+
+def _expire(aws: Aws, table: str, attribute: str) -> None:
+    dynamodb = aws.client("dynamodb")
+    now = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
+    if now.get("TimeToLiveStatus") not in ("ENABLED", "ENABLING"):
+        dynamodb.update_time_to_live(
+            TableName=table,
+            TimeToLiveSpecification={"Enabled": True, "AttributeName": attribute},
+        )
+
+
+def _tag(aws: Aws, table: str, tags: Mapping[str, str]) -> None:
+    aws.client("dynamodb").tag_resource(
+        ResourceArn=aws.arn("dynamodb", f"table/{table}"),
+        Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+    )
+
+
+def _patiently(step: Callable[[], None], clock: Clock, doing: str) -> None:
+    """Take a step as soon as the table is ready for it."""
+    began = clock.now()
+    while True:
+        try:
+            step()
+        except ClientError as error:
+            if error.response["Error"].get("Code") not in _BUSY:
+                raise in_words(error, doing) from error
+            if clock.now() - began > _PATIENCE:
+                raise AwsError(f"{in_words(error, doing)} Run the same command again.") from error
+        except BotoCoreError as error:
+            raise in_words(error, doing) from error
+        else:
+            return
+        clock.sleep(5)

@@ -1,0 +1,185 @@
+"""The way back from a cutover: a moment that point-in-time recovery can return to.
+
+The moment is AWS's, never this machine's: recovery goes by AWS's clock. It is kept as a tag
+of the restored table until the cutover has read everything back. A cutover that was killed
+and is run again then keeps the moment before its first write.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cabal_backup import names
+from cabal_backup.errors import AwsError, RefusedError
+from cabal_backup.operations.aws.client import Aws, reason
+from cabal_backup.operations.aws.clock import MOST_SKEW, Clock
+from cabal_backup.operations.aws.results import pages
+from cabal_backup.operations.restore.tables.describe import (
+    TableDescription,
+    Window,
+    recovery_window,
+)
+from cabal_backup.text import name_stamp, timestamp
+
+UNFINISHED = "cabal-backup:unfinished-cutover"
+FINISHED = "cabal-backup:finished-cutover"
+
+OLD = timedelta(hours=1)
+"""An interrupted cutover is run again within minutes. After an hour it is likely that others
+have written to the live table what a way back would take away again.
+"""
+
+
+_BETWEEN_LOOKS = 0.1
+_MOST_LOOKS = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unfinished:
+    """The undo point of an earlier run that did not read everything back."""
+
+    at: datetime
+    age: timedelta
+    """By AWS's clock."""
+    restored_arn: str
+    """The table that has it as a tag."""
+
+    @property
+    def is_old(self) -> bool:
+        return self.age > OLD
+
+    @property
+    def how_to_forget(self) -> str:
+        """The command after which a cutover begins with an undo point of its own."""
+        region = self.restored_arn.split(":")[3]
+        return (
+            f"aws dynamodb untag-resource --region {region} --resource-arn={self.restored_arn} "
+            f"--tag-keys {UNFINISHED}"
+        )
+
+
+def find_window(aws: Aws, live: str, clock: Clock) -> Window | None:
+    """The moments that the live table can be recovered to; None when recovery is off.
+
+    Raises RefusedError when this machine's clock is too far from AWS's: a moment that the
+    operator notes here is another one there.
+    """
+    window = recovery_window(aws, live)
+    ours = clock.now()
+    if window is None:
+        return None
+    skew = (ours - window.now).total_seconds()
+    if abs(skew) > MOST_SKEW.total_seconds():
+        direction = "ahead of" if skew > 0 else "behind"
+        raise RefusedError(
+            f"This machine's clock is {abs(skew):,.0f} seconds {direction} AWS's: "
+            f"{written(ours)} here, {written(window.now)} there. At most "
+            f"{MOST_SKEW.total_seconds():.0f} seconds are accepted. Nothing was changed. Set the "
+            "clock, for instance with `timedatectl set-ntp true`, and run the command again."
+        )
+    return window
+
+
+def next_second(aws: Aws, live: str, clock: Clock) -> Window | None:
+    """As `find_window`, when AWS's clock has just come to its next second.
+
+    Recovery goes to whole seconds. Going back to the second that has begun would lose what
+    others wrote in it before: a uid that was handed out would be handed out again.
+
+    Raises AwsError when AWS's clock stands still.
+    """
+    first = window = find_window(aws, live, clock)
+    for _ in range(_MOST_LOOKS):
+        if first is None or window is None or window.now > first.now:
+            return window
+        clock.sleep(_BETWEEN_LOOKS)
+        window = find_window(aws, live, clock)
+    raise AwsError(
+        f"AWS's time, in DynamoDB's answers about {live}, stands still. Nothing was changed. Does "
+        "a proxy keep the answers?"
+    )
+
+
+def unfinished(
+    aws: Aws, restored: TableDescription, live: TableDescription, window: Window
+) -> Unfinished | None:
+    """The moment before an earlier run's first write, where that run did not finish.
+
+    None too where it cannot be recovered to any more, or AWS does not let us look.
+    """
+    dynamodb = aws.client("dynamodb")
+    try:
+        tags = pages(dynamodb, "list_tags_of_resource", "Tags", ResourceArn=restored.arn)
+    except (BotoCoreError, ClientError):
+        return None
+    value = next((tag["Value"] for tag in tags if tag["Key"] == UNFINISHED), "")
+    table, _, moment = value.partition(" ")
+    if table != live.name:
+        return None
+    try:
+        at = datetime.fromisoformat(moment)
+    except ValueError:
+        return None
+    if at < max(window.earliest, live.created):
+        return None
+    return Unfinished(at=at, age=window.now - at, restored_arn=restored.arn)
+
+
+def begin(aws: Aws, restored: TableDescription, live: TableDescription, at: datetime) -> str | None:
+    """Remember the moment; why it could not be remembered, or None."""
+    try:
+        aws.client("dynamodb").tag_resource(
+            ResourceArn=restored.arn,
+            Tags=[{"Key": UNFINISHED, "Value": f"{live.name} {at.isoformat()}"}],
+        )
+    except (BotoCoreError, ClientError) as error:
+        return reason(error)
+    return None
+
+
+def finish(
+    aws: Aws, restored: TableDescription, live: TableDescription, at: datetime
+) -> str | None:
+    """A run has read everything back, so that a later one has a moment of its own; why that
+    could not be noted, or None.
+    """
+    dynamodb = aws.client("dynamodb")
+    try:
+        dynamodb.tag_resource(
+            ResourceArn=restored.arn,
+            Tags=[{"Key": FINISHED, "Value": f"{live.name} {at.isoformat()}"}],
+        )
+        dynamodb.untag_resource(ResourceArn=restored.arn, TagKeys=[UNFINISHED])
+    except (BotoCoreError, ClientError) as error:
+        return reason(error)
+    return None
+
+
+def how_to_go_back(environment: str, live: str, at: datetime) -> tuple[str, ...]:
+    """What to type to have the live table as it was before the cutover."""
+    before = f"{live}-before-{name_stamp(at)}"
+    lower = " --lower-counter" if live == names.COUNTER_TABLE else ""
+    return (
+        f"cabal-backup restore table {live} -e {environment} --at {written(at)} --to={before}",
+        f"cabal-backup cutover {before} {live} -e {environment} --mirror{lower}",
+    )
+
+
+def what_is_lost(live: str, at: datetime) -> str:
+    """What else going back undoes, in a sentence."""
+    lost = f"Going back also undoes every change that others make to {live} after {written(at)}."
+    if live != names.COUNTER_TABLE:
+        return lost
+    return (
+        f"{lost} It lowers {names.COUNTER_ATTRIBUTE}: a uid that was handed out since would be "
+        "handed out again. Before, make sure that no custom:osid in Cognito is higher than the "
+        "value that the second command shows."
+    )
+
+
+def written(at: datetime) -> str:
+    """A moment as it is given to `--at`."""
+    return timestamp(at)

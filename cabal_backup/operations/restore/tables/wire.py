@@ -1,0 +1,234 @@
+"""DynamoDB's own protocol: JSON sent and received as it is, for moving many items.
+
+boto3's client turns each attribute into a Python object and back, several times per
+item. A copy has no use for that: here a request is bytes that are signed and sent, and
+an answer is bytes. The connection is the client's own, with its endpoint, proxies,
+certificates and timeouts; the credentials are the session's and renew themselves.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.LowLevelAPI.html
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import threading
+import time
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnectionError
+
+from cabal_backup.errors import CabalBackupError
+from cabal_backup.operations.aws.client import Aws, in_words
+
+_TARGET = "DynamoDB_20120810."
+
+_COME_BACK_LATER = {
+    "InternalServerError",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ServiceUnavailable",
+    "Throttling",
+    "ThrottlingException",
+    "TransactionConflictException",
+    "TransactionInProgressException",
+}
+"""Refusals that a later try may not meet.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
+"""
+
+
+class Stopped(Exception):
+    """The work was called off while this part of it was waiting."""
+
+
+class Stop:
+    """Calls work off, in all threads at once."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def set(self) -> None:
+        self._event.set()
+
+    def is_set(self) -> bool:
+        return self._event.is_set()
+
+    def check(self) -> None:
+        """Raises Stopped once the work is called off."""
+        if self._event.is_set():
+            raise Stopped
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; raises Stopped as soon as the work is called off."""
+        if self._event.wait(seconds):
+            raise Stopped
+
+
+class Rate:
+    """Lets through at most so many write units a second; safe to share between threads.
+
+    Up to one second's worth may go at once. What is larger than that goes too, and those
+    after it wait the longer.
+    """
+
+    def __init__(self, units: float | None, *, now: Callable[[], float] = time.monotonic) -> None:
+        """
+        :param units: write units a second; None for no limit.
+        """
+        self._units = units
+        self._now = now
+        self._lock = threading.Lock()
+        self._free_at = now() - 1.0
+        """When everything let through so far is paid for, in `now`'s seconds."""
+
+    def take(self, units: float, stop: Stop) -> None:
+        """Wait until these units may be used; raises Stopped when called off."""
+        wait = self.reserve(units)
+        if wait > 0:
+            stop.sleep(wait)
+
+    def reserve(self, units: float) -> float:
+        """Take units, and how many seconds to wait before using them."""
+        if self._units is None:
+            return 0.0
+        with self._lock:
+            now = self._now()
+            self._free_at = max(self._free_at, now - 1.0) + units / self._units
+            return max(0.0, self._free_at - now)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How often, and after which waits in seconds, something is tried again.
+
+    Exponential backoff with full jitter. With the values below a call gives up after
+    about a minute and a half without any success.
+    https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+    """
+
+    tries: int = 40
+    first: float = 0.05
+    longest: float = 5.0
+    dice: random.Random = field(default_factory=random.Random, compare=False)
+
+    def wait(self, failed: int, stop: Stop) -> None:
+        """Wait after the `failed`-th failure in a row, counted from 1."""
+        stop.sleep(self.dice.uniform(0, min(self.longest, self.first * 2 ** min(failed, 20))))
+
+
+class Refusal(Exception):
+    """DynamoDB refused a request for good; `in_words` turns it into words for people."""
+
+    def __init__(self, operation: str, code: str, message: str, answer: dict[str, Any]) -> None:
+        super().__init__(f"{operation}: {code}: {message}")
+        self.operation = operation
+        self.code = code
+        self.message = message
+        self.answer = answer
+        """The whole answer: a failed condition may bring the item along."""
+
+    def in_words(self, doing: str) -> CabalBackupError:
+        error = {"Error": {"Code": self.code, "Message": self.message}}
+        return in_words(ClientError(error, self.operation), doing)
+
+
+class _Later(Exception):
+    """It did not work this time."""
+
+    def __init__(self, reason: Exception) -> None:
+        self.reason = reason
+
+
+class Wire:
+    """Requests to DynamoDB in one region; safe to share between threads."""
+
+    def __init__(self, aws: Aws, *, patience: Patience | None = None) -> None:
+        client = aws.client("dynamodb")
+        self._url: str = client.meta.endpoint_url
+        self._region: str = client.meta.region_name
+        self._credentials = aws.credentials
+        # No public way leads to a client's configured connection; one made here would
+        # have to repeat how botocore reads proxies, certificates and timeouts.
+        self._http = client._endpoint.http_session
+        self.patience = patience or Patience()
+
+    def call(self, operation: str, request: bytes, stop: Stop) -> dict[str, Any]:
+        """The answer to one request, which is sent again as long as that makes sense.
+
+        Raises Refusal when DynamoDB will not, or after too many tries; the botocore
+        error when it cannot be reached; Stopped when called off.
+        """
+        failed = 0
+        while True:
+            stop.check()
+            try:
+                return self._send(operation, request)
+            except _Later as later:
+                failed += 1
+                if failed >= self.patience.tries:
+                    raise later.reason from None
+            self.patience.wait(failed, stop)
+
+    def _send(self, operation: str, request: bytes) -> dict[str, Any]:
+        signed = AWSRequest(
+            "POST",
+            self._url,
+            headers={
+                "Content-Type": "application/x-amz-json-1.0",
+                "X-Amz-Target": _TARGET + operation,
+            },
+            data=request,
+        )
+        credentials = self._credentials.get_frozen_credentials()
+        SigV4Auth(credentials, "dynamodb", self._region).add_auth(signed)
+        try:
+            response = self._http.send(signed.prepare())
+            content: bytes = response.content
+        except (HTTPClientError, NoConnectionError) as error:
+            raise _Later(error) from error
+        if response.status_code == 200 and _intact(response.headers, content):
+            with contextlib.suppress(ValueError):
+                answer: dict[str, Any] = json.loads(content)
+                return answer
+        raise _refused(operation, response.status_code, content)
+
+
+def _intact(headers: Any, content: bytes) -> bool:
+    checksum = headers.get("x-amz-crc32")
+    return checksum is None or int(checksum) == zlib.crc32(content)
+
+
+def _refused(operation: str, status: int, content: bytes) -> Exception:
+    try:
+        answer = json.loads(content)
+    except ValueError:
+        answer = {}
+    if not isinstance(answer, dict):
+        answer = {}
+    if status == 200:
+        code, message = "InternalServerError", "The answer arrived damaged."
+    else:
+        code = str(answer.get("__type", f"HTTP {status}")).rpartition("#")[2]
+        message = str(answer.get("message") or answer.get("Message") or "")
+    refusal = Refusal(operation, code, message, answer)
+    if code in _COME_BACK_LATER or status in (200, 429) or status >= 500:
+        return _Later(refusal)
+    return refusal
+
+
+def explained(error: Exception, doing: str) -> Exception:
+    """A failure of the wire in words for people; any other error as it is."""
+    if isinstance(error, Refusal):
+        return error.in_words(doing)
+    if isinstance(error, BotoCoreError):
+        return in_words(error, doing)
+    return error

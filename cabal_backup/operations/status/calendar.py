@@ -1,0 +1,157 @@
+"""The recovery points of both vaults, night by night."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from cabal_backup import names
+from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_recovery_points
+from cabal_backup.operations.aws.results import Answer, Known, Unknown, ask_together, pages
+from cabal_backup.urgent import FAILED_STATES
+
+_JOBS_KEPT = timedelta(days=30)
+
+
+class Cell(StrEnum):
+    """What a night left of one resource in one vault."""
+
+    WARM = "warm"
+    COLD = "cold"
+    MISSING = "missing"
+    FAILED = "failed"
+    """A job failed and left nothing that can be restored."""
+    INCOMPLETE = "incomplete"
+    """A recovery point that is not complete: PARTIAL, EXPIRED, CREATING or DELETING."""
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One resource in one vault."""
+
+    vault: str
+    region: str
+    resource_arn: str
+    resource: str
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """Nights down, the newest first; resources and vaults across."""
+
+    now: datetime
+    columns: tuple[Column, ...]
+    nights: tuple[date, ...]
+    cells: Mapping[tuple[date, Column], Cell]
+    points: tuple[tuple[str, RecoveryPoint], ...]
+    """Every recovery point with its vault, the newest first."""
+    unknown: Mapping[str, str]
+    """Why a vault could not be looked at, by its name."""
+
+    def count(self, cell: Cell) -> int:
+        return sum(seen is cell for seen in self.cells.values())
+
+
+def look(aws: Aws, now: datetime, *, nights: int) -> Calendar:
+    """The last `nights` nights, and every recovery point there is."""
+    environment = aws.environment
+    primary, dr = aws.client("backup"), aws.client("backup", environment.dr_region)
+    since = now - min(_JOBS_KEPT, timedelta(days=nights))
+    answers = ask_together(
+        {
+            names.VAULT: lambda: list_recovery_points(primary, names.VAULT),
+            names.DR_VAULT: lambda: list_recovery_points(dr, names.DR_VAULT),
+            "backup": lambda: pages(
+                primary, "list_backup_jobs", "BackupJobs", ByCreatedAfter=since
+            ),
+            "copy": lambda: pages(primary, "list_copy_jobs", "CopyJobs", ByCreatedAfter=since),
+        }
+    )
+    columns = tuple(
+        Column(vault, region, arn, name)
+        for vault, region in (
+            (names.VAULT, environment.region),
+            (names.DR_VAULT, environment.dr_region),
+        )
+        for arn, name in (
+            (aws.arn("dynamodb", f"table/{environment.addresses_table}"), "addresses"),
+            (
+                aws.arn("elasticfilesystem", f"file-system/{environment.mailstore_file_system_id}"),
+                "mailstore",
+            ),
+        )
+    )
+    today = now.astimezone(UTC).date()
+    shown = tuple(today - timedelta(days=ago) for ago in range(nights))
+    failed = _failed(answers["backup"], names.VAULT) | _failed(answers["copy"], names.DR_VAULT)
+    found = {
+        vault: answer.value
+        for vault in (names.VAULT, names.DR_VAULT)
+        if isinstance(answer := answers[vault], Known)
+    }
+    best = _best(found, now)
+    cells = {
+        (night, column): best.get((column.vault, column.resource_arn, night), Cell.MISSING)
+        if column.vault in found
+        else Cell.UNKNOWN
+        for night in shown
+        for column in columns
+    }
+    for (night, column), cell in cells.items():
+        if cell is Cell.MISSING and (column.vault, column.resource_arn, night) in failed:
+            cells[night, column] = Cell.FAILED
+    return Calendar(
+        now=now,
+        columns=columns,
+        nights=shown,
+        cells=cells,
+        points=tuple(
+            sorted(
+                ((vault, point) for vault, points in found.items() for point in points),
+                key=lambda entry: (entry[1].created, entry[0], entry[1].resource_type),
+                reverse=True,
+            )
+        ),
+        unknown={
+            vault: answer.reason
+            for vault in (names.VAULT, names.DR_VAULT)
+            if isinstance(answer := answers[vault], Unknown)
+        },
+    )
+
+
+def _best(
+    found: Mapping[str, list[RecoveryPoint]], now: datetime
+) -> dict[tuple[str, str, date], Cell]:
+    """For each vault, resource and night the recovery point that serves best."""
+    rank = [Cell.INCOMPLETE, Cell.COLD, Cell.WARM]
+    best: dict[tuple[str, str, date], Cell] = {}
+    for vault, points in found.items():
+        for point in points:
+            key = (vault, point.resource_arn, point.created.astimezone(UTC).date())
+            cell = _cell(point, now)
+            if key not in best or rank.index(cell) > rank.index(best[key]):
+                best[key] = cell
+    return best
+
+
+def _cell(point: RecoveryPoint, now: datetime) -> Cell:
+    if not point.completed:
+        return Cell.INCOMPLETE
+    return Cell.COLD if point.is_cold(now) else Cell.WARM
+
+
+def _failed(jobs: Answer[list[Any]], vault: str) -> set[tuple[str, str, date]]:
+    """The nights on which a job of a resource failed; none where jobs could not be listed."""
+    if isinstance(jobs, Unknown):
+        return set()
+    return {
+        (vault, job["ResourceArn"], job["CreationDate"].astimezone(UTC).date())
+        for job in jobs.value
+        if job["State"] in FAILED_STATES
+    }

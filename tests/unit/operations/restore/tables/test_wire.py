@@ -1,0 +1,55 @@
+"""DynamoDB's own protocol, where something else answers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import boto3
+import pytest
+
+from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.restore.tables.wire import Patience, Refusal, Stop, Wire
+from tests.builders import ACCOUNT, an_environment
+
+
+@pytest.fixture
+def page(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """A machine that answers everything with a page and status 200; what was asked of it."""
+    asked: list[str] = []
+
+    class Page(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(self.headers["X-Amz-Target"])
+            body = b"<html>Please sign in to this network.</html>"
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Keep the test's output quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    yield asked
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_page_in_the_place_of_an_answer_is_asked_for_again_and_then_refused(
+    page: list[str],
+) -> None:
+    aws = Aws(an_environment(), boto3.Session(region_name="us-west-1"), ACCOUNT)
+    wire = Wire(aws, patience=Patience(tries=3, first=0.0, longest=0.0))
+
+    with pytest.raises(Refusal, match="The answer arrived damaged"):
+        wire.call("DescribeTable", b"{}", Stop())
+
+    assert page == ["DynamoDB_20120810.DescribeTable"] * 3

@@ -1,0 +1,88 @@
+"""Which copy is meant, and what is said when it cannot come back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import boto3
+import pytest
+
+from cabal_backup.errors import AwsError, RefusedError, UsageError
+from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.aws.recovery_points import RecoveryPoint
+from cabal_backup.operations.restore.select_point import Wanted, choose_copy
+from tests.builders import ACCOUNT, an_environment
+from tests.unit.operations.status.builders import (
+    LAST_NIGHT,
+    MAILSTORE_ARN,
+    NOW,
+    TABLE_ARN,
+    a_point,
+    nightly,
+)
+
+OTHER_ARN = f"arn:aws:elasticfilesystem:us-west-1:{ACCOUNT}:file-system/fs-0fedcba9876543210"
+COPIES = nightly("dr")
+
+
+def choose(points: list[RecoveryPoint], what: str, **wanted: object) -> RecoveryPoint:
+    aws = Aws(an_environment(), boto3.Session(region_name="us-west-1"), ACCOUNT)
+    return choose_copy(aws, points, NOW, Wanted(what=what, **wanted))  # type: ignore[arg-type]
+
+
+def test_the_newest_of_the_resource() -> None:
+    assert choose(COPIES, "addresses") == a_point(vault="dr")
+    assert choose(COPIES, "mailstore") == a_point(LAST_NIGHT, MAILSTORE_ARN, vault="dr")
+
+
+def test_the_newest_from_before_a_moment() -> None:
+    before = LAST_NIGHT - timedelta(days=3)
+    assert choose(COPIES, "addresses", at=before).created == before
+    just_before = before - timedelta(seconds=1)
+    assert choose(COPIES, "addresses", at=just_before).created == before - timedelta(days=1)
+
+
+def test_one_that_is_not_complete_is_passed_over() -> None:
+    points = [a_point(vault="dr", status="PARTIAL"), *COPIES[2:]]
+    assert choose(points, "addresses").created == LAST_NIGHT - timedelta(days=1)
+    with pytest.raises(AwsError, match="is PARTIAL, so it cannot be copied"):
+        choose(points, points[0].arn)
+
+
+def test_by_its_arn_or_the_last_part_of_it() -> None:
+    point = COPIES[5]
+    assert choose(COPIES, point.arn) == choose(COPIES, point.arn.rpartition(":")[2]) == point
+
+
+def test_a_cold_one_names_those_that_can_be_copied() -> None:
+    old = LAST_NIGHT - timedelta(days=35)
+    with pytest.raises(RefusedError) as refused:
+        choose(COPIES, "addresses", at=old)
+    warm = [p for p in COPIES if p.resource_arn == TABLE_ARN and not p.is_cold(NOW)]
+    assert f"from 2026-03-31 00:20 UTC ({warm[0].arn})" in str(refused.value)
+    assert f"from 2026-03-02 00:20 UTC ({warm[-1].arn})" in str(refused.value)
+    assert "migration of a region" in str(refused.value)
+
+
+def test_when_every_one_is_cold() -> None:
+    with pytest.raises(RefusedError, match="None of cabal-addresses is warm any more"):
+        choose(COPIES[70:], "addresses")
+
+
+def test_none_at_all_and_none_so_old() -> None:
+    with pytest.raises(UsageError, match="no completed recovery point of the addresses"):
+        choose([], "addresses")
+    with pytest.raises(UsageError, match="the oldest is from 2026-02-20"):
+        choose(COPIES, "addresses", at=NOW - timedelta(days=300))
+
+
+def test_two_file_systems_are_told_apart() -> None:
+    """A new, empty one is newer; the newest of all would bring back nothing."""
+    newer = a_point(LAST_NIGHT + timedelta(hours=1), OTHER_ARN, vault="dr", resource_type="EFS")
+    points = [newer, *COPIES]
+    with pytest.raises(UsageError, match=r"of several file systems .*fs-0fedcba9876543210: 1"):
+        choose(points, "mailstore")
+    assert choose(points, "mailstore", file_system="fs-0fedcba9876543210") == newer
+    assert choose(points, "mailstore", file_system=MAILSTORE_ARN.rpartition("/")[2]) == COPIES[1]
+    with pytest.raises(UsageError, match="no recovery point of fs-00000000"):
+        choose(points, "mailstore", file_system="fs-00000000")

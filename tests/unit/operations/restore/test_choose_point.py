@@ -1,0 +1,108 @@
+"""Which recovery point is taken, and when none is."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from cabal_backup.errors import AwsError, CabalBackupError, RefusedError, UsageError
+from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.restore.select_point import choose_point
+from tests.builders import ACCOUNT, an_environment
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+TABLE = f"arn:aws:dynamodb:us-west-1:{ACCOUNT}:table/cabal-addresses"
+
+
+def a_point(days: int, **changes: Any) -> dict[str, Any]:
+    """A completed point of the table, so many days old, warm for 30 days."""
+    created = NOW - timedelta(days=days)
+    return {
+        "RecoveryPointArn": f"arn:aws:backup:us-west-1:{ACCOUNT}:recovery-point:{days:04d}",
+        "ResourceArn": TABLE,
+        "ResourceType": "DynamoDB",
+        "Status": "COMPLETED",
+        "CreationDate": created,
+        "CalculatedLifecycle": {"MoveToColdStorageAt": created + timedelta(days=30)},
+        **changes,
+    }
+
+
+class Vault:
+    """AWS Backup, as far as it lists recovery points: one a page."""
+
+    def __init__(self, points: list[dict[str, Any]]) -> None:
+        self._points = points
+
+    def list_recovery_points_by_backup_vault(
+        self,
+        NextToken: str = "0",  # noqa: N803 (AWS's name)
+        **_: Any,
+    ) -> dict[str, Any]:
+        page = int(NextToken)
+        more = {"NextToken": str(page + 1)} if page + 1 < len(self._points) else {}
+        return {"RecoveryPoints": self._points[page : page + 1], **more}
+
+
+class Session:
+    def __init__(self, points: list[dict[str, Any]]) -> None:
+        self._vault = Vault(points)
+
+    def client(self, *_: Any, **__: Any) -> Vault:
+        return self._vault
+
+
+def chosen(points: list[dict[str, Any]], **how: Any) -> str:
+    session: Any = Session(points)
+    aws = Aws(an_environment(), session, ACCOUNT)
+    return choose_point(aws, TABLE, NOW, **how).arn[-4:]
+
+
+POINTS = [
+    a_point(3),
+    a_point(1, Status="PARTIAL", StatusMessage="half of it"),
+    a_point(2),
+    a_point(0, ResourceArn="arn:aws:elasticfilesystem:us-west-1:1:file-system/fs-1"),
+    a_point(40),
+]
+
+
+def test_the_newest_completed_one_of_the_table() -> None:
+    assert chosen(POINTS) == "0002"
+
+
+def test_the_newest_from_before_a_moment() -> None:
+    assert chosen(POINTS, at=NOW - timedelta(days=2)) == "0002"
+    assert chosen(POINTS, at=NOW - timedelta(days=2, seconds=1)) == "0003"
+
+
+def test_a_named_one_by_its_arn_or_its_end() -> None:
+    assert chosen(POINTS, arn=POINTS[0]["RecoveryPointArn"]) == "0003"
+    assert chosen(POINTS, arn="0003") == "0003"
+
+
+def test_a_cold_one_only_when_it_is_asked_for() -> None:
+    assert chosen(POINTS, arn="0040", cold=True) == "0040"
+    with pytest.raises(RefusedError, match=r"The oldest warm one is from 2026-02-26 12:00 UTC"):
+        chosen(POINTS, at=NOW - timedelta(days=30))
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "words"),
+    [
+        ({"arn": "0099"}, UsageError, "There is no recovery point 0099 in cabal-backup"),
+        ({"arn": "0000"}, UsageError, "is a recovery point of fs-1, not of cabal-addresses"),
+        ({"arn": "0001"}, AwsError, "is PARTIAL: half of it, so it cannot be restored"),
+        ({"at": NOW - timedelta(days=99)}, UsageError, "the oldest is from 2026-01-20 12:00 UTC"),
+    ],
+)
+def test_none(how: dict[str, Any], error: type[CabalBackupError], words: str) -> None:
+    with pytest.raises(error, match=words):
+        chosen(POINTS, **how)
+
+
+def test_an_empty_vault() -> None:
+    with pytest.raises(UsageError, match="There is no completed recovery point of cabal-addresses"):
+        chosen([])
