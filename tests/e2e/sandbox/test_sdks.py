@@ -186,6 +186,7 @@ MORE = {
     ("sns", "Publish"): ["TopicArn"],
     ("sns", "Subscribe"): ["Endpoint"],
     ("sqs", "GetQueueAttributes"): ["AttributeNames"],
+    ("ssm", "PutParameter"): ["Type"],
 }
 """Members that the model does not require, and AWS or the project does."""
 
@@ -247,6 +248,10 @@ ASKED: Mapping[tuple[str, ...], Any] = {
     ("sns", "Endpoint"): "someone@example.com",
     ("sqs", "QueueName"): "a-queue",
     ("sqs", "AttributeNames"): ["All"],
+    ("ssm", "Name"): "a-parameter",
+    ("ssm", "PutParameter", "Name"): "another",
+    ("ssm", "Value"): "text",
+    ("ssm", "Type"): "String",
 }
 
 
@@ -280,6 +285,7 @@ def facts(deployment: Deployment) -> dict[tuple[str, ...], Any]:
         },
     }
     backup.create_restore_testing_plan(RestoreTestingPlan=testing)
+    sandbox.client("ssm").put_parameter(Name="a-parameter", Value="text", Type="String")
     role = sandbox.client("iam").get_role(RoleName="cabal-backup-role")["Role"]["Arn"]
     point = backup.list_recovery_points_by_backup_vault(
         BackupVaultName="cabal-backup", ByResourceType="DynamoDB"
