@@ -22,7 +22,7 @@ class ExitCode(IntEnum):
     FAILED = 3
     """AWS refused or failed; what was said is in the message."""
     REFUSED = 4
-    """Not confirmed, nobody there to ask, or too dangerous; nothing was changed."""
+    """Not confirmed, no terminal to ask on, or too dangerous; nothing was changed."""
     DIFFERENT = 5
     """`compare` or `verify-aws` found differences, or `cutover` did when it read back."""
     DRILL_FAILED = 6

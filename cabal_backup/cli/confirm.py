@@ -31,17 +31,19 @@ def show_plan(lines: Iterable[str], *, dry_run: bool) -> None:
 
 
 def confirm(word: str, question: str, *, yes: bool) -> None:
-    """Go on only when somebody types `word`.
+    """Go on only when `word` is typed.
 
     :param question: what is asked, without the word.
-    :param yes: `--yes` was given: nobody is asked.
+    :param yes: `--yes` was given: there is no question.
 
-    Raises RefusedError when something else is typed or nobody is there to ask.
+    Raises RefusedError when something else is typed or there is no terminal to ask on.
     """
     if yes:
         return
     if not is_somebody_there():
-        raise RefusedError("Nobody is there to ask, and --yes was not given. Nothing was changed.")
+        raise RefusedError(
+            "There is no terminal to ask on, and --yes was not given. Nothing was changed."
+        )
     if ask(f"{question} Type {word} to go on: ") != word:
         raise RefusedError("Not confirmed. Nothing was changed.")
 

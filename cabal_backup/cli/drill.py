@@ -208,7 +208,7 @@ def _report(record: Record, folder: Path, redaction: Redaction) -> None:
         redaction.values(report.as_json(record)),
         redaction.text(report.as_markdown(record)),
     )
-    # Written before anything is said: whoever was listening may be gone.
+    # Written before anything is printed: the output may be closed.
     written = report.write(folder, record.started, record.environment, record.kind, content)
     print(report.headline(record))
     for line in (*record.stays, *record.not_verified, written):
@@ -236,7 +236,7 @@ def _lines(planned: Sequence[_Planned], earlier: Sequence[Leftover]) -> Iterator
 
 
 def _check_allowed(options: argparse.Namespace) -> None:
-    """Told twice: by an option, and by typing the name, which --yes does not answer."""
+    """Confirmed twice: by an option, and by typing the name, which --yes does not answer."""
     prod = names.PRODUCTION
     if options.environment != prod:
         return
@@ -247,7 +247,7 @@ def _check_allowed(options: argparse.Namespace) -> None:
         )
     if not is_somebody_there():
         raise RefusedError(
-            f"Nobody is there to type the name of {prod}; --yes does not do that. Nothing was "
+            f"There is no terminal to type the name of {prod}; --yes does not do that. Nothing was "
             "changed."
         )
 

@@ -105,7 +105,7 @@ def run_watch(options: argparse.Namespace, invocation: Invocation) -> int:
     aws = connect_to(options)
     _, watched = options.watch
     longest = timedelta(hours=options.longest)
-    # Whoever may watch the jobs need not be allowed to look at tables of any name.
+    # Who may watch the jobs need not be allowed to look at tables of any name.
     if not _JOB_ID.fullmatch(watched) and describe_table(aws, watched) is not None:
         progress.run(wait_until_active(aws, watched, invocation.clock, longest=longest))
         print(watched)

@@ -1,4 +1,4 @@
-"""Writing to stdout and stderr: in any encoding, and with errors that are told apart.
+"""Writing to stdout and stderr: in any encoding, and with errors that are distinguished.
 
 Inside `guarded`, everything that is printed goes through here. Text from AWS reaches a
 terminal in no other way, so this is the one place that makes it printable.

@@ -67,7 +67,7 @@ def describe(event: Any) -> str:
 
 
 def _step(event: Any) -> str:
-    """What goes on for a while and need not be told each time; empty for anything else."""
+    """What goes on for a while and is not reported each time; empty for anything else."""
     if isinstance(event, Job):
         return event.state
     return event.step if isinstance(event, Progress) else ""

@@ -125,7 +125,7 @@ def _say_what_next(aws: Aws, plan: RestoreMailstorePlan, made: str) -> None:
 
 
 def _offer_environment(options: argparse.Namespace, plan: RestoreMailstorePlan, made: str) -> None:
-    """Change the setting where a file has it; a variable or `-c` nobody can change from here."""
+    """Change the setting where a file has it; a variable or `-c` cannot be changed from here."""
     project = find_project(options.project)
     files = files_with(project, plan.file_system_id)
     if not files:

@@ -474,7 +474,7 @@ def _file_systems(places: Places) -> tuple[Grant, ...]:
             deny=True,
         ),
         Grant(
-            # What EFS asks of whoever makes a mount target or changes its groups.
+            # What EFS requires to make a mount target or to change its groups.
             # https://docs.aws.amazon.com/efs/latest/ug/API_CreateMountTarget.html
             # https://docs.aws.amazon.com/efs/latest/ug/API_ModifyMountTargetSecurityGroups.html
             sid="MountTargets",
@@ -553,7 +553,7 @@ def break_glass_grants(places: Places) -> tuple[Grant, ...]:
             "Backup could not expire without it. The action only lists.",
         ),
         Grant(
-            # Compliance mode is what this key asks for, and nobody can undo it.
+            # This key asks for compliance mode, which cannot be undone.
             # https://docs.aws.amazon.com/aws-backup/latest/devguide/vault-lock.html
             sid="NeverComplianceMode",
             actions=("backup:PutBackupVaultLockConfiguration",),
@@ -606,7 +606,7 @@ def break_glass_grants(places: Places) -> tuple[Grant, ...]:
             resources=(places.role,),
         ),
         Grant(
-            # Only while nobody has them, itself included: IAM deletes no attached policy.
+            # Only while they are attached to no one: IAM deletes no attached policy.
             sid="ThePoliciesThemselves",
             actions=(
                 "iam:DeletePolicy",

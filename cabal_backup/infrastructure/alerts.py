@@ -262,7 +262,7 @@ def _handler(
     )
     acknowledge(
         handler.permissions,
-        reason="A plan that somebody else makes and that uses these vaults has an id that is not "
+        reason="A plan that is made elsewhere and that uses these vaults has an id that is not "
         "known beforehand. The action reads plans, and what is stored in no vault.",
         rules=[wildcard(scope, plans)],
     )

@@ -222,6 +222,6 @@ class RestoreTesting(Construct):
                 self.handler.function,
                 reason="What it did not get done once it does at the next run of its schedule, as "
                 "long as the restore waits for a verdict, and a test that stays without one is "
-                "told by `cabal-backup status`. With alerts on there is a dead letter topic too.",
+                "reported by `cabal-backup status`. Alerts bring a dead letter topic too.",
                 rules=["NIST.800.53.R5-LambdaDLQ", "CKV_AWS_116"],
             )

@@ -35,7 +35,7 @@ class BackupRole(Construct):
     ) -> None:
         """
         :param name: the role's name. Recovery points remember the role that made them,
-            so a changed name leaves them with one that may be gone.
+            so a changed name leaves them with one that may not exist.
         :param copy_targets: the ARNs of the vaults that it may copy into.
         """
         super().__init__(scope, id)

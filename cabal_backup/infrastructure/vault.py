@@ -1,4 +1,4 @@
-"""A backup vault that nobody can quietly empty."""
+"""A backup vault that cannot be emptied unnoticed."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class LockedVault(Construct):
     """A backup vault with a governance lock, kept when its stack goes.
 
     While the lock stands, AWS Backup refuses every manual deletion and every lifecycle
-    change of a recovery point in the vault, whoever asks. The lock can be removed by
-    one call of its own, which CloudTrail sees. Compliance mode, which nobody could
+    change of a recovery point in the vault, by any principal. The lock can be removed by
+    one call of its own, which CloudTrail sees. Compliance mode, which no one could
     ever undo, is not offered.
 
     The vault is encrypted with the AWS-managed key: a customer key that is scheduled

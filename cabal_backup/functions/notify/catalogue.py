@@ -152,7 +152,7 @@ ADVICE: Mapping[str, tuple[str, str]] = {
         "cabal-backup status -e {environment} --only role",
     ),
     "monitoring": (
-        "Unless it was you, somebody silences the monitoring. Restore it, then look at everything:",
+        "Unless it was you, the monitoring is being silenced. Restore it, then look at everything:",
         'make deploy ENVIRONMENT={environment} ARGS="--revert-drift"',
     ),
     "refused": (

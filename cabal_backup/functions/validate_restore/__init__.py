@@ -65,7 +65,7 @@ def handler(event: Mapping[str, Any], context: Any) -> None:
     else:
         detail = event["detail"]
         if detail.get("validationStatus") in JUDGED:
-            return  # AWS Backup tells of a verdict, perhaps the one given here.
+            return  # AWS Backup reports a verdict, perhaps the one given here.
         jobs = [
             Job(
                 id=detail["restoreJobId"],

@@ -283,7 +283,7 @@ def in_words_if_from_aws(error: BaseException) -> CabalBackupError | None:
 
 
 def _is_unreachable(error: BotoCoreError | ClientError) -> bool:
-    """Whether nobody answered, or only somebody who says that nobody is there (5xx)."""
+    """Whether there was no answer, or only one that the service is unavailable (5xx)."""
     if isinstance(error, ClientError):
         return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)) >= 500
     return isinstance(error, NoConnectionError | HTTPClientError | AssumedLost)

@@ -1,7 +1,7 @@
 """What AWS answered, or why it did not: the two are never mixed up.
 
 A question that was denied, throttled out or never reached AWS is not a "no". It stays
-unknown until somebody looks at it, whatever was asked for.
+unknown, whatever was asked for.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ class Leftover:
 def find(aws: Aws, now: datetime, *, mount: Path | None = None) -> tuple[Leftover, ...]:
     """Everything of any drill in this environment.
 
-    :param mount: where the mailstore is mounted; without it nobody can see directories.
+    :param mount: where the mailstore is mounted; without it directories cannot be seen.
 
     Raises CabalBackupError when AWS refuses or does not answer.
     """
@@ -85,7 +85,7 @@ def find(aws: Aws, now: datetime, *, mount: Path | None = None) -> tuple[Leftove
 
 
 def remove(aws: Aws, leftover: Leftover, clock: Clock) -> Generator[Any, None, None]:
-    """Remove one, and wait until it is gone; once more does no harm.
+    """Remove one, and wait until it no longer exists; repeating it does no harm.
 
     Raises ValueError for one that is not proven, CabalBackupError when AWS refuses or does not
     answer.

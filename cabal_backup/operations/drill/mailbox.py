@@ -2,7 +2,7 @@
 
 On the mail host it is the whole runbook: restore next to what is there, read every
 message, and merge, into a scratch mailbox instead of the user's. Without the mount AWS
-shows nobody what was restored: then it goes to a new file system, which can be deleted
+cannot show what was restored: then it goes to a new file system, which can be deleted
 from anywhere, and what is verified is that AWS Backup could restore it.
 """
 

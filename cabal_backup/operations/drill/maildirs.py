@@ -24,7 +24,7 @@ class Message:
     path: Path
     uid: int
     changed: float
-    """When its inode last changed: nobody can put that back, as one can a delivery's time."""
+    """When its inode last changed: unlike a delivery's time, it cannot be set."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def _messages(maildir: Path) -> Iterator[tuple[tuple[str, str], Message]]:
         for entry in (entry for place in _PLACES for entry in _entries(folder / place)):
             if entry.name.startswith(".") or not entry.is_file(follow_symlinks=False):
                 continue
-            # Gone or renamed just now: somebody reads his mail.
+            # Deleted or renamed just now: the user reads mail.
             with suppress(FileNotFoundError):
                 status = entry.stat(follow_symlinks=False)
                 message = Message(Path(entry.path), status.st_uid, status.st_ctime)

@@ -39,7 +39,7 @@ class Wanted:
 
     @property
     def chosen(self) -> bool:
-        """Whether somebody said which recovery point; otherwise it is the newest."""
+        """Whether a recovery point was named; otherwise it is the newest."""
         return self.point_arn is not None or self.at is not None
 
 
@@ -168,7 +168,7 @@ def _clear(
 
 
 def _unwatched(events: Generator[Any, None, None]) -> Generator[Any, None, None]:
-    """The same events, until showing them fails: clearing away goes on with nobody watching."""
+    """The same events, until showing them fails: clearing away goes on without output."""
     watched = True
     for event in events:
         if watched:

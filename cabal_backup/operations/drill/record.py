@@ -60,11 +60,11 @@ class Record:
     not_verified: list[str] = field(default_factory=list)
     """What this drill cannot show, and why."""
     cleared: list[str] = field(default_factory=list)
-    """What an earlier drill had left, and is gone now."""
+    """What an earlier drill had left, and what was removed now."""
     left_over: list[str] = field(default_factory=list)
     """What could not be cleared away."""
     stays: list[str] = field(default_factory=list)
-    """What stays on purpose, because nobody may remove it."""
+    """What stays on purpose, because it may not be removed."""
 
     @property
     def verdict(self) -> Verdict:

@@ -2,7 +2,7 @@
 
 AWS does not say what a restore's directory is called. But its name has the time at which
 it was made, which lies within the job, and what was asked for is all that is in it. Where
-another restore may have made it as well, it is nobody's to remove.
+another restore may have made it as well, it must not be removed.
 """
 
 from __future__ import annotations

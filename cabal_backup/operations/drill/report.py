@@ -20,7 +20,7 @@ from cabal_backup.operations.status.drill_reports import ALL, VERSION, Verdict
 from cabal_backup.text import moment, printable
 
 _PATTERNS = (
-    # A principal's name is often somebody's: a role session is called by a mail address.
+    # A principal's name may be personal: a role session may be named after a mail address.
     (r"arn:[\w-]+:(?:sts|iam)::\d*:(?:assumed-role|user|federated-user)/[\w+=,.@/-]+", "principal"),
     (r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", "address"),
     (r"\bfs-[0-9a-f]{8,40}\b", "file system"),

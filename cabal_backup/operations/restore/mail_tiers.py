@@ -14,12 +14,12 @@ from cabal_backup.operations.aws.progress import Event, Note
 
 
 class Reconfigure(StrEnum):
-    """How the mail tiers are told."""
+    """How the mail tiers are notified."""
 
     PUBLISH = "publish"
     """The address-changed event; each tier builds its maps anew while it goes on."""
     ROLL = "roll"
-    """A forced deployment of the three services; takes minutes and needs nobody to listen."""
+    """A forced deployment of the three services; takes minutes and needs no subscriber."""
     NONE = "none"
 
 

@@ -22,7 +22,7 @@ _FOR_EVER = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What somebody asked to have back."""
+    """What is to be restored."""
 
     what: str
     """ADDRESSES, MAILSTORE, or the ARN of a recovery point; its last part will do."""

@@ -185,7 +185,7 @@ class State:
 def look(aws: Aws, now: datetime, *, drills: Answer[Sequence[PastDrill]] | None = None) -> State:
     """Ask AWS everything, all regions and services side by side.
 
-    :param drills: what the reports of drills say; None where nobody needs to know.
+    :param drills: what the reports of drills say; None where that is not needed.
     """
     environment = aws.environment
     questions: dict[str, Callable[[], Any]] = {

@@ -1,4 +1,4 @@
-"""Who is told, and whether a trail hears what they are to be told of: asked of AWS."""
+"""How messages reach the operator, and whether a trail logs what they report."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def read_answers(environment: Environment, answers: Mapping[str, Answer[Any]]) -
 
 
 def trail_regions(environment: Environment) -> tuple[str, ...]:
-    """The regions in which a trail must log what the operator wants to be told of."""
+    """The regions in which a trail must log what is to be reported."""
     if not (environment.alerts and environment.alert_on_tampering):
         return ()
     return (environment.region, environment.dr_region)

@@ -21,7 +21,7 @@ class AccessPolicy:
     name: str
     arn: str
     holders: int
-    """How many users, groups and roles have it; IAM deletes none that somebody has."""
+    """How many users, groups and roles have it; IAM deletes none that is attached."""
 
 
 def find_access_policies(aws: Aws) -> tuple[AccessPolicy, ...]:
@@ -34,7 +34,7 @@ def find_access_policies(aws: Aws) -> tuple[AccessPolicy, ...]:
 
 
 def delete_access_policies(aws: Aws) -> Generator[Event, None, None]:
-    """Delete what nobody has; who still has one is for the account to decide."""
+    """Delete those that are attached to no one; the account decides about the others."""
     for policy in find_access_policies(aws):
         if policy.holders:
             yield Note(

@@ -259,7 +259,7 @@ def _may_pass(error: BotoCoreError | ClientError) -> bool:
     if isinstance(error, ClientError):
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         return error.response["Error"].get("Code") in _LATER or status >= 500
-    # Nobody answered: that says nothing about the point.
+    # There was no answer: that says nothing about the point.
     return not isinstance(error, AssumedLost)
 
 

@@ -68,7 +68,7 @@ class DestroyPlan:
             ),
             *(f"  the empty vault {vault.vault} in {vault.region}" for vault in seen.vaults),
             *((f"  the role {names.ROLE}",) if seen.role_goes else ()),
-            *(f"  the policy {policy.name}, which nobody has" for policy in seen.unused_policies),
+            *(f"  the policy {policy.name}, attached to no one" for policy in seen.unused_policies),
             *(
                 f"  the policy {policy.name} stays: {policy.holders} users, groups or roles have it"
                 for policy in seen.policies
@@ -89,7 +89,7 @@ def plan_destruction(seen: Inventory) -> DestroyPlan:
 
 
 def destroy(aws: Aws, plan: DestroyPlan, clock: Clock) -> Generator[Event | Unknown, None, None]:
-    """Stacks, vaults, the role and the access policies; what is gone already is skipped.
+    """Stacks, vaults, the role and the access policies; what does not exist any more is skipped.
 
     The role goes after the vaults: as long as a vault may hold a point, AWS Backup needs it.
     Raises AwsError when AWS refuses for good, UnknownError when it takes too long; run again,
@@ -230,10 +230,10 @@ def _delete_stack(aws: Aws, stack: Stack, clock: Clock) -> Generator[Event | Unk
     if last is not None and last["StackStatus"] == "DELETE_FAILED":
         raise AwsError(
             f"CloudFormation could not delete the stack {stack.name}: "
-            f"{_why(cloudformation, stack)} Mend that and run it again."
+            f"{_why(cloudformation, stack)} Fix that and run it again."
         )
     if find_stack(aws, stack.name, stack.region) is not None:
-        raise AwsError(f"The stack {stack.name} is there again: somebody has deployed it.")
+        raise AwsError(f"The stack {stack.name} is there again: it was deployed meanwhile.")
     yield Note(f"The stack {stack.name} in {stack.region} is gone.")
 
 
@@ -251,7 +251,7 @@ def _why(cloudformation: Any, stack: Stack) -> str:
 
 
 def _delete_vault(aws: Aws, vault: str, region: str, clock: Clock) -> Generator[Event, None, None]:
-    """AWS Backup may refuse (ERROR_9101) for a while after the last recovery point has gone."""
+    """AWS Backup may refuse (ERROR_9101) for a while after the last recovery point was deleted."""
     backup = aws.client("backup", region)
     began, wait = clock.now(), _FIRST_WAIT
     while True:

@@ -148,7 +148,7 @@ class Inventory:
 
     @property
     def nights(self) -> int:
-        """How many nights can be restored now and cannot when the points are gone."""
+        """How many nights can be restored now and cannot after the points are deleted."""
         return count_nights(self.vaults)
 
     @property
@@ -166,7 +166,7 @@ class Inventory:
 
     @property
     def unused_policies(self) -> tuple[AccessPolicy, ...]:
-        """Access policies that nobody has, so that they can be deleted."""
+        """Access policies that are attached to no one, so that they can be deleted."""
         return tuple(policy for policy in self.policies if not policy.holders)
 
     def blockers(self) -> tuple[str, ...]:

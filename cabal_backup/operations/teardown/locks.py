@@ -112,7 +112,7 @@ class UnlockPlan:
         return (
             f"Remove the lock of {' and '.join(vault.vault for vault in self.to_remove)}:",
             *seen,
-            "  from then on whoever may call DeleteRecoveryPoint can delete every one of them",
+            "  from then on everyone who may call DeleteRecoveryPoint can delete every one of them",
             f"  reason: {self.reason}",
         )
 
@@ -197,7 +197,7 @@ def plan_unlock(
 ) -> UnlockPlan:
     """What removing the locks would touch.
 
-    Raises RefusedError for a lock that nobody can remove, CabalBackupError when AWS will
+    Raises RefusedError for a lock that cannot be removed, CabalBackupError when AWS will
     not say.
     """
     vaults = look_at_locks(aws, which)

@@ -189,7 +189,7 @@ def test_without_a_mailstore_without_somebody_and_elsewhere(postmaster: Postmast
     assert dry.code == 0
     assert newest_mailstore_point(postmaster.sandbox) in dry.out
     assert unasked.code == 4
-    assert "Nobody is there to ask, and --yes was not given. Nothing was changed." in unasked.err
+    assert "There is no terminal to ask on, and --yes was not given." in unasked.err
     assert elsewhere.code == 77
     assert table.code == 64
     assert "is a recovery point of cabal-addresses, not of fs-" in table.err

@@ -53,7 +53,7 @@ def test_nobody_there_to_ask(rescuer: Rescuer) -> None:
     with nothing_changes(rescuer):
         said = rescuer.run("restore addresses --cutover")
     assert said.code == 4
-    assert "Nobody is there to ask, and --yes was not given. Nothing was changed." in said.err
+    assert "There is no terminal to ask on, and --yes was not given." in said.err
 
 
 def test_a_dry_run_prints_the_plan_and_does_nothing(rescuer: Rescuer) -> None:

@@ -98,7 +98,7 @@ def test_nobody_there_to_ask(remover: Remover, step: str) -> None:
     before, began = everything(remover.deployment), remover.sandbox.advance(seconds=2)
     said = remover.run(*STEPS[step])
     assert said.code == 4
-    assert "Nobody is there to ask, and --yes was not given" in said.err
+    assert "There is no terminal to ask on, and --yes was not given" in said.err
     assert changes_since(remover.sandbox, began) == []
     assert everything(remover.deployment) == before
 

@@ -55,7 +55,7 @@ def clone(
 def missing_access_points(
     wanted: tuple[AccessPoint, ...], there: tuple[AccessPoint, ...]
 ) -> list[AccessPoint]:
-    """Those that have no like one there; of two alike, each needs one of its own."""
+    """Those without an equal one there; of two equal ones, each needs one of its own."""
     left = list(there)
     missing = []
     for point in wanted:

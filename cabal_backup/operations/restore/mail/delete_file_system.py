@@ -22,7 +22,7 @@ _LONGEST = timedelta(minutes=30)
 def delete_restored(
     aws: Aws, file_system_id: str, clock: Clock
 ) -> Generator[Progress | Unknown, None, None]:
-    """Delete a file system, but never the mailstore, and wait until it is gone.
+    """Delete a file system, but never the mailstore, and wait until it no longer exists.
 
     EFS itself refuses one that can be mounted from anywhere.
 

@@ -54,7 +54,7 @@ class FileSystemSettings:
     """All of it that can be set on another file system too."""
 
     file_system_id: str
-    """Whose they are; empty when that is gone and this is what Cabal's usually has."""
+    """Whose they are; empty if it was deleted and this is what Cabal's usually has."""
     throughput: tuple[str, float | None] | None
     """The mode, and for `provisioned` how many MiB/s; None for whatever it comes with."""
     zone: str | None
@@ -115,7 +115,7 @@ def list_tokens(aws: Aws) -> list[str]:
 
 
 def look(aws: Aws, file_system_id: str) -> FileSystemSettings | None:
-    """The settings of a file system; None when it is gone.
+    """The settings of a file system; None if it was deleted.
 
     Raises CabalBackupError when AWS refuses or does not answer: half of them is not enough.
     """
@@ -154,7 +154,7 @@ def look(aws: Aws, file_system_id: str) -> FileSystemSettings | None:
 def as_cabal_has_it(
     aws: Aws, recovery_point_arn: str, subnets: Sequence[str], security_groups: Sequence[str]
 ) -> FileSystemSettings:
-    """What to set when the file system is gone and nobody can be asked any more.
+    """What to set when the file system does not exist any more.
 
     Its tags are on its recovery point; the rest is as Cabal's own Terraform makes it.
     """
@@ -214,7 +214,7 @@ def _access_point(entry: _JSON) -> AccessPoint:
 
 def _mount_target(efs: Any, entry: _JSON) -> MountTarget:
     which = {"MountTargetId": entry["MountTargetId"]}
-    # While it is being created nobody can say.
+    # While it is being created it is not known.
     groups = unless_missing(
         lambda: efs.describe_mount_target_security_groups(**which), "IncorrectMountTargetState"
     )

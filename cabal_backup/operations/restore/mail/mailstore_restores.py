@@ -37,7 +37,7 @@ _ITEMS = "ItemsToRestore"
 
 
 def starting_metadata(aws: Aws, point: RecoveryPoint) -> dict[str, str]:
-    """What AWS Backup wants to be told again of a recovery point: encryption, performance."""
+    """What AWS Backup needs to be given again: encryption, performance."""
     try:
         described = aws.client("backup").get_recovery_point_restore_metadata(
             BackupVaultName=names.VAULT, RecoveryPointArn=point.arn

@@ -43,7 +43,7 @@ class RestoreMailboxPlan:
     job: Job | None
     """An earlier run's job that restores this, which is followed instead of a new one."""
     creation_token: str | None = None
-    """What the restore is to be known by; None for a token that nobody needs to know."""
+    """What the restore is to be known by; None for a token that need not be known."""
     to_new: bool = False
     """Whether it goes to a new file system instead of next to what is there."""
 
@@ -166,7 +166,7 @@ def _mailstore(aws: Aws) -> str:
 
 
 def _asked(mailstore: str, user: str) -> dict[str, str]:
-    """What tells this restore from every other of the same recovery point."""
+    """What distinguishes this restore from every other of the same recovery point."""
     return {
         "file-system-id": mailstore,
         "newFileSystem": "false",

@@ -93,7 +93,7 @@ def look(
     """Choose a recovery point and plan its restore; see `choose_point`.
 
     :param file_system_id: whose backup; the environment's mailstore by default.
-    :param subnets: where to mount it from, when that file system is gone.
+    :param subnets: where to mount it from, if that file system was deleted.
     :param security_groups: of those mount targets.
 
     Raises RefusedError where an earlier restore has left a file system that is not whole,

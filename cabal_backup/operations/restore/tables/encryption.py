@@ -32,7 +32,7 @@ class TableKey:
 
     @property
     def restore_metadata(self) -> dict[str, str]:
-        """What StartRestoreJob is told."""
+        """What StartRestoreJob is given."""
         if not self.manager:
             return {"encryptionType": "Default"}
         arn = self.arn if self.manager == "CUSTOMER" else "Not Applicable"

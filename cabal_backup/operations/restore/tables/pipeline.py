@@ -17,7 +17,7 @@ BUFFER_BYTES = 4 * 1024 * 1024
 """What may wait between readers and workers, as JSON."""
 
 TICK_SECONDS = 0.2
-"""How often progress is told."""
+"""How often progress is reported."""
 
 
 @dataclass(frozen=True)

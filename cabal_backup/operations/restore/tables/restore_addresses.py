@@ -56,7 +56,7 @@ class RestoreAddressesPlan:
 
     @property
     def straight(self) -> bool:
-        """Whether the live table is gone and is restored under its own name."""
+        """Whether the live table was deleted and is restored under its own name."""
         return self.target == self.live
 
     def lines(self) -> tuple[str, ...]:
@@ -111,7 +111,7 @@ def look(
 ) -> RestoreAddressesPlan:
     """Choose a recovery point and plan its restore; see `choose_point`.
 
-    :param to: the new table; by default the live name when that table is gone, otherwise
+    :param to: the new table; by default the live name if that table was deleted, otherwise
         one that says which recovery point is in it, so that a second run finds the first's.
     """
     live = aws.environment.addresses_table

@@ -70,7 +70,7 @@ class Deleted:
 
     deleted: int
     kept: int
-    """Items that somebody had changed since they were looked at."""
+    """Items that had changed since they were looked at."""
 
 
 def copy_items(
@@ -149,7 +149,7 @@ class _Writer:
         self.written.add(len(chunk.encoded))
 
     def put_missing(self, chunk: Chunk, stop: Stop) -> None:
-        """A look first spares most writes; the condition decides, whoever writes meanwhile."""
+        """A look first spares most writes; the condition decides about writes meanwhile."""
         names_of_key = self._table.key_names
         keys = [key_of(item, names_of_key) for item in chunk.items]
         there = get_all(self._wire, self._table, keys, stop, keys_only=True)

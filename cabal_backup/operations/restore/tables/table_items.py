@@ -194,9 +194,9 @@ def put_if_still(
 
 
 def delete_if_still(wire: Wire, table: Table, item: Item, stop: Stop) -> bool:
-    """Delete an item unless it has changed since it was read; whether it is gone.
+    """Delete an item unless it has changed since it was read; whether it no longer exists.
 
-    An attribute that somebody adds at the same moment, without changing another, goes
+    An attribute that is added at the same moment, without changing another, goes
     unnoticed: DynamoDB has no condition on an item as a whole.
     """
     names = dict(
@@ -211,7 +211,7 @@ def delete_if_still(wire: Wire, table: Table, item: Item, stop: Stop) -> bool:
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
     there = _conditionally(wire, "DeleteItem", encode(request), stop)
-    # The condition fails as well when the item is gone, from an earlier try or otherwise.
+    # The condition also fails if the item does not exist, after an earlier try or otherwise.
     return not there
 
 

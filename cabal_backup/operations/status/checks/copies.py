@@ -124,7 +124,7 @@ def copy_jobs(state: State) -> Outcome:
     if standing:
         return fail(
             f"{plural(len(standing), 'copy job')} failed, and no later one made up for it.",
-            "Mend what AWS names as the reason, then copy again as dr-copies says.",
+            "Fix what AWS names as the reason, then copy again as dr-copies says.",
             details=details,
         )
     if failed:

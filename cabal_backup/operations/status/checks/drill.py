@@ -15,7 +15,7 @@ from cabal_backup.text import moment, plural
 def drill(state: State) -> Outcome:
     """Addresses and a mailbox within a year, and the copy-back once (S27).
 
-    Nobody drills prod without need. What was shown elsewhere holds for it too: the code and
+    Production is not drilled without need. What was shown elsewhere holds for it too: the code and
     the templates are the same.
     """
     if isinstance(state.drills, Unknown):

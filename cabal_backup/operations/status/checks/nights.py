@@ -174,7 +174,7 @@ def backup_jobs(state: State) -> Outcome:
     if standing:
         return fail(
             f"{plural(len(standing), 'backup job')} failed, and none has succeeded since.",
-            "Mend what AWS names as the reason; the next night tries again.",
+            "Fix what AWS names as the reason; the next night tries again.",
             details=details,
         )
     if failed:

@@ -63,7 +63,7 @@ def unknown(*answers: object, looking_at: str, details: Iterable[str] = ()) -> O
 
 def not_there(what: str) -> Outcome:
     """For a check of something whose absence is another check's failure."""
-    return Outcome(Status.UNKNOWN, f"There is no {what} to look at.", "Mend that first.")
+    return Outcome(Status.UNKNOWN, f"There is no {what} to look at.", "Fix that first.")
 
 
 def deploy(environment: str) -> str:

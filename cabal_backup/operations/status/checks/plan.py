@@ -218,7 +218,7 @@ def replaced(state: State, name: str) -> Iterator[str]:
     """Says when a table is younger than the backup and its PITR window is not full again.
 
     DynamoDB gives every table a new id and AWS Backup records none, so that the time of
-    creation is what tells a table from an earlier one of the same name.
+    creation is what distinguishes a table from an earlier one of the same name.
     """
     answer, vault = state.tables[name].table, state.primary.vault
     if not (isinstance(answer, Known) and isinstance(vault, Known)):

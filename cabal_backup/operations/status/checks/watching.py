@@ -127,7 +127,7 @@ def trail(state: State) -> Outcome:
     if deaf:
         return warn(
             f"No trail logs the calls that change something in {' and '.join(deaf)}: a lock "
-            "taken off there, or whatever else is tampered with, is told to nobody.",
+            "taken off there, or any other tampering there, is not reported.",
             "Have a trail for all regions: aws cloudtrail create-trail --name NAME "
             "--s3-bucket-name BUCKET --is-multi-region-trail; "
             "aws cloudtrail start-logging --name NAME",
