@@ -1,7 +1,7 @@
-"""The six templates as they are, for a reviewer to read the difference of.
+"""The templates of one environment as they are, for a reviewer to read the difference of.
 
-`make snapshots` writes them anew. The hash of the handler's code is masked: that the
-code is the one in the repository is tested elsewhere.
+`make snapshots` writes them again. The hashes of the functions' code are masked: that the code is
+the one in the repository is tested elsewhere.
 """
 
 from __future__ import annotations
@@ -17,19 +17,32 @@ from syrupy.extensions.json import JSONSnapshotExtension
 from tests.builders import an_environment
 from tests.synth.conftest import Synthesize
 
+STACKS = ("cabal-backup", "cabal-backup-dr")
 
-@pytest.mark.parametrize("stack", ["cabal-backup", "cabal-backup-dr"])
-@pytest.mark.parametrize("environment", ["prod", "stage", "development"])
-def test_template(
-    synthesized: Synthesize, snapshot: SnapshotAssertion, environment: str, stack: str
-) -> None:
+
+def template(synthesized: Synthesize, environment: str, stack: str) -> str:
     stage = synthesized(an_environment(environment))
-    template = (stage.primary if stack == "cabal-backup" else stage.dr).json
-    assert masked(template) == snapshot(extension_class=JSONSnapshotExtension)
+    return json.dumps((stage.primary if stack == "cabal-backup" else stage.dr).json)
 
 
-def masked(template: Any) -> Any:
+@pytest.mark.parametrize("stack", STACKS)
+def test_template(synthesized: Synthesize, snapshot: SnapshotAssertion, stack: str) -> None:
+    text = template(synthesized, "development", stack)
+    assert masked(text) == snapshot(extension_class=JSONSnapshotExtension)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+@pytest.mark.parametrize("environment", ["prod", "stage"])
+def test_other_environments_differ_in_their_name_only(
+    synthesized: Synthesize, environment: str, stack: str
+) -> None:
+    text = template(synthesized, environment, stack)
+    renamed = re.sub(rf"\b{environment}\b", "development", text)
+    assert renamed.count("development") > text.count("development")
+    assert masked(renamed) == masked(template(synthesized, "development", stack))
+
+
+def masked(text: str) -> Any:
     """The template without the hashes of its assets."""
-    text = json.dumps(template)
     assert re.search(r"\b[0-9a-f]{64}\b", text), "there is an asset whose hash to mask"
     return json.loads(re.sub(r"\b[0-9a-f]{64}\b", "HASH", text))
