@@ -36,10 +36,15 @@ def test_template(synthesized: Synthesize, snapshot: SnapshotAssertion, stack: s
 def test_other_environments_differ_in_their_name_only(
     synthesized: Synthesize, environment: str, stack: str
 ) -> None:
-    text = template(synthesized, environment, stack)
-    renamed = re.sub(rf"\b{environment}\b", "development", text)
-    assert renamed.count("development") > text.count("development")
-    assert masked(renamed) == masked(template(synthesized, "development", stack))
+    other = comparable(synthesized, environment, stack)
+    renamed = re.sub(rf"\b{environment}\b", "development", other)
+    assert renamed != other
+    assert masked(renamed) == masked(comparable(synthesized, "development", stack))
+
+
+def comparable(synthesized: Synthesize, environment: str, stack: str) -> str:
+    """The template; CDK ends the ids of two permissions with the environment's name and a hash."""
+    return re.sub(r"AllowEventRule\w+", "AllowEventRule", template(synthesized, environment, stack))
 
 
 def masked(text: str) -> Any:
