@@ -21,11 +21,13 @@ TESTED_ON_THEIR_OWN = {
     "docs/alerts.md",
     "docs/ci.md",
     "docs/first-deployment.md",
+    "docs/reference/cli.md",
     "docs/restore-testing.md",
     "docs/watch.md",
 }
 """tests/e2e/adopt starts from what Terraform made, tests/e2e/access has roles for which IAM
-decides, tests/e2e/status/test_verify_aws.py is a first deployment, and tests/e2e/alerts and
+decides, tests/e2e/status/test_verify_aws.py is a first deployment, tests/unit/cli parses the
+examples of the reference, and tests/e2e/alerts and
 tests/e2e/rehearsing are about settings that are off elsewhere.
 """
 

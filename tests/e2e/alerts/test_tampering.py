@@ -231,7 +231,7 @@ def test_points_that_expire_by_themselves_are_not_tampering(watched: Watched) ->
         IamRoleArn=f"arn:aws:iam::123456789012:role/{ROLE}",
         Lifecycle={"DeleteAfterDays": 30},
     )
-    watched.sandbox.advance(days=31)
+    watched.sandbox.run_nights(31)
 
     # The watch reports its short life, every day; its end is no event.
     urgent = [each for each in watched.inbox.read() if "by the watch" not in each.body]
