@@ -138,8 +138,8 @@ class Watch(Construct):
         acknowledge(
             handler.function,
             reason="The variable ENVIRONMENT has the settings as JSON: names, numbers and "
-            "schedules, no secret. The rule takes a part of it for a key. The heartbeat's URL, which is "
-            "secret, is read from Systems Manager.",
+            "schedules, no secret. The rule takes a part of it for a key. The heartbeat's URL, "
+            "which is secret, is read from Systems Manager.",
             rules=["CKV_AWS_45"],
         )
         self._schedule(handler, environment.watch_schedule_in(stack.region))
