@@ -57,11 +57,21 @@ class Outbox:
             )
         )
 
-    def deliver(self) -> None:
-        """Return once everything that waited is sent, by whichever thread."""
-        with self._sending:
-            while self._waiting:
-                self._waiting.popleft()()
+    def deliver(self, *, wait: bool) -> None:
+        """Send everything that waits.
+
+        :param wait: return only when it is sent. Otherwise leave it to a thread that is sending
+            already, which may be waiting for this one: what it has woken calls AWS Backup.
+        """
+        while self._sending.acquire(blocking=wait):
+            try:
+                while self._waiting:
+                    self._waiting.popleft()()
+            finally:
+                self._sending.release()
+            # Another thread may have left something after the last look.
+            if not self._waiting:
+                return
 
     def drop(self) -> None:
         with self._sending:

@@ -99,7 +99,7 @@ class BackupService:
         except Exception as error:  # a bug of ours: it must be loud and must not look like AWS
             return self._broken(route, error, request_id, params)
         finally:
-            self._core.outbox.deliver()
+            self._core.outbox.deliver(wait=False)
 
     def call(self, operation: str, scope: Scope, **params: Any) -> dict[str, Any]:
         """An operation from Python, checked like a request; dates in the answer are datetimes.
@@ -119,7 +119,7 @@ class BackupService:
             self.model_violations.append(str(error))
             raise
         finally:
-            self._core.outbox.deliver()
+            self._core.outbox.deliver(wait=False)
         return {name: value for name, value in answer.items() if value is not None}
 
     def advance(self, by: timedelta) -> None:
@@ -138,7 +138,7 @@ class BackupService:
                     return
                 clock.move_to(due_now.at)
                 self._core.run(due_now)
-            self._core.outbox.deliver()
+            self._core.outbox.deliver(wait=True)
 
     def tick(self) -> None:
         """Let everything happen that is due by now."""
