@@ -8,13 +8,16 @@ from datetime import datetime
 from typing import Any
 
 from cabal_backup.operations.status.findings import NOT_OK, Finding, Status, Verdict
-from cabal_backup.text import moment, plural
+from cabal_backup.text import moment, plural, printable
 
 MAX_SUBJECT = 99
 """Characters; SNS takes fewer than 100, ASCII, and no line breaks."""
 
 MAX_DETAILS = 20
 """Single cases of one finding in a message; `status --verbose` shows all."""
+
+MAX_BODY = 60_000
+"""Characters of up to four bytes; SNS takes 256 KiB."""
 
 _VERDICTS: Mapping[Status, str] = {
     Status.FAIL: "NOT PROTECTED",
@@ -88,8 +91,11 @@ class Report:
 
     def _message(self, subject: str, lines: Sequence[str]) -> Message:
         head = f"[cabal-backup {self.environment}] {subject}"
+        found = printable("\n".join(lines))
+        if len(found) > MAX_BODY:
+            found = f"{found[:MAX_BODY]} …\n\nThis message is cut."
         body = [
-            *lines,
+            found,
             "",
             "To look at everything yourself:",
             f"    cabal-backup status -e {self.environment}",
@@ -112,8 +118,8 @@ class Report:
             Status.WARN: "is protected, but not everything is as it should be",
         }[worst]
         yield f"{self.environment} {words}. Since {moment(first)}."
-        yield f"{plural(len(self.since), 'check')} not ok; this message repeats every day until "
-        yield "all are."
+        count = plural(len(self.since), "check is", "checks are")
+        yield f"{count} not ok. This message repeats every day until all are."
 
     def _findings(self) -> Iterator[str]:
         ordered = sorted(

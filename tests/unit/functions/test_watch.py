@@ -272,7 +272,7 @@ def test_another_finding_begins_today(watched: Watched, run: Any) -> None:
     assert watched.record()["since"] == {"dr-lock": written(YESTERDAY), "role": written(NOW)}
     (_, _, body) = watched.published[0]
     assert body.index("FAIL dr-lock") < body.index("UNKNOWN role"), "the worst first"
-    assert "2 checks not ok" in body
+    assert "2 checks are not ok. This message repeats every day until all are." in body
 
 
 def test_when_it_is_over_there_is_one_more(watched: Watched, run: Any, listener: Receiver) -> None:
@@ -332,6 +332,26 @@ def test_the_subject_is_one_that_sns_takes() -> None:
     assert message.subject.isascii()
     assert len(message.subject) == 99
     assert message.subject.endswith("...")
+
+
+def test_what_aws_says_cannot_steer_a_terminal() -> None:
+    found = Finding("jobs", Status.FAIL, "It says: \x1b[2J", "see \x9b1m", ("\u202egood",))
+    message = a_report(found).message()
+    assert message is not None
+    assert not {"\x1b", "\x9b", "\u202e"} & set(message.body)
+    assert "It says: \N{REPLACEMENT CHARACTER}[2J" in message.body
+
+
+def test_the_body_is_one_that_sns_takes() -> None:
+    """256 KiB at most; the end, with the command to type, is always there."""
+    findings = [
+        Finding(f"check-{n}", Status.FAIL, "é" * 3000, "", ("é" * 3000,) * 20) for n in range(29)
+    ]
+    message = a_report(*findings).message()
+    assert message is not None
+    assert len(message.body.encode()) < 256 * 1024
+    assert "    cabal-backup status -e prod" in message.body.splitlines()
+    assert "This message is cut." in message.body
 
 
 @pytest.mark.parametrize(("count", "more"), [(20, None), (21, 1), (700, 680)])
