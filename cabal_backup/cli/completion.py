@@ -33,6 +33,6 @@ def run(options: argparse.Namespace, _: Invocation) -> int:
         command.description = (command.description or "").partition(". ")[0]  # as a list shows it
         for action in command._actions:
             if action.type is Path:
-                action.complete = shtab.FILE  # type: ignore[attr-defined]
+                action.complete = shtab.FILE  # type: ignore[attr-defined]  # shtab's
     sys.stdout.write(shtab.complete(parser, options.shell) + "\n")
     return ExitCode.OK

@@ -94,8 +94,8 @@ def guarded() -> Iterator[None]:
     """
     before = (sys.stdin, sys.stdout, sys.stderr)
     # A descriptor that is closed, as `<&-` and `>&-` do it, is None here.
-    sys.stdin = before[0] or Path(os.devnull).open()  # noqa: SIM115
-    out, err = (stream or Path(os.devnull).open("w") for stream in before[1:])  # noqa: SIM115
+    sys.stdin = before[0] or Path(os.devnull).open()  # noqa: SIM115 (open to the end)
+    out, err = (stream or Path(os.devnull).open("w") for stream in before[1:])  # noqa: SIM115 (open to the end)
     sys.stdout, sys.stderr = Stream(out), Stream(err)
     if hasattr(sys.stdin, "reconfigure"):
         sys.stdin.reconfigure(errors="replace")

@@ -41,9 +41,9 @@ COMMANDS = {
 
 ENVIRONMENT_VARIABLES = {
     ENVIRONMENT: "the environment, if --environment is not given",
-    REPORTS: "the folder of the drill reports, if --report-dir is not given",
+    REPORTS: "the folder of the drill reports, instead of --report-dir",
     "AWS_PROFILE": "the AWS profile, if --profile is not given",
-    "AWS_*": "all other variables that the AWS CLI reads, such as AWS_ACCESS_KEY_ID",
+    "AWS_*": "all other variables that the AWS CLI reads",
     "NO_COLOR": "if it is not empty, the output has no colors",
 }
 
@@ -105,14 +105,14 @@ class _BeforeCommand(argparse.Action):
         _: argparse.ArgumentParser,
         namespace: argparse.Namespace,
         values: Any,
-        option_string: str | None = None,  # noqa: ARG002
+        option_string: str | None = None,  # noqa: ARG002 (argparse passes it)
     ) -> None:
         option = self.option_strings[-1]
         argument = option if self.nargs == 0 else f"{option}={values}"
         namespace.before = [*getattr(namespace, "before", []), argument]
 
 
-class _Commands(argparse._SubParsersAction):  # type: ignore[type-arg]
+class _Commands(argparse._SubParsersAction):  # type: ignore[type-arg]  # not generic at run time
     """Gives a command the options that stand before it, too."""
 
     def __call__(

@@ -108,7 +108,7 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
 def _say_what_next(aws: Aws, plan: RestoreMailstorePlan, made: str) -> None:
     name = aws.environment.name
     print(
-        f"Restored to {made}, which nobody uses yet; everything in it is still below "
+        f"Restored to {made}, which is not used yet; everything in it is still below "
         "aws-backup-restore_<time>. Next:\n"
         "  1. As root on a host that can mount it, with the file that `cabal-backup mailbox "
         "script` prints:\n"

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from cabal_backup.cli.options import Invocation, add_common, connect_to
@@ -13,7 +14,7 @@ from cabal_backup.cli.parser import Parser
 from cabal_backup.cli.status import EXIT_CODES
 from cabal_backup.operations.status.findings import NOT_OK, Status
 from cabal_backup.operations.watch import run_watch
-from cabal_backup.text import printable
+from cabal_backup.text import moment, printable
 
 
 def define(parser: Parser) -> None:
@@ -54,7 +55,8 @@ def _lines(result: Mapping[str, Any], *, findings: bool) -> Iterator[str]:
         return
     for each in result["findings"]:
         if each["since"]:
-            yield f"  {each['status'].upper()} {each['check']}, since {each['since']}"
+            since = moment(datetime.fromisoformat(each["since"]))
+            yield f"  {each['status'].upper()} {each['check']}, since {since}"
             yield f"    {each['evidence']}"
             if each["hint"]:
                 yield f"    To do: {each['hint']}"

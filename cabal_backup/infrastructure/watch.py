@@ -137,9 +137,9 @@ class Watch(Construct):
         )
         acknowledge(
             handler.function,
-            reason="The variable ENVIRONMENT has the settings as JSON: names, numbers and "
-            "schedules, no secret. The rule takes a part of it for a key. The heartbeat's URL, "
-            "which is secret, is read from Systems Manager.",
+            reason="The variable ENVIRONMENT has the settings as JSON: names, numbers and who gets "
+            "messages, which the subscriptions show too. The rule takes a part of it for a key. "
+            "The heartbeat's URL, which is secret, is read from Systems Manager.",
             rules=["CKV_AWS_45"],
         )
         self._schedule(handler, environment.watch_schedule_in(stack.region))

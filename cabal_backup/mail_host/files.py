@@ -204,8 +204,8 @@ def mount_id(descriptor: int) -> str:
 def _mounts_below(directory: int) -> list[str]:
     """Mount points below an open directory (proc(5), /proc/pid/mountinfo)."""
     try:
-        top = os.readlink(f"{_DESCRIPTORS}/{directory}") + "/"  # noqa: PTH115
-        with open("/proc/self/mountinfo", "rb") as file:  # noqa: PTH123
+        top = os.readlink(f"{_DESCRIPTORS}/{directory}") + "/"  # noqa: PTH115 (no pathlib)
+        with open("/proc/self/mountinfo", "rb") as file:  # noqa: PTH123 (no pathlib)
             points = [os.fsdecode(line.split(b" ")[4]) for line in file]
     except OSError:
         return []

@@ -138,7 +138,7 @@ def _mail_folders(trees: Trees, pool: ThreadPoolExecutor, problems: Problems) ->
         if not NOT_FOLDERS.match(name):
             problems.add(name, "a folder that is not a directory", name)
     are_folders = pool.map(lambda name: _is_mail_folder(name, trees), directories)
-    return ["", *(name for name, is_one in zip(directories, are_folders) if is_one)]  # noqa: B905
+    return ["", *(name for name, is_one in zip(directories, are_folders) if is_one)]  # noqa: B905 (3.9)
 
 
 def _is_mail_folder(name: str, trees: Trees) -> bool:

@@ -12,6 +12,7 @@ from cabal_backup import names
 from cabal_backup.errors import AwsError, RefusedError
 from cabal_backup.operations.aws.client import Aws, in_words
 from cabal_backup.operations.aws.results import unless_missing
+from cabal_backup.text import one_line
 
 
 def run_watch(aws: Aws) -> Iterator[Mapping[str, Any]]:
@@ -45,9 +46,9 @@ def _run(aws: Aws, region: str) -> Mapping[str, Any]:
         )
     content: Mapping[str, Any] = json.loads(answer["Payload"].read() or "{}")
     if "FunctionError" in answer:
+        said = one_line(f"{content.get('errorType')}: {content.get('errorMessage')}")
         raise AwsError(
-            f"The watch in {region} failed: {content.get('errorType', 'no type')}: "
-            f"{content.get('errorMessage', 'no message')}. Its log has more: aws logs tail "
+            f"The watch in {region} failed: {said}. Its log has more: aws logs tail "
             f"--region {region} --since 1h LOG_GROUP, with the LogGroup of aws lambda "
             f"get-function-configuration --region {region} --function-name {names.WATCH}"
         )

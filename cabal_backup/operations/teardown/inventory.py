@@ -452,7 +452,7 @@ def overview(seen: Inventory) -> Iterator[str]:
         yield f"  stack {stack.name} in {stack.region}: {stack.status}, {guarded}"
     yield from (f"  vault{line[1:]}" for line in seen.vault_lines() if seen.vaults)
     if seen.plan_id:
-        yield f"  plan {names.PLAN}: takes another recovery point every night until it is gone"
+        yield f"  plan {names.PLAN}: takes another recovery point every night until it is deleted"
     yield from seen.other_lines()
     if seen.role_goes:
         yield f"  role {names.ROLE}"

@@ -80,7 +80,7 @@ def test_a_lock_in_compliance_mode(operator: Operator) -> None:
     said = operator.run("status")
 
     assert f"is in compliance mode: from {until:%Y-%m-%d}" in said.text
-    assert "nobody can ever remove or change it" in said.text
+    assert "it can never be removed or changed" in said.text
     assert len(commands(said.out)) == 2
     mended(operator, said.out, days=8)  # For a week it is reported.
 

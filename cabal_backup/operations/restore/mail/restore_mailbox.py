@@ -71,7 +71,7 @@ class RestoreMailboxPlan:
             at = f", at {moment(self.job.completed)}" if self.job.completed else ""
             return (
                 f"  the job {self.job.id} has done this already{at}: nothing is restored again. "
-                "If that directory is gone: --again",
+                "If that directory was deleted: --again",
             )
         return (f"  the job {self.job.id} is doing this already: it is followed",)
 

@@ -226,7 +226,9 @@ def wait_until_active(
             seen = next(looks)
         except StopIteration as end:
             if end.value is None:
-                raise AwsError(f"The table {name} is gone: DynamoDB gave its restore up.") from None
+                raise AwsError(
+                    f"The table {name} does not exist any more: DynamoDB gave up its restore."
+                ) from None
             return find_table(aws, name)
         if isinstance(seen, Unknown):
             yield seen

@@ -79,7 +79,7 @@ def lock(state: State, region: RegionState) -> Outcome:
     if seen.get("LockDate") and seen["LockDate"] <= state.now:
         return fail(
             f"The lock of {where} has been in compliance mode since {moment(seen['LockDate'])}: "
-            "nobody can ever remove or change it.",
+            "it can never be removed or changed.",
             "Nothing takes it off, and its recovery points go only as they expire. It was not made "
             "by this project: find out in CloudTrail who did "
             "(PutBackupVaultLockConfiguration).",
