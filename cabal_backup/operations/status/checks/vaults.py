@@ -86,8 +86,8 @@ def lock(state: State, region: RegionState) -> Outcome:
         )
     if seen.get("LockDate"):
         return fail(
-            f"The lock of {where} is in compliance mode: from {moment(seen['LockDate'])} nobody "
-            "can ever remove or change it.",
+            f"The lock of {where} is in compliance mode: from {moment(seen['LockDate'])} on it can "
+            "never be removed or changed.",
             "Before that moment: aws backup delete-backup-vault-lock-configuration --region "
             f"{region.region} --backup-vault-name={region.vault_name}, then: {put_back}",
         )

@@ -89,7 +89,7 @@ def test_compliance_mode_fails_however_right_its_range() -> None:
     seen = finding("primary-lock", **vault(LockDate=at("2026-04-03 09:30")))
 
     assert seen.status == "fail"
-    assert "compliance mode: from 2026-04-03 09:30 UTC nobody" in seen.evidence
+    assert "compliance mode: from 2026-04-03 09:30 UTC on it can never be" in seen.evidence
     assert "aws backup delete-backup-vault-lock-configuration --region us-west-1" in seen.hint
     assert seen.hint.endswith(PUT_BACK)
 
