@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,22 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
     with suppress(BlockingIOError):
         if signal.SIGINT in os.read(item.config.stash[_signals], 1024):
             item.session.shouldstop = "Ctrl-C"
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that the test's thread asks to sleep; it does not wait for them.
+
+    Other threads of the process, such as those of earlier tests' servers, sleep as always.
+    """
+    slept: list[float] = []
+    sleep, testing = time.sleep, threading.get_ident()
+    monkeypatch.setattr(
+        time,
+        "sleep",
+        lambda seconds: (slept.append if threading.get_ident() == testing else sleep)(seconds),
+    )
+    return slept
 
 
 @pytest.hookimpl(optionalhook=True)

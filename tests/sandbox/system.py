@@ -185,6 +185,7 @@ class System:
         Raises:
             TimeoutError: a Lambda function or a delivery does not end.
         """
+        self.service.send_reports()
         if not self.delivery.drain(_DELIVERY_TIMEOUT_SECONDS):
             raise TimeoutError(f"Not all was delivered after {_DELIVERY_TIMEOUT_SECONDS:.0f} s")
 

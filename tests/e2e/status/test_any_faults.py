@@ -10,7 +10,6 @@ import random
 from collections.abc import Callable, Mapping
 from importlib import import_module
 
-import botocore.endpoint
 import pytest
 from botocore.exceptions import ClientError
 
@@ -47,12 +46,6 @@ def _examples() -> list[tuple[str, ...]]:
 
 def _keeps_from_asking(fault: str) -> bool:
     return any(word in fault for word in ("may not be", "is down", "throttled"))
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """botocore does not wait between its tries."""
-    monkeypatch.setattr(botocore.endpoint.time, "sleep", lambda _seconds: None)
 
 
 @pytest.mark.usefixtures("impatient")

@@ -10,7 +10,6 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-import botocore.endpoint
 import pytest
 
 from cabal_backup.cli.main import main
@@ -22,12 +21,6 @@ from tests.e2e.status.proxy import Change, Reply, proxy
 from tests.sandbox.deployment import PROJECT
 
 COMMANDS = ["status", "points"]
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """botocore does not wait between its tries."""
-    monkeypatch.setattr(botocore.endpoint.time, "sleep", lambda _seconds: None)
 
 
 def warned(operator: Operator) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
-import botocore.endpoint
 import pytest
 
 from tests.e2e.operator import Operator
@@ -410,12 +409,6 @@ UNKNOWN: Mapping[str, tuple[Fault, NotOk]] = {
 
 
 FAULTS = {**NIGHTS, **UNKNOWN}
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """botocore does not wait between its tries."""
-    monkeypatch.setattr(botocore.endpoint.time, "sleep", lambda _seconds: None)
 
 
 @pytest.mark.usefixtures("impatient")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from datetime import timedelta
 
-import botocore.endpoint
 import pytest
 
 from tests.e2e.operator import Operator
@@ -96,10 +95,8 @@ def test_a_copy_that_was_deleted(operator: Operator) -> None:
     assert last_night(operator) == ("warm", "warm", "missing", "missing")
 
 
-def test_a_region_that_is_down_is_unknown_and_the_other_is_not(
-    operator: Operator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(botocore.endpoint.time, "sleep", lambda _seconds: None)
+@pytest.mark.usefixtures("impatient")
+def test_a_region_that_is_down_is_unknown_and_the_other_is_not(operator: Operator) -> None:
     operator.sandbox.faults.lose_regions("us-west-2")
 
     said = operator.run("points")

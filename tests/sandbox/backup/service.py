@@ -144,6 +144,10 @@ class BackupService:
         """Let everything happen that is due by now."""
         self.advance(timedelta(0))
 
+    def send_reports(self) -> None:
+        """Send every report that another thread has begun to send."""
+        self._core.outbox.deliver(wait=True)
+
     def export_state(self) -> bytes:
         """Everything the service remembers, its time, settings and file trees' manifests included.
 

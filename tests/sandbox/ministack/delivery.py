@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-import time
 from collections.abc import Callable
 
 FUNCTIONS_AT_ONCE = 4
@@ -23,32 +22,38 @@ class Delivery:
 
     def __init__(self) -> None:
         self._tasks: queue.Queue[Callable[[], None]] = queue.Queue()
-        self._functions = 0
-        self._functions_lock = threading.Lock()
+        self._outstanding = 0
+        self._changed = threading.Condition()
         self._slots = threading.Semaphore(FUNCTIONS_AT_ONCE)
         threading.Thread(target=self._run, daemon=True, name="sandbox-delivery").start()
 
     def put(self, task: Callable[[], None]) -> None:
+        self._begin()
         self._tasks.put(task)
 
     def run_function(self, task: Callable[[], None]) -> None:
         """Run a Lambda invocation beside the queue: a slow one holds up no other report."""
-        with self._functions_lock:
-            self._functions += 1
+        self._begin()
         threading.Thread(
             target=self._run_function, args=(task,), daemon=True, name="sandbox-function"
         ).start()
 
     def drain(self, timeout: float) -> bool:
-        """Wait until everything is delivered; False after `timeout` seconds."""
-        deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline:
-            with self._functions_lock:
-                idle = self._functions == 0
-            if idle and self._tasks.unfinished_tasks == 0:
-                return True
-            time.sleep(0.002)
-        return False
+        """Wait until everything is delivered; False after `timeout` seconds.
+
+        What a report or a function starts is counted before its cause is counted as done.
+        """
+        with self._changed:
+            return self._changed.wait_for(lambda: self._outstanding == 0, timeout)
+
+    def _begin(self) -> None:
+        with self._changed:
+            self._outstanding += 1
+
+    def _end(self) -> None:
+        with self._changed:
+            self._outstanding -= 1
+            self._changed.notify_all()
 
     def _run(self) -> None:
         while True:
@@ -58,7 +63,7 @@ class Delivery:
             except Exception:
                 _log.exception("A report could not be delivered")
             finally:
-                self._tasks.task_done()
+                self._end()
 
     def _run_function(self, task: Callable[[], None]) -> None:
         try:
@@ -67,5 +72,4 @@ class Delivery:
         except Exception:
             _log.exception("A Lambda function could not be run")
         finally:
-            with self._functions_lock:
-                self._functions -= 1
+            self._end()

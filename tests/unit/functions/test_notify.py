@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +16,8 @@ from cabal_backup import urgent
 from cabal_backup.functions import notify
 from cabal_backup.functions.notify.message import Notice, compose, understand
 from tests.unit.functions.aws import Account, Refusal, Wire, wired
+
+pytestmark = pytest.mark.usefixtures("slept")
 
 TOPIC = "arn:aws:sns:us-west-1:123456789012:cabal-backup-alerts"
 VARIABLES = {
@@ -257,7 +258,6 @@ def account(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> Aws:
     for variable in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_MAX_ATTEMPTS", "AWS_RETRY_MODE"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "does-not-exist")
-    monkeypatch.setattr(time, "sleep", lambda _: None)
     notify._client.cache_clear()
     wire.account = aws = Aws()
     return aws

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -34,6 +33,8 @@ from tests.unit.functions.region_settings import (
     RegionSettings,
     denied,
 )
+
+pytestmark = pytest.mark.usefixtures("slept")
 
 DESCRIBE, UPDATE = "DescribeRegionSettings", "UpdateRegionSettings"
 THE_ONE_UPDATE = {
@@ -78,14 +79,6 @@ def in_region(monkeypatch: pytest.MonkeyPatch, region: str) -> None:
     """Lambda gives its functions both variables."""
     monkeypatch.setenv("AWS_REGION", region)
     monkeypatch.setenv("AWS_DEFAULT_REGION", region)
-
-
-@pytest.fixture(autouse=True)
-def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Every sleep in seconds; none takes any time. botocore's retries sleep here too."""
-    slept: list[float] = []
-    monkeypatch.setattr(time, "sleep", slept.append)
-    return slept
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +12,8 @@ import pytest
 from cabal_backup.functions import role_check
 from tests.unit.functions.aws import Account, Refusal, Wire, denied, wired
 from tests.unit.functions.cloudformation import SIGNATURE, Resource, response_url
+
+pytestmark = pytest.mark.usefixtures("slept")
 
 PLAN = "0a1b2c3d-0000-0000-0000-000000000000"
 ROLE = "arn:aws:iam::123456789012:role/cabal-backup-role"
@@ -74,14 +75,10 @@ def plan(wire: Wire) -> Plan:
 
 
 @pytest.fixture(autouse=True)
-def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Every sleep in seconds; none takes any time."""
-    slept: list[float] = []
+def lambda_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_REGION", "us-west-1")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-1")
     monkeypatch.setenv("no_proxy", "*")
-    monkeypatch.setattr(time, "sleep", slept.append)
-    return slept
 
 
 @pytest.fixture

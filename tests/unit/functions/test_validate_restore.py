@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -29,6 +28,8 @@ from tests.unit.functions.restored import (
     items,
     scheduled,
 )
+
+pytestmark = pytest.mark.usefixtures("slept")
 
 LATER = "2026-02-01T10:00:00Z"
 """3 hours and 20 minutes after the restore."""
@@ -71,13 +72,6 @@ def lambda_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_PROFILE", raising=False)
-
-
-@pytest.fixture(autouse=True)
-def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    slept: list[float] = []
-    monkeypatch.setattr(time, "sleep", slept.append)
-    return slept
 
 
 def judge(restores: Restores, job: str = "table-job", **changes: Any) -> tuple[str | None, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -128,18 +127,13 @@ class Watched(Account):
         return {"MessageId": "1"}
 
 
+pytestmark = pytest.mark.usefixtures("slept")
+
+
 @pytest.fixture(scope="module")
 def wire() -> Iterator[Wire]:
     with wired() as wire:
         yield wire
-
-
-@pytest.fixture(autouse=True)
-def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """What was waited for, without waiting."""
-    slept: list[float] = []
-    monkeypatch.setattr(time, "sleep", slept.append)
-    return slept
 
 
 @pytest.fixture

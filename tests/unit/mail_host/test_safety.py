@@ -302,12 +302,8 @@ def test_a_lock_that_is_in_use_is_waited_for_once_and_reported(store: Mailstore)
     assert all(lock.exists() for lock in locks)
 
 
-def test_the_wait_for_locks_is_one_for_all(
-    store: Mailstore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_wait_for_locks_is_one_for_all(store: Mailstore, slept: list[float]) -> None:
     planted(store, age=0)
-    slept: list[float] = []
-    monkeypatch.setattr(time, "sleep", slept.append)
     assert len(merged(store).problems) == 3
     assert sum(slept) == pytest.approx(30, abs=0.2)
 

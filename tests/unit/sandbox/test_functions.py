@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+from collections.abc import Iterator
 
 import pytest
 
 from tests.sandbox.ministack import functions, internals
 from tests.sandbox.ministack.delivery import FUNCTIONS_AT_ONCE, Delivery
+
+
+@pytest.fixture
+def switching_often() -> Iterator[None]:
+    """Threads take turns all the time, as on a busy machine."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
 
 
 def test_few_invocations_run_at_once() -> None:
@@ -32,6 +43,23 @@ def test_few_invocations_run_at_once() -> None:
 
     assert delivery.drain(timeout=60)
     assert most == FUNCTIONS_AT_ONCE
+
+
+@pytest.mark.usefixtures("switching_often")
+def test_draining_waits_for_what_reports_and_functions_start_in_turn() -> None:
+    for _ in range(30):
+        delivery = Delivery()
+        hops: list[None] = []
+
+        def hop(delivery: Delivery = delivery, hops: list[None] = hops) -> None:
+            hops.append(None)
+            if len(hops) < 10:
+                (delivery.put if len(hops) % 2 else delivery.run_function)(hop)
+
+        delivery.put(hop)
+
+        assert delivery.drain(timeout=60)
+        assert len(hops) == 10
 
 
 def test_the_processes_used_longest_ago_are_ended(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,7 @@ Work = Callable[[Chunk, Stop], None]
 
 
 def run(sources: Sequence[Source], work: Work, *, workers: int, stop: Stop) -> Iterator[None]:
-    """Do `work` on every chunk of every source, and yield now and then until all is done.
+    """Do `work` on every chunk of every source, and yield now and then, and once when all is done.
 
     The first failure stops everything and is raised here. So does leaving the loop
     early: whatever is on its way then is finished or given up, nothing new is begun.
@@ -64,6 +64,7 @@ def run(sources: Sequence[Source], work: Work, *, workers: int, stop: Stop) -> I
     if line.failure is not None:
         raise line.failure
     stop.check()
+    yield
 
 
 class _Line:

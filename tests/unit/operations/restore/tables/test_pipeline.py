@@ -34,6 +34,25 @@ def test_every_chunk_is_worked_on_once() -> None:
     assert sorted(done, key=int) == [str(number) for number in range(1000)]
 
 
+def test_work_that_is_done_at_once_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = threading.Thread.start
+
+    def finish(thread: threading.Thread) -> None:
+        started(thread)
+        thread.join()
+
+    monkeypatch.setattr(threading.Thread, "start", finish)
+    done: list[str] = []
+    numbers = source(range(5))
+    for _ in run(
+        [numbers], lambda chunk, _: done.append(chunk.items[0]["id"]["N"]), workers=1, stop=Stop()
+    ):
+        assert len(done) == 5
+        break
+    else:
+        pytest.fail("nothing was reported")
+
+
 def test_what_waits_is_bounded_and_a_large_chunk_still_passes() -> None:
     waiting, most = 0, 0
     lock = threading.Lock()
