@@ -6,7 +6,13 @@ is wrong with them is reported in words and ends with exit code 1.
 
 import sys
 
-from aws_cdk import App
+try:
+    from aws_cdk import App
+except ModuleNotFoundError as error:
+    sys.exit(
+        f"{error.name} is not installed for {sys.executable}. Run `make setup` and use "
+        "`make cdk`, or install requirements.txt and activate its environment (docs/install.md)."
+    )
 
 from cabal_backup.config.reader import ConfigurationError, read_environments
 from cabal_backup.infrastructure.access_policies import too_long

@@ -40,7 +40,7 @@ def define(parser: Parser) -> None:
 
 
 def run(options: argparse.Namespace, _: Invocation) -> int:
-    layers = read_layers(find_project(options.project), options.context)
+    layers = read_layers(find_project(options.project, options.config), options.context)
     context = merge(layers)
     if options.environment is not None:
         context["environment"] = options.environment

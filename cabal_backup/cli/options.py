@@ -59,6 +59,13 @@ def add_environment(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="the folder of cdk.json (default: this folder or the nearest folder above it)",
     )
+    group.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="a TOML file of settings instead of a project (default without a cdk.json: "
+        "~/.config/cabal-backup/config.toml)",
+    )
     group.add_argument("--debug", action="store_true", help="print the traceback of an error")
 
 
@@ -131,7 +138,7 @@ def connect_to(options: argparse.Namespace) -> Aws:
     from cabal_backup.operations.aws.client import connect
     from cabal_backup.operations.teardown.inventory import may_be_deployed
 
-    project = find_project(options.project)
+    project = find_project(options.project, options.config)
     environment = read_environment(project, options.environment, options.context)
     lost = options.assume_region_lost
     regions = (environment.region, environment.dr_region)
@@ -149,7 +156,7 @@ def connect_to(options: argparse.Namespace) -> Aws:
     aws = connect(environment, profile=options.profile, lost=[] if lost is None else [lost])
     if not environment.backup:
         if not may_be_deployed(aws):
-            raise SettingsError(not_protected(environment.name))
+            raise SettingsError(not_protected(project, environment.name))
         print(
             f"cabal-backup: {environment.name} has backup: false. What is deployed of it goes on "
             "and is billed, and no deployment changes it. Turn the setting on again, or take it "
@@ -246,4 +253,4 @@ def report_folder(options: argparse.Namespace) -> Path:
 
     if options.report_dir:
         return Path(options.report_dir)
-    return find_project(options.project) / "drills"
+    return find_project(options.project, options.config).folder / "drills"

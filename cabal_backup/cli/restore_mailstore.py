@@ -90,7 +90,7 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
         security_groups=options.security_group,
     )
     if options.set_environment:
-        for file in files_with(find_project(options.project), plan.file_system_id):
+        for file in files_with(find_project(options.project, options.config), plan.file_system_id):
             check_replaceable(file)
     show_plan(plan.lines(), dry_run=options.dry_run)
     if options.dry_run:
@@ -126,12 +126,12 @@ def _say_what_next(aws: Aws, plan: RestoreMailstorePlan, made: str) -> None:
 
 def _offer_environment(options: argparse.Namespace, plan: RestoreMailstorePlan, made: str) -> None:
     """Change the setting where a file has it; a variable or `-c` cannot be changed from here."""
-    project = find_project(options.project)
+    project = find_project(options.project, options.config)
     files = files_with(project, plan.file_system_id)
     if not files:
         if options.set_environment:
             print(
-                f"{plan.file_system_id} stands in no file of {project}, so none was changed.",
+                f"{plan.file_system_id} is in no file of {project.folder}; none was changed.",
                 file=sys.stderr,
             )
         return

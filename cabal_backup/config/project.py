@@ -1,4 +1,7 @@
-"""Reads the configuration from the files that the CDK CLI reads, as the CDK CLI does.
+"""Reads the settings from the files of the CDK CLI, as it does, or from one TOML file.
+
+The TOML file serves an operator who has no checkout. It holds `environments` as cdk.json does:
+a table `[environments.prod]` for each environment.
 
 https://docs.aws.amazon.com/cdk/v2/guide/context.html
 """
@@ -8,9 +11,10 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import tomllib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -25,22 +29,62 @@ USER = ".cdk.json"
 """In the home directory, for all projects of a user."""
 
 
-def find_project(start: Path | None) -> Path:
-    """The nearest folder with a cdk.json, from `start` (default: this folder) upwards.
+@dataclass(frozen=True)
+class Project:
+    """Where the settings are."""
 
-    Raises SettingsError if there is none.
+    folder: Path
+    """Drill reports are kept here as well."""
+    files: tuple[Path, ...]
+    """cdk.json and cdk.context.json, or the one TOML file."""
+
+    @property
+    def is_checkout(self) -> bool:
+        return self.files[0].name == CDK_JSON
+
+    def __str__(self) -> str:
+        return str(self.files[0])
+
+
+def find_project(start: Path | None, config: Path | None = None) -> Project:
+    """The settings of this checkout, or else those of this user.
+
+    :param start: take the nearest cdk.json from this folder upwards (default: the current folder).
+    :param config: take this TOML file instead.
+
+    Without either, and without a cdk.json, it is config.toml in `cabal-backup` of the user's
+    configuration folder (https://specifications.freedesktop.org/basedir-spec/latest/).
+
+    Raises SettingsError if there are no settings.
     """
-    start = (start or Path.cwd()).absolute()
-    for folder in (start, *start.parents):
-        if (folder / CDK_JSON).is_file():
-            return folder
+    if config is not None and start is not None:
+        raise UsageError("--config and --project exclude each other.")
+    if config is None:
+        here = (start or Path.cwd()).absolute()
+        for folder in (here, *here.parents):
+            if (folder / CDK_JSON).is_file():
+                return Project(folder, (folder / CDK_JSON, folder / PRIVATE))
+    file = (config or _user_config()).absolute()
+    if start is None and file.is_file():
+        return Project(file.parent, (file,))
+    if config is not None:
+        raise SettingsError(f"There is no file {config}.")
     raise SettingsError(
-        f"There is no {CDK_JSON} in {start} or above it. Go to the project's folder, or name it "
-        "with --project."
+        f"There is no {CDK_JSON} in {here} or above it"
+        + ("." if start else f", and no {file}.")
+        + " Go to the project's folder, or name it with --project. Without a checkout, write the "
+        "settings to a TOML file (docs/settings.md) and name it with --config."
     )
 
 
-def read_environment(project: Path, name: str | None, overrides: Iterable[str]) -> Environment:
+def _user_config() -> Path:
+    home = os.environ.get("XDG_CONFIG_HOME", "")
+    # A relative path is to be ignored, says the specification.
+    folder = Path(home) if Path(home).is_absolute() else Path.home() / ".config"
+    return folder / "cabal-backup" / "config.toml"
+
+
+def read_environment(project: Project, name: str | None, overrides: Iterable[str]) -> Environment:
     """One environment of a project, checked.
 
     :param name: which; None if the command line does not name it.
@@ -58,25 +102,26 @@ def read_environment(project: Path, name: str | None, overrides: Iterable[str]) 
         names = ", ".join(declared) if isinstance(declared, dict) else "none"
         raise UsageError(
             "Say which environment, with --environment or CABAL_ENVIRONMENT. "
-            f"{project / CDK_JSON} declares: {names}."
+            f"{project} declares: {names}."
         )
     (environment,) = read_environments({**context, "environment": name})
     if environment.backup:
         return environment
     if environment.account is None or environment.mailstore_file_system_id is None:
         raise SettingsError(
-            f"{not_protected(name)} If it is still deployed, set its account and "
+            f"{not_protected(project, name)} If it is still deployed, set its account and "
             "mailstore_file_system_id to work with what there is."
         )
     (on,) = read_environments({**context, "environment": name, f"{name}.backup": True})
     return replace(on, backup=False)
 
 
-def not_protected(name: str) -> str:
+def not_protected(project: Project, name: str) -> str:
     """How an environment whose backup is off is reported."""
+    places = " or ".join(file.name for file in project.files)
     return (
-        f"{name} is not protected: its backup is off. To turn it on, set "
-        f'"backup": true in {CDK_JSON} or {PRIVATE} and deploy it.'
+        f"{name} is not protected: its backup is off. To turn it on, set backup to true in "
+        f"{places} and deploy it."
     )
 
 
@@ -84,7 +129,7 @@ Layers = dict[str, dict[str, Any]]
 """The context of each place, by the place; a later one overrides an earlier one."""
 
 
-def read_layers(project: Path, overrides: Iterable[str]) -> Layers:
+def read_layers(project: Project, overrides: Iterable[str]) -> Layers:
     """What each place contributes to the CDK context of a project.
 
     Raises UsageError and SettingsError as `read_environment`.
@@ -95,10 +140,13 @@ def read_layers(project: Path, overrides: Iterable[str]) -> Layers:
         if not equals:
             raise UsageError(f"-c requires NAME.SETTING=VALUE, not {override!r}.")
         given[key] = value
+    if not project.is_checkout:
+        (file,) = project.files
+        return {file.name: _object(file), "-c": given}
     return {
         f"~/{USER}": _context(Path.home() / USER),
-        PRIVATE: _object(project / PRIVATE),
-        CDK_JSON: _context(project / CDK_JSON),
+        PRIVATE: _object(project.folder / PRIVATE),
+        CDK_JSON: _context(project.folder / CDK_JSON),
         "-c": given,
     }
 
@@ -134,13 +182,16 @@ def _object(file: Path) -> dict[str, Any]:
     try:
         # With or without the byte order mark that some editors write.
         text = file.read_text(encoding="utf-8-sig")
+        if file.suffix != ".json":
+            return tomllib.loads(text, parse_float=_number)
         content = json.loads(text, parse_float=_number, parse_constant=_no_number)
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise SettingsError(f"Cannot read {file}: {error.strerror}.") from error
     except ValueError as error:
-        raise SettingsError(f"{file} is not JSON: {error}.") from error
+        language = "JSON" if file.suffix == ".json" else "TOML"
+        raise SettingsError(f"{file} is not {language}: {error}.") from error
     if not isinstance(content, dict):
         raise SettingsError(f"{file} should hold a JSON object.")
     return content
@@ -156,10 +207,11 @@ def _no_number(text: str) -> NoReturn:
     raise ValueError(f"{text} is no number in JSON")
 
 
-def files_with(project: Path, value: str) -> list[Path]:
-    """The files of a project's settings in which `value` stands as a JSON string."""
-    files = (project / CDK_JSON, project / PRIVATE)
-    return [file for file in files if file.is_file() and _quoted(value) in file.read_bytes()]
+def files_with(project: Project, value: str) -> list[Path]:
+    """The files of a project's settings in which `value` stands in double quotes."""
+    return [
+        file for file in project.files if file.is_file() and _quoted(value) in file.read_bytes()
+    ]
 
 
 def check_replaceable(file: Path) -> None:
@@ -172,7 +224,7 @@ def check_replaceable(file: Path) -> None:
 
 
 def replace_setting(file: Path, old: str, new: str) -> None:
-    """Put `new` in the place of `old` wherever it stands as a JSON string; nothing else changes.
+    """Put `new` in the place of `old` wherever it stands in double quotes; nothing else changes.
 
     At every moment the file holds all of the old content or all of the new one.
 

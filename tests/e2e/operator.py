@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cabal_backup import names
 from cabal_backup.cli.main import main
 from cabal_backup.config.environment import Environment, dump
-from cabal_backup.config.project import read_environment
+from cabal_backup.config.project import find_project, read_environment
 from cabal_backup.errors import UnreachableError
 from cabal_backup.functions import watch
 from cabal_backup.operations.aws.client import Aws, connect, in_words
@@ -181,7 +181,7 @@ class Operator:
 @cache
 def _environment(deployment: Deployment) -> Environment:
     overrides = [f"{key}={value}" for key, value in deployment.context.items()]
-    return read_environment(PROJECT, deployment.environment, overrides)
+    return read_environment(find_project(PROJECT), deployment.environment, overrides)
 
 
 @cache

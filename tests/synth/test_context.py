@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cabal_backup.config.project import merge, read_layers
+from cabal_backup.config.project import find_project, merge, read_layers
 from cabal_backup.config.reader import ConfigurationError, read_environments
 from tests.synth.synthesis import REPOSITORY
 
@@ -105,7 +105,7 @@ def test_the_tool_and_cdk_read_the_same(
     monkeypatch.setenv("HOME", str(home))
     given = [f"{key}={value}" for key, value in written["-c"].items()]
 
-    layers = read_layers(project, given)
+    layers = read_layers(find_project(project), given)
     ours, sources = merge(layers), merge(layers, sources=True)
     theirs = ask_cdk(project, home, [part for each in given for part in ("-c", each)])
 
@@ -124,5 +124,7 @@ def test_a_project_may_lack_the_files_but_cdk_json(
     write(tmp_path / "cdk.json", {"context": {"a": 1}}, marked=False)
 
     assert (
-        merge(read_layers(tmp_path, [])) == {"a": 1} == ask_cdk(tmp_path, tmp_path / "nowhere", [])
+        merge(read_layers(find_project(tmp_path), []))
+        == {"a": 1}
+        == ask_cdk(tmp_path, tmp_path / "nowhere", [])
     )

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from cabal_backup.cli import progress
-from cabal_backup.config.project import read_environment
+from cabal_backup.config.project import find_project, read_environment
 from cabal_backup.operations.aws.client import Aws, connect
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.drill import addresses
@@ -93,7 +93,7 @@ class Clumsy(AddressesDrillPlan):
 def test_an_error_that_nobody_foresaw(driller: Driller) -> None:
     operator = driller.operator
     given = [f"{key}={value}" for key, value in operator.deployment.context.items()]
-    aws = connect(read_environment(PROJECT, operator.deployment.environment, given))
+    aws = connect(read_environment(find_project(PROJECT), operator.deployment.environment, given))
     now = operator.clock.now()
     planned = addresses.look(aws, now, tolerance_percent=10)
     plan = Clumsy(

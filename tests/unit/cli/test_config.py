@@ -97,3 +97,83 @@ def test_what_cannot_be_shown_ends_with_the_documented_exit_code(
     out, err = capsys.readouterr()
     assert out == ""
     assert words in err
+
+
+# --- A TOML file instead of a checkout
+
+TOML = """
+[environments.prod]
+cold_after_days = "never"
+lock_min_days = 7
+pitr_tables = ["one", "two"]
+"""
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's configuration folder; the current folder has no cdk.json above it."""
+    folder = tmp_path / "config" / "cabal-backup"
+    folder.mkdir(parents=True)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder.parent))
+    monkeypatch.delenv("CABAL_ENVIRONMENT", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+def test_without_a_checkout_the_user_s_file_has_the_same_settings(
+    elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (elsewhere / "config.toml").write_text(TOML)
+
+    assert main(["config", "show", "--json", "-c", "prod.lock_min_days=8"]) == 0
+
+    settings = json.loads(capsys.readouterr().out)["environments"]["prod"]
+    assert {
+        name: (each["value"], each["source"])
+        for name, each in settings.items()
+        if each["source"] != "default"
+    } == {
+        "cold_after_days": ("never", "config.toml"),
+        "lock_min_days": (8, "-c"),
+        "pitr_tables": (["one", "two"], "config.toml"),
+    }
+
+
+def test_a_cdk_json_comes_before_the_user_s_file(
+    elsewhere: Path, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (elsewhere / "config.toml").write_text(TOML)
+
+    assert main(["config", "show", "-e", "stage"]) == 0
+    assert main(["config", "show", "--config", str(elsewhere / "config.toml")]) == 0
+
+    stage, prod = capsys.readouterr().out.split("prod.backup ")
+    assert "stage.backup" in stage
+    assert "stage." not in prod
+    assert project
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        ((), 78, "There is no cdk.json in {here} or above it, and no {user}/config.toml. Go to"),
+        (("--config", "other.toml"), 78, "There is no file other.toml."),
+        (("--config", "bad.toml"), 78, "bad.toml is not TOML: Expected '=' after a key"),
+        (("--config", "wrong.toml"), 78, "prod.lock_min_day: 7\n    rule:   there is no such"),
+        (("--config", "bad.toml", "--project", "."), 64, "--config and --project exclude each"),
+        (("--project", "."), 78, "There is no cdk.json in {here} or above it. Go to"),
+    ],
+)
+def test_settings_that_cannot_be_used(
+    elsewhere: Path,
+    capsys: pytest.CaptureFixture[str],
+    options: tuple[str, ...],
+    code: int,
+    said: str,
+) -> None:
+    Path("bad.toml").write_text("environments")
+    Path("wrong.toml").write_text("[environments.prod]\nlock_min_day = 7\n")
+
+    assert main(["config", "show", *options]) == code
+
+    assert said.format(here=Path.cwd(), user=elsewhere) in capsys.readouterr().err

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cabal_backup.cli.main import main
-from cabal_backup.config.project import files_with, replace_setting
+from cabal_backup.config.project import files_with, find_project, replace_setting
 from cabal_backup.errors import SettingsError
 from tests import mail_host
 
@@ -60,9 +60,10 @@ def test_the_setting_changes_where_it_stands_and_nothing_else_does(tmp_path: Pat
     private = tmp_path / "cdk.context.json"
     text = json.dumps({"prod.mailstore_file_system_id": OLD, "note": f"was {OLD}"}, indent=5)
     private.write_text(text)
+    project = find_project(tmp_path)
 
-    assert files_with(tmp_path, OLD) == [private]
-    assert files_with(tmp_path, NEW) == []
+    assert files_with(project, OLD) == [private]
+    assert files_with(project, NEW) == []
     replace_setting(private, OLD, NEW)
 
     assert private.read_text() == text.replace(f'"{OLD}"', f'"{NEW}"')
