@@ -35,13 +35,15 @@ help: ## this list
 .PHONY: setup
 setup: $(READY) ## make the environment the other targets use, in .venv and node_modules
 
-$(READY): requirements-dev.txt pyproject.toml package-lock.json
+LOCAL_AWS := tests/local_aws
+
+$(READY): requirements-dev.txt pyproject.toml $(LOCAL_AWS)/pyproject.toml package-lock.json
 	@echo "Setting up $(VENV) (a minute or two, once) …"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; say which with: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python $(HASHED) -r requirements-dev.txt
-	@$(VENV)/bin/python $(PIP) --no-deps --no-build-isolation --editable .
+	@$(VENV)/bin/python $(PIP) --no-deps --no-build-isolation --editable . --editable $(LOCAL_AWS)
 	@$(VENV)/bin/npm ci --no-fund --no-audit --loglevel=error
 	@touch $@
 
@@ -64,7 +66,10 @@ TOOLS := awscli checkov dynamodump old-botocore release uv
 .PHONY: requirements
 requirements: $(UV)/ready ## write the requirements.txt files from the .in files (ARGS=--upgrade)
 	$(LOCK) requirements.in --output-file requirements.txt
-	$(LOCK) --constraint requirements.txt requirements-dev.in --output-file requirements-dev.txt
+	$(LOCK) --constraint requirements.txt requirements-dev.in $(LOCAL_AWS)/pyproject.toml \
+		--output-file requirements-dev.txt
+	$(LOCK) --constraint requirements-dev.txt --extra test $(LOCAL_AWS)/pyproject.toml \
+		--output-file tests/tools/local-aws.txt
 	$(foreach tool,$(TOOLS),$(LOCK) tests/tools/$(tool).in --output-file tests/tools/$(tool).txt &&) true
 
 ## Checks -------------------------------------------------------------------------------
@@ -78,9 +83,8 @@ lint: $(READY)
 types: $(READY)
 	mypy
 
-# The local AWS's own unit tests are left to `make test`: they are not about the application.
 unit: $(READY)
-	python -m pytest --quiet --ignore tests/unit/sandbox tests/unit
+	python -m pytest --quiet tests/unit
 
 # CDK's built-in rules take seconds to load; test_app.py has them on, as the CLI has.
 templates: $(READY)
@@ -99,6 +103,12 @@ checkov: synth $(CHECKOV)/ready
 	$(CHECKOV)/bin/checkov --directory cdk.out --framework cloudformation --compact --quiet \
 		--skip-download
 
+.PHONY: local-aws
+local-aws: .venv-local-aws/ready ## the tests of the local AWS, installed without the project
+	rm -rf $(LOCAL_AWS)/build
+	.venv-local-aws/bin/python $(PIP) --no-deps --no-build-isolation --force-reinstall ./$(LOCAL_AWS)
+	cd $(LOCAL_AWS) && $(CURDIR)/.venv-local-aws/bin/python -m pytest --quiet
+
 .PHONY: bench
 bench: $(READY) $(AWSCLI)/ready $(DYNAMODUMP)/ready ## measurements: what is fast and what is not
 	python -m tests.bench.bench_sandbox
@@ -113,6 +123,7 @@ snapshots: $(READY) ## write the template snapshots anew, for review with git di
 .PHONY: reference
 reference: $(READY) ## write the reference documents that derive from the code
 	python -m tests.reference
+	cd $(LOCAL_AWS) && python -m local_aws_tests.readme_tables
 
 ## The application ----------------------------------------------------------------------
 
@@ -157,4 +168,4 @@ sandbox: $(READY) $(AWSCLI)/ready ## the same, left running at PORT; prints the 
 
 .PHONY: clean
 clean: ## remove everything that the other targets made
-	rm -rf $(VENV) .venv-* node_modules dist cdk.out .prepared .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-* node_modules dist cdk.out .prepared $(LOCAL_AWS)/build .mypy_cache .pytest_cache .ruff_cache

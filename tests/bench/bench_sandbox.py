@@ -12,8 +12,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from local_aws.client import Sandbox
+
 from tests.sandbox import cabal
-from tests.sandbox.client import Sandbox
 from tests.sandbox.deployment import DR_REGION, Deployment
 
 NIGHTS = 365

@@ -17,8 +17,9 @@ import sys
 import time
 from collections.abc import Sequence
 
+from local_aws.client import Sandbox
+
 from tests.sandbox import cabal
-from tests.sandbox.client import Sandbox
 from tests.sandbox.deployment import PROJECT, Deployment, aws_cli
 
 NIGHTS = 30

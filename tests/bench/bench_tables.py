@@ -23,8 +23,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from local_aws.client import ACCOUNT, Sandbox
+
 from tests.bench.fast_server import address
-from tests.sandbox.client import ACCOUNT, Sandbox
 
 ROOT = Path(__file__).parents[2]
 REPORT = ROOT / "docs" / "proof" / "benchmarks.md"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from tests.sandbox.client import Sandbox
+from local_aws.client import Sandbox
 
 REGIONS = ("us-east-1", "us-west-1", "us-west-2")
 """Those of the deployment, and the one that records the calls of global services."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import pytest
+from local_aws.client import Sandbox
 
 from tests.e2e.assembly import synthesize_here
 from tests.e2e.exercise import exercise_restores
@@ -14,11 +13,7 @@ from tests.e2e.operator import Operator
 from tests.e2e.prepared import prepare
 from tests.sandbox import cabal
 from tests.sandbox.cabal import Cabal
-from tests.sandbox.client import Sandbox
 from tests.sandbox.deployment import Deployment
-
-NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
-"""When every test begins, in the sandbox: half a day before a night."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,21 +28,20 @@ def signals_reach_children() -> None:
 
 
 @pytest.fixture(scope="session")
-def running_sandbox() -> Iterator[Sandbox]:
-    """The process. Tests use `sandbox`, which starts them all alike."""
-    with Sandbox.start(start=NOON) as sandbox:
-        yield sandbox
+def running_sandbox(running_local_aws: Sandbox) -> Sandbox:
+    """The process. Tests use `sandbox`, which is reset for each of them."""
+    return running_local_aws
 
 
 @pytest.fixture(scope="session")
-def pristine(running_sandbox: Sandbox) -> str:
-    """The checkpoint of a sandbox in which nothing has been made yet."""
-    return running_sandbox.checkpoint()
+def pristine(empty_local_aws: str) -> str:
+    """The checkpoint of a sandbox without any resource."""
+    return empty_local_aws
 
 
 @pytest.fixture
 def sandbox(running_sandbox: Sandbox, pristine: str) -> Sandbox:
-    """An AWS in which nothing has been made yet; it is NOON there."""
+    """An AWS in which nothing has been made yet; its time is 2026-01-01, 12:00 UTC."""
     running_sandbox.rollback(pristine)
     return running_sandbox
 

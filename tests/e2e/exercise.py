@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.sandbox.client import ACCOUNT, Sandbox
+from local_aws.client import ACCOUNT, Sandbox
+
 from tests.sandbox.deployment import Deployment
 
 VAULT = "cabal-backup"

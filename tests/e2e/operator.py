@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
+from local_aws.client import Sandbox
 
 from cabal_backup import names
 from cabal_backup.cli.main import main
@@ -25,7 +26,6 @@ from cabal_backup.operations.status.checks import CHECKS, run_checks
 from cabal_backup.operations.status.drill_reports import read_reports
 from cabal_backup.operations.status.state import look
 from tests.e2e.exercise import write_reports
-from tests.sandbox.client import Sandbox
 from tests.sandbox.deployment import PROJECT, Deployment
 
 

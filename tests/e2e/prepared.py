@@ -20,7 +20,8 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-from tests.sandbox.client import Sandbox
+from local_aws.client import Sandbox
+
 from tests.sandbox.deployment import PROJECT
 
 Made = TypeVar("Made")
@@ -34,7 +35,7 @@ _NOT_DEPLOYED = (
     "cabal_backup/operations/restore",
     "cabal_backup/operations/teardown",
 )
-_TESTS = ("tests/sandbox", "tests/e2e/assembly.py", "tests/e2e/exercise.py")
+_TESTS = ("tests/local_aws/src", "tests/sandbox", "tests/e2e/assembly.py", "tests/e2e/exercise.py")
 
 
 def prepare(sandbox: Sandbox, name: str, make: Callable[[], Made], *needs: str) -> tuple[Made, str]:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.sandbox.client import ACCOUNT, PRIMARY_REGION, Sandbox
+from local_aws.client import ACCOUNT, PRIMARY_REGION, Sandbox
+
 from tests.sandbox.maildir import Owner, write_mailbox, write_queue
 
 FIRST_OSID = 65_536

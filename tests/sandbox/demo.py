@@ -18,12 +18,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from local_aws.client import Sandbox
 from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
 
 from tests.sandbox import cabal
-from tests.sandbox.client import Sandbox
 from tests.sandbox.deployment import PROJECT, Deployment
 from tests.sandbox.seed import PLACES, VERIFICATION, SeedCommand, run_aws
 
@@ -102,7 +102,7 @@ def _show(deployment: Deployment) -> bool:
             f"{held} of {len(results)} expectations of the document hold, and status says "
             f"{'protected' if protected else '[red]NOT protected[/]'}.\n\n"
             "This was CloudFormation, Lambda, DynamoDB, EFS and IAM as MiniStack has them, and "
-            "AWS Backup as tests/sandbox/backup has it, driven by the real CDK and aws CLIs. "
+            "AWS Backup as tests/local_aws has it, driven by the real CDK and aws CLIs. "
             "Nothing of it was a live AWS account.\n\n"
             "To poke at it yourself: [bold]make sandbox[/] leaves it running and prints the "
             "environment variables.",

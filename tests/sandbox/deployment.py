@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from local_aws.client import ACCOUNT, PRIMARY_REGION, Sandbox
+
 from tests.sandbox.cabal import Cabal
-from tests.sandbox.client import ACCOUNT, PRIMARY_REGION, Sandbox
 
 PROJECT = Path(__file__).parents[2]
 """The repository: where cdk.json is."""

@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.sandbox.client import PRIMARY_REGION, Sandbox
+from local_aws.client import PRIMARY_REGION, Sandbox
+
 from tests.sandbox.deployment import DR_REGION, aws_cli
 
 

@@ -12,15 +12,15 @@ from typing import Any
 
 import boto3
 import pytest
+from local_aws.client import Sandbox
+from local_aws.pytest_plugin import START
 
 from tests.e2e.access.commands import USES, Role
 from tests.e2e.access.people import Desk, Person, assume, mfa_code
-from tests.e2e.conftest import NOON
 from tests.e2e.prepared import prepare
 from tests.e2e.shell import sections
 from tests.sandbox import cabal
 from tests.sandbox.cabal import Cabal
-from tests.sandbox.client import Sandbox
 from tests.sandbox.deployment import PROJECT, Deployment, aws_cli
 
 REGIONS = ("us-west-1", "us-west-2")
@@ -73,7 +73,7 @@ class Used:
 @pytest.fixture(scope="session")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     """One deployment for all, by the real CDK CLI through the roles of its bootstrap."""
-    with Sandbox.start(start=NOON, auth=True) as sandbox:
+    with Sandbox.start(start=START, auth=True) as sandbox:
 
         def deploy() -> tuple[Cabal, tuple[dict[str, Any], ...]]:
             filled = cabal.fill(sandbox, addresses=60, users=2, messages_per_user=2)

@@ -13,12 +13,12 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
+from local_aws.client import ACCOUNT, PRIMARY_REGION, Sandbox
+from local_aws.totp import code
 
 from cabal_backup.cli.main import main
 from tests.e2e.operator import Said, SandboxClock
-from tests.sandbox.client import ACCOUNT, PRIMARY_REGION, Sandbox
 from tests.sandbox.deployment import PROJECT, Deployment
-from tests.sandbox.totp import code
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from local_aws.client import ACCOUNT
 
 from tests.e2e.access.conftest import Guarded, documented
 from tests.e2e.access.people import Person
 from tests.e2e.assembly import synthesize_here
-from tests.sandbox.client import ACCOUNT
 from tests.sandbox.deployment import PROJECT, aws_cli, cdk_cli
 
 COMMENT = PROJECT / ".github" / "comment.py"

@@ -6,8 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from local_aws.client import ACCOUNT, PRIMARY_REGION, Sandbox
+
 from tests.sandbox.cabal import Cabal
-from tests.sandbox.client import ACCOUNT, PRIMARY_REGION, Sandbox
 from tests.sandbox.deployment import DR_REGION
 
 TAGS = {

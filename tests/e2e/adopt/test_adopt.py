@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from local_aws.client import Sandbox
 
 from tests.e2e.adopt import terraform
 from tests.e2e.shell import make_checkout, sections, type_in
 from tests.sandbox import cabal
-from tests.sandbox.client import Sandbox
 from tests.sandbox.deployment import Deployment
 
 NIGHTS = 90

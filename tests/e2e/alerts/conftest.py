@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from local_aws.client import ACCOUNT, Sandbox
+from local_aws_tests.served.backups import make_queue
 
 from tests.e2e.assembly import synthesize_here
-from tests.e2e.sandbox.backups import make_queue
 from tests.sandbox import cabal
-from tests.sandbox.client import ACCOUNT, Sandbox
 from tests.sandbox.deployment import Deployment
 
 REGIONS = ("us-west-1", "us-west-2")

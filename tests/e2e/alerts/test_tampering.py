@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from botocore.exceptions import ClientError
+from local_aws.client import Sandbox
 
 from tests.e2e.alerts.conftest import (
     SETTINGS,
@@ -27,7 +28,6 @@ from tests.e2e.status.aws_by_hand import (
     select,
     unlock,
 )
-from tests.sandbox.client import Sandbox
 
 NOBODY = '{"Version": "2012-10-17", "Statement": []}'
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from local_aws.client import Sandbox
 
 from tests.e2e.alerts.conftest import REGIONS, SETTINGS, confirm
 from tests.e2e.assembly import synthesize_here
 from tests.sandbox import cabal
-from tests.sandbox.client import Sandbox
 from tests.sandbox.deployment import PROJECT, Deployment
 
 BEFORE = "ef20a59"

@@ -11,12 +11,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from local_aws.client import Sandbox
 
 from cabal_backup.operations.status.checks import CHECKS
 from tests.e2e.alerts.conftest import REGIONS, SETTINGS, Inbox, Notification, Watched, confirm
 from tests.e2e.operator import Operator
 from tests.receiver import CERTIFICATE, Receiver, receiver
-from tests.sandbox.client import Sandbox
 
 PRIMARY, DR = REGIONS
 WATCH = "cabal-backup-watch"

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from local_aws.client import Sandbox
 
 from tests.e2e.mail.test_restore_mailbox import files
 from tests.e2e.operator import Operator, Said
 from tests.e2e.tables.tables import ADDRESSES, items
-from tests.sandbox.client import Sandbox
 from tests.sandbox.deployment import PROJECT
 
 USER = "alice"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 import pytest
+from local_aws.client import ACCOUNT
 
 from tests.e2e.audit import changes_since
 from tests.e2e.drill.conftest import Driller, left
@@ -12,7 +13,6 @@ from tests.e2e.exercise import newest_point
 from tests.e2e.tables.tables import ADDRESSES, items
 from tests.e2e.teardown.left import tag_everything
 from tests.e2e.terminal import type_answers
-from tests.sandbox.client import ACCOUNT
 
 
 def test_restores_compares_cuts_over_and_clears_away(driller: Driller) -> None:

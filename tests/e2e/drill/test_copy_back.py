@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from local_aws.client import ACCOUNT, Sandbox
 
 from tests.e2e.drill.conftest import USER, Driller, left
 from tests.e2e.drill.test_interrupts import Interrupting
 from tests.e2e.status import aws_by_hand as hand
-from tests.sandbox.client import ACCOUNT, Sandbox
 
 DR = "us-west-2"
 

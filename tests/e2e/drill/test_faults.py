@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from local_aws.client import ACCOUNT
 
 from tests.e2e.drill.conftest import Driller, left
 from tests.e2e.status import aws_by_hand as hand
 from tests.e2e.tables.tables import ADDRESSES, delete, items, put, remove
-from tests.sandbox.client import ACCOUNT
 
 Fault = Callable[[Driller], object]
 FOR_RESTORES = "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForRestores"

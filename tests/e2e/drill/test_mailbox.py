@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from local_aws.client import ACCOUNT
 
 from tests.e2e.drill.conftest import USER, Driller, left
 from tests.e2e.drill.test_interrupts import Interrupting
 from tests.e2e.status import aws_by_hand as hand
 from tests.maildirs import messages
-from tests.sandbox.client import ACCOUNT
 
 
 @pytest.fixture

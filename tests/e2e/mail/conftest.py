@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from local_aws.client import Sandbox
 
 from tests.e2e.operator import Operator, Said, SandboxClock
-from tests.sandbox.client import Sandbox
 from tests.sandbox.deployment import PROJECT, Deployment
 
 

@@ -10,11 +10,11 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from local_aws.client import ACCOUNT
 
 from tests.e2e.mail.conftest import Interrupting, Postmaster, newest_mailstore_point
 from tests.e2e.status import aws_by_hand
 from tests.maildirs import messages
-from tests.sandbox.client import ACCOUNT
 
 FOR_RESTORES = "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForRestores"
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from local_aws.client import ACCOUNT
 
 from tests.e2e.mail.conftest import Interrupting, Postmaster, newest_mailstore_point
 from tests.e2e.status import aws_by_hand
 from tests.e2e.tables.tables import Item
 from tests.maildirs import messages, names
-from tests.sandbox.client import ACCOUNT
 from tests.sandbox.deployment import PROJECT
 
 USERS = ["alice", "bob", "carol", "dave", "erin"]

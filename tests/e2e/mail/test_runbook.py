@@ -12,11 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from local_aws.client import ACCOUNT
 
 from tests.e2e.mail.conftest import Postmaster
 from tests.e2e.shell import HUNG_SECONDS
 from tests.maildirs import Mailstore, messages, names
-from tests.sandbox.client import ACCOUNT
 from tests.sandbox.deployment import PROJECT, aws_cli
 
 RUNBOOK = PROJECT / "docs" / "runbooks" / "restore-mail.md"

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from local_aws.client import PRIMARY_REGION
 
 from tests.e2e.promises.vaults import VAULTS, backup
 from tests.e2e.status.aws_by_hand import delete_role
-from tests.sandbox.client import PRIMARY_REGION
 from tests.sandbox.deployment import DR_REGION, Deployment
 
 PREFERENCES = ("ResourceTypeOptInPreference", "ResourceTypeManagementPreference")

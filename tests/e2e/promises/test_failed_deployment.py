@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from local_aws.client import ACCOUNT, PRIMARY_REGION, Sandbox
 
 from tests.e2e.assembly import synthesize_here
 from tests.e2e.prepared import prepare
 from tests.e2e.shell import make_checkout, sections, type_in
 from tests.sandbox import cabal
 from tests.sandbox.cabal import Cabal
-from tests.sandbox.client import ACCOUNT, PRIMARY_REGION, Sandbox
 from tests.sandbox.deployment import DR_REGION, Deployment, DeploymentFailed
 
 RUNBOOK = "docs/runbooks/failed-deployment.md"

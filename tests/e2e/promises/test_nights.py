@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from local_aws.client import PRIMARY_REGION
+
 from tests.e2e.promises.vaults import VAULTS, backup, points
-from tests.sandbox.client import PRIMARY_REGION
 from tests.sandbox.deployment import DR_REGION, Deployment
 
 DAY = timedelta(days=1)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import subprocess
 
 import pytest
+from local_aws.client import ACCOUNT, PRIMARY_REGION
 
 from tests.e2e.promises.vaults import VAULTS, backup, points
 from tests.sandbox import seed
-from tests.sandbox.client import ACCOUNT, PRIMARY_REGION
 from tests.sandbox.deployment import DR_REGION, Deployment
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from botocore.exceptions import ClientError
+from local_aws.client import PRIMARY_REGION
 
-from tests.sandbox.client import PRIMARY_REGION
 from tests.sandbox.deployment import DR_REGION, Deployment
 
 VAULTS = ((PRIMARY_REGION, "cabal-backup"), (DR_REGION, "cabal-backup-dr"))

@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from local_aws.client import Sandbox
+
 from tests.e2e.assembly import synthesize_here
 from tests.sandbox.cabal import Cabal
-from tests.sandbox.client import Sandbox
 from tests.sandbox.deployment import Deployment
 
 

@@ -6,12 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from local_aws.client import Sandbox
 
 from tests.e2e.audit import changes_since
 from tests.e2e.exercise import newest_point
 from tests.e2e.operator import Operator, Said
 from tests.e2e.terminal import type_answers
-from tests.sandbox.client import Sandbox
 from tests.sandbox.deployment import PROJECT
 
 DR = "us-west-2"

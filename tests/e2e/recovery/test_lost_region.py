@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from local_aws.client import ACCOUNT, Sandbox
 
 from tests.e2e.operator import Operator
 from tests.e2e.recovery.disaster import build_anew, mail, wipe_primary_region
 from tests.e2e.shell import sections, type_in
 from tests.e2e.teardown.left import has_role
-from tests.sandbox.client import ACCOUNT, Sandbox
 from tests.sandbox.deployment import PROJECT, Deployment
 
 TABLE = "cabal-addresses"

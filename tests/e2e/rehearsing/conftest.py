@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from local_aws.client import Sandbox
+from local_aws_tests.served.backups import make_queue, received
 
-from tests.e2e.sandbox.backups import make_queue, received
-from tests.sandbox.client import Sandbox
 from tests.sandbox.deployment import Deployment
 
 SETTINGS = {

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from local_aws.client import Sandbox
 
 from tests.e2e.rehearsing.conftest import SETTINGS
 from tests.e2e.shell import make_checkout, sections, type_in
-from tests.sandbox.client import Sandbox
 from tests.sandbox.deployment import Deployment
 
 

@@ -8,18 +8,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from local_aws.client import Sandbox
+from local_aws.pytest_plugin import START
 
-from tests.e2e.conftest import NOON
 from tests.e2e.rehearsing.conftest import MORNING, SETTINGS
 from tests.sandbox import cabal
-from tests.sandbox.client import Sandbox
 from tests.sandbox.deployment import Deployment
 
 
 @pytest.fixture(scope="module")
 def guarded() -> Iterator[Deployment]:
     """The deployment on a sandbox that evaluates policies."""
-    with Sandbox.start(start=NOON, auth=True) as sandbox:
+    with Sandbox.start(start=START, auth=True) as sandbox:
         deployment = Deployment(
             sandbox, cabal.fill(sandbox, addresses=200, users=2, messages_per_user=5)
         )

@@ -8,9 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from local_aws.client import Sandbox
 
 from tests.e2e.rehearsing.conftest import MORNING, Listener, listen
-from tests.sandbox.client import Sandbox
 from tests.sandbox.deployment import Deployment
 
 TABLE = "cabal-addresses"

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
+from local_aws.client import ACCOUNT, Sandbox
 
 from tests.e2e.operator import Operator
 from tests.e2e.rehearsing.conftest import MORNING, SETTINGS
 from tests.e2e.status.aws_by_hand import ROLE_ARN
-from tests.sandbox.client import ACCOUNT, Sandbox
 from tests.sandbox.deployment import Deployment
 
 Fault = Callable[[Sandbox], object]

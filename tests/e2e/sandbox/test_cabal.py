@@ -7,9 +7,9 @@ import stat
 from pathlib import Path
 
 import pytest
+from local_aws.client import Sandbox
 
 from tests.sandbox.cabal import Cabal, fill
-from tests.sandbox.client import Sandbox
 
 
 @pytest.fixture(scope="module")

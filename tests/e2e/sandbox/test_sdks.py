@@ -17,9 +17,9 @@ from typing import Any
 
 import botocore.session
 import pytest
+from local_aws.client import ACCOUNT, PRIMARY_REGION
 
 from tests.e2e.sandbox.operations_used import operations_used
-from tests.sandbox.client import ACCOUNT, PRIMARY_REGION
 from tests.sandbox.deployment import PROJECT, Deployment
 
 TOOLS = PROJECT / "tests" / "tools"

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from botocore.exceptions import ClientError
+from local_aws.client import ACCOUNT, Sandbox
 
-from tests.sandbox.client import ACCOUNT, Sandbox
 from tests.sandbox.deployment import Deployment
 
 PRIMARY, DR = ("us-west-1", "cabal-backup"), ("us-west-2", "cabal-backup-dr")

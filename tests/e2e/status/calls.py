@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from tests.sandbox.client import Sandbox
+from local_aws.client import Sandbox
 
 REGIONS = ("us-east-1", "us-west-1", "us-west-2")
 """Those of the deployment, and the one that records the calls of global services."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from local_aws.client import PRIMARY_REGION
 
 from tests.e2e.operator import Operator, Said
-from tests.sandbox.client import PRIMARY_REGION
 from tests.sandbox.deployment import DR_REGION, PROJECT
 
 MEANING = "development has backup: false. What is deployed of it goes on and is billed"

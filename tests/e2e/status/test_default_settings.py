@@ -7,11 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from local_aws.client import ACCOUNT, Sandbox
 
 from tests.e2e.operator import Operator
 from tests.e2e.prepared import prepare
 from tests.e2e.status.calls import calls
-from tests.sandbox.client import ACCOUNT, Sandbox
 from tests.sandbox.deployment import Deployment
 
 NIGHTS = 35

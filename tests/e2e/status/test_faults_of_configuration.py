@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import pytest
+from local_aws.client import ACCOUNT
 
 from tests.e2e.operator import Operator
 from tests.e2e.status import aws_by_hand as hand
 from tests.e2e.status.aws_by_hand import DR, PRIMARY
-from tests.sandbox.client import ACCOUNT
 from tests.sandbox.deployment import Deployment
 
 Fault = Callable[[Deployment], object]

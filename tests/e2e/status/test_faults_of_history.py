@@ -9,12 +9,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from local_aws.client import ACCOUNT
 
 from tests.e2e.exercise import write_reports
 from tests.e2e.operator import Operator
 from tests.e2e.status import aws_by_hand as hand
 from tests.e2e.status.aws_by_hand import DR, PRIMARY, Vault
-from tests.sandbox.client import ACCOUNT
 from tests.sandbox.deployment import Deployment
 
 Fault = Callable[[Deployment], object]

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from local_aws.client import Sandbox
 
 from cabal_backup.cli.main import main
 from cabal_backup.operations.status.checks import CHECKS
 from tests.e2e.operator import Operator, SandboxClock
 from tests.e2e.status import aws_by_hand as hand
 from tests.e2e.status.aws_by_hand import PRIMARY
-from tests.sandbox.client import Sandbox
 from tests.sandbox.deployment import PROJECT
 
 DOCS = PROJECT / "docs"

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from local_aws.client import Sandbox
 
 from tests.e2e.operator import Operator
 from tests.e2e.status import aws_by_hand as hand
 from tests.e2e.status.aws_by_hand import DR, PRIMARY
-from tests.sandbox.client import Sandbox
 from tests.sandbox.deployment import PROJECT, Deployment
 from tests.sandbox.seed import run_aws
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from local_aws.client import Sandbox
 
 from tests.e2e.operator import Operator, Said
 from tests.sandbox import cabal
-from tests.sandbox.client import Sandbox
 from tests.sandbox.deployment import PROJECT, Deployment
 
 ITEMS = 300

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from local_aws.client import Sandbox
+
 from tests.e2e.tables.tables import ADDRESSES, Item, delete, items, make_restored, put
-from tests.sandbox.client import Sandbox
 
 MODES = ("overwrite", "missing-only", "mirror")
 RESTORED = "restored"

@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from local_aws.client import Sandbox
+
 from cabal_backup.operations.aws.client import connect
 from cabal_backup.operations.restore.tables import origin
 from cabal_backup.operations.restore.tables.describe import find_table
 from tests.builders import an_environment
-from tests.sandbox.client import Sandbox
 
 ADDRESSES = "cabal-addresses"
 Item = dict[str, Any]

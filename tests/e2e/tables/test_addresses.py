@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from local_aws.client import ACCOUNT
 
 from tests.e2e.exercise import newest_point
 from tests.e2e.tables.conftest import Rescuer
@@ -19,7 +20,6 @@ from tests.e2e.tables.tables import (
     switch_recovery,
     tables,
 )
-from tests.sandbox.client import ACCOUNT
 
 TABLE_ARN = f"arn:aws:dynamodb:us-west-1:{ACCOUNT}:table/{ADDRESSES}"
 WHOLE_RUNBOOK = "restore addresses --cutover --yes --delete-restored"

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from local_aws.client import Sandbox
 
 from tests.e2e.tables.conftest import Rescuer
 from tests.e2e.tables.disaster import MODES, RESTORED, address, by_address, lose, promised
 from tests.e2e.tables.tables import ADDRESSES, Item, items, make, make_restored
-from tests.sandbox.client import Sandbox
 
 
 def option(mode: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from local_aws.client import ACCOUNT
 
 from tests.e2e.exercise import newest_point
 from tests.e2e.tables.conftest import Rescuer
@@ -10,7 +11,6 @@ from tests.e2e.tables.disaster import RESTORED
 from tests.e2e.tables.tables import ADDRESSES, delete, items, make, make_restored, tables
 from tests.e2e.tables.test_refusals import STRAY, nothing_changes
 from tests.e2e.tables.test_terminal import Terminal
-from tests.sandbox.client import ACCOUNT
 
 KEY = {"address": "S"}
 

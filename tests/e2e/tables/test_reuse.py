@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+from local_aws.client import ACCOUNT
 
 from cabal_backup.errors import AwsError
 from cabal_backup.operations.aws.client import connect
@@ -22,7 +23,6 @@ from tests.e2e.tables.tables import (
     remove,
     tables,
 )
-from tests.sandbox.client import ACCOUNT
 
 COUNTER = "cabal-counter"
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import pytest
+from local_aws.client import Sandbox
 
 from cabal_backup.operations.aws.client import Aws, connect
 from cabal_backup.operations.aws.progress import Note
@@ -25,7 +26,6 @@ from tests.e2e.tables.test_cutover import writing
 from tests.e2e.tables.test_refusals import nothing_changes
 from tests.e2e.tables.test_terminal import Terminal
 from tests.e2e.terminal import type_answers
-from tests.sandbox.client import Sandbox
 
 CUTOVER = f"cutover {RESTORED} {ADDRESSES}"
 COUNTER = "cabal-counter"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from local_aws.client import ACCOUNT, Sandbox
+
 from tests.e2e.promises.vaults import VAULTS, backup
-from tests.sandbox.client import ACCOUNT, Sandbox
 from tests.sandbox.deployment import Deployment
 
 ROLE = "cabal-backup-role"

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 
 import pytest
+from local_aws.client import ACCOUNT
 
 from tests.e2e.access.commands import leaves
 from tests.e2e.audit import changes_since
@@ -14,7 +15,6 @@ from tests.e2e.teardown.conftest import Remover
 from tests.e2e.teardown.left import everything, tag_everything
 from tests.e2e.teardown.test_order import UNLOCK
 from tests.e2e.terminal import Keyboard, type_answers
-from tests.sandbox.client import ACCOUNT
 
 WEAKER = ("-c", "development.lock_min_days=7")
 

@@ -7,13 +7,13 @@ import sys
 from typing import Any
 
 import pytest
+from local_aws.client import ACCOUNT
 
 from tests.e2e.promises.vaults import VAULTS, backup
 from tests.e2e.teardown.conftest import Remover
 from tests.e2e.teardown.left import ROLE, everything, points
 from tests.e2e.teardown.test_order import DELETE, DESTROY, UNLOCK
 from tests.e2e.terminal import Keyboard
-from tests.sandbox.client import ACCOUNT
 
 COUNTER = f"arn:aws:dynamodb:us-west-1:{ACCOUNT}:table/cabal-counter"
 OWN_ROLE = f"arn:aws:iam::{ACCOUNT}:role/{ROLE}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from local_aws.backup.schedule import parse
 
 from cabal_backup.operations.status.schedule import next_run
-from tests.sandbox.backup.schedule import parse
 
 A_YEAR = timedelta(days=366)
 

@@ -1,0 +1,272 @@
+"""DynamoDB tables under AWS Backup and under point-in-time recovery."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local_aws.client import Sandbox
+from local_aws_tests.served.backups import (
+    VAULT,
+    back_up,
+    items,
+    make_role,
+    make_table,
+    make_vault,
+    opt_in,
+    put,
+)
+
+
+def recovery(sandbox: Sandbox, table: str = "a-table") -> dict[str, Any]:
+    found = sandbox.client("dynamodb").describe_continuous_backups(TableName=table)
+    description: dict[str, Any] = found["ContinuousBackupsDescription"][
+        "PointInTimeRecoveryDescription"
+    ]
+    return description
+
+
+def restore(sandbox: Sandbox, target: str = "restored", **moment: Any) -> None:
+    """Restore a-table to a point in time and wait until the target is ACTIVE."""
+    dynamodb = sandbox.client("dynamodb")
+    dynamodb.restore_table_to_point_in_time(
+        SourceTableName="a-table", TargetTableName=target, **moment
+    )
+    sandbox.advance(minutes=1)
+
+
+def test_a_recovery_point_holds_the_items_of_its_moment(sandbox: Sandbox) -> None:
+    arn = make_table(sandbox)
+    put(sandbox, "a-table", "one", "before")
+    put(sandbox, "a-table", "two", "before")
+    opt_in(sandbox)
+    role = make_role(sandbox)
+    make_vault(sandbox)
+    point = back_up(sandbox, arn)["RecoveryPointArn"]
+    put(sandbox, "a-table", "one", "after")
+    sandbox.client("dynamodb").delete_item(TableName="a-table", Key={"id": {"S": "two"}})
+
+    job = sandbox.client("backup").start_restore_job(
+        RecoveryPointArn=point,
+        IamRoleArn=role,
+        Metadata={"targetTableName": "restored", "encryptionType": "Default"},
+    )["RestoreJobId"]
+    sandbox.advance(hours=1)
+
+    done = sandbox.client("backup").describe_restore_job(RestoreJobId=job)
+    assert (done["Status"], done.get("StatusMessage")) == ("COMPLETED", None)
+    assert items(sandbox, "restored") == {"one": "before", "two": "before"}
+    assert items(sandbox, "a-table") == {"one": "after"}
+
+
+def test_the_window_of_recovery(sandbox: Sandbox) -> None:
+    make_table(sandbox, recovery=True)
+    enabled = sandbox.now()
+
+    sandbox.advance(days=2)
+    young = recovery(sandbox)
+    sandbox.advance(days=40)
+    old = recovery(sandbox)
+
+    seconds = timedelta(seconds=5)
+    assert young["PointInTimeRecoveryStatus"] == "ENABLED"
+    assert abs(young["EarliestRestorableDateTime"] - enabled) < seconds
+    lag = enabled + timedelta(days=2, minutes=-5) - young["LatestRestorableDateTime"]
+    assert abs(lag) < seconds
+    reach = sandbox.now() - timedelta(days=35) - old["EarliestRestorableDateTime"]
+    assert abs(reach) < seconds
+
+
+def test_enabling_recovery_again_begins_the_window_anew(sandbox: Sandbox) -> None:
+    make_table(sandbox, recovery=True)
+    sandbox.advance(days=10)
+    dynamodb = sandbox.client("dynamodb")
+    for enabled in (False, True):
+        dynamodb.update_continuous_backups(
+            TableName="a-table",
+            PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": enabled},
+        )
+
+    assert sandbox.now() - recovery(sandbox)["EarliestRestorableDateTime"] < timedelta(minutes=1)
+
+
+def test_recovery_goes_back_to_any_moment_of_the_window(sandbox: Sandbox) -> None:
+    make_table(sandbox, recovery=True)
+    dynamodb = sandbox.client("dynamodb")
+    put(sandbox, "a-table", "one", "first")
+    put(sandbox, "a-table", "two", "first")
+    first = sandbox.advance(hours=1)
+    put(sandbox, "a-table", "one", "second")
+    dynamodb.delete_item(TableName="a-table", Key={"id": {"S": "two"}})
+    second = sandbox.advance(hours=1)
+    put(sandbox, "a-table", "three", "third")
+    sandbox.advance(hours=1)
+
+    restore(sandbox, "at-first", RestoreDateTime=first)
+    restore(sandbox, "at-second", RestoreDateTime=second)
+    restore(sandbox, "latest", UseLatestRestorableTime=True)
+
+    assert items(sandbox, "at-first") == {"one": "first", "two": "first"}
+    assert items(sandbox, "at-second") == {"one": "second"}
+    assert items(sandbox, "latest") == {"one": "second", "three": "third"}
+
+
+def test_a_restored_table_comes_into_being_bare(sandbox: Sandbox) -> None:
+    make_table(sandbox, recovery=True)
+    sandbox.settings(table_restore=600)
+    sandbox.advance(hours=1)
+    dynamodb = sandbox.client("dynamodb")
+
+    dynamodb.restore_table_to_point_in_time(
+        SourceTableName="a-table", TargetTableName="restored", UseLatestRestorableTime=True
+    )
+    during = dynamodb.describe_table(TableName="restored")["Table"]
+    sandbox.advance(minutes=11)
+    after = dynamodb.describe_table(TableName="restored")["Table"]
+
+    assert (during["TableStatus"], after["TableStatus"]) == ("CREATING", "ACTIVE")
+    assert during["RestoreSummary"]["RestoreInProgress"] is True
+    assert after["RestoreSummary"]["RestoreInProgress"] is False
+    assert recovery(sandbox, "restored") == {"PointInTimeRecoveryStatus": "DISABLED"}
+
+
+@pytest.mark.parametrize(
+    ("request_changes", "error"),
+    [
+        ({"SourceTableName": "no-such-table"}, "TableNotFoundException"),
+        ({"TargetTableName": "a-table"}, "TableAlreadyExistsException"),
+        ({"SourceTableName": "unprotected"}, "PointInTimeRecoveryUnavailableException"),
+        ({"UseLatestRestorableTime": False}, "InvalidRestoreTimeException"),
+    ],
+)
+def test_what_recovery_refuses(
+    sandbox: Sandbox, request_changes: dict[str, Any], error: str
+) -> None:
+    make_table(sandbox, recovery=True)
+    make_table(sandbox, "unprotected")
+    request = {
+        "SourceTableName": "a-table",
+        "TargetTableName": "restored",
+        "UseLatestRestorableTime": True,
+    }
+
+    with pytest.raises(ClientError, match=error):
+        sandbox.client("dynamodb").restore_table_to_point_in_time(**request | request_changes)
+
+
+def test_a_moment_outside_the_window_is_refused(sandbox: Sandbox) -> None:
+    make_table(sandbox, recovery=True)
+    before = sandbox.now() - timedelta(days=1)
+
+    with pytest.raises(ClientError, match="InvalidRestoreTimeException"):
+        restore(sandbox, RestoreDateTime=before)
+
+
+def test_points_of_unchanged_tables_are_all_there(sandbox: Sandbox) -> None:
+    arn = make_table(sandbox)
+    put(sandbox, "a-table", "one", "same")
+    opt_in(sandbox)
+    make_role(sandbox)
+    make_vault(sandbox)
+
+    for _ in range(3):
+        assert back_up(sandbox, arn)["State"] == "COMPLETED"
+
+    points = sandbox.client("backup").list_recovery_points_by_backup_vault(BackupVaultName=VAULT)[
+        "RecoveryPoints"
+    ]
+    assert len({point["RecoveryPointArn"] for point in points}) == 3
+
+
+def encryption(sandbox: Sandbox, table: str) -> str | None:
+    """The key of a table; None for the one that DynamoDB owns."""
+    described = sandbox.client("dynamodb").describe_table(TableName=table)["Table"]
+    key: str | None = described.get("SSEDescription", {}).get("KMSMasterKeyArn")
+    return key
+
+
+def test_a_restore_takes_the_key_that_its_metadata_names(sandbox: Sandbox) -> None:
+    arn = make_table(sandbox)
+    sandbox.client("dynamodb").update_table(TableName="a-table", SSESpecification={"Enabled": True})
+    managed = encryption(sandbox, "a-table") or ""
+    customer = sandbox.client("kms").create_key()["KeyMetadata"]["Arn"]
+    opt_in(sandbox)
+    role = make_role(sandbox)
+    make_vault(sandbox)
+    point = back_up(sandbox, arn)["RecoveryPointArn"]
+    kms = {"encryptionType": "KMS", "kmsMasterKeyArn": "Not Applicable"}
+    wanted: dict[str, dict[str, str]] = {
+        "unsaid": {},
+        "owned": {"encryptionType": "Default"},
+        "managed": kms,
+        "customer": {**kms, "kmsMasterKeyArn": customer},
+        "not-by-its-arn": {**kms, "kmsMasterKeyArn": managed},
+    }
+    jobs = {
+        target: sandbox.client("backup").start_restore_job(
+            RecoveryPointArn=point, IamRoleArn=role, Metadata={"targetTableName": target, **how}
+        )["RestoreJobId"]
+        for target, how in wanted.items()
+    }
+    sandbox.advance(hours=1)
+
+    ended = {
+        target: sandbox.client("backup").describe_restore_job(RestoreJobId=job)["Status"]
+        for target, job in jobs.items()
+    }
+    assert ended.pop("not-by-its-arn") == "FAILED"
+    assert {target: encryption(sandbox, target) for target in ended} == {
+        "unsaid": None,
+        "owned": None,
+        "managed": managed,
+        "customer": customer,
+    }
+    managers = {
+        key: sandbox.client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyManager"]
+        for key in (managed, customer)
+    }
+    assert managers == {managed: "AWS", customer: "CUSTOMER"}
+
+
+def test_recovery_keeps_the_key_unless_another_is_named(sandbox: Sandbox) -> None:
+    make_table(sandbox, recovery=True)
+    sandbox.client("dynamodb").update_table(TableName="a-table", SSESpecification={"Enabled": True})
+    customer = sandbox.client("kms").create_key()["KeyMetadata"]["Arn"]
+    other = {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": customer}
+
+    restore(sandbox, "same", UseLatestRestorableTime=True)
+    restore(sandbox, "other", UseLatestRestorableTime=True, SSESpecificationOverride=other)
+
+    assert encryption(sandbox, "same") == encryption(sandbox, "a-table") is not None
+    assert encryption(sandbox, "other") == customer
+
+
+def test_a_deleted_table_with_recovery_leaves_a_system_backup(sandbox: Sandbox) -> None:
+    dynamodb = sandbox.client("dynamodb")
+    make_table(sandbox, recovery=True)
+    make_table(sandbox, "unprotected")
+    put(sandbox, "a-table", "one", "last")
+    for table in ("a-table", "unprotected"):
+        dynamodb.delete_table(TableName=table)
+
+    assert dynamodb.list_backups()["BackupSummaries"] == []
+    (backup,) = dynamodb.list_backups(BackupType="ALL")["BackupSummaries"]
+    assert backup["BackupName"] == "a-table$DeletedTableBackup"
+    kept = backup["BackupExpiryDateTime"] - backup["BackupCreationDateTime"]
+    assert kept == timedelta(days=35)
+
+    sandbox.settings(table_restore=600)
+    dynamodb.restore_table_from_backup(TargetTableName="back", BackupArn=backup["BackupArn"])
+    during = dynamodb.describe_table(TableName="back")["Table"]
+    sandbox.advance(minutes=11)
+    assert during["TableStatus"] == "CREATING"
+    summary = dynamodb.describe_table(TableName="back")["Table"]["RestoreSummary"]
+    assert summary["SourceTableArn"] == backup["TableArn"]
+    assert summary["RestoreDateTime"] == backup["BackupCreationDateTime"]
+    assert items(sandbox, "back") == {"one": "last"}
+
+    sandbox.advance(days=36)
+    assert dynamodb.list_backups(BackupType="SYSTEM")["BackupSummaries"] == []

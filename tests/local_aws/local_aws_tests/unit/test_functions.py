@@ -1,0 +1,75 @@
+"""How many processes the Lambda functions of the local AWS take."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from local_aws.ministack import functions, internals
+from local_aws.ministack.delivery import FUNCTIONS_AT_ONCE, Delivery
+
+
+@pytest.fixture
+def switching_often() -> Iterator[None]:
+    """Threads take turns all the time, as on a busy machine."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def test_few_invocations_run_at_once() -> None:
+    delivery, changed = Delivery(), threading.Condition()
+    running, most, go_on = 0, 0, threading.Event()
+
+    def invocation() -> None:
+        nonlocal running, most
+        with changed:
+            running += 1
+            most = max(most, running)
+            changed.notify_all()
+        go_on.wait()
+        with changed:
+            running -= 1
+
+    for _ in range(5 * FUNCTIONS_AT_ONCE):
+        delivery.run_function(invocation)
+    with changed:
+        assert changed.wait_for(lambda: running >= FUNCTIONS_AT_ONCE, timeout=60)
+    go_on.set()
+
+    assert delivery.drain(timeout=60)
+    assert most == FUNCTIONS_AT_ONCE
+
+
+@pytest.mark.usefixtures("switching_often")
+def test_draining_waits_for_what_reports_and_functions_start_in_turn() -> None:
+    for _ in range(30):
+        delivery = Delivery()
+        hops: list[None] = []
+
+        def hop(delivery: Delivery = delivery, hops: list[None] = hops) -> None:
+            hops.append(None)
+            if len(hops) < 10:
+                (delivery.put if len(hops) % 2 else delivery.run_function)(hop)
+
+        delivery.put(hop)
+
+        assert delivery.drain(timeout=60)
+        assert len(hops) == 10
+
+
+def test_the_processes_used_longest_ago_are_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = internals.lambda_runtime
+    workers = [runtime.Worker(str(number), {}, b"") for number in range(functions.MAX_WORKERS + 2)]
+    for number, worker in enumerate(workers):
+        worker.last_used, worker.in_use = number, number == 0
+    monkeypatch.setattr(runtime, "_workers", {worker.func_name: [worker] for worker in workers})
+
+    functions._stop_surplus()
+
+    kept = [worker for pool in runtime._workers.values() for worker in pool]
+    assert kept == [workers[0], *workers[3:]]

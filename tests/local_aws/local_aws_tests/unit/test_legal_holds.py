@@ -1,0 +1,113 @@
+"""Legal holds: what they hold stays."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local_aws_tests.unit.account import FILE_SYSTEM_ARN, TABLE_ARN, VAULT, Account
+
+
+@pytest.fixture
+def ready(account: Account) -> Account:
+    account.opt_in()
+    account.make_vaults()
+    return account
+
+
+def hold(account: Account, **selection: Any) -> str:
+    """The id of a new hold on what these select; on everything without them."""
+    made = account.primary.create_legal_hold(
+        Title="lawsuit", Description="Keep it.", RecoveryPointSelection=selection
+    )
+    return str(made["LegalHoldId"])
+
+
+def delete(account: Account, point: str) -> None:
+    account.primary.delete_recovery_point(BackupVaultName=VAULT, RecoveryPointArn=point)
+
+
+def test_what_is_held_cannot_be_deleted_until_the_hold_is_cancelled(ready: Account) -> None:
+    point = ready.back_up()
+    identity = hold(ready)
+    with pytest.raises(ClientError, match="legal hold"):
+        delete(ready, point)
+    with pytest.raises(ClientError, match="legal hold"):
+        ready.primary.update_recovery_point_lifecycle(
+            BackupVaultName=VAULT, RecoveryPointArn=point, Lifecycle={"DeleteAfterDays": 1}
+        )
+    ready.primary.cancel_legal_hold(LegalHoldId=identity, CancelDescription="Over.")
+    delete(ready, point)
+    ready.advance(minutes=1)
+    assert ready.points() == []
+
+
+def test_what_is_held_does_not_expire(ready: Account) -> None:
+    ready.back_up()
+    identity = hold(ready)
+    ready.advance(days=400)
+    assert len(ready.points()) == 1
+    ready.primary.cancel_legal_hold(LegalHoldId=identity, CancelDescription="Over.")
+    ready.advance(hours=8, minutes=1)
+    assert ready.points() == []
+
+
+@pytest.mark.parametrize(
+    ("selection", "held"),
+    [
+        ({}, True),
+        ({"VaultNames": [VAULT]}, True),
+        ({"VaultNames": ["another"]}, False),
+        ({"ResourceIdentifiers": [TABLE_ARN]}, True),
+        ({"ResourceIdentifiers": [FILE_SYSTEM_ARN]}, False),
+        ({"VaultNames": [VAULT], "ResourceIdentifiers": [FILE_SYSTEM_ARN]}, False),
+    ],
+)
+def test_a_hold_selects_vaults_and_resources(
+    ready: Account, selection: dict[str, Any], held: bool
+) -> None:
+    point = ready.back_up()
+    identity = hold(ready, **selection)
+    listed = ready.primary.list_recovery_points_by_legal_hold(LegalHoldId=identity)
+    assert [each["RecoveryPointArn"] for each in listed["RecoveryPoints"]] == (
+        [point] if held else []
+    )
+
+
+def test_a_hold_selects_a_span_of_time(ready: Account) -> None:
+    point = ready.back_up()
+    now = ready.clock.now()
+    early = {"FromDate": now - timedelta(days=9), "ToDate": now - timedelta(days=1)}
+    hold(ready, DateRange=early)
+    delete(ready, point)
+
+
+def test_points_made_later_are_free(ready: Account) -> None:
+    hold(ready)
+    delete(ready, ready.back_up())
+
+
+def test_holds_are_listed_with_their_state(ready: Account) -> None:
+    assert ready.primary.list_legal_holds()["LegalHolds"] == []
+    first = hold(ready)
+    ready.primary.cancel_legal_hold(LegalHoldId=first, CancelDescription="Over.")
+    second = hold(ready, VaultNames=[VAULT])
+    listed = {each["LegalHoldId"]: each for each in ready.primary.list_legal_holds()["LegalHolds"]}
+    assert {identity: each["Status"] for identity, each in listed.items()} == {
+        first: "CANCELED",
+        second: "ACTIVE",
+    }
+    described = ready.primary.get_legal_hold(LegalHoldId=second)
+    assert described["RecoveryPointSelection"] == {"VaultNames": [VAULT]}
+    with pytest.raises(ClientError, match="InvalidResourceStateException"):
+        ready.primary.cancel_legal_hold(LegalHoldId=first, CancelDescription="Again.")
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        ready.primary.get_legal_hold(LegalHoldId="none")
+
+
+def test_nobody_uses_audit_manager(ready: Account) -> None:
+    assert ready.primary.list_frameworks()["Frameworks"] == []
+    assert ready.primary.list_report_plans()["ReportPlans"] == []

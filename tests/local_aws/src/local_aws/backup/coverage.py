@@ -1,0 +1,64 @@
+"""Which operations of AWS's model this service answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from local_aws.backup import operations
+from local_aws.backup.core import OPERATIONS
+from local_aws.backup.model import backup_model
+
+LEFT_OUT = {
+    "Framework": "Audit Manager",
+    "Report": "Audit Manager",
+    "AirGapped": "logically air-gapped vaults",
+    "RestoreAccess": "logically air-gapped vaults",
+    "MpaApproval": "multi-party approval",
+    "Tiering": "S3 tiering",
+    "Scan": "malware scans",
+    "AccessPoint": "backup access points",
+    "Index": "search indexes",
+    "Template": "AWS's plan templates",
+    "Disassociate": "continuous and composite recovery points",
+    "GlobalSettings": "cross-account settings of an organization",
+}
+"""Part of an operation's name -> the feature it belongs to, which is not served."""
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """One operation; `feature` says what an operation that is not served belongs to."""
+
+    operation: str
+    served: bool
+    feature: str | None
+
+
+def coverage() -> list[Coverage]:
+    """Every operation in AWS's model, in alphabetical order."""
+    assert operations.__all__  # importing them is what registers them
+    return [
+        Coverage(name, name in OPERATIONS, None if name in OPERATIONS else _feature(name))
+        for name in backup_model().operations
+    ]
+
+
+def as_markdown() -> str:
+    """The table for the sandbox's README."""
+    rows = coverage()
+    served = sum(row.served for row in rows)
+    lines = [
+        f"{served} of the {len(rows)} operations in AWS's model are served.",
+        "",
+        "| operation | served |",
+        "| --- | --- |",
+        *(
+            f"| `{row.operation}` | {'yes' if row.served else f'no: {row.feature}'} |"
+            for row in rows
+        ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _feature(name: str) -> str:
+    return next((feature for part, feature in LEFT_OUT.items() if part in name), "not needed")

@@ -1,0 +1,121 @@
+"""Legal holds: what they hold is neither deleted nor expires until they are cancelled.
+
+AWS: aws-backup/latest/devguide/legalholds.html.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from local_aws.backup import arns
+from local_aws.backup.core import Call, new_id, newest_first, operation
+from local_aws.backup.errors import invalid_state, not_found
+from local_aws.backup.jobs import points
+from local_aws.backup.operations.tags import check_tags
+from local_aws.backup.paging import page
+from local_aws.backup.state import LegalHold, RecoveryPoint
+
+
+@operation("CreateLegalHold")
+def create_legal_hold(call: Call) -> Mapping[str, Any]:
+    if (known := call.remembered()) is not None:
+        return _shape(call.region.legal_holds[known], with_selection=True)
+    selection = call.params.get("RecoveryPointSelection", {})
+    hold_id = new_id()
+    hold = LegalHold(
+        hold_id=hold_id,
+        arn=arns.legal_hold(call.scope, hold_id),
+        title=call.params["Title"],
+        description=call.params["Description"],
+        created=call.now,
+        selection=selection,
+        points=frozenset(p.arn for p in call.region.points() if _is_selected(p, selection)),
+    )
+    call.region.legal_holds[hold_id] = hold
+    if tags := check_tags(call.params.get("Tags", {})):
+        call.region.tags[hold.arn] = tags
+    call.remember(hold_id)
+    return _shape(hold, with_selection=True)
+
+
+@operation("CancelLegalHold")
+def cancel_legal_hold(call: Call) -> Mapping[str, Any]:
+    """What should have expired meanwhile does so now."""
+    hold = _find(call)
+    if not hold.active:
+        raise invalid_state(f"Legal hold {hold.hold_id} is already cancelled")
+    hold.cancelled, hold.cancel_description = call.now, call.params["CancelDescription"]
+    for point in call.region.points():
+        if point.arn in hold.points:
+            points.plan_lifecycle(call.core, call.scope, point)
+    return {}
+
+
+@operation("GetLegalHold")
+def get_legal_hold(call: Call) -> Mapping[str, Any]:
+    hold = _find(call)
+    return _shape(hold, with_selection=True) | {"CancelDescription": hold.cancel_description}
+
+
+@operation("ListLegalHolds")
+def list_legal_holds(call: Call) -> Mapping[str, Any]:
+    chosen, token = page(
+        call.region.legal_holds.values(),
+        lambda hold: newest_first(hold.created, hold.hold_id),
+        call.operation,
+        call.params,
+    )
+    return {"LegalHolds": [_shape(hold) for hold in chosen], "NextToken": token}
+
+
+@operation("ListRecoveryPointsByLegalHold")
+def list_recovery_points_by_legal_hold(call: Call) -> Mapping[str, Any]:
+    hold = _find(call)
+    chosen, token = page(
+        (point for point in call.region.points() if point.arn in hold.points),
+        lambda point: newest_first(point.created, point.arn),
+        call.operation,
+        call.params,
+    )
+    members = [
+        {
+            "RecoveryPointArn": point.arn,
+            "ResourceArn": point.resource_arn,
+            "ResourceType": point.resource_type,
+            "BackupVaultName": point.vault_name,
+        }
+        for point in chosen
+    ]
+    return {"RecoveryPoints": members, "NextToken": token}
+
+
+def _is_selected(point: RecoveryPoint, selection: Mapping[str, Any]) -> bool:
+    vaults, resources = selection.get("VaultNames"), selection.get("ResourceIdentifiers")
+    dates = selection.get("DateRange")
+    return (
+        (not vaults or point.vault_name in vaults)
+        and (not resources or point.resource_arn in resources)
+        and (dates is None or dates["FromDate"] <= point.created <= dates["ToDate"])
+    )
+
+
+def _find(call: Call) -> LegalHold:
+    hold = call.region.legal_holds.get(call.params["LegalHoldId"])
+    if hold is None:
+        raise not_found(f"Legal hold {call.params['LegalHoldId']} does not exist")
+    return hold
+
+
+def _shape(hold: LegalHold, *, with_selection: bool = False) -> dict[str, Any]:
+    shape: dict[str, Any] = {
+        "Title": hold.title,
+        "Status": "ACTIVE" if hold.active else "CANCELED",
+        "Description": hold.description,
+        "LegalHoldId": hold.hold_id,
+        "LegalHoldArn": hold.arn,
+        "CreationDate": hold.created,
+    }
+    if with_selection:
+        return shape | {"RecoveryPointSelection": hold.selection}
+    return shape | {"CancellationDate": hold.cancelled}

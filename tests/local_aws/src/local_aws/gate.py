@@ -1,0 +1,130 @@
+"""The sandbox's front door: control, lost regions, and otherwise MiniStack."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from email.utils import format_datetime
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qs
+
+from local_aws.control import PREFIX, Control
+from local_aws.ministack import internals
+from local_aws.ministack.endpoint import raw_path
+from local_aws.ministack.service_faults import error_body
+from local_aws.system import System
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class Gate:
+    """An ASGI application around MiniStack's."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self._control = Control(system)
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            if scope["path"].startswith(PREFIX):
+                await self._answer_control(scope, receive, send)
+                return
+            headers = _headers(scope)
+            if self._system.is_lost(_region(scope, headers)):
+                content_type, body = error_body(*_LOST, headers.get("content-type", ""))
+                await _respond(send, HTTPStatus.SERVICE_UNAVAILABLE, body, content_type)
+                return
+            raw_path.set((scope.get("raw_path") or scope["path"].encode()).decode("latin-1"))
+            send = _with_one_request_id(send)
+            if _service(headers) in ON_SANDBOX_TIME:
+                send = self._dated(send)
+        await internals.app.app(scope, receive, send)
+
+    def _dated(self, send: Send) -> Send:
+        """Every answer says in its `Date` what time it is where the service lives."""
+
+        async def send_dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                date = format_datetime(self._system.now(), usegmt=True).encode()
+                headers = [each for each in message["headers"] if each[0].lower() != b"date"]
+                message = {**message, "headers": [*headers, (b"date", date)]}
+            await send(message)
+
+        return send_dated
+
+    async def _answer_control(self, scope: Message, receive: Receive, send: Send) -> None:
+        path = scope["path"][len(PREFIX) :]
+        body = await _read(receive)
+        status, answer = await self._control.handle(scope["method"], path, body)
+        await _respond(send, status, answer, "application/json")
+
+
+ON_SANDBOX_TIME = {
+    "backup",
+    "cloudtrail",
+    "dynamodb",
+    "elasticfilesystem",
+    "events",
+    "kms",
+    "monitoring",
+    "ssm",
+}
+"""The services, as requests are signed for them, that live in the sandbox's time."""
+
+_SIGNED_FOR = re.compile(r"Credential=[^/,]+/\d{8}/[^/,]+/([^/,]+)/aws4_request")
+
+_LOST = ("ServiceUnavailable", "The region cannot be reached.")
+
+
+def _headers(scope: Message) -> dict[str, str]:
+    return {
+        name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
+    }
+
+
+def _service(headers: dict[str, str]) -> str:
+    """The service a request is signed for; empty for an anonymous one."""
+    signed = _SIGNED_FOR.search(headers.get("authorization", ""))
+    return signed[1] if signed else ""
+
+
+def _region(scope: Message, headers: dict[str, str]) -> str:
+    """The region a request is signed for."""
+    query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
+    return str(internals.router.extract_region(headers, query))
+
+
+def _with_one_request_id(send: Send) -> Send:
+    """A service's own request id in place of MiniStack's, not beside it."""
+
+    async def send_once(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            ids = [h for h in message["headers"] if h[0].lower() == b"x-amzn-requestid"]
+            own = next((h for h in ids if h[0] != b"x-amzn-requestid"), None)
+            if own is not None and len(ids) > 1:
+                others = [h for h in message["headers"] if h not in ids]
+                message = {**message, "headers": [*others, own]}
+        await send(message)
+
+    return send_once
+
+
+async def _read(receive: Receive) -> bytes:
+    body = bytearray()
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            return bytes(body)
+
+
+async def _respond(send: Send, status: int, body: bytes, content_type: str) -> None:
+    headers = [
+        (b"content-type", content_type.encode()),
+        (b"content-length", str(len(body)).encode()),
+    ]
+    await send({"type": "http.response.start", "status": int(status), "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,133 @@
+"""Starts the sandbox in this process and serves until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from local_aws.ministack import environment
+
+if TYPE_CHECKING:
+    from local_aws.system import System
+
+LOG_FILE = "sandbox.log"
+_KEEP_ALIVE_SECONDS = 75
+
+_log = logging.getLogger("sandbox")
+
+
+def serve(
+    data: Path, *, port: int, start: datetime | None, auth: bool, leash: bool = False
+) -> None:
+    """Serve on 127.0.0.1 until SIGTERM or SIGINT; with `leash` also until stdin is closed.
+
+    Port 0 takes a free one. When the sandbox answers, one line of JSON on stdout says
+    where: `{"endpoint": …, "data": …, "log": …, "pid": …}`. Every file goes under `data`.
+    """
+    for directory in (data, data / "tmp"):
+        directory.mkdir(parents=True, exist_ok=True)
+    listener = socket.create_server((environment.LOOPBACK, port))
+    _prepare_environment(data, listener.getsockname()[1], auth)
+    _log_to(data / LOG_FILE)
+
+    # MiniStack reads its settings while it is imported: only now may it be.
+    from local_aws.system import System
+
+    system = System(data, start)
+    try:
+        asyncio.run(_run(system, listener, data, leash))
+    finally:
+        system.close()
+
+
+def _prepare_environment(data: Path, port: int, auth: bool) -> None:
+    kept = environment.without_aws(os.environ)
+    os.environ.clear()
+    os.environ.update(kept)
+    os.environ.update(environment.variables(data, port=port, auth=auth))
+
+
+def _log_to(path: Path) -> None:
+    """Everything MiniStack and the sandbox log goes to a file; stdout is for the ready line."""
+    handler = logging.FileHandler(path)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s [%(name)s] %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    for chatty in ("hypercorn.access", "botocore"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+async def _run(system: System, listener: socket.socket, data: Path, leash: bool) -> None:
+    from hypercorn.asyncio import serve as serve_asgi
+    from hypercorn.config import Config
+
+    from local_aws.gate import Gate
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if leash:
+        _stop_with_stdin(loop, stop)
+
+    config = Config()
+    port = listener.getsockname()[1]
+    config.bind = [f"fd://{listener.detach()}"]
+    config.keep_alive_timeout = _KEEP_ALIVE_SECONDS
+    config.graceful_timeout = 1
+    config.errorlog = logging.getLogger("hypercorn.error")
+    gate: Any = Gate(system)
+    server = asyncio.create_task(serve_asgi(gate, config, shutdown_trigger=stop.wait))
+    ticker = asyncio.create_task(_tick(system))
+    await _announce(port, data)
+    await server
+    ticker.cancel()
+
+
+def _stop_with_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """Whoever holds the other end may die without a word: then this must not go on."""
+    descriptor = sys.stdin.fileno()
+
+    def look() -> None:
+        if not os.read(descriptor, 1024):
+            loop.remove_reader(descriptor)
+            stop.set()
+
+    loop.add_reader(descriptor, look)
+
+
+async def _tick(system: System) -> None:
+    from local_aws.system import TICK_SECONDS
+
+    while True:
+        await asyncio.sleep(TICK_SECONDS)
+        try:
+            await asyncio.to_thread(system.tick)
+        except Exception:
+            _log.exception("A tick failed")
+
+
+async def _announce(port: int, data: Path) -> None:
+    """Print the ready line once a request is answered."""
+    while True:
+        reader, writer = await asyncio.open_connection(environment.LOOPBACK, port)
+        writer.write(b"GET /_sandbox/now HTTP/1.1\r\nHost: sandbox\r\nConnection: close\r\n\r\n")
+        answered = (await reader.readline()).startswith(b"HTTP/1.1 200")
+        writer.close()
+        if answered:
+            break
+    line = {
+        "endpoint": f"http://{environment.LOOPBACK}:{port}",
+        "data": str(data),
+        "log": str(data / LOG_FILE),
+        "pid": os.getpid(),
+    }
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,111 @@
+"""What IAM asks about AWS Backup's calls that MiniStack cannot know.
+
+Service Authorization Reference, "Actions, resources, and condition keys for AWS Backup".
+Consulted only with authentication on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+from local_aws.backup.errors import ServiceError, access_denied
+from local_aws.ministack import internals
+from local_aws.ministack.scope import current
+
+_CONDITION_KEYS = ("ChangeableForDays", "MaxRetentionDays", "MinRetentionDays")
+"""Condition keys backup:… of PutBackupVaultLockConfiguration; absent when not sent."""
+
+
+def resource_arn(path: str, body: bytes) -> str | None:
+    """The ARN that a call is authorised on, as far as the request names one.
+
+    Calls on a recovery point are authorised on the recovery point, starting a copy or a
+    restore of it included; calls on a vault or a plan on that. `path` is percent-encoded.
+    """
+    scope = current()
+    prefix = f"arn:{scope.partition}:backup:{scope.region}:{scope.account}"
+    parts = [unquote(part) for part in path.strip("/").split("/")]
+    if len(parts) >= 4 and parts[0] == "backup-vaults" and parts[2] == "recovery-points":
+        return parts[3]
+    if len(parts) >= 2 and parts[0] == "backup-vaults":
+        return f"{prefix}:backup-vault:{parts[1]}"
+    if len(parts) >= 3 and parts[:2] == ["backup", "plans"]:
+        return f"{prefix}:backup-plan:{parts[2]}"
+    if len(parts) >= 2 and parts[0] == "legal-holds":
+        return f"{prefix}:legal-hold:{parts[1]}"
+    if len(parts) >= 3 and parts[:2] == ["restore-testing", "plans"]:
+        # The real one ends with another id, which no policy can name beforehand.
+        return f"{prefix}:restore-testing-plan:{parts[2]}-00000000-0000-4000-8000-000000000000"
+    if len(parts) >= 2 and parts[0] in ("tags", "untag"):
+        return parts[1]
+    asked = _members(body)
+    if "RecoveryPointArn" in asked:
+        return str(asked["RecoveryPointArn"])
+    if "BackupVaultName" in asked:
+        return f"{prefix}:backup-vault:{asked['BackupVaultName']}"
+    return None
+
+
+def conditions(service: str, body: bytes) -> dict[str, str]:
+    """The condition keys in a request, in lower case as MiniStack wants them.
+
+    AWS Backup's own, and those that MiniStack does not have of CloudWatch and EventBridge.
+    """
+    if service == "backup":
+        asked = _members(body)
+        return {f"backup:{key}".lower(): str(asked[key]) for key in _CONDITION_KEYS if key in asked}
+    if service == "monitoring":
+        namespace = _members_of_cloudwatch(body).get("Namespace")
+        return {"cloudwatch:namespace": str(namespace)} if namespace else {}
+    if service == "events":
+        sources = {entry.get("Source") for entry in _members(body).get("Entries", [])}
+        # One value is all that MiniStack compares; several sources satisfy no condition here.
+        return {"events:source": str(sources.pop())} if len(sources) == 1 else {}
+    return {}
+
+
+def pass_role_refusal(access_key: str, principal: str, body: bytes) -> ServiceError | None:
+    """Why the caller may not hand AWS Backup the role it names; None when it may."""
+    if not internals.app.AUTH:
+        return None
+    scope = current()
+    for role in _roles(_members(body)):
+        if internals.iam_evaluator.enforce(
+            access_key,
+            "iam:PassRole",
+            "iam",
+            scope.region,
+            resource_arn=role,
+            service_context={"iam:passedtoservice": "backup.amazonaws.com"},
+        ):
+            return access_denied(
+                f"User: {principal} is not authorized to perform: iam:PassRole on resource: "
+                f"{role} because no identity-based policy allows the iam:PassRole action"
+            )
+    return None
+
+
+def _roles(value: Any) -> Iterator[str]:
+    """Every IamRoleArn anywhere in a request."""
+    if isinstance(value, Mapping):
+        for name, member in value.items():
+            if name == "IamRoleArn" and isinstance(member, str):
+                yield member
+            else:
+                yield from _roles(member)
+
+
+def _members_of_cloudwatch(body: bytes) -> Mapping[str, Any]:
+    """SDKs speak JSON to CloudWatch, older ones forms."""
+    return _members(body) or dict(parse_qsl(body.decode("utf-8", "replace")))
+
+
+def _members(body: bytes) -> Mapping[str, Any]:
+    try:
+        parsed = json.loads(body or b"{}")
+    except ValueError:
+        return {}
+    return parsed if isinstance(parsed, Mapping) else {}

@@ -1,0 +1,235 @@
+"""Point-in-time recovery that recovers a point in time.
+
+MiniStack restores a table's present items whatever time is asked for. This keeps to
+the DynamoDB Developer Guide ("Point-in-time recovery"): a window of 1-35 days that
+begins when recovery was enabled and ends five minutes ago, a new table that is
+CREATING for a while, and that has none of PITR, TTL, tags, streams and deletion
+protection.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from local_aws.ministack import internals
+from local_aws.ministack.table_history import MAXIMUM_WINDOW_SECONDS, TableHistory
+
+LAG_SECONDS = 300
+"""The latest restorable time is typically five minutes before the current time."""
+
+_RECOVERY = "_sandbox_recovery"
+ACTIVE_FROM = "_sandbox_active_from"
+SUMMARY = "RestoreSummary"
+_DELETED_AT = "_sandbox_deleted_at"
+
+Answer = tuple[int, dict[str, str], bytes]
+
+
+@dataclass
+class TableTimes:
+    """How long DynamoDB takes, in sandbox time."""
+
+    restore: timedelta = timedelta(seconds=2)
+    deletion: timedelta = timedelta(0)
+    """How long a deleted table is DELETING."""
+
+
+class PointInTimeRecovery:
+    """Takes the place of MiniStack's three operations about continuous backups."""
+
+    def __init__(
+        self, history: TableHistory, clock: Callable[[], float], times: TableTimes
+    ) -> None:
+        self._history = history
+        self._clock = clock
+        self._times = times
+
+    def install(self) -> None:
+        dynamodb = internals.dynamodb
+        dynamodb._describe_continuous_backups = self.describe
+        dynamodb._update_continuous_backups = self.update
+        dynamodb._restore_table_to_point_in_time = self.restore
+        describe_table = dynamodb._table_description
+
+        def describe_restored(name: str) -> dict[str, Any]:
+            description: dict[str, Any] = describe_table(name)
+            return self._as_restored(dynamodb._tables[name], description)
+
+        dynamodb._table_description = describe_restored
+        delete_table, describe = dynamodb._delete_table, dynamodb._describe_table
+
+        def delete_slowly(request: Mapping[str, Any]) -> Answer:
+            table = _table(request)
+            if table is None or table.get("DeletionProtectionEnabled") or not self._times.deletion:
+                done: Answer = delete_table(request)
+                return done
+            table.setdefault(_DELETED_AT, self._clock() + self._times.deletion.total_seconds())
+            return success({"TableDescription": dynamodb._table_description(table["TableName"])})
+
+        def describe_or_delete(request: Mapping[str, Any]) -> Answer:
+            table = _table(request)
+            if table is not None and table.get(_DELETED_AT, self._clock() + 1) <= self._clock():
+                delete_table(request)
+            answer: Answer = describe(request)
+            return answer
+
+        dynamodb._delete_table, dynamodb._describe_table = delete_slowly, describe_or_delete
+
+    def describe(self, request: Mapping[str, Any]) -> Answer:
+        """DescribeContinuousBackups."""
+        table = _table(request)
+        return _missing(request) if table is None else self._answer(table)
+
+    def update(self, request: Mapping[str, Any]) -> Answer:
+        """UpdateContinuousBackups; enabling again begins the window anew."""
+        table = _table(request)
+        if table is None:
+            return _missing(request)
+        specification = request.get("PointInTimeRecoverySpecification") or {}
+        enabled = specification.get("PointInTimeRecoveryEnabled")
+        if enabled is None:
+            return _refusal("ValidationException", "PointInTimeRecoveryEnabled must not be null")
+        days = specification.get("RecoveryPeriodInDays", 35)
+        if not 1 <= days <= 35:
+            return _refusal("ValidationException", "RecoveryPeriodInDays must be 1 to 35")
+        name = table["TableName"]
+        was_enabled = internals.dynamodb._pitr_settings.get(name, False)
+        # What a shorter window has dropped does not come back with a longer one.
+        since = self._window(table)[0] if was_enabled and enabled else self._clock()
+        internals.dynamodb._pitr_settings[name] = bool(enabled)
+        table[_RECOVERY] = {"since": since, "days": days}
+        return self._answer(table)
+
+    def restore(self, request: Mapping[str, Any]) -> Answer:
+        """RestoreTableToPointInTime."""
+        dynamodb = internals.dynamodb
+        source_name = request.get("SourceTableName") or dynamodb._normalize_table_name(
+            request.get("SourceTableArn") or ""
+        )
+        target = request.get("TargetTableName")
+        source = dynamodb._tables.get(source_name)
+        if source is None:
+            return _refusal("TableNotFoundException", f"Table not found: {source_name}")
+        if not target:
+            return _refusal("ValidationException", "TargetTableName must not be null")
+        if target in dynamodb._tables:
+            return _refusal("TableAlreadyExistsException", f"Table already exists: {target}")
+        if not dynamodb._pitr_settings.get(source_name, False):
+            return _refusal(
+                "PointInTimeRecoveryUnavailableException",
+                f"Point in time recovery is not enabled for table '{source_name}'",
+            )
+        moment = self._moment(source, request)
+        if moment is None:
+            return _refusal("InvalidRestoreTimeException", "Invalid RestoreDateTime")
+        return self._make(source, target, moment, request)
+
+    def _make(
+        self, source: Mapping[str, Any], target: str, moment: float, request: Mapping[str, Any]
+    ) -> Answer:
+        dynamodb = internals.dynamodb
+        create = dynamodb._restore_create_request(
+            target,
+            source["KeySchema"],
+            source["AttributeDefinitions"],
+            request.get("BillingModeOverride")
+            or source.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED"),
+            request.get("ProvisionedThroughputOverride") or source.get("ProvisionedThroughput"),
+            request,
+            source.get("GlobalSecondaryIndexes"),
+            source.get("LocalSecondaryIndexes"),
+            [],
+        )
+        encryption = request.get("SSESpecificationOverride")
+        if encryption:
+            create["SSESpecification"] = encryption
+        status, headers, body = dynamodb._create_table(create)
+        if status != 200:
+            return status, headers, body
+        table = dynamodb._tables[target]
+        if not encryption:
+            table["SSEDescription"] = source.get("SSEDescription")
+        table["items"] = self._history.items_at(dict(source), moment)
+        dynamodb._items_replaced(table)
+        table[ACTIVE_FROM] = self._clock() + self._times.restore.total_seconds()
+        table[SUMMARY] = {"SourceTableArn": source["TableArn"], "RestoreDateTime": moment}
+        return success({"TableDescription": dynamodb._table_description(target)})
+
+    def _moment(self, source: Mapping[str, Any], request: Mapping[str, Any]) -> float | None:
+        """The requested epoch time, or None when it lies outside the window."""
+        earliest, latest = self._window(source)
+        if request.get("UseLatestRestorableTime"):
+            return latest
+        moment = request.get("RestoreDateTime")
+        if not isinstance(moment, int | float) or not earliest <= moment <= latest:
+            return None
+        return float(moment)
+
+    def _window(self, table: Mapping[str, Any]) -> tuple[float, float]:
+        recovery = self._recovery(table)
+        now = self._clock()
+        reach = min(recovery["days"] * 86_400, MAXIMUM_WINDOW_SECONDS)
+        earliest = max(recovery["since"], now - reach, self._history.known_from(dict(table)))
+        return earliest, max(earliest, now - LAG_SECONDS)
+
+    def _recovery(self, table: Mapping[str, Any]) -> dict[str, float]:
+        """Since when recovery is on; a table made with it on has it from its creation."""
+        stored: dict[str, float] | None = table.get(_RECOVERY)
+        return stored or {"since": float(table["CreationDateTime"]), "days": 35}
+
+    def _answer(self, table: Mapping[str, Any]) -> Answer:
+        recovery: dict[str, Any] = {"PointInTimeRecoveryStatus": "DISABLED"}
+        if internals.dynamodb._pitr_settings.get(table["TableName"], False):
+            earliest, latest = self._window(table)
+            recovery = {
+                "PointInTimeRecoveryStatus": "ENABLED",
+                "RecoveryPeriodInDays": int(self._recovery(table)["days"]),
+                "EarliestRestorableDateTime": earliest,
+                "LatestRestorableDateTime": latest,
+            }
+        return success(
+            {
+                "ContinuousBackupsDescription": {
+                    "ContinuousBackupsStatus": "ENABLED",
+                    "PointInTimeRecoveryDescription": recovery,
+                }
+            }
+        )
+
+    def _as_restored(self, table: Mapping[str, Any], description: dict[str, Any]) -> dict[str, Any]:
+        """A restored table says what it came from, and is CREATING until it is there."""
+        if _DELETED_AT in table:
+            return {**description, "TableStatus": "DELETING"}
+        summary = table.get(SUMMARY)
+        if summary is None or ACTIVE_FROM not in table:
+            return description
+        restoring = self._clock() < table[ACTIVE_FROM]
+        return {
+            **description,
+            "TableStatus": "CREATING" if restoring else description["TableStatus"],
+            SUMMARY: {**summary, "RestoreInProgress": restoring},
+        }
+
+
+def _table(request: Mapping[str, Any]) -> dict[str, Any] | None:
+    name = internals.dynamodb._normalize_table_name(request.get("TableName"))
+    table: dict[str, Any] | None = internals.dynamodb._tables.get(name)
+    return table
+
+
+def _missing(request: Mapping[str, Any]) -> Answer:
+    return _refusal("TableNotFoundException", f"Table not found: {request.get('TableName')}")
+
+
+def success(body: Mapping[str, Any]) -> Answer:
+    return 200, {"Content-Type": "application/x-amz-json-1.0"}, json.dumps(body).encode()
+
+
+def _refusal(code: str, message: str) -> Answer:
+    kind = f"com.amazonaws.dynamodb.v20120810#{code}"
+    body = json.dumps({"__type": kind, "message": message}).encode()
+    return 400, {"Content-Type": "application/x-amz-json-1.0"}, body

@@ -1,0 +1,95 @@
+"""SimulatePrincipalPolicy as AWS documents it: several resources, context, boundaries.
+
+https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from xml.sax.saxutils import escape
+
+from local_aws.ministack import internals
+from local_aws.ministack.scope import current
+
+_DECISIONS = {"Allow": "allowed", "Deny": "explicitDeny", "ImplicitDeny": "implicitDeny"}
+
+
+def install() -> None:
+    handlers = internals.iam._IAM_HANDLERS
+    handlers["SimulatePrincipalPolicy"] = _for_roles(handlers["SimulatePrincipalPolicy"])
+
+
+def _for_roles(of_others: Callable[..., Any]) -> Callable[..., Any]:
+    def simulate(parameters: Mapping[str, Any]) -> Any:
+        arn = internals.iam._p(parameters, "PolicySourceArn")
+        if ":role/" not in arn:
+            return of_others(parameters)
+        name = arn.rpartition("/")[2]
+        if internals.iam._roles.get(name) is None:
+            return internals.iam._error(
+                404, "NoSuchEntity", f"The role with name {name} cannot be found.", ns="iam"
+            )
+        resources = list(_members(parameters, "ResourceArns.member.{}")) or ["*"]
+        results = "".join(
+            _result(action, [(one, _decide(name, action, one, parameters)) for one in resources])
+            for action in _members(parameters, "ActionNames.member.{}")
+        )
+        return internals.iam._xml(
+            200,
+            "SimulatePrincipalPolicyResponse",
+            f"<SimulatePrincipalPolicyResult><EvaluationResults>{results}</EvaluationResults>"
+            "<IsTruncated>false</IsTruncated></SimulatePrincipalPolicyResult>",
+            ns="iam",
+        )
+
+    return simulate
+
+
+def _decide(role: str, action: str, resource: str, parameters: Mapping[str, Any]) -> str:
+    """With what the caller says of the circumstances, and nothing else."""
+    scope, evaluator = current(), internals.iam_evaluator
+    keys = _members(parameters, "ContextEntries.member.{}.ContextKeyName")
+    values = _members(parameters, "ContextEntries.member.{}.ContextKeyValues.member.1")
+    context = evaluator.EvalContext(
+        principal_arn=f"arn:{scope.partition}:iam::{scope.account}:role/{role}",
+        principal_type="AssumedRole",
+        principal_account=scope.account,
+        action=action,
+        resource_arn=resource,
+        region=scope.region,
+        service_context={key.lower(): value for key, value in zip(keys, values, strict=True)},
+    )
+    boundary = evaluator._permissions_boundary(internals.iam._roles, role, scope.account)
+    result = evaluator.evaluate(
+        context, evaluator._gather_role_policies(role, scope.account), *boundary
+    )
+    return _DECISIONS[result.decision]
+
+
+def _result(action: str, decisions: list[tuple[str, str]]) -> str:
+    """One result for an action; of several resources each has its own in it."""
+    whole = next((d for _, d in decisions if d != "allowed"), "allowed")
+    specific = "".join(
+        f"<member><EvalResourceName>{escape(resource)}</EvalResourceName>"
+        f"<EvalResourceDecision>{decision}</EvalResourceDecision></member>"
+        for resource, decision in decisions
+    )
+    return (
+        f"<member><EvalActionName>{escape(action)}</EvalActionName>"
+        f"<EvalResourceName>{escape(decisions[0][0])}</EvalResourceName>"
+        f"<EvalDecision>{whole}</EvalDecision>"
+        + (
+            f"<ResourceSpecificResults>{specific}</ResourceSpecificResults>"
+            if len(decisions) > 1
+            else ""
+        )
+        + "</member>"
+    )
+
+
+def _members(parameters: Mapping[str, Any], name: str) -> Iterator[str]:
+    number = 1
+    while value := internals.iam._p(parameters, name.format(number)):
+        yield value
+        number += 1

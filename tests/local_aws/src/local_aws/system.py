@@ -1,0 +1,298 @@
+"""The whole sandbox in one process: MiniStack, our AWS Backup, and the sandbox's time."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import pickle
+import shutil
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from local_aws.backup import BackupService, Clock, TreeStore
+from local_aws.ministack import (
+    cloudformation,
+    functions,
+    internals,
+    keys,
+    managed_policies,
+    mfa,
+    other_clients,
+    simulation,
+    strictness,
+)
+from local_aws.ministack.alarms import Alarms
+from local_aws.ministack.decisions import Decisions
+from local_aws.ministack.delivery import Delivery
+from local_aws.ministack.emails import Emails
+from local_aws.ministack.endpoint import BackupEndpoint
+from local_aws.ministack.event_sources import EventSources
+from local_aws.ministack.file_systems import MiniStackFileSystems
+from local_aws.ministack.point_in_time import PointInTimeRecovery, TableTimes
+from local_aws.ministack.propagation import Propagation
+from local_aws.ministack.reports import MiniStackReports
+from local_aws.ministack.roles import MiniStackRoles
+from local_aws.ministack.sandbox_time import SandboxTime
+from local_aws.ministack.schedules import Schedules
+from local_aws.ministack.service_faults import ServiceFaults
+from local_aws.ministack.state import MiniStackState
+from local_aws.ministack.table_backups import TableBackups
+from local_aws.ministack.table_history import TableHistory
+from local_aws.ministack.tables import MiniStackTables
+from local_aws.ministack.trail import Trail
+from local_aws.ministack.world import MiniStackWorld
+
+TICK_SECONDS = 1.0
+"""How often due things are looked for while nobody moves the clock (real seconds)."""
+
+_FINE_STEP = timedelta(hours=1)
+_COARSE_STEP = timedelta(hours=6)
+_FINE_REACH = timedelta(days=45)
+_DELIVERY_TIMEOUT_SECONDS = 900.0
+"""The longest that Lambda lets a function run: what takes longer never ends."""
+
+_STORES = ("backup", "checkpoints")
+"""Below the data directory: files that are written once and never changed."""
+
+_SAVED = "checkpoint.pickle"
+
+_log = logging.getLogger("sandbox")
+
+
+def _link(source: str, target: str) -> None:
+    """The same file under a second name, or a copy of it in another file system."""
+    if Path(target).exists():
+        return
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Everything, at one moment."""
+
+    ministack: MiniStackState
+    backup: bytes
+    file_systems: str
+    emails: tuple[dict[str, str], ...]
+    table_times: TableTimes
+
+
+class System:
+    """Builds the parts, joins them, and moves them through time together."""
+
+    def __init__(self, data: Path, start: datetime | None) -> None:
+        self._data = data
+        self.clock = Clock(start)
+        time = SandboxTime(self.clock.now)
+        for module in (
+            internals.cloudtrail,
+            internals.cloudwatch,
+            internals.dynamodb,
+            internals.efs,
+            internals.eventbridge,
+            internals.sns,
+            internals.sqs,
+            internals.kms,
+        ):
+            module.time = time
+        internals.ssm._now_epoch = time.time
+        history = TableHistory(time.time)
+        self.table_times = TableTimes()
+        self.delivery = Delivery()
+        propagation = Propagation(self.clock.now, lambda: self.service.settings.iam_propagation)
+        roles = MiniStackRoles(propagation)
+        self.world = MiniStackWorld(
+            tables=MiniStackTables(history),
+            file_systems=MiniStackFileSystems(data / "efs"),
+            roles=roles,
+            reports=MiniStackReports(self.delivery),
+        )
+        self.service = BackupService(world=self.world, clock=self.clock, store=data / _STORES[0])
+        self.emails = Emails()
+        self._alarms = Alarms(time, self.delivery)
+        self._schedules = Schedules(time.time)
+        self._event_sources = EventSources(time, self.delivery)
+        self.decisions = Decisions()
+        self._service_faults = ServiceFaults()
+        self._trees = TreeStore(data / _STORES[1])
+        self._checkpoints: dict[str, Checkpoint] = {}
+        self._names = itertools.count(1)
+        self._moving = threading.Lock()
+
+        trail = Trail(self.clock.now, self.world.reports)
+        history.install()
+        PointInTimeRecovery(history, time.time, self.table_times).install()
+        TableBackups(time.time, self.table_times).install()
+        managed_policies.install()
+        propagation.install()
+        self.world.file_systems.install(time.time)
+        keys.install(time.time)
+        self.world.reports.install()
+        self._alarms.install()
+        self.emails.install()
+        trail.install()
+        self._schedules.install()
+        self._event_sources.install()
+        self._service_faults.install()
+        strictness.install()
+        cloudformation.install(self.service, trail)
+        BackupEndpoint(self.service, trail, roles).install()
+        mfa.install()
+        functions.install(self._alarms.count_error)
+        simulation.install()
+        other_clients.install(self.service)
+        self.decisions.install()
+
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    def advance_to(self, target: datetime, *, schedules: bool = True) -> None:
+        """Move the sandbox's time, letting every part see the time between.
+
+        :param schedules: whether scheduled rules fire on the way.
+
+        In steps where somebody listens: an alarm is evaluated at each, and a Lambda
+        function woken by a report gets to answer before time moves on.
+        """
+        with self._moving:
+            step = self._step(target - self.now())
+            while (left := target - self.now()) > timedelta(0):
+                self.service.advance(min(step, left))
+                self._let_others_react(schedules)
+
+    def tick(self) -> None:
+        """Let happen what has come due by itself."""
+        if not self._moving.acquire(blocking=False):
+            return
+        try:
+            self.service.tick()
+            self._alarms.evaluate(self.now())
+            self._event_sources.poll()
+        finally:
+            self._moving.release()
+
+    def settle(self) -> None:
+        """Wait until nothing is on its way any more.
+
+        Raises:
+            TimeoutError: a Lambda function or a delivery does not end.
+        """
+        self.service.send_reports()
+        if not self.delivery.drain(_DELIVERY_TIMEOUT_SECONDS):
+            raise TimeoutError(f"Not all was delivered after {_DELIVERY_TIMEOUT_SECONDS:.0f} s")
+
+    def pause(self) -> None:
+        """Wait until nothing happens, and let nothing happen by itself until `resume`."""
+        self._moving.acquire()
+        try:
+            self.settle()
+        except BaseException:
+            self.resume()
+            raise
+
+    def resume(self) -> None:
+        self._moving.release()
+
+    def checkpoint(self) -> str:
+        """Remember everything; the name to roll back to, as often as wanted."""
+        name = f"checkpoint-{next(self._names)}"
+        root = self.world.file_systems.all_roots()
+        root.mkdir(parents=True, exist_ok=True)
+        self._checkpoints[name] = Checkpoint(
+            ministack=MiniStackState(),
+            backup=self.service.export_state(),
+            file_systems=self._trees.capture(root).tree,
+            emails=tuple(self.emails.sent),
+            table_times=replace(self.table_times),
+        )
+        return name
+
+    def rollback(self, name: str) -> None:
+        """Put everything back; KeyError for an unknown name."""
+        checkpoint = self._checkpoints[name]
+        self.clear_faults()
+        checkpoint.ministack.restore()
+        self.emails.sent[:] = checkpoint.emails
+        self.table_times.restore = checkpoint.table_times.restore
+        self.table_times.deletion = checkpoint.table_times.deletion
+        self.service.import_state(checkpoint.backup)
+        root = self.world.file_systems.all_roots()
+        root.mkdir(parents=True, exist_ok=True)
+        if self._trees.capture(root).tree != checkpoint.file_systems:
+            shutil.rmtree(root)
+            self._trees.restore(checkpoint.file_systems, root)
+
+    def forget(self, name: str) -> None:
+        del self._checkpoints[name]
+
+    def save(self, name: str, directory: Path) -> None:
+        """Write a checkpoint into a new directory, for `load` in any process.
+
+        Raises:
+            KeyError: there is no such checkpoint.
+        """
+        checkpoint = self._checkpoints[name]
+        directory.mkdir(parents=True)
+        for store in _STORES:
+            shutil.copytree(self._data / store, directory / store, copy_function=_link)
+        with (directory / _SAVED).open("wb") as file:
+            pickle.dump(checkpoint, file, pickle.HIGHEST_PROTOCOL)
+
+    def load(self, directory: Path) -> str:
+        """Add a saved checkpoint to this sandbox's own; the name to roll back to.
+
+        Only for what `save` wrote: it is unpickled.
+        """
+        for store in _STORES:
+            shutil.copytree(
+                directory / store, self._data / store, copy_function=_link, dirs_exist_ok=True
+            )
+        name = f"checkpoint-{next(self._names)}"
+        with (directory / _SAVED).open("rb") as file:
+            self._checkpoints[name] = pickle.load(file)
+        return name
+
+    def apply_faults(self, wanted: Mapping[str, Any]) -> None:
+        """AWS Backup's faults by their own keys, rules for other services under `services`."""
+        backup = {key: value for key, value in wanted.items() if key != "services"}
+        if wanted.get("clear"):
+            self._service_faults.clear()
+        if "services" in wanted:
+            self._service_faults.apply(wanted["services"])
+        self.service.faults.apply(backup)
+
+    def describe_faults(self) -> dict[str, Any]:
+        return {**self.service.faults.describe(), "services": self._service_faults.describe()}
+
+    def clear_faults(self) -> None:
+        self._service_faults.clear()
+        self.service.faults.clear()
+
+    def is_lost(self, region: str) -> bool:
+        """Whether a fault has taken the whole region away."""
+        return bool(self.service.faults.is_lost(region))
+
+    def close(self) -> None:
+        """End what runs outside this process."""
+        functions.stop_all()
+
+    def _step(self, whole: timedelta) -> timedelta:
+        if not (self._alarms.exist() or self.world.reports.anybody_listens()):
+            return whole
+        return _FINE_STEP if whole <= _FINE_REACH else _COARSE_STEP
+
+    def _let_others_react(self, schedules: bool) -> None:
+        self._alarms.evaluate(self.now())
+        if schedules:
+            self._schedules.fire()
+        self.settle()
+        while self._event_sources.poll():
+            self.settle()
