@@ -36,8 +36,9 @@ def define(parser: Parser) -> None:
 
 def run(options: argparse.Namespace, invocation: Invocation) -> int:  # noqa: ARG001 (as every command)
     aws = connect_to(options)
-    restored, live = find_pair(aws, options.restored, options.live)
-    found = progress.run(compare(Wire(aws), restored, live, Stop()))
+    pair = restored, live = find_pair(aws, options.restored, options.live)
+    with progress.shown() as report:
+        found = compare(Wire(aws), pair, Stop(), report)
     if options.json:
         content = {"version": JSON_VERSION, "restored": restored.name, "live": live.name}
         sys.stdout.write(json.dumps({**content, **as_json(found)}, indent=2) + "\n")

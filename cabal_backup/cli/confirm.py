@@ -5,17 +5,16 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, NoReturn, TypeVar
+from typing import NoReturn
 
 from cabal_backup.cli import progress
 from cabal_backup.errors import RefusedError
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.deployed import check_environment
-
-R = TypeVar("R")
+from cabal_backup.operations.aws.jobs import Report
 
 _ENDINGS = {signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}
 
@@ -48,15 +47,17 @@ def confirm(word: str, question: str, *, yes: bool) -> None:
         raise RefusedError("Not confirmed. Nothing was changed.")
 
 
-def carry_out(aws: Aws, events: Generator[Any, None, R], *, recorded: bool = False) -> R:
-    """Execute a plan that was confirmed, if what is deployed is still this environment.
+@contextmanager
+def carry_out(aws: Aws, *, recorded: bool = False) -> Iterator[Report]:
+    """Show the execution of a confirmed plan, if what is deployed is still this environment.
 
     A prompt may stay open for hours, and another environment may be deployed meanwhile.
 
     Raises as `check_environment`, before anything is changed.
     """
     check_environment(aws, recorded=recorded)
-    return progress.run(events)
+    with progress.shown() as report:
+        yield report
 
 
 def is_somebody_there() -> bool:

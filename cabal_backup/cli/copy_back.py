@@ -12,7 +12,7 @@ from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode, UsageError
 from cabal_backup.operations.restore import copy_back
 from cabal_backup.operations.restore.copy_back import CopyBackPlan
-from cabal_backup.operations.restore.select_point import ADDRESSES, MAILSTORE, Wanted
+from cabal_backup.operations.restore.select_point import ADDRESSES, MAILSTORE, CopyBackRequest
 
 
 def define(parser: Parser) -> None:
@@ -52,7 +52,7 @@ def define(parser: Parser) -> None:
 def run(options: argparse.Namespace, invocation: Invocation) -> int:
     wanted = _wanted(options)
     aws = connect_to_change(options)
-    plan = copy_back.look(aws, invocation.clock.now(), wanted)
+    plan = copy_back.plan_copy_back(aws, invocation.clock.now(), wanted)
     show_plan(plan.lines(), dry_run=options.dry_run)
     if options.dry_run:
         return ExitCode.OK
@@ -62,7 +62,8 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
         return ExitCode.OK
     if plan.job is None:
         confirm("copy", f"This copies into {plan.environment}.", yes=options.yes)
-    job = carry_out(aws, copy_back.execute(aws, plan, invocation.clock, wait=options.wait))
+    with carry_out(aws) as report:
+        job = copy_back.execute(aws, plan, invocation.clock, report, wait=options.wait)
     if not options.wait:
         print(job.id)
         return ExitCode.OK
@@ -71,12 +72,12 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
     return ExitCode.OK
 
 
-def _wanted(options: argparse.Namespace) -> Wanted:
+def _wanted(options: argparse.Namespace) -> CopyBackRequest:
     if options.file_system is not None and options.what != MAILSTORE:
         raise UsageError(f"--file-system goes with {MAILSTORE} only.")
     if options.at is not None and options.what not in (ADDRESSES, MAILSTORE):
         raise UsageError(f"--at goes with {ADDRESSES} or {MAILSTORE}, not with a recovery point.")
-    return Wanted(what=options.what, at=options.at, file_system=options.file_system)
+    return CopyBackRequest(what=options.what, at=options.at, file_system=options.file_system)
 
 
 def _say_what_next(plan: CopyBackPlan, arn: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass
 
 from cabal_backup import names
 from cabal_backup.cli import progress
@@ -32,29 +31,15 @@ from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.restore import mail_tiers
 from cabal_backup.operations.restore.mail_tiers import Reconfigure
 from cabal_backup.operations.restore.tables import cutover, delete_table, origin
-from cabal_backup.operations.restore.tables.cutover import CutoverPlan, CutoverResult
-from cabal_backup.operations.restore.tables.describe import TableDescription
+from cabal_backup.operations.restore.tables.cutover import (
+    CutoverPlan,
+    CutoverRequest,
+    CutoverResult,
+)
 from cabal_backup.operations.restore.tables.table_copy import Mode
 from cabal_backup.operations.restore.tables.undo import what_is_lost
 from cabal_backup.operations.restore.tables.wire import Stop
 from cabal_backup.text import duration
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wishes:
-    """How a cutover was asked for."""
-
-    mode: Mode
-    no_undo: bool
-    rate: float | None
-    lower_counter: bool
-    reconfigure: Reconfigure | None
-    """None: as the table needs it."""
-    delete_restored: bool
-    not_a_restore: bool
-    """Whether the table need not be one that was restored from the live table."""
-    yes: bool
-    dry_run: bool
 
 
 def define(parser: Parser) -> None:
@@ -73,7 +58,7 @@ def define(parser: Parser) -> None:
         action="store_true",
         help="accept a RESTORED that was not restored from LIVE according to AWS",
     )
-    add_wishes(parser)
+    add_cutover_options(parser)
     parser.add_argument(
         "--lower-counter",
         action="store_true",
@@ -84,7 +69,7 @@ def define(parser: Parser) -> None:
     parser.set_defaults(run=run)
 
 
-def add_wishes(parser: argparse.ArgumentParser) -> None:
+def add_cutover_options(parser: argparse.ArgumentParser) -> None:
     """The options of a cutover; `restore addresses --cutover` has them too."""
     group = parser.add_argument_group("cutover")
     modes = group.add_mutually_exclusive_group()
@@ -124,7 +109,7 @@ def add_wishes(parser: argparse.ArgumentParser) -> None:
 
 
 def given(options: argparse.Namespace) -> list[str]:
-    """The options of `add_wishes` that were given, as they are typed."""
+    """The options of `add_cutover_options` that were given, as they are typed."""
     return [
         option
         for option, is_given in (
@@ -138,87 +123,60 @@ def given(options: argparse.Namespace) -> list[str]:
     ]
 
 
-def wishes(options: argparse.Namespace) -> Wishes:
-    return Wishes(
+def request_of(options: argparse.Namespace, restored: str, live: str) -> CutoverRequest:
+    """The cutover that the options ask for."""
+    return CutoverRequest(
+        restored=restored,
+        live=live,
         mode=options.mode,
         no_undo=options.no_undo,
         rate=options.rate,
         lower_counter=getattr(options, "lower_counter", False),
-        reconfigure=options.reconfigure,
-        delete_restored=options.delete_restored,
         not_a_restore=getattr(options, "not_a_restore", False),
-        yes=options.yes,
-        dry_run=options.dry_run,
+        delete_restored=options.delete_restored,
     )
 
 
 def run(options: argparse.Namespace, invocation: Invocation) -> int:
     check_not_a_drills(options.restored, options.live)
     aws = connect_to_change(options)
-    return cut_over(aws, options.restored, options.live, wishes(options), invocation.clock)
+    request = request_of(options, options.restored, options.live)
+    return cut_over(aws, request, options, invocation.clock)
 
 
-def cut_over(aws: Aws, restored: str, live: str, wished: Wishes, clock: Clock) -> int:
-    """Plan, confirm, copy, prove, tell the mail tiers, tidy up; the exit code."""
+def cut_over(aws: Aws, request: CutoverRequest, options: argparse.Namespace, clock: Clock) -> int:
+    """Plan, confirm, copy, verify, notify the mail tiers, clean up; the exit code."""
     stop = Stop()
-    plan = progress.run(
-        cutover.look(
-            aws,
-            restored,
-            live,
-            mode=wished.mode,
-            no_undo=wished.no_undo,
-            rate=wished.rate,
-            clock=clock,
-            stop=stop,
-            lower_counter=wished.lower_counter,
-        )
-    )
-    how = wished.reconfigure or _usual(aws, live)
-    where_from = origin.check(
-        aws,
-        plan.restored,
-        plan.live,
-        clock.now(),
-        not_a_restore=wished.not_a_restore,
-        delete=wished.delete_restored,
-    )
-    changed = origin.check_unchanged(
-        aws, plan.restored, plan.comparison.backup_digest, not_a_restore=wished.not_a_restore
-    )
-    origins = [f"  {line}" for line in (where_from, *changed)]
-    lines = [*plan.lines(), *origins, *_afterwards(how, restored, wished)]
-    show_plan(lines, dry_run=wished.dry_run)
-    if wished.dry_run:
+    with progress.shown() as report:
+        plan = cutover.plan_cutover(aws, request, clock, stop, report)
+    origins = [f"  {line}" for line in origin.check(aws, plan, clock.now())]
+    lines = [*plan.lines(), *origins, *_afterwards(aws, request, options.reconfigure)]
+    show_plan(lines, dry_run=options.dry_run)
+    if options.dry_run:
         return ExitCode.OK
-    _confirm(plan, wished)
-    result = carry_out(aws, cutover.execute(aws, plan, clock, stop))
-    report(plan, result)
-    tell(aws, how)
+    _confirm(plan, yes=options.yes)
+    with carry_out(aws) as report:
+        result = cutover.execute(aws, plan, clock, stop, report)
+    print_result(plan, result)
+    notify(aws, options.reconfigure or _usual(aws, request.live))
     if result.verification.problems:
         return ExitCode.DIFFERENT
-    tidy_up(aws, plan.restored, wished)
+    tidy_up(aws, plan, yes=options.yes)
     return ExitCode.OK
 
 
-def outline(aws: Aws, restored: str, live: str, wished: Wishes, clock: Clock) -> list[str]:
+def outline(
+    aws: Aws, request: CutoverRequest, options: argparse.Namespace, clock: Clock
+) -> list[str]:
     """The plan of a cutover from a table that is restored first.
 
     Raises RefusedError where the cutover would be refused when the table is restored.
     """
-    lines = cutover.outline(
-        aws,
-        restored,
-        live,
-        mode=wished.mode,
-        no_undo=wished.no_undo,
-        rate=wished.rate,
-        clock=clock,
-    )
-    return [*lines, *_afterwards(wished.reconfigure or _usual(aws, live), restored, wished)]
+    lines = cutover.outline(aws, request, clock)
+    return [*lines, *_afterwards(aws, request, options.reconfigure)]
 
 
-def report(plan: CutoverPlan, result: CutoverResult) -> None:
+def print_result(plan: CutoverPlan, result: CutoverResult) -> None:
     """What was done, and what reading back showed."""
     copied, verified = result.copied, result.verification
     text = [
@@ -245,23 +203,23 @@ def report(plan: CutoverPlan, result: CutoverResult) -> None:
     print("\n".join(text))
 
 
-def tell(aws: Aws, how: Reconfigure) -> None:
+def notify(aws: Aws, how: Reconfigure) -> None:
     """Make the mail tiers read their addresses anew."""
-    for event in mail_tiers.reconfigure(aws, how):
-        print(progress.describe(event), file=sys.stderr)
+    mail_tiers.reconfigure(aws, how, progress.print_line)
 
 
-def tidy_up(aws: Aws, restored: TableDescription, wished: Wishes) -> None:
+def tidy_up(aws: Aws, plan: CutoverPlan, *, yes: bool) -> None:
     """Delete the restored table where that is wanted; otherwise say how.
 
     Only a table that this tool restored is deleted, or offered for it.
     """
+    restored = plan.restored
     name = restored.name
     if not origin.is_recorded(aws, restored):
         print(f"{name} is kept: this tool did not restore it.", file=sys.stderr)
         return
-    wanted = wished.delete_restored
-    if not wanted and not wished.yes and is_somebody_there():
+    wanted = plan.request.delete_restored
+    if not wanted and not yes and is_somebody_there():
         wanted = ask(f"Delete {name}? Type its name to delete it: ") == name
     if wanted:
         delete_table.delete_own_restore(aws, restored)
@@ -274,8 +232,8 @@ def tidy_up(aws: Aws, restored: TableDescription, wished: Wishes) -> None:
         )
 
 
-def _confirm(plan: CutoverPlan, wished: Wishes) -> None:
-    if plan.unfinished is not None and plan.unfinished.is_old and wished.yes:
+def _confirm(plan: CutoverPlan, *, yes: bool) -> None:
+    if plan.unfinished is not None and plan.unfinished.is_old and yes:
         raise RefusedError(
             f"The undo point of an unfinished earlier run is {duration(plan.unfinished.age)} old: "
             f"going back to it would undo everything that others have changed in {plan.live.name} "
@@ -286,7 +244,7 @@ def _confirm(plan: CutoverPlan, wished: Wishes) -> None:
     word = "delete" if plan.to_delete else "cutover"
     if plan.lowerings:
         word = "lower"
-    if wished.not_a_restore:
+    if plan.request.not_a_restore:
         word = plan.restored.name
     question = f"This writes {plan.to_write:,} items to {plan.live.name} of {plan.environment}"
     if plan.to_delete:
@@ -295,13 +253,13 @@ def _confirm(plan: CutoverPlan, wished: Wishes) -> None:
         question += f", and lowers {names.COUNTER_ATTRIBUTE}"
     if plan.unfinished is not None and plan.unfinished.is_old:
         question += f"; the way back stays {duration(plan.unfinished.age)} old"
-    confirm(word, f"{question}.", yes=wished.yes)
+    confirm(word, f"{question}.", yes=yes)
 
 
-def _afterwards(how: Reconfigure, restored: str, wished: Wishes) -> list[str]:
+def _afterwards(aws: Aws, request: CutoverRequest, how: Reconfigure | None) -> list[str]:
     return [
-        f"  then {mail_tiers.describe(how)}",
-        *([f"  then {restored} is deleted"] if wished.delete_restored else []),
+        f"  then {mail_tiers.describe(how or _usual(aws, request.live))}",
+        *([f"  then {request.restored} is deleted"] if request.delete_restored else []),
     ]
 
 

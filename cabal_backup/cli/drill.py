@@ -40,10 +40,11 @@ from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.deployed import check_environment
 from cabal_backup.operations.drill import leftovers, mailbox, report
 from cabal_backup.operations.drill.leftovers import Leftover
-from cabal_backup.operations.drill.perform import Wanted, perform, plan_drill
-from cabal_backup.operations.drill.plan import DrillPlan
+from cabal_backup.operations.drill.perform import Drill, perform, plan_drill
+from cabal_backup.operations.drill.plan import DrillPlan, DrillRequest
 from cabal_backup.operations.drill.record import Record
 from cabal_backup.operations.drill.report import Redaction
+from cabal_backup.operations.restore.select_point import PointRequest
 from cabal_backup.operations.status.drill_reports import ALL, Kind, Verdict
 
 _INTERRUPTED = 130
@@ -114,6 +115,49 @@ class _Planned:
     problem: str = ""
 
 
+@dataclass(frozen=True)
+class _PlannedDrills:
+    """The drills, and what earlier ones left."""
+
+    drills: Sequence[_Planned]
+    earlier: Sequence[Leftover] = ()
+
+    @property
+    def possible(self) -> bool:
+        return any(each.plan for each in self.drills)
+
+
+@dataclass(frozen=True)
+class _Reports:
+    """Writes the reports of drills."""
+
+    folder: Path
+    redaction: Redaction
+
+    def write(self, record: Record) -> None:
+        """Write the report of one drill and print its outcome."""
+        content = (
+            self.redaction.values(report.as_json(record)),
+            self.redaction.text(report.as_markdown(record)),
+        )
+        # Written before anything is printed: the output may be closed.
+        written = report.write(
+            self.folder, record.started, record.environment, record.kind, content
+        )
+        print(report.headline(record))
+        for line in (*record.stays, *record.not_verified, written):
+            print(line)
+
+    def write_summary(self, records: Sequence[Record]) -> None:
+        """Write the report of several drills."""
+        content = (
+            self.redaction.values(report.summary_json(records)),
+            self.redaction.text(report.summary_markdown(records)),
+        )
+        first = records[0]
+        print(report.write(self.folder, first.started, first.environment, ALL, content))
+
+
 def run(options: argparse.Namespace, invocation: Invocation) -> int:
     folder = report_folder(options)
     if not options.dry_run:
@@ -122,68 +166,60 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
     if not options.dry_run:
         report.make_folder(folder)
     clock = invocation.clock
-    wanted = _wanted(options, aws)
-    if wanted.user is not None:
-        mailbox.check_wanted(wanted.user, wanted.mount)
+    request = _request(options, aws)
+    if request.user is not None:
+        mailbox.check_wanted(request.user, request.mount)
     kinds = list(_ABOUT) if options.which == ALL else [Kind(options.which)]
-    planned, earlier = _look(aws, clock, kinds, wanted, options)
-    show_plan(_lines(planned, earlier), dry_run=options.dry_run)
+    planned = _plan(aws, clock, kinds, request, dry_run=options.dry_run)
+    show_plan(_lines(planned), dry_run=options.dry_run)
     if options.dry_run:
         return ExitCode.OK
-    if any(each.plan for each in planned):
+    if planned.possible:
         _confirm(options, kinds)
     check_environment(aws)
-    redaction = Redaction(aws.account, wanted.user, wanted.mount)
+    reports = _Reports(folder, Redaction(aws.account, request.user, request.mount))
     with all_like_ctrl_c():
-        records = _perform(aws, clock, planned, earlier, wanted, folder, redaction)
+        records = _perform(aws, clock, planned, request, reports)
     if options.which == ALL:
-        content = (
-            redaction.values(report.summary_json(records)),
-            redaction.text(report.summary_markdown(records)),
-        )
-        print(report.write(folder, records[0].started, aws.environment.name, ALL, content))
+        reports.write_summary(records)
     verdict = report.worst(records)
     if any(record.interrupted for record in records):
         return _INTERRUPTED
     return ExitCode.OK if verdict is Verdict.PASSED else ExitCode.DRILL_FAILED
 
 
-def _look(
-    aws: Aws, clock: Clock, kinds: Sequence[Kind], wanted: Wanted, options: argparse.Namespace
-) -> tuple[list[_Planned], tuple[Leftover, ...]]:
+def _plan(
+    aws: Aws, clock: Clock, kinds: Sequence[Kind], request: DrillRequest, *, dry_run: bool
+) -> _PlannedDrills:
     """Plan each drill. One that cannot be done has failed; the others are done all the same."""
-    planned: list[_Planned] = []
+    drills: list[_Planned] = []
     for kind in kinds:
         try:
-            planned.append(_Planned(kind, plan_drill(aws, clock.now(), kind, wanted)))
+            drills.append(_Planned(kind, plan_drill(aws, clock.now(), kind, request)))
         except CabalBackupError as error:
-            mistyped = isinstance(error, UsageError) and wanted.chosen
-            if options.dry_run or mistyped or isinstance(error, CredentialsError):
+            mistyped = isinstance(error, UsageError) and request.chosen
+            if dry_run or mistyped or isinstance(error, CredentialsError):
                 raise
-            planned.append(_Planned(kind, None, str(error)))
-    if not any(each.plan for each in planned):
-        return planned, ()
+            drills.append(_Planned(kind, None, str(error)))
+    planned = _PlannedDrills(drills)
+    if not planned.possible:
+        return planned
     try:
-        return planned, leftovers.find(aws, clock.now(), mount=wanted.mount)
+        return _PlannedDrills(drills, leftovers.find(aws, clock.now(), mount=request.mount))
     except CabalBackupError as error:
-        if options.dry_run:
+        if dry_run:
             raise
         # Without knowing what is there nothing more is made.
-        return [_Planned(kind, None, str(error)) for kind in kinds], ()
+        return _PlannedDrills([_Planned(kind, None, str(error)) for kind in kinds])
 
 
 def _perform(
-    aws: Aws,
-    clock: Clock,
-    planned: Sequence[_Planned],
-    earlier: Sequence[Leftover],
-    wanted: Wanted,
-    folder: Path,
-    redaction: Redaction,
+    aws: Aws, clock: Clock, planned: _PlannedDrills, request: DrillRequest, reports: _Reports
 ) -> list[Record]:
     """Do one drill after the other, and write a report of each."""
     records: list[Record] = []
-    for each in planned:
+    earlier = planned.earlier
+    for each in planned.drills:
         now = clock.now()
         record = Record(each.kind, aws.environment.name, now)
         records.append(record)
@@ -192,32 +228,27 @@ def _perform(
                 record.problems.append(each.problem)
                 record.ended = now
             else:
-                progress.run(
-                    perform(aws, each.plan, clock, record, earlier=earlier, mount=wanted.mount)
-                )
+                with progress.shown() as show:
+                    drill = Drill(
+                        aws=aws,
+                        plan=each.plan,
+                        clock=clock,
+                        record=record,
+                        report=show,
+                        mount=request.mount,
+                    )
+                    perform(drill, earlier)
                 earlier = ()
         finally:
-            _report(record, folder, redaction)
+            reports.write(record)
         if record.interrupted:
             break
     return records
 
 
-def _report(record: Record, folder: Path, redaction: Redaction) -> None:
-    content = (
-        redaction.values(report.as_json(record)),
-        redaction.text(report.as_markdown(record)),
-    )
-    # Written before anything is printed: the output may be closed.
-    written = report.write(folder, record.started, record.environment, record.kind, content)
-    print(report.headline(record))
-    for line in (*record.stays, *record.not_verified, written):
-        print(line)
-
-
-def _lines(planned: Sequence[_Planned], earlier: Sequence[Leftover]) -> Iterator[str]:
+def _lines(planned: _PlannedDrills) -> Iterator[str]:
     """Everything that will be done, and what cannot be."""
-    for leftover in earlier:
+    for leftover in planned.earlier:
         if not leftover.proven:
             yield (
                 f"The {leftover} has the name of a drill's, but nothing shows that a drill made "
@@ -228,7 +259,7 @@ def _lines(planned: Sequence[_Planned], earlier: Sequence[Leftover]) -> Iterator
             f"An earlier drill left the {leftover}. It is removed first; if that drill is running "
             "somewhere else just now, wait for it."
         )
-    for each in planned:
+    for each in planned.drills:
         if each.plan is None:
             yield f"The {each.kind} drill has failed before it began: {each.problem}"
         else:
@@ -261,15 +292,13 @@ def _confirm(options: argparse.Namespace, kinds: Sequence[Kind]) -> None:
         confirm("drill", question, yes=options.yes)
 
 
-def _wanted(options: argparse.Namespace, aws: Aws) -> Wanted:
+def _request(options: argparse.Namespace, aws: Aws) -> DrillRequest:
     usual = aws.environment.restore_testing_tolerance_percent
     given = vars(options)
     tolerance = given.get("tolerance")
-    return Wanted(
+    return DrillRequest(
         tolerance_percent=usual if tolerance is None else tolerance,
-        role=options.role,
-        point_arn=given.get("recovery_point"),
-        at=given.get("at"),
+        point=PointRequest(arn=given.get("recovery_point"), at=given.get("at"), role=options.role),
         user=given.get("user"),
         mount=given.get("mount"),
     )

@@ -107,14 +107,16 @@ def run_watch(options: argparse.Namespace, invocation: Invocation) -> int:
     longest = timedelta(hours=options.longest)
     # Who may watch the jobs need not be allowed to look at tables of any name.
     if not _JOB_ID.fullmatch(watched) and describe_table(aws, watched) is not None:
-        progress.run(wait_until_active(aws, watched, invocation.clock, longest=longest))
+        with progress.shown() as report:
+            wait_until_active(aws, watched, invocation.clock, report, longest=longest)
         print(watched)
         return ExitCode.OK
     return _watch_job(aws, watched, invocation.clock, longest)
 
 
 def _watch_job(aws: Aws, job_id: str, clock: Clock, longest: timedelta) -> int:
-    job = progress.run(follow(aws, find_job(aws, job_id), clock, longest=longest))
+    with progress.shown() as report:
+        job = follow(aws, find_job(aws, job_id), clock, report, longest=longest)
     print(line(job))
     if not job.completed_well:
         raise failure(job)

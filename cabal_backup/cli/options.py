@@ -21,6 +21,7 @@ from cabal_backup.errors import SettingsError, UsageError
 if TYPE_CHECKING:
     from cabal_backup.operations.aws.client import Aws
     from cabal_backup.operations.aws.clock import Clock
+    from cabal_backup.operations.restore.select_point import PointRequest
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -212,6 +213,15 @@ def add_point(parser: argparse.ArgumentParser) -> None:
         "--cold", action="store_true", help="accept a recovery point in cold storage"
     )
     add_role(parser)
+
+
+def point_request(options: argparse.Namespace) -> PointRequest:
+    """The recovery point that the options of `add_point` ask for."""
+    from cabal_backup.operations.restore.select_point import PointRequest
+
+    return PointRequest(
+        arn=options.recovery_point, at=options.at, cold=options.cold, role=options.role
+    )
 
 
 def add_which_point(parser: argparse.ArgumentParser) -> None:

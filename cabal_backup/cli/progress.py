@@ -2,71 +2,51 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
-from cabal_backup.operations.aws.jobs import Job
-from cabal_backup.operations.aws.progress import Note, Progress
+from cabal_backup.operations.aws.jobs import Event, Job, Progress, Report
 from cabal_backup.operations.aws.results import Unknown
-
-R = TypeVar("R")
 
 _LINE_EVERY_SECONDS = 10.0
 
 
-def run(events: Generator[Any, None, R]) -> R:
-    """Show the events of an operation until it is done, and return what it returns.
-
-    What interrupts the showing, such as Ctrl-C, is raised in the operation, which may have
-    something to clear away.
-    """
-    with _display() as display:
-        interruption: BaseException | None = None
-        while True:
-            try:
-                event = next(events) if interruption is None else events.throw(interruption)
-                interruption = None
-                display.show(event)
-            except StopIteration as end:
-                result: R = end.value
-                return result
-            except (KeyboardInterrupt, OSError) as interrupted:
-                if inspect.getgeneratorstate(events) == inspect.GEN_CLOSED:
-                    raise  # it was raised in the operation, which is at its end
-                interruption = interrupted
-
-
 @contextmanager
-def _display() -> Iterator[_Lines | _Bars]:
+def shown() -> Iterator[Report]:
+    """What shows the events of an operation while it runs.
+
+    What interrupts it, such as Ctrl-C, is raised in the operation, which may clean up.
+    """
     if not sys.stderr.isatty():
-        yield _Lines()
+        yield _Lines().show
         return
     bars = _Bars()
     with bars.progress:
-        yield bars
+        yield bars.show
 
 
-def describe(event: Any) -> str:
-    """An event as one line."""
-    if isinstance(event, Note):
-        return event.text
+def print_line(event: Event) -> None:
+    """Show an event as one line."""
+    print(_describe(event), file=sys.stderr)
+
+
+def _describe(event: Event) -> str:
+    if isinstance(event, str):
+        return event
     if isinstance(event, Unknown):
         return f"AWS did not say how it is doing ({event.reason}). Asking again."
     if isinstance(event, Job):
         percent = f" {event.percent} %" if event.percent and not event.finished else ""
         message = f": {event.message}" if event.message else ""
         return f"{event.kind} job {event.id}: {event.state}{percent}{message}"
-    if isinstance(event, Progress):
-        of = f" of {event.total:,}" if event.total and event.total >= event.done else ""
-        return f"{event.step}: {event.done:,}{of} {event.unit}" if event.done else f"{event.step} …"
-    raise TypeError(f"no event: {event!r}")
+    of = f" of {event.total:,}" if event.total and event.total >= event.done else ""
+    return f"{event.step}: {event.done:,}{of} {event.unit}" if event.done else f"{event.step} …"
 
 
-def _step(event: Any) -> str:
+def _step(event: Event) -> str:
     """What goes on for a while and is not reported each time; empty for anything else."""
     if isinstance(event, Job):
         return event.state
@@ -74,21 +54,21 @@ def _step(event: Any) -> str:
 
 
 class _Lines:
-    """Plain lines: every note, and of the rest what is new, now and then."""
+    """Plain lines: every sentence, and of the rest what is new, now and then."""
 
     def __init__(self) -> None:
         self._last = ""
         self._step = ""
         self._at = 0.0
 
-    def show(self, event: Any) -> None:
+    def show(self, event: Event) -> None:
         step = _step(event)
         if step:
             due = time.monotonic() - self._at >= _LINE_EVERY_SECONDS
             if step == self._step and not due:
                 return
             self._step, self._at = step, time.monotonic()
-        line = describe(event)
+        line = _describe(event)
         if line != self._last:
             print(line, file=sys.stderr, flush=True)
             self._last = line
@@ -114,14 +94,14 @@ class _Bars:
         self._step = ""
         self._task: Any = None
 
-    def show(self, event: Any) -> None:
+    def show(self, event: Event) -> None:
         if isinstance(event, Progress):
             self._advance(event.step, event.done, event.total, event.unit)
         elif isinstance(event, Job) and not event.finished:
             percent = int(float(event.percent or 0))
             self._advance(f"{event.kind} {event.state.lower()}", percent, 100, "%")
         else:
-            self.progress.console.print(describe(event), markup=False)
+            self.progress.console.print(_describe(event), markup=False)
 
     def _advance(self, step: str, done: int, total: int | None, unit: str) -> None:
         if step != self._step:

@@ -36,7 +36,8 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
     if plan.weakened:
         which_ones = " and ".join(vault.vault for vault in plan.weakened)
         confirm(plan.environment, f"This weakens the lock of {which_ones}.", yes=options.yes)
-    carry_out(aws, locks.relock(aws, plan))
+    with carry_out(aws) as report:
+        locks.relock(aws, plan, report)
     left = locks.plan_relock(aws, now, which=which(options))
     if left.to_put:
         raise AwsError(

@@ -9,18 +9,17 @@ from typing import Any
 from cabal_backup import names
 from cabal_backup.cli import cutover
 from cabal_backup.cli.confirm import add_confirmation, carry_out, confirm, show_plan
-from cabal_backup.cli.cutover import Wishes
 from cabal_backup.cli.options import (
     Invocation,
     add_common,
     add_point,
     check_not_a_drills,
     connect_to_change,
+    point_request,
 )
 from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode, UsageError
 from cabal_backup.operations.aws.client import Aws
-from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.restore import mail_tiers
 from cabal_backup.operations.restore.mail_tiers import Reconfigure
 from cabal_backup.operations.restore.tables import restore_addresses
@@ -43,7 +42,7 @@ def add_parser(kinds: Any) -> None:
     parser.add_argument(
         "--cutover", action="store_true", help="start the cutover after the restore"
     )
-    cutover.add_wishes(parser)
+    cutover.add_cutover_options(parser)
     add_confirmation(parser)
     parser.set_defaults(run=run)
 
@@ -58,53 +57,47 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
     check_not_a_drills(options.to)
     aws = connect_to_change(options)
     clock = invocation.clock
-    wished = cutover.wishes(options)
-    plan = restore_addresses.look(
-        aws,
-        clock.now(),
-        point_arn=options.recovery_point,
-        at=options.at,
-        cold=options.cold,
-        to=options.to,
-        role=options.role,
-    )
+    plan = restore_addresses.plan_restore(aws, clock.now(), point_request(options), to=options.to)
+    request = cutover.request_of(options, plan.target, plan.live)
     is_there = plan.job is not None and plan.job.finished and not plan.straight
     lines = list(plan.lines())
     if options.cutover and not is_there:
         without_effect = [option for option in given if option != "--reconfigure"]
-        lines += _cutover(aws, plan, wished, without_effect, clock)
+        lines += (
+            _no_cutover(plan, options.reconfigure, without_effect)
+            if plan.straight
+            else cutover.outline(aws, request, options, clock)
+        )
     show_plan(lines, dry_run=options.dry_run)
     if options.dry_run:
         if options.cutover and is_there:
-            return cutover.cut_over(aws, plan.target, plan.live, wished, clock)
+            return cutover.cut_over(aws, request, options, clock)
         return ExitCode.OK
     if plan.job is None:
         confirm("restore", f"This makes {plan.target} in {options.environment}.", yes=options.yes)
-    table = carry_out(aws, restore_addresses.execute(aws, plan, clock))
+    with carry_out(aws) as report:
+        table = restore_addresses.execute(aws, plan, clock, report)
     print(table.name)
     if not options.cutover:
         _say_what_next(aws, plan)
         return ExitCode.OK
     if plan.straight:
-        cutover.tell(aws, wished.reconfigure or Reconfigure.PUBLISH)
+        cutover.notify(aws, options.reconfigure or Reconfigure.PUBLISH)
         return ExitCode.OK
-    return cutover.cut_over(aws, plan.target, plan.live, wished, clock)
+    return cutover.cut_over(aws, request, options, clock)
 
 
-def _cutover(
-    aws: Aws, plan: RestoreAddressesPlan, wished: Wishes, ignored: list[str], clock: Clock
+def _no_cutover(
+    plan: RestoreAddressesPlan, how: Reconfigure | None, ignored: list[str]
 ) -> list[str]:
-    """The plan of what follows the restore.
+    """The plan of what follows a restore under the live name.
 
     :param ignored: the options that need a cutover.
     """
-    if not plan.straight:
-        return cutover.outline(aws, plan.target, plan.live, wished, clock)
-    how = wished.reconfigure or Reconfigure.PUBLISH
     return [
         f"There is no cutover, because {plan.target} is restored under the name that Cabal uses.",
         *([f"  without effect: {', '.join(ignored)}"] if ignored else []),
-        f"  then {mail_tiers.describe(how)}",
+        f"  then {mail_tiers.describe(how or Reconfigure.PUBLISH)}",
     ]
 
 

@@ -13,12 +13,13 @@ from cabal_backup.cli.options import (
     add_point,
     check_not_a_drills,
     connect_to_change,
+    point_request,
 )
 from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode
 from cabal_backup.operations.aws.jobs import Job
 from cabal_backup.operations.restore.mail import restore_mailbox
-from cabal_backup.operations.restore.mail.restore_mailbox import RestoreMailboxPlan
+from cabal_backup.operations.restore.mail.restore_mailbox import MailboxRequest, RestoreMailboxPlan
 
 
 def add_parser(kinds: Any) -> None:
@@ -43,23 +44,16 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
     check_not_a_drills(options.user)
     aws = connect_to_change(options)
     clock = invocation.clock
-    plan = restore_mailbox.look(
-        aws,
-        clock.now(),
-        options.user,
-        point_arn=options.recovery_point,
-        at=options.at,
-        cold=options.cold,
-        role=options.role,
-        again=options.again,
-    )
+    request = MailboxRequest(user=options.user, point=point_request(options), again=options.again)
+    plan = restore_mailbox.plan_restore(aws, clock.now(), request)
     show_plan(plan.lines(), dry_run=options.dry_run)
     if options.dry_run:
         return ExitCode.OK
     if plan.job is None:
         question = f"This makes a directory in {plan.file_system_id} of {options.environment}."
         confirm("restore", question, yes=options.yes)
-    job = carry_out(aws, restore_mailbox.execute(aws, plan, clock))
+    with carry_out(aws) as report:
+        job = restore_mailbox.execute(aws, plan, clock, report)
     print(job.id)
     _say_what_next(plan, job)
     return ExitCode.OK

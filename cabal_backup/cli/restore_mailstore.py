@@ -15,14 +15,23 @@ from cabal_backup.cli.confirm import (
     is_somebody_there,
     show_plan,
 )
-from cabal_backup.cli.options import Invocation, add_common, add_point, connect_to_change
+from cabal_backup.cli.options import (
+    Invocation,
+    add_common,
+    add_point,
+    connect_to_change,
+    point_request,
+)
 from cabal_backup.cli.parser import Parser
 from cabal_backup.config.project import check_replaceable, files_with, find_project, replace_setting
 from cabal_backup.errors import ExitCode
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.restore import mail_tiers
 from cabal_backup.operations.restore.mail import restore_mailstore
-from cabal_backup.operations.restore.mail.restore_mailstore import RestoreMailstorePlan
+from cabal_backup.operations.restore.mail.restore_mailstore import (
+    MailstoreRequest,
+    RestoreMailstorePlan,
+)
 from cabal_backup.operations.restore.mail_tiers import Reconfigure
 
 
@@ -78,17 +87,13 @@ def add_parser(kinds: Any) -> None:
 def run(options: argparse.Namespace, invocation: Invocation) -> int:
     aws = connect_to_change(options)
     clock = invocation.clock
-    plan = restore_mailstore.look(
-        aws,
-        clock.now(),
-        point_arn=options.recovery_point,
-        at=options.at,
-        cold=options.cold,
-        role=options.role,
+    request = MailstoreRequest(
+        point=point_request(options),
         file_system_id=options.file_system,
         subnets=options.subnet,
         security_groups=options.security_group,
     )
+    plan = restore_mailstore.plan_restore(aws, clock.now(), request)
     if options.set_environment:
         for file in files_with(find_project(options.project, options.config), plan.file_system_id):
             check_replaceable(file)
@@ -97,7 +102,8 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
         return ExitCode.OK
     if plan.job is None and plan.restored is None:
         confirm("restore", f"This makes a file system in {options.environment}.", yes=options.yes)
-    made = carry_out(aws, restore_mailstore.execute(aws, plan, clock))
+    with carry_out(aws) as report:
+        made = restore_mailstore.execute(aws, plan, clock, report)
     print(made)
     _say_what_next(aws, plan, made)
     _offer_environment(options, plan, made)
@@ -145,8 +151,7 @@ def _offer_environment(options: argparse.Namespace, plan: RestoreMailstorePlan, 
 def _offer_roll(aws: Aws, options: argparse.Namespace) -> None:
     question = "Roll the mail tiers now? That helps only after steps 1 and 2."
     if _wanted(options.roll, options, question, "roll"):
-        for event in mail_tiers.reconfigure(aws, Reconfigure.ROLL):
-            print(progress.describe(event), file=sys.stderr)
+        mail_tiers.reconfigure(aws, Reconfigure.ROLL, progress.print_line)
 
 
 def _wanted(asked_for: bool, options: argparse.Namespace, question: str, word: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +30,7 @@ from cabal_backup.operations.restore.tables import restore_table
 from cabal_backup.operations.restore.tables.restore_table import (
     RestoreTablePlan,
     SeveralBackupsError,
+    TableRequest,
 )
 
 
@@ -64,13 +66,11 @@ def _plan(aws: Aws, options: argparse.Namespace, now: datetime) -> RestoreTableP
     Raises SeveralBackupsError with --yes, with --dry-run and without a terminal.
     """
 
-    def look(backup: str | None) -> RestoreTablePlan:
-        return restore_table.look(
-            aws, options.table, now, at=options.at, backup_arn=backup, to=options.to
-        )
-
+    request = TableRequest(
+        table=options.table, at=options.at, backup_arn=options.backup, to=options.to
+    )
     try:
-        return look(options.backup)
+        return restore_table.plan_restore(aws, now, request)
     except SeveralBackupsError as several:
         if options.yes or options.dry_run or not is_somebody_there():
             raise
@@ -79,7 +79,8 @@ def _plan(aws: Aws, options: argparse.Namespace, now: datetime) -> RestoreTableP
         chosen = dict(enumerate(several.backups, start=1))
         if not typed.isdecimal() or int(typed) not in chosen:
             raise RefusedError("Not chosen. Nothing was changed.") from None
-        return look(chosen[int(typed)].arn)
+        request = replace(request, backup_arn=chosen[int(typed)].arn)
+        return restore_table.plan_restore(aws, now, request)
 
 
 def run(options: argparse.Namespace, invocation: Invocation) -> int:
@@ -92,7 +93,8 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
         return ExitCode.OK
     if plan.under_way is None:
         confirm("restore", f"This makes {plan.target} in {options.environment}.", yes=options.yes)
-    table = carry_out(aws, restore_table.execute(aws, plan, clock))
+    with carry_out(aws) as report:
+        table = restore_table.execute(aws, plan, clock, report)
     print(table.name)
     if plan.straight:
         text = f"{plan.table} is back."

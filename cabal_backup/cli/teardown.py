@@ -98,9 +98,8 @@ def run_delete(options: argparse.Namespace, invocation: Invocation) -> int:
         return ExitCode.OK
     if plan.points:
         _confirm_deletion(plan, options)
-        deleted = carry_out(
-            aws, delete_points.delete_points(aws, plan, invocation.clock), recorded=True
-        )
+        with carry_out(aws, recorded=True) as report:
+            deleted = delete_points.delete_points(aws, plan, invocation.clock, report)
         print(f"{deleted:,} recovery points deleted.", file=sys.stderr)
     if plan.kept:
         print(
@@ -123,7 +122,8 @@ def run_destroy(options: argparse.Namespace, invocation: Invocation) -> int:
     if not plan.seen.gone:
         name = plan.seen.environment
         confirm(name, f"This ends the backup of {name}.", yes=options.yes)
-        carry_out(aws, destroy.destroy(aws, plan, clock), recorded=True)
+        with carry_out(aws, recorded=True) as report:
+            destroy.destroy(aws, plan, clock, report)
     checked = destroy.prove(aws, clock)
     print(f"Nothing is left of the backup of {plan.seen.environment}. Looked, and found:")
     print("\n".join(f"  {line}" for line in checked))

@@ -57,7 +57,8 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
         return ExitCode.OK
     name = plan.environment
     confirm(name, f"This takes the protection of {name} away.", yes=options.yes)
-    carry_out(aws, locks.unlock(aws, plan), recorded=True)
+    with carry_out(aws, recorded=True) as report:
+        locks.unlock(aws, plan, report)
     _say_what_next(plan)
     return ExitCode.OK
 

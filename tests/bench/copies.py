@@ -26,15 +26,20 @@ def ours() -> None:
     import boto3
 
     from cabal_backup.operations.aws.client import Aws
-    from cabal_backup.operations.restore.tables.table_copy import Mode, copy_items
+    from cabal_backup.operations.restore.tables import table_copy
     from cabal_backup.operations.restore.tables.table_items import Table
     from cabal_backup.operations.restore.tables.wire import Rate, Stop, Wire
     from tests.builders import ACCOUNT, an_environment
 
     wire = Wire(Aws(an_environment(), boto3.Session(), ACCOUNT))
-    tables = Table("source", ("address",)), Table("target", ("address",))
-    for _ in copy_items(wire, *tables, Mode.OVERWRITE, Rate(None), Stop(), 0):
-        pass
+    transfer = table_copy.Transfer(wire=wire, rate=Rate(None), stop=Stop(), report=lambda _: None)
+    request = table_copy.CopyRequest(
+        from_table=Table("source", ("address",)),
+        to_table=Table("target", ("address",)),
+        mode=table_copy.Mode.OVERWRITE,
+        total=0,
+    )
+    table_copy.copy_items(transfer, request)
 
 
 if __name__ == "__main__":

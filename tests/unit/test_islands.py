@@ -226,7 +226,7 @@ def test_a_trespass_would_be_noticed(module: str, source: str) -> None:
             "import boto3\nfrom cabal_backup.config.environment import Lock",
         ),
         ("operations/drill/plan.py", "from cabal_backup.operations.restore.tables import undo"),
-        ("operations/restore/mail/delete_file_system.py", "from ..role import check_role"),
+        ("operations/restore/mail/restore_mailbox.py", "from ..role import check_role"),
         ("operations/restore/copy_back.py", "from cabal_backup.operations.status import state"),
         ("functions/watch.py", "from cabal_backup.operations.status.state import look"),
         ("cli/drill.py", "from cabal_backup.operations.drill import report"),

@@ -6,11 +6,11 @@ the job: it is *unknown*, never *failed*, and every wait has an end.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -82,6 +82,41 @@ class Job:
     @property
     def completed_well(self) -> bool:
         return self.state == "COMPLETED"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One step of a longer operation, and how much of it is done."""
+
+    step: str
+    """What is being done, such as `writing`."""
+    done: int = 0
+    total: int | None = None
+    """In the unit of `done`; None where it is not known, and an estimate for a table."""
+    unit: str = "items"
+
+
+Event = str | Progress | Job | Unknown
+"""What an operation reports: a sentence for the operator, the progress of a step, a job as it is
+now, or why AWS gave no answer."""
+
+Report = Callable[[Event], None]
+"""Takes the events of an operation. What it raises ends the operation, which may clean up."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wait(Generic[T]):
+    """What `follow_until` waits for."""
+
+    question: Callable[[], T]
+    finished: Callable[[T], bool]
+    event: Callable[[T], Event | None]
+    """What to report of an answer; None for nothing."""
+    what: str
+    """What is waited for, as in "the restore job 1234"."""
+    pick_up: str
+    """What to type to go on waiting."""
+    longest: timedelta = LONGEST
 
 
 _FINISHED = {"COMPLETED", *FAILED_STATES}
@@ -156,69 +191,73 @@ def find_job(aws: Aws, job_id: str) -> Job:
 
 
 def follow(
-    aws: Aws, job: Job, clock: Clock, *, longest: timedelta = LONGEST
-) -> Generator[Job | Unknown, None, Job]:
-    """Look at a job until it is finished; how it ended is what the generator returns.
+    aws: Aws, job: Job, clock: Clock, report: Report, *, longest: timedelta = LONGEST
+) -> Job:
+    """Look at a job until it is finished, report each look, and return how it ended.
 
-    Yields each look: the job, or why AWS gave no answer.
     Raises UnknownError when it runs longer than `longest` or AWS has given no answer for
-    PATIENCE, CredentialsError when the credentials are no good any more. The job itself
-    goes on in each case.
+    PATIENCE, CredentialsError when the credentials are not valid any more. The job itself
+    continues in each case.
     """
-
-    def question() -> Job:
-        return describe_job(aws, job.kind, job.id, region=job.region)
-
-    what = f"{job.kind} job {job.id}"
-    pick_up = f"`cabal-backup jobs watch {job.id} -e {aws.environment.name}`"
-    return (
-        yield from follow_until(
-            question, lambda seen: seen.finished, clock, longest, what=what, pick_up=pick_up
-        )
+    wait = Wait(
+        question=lambda: describe_job(aws, job.kind, job.id, region=job.region),
+        finished=lambda seen: seen.finished,
+        event=lambda seen: seen,
+        what=f"{job.kind} job {job.id}",
+        pick_up=f"`cabal-backup jobs watch {job.id} -e {aws.environment.name}`",
+        longest=longest,
     )
+    return follow_until(wait, clock, report)
 
 
-def follow_until(
-    question: Callable[[], T],
-    finished: Callable[[T], bool],
-    clock: Clock,
-    longest: timedelta,
-    *,
-    what: str,
-    pick_up: str,
-) -> Generator[T | Unknown, None, T]:
-    """Ask again and again until the answer says that it is finished; see `follow`.
+def wait_until_deleted(
+    question: Callable[[], object | None], name: str, pick_up: str, clock: Clock, report: Report
+) -> None:
+    """Ask until the answer is None, for half an hour at most; raises as `follow`."""
+    wait = Wait(
+        question=question,
+        finished=lambda there: there is None,
+        event=lambda there: None if there is None else Progress(f"deleting {name}"),
+        what=f"deletion of {name}",
+        pick_up=pick_up,
+        longest=timedelta(minutes=30),
+    )
+    follow_until(wait, clock, report)
 
-    :param what: what is waited for, as in "the restore job 1234".
-    :param pick_up: what to type to go on waiting.
-    """
+
+def follow_until(wait: Wait[T], clock: Clock, report: Report) -> T:
+    """Ask again and again until the answer is that it is finished; see `follow`."""
     began = answered = clock.now()
-    wait = FIRST_WAIT
+    pause = FIRST_WAIT
     while True:
         try:
-            seen = question()
+            seen = wait.question()
         except (BotoCoreError, ClientError) as error:
-            worded = in_words(error, f"asking about {what}")
+            worded = in_words(error, f"asking about {wait.what}")
             if isinstance(worded, CredentialsError):
-                raise CredentialsError(f"{worded} The {what} goes on; then: {pick_up}") from error
+                raise CredentialsError(
+                    f"{worded} The {wait.what} goes on; then: {wait.pick_up}"
+                ) from error
             if clock.now() - answered > PATIENCE:
                 raise UnknownError(
-                    f"AWS has not said for {duration(PATIENCE)} how the {what} is doing "
-                    f"({reason(error)}). It goes on. Try later: {pick_up}"
+                    f"AWS has not said for {duration(PATIENCE)} how the {wait.what} is doing "
+                    f"({reason(error)}). It goes on. Try later: {wait.pick_up}"
                 ) from error
-            yield Unknown(reason(error))
+            report(Unknown(reason(error)))
         else:
             answered = clock.now()
-            yield seen
-            if finished(seen):
+            event = wait.event(seen)
+            if event is not None:
+                report(event)
+            if wait.finished(seen):
                 return seen
-        if clock.now() - began > longest:
+        if clock.now() - began > wait.longest:
             raise UnknownError(
-                f"The {what} is not finished after {duration(longest)}. It goes on. To wait on: "
-                f"{pick_up}"
+                f"The {wait.what} is not finished after {duration(wait.longest)}. It goes on. To "
+                f"wait on: {wait.pick_up}"
             )
-        clock.sleep(wait)
-        wait = min(LONGEST_WAIT, wait * 1.5)
+        clock.sleep(pause)
+        pause = min(LONGEST_WAIT, pause * 1.5)
 
 
 def failure(job: Job) -> AwsError:

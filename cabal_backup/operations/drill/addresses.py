@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -13,10 +11,10 @@ from cabal_backup import names
 from cabal_backup.errors import AwsError
 from cabal_backup.operations.aws.client import Aws, in_words
 from cabal_backup.operations.aws.clock import Clock
-from cabal_backup.operations.aws.jobs import follow_until
-from cabal_backup.operations.aws.progress import Progress
-from cabal_backup.operations.aws.results import Unknown, unless_missing
+from cabal_backup.operations.aws.jobs import Progress, Report, Wait, follow_until
+from cabal_backup.operations.aws.results import unless_missing
 from cabal_backup.operations.drill.plan import (
+    DrillRequest,
     drill_id,
     drill_of_table,
     restored_table,
@@ -25,10 +23,9 @@ from cabal_backup.operations.drill.plan import (
 from cabal_backup.operations.drill.record import Check, Record
 from cabal_backup.operations.restore.tables import cutover, restore_addresses
 from cabal_backup.operations.restore.tables.compare import Comparison, compare
-from cabal_backup.operations.restore.tables.cutover import Verification
+from cabal_backup.operations.restore.tables.cutover import CutoverRequest, Verification
 from cabal_backup.operations.restore.tables.describe import MISSING, describe_table, find_table
 from cabal_backup.operations.restore.tables.restore_addresses import RestoreAddressesPlan
-from cabal_backup.operations.restore.tables.table_copy import Mode
 from cabal_backup.operations.restore.tables.wire import Stop, Wire
 from cabal_backup.operations.status.drill_reports import Kind
 
@@ -61,22 +58,21 @@ class AddressesDrillPlan:
             *what_follows(self.restore.live, self.makes, self.tolerance_percent),
         )
 
-    def rehearse(self, aws: Aws, clock: Clock, record: Record) -> Generator[Any, None, None]:
+    def rehearse(self, aws: Aws, clock: Clock, record: Record, report: Report) -> None:
         """Restore, compare with the live table, copy into the scratch table, read it back."""
         record.use(self.restore.point)
         with record.step("restore", clock):
             # First: its tag records the drill, should this run be killed while AWS restores.
             make_scratch(aws, self)
-            yield from restore_addresses.execute(aws, self.restore, clock)
+            restore_addresses.execute(aws, self.restore, clock, report)
             tag_restored(aws, self)
-        stop = Stop()
         with record.step("compare", clock):
-            restored, live = cutover.find_pair(aws, self.restore.target, self.restore.live)
-            found = yield from compare(Wire(aws), restored, live, stop)
+            pair = cutover.find_pair(aws, self.restore.target, self.restore.live)
+            found = compare(Wire(aws), pair, Stop(), report)
             record.checks += about_restored(found, self.tolerance_percent)
         if found.in_backup:
             with record.step("cutover", clock):
-                yield from _cut_over(aws, self, clock, record, stop)
+                _cut_over(aws, self, clock, record, report)
         record.verified = clock.now()
 
 
@@ -91,15 +87,8 @@ def what_follows(live: str, makes: tuple[str, ...], tolerance_percent: int) -> t
     )
 
 
-def look(
-    aws: Aws,
-    now: datetime,
-    *,
-    tolerance_percent: int,
-    point_arn: str | None = None,
-    at: datetime | None = None,
-    role: str = names.ROLE,
-    drill: str | None = None,
+def plan_drill(
+    aws: Aws, now: datetime, request: DrillRequest, *, drill: str | None = None
 ) -> AddressesDrillPlan:
     """Choose a recovery point and plan the drill; see `choose_point`.
 
@@ -110,12 +99,11 @@ def look(
     check_live(aws)
     live = aws.environment.addresses_table
     this = drill or drill_id(now)
+    to = restored_table(live, this)
     return AddressesDrillPlan(
-        restore=restore_addresses.look(
-            aws, now, point_arn=point_arn, at=at, role=role, to=restored_table(live, this)
-        ),
+        restore=restore_addresses.plan_restore(aws, now, request.point, to=to),
         scratch=scratch_table(live, this),
-        tolerance_percent=tolerance_percent,
+        tolerance_percent=request.tolerance_percent,
     )
 
 
@@ -130,53 +118,37 @@ def check_live(aws: Aws) -> None:
 
 
 def _cut_over(
-    aws: Aws,
-    plan: AddressesDrillPlan,
-    clock: Clock,
-    record: Record,
-    stop: Stop,
-) -> Generator[Any, None, None]:
-    yield from _wait_for(aws, plan.scratch, clock)
+    aws: Aws, plan: AddressesDrillPlan, clock: Clock, record: Record, report: Report
+) -> None:
+    _wait_for(aws, plan.scratch, clock, report)
     # Without a way back: point-in-time recovery of the scratch table would leave a system
     # backup of it behind for 35 days.
-    looked = yield from cutover.look(
-        aws,
-        plan.restore.target,
-        plan.scratch,
-        mode=Mode.OVERWRITE,
-        no_undo=True,
-        rate=None,
-        clock=clock,
-        stop=stop,
-    )
-    result = yield from cutover.execute(aws, looked, clock, stop)
+    request = CutoverRequest(restored=plan.restore.target, live=plan.scratch, no_undo=True)
+    stop = Stop()
+    planned = cutover.plan_cutover(aws, request, clock, stop, report)
+    result = cutover.execute(aws, planned, clock, stop, report)
     record.checks.append(about_cutover(result.verification))
 
 
-def _wait_for(aws: Aws, name: str, clock: Clock) -> Generator[Any, None, None]:
+def _wait_for(aws: Aws, name: str, clock: Clock, report: Report) -> None:
     """Wait until a table that was just made is ready.
 
     At first DynamoDB may say that it is not there.
     https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DescribeTable.html
     """
-
-    def question() -> str:
-        described = unless_missing(
-            lambda: aws.client("dynamodb").describe_table(TableName=name)["Table"], *MISSING
-        )
-        return "CREATING" if described is None else str(described["TableStatus"])
-
-    looks = follow_until(
-        question,
-        lambda status: status == "ACTIVE",
-        clock,
-        _PATIENCE,
+    dynamodb = aws.client("dynamodb")
+    wait = Wait(
+        question=lambda: unless_missing(
+            lambda: dynamodb.describe_table(TableName=name)["Table"]["TableStatus"], *MISSING
+        ),
+        finished=lambda status: status == "ACTIVE",
+        event=lambda _: Progress(f"making {name}"),
         what=f"creation of {name}",
         pick_up=f"aws dynamodb describe-table --region {aws.environment.region} "
         f"--table-name={name}",
+        longest=_PATIENCE,
     )
-    for seen in looks:
-        yield seen if isinstance(seen, Unknown) else Progress(f"making {name}", 0, None)
+    follow_until(wait, clock, report)
 
 
 def make_scratch(aws: Aws, plan: AddressesDrillPlan) -> None:

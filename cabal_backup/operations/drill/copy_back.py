@@ -6,22 +6,21 @@ shortest lifecycle that the lock accepts, and the report says until when it is t
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from cabal_backup import names
 from cabal_backup.errors import UnknownError
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.clock import Clock
+from cabal_backup.operations.aws.jobs import Report
 from cabal_backup.operations.drill import addresses
-from cabal_backup.operations.drill.plan import drill_id, restored_table, scratch_table
+from cabal_backup.operations.drill.plan import DrillRequest, drill_id, restored_table, scratch_table
 from cabal_backup.operations.drill.record import Record
 from cabal_backup.operations.restore import copy_back
 from cabal_backup.operations.restore.copy_back import CopyBackPlan
 from cabal_backup.operations.restore.role import check_role
-from cabal_backup.operations.restore.select_point import ADDRESSES, Wanted
+from cabal_backup.operations.restore.select_point import ADDRESSES, CopyBackRequest, PointRequest
 from cabal_backup.operations.status.drill_reports import Kind
 
 
@@ -33,8 +32,7 @@ class CopyBackDrillPlan:
     live: str
     drill: str
     """The id in the names of the tables it makes."""
-    role: str
-    tolerance_percent: int
+    request: DrillRequest
     kind: Kind = Kind.COPY_BACK
 
     @property
@@ -48,7 +46,7 @@ class CopyBackDrillPlan:
             *self.copy.lines(),
             f"  {self.what_stays()}",
             f"Then restore {self.live} from what came back, to a new table {restored}:",
-            *addresses.what_follows(self.live, self.makes, self.tolerance_percent),
+            *addresses.what_follows(self.live, self.makes, self.request.tolerance_percent),
         )
 
     def what_stays(self) -> str:
@@ -65,43 +63,36 @@ class CopyBackDrillPlan:
             f"{days:.0f} days (docs/runbooks/drill.md#what-it-costs)."
         )
 
-    def rehearse(self, aws: Aws, clock: Clock, record: Record) -> Generator[Any, None, None]:
+    def rehearse(self, aws: Aws, clock: Clock, record: Record, report: Report) -> None:
         """Copy back, then the whole drill of the addresses from the copy."""
         record.use(self.copy.point)
         stays = self.what_stays()
         with record.step("copy back", clock):
             try:
-                job = yield from copy_back.execute(aws, self.copy, clock)
+                job = copy_back.execute(aws, self.copy, clock, report)
             except (KeyboardInterrupt, UnknownError):
                 record.stays.append(f"A copy job that has begun goes on by itself. {stays}")
                 raise
         record.stays.append(f"{_id(job.recovery_point_arn)}: {stays}")
-        plan = addresses.look(
-            aws,
-            clock.now(),
-            tolerance_percent=self.tolerance_percent,
-            point_arn=job.recovery_point_arn,
-            role=self.role,
-            drill=self.drill,
-        )
-        yield from plan.rehearse(aws, clock, record)
+        point = PointRequest(arn=job.recovery_point_arn, role=self.request.point.role)
+        request = replace(self.request, point=point)
+        plan = addresses.plan_drill(aws, clock.now(), request, drill=self.drill)
+        plan.rehearse(aws, clock, record, report)
 
 
-def look(
-    aws: Aws, now: datetime, *, tolerance_percent: int, role: str = names.ROLE
-) -> CopyBackDrillPlan:
+def plan_drill(aws: Aws, now: datetime, request: DrillRequest) -> CopyBackDrillPlan:
     """Plan the copy of the newest warm point of the addresses, and what follows it.
 
     Raises CabalBackupError when something that is needed is not there.
     """
     addresses.check_live(aws)
-    check_role(aws, role)
+    check_role(aws, request.point.role)
+    wanted = CopyBackRequest(what=ADDRESSES)
     return CopyBackDrillPlan(
-        copy=copy_back.look(aws, now, Wanted(what=ADDRESSES), rehearsal=True),
+        copy=copy_back.plan_copy_back(aws, now, wanted, rehearsal=True),
         live=aws.environment.addresses_table,
         drill=f"{drill_id(now)}-back",
-        role=role,
-        tolerance_percent=tolerance_percent,
+        request=request,
     )
 
 

@@ -9,7 +9,7 @@ reported and left alone.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -19,21 +19,20 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
-from cabal_backup.errors import CabalBackupError
+from cabal_backup.errors import CabalBackupError, UsageError
 from cabal_backup.mail_host.files import remove_directory
 from cabal_backup.mail_host.problems import Refused, Stopped
 from cabal_backup.operations.aws.client import Aws, in_words
 from cabal_backup.operations.aws.clock import Clock
-from cabal_backup.operations.aws.jobs import Job, follow
-from cabal_backup.operations.aws.progress import Note, Progress
-from cabal_backup.operations.aws.results import pages
+from cabal_backup.operations.aws.jobs import Job, Progress, Report, follow, wait_until_deleted
+from cabal_backup.operations.aws.results import pages, unless_missing
 from cabal_backup.operations.drill.plan import (
     drill_of_table,
     is_restore_token,
     scratch_table,
 )
 from cabal_backup.operations.drill.recoveries import SLACK, recovery_of_drills
-from cabal_backup.operations.restore.mail import delete_file_system, file_system_settings
+from cabal_backup.operations.restore.mail import file_system_settings
 from cabal_backup.operations.restore.mail.mailstore_restores import MailRestore, list_mail_restores
 from cabal_backup.operations.restore.tables import delete_table
 from cabal_backup.operations.restore.tables.describe import (
@@ -84,7 +83,7 @@ def find(aws: Aws, now: datetime, *, mount: Path | None = None) -> tuple[Leftove
     return (*_tables(aws, now), *_file_systems(aws, restores), *directories)
 
 
-def remove(aws: Aws, leftover: Leftover, clock: Clock) -> Generator[Any, None, None]:
+def remove(aws: Aws, leftover: Leftover, clock: Clock, report: Report) -> None:
     """Remove one, and wait until it no longer exists; repeating it does no harm.
 
     Raises ValueError for one that is not proven, CabalBackupError when AWS refuses or does not
@@ -93,12 +92,12 @@ def remove(aws: Aws, leftover: Leftover, clock: Clock) -> Generator[Any, None, N
     if not leftover.proven:
         raise ValueError(f"no drill is known to have made the {leftover}")
     if leftover.job is not None:
-        yield Note(
+        report(
             f"AWS Backup cannot call a restore off: job {leftover.job.id} is followed to its "
             f"end, then the {leftover.what} {leftover.name} is deleted."
         )
-        yield from follow(aws, leftover.job, clock, longest=LONGEST)
-    yield from _REMOVERS[leftover.what](aws, leftover, clock)
+        follow(aws, leftover.job, clock, report, longest=LONGEST)
+    _REMOVERS[leftover.what](aws, leftover, clock, report)
 
 
 def _tables(aws: Aws, now: datetime) -> tuple[Leftover, ...]:
@@ -155,16 +154,16 @@ def _tagged_with(aws: Aws, table: str) -> str | None:
     return next((tag["Value"] for tag in tags if tag["Key"] == names.DRILL_TAG), None)
 
 
-def _remove_table(aws: Aws, leftover: Leftover, clock: Clock) -> Generator[Any, None, None]:
+def _remove_table(aws: Aws, leftover: Leftover, clock: Clock, report: Report) -> None:
     name = leftover.name
     table = describe_table(aws, name)
     if table is None:
         return
     if table.status == "CREATING":
-        yield from wait_until_active(aws, name, clock)
+        wait_until_active(aws, name, clock, report)
     if table.status != "DELETING":
         delete_table.delete_restored(aws, name)
-    yield from delete_table.wait_until_gone(aws, name, clock)
+    delete_table.wait_until_gone(aws, name, clock, report)
 
 
 def _file_systems(aws: Aws, restores: Sequence[MailRestore]) -> tuple[Leftover, ...]:
@@ -202,11 +201,34 @@ def _is_drills_file_system(
     )
 
 
-def _remove_file_system(aws: Aws, leftover: Leftover, clock: Clock) -> Generator[Any, None, None]:
+def _remove_file_system(aws: Aws, leftover: Leftover, clock: Clock, report: Report) -> None:
     made = file_system_settings.find_by_token(aws, leftover.name)
     restores = list_mail_restores(aws, clock.now())
     if made is not None and _is_drills_file_system(made, restores, leftover.name):
-        yield from delete_file_system.delete_restored(aws, str(made["FileSystemId"]), clock)
+        _delete_file_system(aws, str(made["FileSystemId"]), clock, report)
+
+
+def _delete_file_system(aws: Aws, file_system_id: str, clock: Clock, report: Report) -> None:
+    """Delete it and wait; EFS itself refuses one that can be mounted from anywhere.
+
+    Raises UsageError for the mailstore, CabalBackupError when AWS refuses.
+    """
+    if file_system_id == aws.environment.mailstore_file_system_id:
+        raise UsageError(f"{file_system_id} is the mailstore. It is not deleted.")
+    efs = aws.client("efs")
+    which, missing = {"FileSystemId": file_system_id}, "FileSystemNotFound"
+    try:
+        unless_missing(lambda: efs.delete_file_system(**which), missing)
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, f"deleting {file_system_id}") from error
+    wait_until_deleted(
+        lambda: unless_missing(lambda: efs.describe_file_systems(**which), missing),
+        file_system_id,
+        f"aws efs describe-file-systems --region {aws.environment.region} "
+        f"--file-system-id={file_system_id}",
+        clock,
+        report,
+    )
 
 
 def _directories(restores: Sequence[MailRestore], mount: Path) -> tuple[Leftover, ...]:
@@ -244,10 +266,10 @@ def _is_drills_directory(directory: Path, began: bool) -> bool:
     return began and not any(directory.iterdir())
 
 
-def _remove_directory(aws: Aws, leftover: Leftover, clock: Clock) -> Generator[Any, None, None]:
+def _remove_directory(aws: Aws, leftover: Leftover, clock: Clock, report: Report) -> None:
     assert leftover.mount is not None
     mount = leftover.mount
-    yield Progress(f"deleting {leftover.name}", 0, None)
+    report(Progress(f"deleting {leftover.name}"))
     restores = list_mail_restores(aws, clock.now())
     began = any(restore.token == leftover.name for restore in restores)
     try:

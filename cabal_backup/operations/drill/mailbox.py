@@ -9,11 +9,9 @@ from anywhere, and what is verified is that AWS Backup could restore it.
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from cabal_backup import names
 from cabal_backup.errors import AwsError, CabalBackupError, UsageError
@@ -25,15 +23,14 @@ from cabal_backup.mail_host.problems import Refused, Stopped
 from cabal_backup.mail_host.trees import Where
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.clock import Clock
-from cabal_backup.operations.aws.jobs import Job
-from cabal_backup.operations.aws.progress import Progress
+from cabal_backup.operations.aws.jobs import Job, Progress, Report
 from cabal_backup.operations.drill import maildirs
-from cabal_backup.operations.drill.plan import drill_id, restore_token
+from cabal_backup.operations.drill.plan import DrillRequest, drill_id, restore_token
 from cabal_backup.operations.drill.record import Check, Record
 from cabal_backup.operations.drill.recoveries import recovery_of_drills
 from cabal_backup.operations.restore.mail import file_system_settings, restore_mailbox
 from cabal_backup.operations.restore.mail.mailstore_restores import list_mail_restores
-from cabal_backup.operations.restore.mail.restore_mailbox import RestoreMailboxPlan
+from cabal_backup.operations.restore.mail.restore_mailbox import MailboxRequest, RestoreMailboxPlan
 from cabal_backup.operations.status.drill_reports import Kind
 
 _LOOKS = 30
@@ -78,16 +75,16 @@ class MailboxDrillPlan:
             f"  at the end {self.mount}/{self.token} is deleted",
         )
 
-    def rehearse(self, aws: Aws, clock: Clock, record: Record) -> Generator[Any, None, None]:
+    def rehearse(self, aws: Aws, clock: Clock, record: Record, report: Report) -> None:
         """Restore and verify, as far as this machine lets one look."""
         record.use(self.restore.point)
         if self.mount is None:
             with record.step("restore", clock):
-                job = yield from restore_mailbox.execute(aws, self.restore, clock)
+                job = restore_mailbox.execute(aws, self.restore, clock, report)
             record.checks.append(_about_file_system(aws, self.token, job))
             record.not_verified.append(NOT_VERIFIED)
         else:
-            yield from _on_the_host(aws, self, self.mount, clock, record)
+            _on_the_host(aws, self, clock, record, report)
         record.verified = clock.now()
 
 
@@ -104,34 +101,23 @@ def check_wanted(user: str, mount: Path | None) -> None:
         raise UsageError(f"Run this as root: {mount} cannot be written to. Nothing was done.")
 
 
-def look(
-    aws: Aws,
-    now: datetime,
-    *,
-    user: str,
-    mount: Path | None = None,
-    point_arn: str | None = None,
-    at: datetime | None = None,
-    role: str = names.ROLE,
-) -> MailboxDrillPlan:
+def plan_drill(aws: Aws, now: datetime, request: DrillRequest) -> MailboxDrillPlan:
     """Choose a recovery point and plan the drill; see `choose_point`.
 
     Raises CabalBackupError when something that is needed is not there.
     """
+    assert request.user is not None
     token = restore_token(drill_id(now))
+    restore = MailboxRequest(
+        user=request.user,
+        point=request.point,
+        creation_token=token,
+        to_new=request.mount is None,
+    )
     return MailboxDrillPlan(
-        restore=restore_mailbox.look(
-            aws,
-            now,
-            user,
-            point_arn=point_arn,
-            at=at,
-            role=role,
-            creation_token=token,
-            to_new=mount is None,
-        ),
+        restore=restore_mailbox.plan_restore(aws, now, restore),
         token=token,
-        mount=mount,
+        mount=request.mount,
     )
 
 
@@ -150,14 +136,15 @@ def _about_file_system(aws: Aws, token: str, job: Job) -> Check:
 
 
 def _on_the_host(
-    aws: Aws, plan: MailboxDrillPlan, mount: Path, clock: Clock, record: Record
-) -> Generator[Any, None, None]:
+    aws: Aws, plan: MailboxDrillPlan, clock: Clock, record: Record, report: Report
+) -> None:
+    assert plan.mount is not None
     try:
         with record.step("restore", clock):
-            before = recovery_directories(mount)
-            yield from restore_mailbox.execute(aws, plan.restore, clock)
-            recovery = _find_new(aws, mount, plan, before, clock)
-        yield from _verify(plan, mount, recovery, clock, record)
+            before = recovery_directories(plan.mount)
+            restore_mailbox.execute(aws, plan.restore, clock, report)
+            recovery = _find_new(aws, plan, before, clock)
+        _verify(plan, recovery, clock, record, report)
     except (Refused, Stopped) as error:
         raise CabalBackupError(f"The merge stopped: {error}") from error
     except OSError as error:
@@ -165,10 +152,11 @@ def _on_the_host(
 
 
 def _verify(
-    plan: MailboxDrillPlan, mount: Path, recovery: str, clock: Clock, record: Record
-) -> Generator[Any, None, None]:
+    plan: MailboxDrillPlan, recovery: str, clock: Clock, record: Record, report: Report
+) -> None:
     """Read what was restored and merge it, all of it inside the scratch directory."""
-    user, taken = plan.restore.user, plan.restore.point.created
+    assert plan.mount is not None
+    mount, user, taken = plan.mount, plan.restore.user, plan.restore.point.created
     scratch = mount / plan.token
     with record.step("compare", clock):
         scratch.mkdir(mode=0o700)
@@ -176,14 +164,14 @@ def _verify(
         (mount / recovery).rename(scratch / recovery)
         home = (mount / user).stat()
         restored = maildirs.messages(scratch / recovery / user / "Maildir")
-        yield Progress("comparing", 0, len(restored), "messages")
+        report(Progress("comparing", 0, len(restored), "messages"))
         live = maildirs.messages(mount / user / "Maildir")
         record.checks += maildirs.about(maildirs.compare(restored, live, taken))
         record.checks.append(maildirs.about_owner(restored, home.st_uid))
     with record.step("merge", clock):
         (scratch / user).mkdir(mode=0o700)
         os.chown(scratch / user, home.st_uid, home.st_gid)
-        yield from _merge(Where(str(scratch), recovery, user))
+        _merge(Where(str(scratch), recovery, user), report)
         merged = maildirs.messages(scratch / user / "Maildir")
         record.checks.append(maildirs.about_merge(restored, merged, home.st_uid))
 
@@ -198,13 +186,14 @@ def holds_only(directory: Path, user: str) -> bool:
     return [entry.name for entry in directory.iterdir()] == [user]
 
 
-def _find_new(aws: Aws, mount: Path, plan: MailboxDrillPlan, before: set[str], clock: Clock) -> str:
+def _find_new(aws: Aws, plan: MailboxDrillPlan, before: set[str], clock: Clock) -> str:
     """The recovery directory that only this drill's restore job can have made.
 
     AWS does not say what it is called. It was not there before, its name has a time within the
     job, and no other restore job may have made it as well.
     """
-    user, restores = plan.restore.user, list_mail_restores(aws, clock.now())
+    assert plan.mount is not None
+    mount, user, restores = plan.mount, plan.restore.user, list_mail_restores(aws, clock.now())
     new: list[str] = []
     for _ in range(_LOOKS):
         came = recovery_directories(mount) - before
@@ -227,7 +216,7 @@ def _find_new(aws: Aws, mount: Path, plan: MailboxDrillPlan, before: set[str], c
     )
 
 
-def _merge(where: Where) -> Generator[Any, None, None]:
+def _merge(where: Where, report: Report) -> None:
     """The runbook's merge, from the scratch recovery directory into the scratch mailbox."""
     plan = plan_merge(survey.look(where))
     for event in merge(plan):
@@ -235,4 +224,4 @@ def _merge(where: Where) -> Generator[Any, None, None]:
             if event.stopped is not None:
                 raise Stopped(event.stopped)
         else:
-            yield Progress("merging", event.restored, event.of, "messages")
+            report(Progress("merging", event.restored, event.of, "messages"))

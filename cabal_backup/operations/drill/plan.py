@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Protocol
 
 from cabal_backup import names
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.clock import Clock
+from cabal_backup.operations.aws.jobs import Report
 from cabal_backup.operations.drill.record import Record
+from cabal_backup.operations.restore.select_point import PointRequest
 from cabal_backup.operations.status.drill_reports import Kind
 from cabal_backup.text import name_stamp
 
 _ID = r"\d{8}-\d{6}(-back)?"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrillRequest:
+    """Which drill is asked for."""
+
+    tolerance_percent: int
+    point: PointRequest = field(default_factory=PointRequest)
+    user: str | None = None
+    mount: Path | None = None
+
+    @property
+    def chosen(self) -> bool:
+        """Whether a recovery point was named; otherwise it is the newest."""
+        return self.point.arn is not None or self.point.at is not None
 
 
 class DrillPlan(Protocol):
@@ -32,7 +50,7 @@ class DrillPlan(Protocol):
         """The plan in sentences."""
         ...
 
-    def rehearse(self, aws: Aws, clock: Clock, record: Record) -> Generator[Any, None, None]:
+    def rehearse(self, aws: Aws, clock: Clock, record: Record, report: Report) -> None:
         """Do it, and write down what is seen. Raises CabalBackupError where it cannot go on."""
         ...
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Generator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,11 +14,18 @@ from cabal_backup.config.environment import MIN_COLD_DAYS, Lifecycle, Lock
 from cabal_backup.errors import AwsError, RefusedError, UnknownError, UnreachableError
 from cabal_backup.operations.aws.client import Aws, in_words
 from cabal_backup.operations.aws.clock import Clock
-from cabal_backup.operations.aws.jobs import KEPT, Job, JobKind, describe_job, failure, follow
-from cabal_backup.operations.aws.progress import Event, Note
+from cabal_backup.operations.aws.jobs import (
+    KEPT,
+    Job,
+    JobKind,
+    Report,
+    describe_job,
+    failure,
+    follow,
+)
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_recovery_points
 from cabal_backup.operations.aws.results import Known, Unknown, pages
-from cabal_backup.operations.restore.select_point import Wanted, choose_copy
+from cabal_backup.operations.restore.select_point import CopyBackRequest, choose_copy
 from cabal_backup.operations.status import state
 from cabal_backup.operations.status.checks import run_checks
 from cabal_backup.operations.status.findings import Finding, Status
@@ -145,7 +151,9 @@ class CopyBackPlan:
         return soon
 
 
-def look(aws: Aws, now: datetime, wanted: Wanted, *, rehearsal: bool = False) -> CopyBackPlan:
+def plan_copy_back(
+    aws: Aws, now: datetime, wanted: CopyBackRequest, *, rehearsal: bool = False
+) -> CopyBackPlan:
     """Check that both ends are ready, choose the point and plan its copy.
 
     :param rehearsal: copy it although it is there, for as short as the lock accepts.
@@ -197,31 +205,31 @@ def look(aws: Aws, now: datetime, wanted: Wanted, *, rehearsal: bool = False) ->
 
 
 def execute(
-    aws: Aws, plan: CopyBackPlan, clock: Clock, *, wait: bool = True
-) -> Generator[Event | Job | Unknown, None, Job]:
-    """Start the copy job and follow it; the job is what the generator returns.
+    aws: Aws, plan: CopyBackPlan, clock: Clock, report: Report, *, wait: bool = True
+) -> Job:
+    """Start the copy job, follow it and return it.
 
     :param wait: False ends as soon as the job is started.
 
     Raises AwsError with AWS's own reason when the job fails, UnknownError as `jobs.follow`.
     """
     job = plan.job or _start(aws, plan, clock.now())
-    yield Note(
+    report(
         f"Copy job {job.id} in {plan.from_region}. It goes on by itself; to watch it: "
         f"cabal-backup jobs watch {job.id} -e {plan.environment}"
     )
     if not wait:
         return job
-    job = yield from _follow(aws, job, clock)
+    job = _follow(aws, job, clock, report)
     if plan.job is not None and not plan.is_usable(_arrived(aws, job)):
         # Such as a rehearsal's, whose copy lives as short as the lock accepts.
-        yield Note(f"What the job {job.id} copied expires too soon to be used. Copying it again.")
-        job = yield from _follow(aws, _start(aws, plan, clock.now()), clock)
+        report(f"What the job {job.id} copied expires too soon to be used. Copying it again.")
+        job = _follow(aws, _start(aws, plan, clock.now()), clock, report)
     return job
 
 
-def _follow(aws: Aws, job: Job, clock: Clock) -> Generator[Event | Job | Unknown, None, Job]:
-    job = yield from follow(aws, job, clock, longest=LONGEST)
+def _follow(aws: Aws, job: Job, clock: Clock, report: Report) -> Job:
+    job = follow(aws, job, clock, report, longest=LONGEST)
     if not job.completed_well:
         raise failure(job)
     return job

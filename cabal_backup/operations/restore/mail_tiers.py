@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from enum import StrEnum
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
 from cabal_backup.operations.aws.client import Aws, in_words
-from cabal_backup.operations.aws.progress import Event, Note
+from cabal_backup.operations.aws.jobs import Report
 
 
 class Reconfigure(StrEnum):
@@ -32,18 +31,18 @@ def describe(how: Reconfigure) -> str:
     return "leave the mail tiers alone"
 
 
-def reconfigure(aws: Aws, how: Reconfigure) -> Iterator[Event]:
+def reconfigure(aws: Aws, how: Reconfigure, report: Report) -> None:
     """Tell the mail tiers; doing it twice does no harm.
 
     Raises CabalBackupError when AWS refuses or does not answer.
     """
     if how is Reconfigure.PUBLISH:
-        yield from _publish(aws)
+        _publish(aws, report)
     elif how is Reconfigure.ROLL:
-        yield from _roll(aws)
+        _roll(aws, report)
 
 
-def _publish(aws: Aws) -> Iterator[Event]:
+def _publish(aws: Aws, report: Report) -> None:
     topic = aws.arn("sns", names.ADDRESS_CHANGED_TOPIC)
     try:
         aws.client("sns").publish(
@@ -51,10 +50,10 @@ def _publish(aws: Aws) -> Iterator[Event]:
         )
     except (BotoCoreError, ClientError) as error:
         raise in_words(error, f"publishing to {names.ADDRESS_CHANGED_TOPIC}") from error
-    yield Note(f"Published {names.ADDRESS_CHANGED_EVENT} to {names.ADDRESS_CHANGED_TOPIC}.")
+    report(f"Published {names.ADDRESS_CHANGED_EVENT} to {names.ADDRESS_CHANGED_TOPIC}.")
 
 
-def _roll(aws: Aws) -> Iterator[Event]:
+def _roll(aws: Aws, report: Report) -> None:
     for service in names.SERVICES:
         try:
             aws.client("ecs").update_service(
@@ -62,4 +61,4 @@ def _roll(aws: Aws) -> Iterator[Event]:
             )
         except (BotoCoreError, ClientError) as error:
             raise in_words(error, f"rolling {service}") from error
-        yield Note(f"Rolling {service}.")
+        report(f"Rolling {service}.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from cabal_backup import names
 from cabal_backup.errors import AwsError
 from cabal_backup.operations.aws.client import Aws
@@ -11,8 +13,20 @@ FOR_RESTORES = "AWSBackupServiceRolePolicyForRestores"
 _FOR_BACKUP = "AWSBackupServiceRolePolicyForBackup"
 
 
-def check_role(aws: Aws, role: str) -> tuple[str, str]:
-    """The role's ARN, and why it is not known whether it may restore; empty when it may.
+@dataclass(frozen=True)
+class RestoreRole:
+    """The role that AWS Backup restores with."""
+
+    arn: str
+    doubt: str = ""
+    """Why it is not known whether it may restore; empty when it may."""
+
+    def __str__(self) -> str:
+        return self.arn + (f" ({self.doubt})" if self.doubt else "")
+
+
+def check_role(aws: Aws, role: str) -> RestoreRole:
+    """The role, where it may restore or that cannot be seen.
 
     Raises AwsError when there is no such role or it may not.
     """
@@ -30,18 +44,19 @@ def check_role(aws: Aws, role: str) -> tuple[str, str]:
     arn = aws.arn("iam", f"role/{role}", region="")
     answer = ask(question)
     if isinstance(answer, Unknown):
-        return arn, f"whether it may restore could not be looked up: {answer.reason}"
+        doubt = f"whether it may restore could not be looked up: {answer.reason}"
+        return RestoreRole(arn, doubt)
     if answer.value is None:
         raise AwsError(
             f"There is no role {role}, so AWS Backup cannot restore. Nothing was done. Deploy "
             f"{aws.environment.name} to have it back, or name another with --role."
         )
     if FOR_RESTORES in answer.value:
-        return arn, ""
+        return RestoreRole(arn)
     if answer.value <= {_FOR_BACKUP, names.COPY_TARGETS_POLICY}:
         raise AwsError(
             f"The role {role} may not restore: {FOR_RESTORES} is not attached to it. Nothing was "
             f"done. Deploy {aws.environment.name} (it attaches it), attach it with `aws iam "
             "attach-role-policy`, or name another role with --role."
         )
-    return arn, f"{FOR_RESTORES} is not attached; another policy may do"
+    return RestoreRole(arn, f"{FOR_RESTORES} is not attached; another policy may do")

@@ -21,8 +21,8 @@ _FOR_EVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """What is to be restored."""
+class CopyBackRequest:
+    """What is to be copied back."""
 
     what: str
     """ADDRESSES, MAILSTORE, or the ARN of a recovery point; its last part will do."""
@@ -32,21 +32,23 @@ class Wanted:
     """For MAILSTORE: which file system, where the vault has points of several."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class PointRequest:
+    """Which recovery point is to be restored, and as which role; the newest one by default."""
+
+    arn: str | None = None
+    """This one; the last part of its ARN is enough."""
+    at: datetime | None = None
+    """The newest from before that moment."""
+    cold: bool = False
+    """Whether one in cold storage is accepted."""
+    role: str = names.ROLE
+
+
 def choose_point(
-    aws: Aws,
-    resource_arn: str,
-    now: datetime,
-    *,
-    arn: str | None = None,
-    at: datetime | None = None,
-    cold: bool = False,
+    aws: Aws, resource_arn: str, now: datetime, request: PointRequest
 ) -> RecoveryPoint:
-    """The recovery point of a resource in the primary vault that is to be restored.
-
-    The newest completed one, unless `arn` names one (its last part will do) or `at` asks
-    for the newest from before that moment.
-
-    :param cold: whether one in cold storage will do.
+    """The completed recovery point of a resource in the primary vault that is to be restored.
 
     Raises UsageError when there is no such point, RefusedError for a cold one that was
     not asked for, CabalBackupError when AWS will not say.
@@ -56,16 +58,20 @@ def choose_point(
     except (BotoCoreError, ClientError) as error:
         raise in_words(error, f"listing the recovery points in {names.VAULT}") from error
     mine = [point for point in points if point.resource_arn == resource_arn]
-    point = _restorable(points, resource_arn, arn) if arn else _longest_lived(mine, at)
+    point = (
+        _restorable(points, resource_arn, request.arn)
+        if request.arn
+        else _longest_lived(mine, request.at)
+    )
     if point is None:
-        raise _nothing(mine, resource_arn, at)
-    if point.is_cold(now) and not cold:
+        raise _nothing(mine, resource_arn, request.at)
+    if point.is_cold(now) and not request.cold:
         raise RefusedError(_cold_to_restore(point, mine, now))
     return point
 
 
 def choose_copy(
-    aws: Aws, points: Sequence[RecoveryPoint], now: datetime, wanted: Wanted
+    aws: Aws, points: Sequence[RecoveryPoint], now: datetime, wanted: CopyBackRequest
 ) -> RecoveryPoint:
     """The completed, warm recovery point that is asked for.
 
@@ -209,7 +215,7 @@ def _of_file_system(
     return of_any
 
 
-def _newest_copy(candidates: Sequence[RecoveryPoint], wanted: Wanted) -> RecoveryPoint:
+def _newest_copy(candidates: Sequence[RecoveryPoint], wanted: CopyBackRequest) -> RecoveryPoint:
     newest = _newest(candidates, wanted.at)
     if newest is not None:
         return newest

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
 from cabal_backup.operations.aws.client import Aws, in_words
-from cabal_backup.operations.aws.progress import Event, Note
+from cabal_backup.operations.aws.jobs import Report
 from cabal_backup.operations.aws.results import pages, unless_missing
 
 
@@ -33,17 +32,17 @@ def find_access_policies(aws: Aws) -> tuple[AccessPolicy, ...]:
     return tuple(policy for policy in found if policy is not None)
 
 
-def delete_access_policies(aws: Aws) -> Generator[Event, None, None]:
+def delete_access_policies(aws: Aws, report: Report) -> None:
     """Delete those that are attached to no one; the account decides about the others."""
     for policy in find_access_policies(aws):
         if policy.holders:
-            yield Note(
+            report(
                 f"The policy {policy.name} stays: {policy.holders} users, groups or roles have "
                 "it. Detach it and delete it before the environment is deployed anew."
             )
             continue
         _delete(aws, policy)
-        yield Note(f"The policy {policy.name} is gone.")
+        report(f"The policy {policy.name} is gone.")
 
 
 def _find(aws: Aws, name: str) -> AccessPolicy | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cabal_backup.errors import AwsError, CredentialsError, RefusedError, UnknownError
 from cabal_backup.operations.aws.client import AssumedLost, Aws, in_words, reason
 from cabal_backup.operations.aws.clock import Clock
-from cabal_backup.operations.aws.progress import Event, Note, Progress
+from cabal_backup.operations.aws.jobs import Progress, Report
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_recovery_points
 from cabal_backup.operations.teardown.inventory import (
     INCLUDE_OTHERS,
@@ -125,7 +125,7 @@ def plan_deletion(seen: Inventory, *, include_others: bool = False) -> DeletePoi
     return DeletePointsPlan(seen, include_others)
 
 
-def delete_points(aws: Aws, plan: DeletePointsPlan, clock: Clock) -> Generator[Event, None, int]:
+def delete_points(aws: Aws, plan: DeletePointsPlan, clock: Clock, report: Report) -> int:
     """Delete until none of the plan's points is listed; how many were deleted is returned.
 
     A point that appears after the plan was made is not deleted, because no one confirmed it.
@@ -136,7 +136,7 @@ def delete_points(aws: Aws, plan: DeletePointsPlan, clock: Clock) -> Generator[E
     deleted = 0
     for vault in plan.vaults:
         if vault.points:
-            deleted += yield from _empty(aws, vault, clock)
+            deleted += _empty(aws, vault, clock, report)
     known = {point.arn for vault in plan.seen.vaults for point in vault.points}
     left = take_inventory(aws, clock.now())
     new = sum(point.arn not in known for vault in left.vaults for point in vault.points)
@@ -148,7 +148,7 @@ def delete_points(aws: Aws, plan: DeletePointsPlan, clock: Clock) -> Generator[E
     return deleted
 
 
-def _empty(aws: Aws, vault: VaultLock, clock: Clock) -> Generator[Event, None, int]:
+def _empty(aws: Aws, vault: VaultLock, clock: Clock, report: Report) -> int:
     """Delete the points that `vault` names; others in the vault are not touched."""
     backup = aws.client("backup", vault.region)
     step = f"deleting from {vault.vault}"
@@ -161,9 +161,9 @@ def _empty(aws: Aws, vault: VaultLock, clock: Clock) -> Generator[Event, None, i
         points = [point for point in listed if point.arn in confirmed]
         if not points:
             if listed:
-                yield Note(f"{vault.vault} in {vault.region} keeps {len(listed):,} others.")
+                report(f"{vault.vault} in {vault.region} keeps {len(listed):,} others.")
             else:
-                yield Note(f"{vault.vault} in {vault.region} is empty.")
+                report(f"{vault.vault} in {vault.region} is empty.")
             return len(asked)
         if waits >= _LOOKS:
             _notice_expired(points, asked, vault)
@@ -172,7 +172,7 @@ def _empty(aws: Aws, vault: VaultLock, clock: Clock) -> Generator[Event, None, i
             accepted, refused = _delete(backup, vault, batch)
             asked |= accepted
             said = refused or said
-            yield Progress(step, min(len(asked), total), total, "recovery points")
+            report(Progress(step, min(len(asked), total), total, "recovery points"))
         if len(points) != left_before:
             left_before, moved, waits = len(points), clock.now(), 0
         elif clock.now() - moved > PATIENCE:
@@ -180,7 +180,7 @@ def _empty(aws: Aws, vault: VaultLock, clock: Clock) -> Generator[Event, None, i
                 f"{len(points):,} recovery points are still in {vault.vault} "
                 f"({_states(points)}). {said} Run it again later."
             )
-        yield Progress(f"waiting until they disappear from {vault.vault}", 0, None)
+        report(Progress(f"waiting until they disappear from {vault.vault}"))
         clock.sleep(_WAITS[min(waits, len(_WAITS) - 1)])
         waits += 1
 

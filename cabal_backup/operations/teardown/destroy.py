@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -14,9 +13,8 @@ from cabal_backup import names
 from cabal_backup.errors import AwsError, RefusedError, UnknownError
 from cabal_backup.operations.aws.client import Aws, in_words
 from cabal_backup.operations.aws.clock import Clock
-from cabal_backup.operations.aws.jobs import follow_until
-from cabal_backup.operations.aws.progress import Event, Note
-from cabal_backup.operations.aws.results import Unknown, pages, unless_missing
+from cabal_backup.operations.aws.jobs import Report, Wait, follow_until
+from cabal_backup.operations.aws.results import pages, unless_missing
 from cabal_backup.operations.teardown.access_policies import delete_access_policies
 from cabal_backup.operations.teardown.inventory import (
     Inventory,
@@ -88,7 +86,7 @@ def plan_destruction(seen: Inventory) -> DestroyPlan:
     return DestroyPlan(seen)
 
 
-def destroy(aws: Aws, plan: DestroyPlan, clock: Clock) -> Generator[Event | Unknown, None, None]:
+def destroy(aws: Aws, plan: DestroyPlan, clock: Clock, report: Report) -> None:
     """Stacks, vaults, the role and the access policies; what does not exist any more is skipped.
 
     The role goes after the vaults: as long as a vault may hold a point, AWS Backup needs it.
@@ -96,12 +94,12 @@ def destroy(aws: Aws, plan: DestroyPlan, clock: Clock) -> Generator[Event | Unkn
     it goes on where it stopped.
     """
     for stack in plan.seen.stacks:
-        yield from _delete_stack(aws, stack, clock)
+        _delete_stack(aws, stack, clock, report)
     for vault in plan.seen.vaults:
-        yield from _delete_vault(aws, vault.vault, vault.region, clock)
+        _delete_vault(aws, vault.vault, vault.region, clock, report)
     if plan.seen.role_goes:
-        yield from _delete_role(aws)
-    yield from delete_access_policies(aws)
+        _delete_role(aws, report)
+    delete_access_policies(aws, report)
 
 
 def prove(aws: Aws, clock: Clock) -> tuple[str, ...]:
@@ -188,7 +186,7 @@ def _named_after(aws: Aws, stack: str, region: str) -> list[str]:
         raise in_words(error, f"looking for what is left in {region}") from error
 
 
-def _delete_stack(aws: Aws, stack: Stack, clock: Clock) -> Generator[Event | Unknown, None, None]:
+def _delete_stack(aws: Aws, stack: Stack, clock: Clock, report: Report) -> None:
     cloudformation = aws.client("cloudformation", stack.region)
     try:
         if stack.status != "DELETE_IN_PROGRESS":
@@ -202,31 +200,23 @@ def _delete_stack(aws: Aws, stack: Stack, clock: Clock) -> Generator[Event | Unk
                 clock.sleep(_LONGEST_WAIT)
     except (BotoCoreError, ClientError) as error:
         raise in_words(error, f"deleting the stack {stack.name}") from error
-    yield Note(f"The stack {stack.name} in {stack.region} is being deleted.")
+    report(f"The stack {stack.name} in {stack.region} is being deleted.")
 
-    def question() -> Any:
+    wait = Wait(
         # By its id: by its name CloudFormation does not know a deleted stack.
-        return unless_missing(
+        question=lambda: unless_missing(
             lambda: cloudformation.describe_stacks(StackName=stack.id)["Stacks"][0],
             "ValidationError",
-        )
-
-    looks = follow_until(
-        question,
-        lambda seen: seen is None or seen["StackStatus"] in ("DELETE_COMPLETE", "DELETE_FAILED"),
-        clock,
-        LONGEST,
+        ),
+        finished=lambda seen: (
+            seen is None or seen["StackStatus"] in ("DELETE_COMPLETE", "DELETE_FAILED")
+        ),
+        event=lambda _: None,
         what=f"deletion of the stack {stack.name}",
         pick_up=f"`cabal-backup teardown destroy -e {aws.environment.name}`",
+        longest=LONGEST,
     )
-    while True:
-        try:
-            answer = next(looks)
-        except StopIteration as end:
-            last = end.value
-            break
-        if isinstance(answer, Unknown):
-            yield answer
+    last = follow_until(wait, clock, report)
     if last is not None and last["StackStatus"] == "DELETE_FAILED":
         raise AwsError(
             f"CloudFormation could not delete the stack {stack.name}: "
@@ -234,7 +224,7 @@ def _delete_stack(aws: Aws, stack: Stack, clock: Clock) -> Generator[Event | Unk
         )
     if find_stack(aws, stack.name, stack.region) is not None:
         raise AwsError(f"The stack {stack.name} is there again: it was deployed meanwhile.")
-    yield Note(f"The stack {stack.name} in {stack.region} is gone.")
+    report(f"The stack {stack.name} in {stack.region} is gone.")
 
 
 def _why(cloudformation: Any, stack: Stack) -> str:
@@ -250,7 +240,7 @@ def _why(cloudformation: Any, stack: Stack) -> str:
     return " ".join(reasons[:3]) or f"see the events of the stack in {stack.region}."
 
 
-def _delete_vault(aws: Aws, vault: str, region: str, clock: Clock) -> Generator[Event, None, None]:
+def _delete_vault(aws: Aws, vault: str, region: str, clock: Clock, report: Report) -> None:
     """AWS Backup may refuse (ERROR_9101) for a while after the last recovery point was deleted."""
     backup = aws.client("backup", region)
     began, wait = clock.now(), _FIRST_WAIT
@@ -269,11 +259,11 @@ def _delete_vault(aws: Aws, vault: str, region: str, clock: Clock) -> Generator[
                     f"The vault {vault} in {region} is empty, and AWS Backup still says that it is "
                     "not. Run it again later."
                 ) from error
-            yield Note(f"AWS Backup does not let {vault} go yet. Trying again.")
+            report(f"AWS Backup does not let {vault} go yet. Trying again.")
             clock.sleep(wait)
             wait = min(_LONGEST_WAIT, wait * 2)
         else:
-            yield Note(f"The vault {vault} in {region} is gone.")
+            report(f"The vault {vault} in {region} is gone.")
             return
 
 
@@ -302,12 +292,12 @@ def _check_still_empty(aws: Aws, backup: Any, vault: str) -> None:
         )
 
 
-def _delete_role(aws: Aws) -> Generator[Event, None, None]:
+def _delete_role(aws: Aws, report: Report) -> None:
     iam, role = aws.client("iam"), names.ROLE
     # A copy may have arrived in another vault since the plan was made.
     users = find_role_users(aws, ())
     if users:
-        yield Note(f"The role {role} stays: AWS Backup needs it for {', '.join(users)}.")
+        report(f"The role {role} stays: AWS Backup needs it for {', '.join(users)}.")
         return
     try:
         attached = unless_missing(
@@ -323,7 +313,7 @@ def _delete_role(aws: Aws) -> Generator[Event, None, None]:
         _unless_gone(iam.delete_role, RoleName=role)
     except (BotoCoreError, ClientError) as error:
         raise in_words(error, f"deleting the role {role}") from error
-    yield Note(f"The role {role} is gone.")
+    report(f"The role {role} is gone.")
 
 
 def _unless_gone(call: Any, **parameters: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,7 +13,7 @@ from cabal_backup.config.environment import Lock
 from cabal_backup.config.settings import MAX_DAYS
 from cabal_backup.errors import RefusedError
 from cabal_backup.operations.aws.client import Aws, in_words
-from cabal_backup.operations.aws.progress import Event, Note
+from cabal_backup.operations.aws.jobs import Report
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_recovery_points
 from cabal_backup.operations.aws.results import pages
 from cabal_backup.text import moment
@@ -207,7 +207,7 @@ def plan_unlock(
     return UnlockPlan(environment=aws.environment.name, now=now, vaults=vaults, reason=reason)
 
 
-def unlock(aws: Aws, plan: UnlockPlan) -> Generator[Event, None, None]:
+def unlock(aws: Aws, plan: UnlockPlan, report: Report) -> None:
     """Remove the locks one after the other; a run that was cut short is finished by another.
 
     Raises CabalBackupError when AWS refuses.
@@ -218,7 +218,7 @@ def unlock(aws: Aws, plan: UnlockPlan) -> Generator[Event, None, None]:
             backup.delete_backup_vault_lock_configuration(BackupVaultName=vault.vault)
         except (BotoCoreError, ClientError) as error:
             raise in_words(error, f"removing the lock of {vault.vault}") from error
-        yield Note(f"The lock of {vault.vault} in {vault.region} is off.")
+        report(f"The lock of {vault.vault} in {vault.region} is off.")
 
 
 def plan_relock(aws: Aws, now: datetime, *, which: Sequence[str] = (PRIMARY, DR)) -> RelockPlan:
@@ -239,7 +239,7 @@ def plan_relock(aws: Aws, now: datetime, *, which: Sequence[str] = (PRIMARY, DR)
     return plan
 
 
-def relock(aws: Aws, plan: RelockPlan) -> Generator[Event, None, None]:
+def relock(aws: Aws, plan: RelockPlan, report: Report) -> None:
     """Put the environment's lock on; raises CabalBackupError when AWS refuses."""
     for vault in plan.to_put:
         try:
@@ -251,7 +251,7 @@ def relock(aws: Aws, plan: RelockPlan) -> Generator[Event, None, None]:
             )
         except (BotoCoreError, ClientError) as error:
             raise in_words(error, f"locking {vault.vault}") from error
-        yield Note(f"{vault.vault} in {vault.region} is locked.")
+        report(f"{vault.vault} in {vault.region} is locked.")
 
 
 def _immutable(vault: VaultLock) -> RefusedError:

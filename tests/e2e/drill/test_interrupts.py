@@ -7,20 +7,20 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
-from cabal_backup.cli import progress
 from cabal_backup.config.project import find_project, read_environment
 from cabal_backup.operations.aws.client import Aws, connect
 from cabal_backup.operations.aws.clock import Clock
+from cabal_backup.operations.aws.jobs import Event, Report
 from cabal_backup.operations.drill import addresses
 from cabal_backup.operations.drill.addresses import AddressesDrillPlan
-from cabal_backup.operations.drill.perform import perform
+from cabal_backup.operations.drill.perform import Drill, perform
+from cabal_backup.operations.drill.plan import DrillRequest
 from cabal_backup.operations.drill.record import Record
 from cabal_backup.operations.restore.tables import restore_addresses
 from tests.e2e.drill.conftest import QUICK, USER, Driller, left
@@ -83,30 +83,33 @@ def test_ctrl_c_twice_leaves_it_to_the_next_drill(driller: Driller) -> None:
 class Clumsy(AddressesDrillPlan):
     """A drill with a fault in it, at the worst moment."""
 
-    def rehearse(self, aws: Aws, clock: Clock, record: Record) -> Generator[Any, None, None]:
+    def rehearse(self, aws: Aws, clock: Clock, record: Record, report: Report) -> None:
         record.use(self.restore.point)
         addresses.make_scratch(aws, self)
-        yield from restore_addresses.execute(aws, self.restore, clock)
-        raise ZeroDivisionError("nobody foresaw this")
+        restore_addresses.execute(aws, self.restore, clock, report)
+        raise ZeroDivisionError("unforeseen")
 
 
-def test_an_error_that_nobody_foresaw(driller: Driller) -> None:
+def test_an_unforeseen_error(driller: Driller) -> None:
     operator = driller.operator
     given = [f"{key}={value}" for key, value in operator.deployment.context.items()]
     aws = connect(read_environment(find_project(PROJECT), operator.deployment.environment, given))
     now = operator.clock.now()
-    planned = addresses.look(aws, now, tolerance_percent=10)
+    planned = addresses.plan_drill(aws, now, DrillRequest(tolerance_percent=10))
     plan = Clumsy(
         restore=planned.restore, scratch=planned.scratch, tolerance_percent=10, kind=planned.kind
     )
     record = Record(plan.kind, "development", now)
+    reported: list[Event] = []
 
     with pytest.raises(ZeroDivisionError):
-        progress.run(perform(aws, plan, operator.clock, record))
+        perform(
+            Drill(aws=aws, plan=plan, clock=operator.clock, record=record, report=reported.append)
+        )
 
     assert left(driller.sandbox) == []
     assert record.verdict == "failed"
-    assert record.problems == ["ZeroDivisionError: nobody foresaw this"]
+    assert record.problems == ["ZeroDivisionError: unforeseen"]
 
 
 @pytest.fixture

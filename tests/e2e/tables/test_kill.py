@@ -8,17 +8,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
 from cabal_backup.operations.aws.client import Aws, connect
 from cabal_backup.operations.aws.clock import SystemClock
-from cabal_backup.operations.aws.progress import Event, Note, Progress
+from cabal_backup.operations.aws.jobs import Event, Progress
 from cabal_backup.operations.restore.tables import cutover
-from cabal_backup.operations.restore.tables.cutover import CutoverResult
+from cabal_backup.operations.restore.tables.cutover import CutoverRequest, CutoverResult
 from cabal_backup.operations.restore.tables.table_copy import Mode
 from cabal_backup.operations.restore.tables.wire import Stop
 from tests.builders import an_environment
@@ -41,41 +39,23 @@ def cut_over(
     and one after each chunk.
     """
     stop = Stop()
-    looking = cutover.look(
-        aws,
-        RESTORED,
-        ADDRESSES,
-        mode=mode,
-        no_undo=False,
-        rate=rate,
-        clock=SystemClock(),
-        stop=stop,
-    )
-    doing = cutover.execute(aws, _end_of(looking), SystemClock(), stop)
-    while True:
-        try:
-            event = next(doing)
-        except StopIteration as end:
-            result: CutoverResult = end.value
-            return result
+    clock = SystemClock()
+
+    def report(event: Event) -> None:
         if reports is not None and (begins(event) or is_written(event)):
             os.write(reports, b"!")
 
+    request = CutoverRequest(restored=RESTORED, live=ADDRESSES, mode=mode, rate=rate)
+    plan = cutover.plan_cutover(aws, request, clock, stop, report)
+    return cutover.execute(aws, plan, clock, stop, report)
+
 
 def begins(event: Event) -> bool:
-    return isinstance(event, Note) and "Undo point" in event.text
+    return isinstance(event, str) and "Undo point" in event
 
 
 def is_written(event: Event) -> bool:
     return isinstance(event, Progress) and event.step in ("writing", "deleting")
-
-
-def _end_of(events: Generator[Any, None, Any]) -> Any:
-    while True:
-        try:
-            next(events)
-        except StopIteration as end:
-            return end.value
 
 
 def kill_after(aws: Aws, mode: Mode, chunks: int, seconds: float) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 import base64
 import itertools
 import json
-from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,9 @@ from hypothesis import strategies as st
 
 from cabal_backup.operations.aws.client import Aws, connect
 from cabal_backup.operations.aws.clock import SystemClock
+from cabal_backup.operations.aws.jobs import Event
 from cabal_backup.operations.restore.tables import cutover
+from cabal_backup.operations.restore.tables.cutover import CutoverRequest
 from cabal_backup.operations.restore.tables.items import canonical
 from cabal_backup.operations.restore.tables.table_copy import Mode
 from cabal_backup.operations.restore.tables.wire import Stop, Wire
@@ -119,6 +120,8 @@ def aws(small: Rescuer) -> Aws:
 
 @pytest.mark.parametrize("mode", list(Mode))
 def test_exactly_what_is_promised(aws: Aws, mode: Mode) -> None:
+    reported: list[Event] = []
+
     @settings(
         max_examples=25,
         deadline=None,
@@ -131,17 +134,10 @@ def test_exactly_what_is_promised(aws: Aws, mode: Mode) -> None:
     def check(pair: tuple[Kind, list[Item], list[Item]]) -> None:
         kind, backup, live = pair
         restored_table, live_table = (_make(aws, kind, items) for items in (backup, live))
-        looking = cutover.look(
-            aws,
-            restored_table,
-            live_table,
-            mode=mode,
-            no_undo=True,
-            rate=None,
-            clock=SystemClock(),
-            stop=Stop(),
-        )
-        result = _end_of(cutover.execute(aws, _end_of(looking), SystemClock(), Stop()))
+        request = CutoverRequest(restored=restored_table, live=live_table, mode=mode, no_undo=True)
+        clock, stop = SystemClock(), Stop()
+        plan = cutover.plan_cutover(aws, request, clock, stop, reported.append)
+        result = cutover.execute(aws, plan, clock, stop, reported.append)
         assert _read(aws, live_table) == _canonical(_promised(mode, kind, backup, live))
         assert result.verification.problems == ()
         for table in (restored_table, live_table):
@@ -194,11 +190,3 @@ def _read(aws: Aws, table: str) -> list[bytes]:
 
 def _call(aws: Aws, operation: str, request: dict[str, Any]) -> dict[str, Any]:
     return Wire(aws).call(operation, json.dumps(request).encode(), Stop())
-
-
-def _end_of(events: Generator[Any, None, Any]) -> Any:
-    while True:
-        try:
-            next(events)
-        except StopIteration as end:
-            return end.value

@@ -9,7 +9,9 @@ from local_aws.client import ACCOUNT
 
 from cabal_backup.errors import AwsError
 from cabal_backup.operations.aws.client import connect
+from cabal_backup.operations.aws.jobs import Event
 from cabal_backup.operations.restore.tables import restore_table
+from cabal_backup.operations.restore.tables.restore_table import TableRequest
 from tests.builders import an_environment
 from tests.e2e.exercise import newest_point
 from tests.e2e.operator import SandboxClock
@@ -184,7 +186,8 @@ def test_two_operators_at_once(slow: Rescuer) -> None:
     aws = connect(an_environment("development"))
     now = slow.sandbox.now()
     moment = (now - timedelta(minutes=20)).replace(microsecond=0)
-    plan = restore_table.look(aws, COUNTER, now, at=moment, to="again")
+    request = TableRequest(table=COUNTER, at=moment, to="again")
+    plan = restore_table.plan_restore(aws, now, request)
     start(slow, moment + timedelta(minutes=5), "again")
     slow.sandbox.faults.services(
         {
@@ -195,9 +198,9 @@ def test_two_operators_at_once(slow: Rescuer) -> None:
             "times": 1,
         }
     )
+    reported: list[Event] = []
     with pytest.raises(AwsError, match="again is not what was asked for: it was restored from"):
-        for _ in restore_table.execute(aws, plan, SandboxClock(slow.sandbox)):
-            pass
+        restore_table.execute(aws, plan, SandboxClock(slow.sandbox), reported.append)
 
 
 def test_a_moment_that_others_changed_is_restored_again(small: Rescuer) -> None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
 from local_aws.client import Sandbox
 
 from cabal_backup.operations.aws.client import Aws, connect
-from cabal_backup.operations.aws.progress import Note
+from cabal_backup.operations.aws.jobs import Event
 from cabal_backup.operations.restore.tables import cutover
-from cabal_backup.operations.restore.tables.cutover import CutoverPlan
+from cabal_backup.operations.restore.tables.cutover import CutoverPlan, CutoverRequest
 from cabal_backup.operations.restore.tables.table_copy import Mode
 from cabal_backup.operations.restore.tables.undo import UNFINISHED
 from cabal_backup.operations.restore.tables.wire import Stop
@@ -59,37 +58,27 @@ def plan_cutover(
     rescuer: Rescuer, restored: str, live: str, *, mode: Mode, lower_counter: bool = False
 ) -> tuple[Aws, CutoverPlan]:
     aws = connect(an_environment("development"))
-    looking = cutover.look(
-        aws,
-        restored,
-        live,
-        mode=mode,
-        no_undo=False,
-        rate=None,
-        clock=rescuer.operator.clock,
-        stop=Stop(),
-        lower_counter=lower_counter,
-    )
-    return aws, end_of(looking)
+    request = CutoverRequest(restored=restored, live=live, mode=mode, lower_counter=lower_counter)
+    return aws, cutover.plan_cutover(aws, request, rescuer.operator.clock, Stop(), unreported)
 
 
-def end_of(events: Generator[Any, None, R]) -> R:
-    while True:
-        try:
-            next(events)
-        except StopIteration as end:
-            result: R = end.value
-            return result
+def unreported(_: Event) -> None:
+    """For a test that the progress does not matter to."""
 
 
 def interrupt_after_the_first_write(rescuer: Rescuer) -> None:
     """Begin a cutover that never comes to its end."""
     aws, plan = plan_cutover(rescuer, RESTORED, ADDRESSES, mode=Mode.OVERWRITE)
-    doing = cutover.execute(aws, plan, rescuer.operator.clock, Stop())
-    while not isinstance(event := next(doing), Note) or "Undo point" not in event.text:
-        pass
-    next(doing)
-    doing.close()
+    writing = False
+
+    def interrupt(event: Event) -> None:
+        nonlocal writing
+        if writing:
+            raise KeyboardInterrupt
+        writing = isinstance(event, str) and "Undo point" in event
+
+    with pytest.raises(KeyboardInterrupt):
+        cutover.execute(aws, plan, rescuer.operator.clock, Stop(), interrupt)
 
 
 def go_back(rescuer: Rescuer, said: Said) -> list[Said]:
@@ -260,7 +249,7 @@ def test_a_counter_that_counted_on_is_not_lowered(raised: tuple[Rescuer, Said]) 
     assert "LOWERED from 70000 to 65541" in "\n".join(plan.lines())
     put(small.sandbox, COUNTER, [a_counter("counter", 70_001)])
 
-    result = end_of(cutover.execute(aws, plan, small.operator.clock, Stop()))
+    result = cutover.execute(aws, plan, small.operator.clock, Stop(), unreported)
 
     kept = "1 of 1 counters counted on after the plan was made, and stayed as they are"
     assert kept in result.verification.problems

@@ -7,7 +7,6 @@ be run again and nothing comes to be there twice.
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterator
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -15,9 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cabal_backup.errors import AwsError
 from cabal_backup.operations.aws.client import Aws, in_words
 from cabal_backup.operations.aws.clock import Clock
-from cabal_backup.operations.aws.jobs import LONGEST, follow_until
-from cabal_backup.operations.aws.progress import Event, Note, Progress
-from cabal_backup.operations.aws.results import Unknown
+from cabal_backup.operations.aws.jobs import Progress, Report, Wait, follow_until
 from cabal_backup.operations.restore.mail import file_system_settings
 from cabal_backup.operations.restore.mail.file_system_settings import (
     AccessPoint,
@@ -27,29 +24,29 @@ from cabal_backup.operations.restore.mail.file_system_settings import (
 
 
 def clone(
-    aws: Aws, settings: FileSystemSettings, file_system_id: str, clock: Clock
-) -> Generator[Event | Unknown, None, None]:
+    aws: Aws, settings: FileSystemSettings, file_system_id: str, clock: Clock, report: Report
+) -> None:
     """Set on a file system what it lacks of `settings`.
 
     Raises CabalBackupError when AWS refuses; run again, it goes on.
     """
     cloning = _Clone(aws, settings, file_system_id)
-    yield from cloning.wait(clock)
+    cloning.wait(clock, report)
     try:
-        yield from cloning.throughput()
-        yield from cloning.wait(clock)
-        yield from cloning.tags()
-        yield from cloning.lifecycle()
-        yield from cloning.backup_policy()
-        yield from cloning.access_points()
-        yield from cloning.policy()
-        yield from cloning.mount_targets()
+        cloning.throughput(report)
+        cloning.wait(clock, report)
+        cloning.tags(report)
+        cloning.lifecycle(report)
+        cloning.backup_policy(report)
+        cloning.access_points(report)
+        cloning.policy(report)
+        cloning.mount_targets(report)
     except (BotoCoreError, ClientError) as error:
         worded = in_words(error, f"setting up {file_system_id}")
         raise type(worded)(
             f"{worded} The files are restored; run the same command again, and it goes on here."
         ) from error
-    yield from cloning.wait(clock)
+    cloning.wait(clock, report)
 
 
 def missing_access_points(
@@ -77,7 +74,7 @@ class _Clone:
         self._id = file_system_id
         self._which = {"FileSystemId": file_system_id}
 
-    def wait(self, clock: Clock) -> Generator[Event | Unknown, None, None]:
+    def wait(self, clock: Clock, report: Report) -> None:
         """Look until the file system and its mount targets are available."""
 
         def question() -> list[str]:
@@ -92,51 +89,45 @@ class _Clone:
                 )
             return [state for state in states if state != "available"]
 
-        name = self._aws.environment.name
-        looks = follow_until(
-            question,
-            lambda busy: not busy,
-            clock,
-            LONGEST,
+        wait = Wait(
+            question=question,
+            finished=lambda busy: not busy,
+            event=lambda busy: Progress(f"{self._id} is {busy[0]}") if busy else None,
             what=f"creation of {self._id}",
-            pick_up=f"`cabal-backup restore mailstore -e {name}`",
+            pick_up=f"`cabal-backup restore mailstore -e {self._aws.environment.name}`",
         )
-        for seen in looks:
-            if isinstance(seen, Unknown):
-                yield seen
-            elif seen:
-                yield Progress(f"{self._id} is {seen[0]}", 0, None)
+        follow_until(wait, clock, report)
 
-    def throughput(self) -> Iterator[Event]:
+    def throughput(self, report: Report) -> None:
         if self._wanted.throughput in (None, self._now().throughput):
             return
         mode, rate = self._wanted.throughput
         provisioned = {"ProvisionedThroughputInMibps": rate} if rate else {}
         self._efs.update_file_system(**self._which, ThroughputMode=mode, **provisioned)
-        yield self._set(f"throughput is {mode}")
+        report(self._line(f"throughput is {mode}"))
 
-    def tags(self) -> Iterator[Event]:
+    def tags(self, report: Report) -> None:
         if self._wanted.tags.items() <= self._now().tags.items():
             return
         self._efs.tag_resource(ResourceId=self._id, Tags=_listed(self._wanted.tags))
-        yield self._set("tags are set")
+        report(self._line("tags are set"))
 
-    def lifecycle(self) -> Iterator[Event]:
+    def lifecycle(self, report: Report) -> None:
         if self._now().lifecycle == self._wanted.lifecycle:
             return
         self._efs.put_lifecycle_configuration(
             **self._which, LifecyclePolicies=[dict(one) for one in self._wanted.lifecycle]
         )
-        yield self._set("lifecycle is set")
+        report(self._line("lifecycle is set"))
 
-    def backup_policy(self) -> Iterator[Event]:
+    def backup_policy(self, report: Report) -> None:
         wanted = self._wanted.backup_policy
         if wanted in (None, self._now().backup_policy):
             return
         self._efs.put_backup_policy(**self._which, BackupPolicy={"Status": wanted})
-        yield self._set(f"automatic backups are {wanted}")
+        report(self._line(f"automatic backups are {wanted}"))
 
-    def access_points(self) -> Iterator[Event]:
+    def access_points(self, report: Report) -> None:
         for point in missing_access_points(self._wanted.access_points, self._now().access_points):
             user = {"PosixUser": dict(point.posix_user)} if point.posix_user else {}
             made = self._efs.create_access_point(
@@ -147,9 +138,9 @@ class _Clone:
                 RootDirectory=dict(point.root_directory),
                 Tags=_listed(point.tags),
             )
-            yield self._set(f"access point {made['AccessPointId']} for {point.path}")
+            report(self._line(f"access point {made['AccessPointId']} for {point.path}"))
 
-    def policy(self) -> Iterator[Event]:
+    def policy(self, report: Report) -> None:
         """The policy names the file system and its access points, each by its ARN."""
         if self._wanted.policy is None:
             return
@@ -163,22 +154,22 @@ class _Clone:
         if there.policy is not None and json.loads(there.policy) == json.loads(policy):
             return
         self._efs.put_file_system_policy(**self._which, Policy=policy)
-        yield self._set("file system policy is set")
+        report(self._line("file system policy is set"))
 
-    def mount_targets(self) -> Iterator[Event]:
+    def mount_targets(self, report: Report) -> None:
         there = {target.subnet: target for target in self._now().mount_targets}
         for wanted in self._wanted.mount_targets:
             found = there.get(wanted.subnet)
             if found is None:
                 self._create_mount_target(wanted)
-                yield self._set(f"mount target in {wanted.subnet}")
+                report(self._line(f"mount target in {wanted.subnet}"))
             elif wanted.security_groups and set(found.security_groups) != set(
                 wanted.security_groups
             ):
                 self._efs.modify_mount_target_security_groups(
                     MountTargetId=found.id, SecurityGroups=list(wanted.security_groups)
                 )
-                yield self._set(f"security groups of the mount target in {wanted.subnet}")
+                report(self._line(f"security groups of the mount target in {wanted.subnet}"))
 
     def _create_mount_target(self, wanted: MountTarget) -> None:
         groups: dict[str, Any] = (
@@ -196,13 +187,13 @@ class _Clone:
                 raise
 
     def _now(self) -> FileSystemSettings:
-        settings = file_system_settings.look(self._aws, self._id)
+        settings = file_system_settings.read_settings(self._aws, self._id)
         if settings is None:
             raise AwsError(f"The file system {self._id} has gone while it was set up.")
         return settings
 
-    def _set(self, what: str) -> Note:
-        return Note(f"{self._id}: {what}.")
+    def _line(self, what: str) -> str:
+        return f"{self._id}: {what}."
 
 
 def _listed(tags: Any) -> list[dict[str, str]]:

@@ -114,7 +114,7 @@ def list_tokens(aws: Aws) -> list[str]:
         raise in_words(error, "listing the file systems") from error
 
 
-def look(aws: Aws, file_system_id: str) -> FileSystemSettings | None:
+def read_settings(aws: Aws, file_system_id: str) -> FileSystemSettings | None:
     """The settings of a file system; None if it was deleted.
 
     Raises CabalBackupError when AWS refuses or does not answer: half of them is not enough.

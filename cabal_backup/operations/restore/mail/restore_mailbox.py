@@ -8,24 +8,34 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from cabal_backup import names
 from cabal_backup.errors import AwsError, UsageError
 from cabal_backup.mail_host import trees
 from cabal_backup.mail_host.problems import Refused
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.clock import Clock
-from cabal_backup.operations.aws.jobs import Job, failure, follow
-from cabal_backup.operations.aws.progress import Event, Note
+from cabal_backup.operations.aws.jobs import Job, Report, failure, follow
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
-from cabal_backup.operations.aws.results import Unknown
 from cabal_backup.operations.restore.mail import file_system_settings, mailstore_restores
-from cabal_backup.operations.restore.role import check_role
-from cabal_backup.operations.restore.select_point import choose_point
+from cabal_backup.operations.restore.role import RestoreRole, check_role
+from cabal_backup.operations.restore.select_point import PointRequest, choose_point
 from cabal_backup.text import duration, moment
+
+
+@dataclass(frozen=True, kw_only=True)
+class MailboxRequest:
+    """Which mailbox is to be restored, and how."""
+
+    user: str
+    point: PointRequest = field(default_factory=PointRequest)
+    again: bool = False
+    """Whether what an earlier job restored is restored once more."""
+    creation_token: str | None = None
+    """What the restore is to be known by; then no earlier job is followed."""
+    to_new: bool = False
+    """Whether it goes to a new file system instead of next to what is there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +47,7 @@ class RestoreMailboxPlan:
     """The mailstore: where the backup was made, and where it is restored to."""
     point: RecoveryPoint
     now: datetime
-    role_arn: str
-    role_doubt: str
-    """Why it is not known whether the role may restore; empty when it may."""
+    role: RestoreRole
     job: Job | None
     """An earlier run's job that restores this, which is followed instead of a new one."""
     creation_token: str | None = None
@@ -57,7 +65,7 @@ class RestoreMailboxPlan:
             "  in cold storage: about four hours, then as long as a warm one"
             if self.point.is_cold(self.now)
             else "  warm: AWS gives 500 files/s for small files, and promises nothing",
-            f"  as {self.role_arn}" + (f" ({self.role_doubt})" if self.role_doubt else ""),
+            f"  as {self.role}",
             "  to a new directory aws-backup-restore_<time> of "
             + ("the new file system" if self.to_new else self.file_system_id)
             + "; the mailbox itself is not touched",
@@ -76,72 +84,55 @@ class RestoreMailboxPlan:
         return (f"  the job {self.job.id} is doing this already: it is followed",)
 
 
-def look(
-    aws: Aws,
-    now: datetime,
-    user: str,
-    *,
-    point_arn: str | None = None,
-    at: datetime | None = None,
-    cold: bool = False,
-    role: str = names.ROLE,
-    again: bool = False,
-    creation_token: str | None = None,
-    to_new: bool = False,
-) -> RestoreMailboxPlan:
+def plan_restore(aws: Aws, now: datetime, request: MailboxRequest) -> RestoreMailboxPlan:
     """Choose a recovery point and plan the restore of /USER from it; see `choose_point`.
-
-    :param again: restore once more what an earlier job restored.
-    :param creation_token: what the restore is to be known by; then no earlier job is followed.
-    :param to_new: restore to a new file system.
 
     Raises UsageError for what is no user's name, and CabalBackupError when something that
     is needed is not there.
     """
+    user = request.user
     check_user(user)
     mailstore = _mailstore(aws)
     resource_arn = aws.arn("elasticfilesystem", f"file-system/{mailstore}")
-    point = choose_point(aws, resource_arn, now, arn=point_arn, at=at, cold=cold)
-    role_arn, doubt = check_role(aws, role)
+    point = choose_point(aws, resource_arn, now, request.point)
+    role = check_role(aws, request.point.role)
     if file_system_settings.describe(aws, mailstore) is None:
         raise AwsError(
             f"The file system {mailstore} is gone, so nothing can be restored into it. Nothing "
             "was done. `cabal-backup restore mailstore` restores all of it to a new one."
         )
     jobs: list[Job] = []
-    if creation_token is None:
+    if request.creation_token is None:
         jobs = mailstore_restores.find_jobs(aws, point, _asked(mailstore, user), now)
     return RestoreMailboxPlan(
         user=user,
         file_system_id=mailstore,
         point=point,
         now=now,
-        role_arn=role_arn,
-        role_doubt=doubt,
+        role=role,
         job=next(
-            (job for job in jobs if not job.finished or (job.completed_well and not again)), None
+            (job for job in jobs if not job.finished or (job.completed_well and not request.again)),
+            None,
         ),
-        creation_token=creation_token,
-        to_new=to_new,
+        creation_token=request.creation_token,
+        to_new=request.to_new,
     )
 
 
-def execute(
-    aws: Aws, plan: RestoreMailboxPlan, clock: Clock
-) -> Generator[Event | Job | Unknown, None, Job]:
-    """Restore and follow the job, which is what the generator returns.
+def execute(aws: Aws, plan: RestoreMailboxPlan, clock: Clock, report: Report) -> Job:
+    """Restore, follow the job and return it.
 
     Raises AwsError with AWS's own reason when the job fails.
     """
     job = plan.job or mailstore_restores.start(
-        aws, plan.point, plan.role_arn, _metadata(aws, plan), clock.now()
+        aws, plan.point, plan.role.arn, _metadata(aws, plan), clock.now()
     )
-    yield Note(
+    report(
         f"Restore job {job.id}. It goes on by itself; to watch it from elsewhere: "
         f"cabal-backup jobs watch {job.id} -e {aws.environment.name}"
     )
     if not job.finished:
-        job = yield from follow(aws, job, clock, longest=mailstore_restores.LONGEST)
+        job = follow(aws, job, clock, report, longest=mailstore_restores.LONGEST)
     if not job.completed_well:
         raise AwsError(
             f"{failure(job)} The mailbox was not touched. Is there a user {plan.user} in that "

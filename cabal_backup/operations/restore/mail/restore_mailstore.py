@@ -7,24 +7,35 @@ the files to its root is `mail_host`'s work, on a host that mounts it.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
-from cabal_backup import names
 from cabal_backup.errors import AwsError, RefusedError
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.clock import Clock
-from cabal_backup.operations.aws.jobs import Job, failure, follow
-from cabal_backup.operations.aws.progress import Event, Note
+from cabal_backup.operations.aws.jobs import Job, Report, failure, follow
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
-from cabal_backup.operations.aws.results import Unknown
 from cabal_backup.operations.restore.mail import file_system_settings, mailstore_restores
 from cabal_backup.operations.restore.mail.clone_settings import clone
 from cabal_backup.operations.restore.mail.file_system_settings import FileSystemSettings
-from cabal_backup.operations.restore.role import check_role
-from cabal_backup.operations.restore.select_point import choose_point
+from cabal_backup.operations.restore.role import RestoreRole, check_role
+from cabal_backup.operations.restore.select_point import PointRequest, choose_point
 from cabal_backup.text import duration, moment
+
+
+@dataclass(frozen=True, kw_only=True)
+class MailstoreRequest:
+    """Which backup of a mailstore is to be restored, and how."""
+
+    point: PointRequest = field(default_factory=PointRequest)
+    file_system_id: str | None = None
+    """Whose backup; by default that of the environment's mailstore."""
+    subnets: Sequence[str] = ()
+    """Where to mount it from, if that file system was deleted."""
+    security_groups: Sequence[str] = ()
+    """The security groups of those mount targets."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +46,7 @@ class RestoreMailstorePlan:
     """Whose backup it is."""
     point: RecoveryPoint
     now: datetime
-    role_arn: str
-    role_doubt: str
-    """Why it is not known whether the role may restore; empty when it may."""
+    role: RestoreRole
     creation_token: str
     """What the new file system is found by when this is run again."""
     settings: FileSystemSettings
@@ -54,7 +63,7 @@ class RestoreMailstorePlan:
             f"  recovery point {self.point.arn}",
             f"  taken {moment(self.point.created)}, {duration(self.now - self.point.created)} ago",
             *(f"  {line}" for line in mailstore_restores.expectation(self.point, self.now)),
-            f"  as {self.role_arn}" + (f" ({self.role_doubt})" if self.role_doubt else ""),
+            f"  as {self.role}",
             *self._job(),
             f"  {self.file_system_id} is gone, so the new one is set up as Cabal has it:"
             if gone
@@ -78,96 +87,82 @@ class RestoreMailstorePlan:
         return ()
 
 
-def look(
-    aws: Aws,
-    now: datetime,
-    *,
-    point_arn: str | None = None,
-    at: datetime | None = None,
-    cold: bool = False,
-    role: str = names.ROLE,
-    file_system_id: str | None = None,
-    subnets: Sequence[str] = (),
-    security_groups: Sequence[str] = (),
-) -> RestoreMailstorePlan:
+def plan_restore(aws: Aws, now: datetime, request: MailstoreRequest) -> RestoreMailstorePlan:
     """Choose a recovery point and plan its restore; see `choose_point`.
-
-    :param file_system_id: whose backup; the environment's mailstore by default.
-    :param subnets: where to mount it from, if that file system was deleted.
-    :param security_groups: of those mount targets.
 
     Raises RefusedError where an earlier restore has left a file system that is not whole,
     and CabalBackupError when something that is needed is not there.
     """
-    source = file_system_id or str(aws.environment.mailstore_file_system_id)
+    source = request.file_system_id or str(aws.environment.mailstore_file_system_id)
     resource_arn = aws.arn("elasticfilesystem", f"file-system/{source}")
-    point = choose_point(aws, resource_arn, now, arn=point_arn, at=at, cold=cold)
-    role_arn, doubt = check_role(aws, role)
-    settings = file_system_settings.look(aws, source)
+    point = choose_point(aws, resource_arn, now, request.point)
+    role = check_role(aws, request.point.role)
+    settings = file_system_settings.read_settings(aws, source)
     token = f"cabal-restore-{point.arn.rpartition(':')[2]}"[:64]
-    job, restored = _earlier(aws, point, token, now)
+    earlier = _earlier(aws, point, token, now)
     return RestoreMailstorePlan(
         file_system_id=source,
         point=point,
         now=now,
-        role_arn=role_arn,
-        role_doubt=doubt,
+        role=role,
         creation_token=token,
         settings=settings
-        or file_system_settings.as_cabal_has_it(aws, point.arn, subnets, security_groups),
-        job=job,
-        restored=restored,
+        or file_system_settings.as_cabal_has_it(
+            aws, point.arn, request.subnets, request.security_groups
+        ),
+        job=earlier.job,
+        restored=earlier.file_system_id,
     )
 
 
-def execute(
-    aws: Aws, plan: RestoreMailstorePlan, clock: Clock
-) -> Generator[Event | Job | Unknown, None, str]:
-    """Restore, follow the job, set the new file system up; its id is what is returned.
+def execute(aws: Aws, plan: RestoreMailstorePlan, clock: Clock, report: Report) -> str:
+    """Restore, follow the job, configure the new file system and return its id.
 
     Raises AwsError with AWS's own reason when the job fails.
     """
     file_system_id = plan.restored
     if file_system_id is None:
-        file_system_id = yield from _restore(aws, plan, clock)
-    yield from clone(aws, plan.settings, file_system_id, clock)
-    yield Note(f"{file_system_id} is set up.")
+        file_system_id = _restore(aws, plan, clock, report)
+    clone(aws, plan.settings, file_system_id, clock, report)
+    report(f"{file_system_id} is set up.")
     return file_system_id
 
 
-def _restore(
-    aws: Aws, plan: RestoreMailstorePlan, clock: Clock
-) -> Generator[Event | Job | Unknown, None, str]:
+def _restore(aws: Aws, plan: RestoreMailstorePlan, clock: Clock, report: Report) -> str:
     job = plan.job or mailstore_restores.start(
-        aws, plan.point, plan.role_arn, _metadata(aws, plan), clock.now()
+        aws, plan.point, plan.role.arn, _metadata(aws, plan), clock.now()
     )
     name = aws.environment.name
-    yield Note(
+    report(
         f"Restore job {job.id}. It goes on by itself; to watch it from elsewhere: "
         f"cabal-backup jobs watch {job.id} -e {name}. Then run this command again: what AWS "
         "does not bring back is set at the end."
     )
-    job = yield from follow(aws, job, clock, longest=mailstore_restores.LONGEST)
+    job = follow(aws, job, clock, report, longest=mailstore_restores.LONGEST)
     if not job.completed_well:
         raise AwsError(f"{failure(job)} The mailstore was not touched.")
     return job.created_resource_arn.rpartition("/")[2]
 
 
-def _earlier(
-    aws: Aws, point: RecoveryPoint, token: str, now: datetime
-) -> tuple[Job | None, str | None]:
+class _Earlier(NamedTuple):
     """An earlier run's job that is not over, or the file system it made."""
+
+    job: Job | None = None
+    file_system_id: str | None = None
+
+
+def _earlier(aws: Aws, point: RecoveryPoint, token: str, now: datetime) -> _Earlier:
     wanted = {"newFileSystem": "true", "CreationToken": token}
     jobs = mailstore_restores.find_jobs(aws, point, wanted, now)
     running = next((job for job in jobs if not job.finished), None)
     if running is not None:
-        return running, None
+        return _Earlier(job=running)
     made = file_system_settings.find_by_token(aws, token)
     if made is None:
-        return None, None
+        return _Earlier()
     arn = made["FileSystemArn"]
     if any(job.completed_well and job.created_resource_arn == arn for job in jobs):
-        return None, str(made["FileSystemId"])
+        return _Earlier(file_system_id=str(made["FileSystemId"]))
     identity = made["FileSystemId"]
     ended = f"its job ended {jobs[0].state}" if jobs else "AWS Backup no longer lists its job"
     raise RefusedError(

@@ -8,10 +8,11 @@ nothing has to be remembered, so memory does not depend on the tables.
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from cabal_backup.operations.aws.progress import Counter, Event, Progress
+from cabal_backup.operations.aws.jobs import Progress, Report
 from cabal_backup.operations.restore.tables.describe import TableDescription
 from cabal_backup.operations.restore.tables.items import (
     Digest,
@@ -22,7 +23,7 @@ from cabal_backup.operations.restore.tables.items import (
     key_of,
     same,
 )
-from cabal_backup.operations.restore.tables.pipeline import Chunk, run
+from cabal_backup.operations.restore.tables.pipeline import Chunk, Counter, run
 from cabal_backup.operations.restore.tables.table_items import Table, for_reading, get_all, scan
 from cabal_backup.operations.restore.tables.wire import Stop, Wire, explained
 
@@ -30,6 +31,13 @@ SAMPLES = 5
 """How many keys of each kind are shown."""
 
 _WORKERS = 8
+
+
+class TablePair(NamedTuple):
+    """Two tables with the same key."""
+
+    restored: TableDescription
+    live: TableDescription
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,26 +75,25 @@ class Comparison:
 
 
 def compare(
-    wire: Wire,
-    restored: TableDescription,
-    live: TableDescription,
-    stop: Stop,
-    *,
-    spool: KeySpool | None = None,
-) -> Generator[Event, None, Comparison]:
-    """Compare two tables with the same key; the result is what the generator returns.
+    wire: Wire, pair: TablePair, stop: Stop, report: Report, *, spool: KeySpool | None = None
+) -> Comparison:
+    """Compare two tables with the same key; report the progress and return the result.
 
     :param spool: takes the keys that only the live table has.
 
     Raises CabalBackupError when AWS refuses or does not answer.
     """
+    restored, live = pair
     backup_side = _BackupSide(wire, restored.table, live.table)
     live_side = _LiveSide(wire, restored.table, live.table, spool)
     try:
         for side, table in ((backup_side, restored), (live_side, live)):
             sources = scan(wire, table.table, for_reading)
-            for _ in run(sources, side.work, workers=_WORKERS, stop=stop):
-                yield Progress("comparing", side.read.value, table.items or None)
+
+            def tick(side: _BackupSide | _LiveSide = side, total: int = table.items) -> None:
+                report(Progress("comparing", side.read.value, total or None))
+
+            run(sources, side.work, workers=_WORKERS, stop=stop, tick=tick)
     except Exception as error:
         raise explained(error, f"comparing {restored.name} with {live.name}") from error
     return Comparison(

@@ -45,7 +45,7 @@ def lower(wire: Wire, table: Table, lowering: Lowering, stop: Stop) -> bool:
     """Write the backup's item unless the counter has changed since the plan was made; whether it
     is there now.
     """
-    if put_if_still(wire, table, lowering.backup, COUNTER_ATTRIBUTE, lowering.live, stop):
+    if put_if_still(wire, table, lowering.backup, lowering.live, stop):
         return True
     # The condition fails as well after an earlier try whose answer was lost.
     found = get_all(wire, table, [lowering.key], stop)
@@ -70,7 +70,7 @@ def put(wire: Wire, table: Table, item: Item, stop: Stop) -> None:
     for failed in range(1, _TRIES + 1):
         found = get_all(wire, table, [key], stop)
         live = found.get(identity(key, table.key_names))
-        if put_if_still(wire, table, highest(item, live), COUNTER_ATTRIBUTE, live, stop):
+        if put_if_still(wire, table, highest(item, live), live, stop):
             return
         wire.patience.wait(failed, stop)
     raise Refusal(

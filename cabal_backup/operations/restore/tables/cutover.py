@@ -7,7 +7,7 @@ docs/runbooks/restore-tables.md.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,9 +15,9 @@ from cabal_backup import names
 from cabal_backup.errors import RefusedError, UsageError
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.clock import Clock
-from cabal_backup.operations.aws.progress import Event, Note
+from cabal_backup.operations.aws.jobs import Report
 from cabal_backup.operations.restore.tables import undo
-from cabal_backup.operations.restore.tables.compare import Comparison, compare
+from cabal_backup.operations.restore.tables.compare import Comparison, TablePair, compare
 from cabal_backup.operations.restore.tables.counter import Lowering, highest, is_lower
 from cabal_backup.operations.restore.tables.describe import (
     TableDescription,
@@ -29,8 +29,10 @@ from cabal_backup.operations.restore.tables.describe import (
 from cabal_backup.operations.restore.tables.items import KeySpool, fingerprint, identity, same
 from cabal_backup.operations.restore.tables.table_copy import (
     Copied,
+    CopyRequest,
     Deleted,
     Mode,
+    Transfer,
     copy_items,
     delete_items,
 )
@@ -41,20 +43,38 @@ from cabal_backup.text import duration
 
 
 @dataclass(frozen=True, kw_only=True)
+class CutoverRequest:
+    """Which cutover is asked for."""
+
+    restored: str
+    live: str
+    """The names of the two tables."""
+    mode: Mode = Mode.OVERWRITE
+    no_undo: bool = False
+    """Whether it is done although it cannot be undone."""
+    rate: float | None = None
+    """Write units a second at most; None without a limit."""
+    lower_counter: bool = False
+    """Whether counters are set back to the backup's value where it is lower."""
+    not_a_restore: bool = False
+    """Whether the table need not be one that was restored from the live table."""
+    delete_restored: bool = False
+    """Whether the restored table is deleted at the end."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class CutoverPlan:
     """Exactly what a cutover will do."""
 
     environment: str
     restored: TableDescription
     live: TableDescription
-    mode: Mode
+    request: CutoverRequest
     comparison: Comparison
     deletions: KeySpool | None
     """What is deleted; None unless mirroring."""
     lowerings: tuple[Lowering, ...]
     """The counters that are lowered; empty unless that was asked for."""
-    rate: float | None
-    """Write units a second at most."""
     undo_possible: bool
     unfinished: Unfinished | None
     """The undo point of an unfinished earlier run, which stays; otherwise the moment of the first
@@ -62,7 +82,7 @@ class CutoverPlan:
 
     @property
     def to_write(self) -> int:
-        if self.mode is Mode.MISSING_ONLY:
+        if self.request.mode is Mode.MISSING_ONLY:
             return self.comparison.only_in_backup.count
         return self.comparison.in_backup
 
@@ -77,10 +97,10 @@ class CutoverPlan:
     def lines(self) -> tuple[str, ...]:
         """The plan in sentences."""
         return (
-            *_copying(self.restored.name, self.live.name, self.mode, self),
+            *_copying(self.request, self),
             *self._counter(),
             *self._undo(),
-            *_ending(self.rate),
+            *_ending(self.request.rate),
         )
 
     def _counter(self) -> tuple[str, ...]:
@@ -132,36 +152,26 @@ class CutoverResult:
     verification: Verification
 
 
-def look(
-    aws: Aws,
-    restored_name: str,
-    live_name: str,
-    *,
-    mode: Mode,
-    no_undo: bool,
-    rate: float | None,
-    clock: Clock,
-    stop: Stop,
-    lower_counter: bool = False,
-) -> Generator[Event, None, CutoverPlan]:
-    """Look at both tables and plan; the plan is what the generator returns.
-
-    :param lower_counter: set counters back to the backup's value where it is lower.
+def plan_cutover(
+    aws: Aws, request: CutoverRequest, clock: Clock, stop: Stop, report: Report
+) -> CutoverPlan:
+    """Look at both tables and plan.
 
     Raises UsageError for tables that do not exist or do not go together, RefusedError
     when there would be no way back or this machine's clock is wrong.
     """
-    if lower_counter and (live_name != names.COUNTER_TABLE or mode is Mode.MISSING_ONLY):
+    mode, lower_counter = request.mode, request.lower_counter
+    if lower_counter and (request.live != names.COUNTER_TABLE or mode is Mode.MISSING_ONLY):
         raise UsageError(
             f"--lower-counter is for {names.COUNTER_TABLE} only, and not with --missing-only, "
             "which changes nothing that is there. Nothing was changed."
         )
-    restored, live = find_pair(aws, restored_name, live_name)
-    window = _window(aws, live.name, clock, no_undo=no_undo)
+    pair = restored, live = find_pair(aws, request.restored, request.live)
+    window = _window(aws, live.name, clock, no_undo=request.no_undo)
     spares_counters = live.name == names.COUNTER_TABLE and not lower_counter
     spool = KeySpool() if mode is Mode.MIRROR and not spares_counters else None
     wire = Wire(aws)
-    comparison = yield from compare(wire, restored, live, stop, spool=spool)
+    comparison = compare(wire, pair, stop, report, spool=spool)
     if comparison.in_backup == 0:
         raise RefusedError(
             f"{restored.name} is empty: there is nothing to bring back. Nothing was done."
@@ -171,36 +181,26 @@ def look(
         environment=aws.environment.name,
         restored=restored,
         live=live,
-        mode=mode,
+        request=request,
         comparison=comparison,
         deletions=spool,
         lowerings=_lowerings(wire, restored, live, comparison, stop) if lower_counter else (),
-        rate=rate,
         undo_possible=window is not None,
         unfinished=earlier,
     )
 
 
-def outline(
-    aws: Aws,
-    restored_name: str,
-    live_name: str,
-    *,
-    mode: Mode,
-    no_undo: bool,
-    rate: float | None,
-    clock: Clock,
-) -> tuple[str, ...]:
+def outline(aws: Aws, request: CutoverRequest, clock: Clock) -> tuple[str, ...]:
     """The plan, in sentences, of a cutover whose restored table is not there yet.
 
-    Raises UsageError and RefusedError as `look`.
+    Raises UsageError and RefusedError as `plan_cutover`.
     """
-    live = find_table(aws, live_name)
-    window = _window(aws, live.name, clock, no_undo=no_undo)
+    live = find_table(aws, request.live)
+    window = _window(aws, live.name, clock, no_undo=request.no_undo)
     return (
-        *_copying(restored_name, live.name, mode, None),
+        *_copying(request, None),
         _undo_line(window is not None),
-        *_ending(rate),
+        *_ending(request.rate),
         "  how many items these are is known, and shown, when the table is restored",
     )
 
@@ -242,9 +242,7 @@ def _lowerings(
     )
 
 
-def find_pair(
-    aws: Aws, restored_name: str, live_name: str
-) -> tuple[TableDescription, TableDescription]:
+def find_pair(aws: Aws, restored_name: str, live_name: str) -> TablePair:
     """A restored and a live table that items can be copied between, in this direction.
 
     Raises UsageError when they cannot.
@@ -258,13 +256,11 @@ def find_pair(
         )
     restored, live = find_table(aws, restored_name), find_table(aws, live_name)
     check_same_schema(restored, live)
-    return restored, live
+    return TablePair(restored, live)
 
 
-def execute(
-    aws: Aws, plan: CutoverPlan, clock: Clock, stop: Stop
-) -> Generator[Event, None, CutoverResult]:
-    """Do what the plan says; what was done is what the generator returns.
+def execute(aws: Aws, plan: CutoverPlan, clock: Clock, stop: Stop, report: Report) -> CutoverResult:
+    """Do what the plan says and return what was done.
 
     However it ends, running the same cutover again leads to the same live table.
     Raises CabalBackupError when AWS refuses or does not answer.
@@ -274,29 +270,27 @@ def execute(
     if plan.undo_possible:
         undo_point = _undo_point(aws, plan, clock)
         way_back = undo.how_to_go_back(plan.environment, plan.live.name, undo_point)
-        yield Note(_about_undo(plan.live.name, undo_point, way_back))
+        report(_about_undo(plan.live.name, undo_point, way_back))
         if problem := undo.begin(aws, plan.restored, plan.live, undo_point):
-            yield Note(f"The undo point could not be noted on {plan.restored.name} ({problem}).")
-    wire, rate = Wire(aws), Rate(plan.rate)
-    copied = yield from copy_items(
-        wire,
-        plan.restored.table,
-        plan.live.table,
-        plan.mode,
-        rate,
-        stop,
-        plan.comparison.in_backup,
+            report(f"The undo point could not be noted on {plan.restored.name} ({problem}).")
+    transfer = Transfer(wire=Wire(aws), rate=Rate(plan.request.rate), stop=stop, report=report)
+    copying = CopyRequest(
+        from_table=plan.restored.table,
+        to_table=plan.live.table,
+        mode=plan.request.mode,
+        total=plan.comparison.in_backup,
         lowerings=plan.lowerings,
     )
+    copied = copy_items(transfer, copying)
     deleted = None
     if plan.deletions is not None:
-        deleted = yield from delete_items(wire, plan.live.table, plan.deletions, rate, stop)
-    verification = yield from _verify(wire, plan, copied, deleted, stop)
+        deleted = delete_items(transfer, plan.live.table, plan.deletions)
+    verification = _verify(transfer, plan, copied, deleted)
     # Whatever was found: everything was written, and the next run has a first write of its own.
     if undo_point is not None and (
         problem := undo.finish(aws, plan.restored, plan.live, undo_point)
     ):
-        yield Note(f"The end could not be noted on {plan.restored.name} ({problem}).")
+        report(f"The end could not be noted on {plan.restored.name} ({problem}).")
     return CutoverResult(
         copied=copied,
         deleted=deleted,
@@ -325,10 +319,11 @@ def _undo_point(aws: Aws, plan: CutoverPlan, clock: Clock) -> datetime:
 
 
 def _verify(
-    wire: Wire, plan: CutoverPlan, copied: Copied, deleted: Deleted | None, stop: Stop
-) -> Generator[Event, None, Verification]:
-    yield Note("Reading both tables back.")
-    found = yield from compare(wire, plan.restored, plan.live, stop)
+    transfer: Transfer, plan: CutoverPlan, copied: Copied, deleted: Deleted | None
+) -> Verification:
+    wire, stop = transfer.wire, transfer.stop
+    transfer.report("Reading both tables back.")
+    found = compare(wire, TablePair(plan.restored, plan.live), stop, transfer.report)
     try:
         problems = tuple(_problems(wire, plan, copied, found, stop))
     except Exception as error:
@@ -350,9 +345,9 @@ def _problems(
         )
     if found.only_in_backup.count:
         yield f"{_items(found.only_in_backup.count)} of the backup not in {plan.live.name}"
-    expected = plan.comparison.differing.count if plan.mode is Mode.MISSING_ONLY else 0
+    expected = plan.comparison.differing.count if plan.request.mode is Mode.MISSING_ONLY else 0
     differing = found.differing.count
-    if plan.is_counter and plan.mode is not Mode.MISSING_ONLY:
+    if plan.is_counter and plan.request.mode is not Mode.MISSING_ONLY:
         differing -= _higher_counters(wire, plan, found, stop)
     if differing > expected:
         yield f"{_items(differing - expected)} other than in the backup"
@@ -393,9 +388,10 @@ def _higher_counters(wire: Wire, plan: CutoverPlan, found: Comparison, stop: Sto
     )
 
 
-def _copying(restored: str, live: str, mode: Mode, plan: CutoverPlan | None) -> tuple[str, ...]:
+def _copying(request: CutoverRequest, plan: CutoverPlan | None) -> tuple[str, ...]:
     """What happens to which items; without a plan their numbers are not known yet."""
     absent = differing = same_in_both = only_in_live = "items"
+    mode = request.mode
     deletes = mode is Mode.MIRROR
     if plan is not None:
         found = plan.comparison
@@ -407,7 +403,7 @@ def _copying(restored: str, live: str, mode: Mode, plan: CutoverPlan | None) -> 
         deletes = plan.to_delete > 0
     keeps = mode is Mode.MISSING_ONLY
     return (
-        f"Copy from {restored} to the live table {live}, {mode}:",
+        f"Copy from {request.restored} to the live table {request.live}, {mode}:",
         f"  {absent} the live table lacks: written",
         f"  {differing} different in the live table: "
         + ("kept as they are there" if keeps else "written over with the backup's"),

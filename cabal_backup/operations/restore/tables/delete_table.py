@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from datetime import timedelta
-from typing import Any
-
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup.errors import RefusedError, UsageError
 from cabal_backup.operations.aws.client import Aws, in_words
 from cabal_backup.operations.aws.clock import Clock
-from cabal_backup.operations.aws.jobs import follow_until
-from cabal_backup.operations.aws.progress import Progress
-from cabal_backup.operations.aws.results import Unknown, unless_missing
+from cabal_backup.operations.aws.jobs import Report, wait_until_deleted
+from cabal_backup.operations.aws.results import unless_missing
 from cabal_backup.operations.restore.tables.describe import (
     MISSING,
     TableDescription,
@@ -21,8 +16,6 @@ from cabal_backup.operations.restore.tables.describe import (
     live_tables,
 )
 from cabal_backup.operations.restore.tables.origin import is_recorded
-
-_LONGEST = timedelta(minutes=30)
 
 
 def delete_own_restore(aws: Aws, table: TableDescription) -> None:
@@ -53,30 +46,13 @@ def delete_restored(aws: Aws, table: str) -> None:
         raise in_words(error, f"deleting {table}") from error
 
 
-def wait_until_gone(
-    aws: Aws, table: str, clock: Clock
-) -> Generator[Progress | Unknown, None, None]:
-    """Look at a table that is being deleted until it is there no more.
-
-    Raises UnknownError as `jobs.follow` does.
-    """
-
-    def question() -> Any:
-        return unless_missing(
-            lambda: aws.client("dynamodb").describe_table(TableName=table), *MISSING
-        )
-
-    looks = follow_until(
-        question,
-        lambda there: there is None,
+def wait_until_gone(aws: Aws, table: str, clock: Clock, report: Report) -> None:
+    """Wait until a table that is being deleted does not exist; raises as `jobs.follow`."""
+    dynamodb = aws.client("dynamodb")
+    wait_until_deleted(
+        lambda: unless_missing(lambda: dynamodb.describe_table(TableName=table), *MISSING),
+        table,
+        f"aws dynamodb describe-table --region {aws.environment.region} --table-name={table}",
         clock,
-        _LONGEST,
-        what=f"deletion of {table}",
-        pick_up=f"aws dynamodb describe-table --region {aws.environment.region} "
-        f"--table-name={table}",
+        report,
     )
-    for seen in looks:
-        if isinstance(seen, Unknown):
-            yield seen
-        elif seen is not None:
-            yield Progress(f"deleting {table}", 0, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,9 +13,8 @@ from cabal_backup import names
 from cabal_backup.errors import AwsError, CabalBackupError, UsageError
 from cabal_backup.operations.aws.client import Aws, in_words
 from cabal_backup.operations.aws.clock import Clock, aws_time
-from cabal_backup.operations.aws.jobs import LONGEST, follow_until
-from cabal_backup.operations.aws.progress import Event, Progress
-from cabal_backup.operations.aws.results import Unknown, unless_missing
+from cabal_backup.operations.aws.jobs import LONGEST, Progress, Report, Wait, follow_until
+from cabal_backup.operations.aws.results import unless_missing
 from cabal_backup.operations.restore.tables.table_items import Table
 from cabal_backup.text import moment
 
@@ -202,38 +201,29 @@ def key_arn(described: Mapping[str, Any]) -> str:
 
 
 def wait_until_active(
-    aws: Aws, name: str, clock: Clock, *, longest: timedelta = LONGEST
-) -> Generator[Event | Unknown, None, TableDescription]:
-    """Look at a table until it is ACTIVE; the table is what the generator returns.
+    aws: Aws, name: str, clock: Clock, report: Report, *, longest: timedelta = LONGEST
+) -> TableDescription:
+    """Wait until a table is ACTIVE, and return it.
 
-    Raises AwsError when it goes away, UnknownError as `jobs.follow` does.
+    Raises AwsError when it disappears, UnknownError as `jobs.follow` does.
     """
     dynamodb = aws.client("dynamodb")
 
-    def question() -> Any:
-        return unless_missing(lambda: dynamodb.describe_table(TableName=name)["Table"], *MISSING)
+    def status() -> str | None:
+        table = unless_missing(lambda: dynamodb.describe_table(TableName=name)["Table"], *MISSING)
+        return None if table is None else table["TableStatus"]
 
-    looks = follow_until(
-        question,
-        lambda table: table is None or table["TableStatus"] in ("ACTIVE", "UPDATING"),
-        clock,
-        longest,
+    wait = Wait(
+        question=status,
+        finished=lambda status: status in (None, "ACTIVE", "UPDATING"),
+        event=lambda status: Progress(f"restoring {name}") if status == "CREATING" else None,
         what=f"restore of {name}",
         pick_up=f"`cabal-backup jobs watch {name} -e {aws.environment.name}`",
+        longest=longest,
     )
-    while True:
-        try:
-            seen = next(looks)
-        except StopIteration as end:
-            if end.value is None:
-                raise AwsError(
-                    f"The table {name} does not exist any more: DynamoDB gave up its restore."
-                ) from None
-            return find_table(aws, name)
-        if isinstance(seen, Unknown):
-            yield seen
-        elif seen is not None and seen["TableStatus"] == "CREATING":
-            yield Progress(f"restoring {name}", 0, None)
+    if follow_until(wait, clock, report) is None:
+        raise AwsError(f"The table {name} does not exist any more: DynamoDB gave up its restore.")
+    return find_table(aws, name)
 
 
 def list_restoring(aws: Aws) -> list[str]:

@@ -11,15 +11,16 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
 from cabal_backup.errors import RefusedError
 from cabal_backup.operations.aws.client import Aws, in_words, reason
-from cabal_backup.operations.aws.jobs import KEPT, Job, JobKind, describe_job, restore_value
-from cabal_backup.operations.aws.progress import Event, Note
+from cabal_backup.operations.aws.jobs import KEPT, Job, JobKind, Report, describe_job, restore_value
 from cabal_backup.operations.aws.results import pages
+from cabal_backup.operations.restore.tables.cutover import CutoverPlan
 from cabal_backup.operations.restore.tables.describe import TableDescription
 from cabal_backup.operations.restore.tables.items import Digest, fingerprint
 from cabal_backup.operations.restore.tables.pipeline import Chunk, run
@@ -41,59 +42,48 @@ class Origin:
     by_this_tool: bool
 
 
-def check(
-    aws: Aws,
-    restored: TableDescription,
-    live: TableDescription,
-    now: datetime,
-    *,
-    not_a_restore: bool,
-    delete: bool,
-) -> str:
-    """Where a table comes from whose items are to go into the live one, in a sentence.
+class TableRestore(NamedTuple):
+    """A restore job of AWS Backup, and the name of the table it makes."""
 
-    :param not_a_restore: whether the operator says that it need not be a restored table.
-    :param delete: whether it is to be deleted afterwards.
+    job: Job
+    target: str
 
-    Raises RefusedError unless it was restored from the live table, and where a table is to be
-    deleted that this tool did not restore; CabalBackupError when AWS does not answer.
+
+def check(aws: Aws, plan: CutoverPlan, now: datetime) -> tuple[str, ...]:
+    """Where a table comes from whose items are to go into the live one, in sentences.
+
+    Raises RefusedError unless it was restored from the live table and is unchanged since, or the
+    operator says that it need not be, and where a table is to be deleted that this tool did not
+    restore; CabalBackupError when AWS does not answer.
     """
+    restored, live = plan.restored, plan.live
     origin = _find_origin(aws, restored, live, now)
-    if delete and not (origin and origin.by_this_tool):
+    if plan.request.delete_restored and not (origin and origin.by_this_tool):
         raise RefusedError(
             f"{restored.name} was not restored by this tool, so it is not deleted. Nothing was "
             "done. Leave --delete-restored out."
         )
-    if origin and origin.source == live.arn:
-        return f"{restored.name} was restored from {live.name}"
     is_another = (
         f"was restored from {origin.source}, not from {live.name}"
         if origin
         else f"is not a table that was restored from {live.name}, as far as AWS remembers"
     )
-    if not_a_restore:
-        return f"CAUTION: {restored.name} {is_another}"
-    raise RefusedError(
-        f"{restored.name} {is_another}. Nothing was done. If its items are what {live.name} is to "
-        "have, say so with `cabal-backup cutover --not-a-restore`."
+    is_from_live = origin is not None and origin.source == live.arn
+    if not is_from_live and not plan.request.not_a_restore:
+        raise RefusedError(
+            f"{restored.name} {is_another}. Nothing was done. If its items are what {live.name} is "
+            "to have, say so with `cabal-backup cutover --not-a-restore`."
+        )
+    said = (
+        f"{restored.name} was restored from {live.name}"
+        if is_from_live
+        else f"CAUTION: {restored.name} {is_another}"
     )
-
-
-def check_unchanged(
-    aws: Aws, restored: TableDescription, digest: str, *, not_a_restore: bool
-) -> tuple[str, ...]:
-    """What is to be said of a table whose items are not those that this tool restored.
-
-    :param digest: the digest of its items now.
-
-    Raises RefusedError unless the operator says that it need not be a restored table;
-    CabalBackupError when AWS does not answer.
-    """
     recorded = _digest(_tags(aws, restored), restored)
-    if recorded in ("", digest):
-        return ()
-    if not_a_restore:
-        return (f"CAUTION: {restored.name} was changed since it was restored",)
+    if recorded in ("", plan.comparison.backup_digest):
+        return (said,)
+    if plan.request.not_a_restore:
+        return (said, f"CAUTION: {restored.name} was changed since it was restored")
     raise RefusedError(
         f"{restored.name} was changed since it was restored: its items are not those of the "
         "backup any more. Nothing was done. Restore once more; or, if the changes are meant, say "
@@ -115,7 +105,7 @@ def _find_origin(
     return None
 
 
-def list_restores(aws: Aws, resource_arn: str, now: datetime) -> list[tuple[Job, str]]:
+def list_restores(aws: Aws, resource_arn: str, now: datetime) -> list[TableRestore]:
     """The restore jobs of a table that did not fail, the newest first, each with what it makes.
 
     Raises CabalBackupError when AWS refuses or does not answer.
@@ -128,10 +118,10 @@ def list_restores(aws: Aws, resource_arn: str, now: datetime) -> list[tuple[Job,
             for entry in listed
             if _restores(entry, resource_arn) and entry["Status"] != "FAILED"
         ]
-        found = [(job, _target_of(aws, job)) for job in mine]
+        found = [TableRestore(job, _target_of(aws, job)) for job in mine]
     except (BotoCoreError, ClientError) as error:
         raise in_words(error, "looking for restores that are under way") from error
-    return sorted(found, key=lambda entry: entry[0].created, reverse=True)
+    return sorted(found, key=lambda restore: restore.job.created, reverse=True)
 
 
 def _restores(entry: dict[str, object], resource_arn: str) -> bool:
@@ -157,7 +147,7 @@ def made_by(job: Job, table: TableDescription) -> bool:
     )
 
 
-def record(aws: Aws, table: TableDescription, source: str) -> Iterator[Event]:
+def record(aws: Aws, table: TableDescription, source: str, report: Report) -> None:
     """Remember that this tool restored a table, and its items as they are now.
 
     Where that is not possible the table is as good; it is restored once more when it is needed
@@ -167,7 +157,7 @@ def record(aws: Aws, table: TableDescription, source: str) -> Iterator[Event]:
 
     Raises CabalBackupError when the table cannot be read.
     """
-    yield Note(f"Reading {table.name}, to record a digest of what was restored.")
+    report(f"Reading {table.name}, to record a digest of what was restored.")
     digest = digest_of(aws, table)
     marks = {SOURCE: source, DIGEST: f"{_created(table)} {digest}"}
     try:
@@ -176,7 +166,7 @@ def record(aws: Aws, table: TableDescription, source: str) -> Iterator[Event]:
             Tags=[{"Key": key, "Value": value} for key, value in marks.items()],
         )
     except (BotoCoreError, ClientError) as error:
-        yield Note(f"The digest could not be recorded on {table.name} ({reason(error)}).")
+        report(f"The digest could not be recorded on {table.name} ({reason(error)}).")
 
 
 def is_recorded(aws: Aws, table: TableDescription) -> bool:
@@ -207,9 +197,7 @@ def digest_of(aws: Aws, table: TableDescription) -> str:
         digest.add([fingerprint(item) for item in chunk.items])
 
     try:
-        sources = scan(Wire(aws), table.table, for_reading)
-        for _ in run(sources, work, workers=_WORKERS, stop=Stop()):
-            pass
+        run(scan(Wire(aws), table.table, for_reading), work, workers=_WORKERS, stop=Stop())
     except Exception as error:
         raise explained(error, f"reading {table.name}") from error
     return digest.hex()

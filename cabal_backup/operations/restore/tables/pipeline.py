@@ -36,11 +36,34 @@ Source = Callable[[Stop], Iterator[Chunk]]
 Work = Callable[[Chunk, Stop], None]
 
 
-def run(sources: Sequence[Source], work: Work, *, workers: int, stop: Stop) -> Iterator[None]:
-    """Do `work` on every chunk of every source, and yield now and then, and once when all is done.
+class Counter:
+    """A number that several threads add to."""
 
-    The first failure stops everything and is raised here. So does leaving the loop
-    early: whatever is on its way then is finished or given up, nothing new is begun.
+    def __init__(self) -> None:
+        self._value = 0
+        self._lock = threading.Lock()
+
+    def add(self, number: int = 1) -> None:
+        with self._lock:
+            self._value += number
+
+    @property
+    def value(self) -> int:
+        return self._value
+
+
+def run(
+    sources: Sequence[Source],
+    work: Work,
+    *,
+    workers: int,
+    stop: Stop,
+    tick: Callable[[], None] = lambda: None,
+) -> None:
+    """Do `work` on every chunk of every source, and call `tick` meanwhile and when all is done.
+
+    The first failure stops everything and is raised here. So does what `tick` raises: what is
+    under way then is finished or given up, nothing new is begun.
     """
     line = _Line(stop, readers=len(sources))
     threads = [
@@ -53,7 +76,7 @@ def run(sources: Sequence[Source], work: Work, *, workers: int, stop: Stop) -> I
         for thread in threads:
             while thread.is_alive():
                 thread.join(TICK_SECONDS)
-                yield
+                tick()
     except BaseException:
         stop.set()
         line.wake()
@@ -64,7 +87,7 @@ def run(sources: Sequence[Source], work: Work, *, workers: int, stop: Stop) -> I
     if line.failure is not None:
         raise line.failure
     stop.check()
-    yield
+    tick()
 
 
 class _Line:

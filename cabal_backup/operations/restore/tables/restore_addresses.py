@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -13,12 +13,11 @@ from cabal_backup import names
 from cabal_backup.errors import AwsError, CabalBackupError, RefusedError, UsageError
 from cabal_backup.operations.aws.client import Aws, in_words
 from cabal_backup.operations.aws.clock import Clock
-from cabal_backup.operations.aws.jobs import Job, JobKind, failure, follow
-from cabal_backup.operations.aws.progress import Event, Note
+from cabal_backup.operations.aws.jobs import Job, JobKind, Report, failure, follow
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_recovery_points
-from cabal_backup.operations.aws.results import Unknown, ask
-from cabal_backup.operations.restore.role import check_role
-from cabal_backup.operations.restore.select_point import choose_point
+from cabal_backup.operations.aws.results import ask
+from cabal_backup.operations.restore.role import RestoreRole, check_role
+from cabal_backup.operations.restore.select_point import PointRequest, choose_point
 from cabal_backup.operations.restore.tables import encryption, origin, table_settings
 from cabal_backup.operations.restore.tables.describe import (
     TableDescription,
@@ -29,7 +28,7 @@ from cabal_backup.operations.restore.tables.describe import (
     wait_until_active,
 )
 from cabal_backup.operations.restore.tables.encryption import Encryption
-from cabal_backup.operations.restore.tables.origin import list_restores, made_by
+from cabal_backup.operations.restore.tables.origin import TableRestore, list_restores, made_by
 from cabal_backup.operations.restore.tables.table_settings import TableSettings
 from cabal_backup.text import duration, moment, name_stamp
 
@@ -42,9 +41,7 @@ class RestoreAddressesPlan:
     target: str
     point: RecoveryPoint
     now: datetime
-    role_arn: str
-    role_doubt: str
-    """Why it is not known whether the role may restore; empty when it may."""
+    role: RestoreRole
     job: Job | None
     """An earlier run's job that restores this, which is followed instead of a new one."""
     encryption: Encryption
@@ -72,7 +69,7 @@ class RestoreAddressesPlan:
             "  in cold storage: about four hours, then mostly under an hour"
             if self.point.is_cold(self.now)
             else "  warm: minutes, mostly under an hour",
-            f"  as {self.role_arn}" + (f" ({self.role_doubt})" if self.role_doubt else ""),
+            f"  as {self.role}",
             *(() if self.settings else (f"  encrypted under {self.encryption}",)),
             *(
                 f"  {name} is from this recovery point too, but it is not known to be as it was "
@@ -99,15 +96,8 @@ class RestoreAddressesPlan:
         )
 
 
-def look(
-    aws: Aws,
-    now: datetime,
-    *,
-    point_arn: str | None = None,
-    at: datetime | None = None,
-    cold: bool = False,
-    to: str | None = None,
-    role: str = names.ROLE,
+def plan_restore(
+    aws: Aws, now: datetime, request: PointRequest, *, to: str | None = None
 ) -> RestoreAddressesPlan:
     """Choose a recovery point and plan its restore; see `choose_point`.
 
@@ -117,59 +107,60 @@ def look(
     live = aws.environment.addresses_table
     resource_arn = aws.arn("dynamodb", f"table/{live}")
     check_target(aws, live, to)
-    point = choose_point(aws, resource_arn, now, arn=point_arn, at=at, cold=cold)
-    if point_arn is None:
+    point = choose_point(aws, resource_arn, now, request)
+    if request.arn is None:
         _check_not_empty(aws, point)
     jobs = list_restores(aws, resource_arn, now)
     there = describe_table(aws, live)
     if to is None and (there is None or _is_being_replaced(aws, there, jobs)):
         to = live
-    target, job, passed_over = (
-        (to, _job_of(aws, jobs, point, to, live), ()) if to else _new_table(aws, jobs, point, live)
+    target = (
+        _Target(to, _job_of(aws, jobs, point, to, live))
+        if to
+        else _new_table(aws, jobs, point, live)
     )
-    role_arn, doubt = check_role(aws, role)
-    straight = target == live
+    role = check_role(aws, request.role)
+    straight = target.name == live
     backup = ask(lambda: backup_after(list_backups(aws, live), point.created))
     settings = (
-        table_settings.look(aws, backup=backup, recovery_point_arn=point.arn) if straight else None
+        table_settings.read_settings(aws, backup=backup, recovery_point_arn=point.arn)
+        if straight
+        else None
     )
     return RestoreAddressesPlan(
         live=live,
-        target=target,
+        target=target.name,
         point=point,
         now=now,
-        role_arn=role_arn,
-        role_doubt=doubt,
-        job=job,
+        role=role,
+        job=target.job,
         encryption=encryption.of_deleted(aws, backup)
         if there is None or straight
         else encryption.of_table(aws, there),
         settings=settings,
-        passed_over=passed_over,
+        passed_over=target.passed_over,
     )
 
 
-def execute(
-    aws: Aws, plan: RestoreAddressesPlan, clock: Clock
-) -> Generator[Event | Job | Unknown, None, TableDescription]:
-    """Restore, follow the job, bring settings back; the table is what the generator returns.
+def execute(aws: Aws, plan: RestoreAddressesPlan, clock: Clock, report: Report) -> TableDescription:
+    """Restore, follow the job, set the settings again and return the table.
 
     Raises AwsError with AWS's own reason when the job fails.
     """
     job = plan.job or _start(aws, plan, clock.now())
-    yield Note(
+    report(
         f"Restore job {job.id}. It goes on by itself; to watch it from elsewhere: "
         f"cabal-backup jobs watch {job.id} -e {aws.environment.name}"
     )
     if not job.finished:
-        job = yield from follow(aws, job, clock, longest=timedelta(hours=48))
+        job = follow(aws, job, clock, report, longest=timedelta(hours=48))
     if not job.completed_well:
         raise _failed(job, plan)
-    table = yield from wait_until_active(aws, plan.target, clock)
+    table = wait_until_active(aws, plan.target, clock, report)
     if plan.settings is not None:
-        yield from table_settings.bring_back(aws, plan.target, plan.settings, clock)
+        table_settings.bring_back(aws, plan.target, plan.settings, clock, report)
     elif plan.job is None or not plan.job.finished:
-        yield from origin.record(aws, table, plan.live)
+        origin.record(aws, table, plan.live, report)
     return table
 
 
@@ -194,21 +185,26 @@ def _check_not_empty(aws: Aws, point: RecoveryPoint) -> None:
             )
 
 
-def _new_table(
-    aws: Aws, jobs: list[tuple[Job, str]], point: RecoveryPoint, live: str
-) -> tuple[str, Job | None, tuple[str, ...]]:
+class _Target(NamedTuple):
     """A name for the restored table, the job that makes it, and the names that are taken."""
+
+    name: str
+    job: Job | None
+    passed_over: tuple[str, ...] = ()
+
+
+def _new_table(aws: Aws, jobs: list[TableRestore], point: RecoveryPoint, live: str) -> _Target:
     taken: list[str] = []
     for name in origin.names_for(f"{live}-restored-{name_stamp(point.created)}"):
         job = _same_restore(aws, jobs, point, name, live)
         if job is not None or describe_table(aws, name) is None:
-            return name, job, tuple(taken)
+            return _Target(name, job, tuple(taken))
         taken.append(name)
     raise AssertionError("names_for never ends")
 
 
 def _job_of(
-    aws: Aws, jobs: list[tuple[Job, str]], point: RecoveryPoint, target: str, live: str
+    aws: Aws, jobs: list[TableRestore], point: RecoveryPoint, target: str, live: str
 ) -> Job | None:
     """The job that makes this table from this point; None when it is to be started.
 
@@ -231,7 +227,7 @@ def _job_of(
     return None
 
 
-def _is_being_replaced(aws: Aws, live: TableDescription, jobs: list[tuple[Job, str]]) -> bool:
+def _is_being_replaced(aws: Aws, live: TableDescription, jobs: list[TableRestore]) -> bool:
     """Whether an earlier run restores under the live name, and has not come to its end."""
     if any(target == live.name and not job.finished for job, target in jobs):
         return True
@@ -241,7 +237,7 @@ def _is_being_replaced(aws: Aws, live: TableDescription, jobs: list[tuple[Job, s
 
 
 def _same_restore(
-    aws: Aws, jobs: list[tuple[Job, str]], point: RecoveryPoint, target: str, live: str
+    aws: Aws, jobs: list[TableRestore], point: RecoveryPoint, target: str, live: str
 ) -> Job | None:
     """A job that makes this table from this point, as long as the table is its work.
 
@@ -267,7 +263,7 @@ def _start(aws: Aws, plan: RestoreAddressesPlan, now: datetime) -> Job:
     try:
         started = backup.start_restore_job(
             RecoveryPointArn=plan.point.arn,
-            IamRoleArn=plan.role_arn,
+            IamRoleArn=plan.role.arn,
             ResourceType=names.DYNAMODB,
             Metadata={"targetTableName": plan.target, **plan.encryption.key.restore_metadata},
             # A lost answer makes botocore ask again: the token keeps that one job.

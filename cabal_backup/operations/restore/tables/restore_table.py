@@ -8,9 +8,10 @@ again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -18,8 +19,8 @@ from cabal_backup import names
 from cabal_backup.errors import AwsError, RefusedError, UsageError
 from cabal_backup.operations.aws.client import Aws, in_words
 from cabal_backup.operations.aws.clock import Clock
-from cabal_backup.operations.aws.progress import Event, Note
-from cabal_backup.operations.aws.results import Known, Unknown
+from cabal_backup.operations.aws.jobs import Report
+from cabal_backup.operations.aws.results import Known
 from cabal_backup.operations.restore.tables import encryption, origin, table_settings
 from cabal_backup.operations.restore.tables.describe import (
     TableBackup,
@@ -158,23 +159,26 @@ class RestoreTablePlan:
         )
 
 
-def look(
-    aws: Aws,
-    table: str,
-    now: datetime,
-    *,
-    at: datetime | None,
-    backup_arn: str | None = None,
-    to: str | None,
-) -> RestoreTablePlan:
-    """Plan a restore.
+@dataclass(frozen=True, kw_only=True)
+class TableRequest:
+    """Which table is to be restored, and to which moment."""
 
-    :param at: the moment, to the second; None for the latest.
-    :param backup_arn: the backup of DynamoDB's that is restored, instead of a moment.
+    table: str
+    at: datetime | None = None
+    """The moment, to the second; None for the latest."""
+    backup_arn: str | None = None
+    """The backup of DynamoDB's that is restored, instead of a moment."""
+    to: str | None = None
+    """The name of the new table."""
+
+
+def plan_restore(aws: Aws, now: datetime, request: TableRequest) -> RestoreTablePlan:
+    """Plan a restore.
 
     Raises UsageError for a table that is not the environment's, a moment that cannot be
     restored or a target that exists; SeveralBackupsError where a backup has to be chosen.
     """
+    table, at = request.table, request.at
     environment = aws.environment
     known = (environment.addresses_table, *environment.pitr_tables)
     if table not in known:
@@ -182,7 +186,7 @@ def look(
             f"{table} is no table of {environment.name}. Its tables are {', '.join(known)}; more "
             "can be listed in its pitr_tables. Nothing was done."
         )
-    check_target(aws, table, to)
+    check_target(aws, table, request.to)
     described = describe_table(aws, table)
     if described is None and at is not None:
         raise UsageError(
@@ -190,8 +194,8 @@ def look(
             "Restore that with --latest."
         )
     unfinished = described is not None and at is None and _is_unfinished(aws, described)
-    if described is None or unfinished or backup_arn is not None:
-        return _of_backup(aws, table, described if not unfinished else None, backup_arn, to)
+    if described is None or unfinished or request.backup_arn is not None:
+        return _of_backup(aws, request, None if unfinished else described)
     window = recovery_window(aws, table)
     if window is None:
         raise AwsError(
@@ -201,51 +205,44 @@ def look(
     if at is not None:
         _check_window(table, at, window)
     source = Source(table=table, table_arn=described.arn, at=at, backup=None)
-    target, under_way, passed_over = _target(aws, source, to, at or now)
+    target = _target(aws, source, request.to, at or now)
     return RestoreTablePlan(
         source=source,
-        target=target,
+        target=target.name,
         window=window,
-        under_way=under_way,
+        under_way=target.under_way,
         encryption=encryption.of_table(aws, described),
         settings=None,
-        passed_over=passed_over,
+        passed_over=target.passed_over,
     )
 
 
-def execute(
-    aws: Aws, plan: RestoreTablePlan, clock: Clock
-) -> Generator[Event | Unknown, None, TableDescription]:
-    """Restore and wait for it; the table is what the generator returns.
+def execute(aws: Aws, plan: RestoreTablePlan, clock: Clock, report: Report) -> TableDescription:
+    """Restore, wait for the table and return it.
 
     Raises AwsError where the table turns out to be of another restore.
     """
     if plan.under_way is None:
         _start(aws, plan)
-    yield Note(
+    report(
         f"DynamoDB restores to {plan.target} by itself; to watch it from elsewhere: "
         f"cabal-backup jobs watch {plan.target} -e {aws.environment.name}"
     )
-    table = yield from wait_until_active(aws, plan.target, clock)
+    table = wait_until_active(aws, plan.target, clock, report)
     source = plan.source
     is_latest = source.at is None and source.backup is None
     if not (source.made(table) or (is_latest and table.restored_from == source.table_arn)):
         raise AwsError(f"{plan.target} is not what was asked for: it {_origin(table)}.")
     if plan.settings is not None:
-        yield from table_settings.bring_back(aws, plan.target, plan.settings, clock)
+        table_settings.bring_back(aws, plan.target, plan.settings, clock, report)
     elif plan.under_way is None or plan.under_way.status == "CREATING":
-        yield from origin.record(aws, table, plan.table)
+        origin.record(aws, table, plan.table, report)
     return table
 
 
-def _of_backup(
-    aws: Aws,
-    table: str,
-    live: TableDescription | None,
-    arn: str | None,
-    to: str | None,
-) -> RestoreTablePlan:
+def _of_backup(aws: Aws, request: TableRequest, live: TableDescription | None) -> RestoreTablePlan:
     """From a backup of DynamoDB's; `live` is the table, where there is one to keep."""
+    table, arn = request.table, request.backup_arn
     try:
         backups = list_backups(aws, table)
     except (BotoCoreError, ClientError) as error:
@@ -255,7 +252,7 @@ def _of_backup(
             f"DynamoDB keeps no backup of {table}. It keeps one for 35 days when a table with "
             "point-in-time recovery is deleted. Nothing was done."
         )
-    straight = live is None and to in (None, table)
+    straight = live is None and request.to in (None, table)
     under_own_name = describe_table(aws, table) if straight else None
     if under_own_name is not None and arn is None:
         arn = under_own_name.restored_from_backup
@@ -268,20 +265,22 @@ def _of_backup(
             f"{table} is there, and it {_origin(under_own_name)}. Nothing was done. Choose another "
             "name with --to."
         )
-    target, under_way, passed_over = (
-        (table, under_own_name, ()) if straight else _target(aws, source, to, backup.created)
+    target = (
+        _Target(table, under_own_name)
+        if straight
+        else _target(aws, source, request.to, backup.created)
     )
     known: Known[TableBackup | None] = Known(backup)
     return RestoreTablePlan(
         source=source,
-        target=target,
+        target=target.name,
         window=None,
-        under_way=under_way,
+        under_way=target.under_way,
         encryption=encryption.of_table(aws, live) if live else encryption.of_deleted(aws, known),
-        settings=table_settings.look(aws, backup=known, recovery_point_arn=None)
+        settings=table_settings.read_settings(aws, backup=known, recovery_point_arn=None)
         if straight
         else None,
-        passed_over=passed_over,
+        passed_over=target.passed_over,
     )
 
 
@@ -315,10 +314,16 @@ def _check_window(table: str, at: datetime, window: Window) -> None:
         )
 
 
-def _target(
-    aws: Aws, source: Source, to: str | None, moment: datetime
-) -> tuple[str, TableDescription | None, tuple[str, ...]]:
-    """The name of the new table, the table where an earlier run made it, and the names taken.
+class _Target(NamedTuple):
+    """The name of the new table, the table where an earlier run made it, and the names taken."""
+
+    name: str
+    under_way: TableDescription | None
+    passed_over: tuple[str, ...] = ()
+
+
+def _target(aws: Aws, source: Source, to: str | None, moment: datetime) -> _Target:
+    """The table to restore to.
 
     Raises UsageError when the name that was asked for is taken by anything else.
     """
@@ -326,12 +331,12 @@ def _target(
         found = describe_table(aws, to)
         if found is not None and not _is_usable(aws, source, found):
             raise UsageError(_taken(aws, source, found))
-        return to, found, ()
+        return _Target(to, found)
     taken: list[str] = []
     for name in origin.names_for(f"{source.table}-restored-{name_stamp(moment)}"):
         found = describe_table(aws, name)
         if found is None or _is_usable(aws, source, found):
-            return name, found, tuple(taken)
+            return _Target(name, found, tuple(taken))
         taken.append(name)
     raise AssertionError("names_for never ends")
 

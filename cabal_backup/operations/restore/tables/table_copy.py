@@ -7,12 +7,12 @@ killed is simply done again.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from cabal_backup import names
-from cabal_backup.operations.aws.progress import Counter, Event, Progress
+from cabal_backup.operations.aws.jobs import Progress, Report
 from cabal_backup.operations.restore.tables import counter
 from cabal_backup.operations.restore.tables.counter import Lowering
 from cabal_backup.operations.restore.tables.items import (
@@ -23,7 +23,7 @@ from cabal_backup.operations.restore.tables.items import (
     key_of,
     write_units,
 )
-from cabal_backup.operations.restore.tables.pipeline import Chunk, Source, Work, run
+from cabal_backup.operations.restore.tables.pipeline import Chunk, Counter, Source, Work, run
 from cabal_backup.operations.restore.tables.table_items import (
     READ_ITEMS,
     Cut,
@@ -73,52 +73,68 @@ class Deleted:
     """Items that had changed since they were looked at."""
 
 
-def copy_items(
-    wire: Wire,
-    from_table: Table,
-    to_table: Table,
-    mode: Mode,
-    rate: Rate,
-    stop: Stop,
-    total: int,
-    *,
-    lowerings: Sequence[Lowering] = (),
-) -> Generator[Event, None, Copied]:
-    """Copy all items; what was done is what the generator returns.
+@dataclass(frozen=True, kw_only=True)
+class Transfer:
+    """How items are written, and what takes the progress."""
 
-    :param total: how many there are, for the progress.
-    :param lowerings: the counters that may be lowered; all others only rise.
+    wire: Wire
+    rate: Rate
+    stop: Stop
+    report: Report
+
+
+@dataclass(frozen=True, kw_only=True)
+class CopyRequest:
+    """Which items are copied where."""
+
+    from_table: Table
+    to_table: Table
+    mode: Mode
+    total: int
+    """How many there are, for the progress."""
+    lowerings: Sequence[Lowering] = ()
+    """The counters that may be lowered; all others only rise."""
+
+
+def copy_items(transfer: Transfer, request: CopyRequest) -> Copied:
+    """Copy all items and return what was done.
 
     Raises CabalBackupError when AWS refuses or does not answer.
     """
-    writer = _Writer(wire, to_table, rate, lowerings)
+    to_table = request.to_table
+    writer = _Writer(transfer, to_table, request.lowerings)
     work: Work = writer.put
     cut: Cut = for_writing
-    if mode is Mode.MISSING_ONLY:
+    if request.mode is Mode.MISSING_ONLY:
         work, cut = writer.put_missing, for_checked_writing
     elif to_table.name == names.COUNTER_TABLE:
         work, cut = writer.put_counter, for_reading
-    sources = scan(wire, from_table, cut)
+    sources = scan(transfer.wire, request.from_table, cut)
+
+    def tick() -> None:
+        done = writer.written.value + writer.kept.value
+        transfer.report(Progress("writing", done, request.total))
+
     try:
-        for _ in run(sources, work, workers=WORKERS, stop=stop):
-            yield Progress("writing", writer.written.value + writer.kept.value, total)
+        run(sources, work, workers=WORKERS, stop=transfer.stop, tick=tick)
     except Exception as error:
         raise explained(error, f"writing to {to_table.name}") from error
     return Copied(written=writer.written.value, kept=writer.kept.value)
 
 
-def delete_items(
-    wire: Wire, table: Table, spool: KeySpool, rate: Rate, stop: Stop
-) -> Generator[Event, None, Deleted]:
+def delete_items(transfer: Transfer, table: Table, spool: KeySpool) -> Deleted:
     """Delete the items that the spool names, except those that have changed since.
 
     Raises CabalBackupError when AWS refuses or does not answer.
     """
-    deleter = _Deleter(wire, table, rate)
+    deleter = _Deleter(transfer, table)
+
+    def tick() -> None:
+        done = deleter.deleted.value + deleter.kept.value
+        transfer.report(Progress("deleting", done, spool.count))
+
     try:
-        for _ in run([_spooled(spool)], deleter.work, workers=WORKERS, stop=stop):
-            done = deleter.deleted.value + deleter.kept.value
-            yield Progress("deleting", done, spool.count)
+        run([_spooled(spool)], deleter.work, workers=WORKERS, stop=transfer.stop, tick=tick)
     except Exception as error:
         raise explained(error, f"deleting from {table.name}") from error
     return Deleted(deleted=deleter.deleted.value, kept=deleter.kept.value)
@@ -138,8 +154,8 @@ def _spooled(spool: KeySpool) -> Source:
 class _Writer:
     """The three ways to write a chunk."""
 
-    def __init__(self, wire: Wire, table: Table, rate: Rate, lowerings: Sequence[Lowering]) -> None:
-        self._wire, self._table, self._rate = wire, table, rate
+    def __init__(self, transfer: Transfer, table: Table, lowerings: Sequence[Lowering]) -> None:
+        self._wire, self._table, self._rate = transfer.wire, table, transfer.rate
         self._lowerings = {identity(each.key, table.key_names): each for each in lowerings}
         self.written, self.kept = Counter(), Counter()
 
@@ -176,8 +192,8 @@ class _Writer:
 class _Deleter:
     """Deletes what is still as it was."""
 
-    def __init__(self, wire: Wire, table: Table, rate: Rate) -> None:
-        self._wire, self._table, self._rate = wire, table, rate
+    def __init__(self, transfer: Transfer, table: Table) -> None:
+        self._wire, self._table, self._rate = transfer.wire, table, transfer.rate
         self.deleted, self.kept = Counter(), Counter()
 
     def work(self, chunk: Chunk, stop: Stop) -> None:

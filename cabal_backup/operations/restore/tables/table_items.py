@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cabal_backup.names import COUNTER_ATTRIBUTE
 from cabal_backup.operations.restore.tables.items import (
     Item,
     KeyIdentity,
@@ -172,10 +173,8 @@ def put_if_absent(wire: Wire, table: Table, encoded: bytes, item: Item, stop: St
     return there is None or same(there, item)
 
 
-def put_if_still(
-    wire: Wire, table: Table, item: Item, attribute: str, seen: Item | None, stop: Stop
-) -> bool:
-    """Write an item if `attribute` of the one that is there is what was seen; whether it was.
+def put_if_still(wire: Wire, table: Table, item: Item, seen: Item | None, stop: Stop) -> bool:
+    """Write an item if the counter of the one that is there is what was seen; whether it was.
 
     :param seen: the item as it was seen; None when there was none.
     """
@@ -184,10 +183,10 @@ def put_if_still(
         request["ConditionExpression"] = "attribute_not_exists(#a)"
         request["ExpressionAttributeNames"] = {"#a": table.key_names[0]}
     else:
-        request["ExpressionAttributeNames"] = {"#a": attribute}
-        if attribute in seen:
+        request["ExpressionAttributeNames"] = {"#a": COUNTER_ATTRIBUTE}
+        if COUNTER_ATTRIBUTE in seen:
             request["ConditionExpression"] = "#a = :seen"
-            request["ExpressionAttributeValues"] = {":seen": seen[attribute]}
+            request["ExpressionAttributeValues"] = {":seen": seen[COUNTER_ATTRIBUTE]}
         else:
             request["ConditionExpression"] = "attribute_not_exists(#a)"
     return _conditionally(wire, "PutItem", encode(request), stop) is None

@@ -12,7 +12,7 @@ https://docs.aws.amazon.com/aws-backup/latest/devguide/advanced-ddb-backup.html
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -22,7 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cabal_backup.errors import AwsError
 from cabal_backup.operations.aws.client import Aws, in_words
 from cabal_backup.operations.aws.clock import Clock
-from cabal_backup.operations.aws.progress import Event, Note
+from cabal_backup.operations.aws.jobs import Report
 from cabal_backup.operations.aws.results import Answer, Known, Unknown, ask
 from cabal_backup.operations.restore.tables.describe import (
     TableBackup,
@@ -74,7 +74,7 @@ class TableSettings:
         return ("point-in-time recovery: on", "deletion protection: on", encryption, ttl, tags)
 
 
-def look(
+def read_settings(
     aws: Aws, *, backup: Answer[TableBackup | None], recovery_point_arn: str | None
 ) -> TableSettings:
     """What can be known of a table that was deleted.
@@ -107,7 +107,7 @@ def is_complete(aws: Aws, table: str) -> bool:
     )
 
 
-def bring_back(aws: Aws, table: str, settings: TableSettings, clock: Clock) -> Iterator[Event]:
+def bring_back(aws: Aws, table: str, settings: TableSettings, clock: Clock, report: Report) -> None:
     """Set what is not set yet; doing it again does no harm.
 
     Raises CabalBackupError when AWS refuses, or keeps being busy for ten minutes.
@@ -125,7 +125,7 @@ def bring_back(aws: Aws, table: str, settings: TableSettings, clock: Clock) -> I
         steps.append(("tags", lambda: _tag(aws, table, tags)))
     for what, step in steps:
         _patiently(step, clock, f"bringing back the {what} of {table}")
-        yield Note(f"{table}: {what} is back.")
+        report(f"{table}: {what} is back.")
 
 
 def _tags(aws: Aws, recovery_point_arn: str) -> Mapping[str, str]:

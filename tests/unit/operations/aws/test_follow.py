@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from cabal_backup.errors import CredentialsError, UnknownError
-from cabal_backup.operations.aws.jobs import LONGEST_WAIT, follow_until
+from cabal_backup.operations.aws.jobs import LONGEST_WAIT, Wait, follow_until
 from cabal_backup.operations.aws.results import Unknown
 
 
@@ -49,27 +49,23 @@ def answering(*answers: Any) -> Callable[[], str]:
 
 
 def follow(question: Callable[[], str], clock: FakeClock, hours: float = 24) -> list[Any]:
-    """Everything seen, with what following returned at the end."""
-    looks = follow_until(
-        question,
-        lambda seen: seen == "COMPLETED",
-        clock,
-        timedelta(hours=hours),
+    """Everything that was reported, with what following returned at the end."""
+    reported: list[Any] = []
+    wait = Wait(
+        question=question,
+        finished=lambda seen: seen == "COMPLETED",
+        event=lambda seen: seen,
         what="restore job 1",
         pick_up="`watch 1`",
+        longest=timedelta(hours=hours),
     )
-    seen: list[Any] = []
-    while True:
-        try:
-            seen.append(next(looks))
-        except StopIteration as end:
-            return [*seen, ("ended", end.value)]
+    return [follow_until(wait, clock, reported.append), *reported]
 
 
 def test_it_is_looked_at_until_it_is_finished() -> None:
     clock = FakeClock()
     seen = follow(answering("PENDING", "RUNNING", "COMPLETED"), clock)
-    assert seen == ["PENDING", "RUNNING", "COMPLETED", ("ended", "COMPLETED")]
+    assert seen == ["COMPLETED", "PENDING", "RUNNING", "COMPLETED"]
     assert clock.slept == [2, 3]
 
 
@@ -83,8 +79,8 @@ def test_it_is_looked_at_until_it_is_finished() -> None:
 )
 def test_no_answer_is_unknown_and_asked_again(error: Exception) -> None:
     seen = follow(answering("RUNNING", error, error, "COMPLETED"), FakeClock())
-    assert [type(each) for each in seen[:4]] == [str, Unknown, Unknown, str]
-    assert seen[-1] == ("ended", "COMPLETED")
+    assert [type(each) for each in seen] == [str, str, Unknown, Unknown, str]
+    assert seen[0] == seen[-1] == "COMPLETED"
 
 
 def test_no_answer_for_a_quarter_of_an_hour_ends_it_as_unknown() -> None:

@@ -10,7 +10,7 @@ import pytest
 from cabal_backup.errors import AwsError, RefusedError, UsageError
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
-from cabal_backup.operations.restore.select_point import Wanted, choose_copy
+from cabal_backup.operations.restore.select_point import CopyBackRequest, choose_copy
 from tests.builders import ACCOUNT, an_environment
 from tests.unit.operations.status.builders import (
     LAST_NIGHT,
@@ -27,7 +27,7 @@ COPIES = nightly("dr")
 
 def choose(points: list[RecoveryPoint], what: str, **wanted: object) -> RecoveryPoint:
     aws = Aws(an_environment(), boto3.Session(region_name="us-west-1"), ACCOUNT)
-    return choose_copy(aws, points, NOW, Wanted(what=what, **wanted))  # type: ignore[arg-type]
+    return choose_copy(aws, points, NOW, CopyBackRequest(what=what, **wanted))  # type: ignore[arg-type]
 
 
 def test_the_newest_of_the_resource() -> None:

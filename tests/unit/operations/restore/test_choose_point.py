@@ -9,7 +9,7 @@ import pytest
 
 from cabal_backup.errors import AwsError, CabalBackupError, RefusedError, UsageError
 from cabal_backup.operations.aws.client import Aws
-from cabal_backup.operations.restore.select_point import choose_point
+from cabal_backup.operations.restore.select_point import PointRequest, choose_point
 from tests.builders import ACCOUNT, an_environment
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -57,7 +57,7 @@ class Session:
 def chosen(points: list[dict[str, Any]], **how: Any) -> str:
     session: Any = Session(points)
     aws = Aws(an_environment(), session, ACCOUNT)
-    return choose_point(aws, TABLE, NOW, **how).arn[-4:]
+    return choose_point(aws, TABLE, NOW, PointRequest(**how)).arn[-4:]
 
 
 POINTS = [

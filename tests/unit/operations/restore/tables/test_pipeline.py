@@ -24,13 +24,12 @@ def source(numbers: range, size: int = 1) -> Source:
 
 def test_every_chunk_is_worked_on_once() -> None:
     done: list[str] = []
-    for _ in run(
+    run(
         [source(range(500)), source(range(500, 1000))],
         lambda chunk, _: done.append(chunk.items[0]["id"]["N"]),
         workers=4,
         stop=Stop(),
-    ):
-        pass
+    )
     assert sorted(done, key=int) == [str(number) for number in range(1000)]
 
 
@@ -43,14 +42,15 @@ def test_work_that_is_done_at_once_is_reported(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(threading.Thread, "start", finish)
     done: list[str] = []
-    numbers = source(range(5))
-    for _ in run(
-        [numbers], lambda chunk, _: done.append(chunk.items[0]["id"]["N"]), workers=1, stop=Stop()
-    ):
-        assert len(done) == 5
-        break
-    else:
-        pytest.fail("nothing was reported")
+    reported: list[int] = []
+    run(
+        [source(range(5))],
+        lambda chunk, _: done.append(chunk.items[0]["id"]["N"]),
+        workers=1,
+        stop=Stop(),
+        tick=lambda: reported.append(len(done)),
+    )
+    assert reported == [5]
 
 
 def test_what_waits_is_bounded_and_a_large_chunk_still_passes() -> None:
@@ -73,8 +73,7 @@ def test_what_waits_is_bounded_and_a_large_chunk_still_passes() -> None:
         with lock:
             waiting -= 1
 
-    for _ in run([counting], slow, workers=1, stop=Stop()):
-        pass
+    run([counting], slow, workers=1, stop=Stop())
     assert most <= 7
 
 
@@ -87,8 +86,7 @@ def test_the_first_failure_ends_everything_and_is_raised() -> None:
             raise ValueError("the tenth")
 
     with pytest.raises(ValueError, match="the tenth"):
-        for _ in run([source(range(10**9))], work, workers=3, stop=Stop()):
-            pass
+        run([source(range(10**9))], work, workers=3, stop=Stop())
     assert len(done) < 1000
 
 
@@ -98,22 +96,24 @@ def test_a_source_that_fails_is_raised_too() -> None:
         raise ValueError("the source")
 
     with pytest.raises(ValueError, match="the source"):
-        for _ in run([failing], lambda *_: None, workers=2, stop=Stop()):
-            pass
+        run([failing], lambda *_: None, workers=2, stop=Stop())
 
 
-def test_leaving_early_ends_all_threads() -> None:
+def test_what_a_tick_raises_ends_all_threads() -> None:
     before = threading.active_count()
-    for _ in run([source(range(10**9))], lambda *_: None, workers=4, stop=Stop()):
-        break
+
+    def tick() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run([source(range(10**9))], lambda *_: None, workers=4, stop=Stop(), tick=tick)
     assert threading.active_count() == before
 
 
-def test_being_called_off_is_told() -> None:
+def test_a_stop_is_raised() -> None:
     stop = Stop()
     with pytest.raises(Stopped):
-        for _ in run([source(range(10**9))], lambda *_: stop.set(), workers=1, stop=stop):
-            pass
+        run([source(range(10**9))], lambda *_: stop.set(), workers=1, stop=stop)
 
 
 def test_a_rate_lets_a_second_through_and_then_so_many_a_second() -> None:
