@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -13,6 +13,10 @@ from cabal_backup import names, urgent
 from cabal_backup.errors import AwsError, RefusedError
 from cabal_backup.operations.aws.client import Aws, in_words
 from cabal_backup.operations.aws.results import pages, unless_missing
+
+if TYPE_CHECKING:
+    from types_boto3_events.type_defs import PutEventsRequestEntryTypeDef
+    from types_boto3_sns.type_defs import SubscriptionTypeDef
 
 _TEST = "of the alerts, by cabal-backup alerts test"
 
@@ -23,7 +27,7 @@ class AlertsTest:
 
     environment: str
     regions: tuple[str, ...]
-    events: Mapping[str, Mapping[str, Any]]
+    events: Mapping[str, Mapping[str, object]]
     """The details of the events by what each is about."""
     confirmed: tuple[str, ...]
     pending: tuple[str, ...]
@@ -71,10 +75,10 @@ def send_test(aws: Aws, test: AlertsTest) -> None:
     Raises AwsError when EventBridge refuses one.
     """
     for region in test.regions:
-        entries = [
+        entries: list[PutEventsRequestEntryTypeDef] = [
             {
                 "Source": names.EVENT_SOURCE,
-                "DetailType": detail["detailType"],
+                "DetailType": str(detail["detailType"]),
                 "Detail": json.dumps(
                     {"test": _TEST, "awsRegion": region}
                     | {key: value for key, value in detail.items() if key != "detailType"}
@@ -90,16 +94,17 @@ def send_test(aws: Aws, test: AlertsTest) -> None:
             raise AwsError(f"EventBridge in {region} did not take the test: {answer['Entries']}")
 
 
-def _subscriptions(aws: Aws, region: str) -> list[dict[str, Any]]:
+def _subscriptions(aws: Aws, region: str) -> list[SubscriptionTypeDef]:
     topic = aws.arn("sns", names.TOPIC, region=region)
     try:
-        listed: list[dict[str, Any]] | None = unless_missing(
-            lambda: pages(
-                aws.client("sns", region),
-                "list_subscriptions_by_topic",
-                "Subscriptions",
-                TopicArn=topic,
-            ),
+        listed = unless_missing(
+            lambda: [
+                each
+                for page in pages(
+                    aws.client("sns", region).list_subscriptions_by_topic, TopicArn=topic
+                )
+                for each in page.get("Subscriptions", [])
+            ],
             "NotFound",
             "NotFoundException",
         )
@@ -113,10 +118,10 @@ def _subscriptions(aws: Aws, region: str) -> list[dict[str, Any]]:
     return listed
 
 
-def _events(aws: Aws, *, tampering: bool) -> dict[str, dict[str, Any]]:
+def _events(aws: Aws, *, tampering: bool) -> dict[str, dict[str, object]]:
     """Shaped as the events are that the rules match."""
     caller = {"eventID": "test", "userIdentity": {"arn": "cabal-backup alerts test"}}
-    events: dict[str, dict[str, Any]] = {
+    events: dict[str, dict[str, object]] = {
         "a failed job": {
             "detailType": "Backup Job State Change",
             "state": "FAILED",

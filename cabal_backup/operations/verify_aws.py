@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -20,6 +20,9 @@ from cabal_backup import names
 from cabal_backup.operations.aws.client import Aws, reason
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_recovery_points
 from cabal_backup.operations.aws.results import pages
+
+if TYPE_CHECKING:
+    from types_boto3_backup.type_defs import BackupJobTypeDef
 
 NO_SUCH_VAULT = "cabal-backup-no-such-vault"
 NO_SUCH_JOB = "00000000-0000-0000-0000-000000000000"
@@ -74,8 +77,12 @@ class Evidence:
         self.regions = (aws.environment.region, aws.environment.dr_region)
 
     @cached_property
-    def jobs(self) -> Sequence[Mapping[str, Any]]:
-        return pages(self.aws.client("backup"), "list_backup_jobs", "BackupJobs")
+    def jobs(self) -> Sequence[BackupJobTypeDef]:
+        return [
+            each
+            for page in pages(self.aws.client("backup").list_backup_jobs)
+            for each in page.get("BackupJobs", [])
+        ]
 
     @cached_property
     def points(self) -> Sequence[RecoveryPoint]:

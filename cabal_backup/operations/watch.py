@@ -32,7 +32,7 @@ def run_watch(aws: Aws) -> Iterator[Mapping[str, Any]]:
 
 
 def _run(aws: Aws, region: str) -> Mapping[str, Any]:
-    client = aws.patient_client("lambda", region)
+    client = aws.patient_lambda(region)
     try:
         answer = unless_missing(
             lambda: client.invoke(FunctionName=names.WATCH), "ResourceNotFoundException"

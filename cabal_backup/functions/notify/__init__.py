@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -216,4 +216,5 @@ def _plan_uses_our_vaults(plan_id: str, version_id: str) -> bool:
 
 @cache
 def _client(service: str) -> Any:
-    return boto3.client(service, config=RETRIES)
+    make: Callable[..., Any] = boto3.client
+    return make(service, config=RETRIES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -130,7 +131,8 @@ def client(service: str, *, live: bool = False) -> Any:
     :param live: in the region of the live resources, which a restored copy is not in.
     """
     region = os.environ["LIVE_REGION" if live else "AWS_REGION"]
-    return boto3.client(service, region_name=region, config=RETRIES)
+    make: Callable[..., Any] = boto3.client
+    return make(service, region_name=region, config=RETRIES)
 
 
 def moment(text: str) -> datetime:

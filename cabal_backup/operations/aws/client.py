@@ -9,8 +9,8 @@ from __future__ import annotations
 import getpass
 import threading
 import warnings
-from collections.abc import Collection
-from typing import Any, NoReturn
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, NoReturn, cast
 
 import boto3
 import botocore.session
@@ -44,6 +44,11 @@ from cabal_backup.errors import (
 )
 from cabal_backup.operations.aws.responses import Parsers, is_from_aws
 from cabal_backup.text import one_line
+
+if TYPE_CHECKING:
+    from botocore.credentials import Credentials
+    from types_boto3_backup import BackupClient
+    from types_boto3_lambda import LambdaClient
 
 _CONFIG = Config(
     # Throttling is common in AWS Backup. Five tries wait at most 1 + 2 + 4 + 8 s between them.
@@ -92,7 +97,7 @@ _GLOBAL = {"iam"}
 """Services that do not live in a region, so that none is lost with one."""
 
 
-class AssumedLost(BotoCoreError):  # type: ignore[misc]  # botocore has no types
+class AssumedLost(BotoCoreError):
     """A region was not asked, because the operator says that it is lost."""
 
     fmt = "{region} is assumed lost and was not asked"
@@ -114,38 +119,42 @@ class Aws:
         self.lost = frozenset(lost)
         """Regions that are not asked: every call there raises AssumedLost at once."""
         self._session = session
-        self._clients: dict[tuple[str, str], Any] = {}
+        self._clients: dict[tuple[str, str], object] = {}
         self._lock = threading.Lock()
+        if TYPE_CHECKING:
+            # With the type of client that boto3 makes of each service's name.
+            self.client = session.client
+        else:
+            self.client = self._client
 
-    def client(self, service: str, region: str | None = None) -> Any:
+    def _client(self, service: str, region: str | None = None) -> object:
         """The client of a service, in the primary region unless another is named."""
         key = (service, region or self.environment.region)
         if key[1] in self.lost and service not in _GLOBAL:
             return _LostClient(key[1])
         with self._lock:
             if key not in self._clients:
-                self._clients[key] = self._session.client(
-                    service, region_name=key[1], config=_CONFIG
-                )
+                make: Callable[..., object] = self._session.client
+                self._clients[key] = make(service, region_name=key[1], config=_CONFIG)
             return self._clients[key]
 
-    def patient_client(self, service: str, region: str) -> Any:
+    def patient_lambda(self, region: str) -> LambdaClient:
         """A client that waits for the longest answer that Lambda gives, and asks once."""
         if region in self.lost:
-            return _LostClient(region)
+            return cast("LambdaClient", _LostClient(region))
         config = _CONFIG.merge(Config(read_timeout=910, retries={"total_max_attempts": 1}))
-        return self._session.client(service, region_name=region, config=config)
+        return self._session.client("lambda", region_name=region, config=config)
 
-    def client_with_reason(self, service: str, region: str, reason: str) -> Any:
+    def backup_with_reason(self, region: str, reason: str) -> BackupClient:
         """A client whose calls CloudTrail records with a reason, at the end of the user agent."""
         if region in self.lost:
-            return _LostClient(region)
+            return cast("BackupClient", _LostClient(region))
         said = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in reason)
         config = _CONFIG.merge(Config(user_agent_extra=f"cabal-backup/1 reason/{said[:200]}"))
-        return self._session.client(service, region_name=region, config=config)
+        return self._session.client("backup", region_name=region, config=config)
 
     @property
-    def credentials(self) -> Any:
+    def credentials(self) -> Credentials | None:
         """The credentials in use, which renew themselves where they can."""
         return self._session.get_credentials()
 
@@ -161,7 +170,7 @@ class _LostClient:
     def __init__(self, region: str) -> None:
         self._region = region
 
-    def __getattr__(self, operation: str) -> Any:
+    def __getattr__(self, operation: str) -> Callable[..., NoReturn]:
         if operation.startswith("_"):
             raise AttributeError(operation)
         if operation == "meta":

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from cabal_backup import names
 from cabal_backup.errors import RefusedError, UnknownError
@@ -126,21 +125,22 @@ def is_managed(tags: Mapping[str, str]) -> bool:
 
 
 def _list_tags(aws: Aws, arn: str, region: str) -> Mapping[str, str]:
-    backup, token = aws.client("backup", region), ""
-    tags: dict[str, str] = {}
-    while True:
-        more = {"NextToken": token} if token else {}
-        page: Any = backup.list_tags(ResourceArn=arn, **more)
-        tags |= page.get("Tags", {})
-        token = page.get("NextToken", "")
-        if not token:
-            return tags
+    backup = aws.client("backup", region)
+    return {
+        key: value
+        for page in pages(backup.list_tags, ResourceArn=arn)
+        for key, value in page.get("Tags", {}).items()
+    }
 
 
 def _vault(aws: Aws, vault: str, region: str) -> _Tagged:
     def question() -> Mapping[str, str] | None:
         # A vault that does not exist may answer AccessDenied, so it is looked for in the list.
-        vaults = pages(aws.client("backup", region), "list_backup_vaults", "BackupVaultList")
+        vaults = [
+            each
+            for page in pages(aws.client("backup", region).list_backup_vaults)
+            for each in page.get("BackupVaultList", [])
+        ]
         if all(one["BackupVaultName"] != vault for one in vaults):
             return None
         return vault_tags(aws, vault, region)

@@ -146,7 +146,11 @@ def list_jobs(aws: Aws, now: datetime, *, since: timedelta = KEPT) -> Listing:
     def question(kind: JobKind, region: str) -> Callable[[], Any]:
         operation, result, _, _ = _CALLS[kind]
         backup = aws.client("backup", region)
-        return lambda: pages(backup, operation, result, ByCreatedAfter=now - since)
+        return lambda: [
+            each
+            for page in pages(getattr(backup, operation), ByCreatedAfter=now - since)
+            for each in page.get(result, [])
+        ]
 
     answers = ask_together({name: question(*what) for name, what in asked.items()})
     jobs: list[Job] = []

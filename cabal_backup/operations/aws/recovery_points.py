@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 from cabal_backup.config.environment import Lifecycle
 from cabal_backup.operations.aws.results import pages
+
+if TYPE_CHECKING:
+    from types_boto3_backup import BackupClient
+    from types_boto3_backup.type_defs import RecoveryPointByBackupVaultTypeDef
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,23 +56,23 @@ class RecoveryPoint:
         return self.cold_at is not None and self.cold_at <= now
 
 
-def list_recovery_points(backup: Any, vault: str) -> list[RecoveryPoint]:
+def list_recovery_points(backup: BackupClient, vault: str) -> list[RecoveryPoint]:
     """Every recovery point in a vault, the newest first.
 
     :param backup: a client of AWS Backup in the vault's region.
     """
-    listed = pages(
-        backup,
-        "list_recovery_points_by_backup_vault",
-        "RecoveryPoints",
-        BackupVaultName=vault,
-        MaxResults=1000,
-    )
+    listed = [
+        each
+        for page in pages(
+            backup.list_recovery_points_by_backup_vault, BackupVaultName=vault, MaxResults=1000
+        )
+        for each in page.get("RecoveryPoints", [])
+    ]
     points = [_recovery_point(entry) for entry in listed]
     return sorted(points, key=lambda point: (point.created, point.arn), reverse=True)
 
 
-def _recovery_point(entry: Mapping[str, Any]) -> RecoveryPoint:
+def _recovery_point(entry: RecoveryPointByBackupVaultTypeDef) -> RecoveryPoint:
     calculated = entry.get("CalculatedLifecycle", {})
     lifecycle = entry.get("Lifecycle", {})
     delete_after = lifecycle.get("DeleteAfterDays")

@@ -11,13 +11,19 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from http.client import responses as phrases
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserFactory
+from botocore.parsers import ResponseParser, ResponseParserFactory
 from botocore.utils import parse_timestamp
 
 from cabal_backup.text import one_line
+
+if TYPE_CHECKING:
+    from botocore.model import StructureShape
+
+RawAnswer = dict[str, Any]
+"""What AWS answers, before it has a type."""
 
 _IN_THE_HEAD = {"header", "headers", "statusCode"}
 """Where a member of an answer is when it is not in the body.
@@ -28,7 +34,7 @@ https://smithy.io/2.0/spec/http-bindings.html
 PROXY = "it is not an answer of AWS; a proxy or another machine on the way may have sent it"
 
 
-class NotFromAws(BotoCoreError):  # type: ignore[misc]  # botocore has no types
+class NotFromAws(BotoCoreError):
     """What arrived with a status of success is not what AWS answers."""
 
     fmt = "HTTP {status} with {what}: " + PROXY
@@ -43,25 +49,26 @@ def is_from_aws(error: BotoCoreError | ClientError) -> bool:
     return not isinstance(error, NotFromAws)
 
 
-class Parsers(ResponseParserFactory):  # type: ignore[misc]
+class Parsers(ResponseParserFactory):
     """Makes the parsers of a session: times are in UTC, and what is not an answer is an error."""
 
     def __init__(self) -> None:
         super().__init__()
         self.set_parser_defaults(timestamp_parser=in_utc)
 
-    def create_parser(self, protocol_name: str) -> _Parser:
-        return _Parser(super().create_parser(protocol_name), "json" in protocol_name)
+    def create_parser(self, protocol_name: str) -> ResponseParser:
+        parser = _Parser(super().create_parser(protocol_name), "json" in protocol_name)
+        return cast("ResponseParser", parser)
 
 
 class _Parser:
     """The part of botocore's parsers that its endpoints use."""
 
-    def __init__(self, parser: Any, json_body: bool) -> None:
+    def __init__(self, parser: ResponseParser, json_body: bool) -> None:
         self._parser = parser
         self._json_body = json_body
 
-    def parse(self, response: Mapping[str, Any], shape: Any) -> dict[str, Any]:
+    def parse(self, response: Mapping[str, Any], shape: StructureShape) -> RawAnswer:
         """The answer. A failure that AWS did not make has its HTTP status as its code, so
         that botocore tries again as it does for a failure of AWS's.
 
@@ -69,7 +76,7 @@ class _Parser:
         """
         status = int(response["status_code"])
         try:
-            parsed: dict[str, Any] = self._parser.parse(response, shape)
+            parsed: RawAnswer = self._parser.parse(response, shape)
         except Exception as error:
             if status >= 300:
                 return _failure(status)
@@ -87,7 +94,7 @@ class _Parser:
         return parsed
 
 
-def _failure(status: int) -> dict[str, Any]:
+def _failure(status: int) -> RawAnswer:
     message = f"{phrases.get(status, 'failed')}; {PROXY}"
     return {
         "Error": {"Code": str(status), "Message": message},
@@ -95,7 +102,7 @@ def _failure(status: int) -> dict[str, Any]:
     }
 
 
-def _has_body(shape: Any) -> bool:
+def _has_body(shape: StructureShape | None) -> bool:
     """Whether an answer of this shape has members in a JSON object."""
     if shape is None or "payload" in shape.serialization:
         return False
@@ -110,7 +117,7 @@ def _is_object(body: bytes) -> bool:
         return False
 
 
-def _put_messages_on_one_line(value: Any) -> None:
+def _put_messages_on_one_line(value: object) -> None:
     """Members such as StatusMessage and ResourceStatusReason are for people: a line feed in one
     would make it look like several messages of the tool.
     """
@@ -133,5 +140,5 @@ def in_utc(value: str | float) -> datetime:
     try:
         return datetime.fromtimestamp(float(value), UTC)
     except ValueError:
-        parsed: datetime = parse_timestamp(value)
+        parsed = parse_timestamp(str(value))
     return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)

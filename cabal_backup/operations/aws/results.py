@@ -6,7 +6,7 @@ unknown, whatever was asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cabal_backup.operations.aws.client import reason
 
 T = TypeVar("T")
-R = TypeVar("R")
+P = TypeVar("P", bound=Mapping[str, object])
 
 
 @dataclass(frozen=True)
@@ -63,17 +63,18 @@ def unless_missing(question: Callable[[], T], *codes: str) -> T | None:
         raise
 
 
-def pages(client: Any, operation: str, result: str, **parameters: Any) -> list[Any]:
-    """Everything a listing holds, to its last page.
+def pages(call: Callable[..., P], **parameters: object) -> Iterator[P]:
+    """The pages of a listing, to its last one.
 
     AWS Backup hands out at most 1,000 entries a page; a year has 730 a vault.
+
+    :param call: the operation of a client.
     """
-    everything: list[Any] = []
-    token: str | None = None
+    token: object = None
     while True:
         more = {"NextToken": token} if token else {}
-        page = getattr(client, operation)(**parameters, **more)
-        everything += page.get(result, [])
+        page = call(**parameters, **more)
+        yield page
         token = page.get("NextToken")
         if not token:
-            return everything
+            return

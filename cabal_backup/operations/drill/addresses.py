@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -28,6 +29,9 @@ from cabal_backup.operations.restore.tables.describe import MISSING, describe_ta
 from cabal_backup.operations.restore.tables.restore_addresses import RestoreAddressesPlan
 from cabal_backup.operations.restore.tables.wire import Stop, Wire
 from cabal_backup.operations.status.drill_reports import Kind
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb.type_defs import TagTypeDef
 
 NOT_EMPTY = "not empty"
 COUNT = "count"
@@ -180,7 +184,7 @@ def tag_restored(aws: Aws, plan: AddressesDrillPlan) -> None:
         raise in_words(error, f"tagging the table {name}") from error
 
 
-def _tags(plan: AddressesDrillPlan) -> list[dict[str, str]]:
+def _tags(plan: AddressesDrillPlan) -> list[TagTypeDef]:
     drill = drill_of_table(plan.restore.live, plan.scratch)
     assert drill is not None
     return [{"Key": names.DRILL_TAG, "Value": drill}]

@@ -9,12 +9,12 @@ reported and left alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -41,6 +41,9 @@ from cabal_backup.operations.restore.tables.describe import (
     wait_until_active,
 )
 from cabal_backup.operations.restore.tables.origin import list_restores
+
+if TYPE_CHECKING:
+    from types_boto3_efs.type_defs import FileSystemDescriptionTypeDef
 
 LONGEST = timedelta(hours=48)
 """How long a restore is followed, to delete what it makes."""
@@ -146,9 +149,13 @@ def _tagged_with(aws: Aws, table: str) -> str | None:
     if described is None:
         return None
     try:
-        tags = pages(
-            aws.client("dynamodb"), "list_tags_of_resource", "Tags", ResourceArn=described.arn
-        )
+        tags = [
+            each
+            for page in pages(
+                aws.client("dynamodb").list_tags_of_resource, ResourceArn=described.arn
+            )
+            for each in page.get("Tags", [])
+        ]
     except (BotoCoreError, ClientError) as error:
         raise in_words(error, f"reading the tags of the table {table}") from error
     return next((tag["Value"] for tag in tags if tag["Key"] == names.DRILL_TAG), None)
@@ -184,7 +191,7 @@ def _file_systems(aws: Aws, restores: Sequence[MailRestore]) -> tuple[Leftover, 
 
 
 def _is_drills_file_system(
-    made: Mapping[str, Any] | None, restores: Iterable[MailRestore], token: str
+    made: FileSystemDescriptionTypeDef | None, restores: Iterable[MailRestore], token: str
 ) -> bool:
     """Whether a restore job with this token makes or made a file system, and no one before it."""
     return any(
@@ -216,13 +223,15 @@ def _delete_file_system(aws: Aws, file_system_id: str, clock: Clock, report: Rep
     if file_system_id == aws.environment.mailstore_file_system_id:
         raise UsageError(f"{file_system_id} is the mailstore. It is not deleted.")
     efs = aws.client("efs")
-    which, missing = {"FileSystemId": file_system_id}, "FileSystemNotFound"
+    missing = "FileSystemNotFound"
     try:
-        unless_missing(lambda: efs.delete_file_system(**which), missing)
+        unless_missing(lambda: efs.delete_file_system(FileSystemId=file_system_id), missing)
     except (BotoCoreError, ClientError) as error:
         raise in_words(error, f"deleting {file_system_id}") from error
     wait_until_deleted(
-        lambda: unless_missing(lambda: efs.describe_file_systems(**which), missing),
+        lambda: unless_missing(
+            lambda: efs.describe_file_systems(FileSystemId=file_system_id), missing
+        ),
         file_system_id,
         f"aws efs describe-file-systems --region {aws.environment.region} "
         f"--file-system-id={file_system_id}",

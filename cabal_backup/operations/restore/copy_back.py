@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -31,6 +31,9 @@ from cabal_backup.operations.status.checks import run_checks
 from cabal_backup.operations.status.findings import Finding, Status
 from cabal_backup.operations.status.state import State
 from cabal_backup.text import duration, moment
+
+if TYPE_CHECKING:
+    from types_boto3_backup.type_defs import LifecycleTypeDef
 
 LONGEST = timedelta(hours=48)
 """How long a copy job is followed: a large mailstore takes many hours between regions."""
@@ -375,9 +378,13 @@ def _under_way(aws: Aws, point: RecoveryPoint, now: datetime) -> Job | None:
     region = aws.environment.dr_region
     destination = aws.arn("backup", f"backup-vault:{names.VAULT}")
     try:
-        listed = pages(
-            aws.client("backup", region), "list_copy_jobs", "CopyJobs", ByCreatedAfter=now - KEPT
-        )
+        listed = [
+            each
+            for page in pages(
+                aws.client("backup", region).list_copy_jobs, ByCreatedAfter=now - KEPT
+            )
+            for each in page.get("CopyJobs", [])
+        ]
         for entry in listed:
             if (
                 entry.get("SourceRecoveryPointArn") == point.arn
@@ -391,7 +398,7 @@ def _under_way(aws: Aws, point: RecoveryPoint, now: datetime) -> Job | None:
 
 
 def _start(aws: Aws, plan: CopyBackPlan, now: datetime) -> Job:
-    lifecycle: dict[str, Any] = {"DeleteAfterDays": plan.lifecycle.delete_after_days}
+    lifecycle: LifecycleTypeDef = {"DeleteAfterDays": plan.lifecycle.delete_after_days}
     if plan.lifecycle.cold_after_days is not None:
         lifecycle["MoveToColdStorageAfterDays"] = plan.lifecycle.cold_after_days
     try:

@@ -110,11 +110,16 @@ def _rules(aws: Aws, region: str) -> dict[str, _JSON | None]:
     events = aws.client("events", region)
     listed = {
         rule["Name"]: rule
-        for rule in pages(events, "list_rules", "Rules", NamePrefix=f"{names.STACK}-")
+        for page in pages(events.list_rules, NamePrefix=f"{names.STACK}-")
+        for rule in page.get("Rules", [])
     }
 
     def with_targets(rule: _JSON) -> _JSON:
-        targets = pages(events, "list_targets_by_rule", "Targets", Rule=rule["Name"])
+        targets = [
+            each
+            for page in pages(events.list_targets_by_rule, Rule=rule["Name"])
+            for each in page.get("Targets", [])
+        ]
         return {**rule, "Targets": [target["Arn"] for target in targets]}
 
     return {
@@ -128,8 +133,8 @@ def _queues(aws: Aws, region: str) -> dict[str, _JSON | None]:
 
     def attributes(name: str) -> _JSON:
         url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
-        found: _JSON = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-        return found
+        answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
+        return {str(name): value for name, value in answer["Attributes"].items()}
 
     missing = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
     return {name: unless_missing(partial(attributes, name), *missing) for name in _QUEUES}
@@ -138,10 +143,8 @@ def _queues(aws: Aws, region: str) -> dict[str, _JSON | None]:
 def _sources(aws: Aws, region: str) -> list[_JSON]:
     # Two at most, so that there is one page; Lambda's tokens have another name.
     queue_arn = aws.arn("sqs", names.QUEUE, region=region)
-    found: list[_JSON] = aws.client("lambda", region).list_event_source_mappings(
-        EventSourceArn=queue_arn
-    )["EventSourceMappings"]
-    return found
+    listed = aws.client("lambda", region).list_event_source_mappings(EventSourceArn=queue_arn)
+    return list(listed["EventSourceMappings"])
 
 
 def _functions(aws: Aws, region: str) -> dict[str, _JSON | None]:
@@ -175,7 +178,11 @@ def _topic(aws: Aws, region: str) -> _JSON | None:
 def _subscriptions(aws: Aws, region: str) -> list[_JSON] | None:
     sns, arn = aws.client("sns", region), topic_arn(aws.environment, aws.account, region)
     listed = unless_missing(
-        lambda: pages(sns, "list_subscriptions_by_topic", "Subscriptions", TopicArn=arn),
+        lambda: [
+            each
+            for page in pages(sns.list_subscriptions_by_topic, TopicArn=arn)
+            for each in page.get("Subscriptions", [])
+        ],
         "NotFound",
         "NotFoundException",
     )

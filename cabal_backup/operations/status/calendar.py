@@ -66,10 +66,16 @@ def look(aws: Aws, now: datetime, *, nights: int) -> Calendar:
         {
             names.VAULT: lambda: list_recovery_points(primary, names.VAULT),
             names.DR_VAULT: lambda: list_recovery_points(dr, names.DR_VAULT),
-            "backup": lambda: pages(
-                primary, "list_backup_jobs", "BackupJobs", ByCreatedAfter=since
-            ),
-            "copy": lambda: pages(primary, "list_copy_jobs", "CopyJobs", ByCreatedAfter=since),
+            "backup": lambda: [
+                each
+                for page in pages(primary.list_backup_jobs, ByCreatedAfter=since)
+                for each in page.get("BackupJobs", [])
+            ],
+            "copy": lambda: [
+                each
+                for page in pages(primary.list_copy_jobs, ByCreatedAfter=since)
+                for each in page.get("CopyJobs", [])
+            ],
         }
     )
     columns = tuple(

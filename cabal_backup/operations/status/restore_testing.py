@@ -102,9 +102,8 @@ def _deployed(aws: Aws, expected: ExpectedPlan) -> DeployedPlan | None:
                 backup.get_restore_testing_selection(
                     **plan, RestoreTestingSelectionName=each["RestoreTestingSelectionName"]
                 )["RestoreTestingSelection"]
-                for each in pages(
-                    backup, "list_restore_testing_selections", "RestoreTestingSelections", **plan
-                )
+                for page in pages(backup.list_restore_testing_selections, **plan)
+                for each in page.get("RestoreTestingSelections", [])
             ],
         )
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cabal_backup import names
 from cabal_backup.operations.aws.client import Aws
+
+if TYPE_CHECKING:
+    from types_boto3_iam.type_defs import ContextEntryTypeDef
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,17 @@ def denied(aws: Aws, role_arn: str) -> tuple[Denial, ...]:
     """
     needed = _needed(aws)
     pairs = {(action, arn) for arn, actions in needed.items() for action in actions}
+    context: list[ContextEntryTypeDef] = [
+        {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
+        for key, value in _context(aws).items()
+    ]
+    context.append(
+        {
+            "ContextKeyName": "backup:CopyTargets",
+            "ContextKeyValues": [_dr_vault(aws)],
+            "ContextKeyType": "stringList",
+        }
+    )
     pages = (
         aws.client("iam")
         .get_paginator("simulate_principal_policy")
@@ -46,17 +60,7 @@ def denied(aws: Aws, role_arn: str) -> tuple[Denial, ...]:
             PolicySourceArn=role_arn,
             ActionNames=sorted({action for action, _ in pairs}),
             ResourceArns=sorted(needed),
-            ContextEntries=[
-                *(
-                    {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
-                    for key, value in _context(aws).items()
-                ),
-                {
-                    "ContextKeyName": "backup:CopyTargets",
-                    "ContextKeyValues": [_dr_vault(aws)],
-                    "ContextKeyType": "stringList",
-                },
-            ],
+            ContextEntries=context,
         )
     )
     results = [result for page in pages for result in page["EvaluationResults"]]

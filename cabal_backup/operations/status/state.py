@@ -246,7 +246,11 @@ def _region(which: str, aws: Aws, region: str, vault: str) -> dict[str, Callable
 
     return {
         # Not DescribeBackupVault: it answers AccessDenied for a vault that does not exist.
-        f"{which} vaults": lambda: pages(backup(), "list_backup_vaults", "BackupVaultList"),
+        f"{which} vaults": lambda: [
+            each
+            for page in pages(backup().list_backup_vaults)
+            for each in page.get("BackupVaultList", [])
+        ],
         f"{which} points": lambda: list_recovery_points(backup(), vault),
         f"{which} settings": lambda: backup().describe_region_settings(),
         f"{which} policy": lambda: unless_missing(
@@ -325,9 +329,15 @@ def _jobs(aws: Aws, now: datetime) -> dict[str, Callable[[], Any]]:
     since = now - LOOK_BACK
 
     def listed(operation: str, result: str, region: str | None = None) -> Callable[[], Any]:
-        return lambda: pages(
-            aws.client("backup", region), operation, result, ByCreatedAfter=since, MaxResults=1000
-        )
+        return lambda: [
+            each
+            for page in pages(
+                getattr(aws.client("backup", region), operation),
+                ByCreatedAfter=since,
+                MaxResults=1000,
+            )
+            for each in page.get(result, [])
+        ]
 
     return {
         "backup_jobs": listed("list_backup_jobs", "BackupJobs"),
@@ -347,11 +357,11 @@ def _plan(aws: Aws, now: datetime) -> Plan | None:
     with ThreadPoolExecutor(max_workers=3) as pool:
         current = pool.submit(backup.get_backup_plan, BackupPlanId=plan_id)
         listed_versions = pool.submit(
-            pages,
-            backup,
-            "list_backup_plan_versions",
-            "BackupPlanVersionsList",
-            BackupPlanId=plan_id,
+            lambda: [
+                version
+                for page in pages(backup.list_backup_plan_versions, BackupPlanId=plan_id)
+                for version in page.get("BackupPlanVersionsList", [])
+            ]
         )
         selections = [each for one in ids for each in _selections(backup, one)]
         plan = current.result()
@@ -372,7 +382,9 @@ def _plan(aws: Aws, now: datetime) -> Plan | None:
 def _plan_ids(aws: Aws) -> list[str]:
     """The plans of that name, which is not unique; first one that selects the table, if any."""
     backup = aws.client("backup")
-    listed = pages(backup, "list_backup_plans", "BackupPlansList")
+    listed = [
+        each for page in pages(backup.list_backup_plans) for each in page.get("BackupPlansList", [])
+    ]
     ids = [str(plan["BackupPlanId"]) for plan in listed if plan["BackupPlanName"] == names.PLAN]
     if len(ids) > 1:
         table = aws.arn("dynamodb", f"table/{aws.environment.addresses_table}")
@@ -386,7 +398,11 @@ def _plan_ids(aws: Aws) -> list[str]:
 
 def _selections(backup: Any, plan_id: str) -> tuple[_JSON, ...]:
     """What a plan selects, whole."""
-    listed = pages(backup, "list_backup_selections", "BackupSelectionsList", BackupPlanId=plan_id)
+    listed = [
+        each
+        for page in pages(backup.list_backup_selections, BackupPlanId=plan_id)
+        for each in page.get("BackupSelectionsList", [])
+    ]
     return tuple(
         backup.get_backup_selection(BackupPlanId=plan_id, SelectionId=selection["SelectionId"])[
             "BackupSelection"
@@ -395,7 +411,7 @@ def _selections(backup: Any, plan_id: str) -> tuple[_JSON, ...]:
     )
 
 
-def _in_force(versions: list[_JSON], environment: Environment, now: datetime) -> list[_JSON]:
+def _in_force(versions: Sequence[_JSON], environment: Environment, now: datetime) -> list[_JSON]:
     """Those, of versions from old to new, that made anything that is kept now."""
     since = now - timedelta(
         days=max(
@@ -409,7 +425,7 @@ def _in_force(versions: list[_JSON], environment: Environment, now: datetime) ->
     ][-MOST_VERSIONS:]
 
 
-def _versions(backup: Any, current: _JSON, listed: list[_JSON]) -> tuple[PlanVersion, ...]:
+def _versions(backup: Any, current: _JSON, listed: Sequence[_JSON]) -> tuple[PlanVersion, ...]:
     """What the plan said, version by version; the present one has been read already."""
     return tuple(
         PlanVersion(
@@ -448,14 +464,14 @@ def _inline(iam: Any, name: str) -> _JSON | None:
     return document
 
 
-def _file_systems(aws: Aws) -> list[_JSON]:
+def _file_systems(aws: Aws) -> Sequence[_JSON]:
     """All of the region: the mailstore, and others that bear its tag."""
     paginator = aws.client("efs").get_paginator("describe_file_systems")
     return [each for page in paginator.paginate() for each in page["FileSystems"]]
 
 
 def _mailstores(
-    environment: Environment, answer: Answer[list[_JSON]]
+    environment: Environment, answer: Answer[Sequence[_JSON]]
 ) -> tuple[Answer[_JSON | None], Answer[Sequence[str]]]:
     """The configured mailstore, and the ids of others with Cabal's tag."""
     if not isinstance(answer, Known):

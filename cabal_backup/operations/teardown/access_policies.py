@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -48,11 +47,8 @@ def delete_access_policies(aws: Aws, report: Report) -> None:
 def _find(aws: Aws, name: str) -> AccessPolicy | None:
     iam, arn = aws.client("iam"), aws.arn("iam", f"policy/{name}", region="")
 
-    def question() -> Any:
-        return iam.get_policy(PolicyArn=arn)["Policy"]
-
     try:
-        policy = unless_missing(question, "NoSuchEntity")
+        policy = unless_missing(lambda: iam.get_policy(PolicyArn=arn)["Policy"], "NoSuchEntity")
     except (BotoCoreError, ClientError) as error:
         raise in_words(error, f"looking at the policy {name}") from error
     if policy is None:
@@ -65,7 +61,11 @@ def _delete(aws: Aws, policy: AccessPolicy) -> None:
     """Its older versions first, of which each deployment that changed it left one."""
     iam = aws.client("iam")
     try:
-        versions = pages(iam, "list_policy_versions", "Versions", PolicyArn=policy.arn)
+        versions = [
+            each
+            for page in pages(iam.list_policy_versions, PolicyArn=policy.arn)
+            for each in page.get("Versions", [])
+        ]
         for version in versions:
             if not version["IsDefaultVersion"]:
                 iam.delete_policy_version(PolicyArn=policy.arn, VersionId=version["VersionId"])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -25,6 +25,9 @@ from cabal_backup.operations.teardown.inventory import (
     vault_line,
 )
 from cabal_backup.operations.teardown.locks import VaultLock
+
+if TYPE_CHECKING:
+    from types_boto3_backup import BackupClient
 
 AT_ONCE = 8
 """Calls under way at the same time; AWS Backup throttles a few more."""
@@ -169,9 +172,9 @@ def _empty(aws: Aws, vault: VaultLock, clock: Clock, report: Report) -> int:
             _notice_expired(points, asked, vault)
         said = ""
         for batch in _batches([point for point in points if _deletable(point)]):
-            accepted, refused = _delete(backup, vault, batch)
-            asked |= accepted
-            said = refused or said
+            answer = _delete(backup, vault, batch)
+            asked |= answer.accepted
+            said = answer.refusal or said
             report(Progress(step, min(len(asked), total), total, "recovery points"))
         if len(points) != left_before:
             left_before, moved, waits = len(points), clock.now(), 0
@@ -185,7 +188,7 @@ def _empty(aws: Aws, vault: VaultLock, clock: Clock, report: Report) -> int:
         waits += 1
 
 
-def _list(backup: Any, vault: VaultLock) -> list[RecoveryPoint]:
+def _list(backup: BackupClient, vault: VaultLock) -> list[RecoveryPoint]:
     try:
         return list_recovery_points(backup, vault.vault)
     except (BotoCoreError, ClientError) as error:
@@ -218,8 +221,15 @@ def _notice_expired(points: Sequence[RecoveryPoint], asked: set[str], vault: Vau
         )
 
 
-def _delete(backup: Any, vault: VaultLock, batch: Sequence[RecoveryPoint]) -> tuple[set[str], str]:
-    """Ask for each point's deletion; which were accepted, and one passing refusal if any."""
+class _Asked(NamedTuple):
+    """The ARNs whose deletion AWS Backup accepted, and one refusal that may pass, if any."""
+
+    accepted: set[str]
+    refusal: str
+
+
+def _delete(backup: BackupClient, vault: VaultLock, batch: Sequence[RecoveryPoint]) -> _Asked:
+    """Ask for each point's deletion."""
 
     def one(point: RecoveryPoint) -> BotoCoreError | ClientError | None:
         try:
@@ -245,7 +255,7 @@ def _delete(backup: Any, vault: VaultLock, batch: Sequence[RecoveryPoint]) -> tu
                 "then run this again."
             ) from error
         said = f"AWS says: {reason(error)}"
-    return accepted, said
+    return _Asked(accepted, said)
 
 
 def _is_gone(error: BotoCoreError | ClientError) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -23,6 +24,10 @@ from cabal_backup.operations.teardown.inventory import (
     find_stack,
     take_inventory,
 )
+
+if TYPE_CHECKING:
+    from types_boto3_backup import BackupClient
+    from types_boto3_cloudformation import CloudFormationClient
 
 LONGEST = timedelta(hours=2)
 """How long the deletion of a stack may take; an unanswered custom resource takes one hour."""
@@ -159,29 +164,22 @@ def _places(aws: Aws) -> tuple[tuple[str, str], ...]:
 
 def _named_after(aws: Aws, stack: str, region: str) -> list[str]:
     """What still bears a name that CloudFormation derived from the stack's."""
-    functions, logs, iam = (aws.client(one, region) for one in ("lambda", "logs", "iam"))
-    asked: tuple[tuple[str, Any, str, str, str, dict[str, str]], ...] = (
-        ("function", functions, "list_functions", "Functions", "FunctionName", {}),
-        (
-            "log group",
-            logs,
-            "describe_log_groups",
-            "logGroups",
-            "logGroupName",
-            {"logGroupNamePrefix": stack},
-        ),
-        ("role", iam, "list_roles", "Roles", "RoleName", {}),
-    )
+    functions = aws.client("lambda", region).get_paginator("list_functions").paginate()
+    logs = aws.client("logs", region).get_paginator("describe_log_groups")
+    roles = aws.client("iam", region).get_paginator("list_roles").paginate()
     # A capital letter follows: `cabal-backup-dr` and Cabal's own names do not match.
     made_up = re.compile(rf"{re.escape(stack)}-[A-Z]")
     try:
-        return [
-            f"the {what} {entry[name]}"
-            for what, client, operation, result, name, parameters in asked
-            for page in client.get_paginator(operation).paginate(**parameters)
-            for entry in page[result]
-            if made_up.match(entry[name])
+        found = [
+            *(("function", one["FunctionName"]) for page in functions for one in page["Functions"]),
+            *(
+                ("log group", one["logGroupName"])
+                for page in logs.paginate(logGroupNamePrefix=stack)
+                for one in page["logGroups"]
+            ),
+            *(("role", one["RoleName"]) for page in roles for one in page["Roles"]),
         ]
+        return [f"the {what} {name}" for what, name in found if made_up.match(name)]
     except (BotoCoreError, ClientError) as error:
         raise in_words(error, f"looking for what is left in {region}") from error
 
@@ -227,7 +225,7 @@ def _delete_stack(aws: Aws, stack: Stack, clock: Clock, report: Report) -> None:
     report(f"The stack {stack.name} in {stack.region} is gone.")
 
 
-def _why(cloudformation: Any, stack: Stack) -> str:
+def _why(cloudformation: CloudFormationClient, stack: Stack) -> str:
     try:
         events = cloudformation.describe_stack_events(StackName=stack.id)["StackEvents"]
     except (BotoCoreError, ClientError):
@@ -274,14 +272,13 @@ def _says_not_empty(error: BotoCoreError | ClientError) -> bool:
     )
 
 
-def _check_still_empty(aws: Aws, backup: Any, vault: str) -> None:
+def _check_still_empty(aws: Aws, backup: BackupClient, vault: str) -> None:
     try:
-        points = pages(
-            backup,
-            "list_recovery_points_by_backup_vault",
-            "RecoveryPoints",
-            BackupVaultName=vault,
-        )
+        points = [
+            each
+            for page in pages(backup.list_recovery_points_by_backup_vault, BackupVaultName=vault)
+            for each in page.get("RecoveryPoints", [])
+        ]
     except (BotoCoreError, ClientError) as error:
         raise in_words(error, f"listing the recovery points in {vault}") from error
     if points:
@@ -316,5 +313,5 @@ def _delete_role(aws: Aws, report: Report) -> None:
     report(f"The role {role} is gone.")
 
 
-def _unless_gone(call: Any, **parameters: str) -> None:
+def _unless_gone(call: Callable[..., object], **parameters: str) -> None:
     unless_missing(lambda: call(**parameters), "NoSuchEntity")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -294,7 +293,11 @@ def find_role_users(aws: Aws, emptied: Collection[str]) -> tuple[str, ...]:
     for region in (aws.environment.region, aws.environment.dr_region):
         backup = aws.client("backup", region)
         try:
-            for vault in pages(backup, "list_backup_vaults", "BackupVaultList"):
+            for vault in [
+                each
+                for page in pages(backup.list_backup_vaults)
+                for each in page.get("BackupVaultList", [])
+            ]:
                 name = vault["BackupVaultName"]
                 points = [] if name in emptied else list_recovery_points(backup, name)
                 count = sum(point.role_arn == role for point in points)
@@ -313,7 +316,11 @@ def may_be_deployed(aws: Aws) -> bool:
         (names.DR_STACK, names.DR_VAULT, environment.dr_region),
     ):
         try:
-            vaults = pages(aws.client("backup", region), "list_backup_vaults", "BackupVaultList")
+            vaults = [
+                each
+                for page in pages(aws.client("backup", region).list_backup_vaults)
+                for each in page.get("BackupVaultList", [])
+            ]
             if any(each["BackupVaultName"] == vault for each in vaults):
                 return True
             if find_stack(aws, stack, region):
@@ -359,15 +366,18 @@ def _legal_holds(aws: Aws, vault: VaultLock) -> Iterator[LegalHold]:
     backup = aws.client("backup", vault.region)
     ours = {point.arn for point in vault.points}
     try:
-        for hold in pages(backup, "list_legal_holds", "LegalHolds"):
+        for hold in [
+            each for page in pages(backup.list_legal_holds) for each in page.get("LegalHolds", [])
+        ]:
             if hold["Status"] != "ACTIVE":
                 continue
-            held = pages(
-                backup,
-                "list_recovery_points_by_legal_hold",
-                "RecoveryPoints",
-                LegalHoldId=hold["LegalHoldId"],
-            )
+            held = [
+                each
+                for page in pages(
+                    backup.list_recovery_points_by_legal_hold, LegalHoldId=hold["LegalHoldId"]
+                )
+                for each in page.get("RecoveryPoints", [])
+            ]
             count = len(ours & {point["RecoveryPointArn"] for point in held})
             if count:
                 yield LegalHold(
@@ -380,7 +390,11 @@ def _legal_holds(aws: Aws, vault: VaultLock) -> Iterator[LegalHold]:
 def _plan_ids(aws: Aws) -> tuple[str, ...]:
     """Those of the plan's name, which need not be unique."""
     try:
-        plans = pages(aws.client("backup"), "list_backup_plans", "BackupPlansList")
+        plans = [
+            each
+            for page in pages(aws.client("backup").list_backup_plans)
+            for each in page.get("BackupPlansList", [])
+        ]
     except (BotoCoreError, ClientError) as error:
         raise in_words(error, "looking for the backup plan") from error
     return tuple(
@@ -404,13 +418,9 @@ def _is_role_managed(aws: Aws) -> bool:
 
 
 def _role_exists(aws: Aws, arn: str) -> bool:
-    name = arn.rpartition("/")[2]
-
-    def question() -> Any:
-        return aws.client("iam").get_role(RoleName=name)
-
+    iam, name = aws.client("iam"), arn.rpartition("/")[2]
     try:
-        return unless_missing(question, "NoSuchEntity") is not None
+        return unless_missing(lambda: iam.get_role(RoleName=name), "NoSuchEntity") is not None
     except (BotoCoreError, ClientError) as error:
         raise in_words(error, f"looking at the role {name}") from error
 

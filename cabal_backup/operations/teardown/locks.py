@@ -174,7 +174,11 @@ def look_at_lock(aws: Aws, vault: str, region: str) -> VaultLock | None:
     backup = aws.client("backup", region)
     try:
         # Not DescribeBackupVault: it answers AccessDenied for a vault that does not exist.
-        vaults = pages(backup, "list_backup_vaults", "BackupVaultList")
+        vaults = [
+            each
+            for page in pages(backup.list_backup_vaults)
+            for each in page.get("BackupVaultList", [])
+        ]
         seen = next((one for one in vaults if one["BackupVaultName"] == vault), None)
         if seen is None:
             return None
@@ -213,7 +217,7 @@ def unlock(aws: Aws, plan: UnlockPlan, report: Report) -> None:
     Raises CabalBackupError when AWS refuses.
     """
     for vault in plan.to_remove:
-        backup = aws.client_with_reason("backup", vault.region, plan.reason)
+        backup = aws.backup_with_reason(vault.region, plan.reason)
         try:
             backup.delete_backup_vault_lock_configuration(BackupVaultName=vault.vault)
         except (BotoCoreError, ClientError) as error:

@@ -60,7 +60,8 @@ class Person:
 def _client(
     endpoint: str, service: str, region: str, key: str, secret: str, token: str | None
 ) -> Any:
-    return boto3.session.Session().client(
+    session: Any = boto3.session.Session()
+    return session.client(
         service,
         region_name=region,
         endpoint_url=endpoint,

@@ -11,7 +11,6 @@ from botocore import xform_name
 from tests.sandbox.deployment import PROJECT
 
 PACKAGE = PROJECT / "cabal_backup"
-_MAKERS = ("client", "client_with_reason")
 
 
 def operations_used() -> set[tuple[str, str]]:
@@ -46,7 +45,7 @@ def _services(tree: ast.AST) -> Iterator[str]:
         match node:
             case ast.Call(
                 func=ast.Attribute(attr=maker), args=[ast.Constant(value=str(service)), *_]
-            ) if maker in _MAKERS:
+            ) if maker == "client":
                 yield service
 
 

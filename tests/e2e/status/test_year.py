@@ -111,13 +111,12 @@ def test_after_a_year_exercise_and_drill_are_due(year: Operator) -> None:
 
 @pytest.mark.parametrize("size", [7, 73, 730, 1000])
 def test_no_page_is_missed_however_small(year: Operator, size: int) -> None:
-    listed = pages(
-        year.sandbox.client("backup"),
-        "list_recovery_points_by_backup_vault",
-        "RecoveryPoints",
-        BackupVaultName="cabal-backup",
-        MaxResults=size,
-    )
+    call = year.sandbox.client("backup").list_recovery_points_by_backup_vault
+    listed = [
+        point
+        for page in pages(call, BackupVaultName="cabal-backup", MaxResults=size)
+        for point in page["RecoveryPoints"]
+    ]
 
     assert len(listed) == len({point["RecoveryPointArn"] for point in listed}) == 730
 

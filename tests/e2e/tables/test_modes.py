@@ -168,7 +168,8 @@ def _canonical(items: list[Item]) -> list[bytes]:
 
 def _make(aws: Aws, kind: Kind, items: list[Item]) -> str:
     name = f"random-{next(_numbered)}"
-    aws.client("dynamodb").create_table(
+    dynamodb: Any = aws.client("dynamodb")
+    dynamodb.create_table(
         TableName=name,
         BillingMode="PAY_PER_REQUEST",
         KeySchema=[

@@ -81,7 +81,8 @@ class Account:
 
 
 def _response(status: int) -> AWSResponse:
-    return AWSResponse("https://example.com/", status, {}, None)
+    headers: Any = {}
+    return AWSResponse("https://example.com/", status, headers, None)
 
 
 class Wire:
@@ -100,7 +101,7 @@ class Wire:
 def wired() -> Iterator[Wire]:
     """One botocore session for many tests: reading service models takes the most time."""
     wire = Wire()
-    session = botocore.session.Session()
+    session: Any = botocore.session.Session()
     session.set_credentials("AKIDEXAMPLE", "secret")
     session.register("before-parameter-build", wire.remember)
     session.register("before-call", wire.answer)

@@ -178,7 +178,7 @@ class RegionSettings:
 
 
 def _respond(request: Any, status: int, body: object, error: str | None = None) -> AWSResponse:
-    headers = {"x-amzn-RequestId": "7f0c8a52-0000-4000-8000-5d8a3f1b2c4d"}
+    headers: Any = {"x-amzn-RequestId": "7f0c8a52-0000-4000-8000-5d8a3f1b2c4d"}
     if error:
         headers["x-amzn-ErrorType"] = error
     raw = b"" if body is None else json.dumps(body).encode()

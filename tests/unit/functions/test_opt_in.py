@@ -57,7 +57,7 @@ class Wire:
 def wire() -> Iterator[Wire]:
     """One botocore session for all tests: reading the service model takes the most time."""
     wire = Wire()
-    session = botocore.session.Session()
+    session: Any = botocore.session.Session()
     session.set_credentials("AKIDEXAMPLE", "secret")
     session.register("before-send", wire)
     before = boto3.DEFAULT_SESSION
@@ -523,7 +523,7 @@ def test_the_worst_case_still_answers_before_lambda_stops_the_function(
     seconds_lost = 0.0
     tries, working = 0, account.answer
 
-    class Slow(ReadTimeoutError):  # type: ignore[misc]
+    class Slow(ReadTimeoutError):
         def __init__(self) -> None:
             nonlocal seconds_lost
             seconds_lost += 10

@@ -7,7 +7,8 @@ be run again and nothing comes to be there twice.
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -21,6 +22,15 @@ from cabal_backup.operations.restore.mail.file_system_settings import (
     FileSystemSettings,
     MountTarget,
 )
+
+if TYPE_CHECKING:
+    from types_boto3_efs.type_defs import (
+        CreateAccessPointRequestTypeDef,
+        CreateMountTargetRequestTypeDef,
+        DescribeBackupPolicyRequestTypeDef,
+        TagTypeDef,
+        UpdateFileSystemRequestTypeDef,
+    )
 
 
 def clone(
@@ -72,13 +82,13 @@ class _Clone:
         self._efs = aws.client("efs")
         self._wanted = wanted
         self._id = file_system_id
-        self._which = {"FileSystemId": file_system_id}
+        self._which: DescribeBackupPolicyRequestTypeDef = {"FileSystemId": file_system_id}
 
     def wait(self, clock: Clock, report: Report) -> None:
         """Look until the file system and its mount targets are available."""
 
         def question() -> list[str]:
-            described = self._efs.describe_file_systems(**self._which)["FileSystems"][0]
+            described = self._efs.describe_file_systems(FileSystemId=self._id)["FileSystems"][0]
             pages = self._efs.get_paginator("describe_mount_targets").paginate(**self._which)
             targets = [target for page in pages for target in page["MountTargets"]]
             states = [str(one["LifeCycleState"]) for one in (described, *targets)]
@@ -102,8 +112,10 @@ class _Clone:
         if self._wanted.throughput in (None, self._now().throughput):
             return
         mode, rate = self._wanted.throughput
-        provisioned = {"ProvisionedThroughputInMibps": rate} if rate else {}
-        self._efs.update_file_system(**self._which, ThroughputMode=mode, **provisioned)
+        update: UpdateFileSystemRequestTypeDef = {"FileSystemId": self._id, "ThroughputMode": mode}
+        if rate:
+            update["ProvisionedThroughputInMibps"] = rate
+        self._efs.update_file_system(**update)
         report(self._line(f"throughput is {mode}"))
 
     def tags(self, report: Report) -> None:
@@ -116,7 +128,7 @@ class _Clone:
         if self._now().lifecycle == self._wanted.lifecycle:
             return
         self._efs.put_lifecycle_configuration(
-            **self._which, LifecyclePolicies=[dict(one) for one in self._wanted.lifecycle]
+            **self._which, LifecyclePolicies=self._wanted.lifecycle
         )
         report(self._line("lifecycle is set"))
 
@@ -129,15 +141,16 @@ class _Clone:
 
     def access_points(self, report: Report) -> None:
         for point in missing_access_points(self._wanted.access_points, self._now().access_points):
-            user = {"PosixUser": dict(point.posix_user)} if point.posix_user else {}
-            made = self._efs.create_access_point(
-                **self._which,
-                **user,
+            wanted: CreateAccessPointRequestTypeDef = {
+                "FileSystemId": self._id,
                 # The same for the same access point: a lost answer does not make a second.
-                ClientToken=f"{self._id}-{point.id or point.path.strip('/')}"[:64],
-                RootDirectory=dict(point.root_directory),
-                Tags=_listed(point.tags),
-            )
+                "ClientToken": f"{self._id}-{point.id or point.path.strip('/')}"[:64],
+                "RootDirectory": point.root_directory,
+                "Tags": _listed(point.tags),
+            }
+            if point.posix_user:
+                wanted["PosixUser"] = point.posix_user
+            made = self._efs.create_access_point(**wanted)
             report(self._line(f"access point {made['AccessPointId']} for {point.path}"))
 
     def policy(self, report: Report) -> None:
@@ -153,7 +166,7 @@ class _Clone:
             policy = policy.replace(point.id, like.id)
         if there.policy is not None and json.loads(there.policy) == json.loads(policy):
             return
-        self._efs.put_file_system_policy(**self._which, Policy=policy)
+        self._efs.put_file_system_policy(FileSystemId=self._id, Policy=policy)
         report(self._line("file system policy is set"))
 
     def mount_targets(self, report: Report) -> None:
@@ -172,13 +185,16 @@ class _Clone:
                 report(self._line(f"security groups of the mount target in {wanted.subnet}"))
 
     def _create_mount_target(self, wanted: MountTarget) -> None:
-        groups: dict[str, Any] = (
-            {"SecurityGroups": list(wanted.security_groups)} if wanted.security_groups else {}
-        )
+        target: CreateMountTargetRequestTypeDef = {
+            "FileSystemId": self._id,
+            "SubnetId": wanted.subnet,
+        }
+        if wanted.security_groups:
+            target["SecurityGroups"] = wanted.security_groups
         if wanted.addresses != "IPV4_ONLY":
-            groups["IpAddressType"] = wanted.addresses
+            target["IpAddressType"] = wanted.addresses
         try:
-            self._efs.create_mount_target(**self._which, SubnetId=wanted.subnet, **groups)
+            self._efs.create_mount_target(**target)
         except ClientError as error:
             # A lost answer makes botocore ask again, and then it is there already.
             if error.response["Error"].get("Code") != "MountTargetConflict":
@@ -196,5 +212,5 @@ class _Clone:
         return f"{self._id}: {what}."
 
 
-def _listed(tags: Any) -> list[dict[str, str]]:
+def _listed(tags: Mapping[str, str]) -> list[TagTypeDef]:
     return [{"Key": key, "Value": value} for key, value in tags.items()]

@@ -5,9 +5,9 @@ https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-efs.html
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -16,7 +16,29 @@ from cabal_backup.mail_host.names import QUEUES
 from cabal_backup.operations.aws.client import Aws, in_words
 from cabal_backup.operations.aws.results import Unknown, ask, unless_missing
 
-_JSON = Mapping[str, Any]
+if TYPE_CHECKING:
+    from types_boto3_efs import EFSClient
+    from types_boto3_efs.literals import IpAddressTypeType, StatusType, ThroughputModeType
+    from types_boto3_efs.type_defs import (
+        AccessPointDescriptionTypeDef,
+        BackupPolicyDescriptionTypeDef,
+        DescribeBackupPolicyRequestTypeDef,
+        DescribeFileSystemsResponseTypeDef,
+        FileSystemDescriptionTypeDef,
+        LifecyclePolicyTypeDef,
+        MountTargetDescriptionTypeDef,
+        PosixUserOutputTypeDef,
+        RootDirectoryTypeDef,
+        TagTypeDef,
+    )
+
+
+class Throughput(NamedTuple):
+    """How fast a file system is."""
+
+    mode: ThroughputModeType
+    rate: float | None
+    """MiB/s, for `provisioned`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +47,7 @@ class MountTarget:
 
     subnet: str
     security_groups: tuple[str, ...]
-    addresses: str
-    """IPV4_ONLY, IPV6_ONLY or DUAL_STACK."""
+    addresses: IpAddressTypeType
     id: str = ""
     state: str = ""
 
@@ -35,8 +56,8 @@ class MountTarget:
 class AccessPoint:
     """A directory of a file system under a name and a user of its own."""
 
-    root_directory: _JSON
-    posix_user: _JSON | None
+    root_directory: RootDirectoryTypeDef
+    posix_user: PosixUserOutputTypeDef | None
     tags: Mapping[str, str]
     id: str = ""
 
@@ -55,13 +76,13 @@ class FileSystemSettings:
 
     file_system_id: str
     """Whose they are; empty if it was deleted and this is what Cabal's usually has."""
-    throughput: tuple[str, float | None] | None
-    """The mode, and for `provisioned` how many MiB/s; None for whatever it comes with."""
+    throughput: Throughput | None
+    """None for whatever it comes with."""
     zone: str | None
     """The availability zone of a One Zone file system."""
     tags: Mapping[str, str]
-    lifecycle: tuple[_JSON, ...]
-    backup_policy: str | None
+    lifecycle: tuple[LifecyclePolicyTypeDef, ...]
+    backup_policy: StatusType | None
     """ENABLED or DISABLED: EFS's own automatic backups, beside the plan. None as above."""
     policy: str | None
     """The file system policy, a JSON document."""
@@ -86,18 +107,18 @@ class FileSystemSettings:
         )
 
 
-def describe(aws: Aws, file_system_id: str) -> _JSON | None:
+def describe(aws: Aws, file_system_id: str) -> FileSystemDescriptionTypeDef | None:
     """The file system; None when there is none. Raises CabalBackupError."""
     try:
-        return _first(aws, FileSystemId=file_system_id)
+        return _first(lambda: aws.client("efs").describe_file_systems(FileSystemId=file_system_id))
     except (BotoCoreError, ClientError) as error:
         raise in_words(error, f"looking at the file system {file_system_id}") from error
 
 
-def find_by_token(aws: Aws, creation_token: str) -> _JSON | None:
+def find_by_token(aws: Aws, creation_token: str) -> FileSystemDescriptionTypeDef | None:
     """The file system that was made with this token; None when there is none."""
     try:
-        return _first(aws, CreationToken=creation_token)
+        return _first(lambda: aws.client("efs").describe_file_systems(CreationToken=creation_token))
     except (BotoCoreError, ClientError) as error:
         raise in_words(error, "looking for a file system that was restored before") from error
 
@@ -123,13 +144,13 @@ def read_settings(aws: Aws, file_system_id: str) -> FileSystemSettings | None:
     if described is None:
         return None
     efs = aws.client("efs")
-    which = {"FileSystemId": file_system_id}
+    which: DescribeBackupPolicyRequestTypeDef = {"FileSystemId": file_system_id}
     try:
         policy = unless_missing(lambda: efs.describe_file_system_policy(**which), "PolicyNotFound")
         own_backups = unless_missing(lambda: efs.describe_backup_policy(**which), "PolicyNotFound")
         return FileSystemSettings(
             file_system_id=file_system_id,
-            throughput=(
+            throughput=Throughput(
                 described.get("ThroughputMode", "bursting"),
                 described.get("ProvisionedThroughputInMibps"),
             ),
@@ -140,11 +161,13 @@ def read_settings(aws: Aws, file_system_id: str) -> FileSystemSettings | None:
             policy=policy["Policy"] if policy else None,
             access_points=tuple(
                 _access_point(entry)
-                for entry in _all(efs, "describe_access_points", "AccessPoints", which)
+                for page in efs.get_paginator("describe_access_points").paginate(**which)
+                for entry in page["AccessPoints"]
             ),
             mount_targets=tuple(
                 _mount_target(efs, entry)
-                for entry in _all(efs, "describe_mount_targets", "MountTargets", which)
+                for page in efs.get_paginator("describe_mount_targets").paginate(**which)
+                for entry in page["MountTargets"]
             ),
         )
     except (BotoCoreError, ClientError) as error:
@@ -180,9 +203,10 @@ def as_cabal_has_it(
     )
 
 
-def _first(aws: Aws, **which: str) -> _JSON | None:
-    efs = aws.client("efs")
-    found = unless_missing(lambda: efs.describe_file_systems(**which), "FileSystemNotFound")
+def _first(
+    question: Callable[[], DescribeFileSystemsResponseTypeDef],
+) -> FileSystemDescriptionTypeDef | None:
+    found = unless_missing(question, "FileSystemNotFound")
     return next(iter(found["FileSystems"]), None) if found else None
 
 
@@ -197,13 +221,7 @@ def _of_a_queue(queue: str) -> AccessPoint:
     )
 
 
-def _all(efs: Any, operation: str, result: str, which: Mapping[str, str]) -> list[_JSON]:
-    return [
-        entry for page in efs.get_paginator(operation).paginate(**which) for entry in page[result]
-    ]
-
-
-def _access_point(entry: _JSON) -> AccessPoint:
+def _access_point(entry: AccessPointDescriptionTypeDef) -> AccessPoint:
     return AccessPoint(
         id=entry["AccessPointId"],
         root_directory=entry.get("RootDirectory") or {"Path": "/"},
@@ -212,29 +230,38 @@ def _access_point(entry: _JSON) -> AccessPoint:
     )
 
 
-def _mount_target(efs: Any, entry: _JSON) -> MountTarget:
-    which = {"MountTargetId": entry["MountTargetId"]}
+def _mount_target(efs: EFSClient, entry: MountTargetDescriptionTypeDef) -> MountTarget:
+    target = entry["MountTargetId"]
     # While it is being created it is not known.
     groups = unless_missing(
-        lambda: efs.describe_mount_target_security_groups(**which), "IncorrectMountTargetState"
+        lambda: efs.describe_mount_target_security_groups(MountTargetId=target),
+        "IncorrectMountTargetState",
     )
     both = bool(entry.get("IpAddress")), bool(entry.get("Ipv6Address"))
     return MountTarget(
         id=entry["MountTargetId"],
         subnet=entry["SubnetId"],
         security_groups=tuple(sorted(groups["SecurityGroups"] if groups else ())),
-        addresses={(True, True): "DUAL_STACK", (False, True): "IPV6_ONLY"}.get(both, "IPV4_ONLY"),
+        addresses=_ADDRESSES.get(both, "IPV4_ONLY"),
         state=entry["LifeCycleState"],
     )
 
 
-def _switch(own_backups: _JSON | None) -> str:
+_ADDRESSES: Mapping[tuple[bool, bool], IpAddressTypeType] = {
+    (True, True): "DUAL_STACK",
+    (False, True): "IPV6_ONLY",
+}
+"""By whether there is an IPv4 and an IPv6 address."""
+
+
+def _switch(own_backups: BackupPolicyDescriptionTypeDef | None) -> StatusType:
     """The policy as it can be set: it is reported as ENABLING and DISABLING, too."""
-    status = (own_backups or {}).get("BackupPolicy", {}).get("Status", "DISABLED")
+    policy = own_backups.get("BackupPolicy") if own_backups else None
+    status = policy["Status"] if policy else "DISABLED"
     return "ENABLED" if status in ("ENABLED", "ENABLING") else "DISABLED"
 
 
-def _tags(listed: Sequence[Mapping[str, str]]) -> dict[str, str]:
+def _tags(listed: Sequence[TagTypeDef]) -> dict[str, str]:
     return _settable({tag["Key"]: tag["Value"] for tag in listed})
 
 
@@ -243,7 +270,7 @@ def _settable(tags: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in tags.items() if not key.startswith("aws:")}
 
 
-def _in_words(throughput: tuple[str, float | None] | None) -> str:
+def _in_words(throughput: Throughput | None) -> str:
     if throughput is None:
         return "as it comes"
     mode, rate = throughput

@@ -80,7 +80,11 @@ def list_mail_restores(aws: Aws, now: datetime, *, point: str | None = None) -> 
     """
     backup = aws.client("backup")
     try:
-        listed = pages(backup, "list_restore_jobs", "RestoreJobs", ByCreatedAfter=now - KEPT)
+        listed = [
+            each
+            for page in pages(backup.list_restore_jobs, ByCreatedAfter=now - KEPT)
+            for each in page.get("RestoreJobs", [])
+        ]
         found = [
             MailRestore(
                 job=describe_job(aws, JobKind.RESTORE, entry["RestoreJobId"]),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -18,11 +18,27 @@ from cabal_backup.operations.aws.results import unless_missing
 from cabal_backup.operations.restore.tables.table_items import Table
 from cabal_backup.text import moment
 
+if TYPE_CHECKING:
+    from types_boto3_dynamodb.literals import KeyTypeType, ScalarAttributeTypeType
+    from types_boto3_dynamodb.type_defs import (
+        BackupDescriptionTypeDef,
+        SSEDescriptionTypeDef,
+        TableDescriptionTypeDef,
+    )
+
 MISSING = ("ResourceNotFoundException", "TableNotFoundException")
 
 
 class SchemaError(UsageError):
     """Two tables are not of the same kind."""
+
+
+class KeyAttribute(NamedTuple):
+    """An attribute of a table's key."""
+
+    name: str
+    role: KeyTypeType
+    kind: ScalarAttributeTypeType
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +52,7 @@ class TableDescription:
     created: datetime
     items: int
     """An estimate that DynamoDB renews every six hours or so; 0 for a new table."""
-    keys: tuple[tuple[str, str, str], ...]
-    """Name, role (HASH or RANGE) and type (S, N or B) of each key attribute."""
+    keys: tuple[KeyAttribute, ...]
     deletion_protected: bool
     restored: bool
     """Whether DynamoDB says that it was restored from something."""
@@ -193,9 +208,9 @@ def recovery_window(aws: Aws, name: str) -> Window | None:
     )
 
 
-def key_arn(described: Mapping[str, Any]) -> str:
+def key_arn(described: SSEDescriptionTypeDef | None) -> str:
     """The KMS key in what DynamoDB says of a table or a backup; empty without one."""
-    encryption = described.get("SSEDescription") or {}
+    encryption = described or {}
     on = encryption.get("Status") in ("ENABLED", "ENABLING", "UPDATING")
     return str(encryption.get("KMSMasterKeyArn", "")) if on else ""
 
@@ -247,17 +262,11 @@ def list_backups(aws: Aws, table: str) -> list[TableBackup]:
     Raises botocore's errors.
     """
     dynamodb = aws.client("dynamodb")
-    listed: list[dict[str, Any]] = []
-    start: dict[str, str] = {}
-    while True:
-        page = dynamodb.list_backups(TableName=table, BackupType="ALL", **start)
-        listed += page.get("BackupSummaries", [])
-        if not page.get("LastEvaluatedBackupArn"):
-            break
-        start = {"ExclusiveStartBackupArn": page["LastEvaluatedBackupArn"]}
+    listed = dynamodb.get_paginator("list_backups").paginate(TableName=table, BackupType="ALL")
     found = [
         _backup(dynamodb.describe_backup(BackupArn=entry["BackupArn"])["BackupDescription"])
-        for entry in listed
+        for page in listed
+        for entry in page.get("BackupSummaries", [])
         if entry["BackupStatus"] == "AVAILABLE" and entry.get("BackupType") in ("SYSTEM", "USER")
     ]
     return sorted(found, key=lambda backup: (backup.created, backup.arn), reverse=True)
@@ -274,7 +283,7 @@ def in_lines(backups: Sequence[TableBackup]) -> str:
     return "\n".join(f"  {number}. {backup}" for number, backup in enumerate(backups, start=1))
 
 
-def _backup(described: Mapping[str, Any]) -> TableBackup:
+def _backup(described: BackupDescriptionTypeDef) -> TableBackup:
     details, source = described["BackupDetails"], described["SourceTableDetails"]
     features = described.get("SourceTableFeatureDetails", {})
     ttl = features.get("TimeToLiveDescription") or {}
@@ -287,11 +296,11 @@ def _backup(described: Mapping[str, Any]) -> TableBackup:
         size_bytes=details.get("BackupSizeBytes", 0),
         table_created=source["TableCreationDateTime"],
         ttl=str(ttl["AttributeName"]) if expires else None,
-        key_arn=key_arn(features),
+        key_arn=key_arn(features.get("SSEDescription")),
     )
 
 
-def _description(described: Mapping[str, Any]) -> TableDescription:
+def _description(described: TableDescriptionTypeDef) -> TableDescription:
     types = {
         attribute["AttributeName"]: attribute["AttributeType"]
         for attribute in described["AttributeDefinitions"]
@@ -304,7 +313,7 @@ def _description(described: Mapping[str, Any]) -> TableDescription:
         created=described["CreationDateTime"],
         items=described.get("ItemCount", 0),
         keys=tuple(
-            (key["AttributeName"], key["KeyType"], types[key["AttributeName"]])
+            KeyAttribute(key["AttributeName"], key["KeyType"], types[key["AttributeName"]])
             for key in sorted(described["KeySchema"], key=lambda key: str(key["KeyType"]))
         ),
         deletion_protected=described.get("DeletionProtectionEnabled", False),
@@ -312,5 +321,5 @@ def _description(described: Mapping[str, Any]) -> TableDescription:
         restored_from=summary.get("SourceTableArn", ""),
         restored_to=summary.get("RestoreDateTime"),
         restored_from_backup=summary.get("SourceBackupArn", ""),
-        key_arn=key_arn(described),
+        key_arn=key_arn(described.get("SSEDescription")),
     )

@@ -7,13 +7,15 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_SSESpecificat
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.results import Answer, Known, Unknown, ask
 from cabal_backup.operations.restore.tables.describe import TableBackup, TableDescription, key_arn
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb.type_defs import SSESpecificationTypeDef, TableDescriptionTypeDef
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,12 +41,13 @@ class TableKey:
         return {"encryptionType": "KMS", "kmsMasterKeyArn": arn}
 
     @property
-    def specification(self) -> dict[str, Any]:
+    def specification(self) -> SSESpecificationTypeDef:
         """The SSESpecification of DynamoDB; it names only a customer key."""
         if not self.manager:
             return {"Enabled": False}
-        named = {"KMSMasterKeyId": self.arn} if self.manager == "CUSTOMER" else {}
-        return {"Enabled": True, "SSEType": "KMS", **named}
+        if self.manager != "CUSTOMER":
+            return {"Enabled": True, "SSEType": "KMS"}
+        return {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": self.arn}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,12 +87,12 @@ def of_deleted(aws: Aws, backup: Answer[TableBackup | None]) -> Encryption:
     return _encryption(ask(lambda: _find_key(aws, kept.key_arn)))
 
 
-def is_under(described: Mapping[str, Any], key: TableKey) -> bool:
+def is_under(described: TableDescriptionTypeDef, key: TableKey) -> bool:
     """Whether a table, as DescribeTable shows it, is encrypted under a key.
 
     For an AWS-managed key whose ARN is not known any KMS key counts.
     """
-    arn = key_arn(described)
+    arn = key_arn(described.get("SSEDescription"))
     return bool(arn) if key == _TERRAFORMS else arn == key.arn
 
 

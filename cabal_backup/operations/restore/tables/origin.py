@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -26,6 +26,9 @@ from cabal_backup.operations.restore.tables.items import Digest, fingerprint
 from cabal_backup.operations.restore.tables.pipeline import Chunk, run
 from cabal_backup.operations.restore.tables.table_items import for_reading, scan
 from cabal_backup.operations.restore.tables.wire import Stop, Wire, explained
+
+if TYPE_CHECKING:
+    from types_boto3_backup.type_defs import RestoreJobsListMemberTypeDef
 
 SOURCE = "cabal-backup:restored-from"
 DIGEST = "cabal-backup:restored-digest"
@@ -112,7 +115,11 @@ def list_restores(aws: Aws, resource_arn: str, now: datetime) -> list[TableResto
     """
     backup = aws.client("backup")
     try:
-        listed = pages(backup, "list_restore_jobs", "RestoreJobs", ByCreatedAfter=now - KEPT)
+        listed = [
+            each
+            for page in pages(backup.list_restore_jobs, ByCreatedAfter=now - KEPT)
+            for each in page.get("RestoreJobs", [])
+        ]
         mine = [
             describe_job(aws, JobKind.RESTORE, entry["RestoreJobId"])
             for entry in listed
@@ -124,7 +131,7 @@ def list_restores(aws: Aws, resource_arn: str, now: datetime) -> list[TableResto
     return sorted(found, key=lambda restore: restore.job.created, reverse=True)
 
 
-def _restores(entry: dict[str, object], resource_arn: str) -> bool:
+def _restores(entry: RestoreJobsListMemberTypeDef, resource_arn: str) -> bool:
     source = entry.get("SourceResourceArn")
     return entry.get("ResourceType") == names.DYNAMODB and source in (None, resource_arn)
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -23,7 +22,7 @@ from cabal_backup.errors import AwsError
 from cabal_backup.operations.aws.client import Aws, in_words
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Report
-from cabal_backup.operations.aws.results import Answer, Known, Unknown, ask
+from cabal_backup.operations.aws.results import Answer, Known, Unknown, ask, pages
 from cabal_backup.operations.restore.tables.describe import (
     TableBackup,
     describe_table,
@@ -131,16 +130,13 @@ def bring_back(aws: Aws, table: str, settings: TableSettings, clock: Clock, repo
 def _tags(aws: Aws, recovery_point_arn: str) -> Mapping[str, str]:
     """The tags a recovery point took over from its table."""
     backup = aws.client("backup")
-    tags: dict[str, str] = {}
-    token: str | None = None
-    while True:
-        more = {"NextToken": token} if token else {}
-        page: dict[str, Any] = backup.list_tags(ResourceArn=recovery_point_arn, **more)
-        tags |= page.get("Tags", {})
-        token = page.get("NextToken")
-        if not token:
-            # Tags that begin with aws: are AWS's own and cannot be set.
-            return {key: value for key, value in tags.items() if not key.startswith("aws:")}
+    return {
+        key: value
+        for page in pages(backup.list_tags, ResourceArn=recovery_point_arn)
+        for key, value in page.get("Tags", {}).items()
+        # Tags that begin with aws: are AWS's own and cannot be set.
+        if not key.startswith("aws:")
+    }
 
 
 def _protect(aws: Aws, table: str) -> None:

@@ -112,7 +112,11 @@ def unfinished(
     """
     dynamodb = aws.client("dynamodb")
     try:
-        tags = pages(dynamodb, "list_tags_of_resource", "Tags", ResourceArn=restored.arn)
+        tags = [
+            each
+            for page in pages(dynamodb.list_tags_of_resource, ResourceArn=restored.arn)
+            for each in page.get("Tags", [])
+        ]
     except (BotoCoreError, ClientError):
         return None
     value = next((tag["Value"] for tag in tags if tag["Key"] == UNFINISHED), "")

@@ -16,9 +16,8 @@ import random
 import threading
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -27,6 +26,7 @@ from botocore.exceptions import ConnectionError as NoConnectionError
 
 from cabal_backup.errors import CabalBackupError
 from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.responses import RawAnswer
 
 _TARGET = "DynamoDB_20120810."
 
@@ -128,7 +128,7 @@ class Patience:
 class Refusal(Exception):
     """DynamoDB refused a request for good; `in_words` turns it into words for people."""
 
-    def __init__(self, operation: str, code: str, message: str, answer: dict[str, Any]) -> None:
+    def __init__(self, operation: str, code: str, message: str, answer: RawAnswer) -> None:
         super().__init__(f"{operation}: {code}: {message}")
         self.operation = operation
         self.code = code
@@ -137,8 +137,8 @@ class Refusal(Exception):
         """The whole answer: a failed condition may bring the item along."""
 
     def in_words(self, doing: str) -> CabalBackupError:
-        error = {"Error": {"Code": self.code, "Message": self.message}}
-        return in_words(ClientError(error, self.operation), doing)
+        error = ClientError({"Error": {"Code": self.code, "Message": self.message}}, self.operation)
+        return in_words(error, doing)
 
 
 class _Later(Exception):
@@ -158,10 +158,10 @@ class Wire:
         self._credentials = aws.credentials
         # No public way leads to a client's configured connection; one made here would
         # have to repeat how botocore reads proxies, certificates and timeouts.
-        self._http = client._endpoint.http_session
+        self._http = client._endpoint.http_session  # type: ignore[attr-defined]
         self.patience = patience or Patience()
 
-    def call(self, operation: str, request: bytes, stop: Stop) -> dict[str, Any]:
+    def call(self, operation: str, request: bytes, stop: Stop) -> RawAnswer:
         """The answer to one request, which is sent again as long as that makes sense.
 
         Raises Refusal when DynamoDB will not, or after too many tries; the botocore
@@ -178,7 +178,7 @@ class Wire:
                     raise later.reason from None
             self.patience.wait(failed, stop)
 
-    def _send(self, operation: str, request: bytes) -> dict[str, Any]:
+    def _send(self, operation: str, request: bytes) -> RawAnswer:
         signed = AWSRequest(
             "POST",
             self._url,
@@ -188,6 +188,7 @@ class Wire:
             },
             data=request,
         )
+        assert self._credentials is not None, "the account is known"
         credentials = self._credentials.get_frozen_credentials()
         SigV4Auth(credentials, "dynamodb", self._region).add_auth(signed)
         try:
@@ -197,12 +198,12 @@ class Wire:
             raise _Later(error) from error
         if response.status_code == 200 and _intact(response.headers, content):
             with contextlib.suppress(ValueError):
-                answer: dict[str, Any] = json.loads(content)
+                answer: RawAnswer = json.loads(content)
                 return answer
         raise _refused(operation, response.status_code, content)
 
 
-def _intact(headers: Any, content: bytes) -> bool:
+def _intact(headers: Mapping[str, str], content: bytes) -> bool:
     checksum = headers.get("x-amz-crc32")
     return checksum is None or int(checksum) == zlib.crc32(content)
 

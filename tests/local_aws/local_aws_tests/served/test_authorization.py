@@ -199,7 +199,8 @@ WITH_A_CODE = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
 
 
 def client_with(sandbox: Sandbox, service: str, key: dict[str, str]) -> Any:
-    return boto3.session.Session().client(
+    session: Any = boto3.session.Session()
+    return session.client(
         service,
         region_name="us-west-1",
         endpoint_url=sandbox.endpoint,

@@ -21,7 +21,8 @@ from local_aws_tests.served.backups import (
 
 def impatient(sandbox: Sandbox, service: str, region: str = "us-west-1") -> Any:
     """A client that does not retry."""
-    return boto3.session.Session().client(
+    session: Any = boto3.session.Session()
+    return session.client(
         service,
         region_name=region,
         endpoint_url=sandbox.endpoint,

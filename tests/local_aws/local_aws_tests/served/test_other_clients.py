@@ -33,7 +33,7 @@ def by_form(sandbox: Sandbox, operation: str, **members: str) -> dict[str, Any]:
     with urllib.request.urlopen(request) as answer:
         response = {"status_code": 200, "headers": {}, "body": answer.read()}
     model = botocore.session.get_session().get_service_model("cloudwatch")
-    shape = model.operation_model(operation).output_shape
+    shape: Any = model.operation_model(operation).output_shape
     parsed: dict[str, Any] = botocore.parsers.QueryParser().parse(response, shape)
     del parsed["ResponseMetadata"]
     return parsed

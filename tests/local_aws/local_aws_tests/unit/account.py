@@ -80,8 +80,9 @@ class Account:
                 principal=principal,
             )
             self.responses.append(response)
+            headers: Any = response.headers
             return botocore.awsrequest.AWSResponse(
-                request.url, response.status, response.headers, _RawBody(response.body)
+                request.url, response.status, headers, _RawBody(response.body)
             )
 
         client.meta.events.register("before-send.backup", answer)

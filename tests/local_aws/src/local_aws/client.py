@@ -169,7 +169,8 @@ class Sandbox:
         key = (service, region, account)
         with self._clients_lock:
             if key not in self._clients:
-                self._clients[key] = boto3.session.Session().client(
+                session: Any = boto3.session.Session()
+                self._clients[key] = session.client(
                     service,
                     region_name=region,
                     endpoint_url=self.endpoint,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import boto3
 import pytest
 
@@ -22,7 +24,7 @@ def test_every_call_there_is_an_unknown_answer(aws: Aws) -> None:
     assert ask(lambda: aws.client("backup").list_backup_vaults()) == Unknown(lost)
     assert ask(lambda: aws.client("dynamodb").get_paginator("list_tables")) == Unknown(lost)
     assert ask(lambda: aws.client("dynamodb").meta.endpoint_url) == Unknown(lost)
-    with_reason = aws.client_with_reason("backup", "us-west-1", "a test")
+    with_reason = aws.backup_with_reason("us-west-1", "a test")
     assert ask(lambda: with_reason.list_backup_vaults()) == Unknown(lost)
 
 
@@ -40,5 +42,5 @@ def test_in_words() -> None:
 
 
 def test_a_reason_becomes_part_of_the_user_agent(aws: Aws) -> None:
-    client = aws.client_with_reason("backup", "us-west-2", "weg damit: Kürzung\n(2026)")
+    client: Any = aws.backup_with_reason("us-west-2", "weg damit: Kürzung\n(2026)")
     assert client.meta.config.user_agent_extra == "cabal-backup/1 reason/weg_damit__K_rzung__2026_"

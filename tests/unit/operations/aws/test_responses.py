@@ -51,7 +51,8 @@ def parse(service: str, operation: str, body: bytes, status: int = 200, **header
     model = botocore.session.get_session().get_service_model(service)
     parser = Parsers().create_parser(model.resolved_protocol)
     response = {"status_code": status, "headers": headers, "body": body, "context": {}}
-    return parser.parse(response, model.operation_model(operation).output_shape)
+    shape: Any = model.operation_model(operation).output_shape
+    return parser.parse(response, shape)
 
 
 @pytest.mark.parametrize(
