@@ -105,8 +105,8 @@ checkov: synth $(CHECKOV)/ready
 
 .PHONY: local-aws
 local-aws: .venv-local-aws/ready ## the tests of the local AWS, installed without the project
-	rm -rf $(LOCAL_AWS)/build
 	.venv-local-aws/bin/python $(PIP) --no-deps --no-build-isolation --force-reinstall ./$(LOCAL_AWS)
+	rm -rf $(LOCAL_AWS)/build
 	cd $(LOCAL_AWS) && $(CURDIR)/.venv-local-aws/bin/python -m pytest --quiet
 
 .PHONY: bench
@@ -168,4 +168,4 @@ sandbox: $(READY) $(AWSCLI)/ready ## the same, left running at PORT; prints the 
 
 .PHONY: clean
 clean: ## remove everything that the other targets made
-	rm -rf $(VENV) .venv-* node_modules dist cdk.out .prepared $(LOCAL_AWS)/build .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-* node_modules dist cdk.out .prepared .mypy_cache .pytest_cache .ruff_cache

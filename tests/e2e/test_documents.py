@@ -25,11 +25,13 @@ TESTED_ON_THEIR_OWN = {
     "docs/reference/cli.md",
     "docs/restore-testing.md",
     "docs/watch.md",
+    "tests/local_aws/README.md",
 }
 """tests/e2e/adopt starts from what Terraform made, tests/e2e/access has roles for which IAM
 decides, tests/e2e/status/test_verify_aws.py is a first deployment, tests/unit/cli parses the
 examples of the reference, tests/e2e/test_install.py has Python environments of its own, and
 tests/e2e/alerts and tests/e2e/rehearsing are about settings that are off elsewhere.
+The local AWS tests its own README.
 """
 
 RUN_ELSEWHERE = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import signal
 import subprocess
@@ -16,18 +17,21 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
-from local_aws.client import Sandbox
+from local_aws.client import Sandbox, shell_variables
 from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
 
 from tests.sandbox import cabal
-from tests.sandbox.deployment import PROJECT, Deployment
+from tests.sandbox.deployment import PROJECT, Deployment, aws_cli
 from tests.sandbox.seed import PLACES, VERIFICATION, SeedCommand, run_aws
 
 _console = Console(highlight=False)
+
+_TOOLS = (PROJECT / ".venv" / "bin", PROJECT / "node_modules" / ".bin", Path(aws_cli()).parent)
 
 
 def main() -> int:
@@ -148,19 +152,21 @@ def _cabal_backup(deployment: Deployment, command: str, *arguments: str) -> int:
 
 
 def _stay(deployment: Deployment) -> None:
-    sandbox = deployment.sandbox
-    _console.print("\n[bold]It is running.[/] In another terminal, in this folder:\n")
-    for name, value in sandbox.aws_variables().items():
+    _console.print("\n[bold]It is running.[/] In another terminal:\n")
+    variables = {
+        **shell_variables(deployment.sandbox.endpoint),
+        "CABAL_ENVIRONMENT": deployment.environment,
+        "PATH": os.pathsep.join([*map(str, _TOOLS), os.environ["PATH"]]),
+    }
+    for name, value in variables.items():
         sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
-    sys.stdout.write(f"export CABAL_ENVIRONMENT={deployment.environment}\n")
-    context = " ".join(deployment.context_arguments())
+    sys.stdout.write(f"cd {shlex.quote(str(_project(deployment)))}\n")
     _console.print(
-        "\nand then, for instance:\n\n"
-        f"  .venv/bin/cabal-backup status {context}\n"
-        "  .venv-awscli/bin/aws backup list-backup-vaults\n"
-        f"  make cdk ARGS=\"diff 'development/*' {context}\"\n"
-        "  curl -X POST $AWS_ENDPOINT_URL/_sandbox/advance -d '{\"seconds\": 86400}'\n\n"
-        "The last one lets a day pass. Ctrl-C ends it and removes everything.",
+        "\nThen, for example:\n\n"
+        "  cabal-backup status\n"
+        "  local-aws advance 1d\n"
+        "  local-aws fault --help\n\n"
+        "The commands use the time of the local AWS. Ctrl-C stops it and removes everything.",
         soft_wrap=True,
         markup=False,
     )
@@ -169,6 +175,16 @@ def _stay(deployment: Deployment) -> None:
             time.sleep(3600)
     except KeyboardInterrupt:
         _console.print("\nStopped.")
+
+
+def _project(deployment: Deployment) -> Path:
+    """A folder with the application and the settings of this deployment."""
+    folder = deployment.sandbox.data / "project"
+    folder.mkdir()
+    for name in ("app.py", "cabal_backup", "cdk.json"):
+        (folder / name).symlink_to(PROJECT / name)
+    (folder / "cdk.context.json").write_text(json.dumps(dict(deployment.context), indent=2))
+    return folder
 
 
 @contextmanager

@@ -93,7 +93,17 @@ def test_a_start_that_fails_says_why() -> None:
 
 def test_prints_the_ready_line_and_nothing_else(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "local_aws", "serve", "--data", str(tmp_path)],
+        [
+            sys.executable,
+            "-m",
+            "local_aws",
+            "start",
+            "--json",
+            "--port",
+            "0",
+            "--data",
+            str(tmp_path),
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -19,13 +19,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import boto3
-from botocore.config import Config
-
 from local_aws.ministack import environment
 
 ACCOUNT = "123456789012"
 PRIMARY_REGION = "us-west-1"
+
+TIME_SHIM = Path(__file__).parent / "time_shim"
+"""A folder for PYTHONPATH: Python programs then use the time of the local AWS."""
 
 _START_PATIENCE_SECONDS = 60.0
 _STOP_PATIENCE_SECONDS = 10.0
@@ -143,32 +143,18 @@ class Sandbox:
     def aws_variables(
         self, *, region: str = PRIMARY_REGION, account: str = ACCOUNT
     ) -> dict[str, str]:
-        """Only the variables that turn AWS tools to this sandbox."""
-        return {
-            "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_ACCESS_KEY_ID": account,
-            "AWS_SECRET_ACCESS_KEY": "sandbox",
-            "AWS_REGION": region,
-            "AWS_DEFAULT_REGION": region,
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "AWS_PAGER": "",
-            "CDK_DEFAULT_ACCOUNT": account,
-            "CDK_DEFAULT_REGION": region,
-            # CDK's built-in rules take seconds to load for each command; tests/synth/test_app.py
-            # has them on.
-            "CDK_VALIDATION": "false",
-            "CDK_DISABLE_CLI_TELEMETRY": "true",
-            "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1",
-            "JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION": "1",
-        }
+        """Only the variables that connect AWS tools to this local AWS."""
+        return aws_variables(self.endpoint, region=region, account=account)
 
     def client(self, service: str, region: str = PRIMARY_REGION, account: str = ACCOUNT) -> Any:
         """A boto3 client of this sandbox, shared by everybody who asks for the same."""
         key = (service, region, account)
         with self._clients_lock:
             if key not in self._clients:
+                # Not needed by everything that imports this module, and slow to import.
+                import boto3
+                from botocore.config import Config
+
                 session: Any = boto3.session.Session()
                 self._clients[key] = session.client(
                     service,
@@ -269,26 +255,67 @@ class Sandbox:
     def control(
         self, method: str, path: str, body: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        """One control request; SandboxFailed with the sandbox's words when it is refused."""
-        request = urllib.request.Request(
-            f"{self.endpoint}/_sandbox/{path}",
-            method=method,
-            data=json.dumps(body).encode() if body is not None else None,
-        )
-        try:
-            with urllib.request.urlopen(request) as answer:
-                reply: dict[str, Any] = json.load(answer)
-                return reply
-        except urllib.error.HTTPError as error:
-            raise SandboxFailed(error.read().decode()) from error
+        """One control request; SandboxFailed with the reason if it is refused."""
+        return control(self.endpoint, method, path, body)
+
+
+def shell_variables(endpoint: str) -> dict[str, str]:
+    """`aws_variables`, and the one that gives Python programs the time of the local AWS."""
+    return {**aws_variables(endpoint), "PYTHONPATH": str(TIME_SHIM)}
+
+
+def control(
+    endpoint: str, method: str, path: str, body: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """One control request to the local AWS at this URL.
+
+    Raises:
+        SandboxFailed: it was refused.
+        urllib.error.URLError: no local AWS answers there.
+    """
+    request = urllib.request.Request(
+        f"{endpoint}/_sandbox/{path}",
+        method=method,
+        data=json.dumps(body).encode() if body is not None else None,
+    )
+    try:
+        with urllib.request.urlopen(request) as answer:
+            reply: dict[str, Any] = json.load(answer)
+            return reply
+    except urllib.error.HTTPError as error:
+        raise SandboxFailed(json.load(error)["error"]) from error
+
+
+def aws_variables(
+    endpoint: str, *, region: str = PRIMARY_REGION, account: str = ACCOUNT
+) -> dict[str, str]:
+    """The variables that connect the AWS CLI, the CDK CLI and the SDKs to a local AWS."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": account,
+        "AWS_SECRET_ACCESS_KEY": "sandbox",
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_PAGER": "",
+        "CDK_DEFAULT_ACCOUNT": account,
+        "CDK_DEFAULT_REGION": region,
+        # CDK's built-in rules take seconds to load for each command.
+        "CDK_VALIDATION": "false",
+        "CDK_DISABLE_CLI_TELEMETRY": "true",
+        "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1",
+        "JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION": "1",
+    }
 
 
 def _spawn(data: Path, *, start: datetime | None, auth: bool, port: int) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "local_aws", "serve", "--port", str(port)]
+    command = [sys.executable, "-m", "local_aws", "start", "--json", "--port", str(port)]
     # On a leash: it ends with this process, however that ends.
     command += ["--leash", "--data", str(data)]
     if start is not None:
-        command += ["--start", start.isoformat()]
+        command += ["--time", start.isoformat()]
     if auth:
         command.append("--auth")
     data.mkdir(parents=True, exist_ok=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import signal
 import socket
 import sys
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,16 +21,24 @@ if TYPE_CHECKING:
 LOG_FILE = "sandbox.log"
 _KEEP_ALIVE_SECONDS = 75
 
+Ready = Callable[[Mapping[str, Any]], None]
+
 _log = logging.getLogger("sandbox")
 
 
 def serve(
-    data: Path, *, port: int, start: datetime | None, auth: bool, leash: bool = False
+    data: Path,
+    *,
+    port: int,
+    start: datetime | None,
+    auth: bool,
+    leash: bool,
+    ready: Ready,
 ) -> None:
     """Serve on 127.0.0.1 until SIGTERM or SIGINT; with `leash` also until stdin is closed.
 
-    Port 0 takes a free one. When the sandbox answers, one line of JSON on stdout says
-    where: `{"endpoint": …, "data": …, "log": …, "pid": …}`. Every file goes under `data`.
+    Port 0 takes a free one. Every file goes under `data`. When the local AWS answers, `ready` is
+    called with `endpoint`, `data`, `log` and `pid`.
     """
     for directory in (data, data / "tmp"):
         directory.mkdir(parents=True, exist_ok=True)
@@ -43,7 +51,7 @@ def serve(
 
     system = System(data, start)
     try:
-        asyncio.run(_run(system, listener, data, leash))
+        asyncio.run(_run(system, listener, data, leash, ready))
     finally:
         system.close()
 
@@ -64,7 +72,9 @@ def _log_to(path: Path) -> None:
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
-async def _run(system: System, listener: socket.socket, data: Path, leash: bool) -> None:
+async def _run(
+    system: System, listener: socket.socket, data: Path, leash: bool, ready: Ready
+) -> None:
     from hypercorn.asyncio import serve as serve_asgi
     from hypercorn.config import Config
 
@@ -86,7 +96,15 @@ async def _run(system: System, listener: socket.socket, data: Path, leash: bool)
     gate: Any = Gate(system)
     server = asyncio.create_task(serve_asgi(gate, config, shutdown_trigger=stop.wait))
     ticker = asyncio.create_task(_tick(system))
-    await _announce(port, data)
+    await _answers(port)
+    ready(
+        {
+            "endpoint": f"http://{environment.LOOPBACK}:{port}",
+            "data": str(data),
+            "log": str(data / LOG_FILE),
+            "pid": os.getpid(),
+        }
+    )
     await server
     ticker.cancel()
 
@@ -114,20 +132,12 @@ async def _tick(system: System) -> None:
             _log.exception("A tick failed")
 
 
-async def _announce(port: int, data: Path) -> None:
-    """Print the ready line once a request is answered."""
+async def _answers(port: int) -> None:
+    """Wait until a request is answered."""
     while True:
         reader, writer = await asyncio.open_connection(environment.LOOPBACK, port)
         writer.write(b"GET /_sandbox/now HTTP/1.1\r\nHost: sandbox\r\nConnection: close\r\n\r\n")
         answered = (await reader.readline()).startswith(b"HTTP/1.1 200")
         writer.close()
         if answered:
-            break
-    line = {
-        "endpoint": f"http://{environment.LOOPBACK}:{port}",
-        "data": str(data),
-        "log": str(data / LOG_FILE),
-        "pid": os.getpid(),
-    }
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()
+            return
