@@ -98,14 +98,14 @@ def fill(
     seed: int = 1,
 ) -> Cabal:
     """Make a Cabal in one account and region; the same seed makes the same one."""
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     now = sandbox.now()
     owners = tuple(_owners(users))
-    _Tables(sandbox.client("dynamodb", region, account)).fill(owners, addresses, now, dice)
+    _Tables(sandbox.client("dynamodb", region, account)).fill(owners, addresses, now, rng)
     file_system = _file_system(sandbox, region, account)
     root = sandbox.efs_directory(file_system["FileSystemId"], region=region, account=account)
     messages = sum(
-        write_mailbox(root / owner.user, owner, messages=messages_per_user, now=now, dice=dice)
+        write_mailbox(root / owner.user, owner, messages=messages_per_user, now=now, rng=rng)
         for owner in owners
     )
     for queue in _QUEUES:
@@ -146,18 +146,18 @@ class _Tables:
         self._dynamodb = dynamodb
 
     def fill(
-        self, owners: tuple[Owner, ...], addresses: int, now: datetime, dice: random.Random
+        self, owners: tuple[Owner, ...], addresses: int, now: datetime, rng: random.Random
     ) -> None:
         for table, keys in _KEYS.items():
             self._make(table, keys)
-        self._put("cabal-addresses", _addresses(owners, addresses, now, dice))
+        self._put("cabal-addresses", _addresses(owners, addresses, now, rng))
         last_osid = FIRST_OSID - 1 + len(owners)
         counter = {"counter": _s("counter"), "osid": _n(last_osid), "enabled": {"BOOL": True}}
         self._put("cabal-counter", iter([counter]))
         self._put(
             "cabal-user-preferences",
             (
-                {"user": _s(owner.user), "theme": _s(dice.choice(("light", "dark")))}
+                {"user": _s(owner.user), "theme": _s(rng.choice(("light", "dark")))}
                 for owner in owners
             ),
         )
@@ -169,7 +169,7 @@ class _Tables:
                 for domain in _DOMAINS[:2]
             ),
         )
-        self._put("cabal-dmarc-reports", _dmarc_reports(now, dice))
+        self._put("cabal-dmarc-reports", _dmarc_reports(now, rng))
 
     def _make(self, table: str, keys: tuple[str, ...]) -> None:
         self._dynamodb.create_table(
@@ -196,35 +196,35 @@ class _Tables:
 
 
 def _addresses(
-    owners: tuple[Owner, ...], count: int, now: datetime, dice: random.Random
+    owners: tuple[Owner, ...], count: int, now: datetime, rng: random.Random
 ) -> Iterator[dict[str, Any]]:
     for number in range(count):
-        owner = dice.choice(owners)
-        domain = dice.choice(_DOMAINS)
-        username = f"{dice.choice(('shop', 'news', 'club', 'bank', 'trip'))}{number:05d}"
-        subdomain = dice.choice(("mail", "post", "letters"))
-        requested = now - timedelta(seconds=dice.randrange(700 * 86_400))
+        owner = rng.choice(owners)
+        domain = rng.choice(_DOMAINS)
+        username = f"{rng.choice(('shop', 'news', 'club', 'bank', 'trip'))}{number:05d}"
+        subdomain = rng.choice(("mail", "post", "letters"))
+        requested = now - timedelta(seconds=rng.randrange(700 * 86_400))
         yield {
             "address": _s(f"{username}@{subdomain}.{domain}"),
             "tld": _s(domain),
             "user": _s(owner.user),
             "username": _s(username),
             "subdomain": _s(subdomain),
-            "comment": _s(dice.choice(("online shop", "newsletter", "a friend", "for the bank"))),
+            "comment": _s(rng.choice(("online shop", "newsletter", "a friend", "for the bank"))),
             "RequestTime": _s(requested.isoformat(timespec="seconds")),
         }
 
 
-def _dmarc_reports(now: datetime, dice: random.Random) -> Iterator[dict[str, Any]]:
+def _dmarc_reports(now: datetime, rng: random.Random) -> Iterator[dict[str, Any]]:
     for days in range(60):
         for domain in _DOMAINS:
             day = now - timedelta(days=days)
             yield {
                 "domain": _s(domain),
-                "report_id": _s(f"{day:%Y%m%d}-{dice.randrange(16**8):08x}"),
+                "report_id": _s(f"{day:%Y%m%d}-{rng.randrange(16**8):08x}"),
                 "source": _s("reports.example.org"),
-                "messages": _n(dice.randrange(1, 400)),
-                "failed": _n(dice.randrange(0, 4)),
+                "messages": _n(rng.randrange(1, 400)),
+                "failed": _n(rng.randrange(0, 4)),
             }
 
 

@@ -55,7 +55,7 @@ def main() -> int:
         finally:
             context.__exit__(None, None, None)
     except KeyboardInterrupt:
-        _console.print("\nInterrupted; everything it started is gone.")
+        _console.print("\nInterrupted; everything it started was removed.")
         return 130
     _console.print(f"\nDone in {time.monotonic() - began:.0f} s; nothing is left running.")
     return 0 if proven else 1

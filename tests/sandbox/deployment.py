@@ -57,7 +57,7 @@ class Deployment:
         }
 
     def context_arguments(self, **settings: object) -> list[str]:
-        """As `-c` arguments, for `cdk` and `cabal-backup` alike; `settings` come on top."""
+        """As `-c` arguments for `cdk` and `cabal-backup`; `settings` have precedence."""
         pairs = self._with(settings).items()
         return [part for key, value in pairs for part in ("-c", f"{key}={value}")]
 

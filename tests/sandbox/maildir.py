@@ -51,7 +51,7 @@ class Message:
 
 
 def write_mailbox(
-    home: Path, owner: Owner, *, messages: int, now: datetime, dice: random.Random
+    home: Path, owner: Owner, *, messages: int, now: datetime, rng: random.Random
 ) -> int:
     """Make `home` with a Maildir of about `messages` messages; how many there are.
 
@@ -60,13 +60,13 @@ def write_mailbox(
     maildir = home / "Maildir"
     home.mkdir(mode=0o700)
     maildir.mkdir(mode=0o700)
-    written = _write_folder(maildir, owner, max(messages // 2, 1), now, dice)
+    written = _write_folder(maildir, owner, max(messages // 2, 1), now, rng)
     share = max(messages // (2 * len(FOLDERS)), 1)
     for folder in FOLDERS:
         directory = maildir / f".{folder}"
         directory.mkdir(mode=0o700)
         (directory / "maildirfolder").touch(mode=0o600)
-        written += _write_folder(directory, owner, share, now, dice)
+        written += _write_folder(directory, owner, share, now, rng)
     _archive_one_as_hard_link(maildir)
     _write(maildir / "subscriptions", "V\t2\n\n" + "".join(f"{name}\n" for name in FOLDERS))
     _write(maildir / "dovecot-keywords", "0 $Forwarded\n1 NonJunk\n")
@@ -95,11 +95,11 @@ def give_to(root: Path, uid: int, gid: int) -> None:
 
 
 def _write_folder(
-    directory: Path, owner: Owner, count: int, now: datetime, dice: random.Random
+    directory: Path, owner: Owner, count: int, now: datetime, rng: random.Random
 ) -> int:
     for name in ("cur", "new", "tmp"):
         (directory / name).mkdir(mode=0o700)
-    messages = [_message(owner, now, dice) for _ in range(count)]
+    messages = [_message(owner, now, rng) for _ in range(count)]
     for number, message in enumerate(messages):
         is_new = number % 10 == 9
         name = message.base if is_new else f"{message.base}:2,{message.flags}"
@@ -108,35 +108,35 @@ def _write_folder(
         path.chmod(0o600)
         arrived = message.arrived.timestamp()
         os.utime(path, (arrived, arrived))
-    _write(directory / "dovecot-uidlist", _uidlist(messages, dice))
+    _write(directory / "dovecot-uidlist", _uidlist(messages, rng))
     return len(messages)
 
 
-def _message(owner: Owner, now: datetime, dice: random.Random) -> Message:
-    arrived = now - timedelta(seconds=dice.randrange(_DAYS_BACK * 86_400))
-    text = " ".join(dice.choices(_WORDS, k=dice.randrange(20, 200)))
-    unique = dice.randrange(16**12)
+def _message(owner: Owner, now: datetime, rng: random.Random) -> Message:
+    arrived = now - timedelta(seconds=rng.randrange(_DAYS_BACK * 86_400))
+    text = " ".join(rng.choices(_WORDS, k=rng.randrange(20, 200)))
+    unique = rng.randrange(16**12)
     content = (
         f"Return-Path: <sender@example.net>\r\n"
         f"Date: {format_datetime(arrived)}\r\n"
         f"From: Sender <sender@example.net>\r\n"
         f"To: {owner.user} <{owner.address}>\r\n"
-        f"Subject: {dice.choice(_SUBJECTS)}\r\n"
+        f"Subject: {rng.choice(_SUBJECTS)}\r\n"
         f"Message-ID: <{unique:012x}@example.net>\r\n"
         f"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{text}\r\n"
     ).encode()
     size = len(content)
     base = (
-        f"{int(arrived.timestamp())}.M{dice.randrange(10**6):06d}P{dice.randrange(1, 32768)}"
+        f"{int(arrived.timestamp())}.M{rng.randrange(10**6):06d}P{rng.randrange(1, 32768)}"
         f".imap.example.com,S={size},W={size}"
     )
-    return Message(base, dice.choice(_FLAGS), content, arrived)
+    return Message(base, rng.choice(_FLAGS), content, arrived)
 
 
-def _uidlist(messages: Sequence[Message], dice: random.Random) -> str:
+def _uidlist(messages: Sequence[Message], rng: random.Random) -> str:
     """Dovecot's list of uids, version 3: uid validity, next uid, mailbox guid."""
-    validity = 1_700_000_000 + dice.randrange(10**7)
-    lines = [f"3 V{validity} N{len(messages) + 1} G{dice.randrange(16**32):032x}"]
+    validity = 1_700_000_000 + rng.randrange(10**7)
+    lines = [f"3 V{validity} N{len(messages) + 1} G{rng.randrange(16**32):032x}"]
     lines += [f"{uid} :{message.base}" for uid, message in enumerate(messages, start=1)]
     return "\n".join(lines) + "\n"
 

@@ -12,7 +12,7 @@ DOCUMENTS = [
     ROOT / "README.md",
     ROOT / "CHANGELOG.md",
     *sorted((ROOT / "docs").rglob("*.md")),
-    ROOT / "tests" / "local_aws" / "README.md",
+    *(ROOT / "tests" / "local_aws").rglob("README.md"),
     ROOT / "tests" / "sandbox" / "README.md",
 ]
 

@@ -14,7 +14,7 @@ VAULT = "a-vault"
 def make_role(
     sandbox: Sandbox, *policies: str, trust: dict[str, Any] | None = None, **more: Any
 ) -> str:
-    """A role for AWS Backup with these managed policies (short names); its ARN."""
+    """Create a role for AWS Backup with these managed policies (short names); returns its ARN."""
     iam = sandbox.client("iam")
     document = json.dumps(trust or TRUST_BACKUP)
     iam.create_role(RoleName="a-backup-role", AssumeRolePolicyDocument=document, **more)
@@ -25,7 +25,7 @@ def make_role(
 
 
 def make_function_role(sandbox: Sandbox, name: str, account: str = ACCOUNT) -> str:
-    """A role that Lambda may assume, acting for this account; its ARN."""
+    """Create a role that Lambda may assume, acting for this account; returns its ARN."""
     statement = {
         "Effect": "Allow",
         "Principal": {"Service": "lambda.amazonaws.com"},
@@ -47,7 +47,7 @@ def make_vault(sandbox: Sandbox, name: str = VAULT, region: str = PRIMARY_REGION
 def make_file_system(
     sandbox: Sandbox, token: str = "some-files", *, encrypted: bool = False
 ) -> dict[str, Any]:
-    """An EFS file system with one file in it; what CreateFileSystem answered."""
+    """Create an EFS file system with one file; returns CreateFileSystem's answer."""
     made: dict[str, Any] = sandbox.client("efs").create_file_system(
         CreationToken=token, Encrypted=encrypted, Tags=[{"Key": "Name", "Value": token}]
     )
@@ -58,7 +58,7 @@ def make_file_system(
 def make_table(
     sandbox: Sandbox, name: str = "a-table", *, recovery: bool = False, encrypted: bool = False
 ) -> str:
-    """A table with a string key `id`; its ARN."""
+    """Create a table with a string key `id`; returns its ARN."""
     dynamodb = sandbox.client("dynamodb")
     made = dynamodb.create_table(
         TableName=name,
@@ -87,7 +87,7 @@ def items(sandbox: Sandbox, table: str) -> dict[str, str]:
 
 
 def opt_in(sandbox: Sandbox) -> None:
-    """Advanced DynamoDB backup in both regions."""
+    """Enable advanced DynamoDB backup in both regions."""
     for region in (PRIMARY_REGION, "us-west-2"):
         sandbox.client("backup", region).update_region_settings(
             ResourceTypeManagementPreference={"DynamoDB": True}
@@ -95,7 +95,7 @@ def opt_in(sandbox: Sandbox) -> None:
 
 
 def back_up(sandbox: Sandbox, resource_arn: str, role_arn: str = ROLE_ARN) -> dict[str, Any]:
-    """Run one backup job to its end; what DescribeBackupJob says then."""
+    """Run one backup job to its end; returns DescribeBackupJob's answer."""
     backup = sandbox.client("backup")
     started = backup.start_backup_job(
         BackupVaultName=VAULT, ResourceArn=resource_arn, IamRoleArn=role_arn
@@ -108,7 +108,7 @@ def back_up(sandbox: Sandbox, resource_arn: str, role_arn: str = ROLE_ARN) -> di
 def make_queue(
     sandbox: Sandbox, name: str, *services: str, region: str = PRIMARY_REGION
 ) -> tuple[str, str]:
-    """A queue that these services may send to: its URL and ARN."""
+    """Create a queue that these services may send to; returns its URL and ARN."""
     arn = f"arn:aws:sqs:{region}:{ACCOUNT}:{name}"
     statement = {
         "Effect": "Allow",

@@ -24,7 +24,7 @@ TRUST_BACKUP = {
 
 
 def template(outputs: dict[str, Any] | None = None, **resources: Any) -> Template:
-    """A template of these resources; `outputs` name the values to read back."""
+    """A template of these resources; `outputs` has the values to read."""
     made: Template = {"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources}
     if outputs:
         made["Outputs"] = {name: {"Value": value} for name, value in outputs.items()}
@@ -71,7 +71,7 @@ def selection(*arns: str, name: str = "a-selection") -> dict[str, Any]:
 
 
 class Stack:
-    """One stack, brought from state to state; every change waits for its end."""
+    """One stack; every change waits for its end."""
 
     def __init__(self, cloudformation: Any, name: str = "a-stack") -> None:
         self._cloudformation = cloudformation
@@ -112,7 +112,7 @@ class Stack:
         return self._settled()
 
     def changes(self, body: Template) -> list[dict[str, Any]]:
-        """What a change set to `body` would do."""
+        """The changes of a change set to `body`."""
         self._cloudformation.create_change_set(
             StackName=self.name,
             ChangeSetName="look",
@@ -134,7 +134,7 @@ class Stack:
         return str(found["StackResourceDetail"]["PhysicalResourceId"])
 
     def reasons(self) -> str:
-        """All the reasons in the stack's events."""
+        """All reasons in the stack's events."""
         events = self._cloudformation.describe_stack_events(StackName=self._id)["StackEvents"]
         return "\n".join(event.get("ResourceStatusReason", "") for event in events)
 

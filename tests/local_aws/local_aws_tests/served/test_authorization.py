@@ -1,4 +1,4 @@
-"""With authentication on, IAM policies decide over AWS Backup's calls too."""
+"""With authentication on, IAM policies apply to AWS Backup's calls."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from local_aws_tests.served.templates import ROLE_ARN
 
 @pytest.fixture(scope="module")
 def guarded() -> Iterator[Sandbox]:
-    """A sandbox with authentication on, a vault in it and one recovery point."""
+    """A local AWS with authentication, a vault and one recovery point."""
     with Sandbox.start(auth=True) as sandbox:
         make_role(sandbox)
         make_vault(sandbox)
@@ -34,7 +34,7 @@ def allow(*actions: str, resource: str = "*", **condition: Any) -> dict[str, Any
 def client_of(
     sandbox: Sandbox, name: str, *statements: dict[str, Any], service: str = "backup"
 ) -> Any:
-    """A service, AWS Backup unless another is named, as called by a user with this policy."""
+    """A client of a service, by default AWS Backup, for a user with this policy."""
     iam = sandbox.client("iam")
     iam.create_user(UserName=name)
     iam.put_user_policy(
@@ -53,7 +53,7 @@ def point_arn(sandbox: Sandbox) -> str:
     return str(point["RecoveryPointArn"])
 
 
-def test_a_reader_reads_and_does_nothing_else(guarded: Sandbox) -> None:
+def test_a_reader_can_only_read(guarded: Sandbox) -> None:
     reader = client_of(guarded, "reader", allow("backup:List*", "backup:Describe*"))
 
     listed = reader.list_backup_vaults()["BackupVaultList"]
@@ -63,7 +63,7 @@ def test_a_reader_reads_and_does_nothing_else(guarded: Sandbox) -> None:
     assert [each["BackupVaultName"] for each in listed] == [VAULT]
 
 
-def test_deleting_a_point_is_authorised_on_the_point(guarded: Sandbox) -> None:
+def test_deleting_a_point_is_authorized_on_the_point(guarded: Sandbox) -> None:
     vault_only = client_of(
         guarded,
         "vault-only",
@@ -77,7 +77,7 @@ def test_deleting_a_point_is_authorised_on_the_point(guarded: Sandbox) -> None:
     assert point_arn(guarded) == point
 
 
-def test_starting_a_restore_is_authorised_on_the_point(guarded: Sandbox) -> None:
+def test_starting_a_restore_is_authorized_on_the_point(guarded: Sandbox) -> None:
     (file_system,) = guarded.client("efs").describe_file_systems()["FileSystems"]
     request = {
         "RecoveryPointArn": point_arn(guarded),
@@ -98,7 +98,7 @@ def test_starting_a_restore_is_authorised_on_the_point(guarded: Sandbox) -> None
     assert points.start_restore_job(**request)["RestoreJobId"]
 
 
-def test_a_policy_for_one_vault_reaches_only_that(guarded: Sandbox) -> None:
+def test_a_policy_for_one_vault_covers_only_that(guarded: Sandbox) -> None:
     one = client_of(
         guarded,
         "one-vault",
@@ -142,7 +142,7 @@ def test_a_policy_can_forbid_compliance_mode(guarded: Sandbox) -> None:
         )
 
 
-def test_handing_over_a_role_needs_permission(guarded: Sandbox) -> None:
+def test_passing_a_role_needs_permission(guarded: Sandbox) -> None:
     file_system = guarded.client("efs").describe_file_systems()["FileSystems"][0]
     request = {
         "BackupVaultName": VAULT,
@@ -166,7 +166,7 @@ def test_handing_over_a_role_needs_permission(guarded: Sandbox) -> None:
 def user_with_a_device(
     sandbox: Sandbox, name: str, *statements: dict[str, Any]
 ) -> tuple[Any, dict[str, str]]:
-    """The STS of a new user, and the parameters that present a code of the user's device."""
+    """The STS client of a new user, and the parameters with a code of the user's device."""
     iam = sandbox.client("iam")
     iam.create_user(UserName=name)
     iam.put_user_policy(
@@ -188,7 +188,7 @@ def user_with_a_device(
 
 
 def session_of(sandbox: Sandbox, name: str, *, with_code: bool) -> Any:
-    """A session token of a new user with a device, used for AWS Backup, which wants a code."""
+    """A session of a new user with a device, for AWS Backup with a policy that requires a code."""
     wanted = allow("backup:ListBackupVaults", Condition=WITH_A_CODE)
     sts, given = user_with_a_device(sandbox, name, wanted)
     session = sts.get_session_token(**(given if with_code else {}))["Credentials"]
@@ -210,14 +210,14 @@ def client_with(sandbox: Sandbox, service: str, key: dict[str, str]) -> Any:
     )
 
 
-def test_a_code_is_what_a_session_may_need(guarded: Sandbox) -> None:
+def test_a_session_may_need_an_mfa_code(guarded: Sandbox) -> None:
     with pytest.raises(ClientError, match="not authorized"):
         session_of(guarded, "forgetful", with_code=False).list_backup_vaults()
     assert session_of(guarded, "careful", with_code=True).list_backup_vaults()
 
 
 def make_role_with_mfa(sandbox: Sandbox, name: str, *statements: dict[str, Any]) -> str:
-    """A role whose trust policy demands a code; its ARN."""
+    """Create a role whose trust policy requires a code; returns its ARN."""
     iam = sandbox.client("iam")
     trusted = allow("sts:AssumeRole", Condition=WITH_A_CODE)
     del trusted["Resource"]
@@ -234,7 +234,7 @@ def make_role_with_mfa(sandbox: Sandbox, name: str, *statements: dict[str, Any])
     return arn
 
 
-def test_a_code_opens_a_role_and_is_not_in_its_session(guarded: Sandbox) -> None:
+def test_an_mfa_code_allows_a_role_and_is_not_in_its_session(guarded: Sandbox) -> None:
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_mfa_configure-api-require.html"""
     listing, assuming = allow("backup:ListBackupVaults"), allow("sts:AssumeRole")
     role = make_role_with_mfa(guarded, "opened", listing, assuming)
@@ -255,14 +255,14 @@ def test_a_code_opens_a_role_and_is_not_in_its_session(guarded: Sandbox) -> None
         client_with(guarded, "sts", session).assume_role(RoleArn=role, RoleSessionName="chained")
 
 
-def test_a_session_token_with_a_code_opens_a_role(guarded: Sandbox) -> None:
+def test_a_session_token_with_an_mfa_code_allows_a_role(guarded: Sandbox) -> None:
     role = make_role_with_mfa(guarded, "opened-by-token", allow("backup:ListBackupVaults"))
     sts, given = user_with_a_device(guarded, "by-token", allow("sts:AssumeRole"))
     token = sts.get_session_token(**given)["Credentials"]
     assert client_with(guarded, "sts", token).assume_role(RoleArn=role, RoleSessionName="session")
 
 
-def test_what_iam_was_asked_can_be_looked_up(guarded: Sandbox) -> None:
+def test_the_decisions_of_iam_can_be_read(guarded: Sandbox) -> None:
     client = client_of(guarded, "watched", allow("backup:ListBackupVaults"))
     guarded.forget_decisions()
 
@@ -278,7 +278,7 @@ def test_what_iam_was_asked_can_be_looked_up(guarded: Sandbox) -> None:
     ]
 
 
-def test_restoring_a_table_takes_permissions_on_the_new_one(guarded: Sandbox) -> None:
+def test_restoring_a_table_needs_permissions_on_the_new_one(guarded: Sandbox) -> None:
     dynamodb = guarded.client("dynamodb")
     make_table(guarded)
     dynamodb.update_continuous_backups(

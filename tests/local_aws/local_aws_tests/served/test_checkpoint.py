@@ -1,4 +1,4 @@
-"""Going back: everything is as it was, as often as wanted, and quickly."""
+"""Checkpoints and rollbacks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def points(sandbox: Sandbox) -> int:
     return len(found["RecoveryPoints"])
 
 
-def test_every_service_goes_back_together(sandbox: Sandbox) -> None:
+def test_a_rollback_restores_all_services(sandbox: Sandbox) -> None:
     arn = make_table(sandbox)
     put(sandbox, "a-table", "one", "before")
     opt_in(sandbox)
@@ -56,8 +56,8 @@ def test_every_service_goes_back_together(sandbox: Sandbox) -> None:
             sandbox.client("iam").get_user(UserName="someone")
 
 
-def test_settings_go_back_too(sandbox: Sandbox) -> None:
-    """Else one test would make AWS milder for all that follow."""
+def test_a_rollback_restores_the_settings(sandbox: Sandbox) -> None:
+    """Otherwise one test would change AWS for all later tests."""
     before = sandbox.settings()
     checkpoint = sandbox.checkpoint()
     sandbox.settings(emptied_vault_refuses_once=False, deletion_duration=1, table_restore=3600)
@@ -67,7 +67,7 @@ def test_settings_go_back_too(sandbox: Sandbox) -> None:
     assert sandbox.settings() == before
 
 
-def test_what_expired_since_can_be_restored_again(sandbox: Sandbox) -> None:
+def test_a_rollback_restores_expired_points(sandbox: Sandbox) -> None:
     role = make_role(sandbox)
     make_vault(sandbox)
     made = make_file_system(sandbox)
@@ -76,7 +76,7 @@ def test_what_expired_since_can_be_restored_again(sandbox: Sandbox) -> None:
     backup = sandbox.client("backup")
     backup.delete_recovery_point(BackupVaultName=VAULT, RecoveryPointArn=point)
     sandbox.advance(hours=1)
-    gone = points(sandbox)
+    remaining = points(sandbox)
 
     sandbox.rollback(checkpoint)
     job = backup.start_restore_job(
@@ -86,11 +86,11 @@ def test_what_expired_since_can_be_restored_again(sandbox: Sandbox) -> None:
     )["RestoreJobId"]
     sandbox.advance(hours=1)
 
-    assert gone == 0
+    assert remaining == 0
     assert backup.describe_restore_job(RestoreJobId=job)["Status"] == "COMPLETED"
 
 
-def test_a_stack_made_before_can_be_changed_after(sandbox: Sandbox) -> None:
+def test_a_stack_can_be_updated_after_a_rollback(sandbox: Sandbox) -> None:
     stack = Stack(sandbox.client("cloudformation"))
     stack.create(template(Vault=vault()))
     checkpoint = sandbox.checkpoint()
@@ -102,7 +102,7 @@ def test_a_stack_made_before_can_be_changed_after(sandbox: Sandbox) -> None:
     assert stack.update(template(Vault=vault(LockConfiguration=lock))) == "UPDATE_COMPLETE"
 
 
-def test_faults_do_not_survive(sandbox: Sandbox) -> None:
+def test_a_rollback_clears_the_faults(sandbox: Sandbox) -> None:
     checkpoint = sandbox.checkpoint()
     sandbox.faults.lose_regions("us-west-1")
 

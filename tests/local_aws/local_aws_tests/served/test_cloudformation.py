@@ -1,4 +1,4 @@
-"""The AWS::Backup resource types through CloudFormation, as AWS behaves with them."""
+"""The AWS::Backup resource types in CloudFormation."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ def test_a_vault_with_all_its_properties(stack: Stack, backup: Any) -> None:
     assert (described["Locked"], described["MinRetentionDays"]) == (True, 30)
     assert described["MaxRetentionDays"] == 365
     assert "Deny" in backup.get_backup_vault_access_policy(BackupVaultName="a-vault")["Policy"]
-    told = backup.get_backup_vault_notifications(BackupVaultName="a-vault")
-    assert told["BackupVaultEvents"] == ["BACKUP_JOB_COMPLETED"]
+    notifications = backup.get_backup_vault_notifications(BackupVaultName="a-vault")
+    assert notifications["BackupVaultEvents"] == ["BACKUP_JOB_COMPLETED"]
     assert backup.list_tags(ResourceArn=arn)["Tags"] == {"environment": "development"}
 
 
@@ -88,7 +88,7 @@ def test_updating_a_vault_in_place(stack: Stack, backup: Any) -> None:
     assert tags == {"new": "2", "kept": "1"}
 
 
-def test_taking_the_lock_out_of_the_template_removes_it(
+def test_removing_the_lock_from_the_template_removes_it(
     sandbox: Sandbox, stack: Stack, backup: Any
 ) -> None:
     stack.create(template(Vault=vault(LockConfiguration=LOCK)))
@@ -153,7 +153,7 @@ def test_any_change_of_a_selection_replaces_it(stack: Stack, backup: Any) -> Non
     before = stack.outputs()
 
     changed = selection(TABLE, OTHER_TABLE)
-    # The new one is made before the old one is deleted, and the name is taken until then.
+    # The new one is created before the old one is deleted, and the name exists until then.
     refused = stack.update(template(outputs, **parts, Selection=changed))
     renamed = selection(TABLE, OTHER_TABLE, name="another-selection")
     status = stack.update(template(outputs, **parts, Selection=renamed))
@@ -213,7 +213,7 @@ def test_restore_testing_plan_and_selection(stack: Stack, backup: Any) -> None:
     assert backup.list_restore_testing_plans()["RestoreTestingPlans"] == []
 
 
-def test_deleting_a_stack_deletes_what_it_made(stack: Stack, backup: Any) -> None:
+def test_deleting_a_stack_deletes_its_resources(stack: Stack, backup: Any) -> None:
     stack.create(template(Vault=vault(), Plan=plan(), Role=role(), Selection=selection(TABLE)))
 
     assert stack.delete() == "DELETE_COMPLETE"
@@ -239,7 +239,7 @@ def test_a_stack_that_fails_is_rolled_back(stack: Stack, backup: Any) -> None:
     assert "HandlerErrorCode: AlreadyExists" in stack.reasons()
 
 
-def test_a_vault_that_cannot_be_finished_is_not_left_behind(stack: Stack, backup: Any) -> None:
+def test_a_vault_that_cannot_be_completed_is_deleted(stack: Stack, backup: Any) -> None:
     backwards = {"MinRetentionDays": 365, "MaxRetentionDays": 30}
 
     status = stack.create(template(Vault=vault(LockConfiguration=backwards)))
@@ -248,7 +248,7 @@ def test_a_vault_that_cannot_be_finished_is_not_left_behind(stack: Stack, backup
     assert backup.list_backup_vaults()["BackupVaultList"] == []
 
 
-def test_an_update_that_fails_goes_back(stack: Stack, backup: Any) -> None:
+def test_an_update_that_fails_is_rolled_back(stack: Stack, backup: Any) -> None:
     backup.create_backup_vault(BackupVaultName="taken")
     stack.create(template(Vault=vault(LockConfiguration=LOCK)))
 
@@ -264,7 +264,7 @@ def test_an_update_that_fails_goes_back(stack: Stack, backup: Any) -> None:
     assert described["MinRetentionDays"] == 30
 
 
-def test_what_exists_can_be_imported(stack: Stack, backup: Any) -> None:
+def test_existing_resources_can_be_imported(stack: Stack, backup: Any) -> None:
     backup.create_backup_vault(BackupVaultName="a-vault")
     document = {
         "BackupPlanName": "a-plan",
@@ -294,7 +294,7 @@ def test_what_exists_can_be_imported(stack: Stack, backup: Any) -> None:
     assert stack.physical_id("Plan") == plan_id
 
 
-def test_a_vault_that_holds_recovery_points_stops_the_deletion(
+def test_a_vault_with_recovery_points_stops_the_deletion(
     sandbox: Sandbox, stack: Stack, backup: Any
 ) -> None:
     stack.create(template(Vault=vault(), Role=role()))
@@ -321,7 +321,7 @@ def test_a_vault_that_holds_recovery_points_stops_the_deletion(
         ("AWS::Events::Rule", {"Name": "taken", "EventPattern": {"source": ["aws.backup"]}}),
     ],
 )
-def test_a_name_that_is_taken_stops_a_stack(
+def test_an_existing_name_stops_a_stack(
     sandbox: Sandbox, stack: Stack, kind: str, properties: dict[str, Any]
 ) -> None:
     Stack(sandbox.client("cloudformation"), "first").create(

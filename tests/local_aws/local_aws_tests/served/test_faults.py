@@ -1,4 +1,4 @@
-"""Trouble on demand, in AWS Backup and around it."""
+"""Faults in AWS Backup and in other services."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_a_third_of_the_writes_is_throttled(sandbox: Sandbox) -> None:
     assert dynamodb.scan(TableName="a-table")["Count"] == 6
 
 
-def test_batches_come_back_partly_unprocessed(sandbox: Sandbox) -> None:
+def test_batches_can_be_partly_unprocessed(sandbox: Sandbox) -> None:
     make_table(sandbox)
     dynamodb = impatient(sandbox, "dynamodb")
     sandbox.faults.services(
@@ -112,7 +112,7 @@ def test_batches_come_back_partly_unprocessed(sandbox: Sandbox) -> None:
     assert dynamodb.scan(TableName="a-table")["Count"] == 2
 
 
-def test_a_rule_can_run_out(sandbox: Sandbox) -> None:
+def test_a_rule_can_have_a_limit(sandbox: Sandbox) -> None:
     sandbox.faults.services({"service": "sts", "times": 1, "error": "Throttling"})
     sts = impatient(sandbox, "sts")
 
@@ -122,7 +122,7 @@ def test_a_rule_can_run_out(sandbox: Sandbox) -> None:
     assert sts.get_caller_identity()["Account"] == "123456789012"
 
 
-def test_faults_are_over_when_cleared(sandbox: Sandbox) -> None:
+def test_cleared_faults_have_no_effect(sandbox: Sandbox) -> None:
     sandbox.faults.deny("ListBackupVaults")
     sandbox.faults.services({"service": "sts"})
     with pytest.raises(ClientError, match="AccessDeniedException"):
@@ -138,6 +138,6 @@ def test_faults_are_over_when_cleared(sandbox: Sandbox) -> None:
     "faults",
     [{"nonsense": 1}, {"services": [{"service": "nonsense"}]}, {"throttle": {"fraction": 2}}],
 )
-def test_a_fault_that_means_nothing_is_refused(sandbox: Sandbox, faults: dict[str, Any]) -> None:
+def test_an_invalid_fault_is_refused(sandbox: Sandbox, faults: dict[str, Any]) -> None:
     with pytest.raises(SandboxFailed):
         sandbox.faults.apply(**faults)

@@ -1,4 +1,4 @@
-"""EFS file systems are directories, and AWS Backup's copies of them are true."""
+"""EFS file systems are directories; AWS Backup's copies of them are complete."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from local_aws_tests.served.backups import (
 
 
 def restore(sandbox: Sandbox, point: str, role: str, **metadata: str) -> str:
-    """Run a restore job to its end; the ARN of what it made."""
+    """Run a restore job to its end; returns the ARN of the restored resource."""
     backup = sandbox.client("backup")
     defaults = {"Encrypted": "false", "PerformanceMode": "generalPurpose", "CreationToken": "r"}
     job = backup.start_restore_job(
@@ -70,7 +70,7 @@ def test_file_systems_belong_to_their_account_and_region(sandbox: Sandbox) -> No
     assert sandbox.efs_directory(there["FileSystemId"], region="us-west-2").is_dir()
 
 
-def test_a_restore_into_the_source_brings_everything_back_beside_it(sandbox: Sandbox) -> None:
+def test_a_restore_into_the_source_overwrites_nothing(sandbox: Sandbox) -> None:
     made = make_file_system(sandbox)
     root = sandbox.efs_directory(made["FileSystemId"])
     fill(root)
@@ -129,7 +129,7 @@ def test_efs_measures_a_file_system_at_most_once_an_hour(sandbox: Sandbox) -> No
     (root / "mail").write_bytes(b"x" * 5000)
     assert size() == 0, "not measured yet"
     sandbox.advance(hours=1)
-    # 2 KiB of metadata each, the root's entries in 4 KiB, the file in twice 4.
+    # 2 KiB of metadata each, the root's entries in 4 KiB, the file in two times 4 KiB.
     assert size() == (2048 + 4096) + (2048 + 8192)
     os.link(root / "mail", root / "the-same")
     (root / "folder").mkdir()

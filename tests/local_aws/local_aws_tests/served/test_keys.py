@@ -1,4 +1,4 @@
-"""KMS keys: those that AWS manages, and tables whose key is lost."""
+"""KMS keys: those that AWS manages, and tables whose key is disabled or deleted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def described(sandbox: Sandbox) -> dict[str, object]:
 
 
 def make_vault(sandbox: Sandbox, region: str) -> str:
-    """The ARN of the key of a new vault."""
+    """Create a vault; returns the ARN of its key."""
     backup = sandbox.client("backup", region)
     backup.create_backup_vault(BackupVaultName="vault")
     return str(backup.describe_backup_vault(BackupVaultName="vault")["EncryptionKeyArn"])
@@ -34,14 +34,16 @@ def test_a_vault_without_a_key_has_the_one_that_aws_manages(sandbox: Sandbox, re
 
 
 @pytest.mark.parametrize("operation", ["disable_key", "schedule_key_deletion"])
-def test_a_key_that_aws_manages_cannot_be_lost(sandbox: Sandbox, operation: str) -> None:
+def test_a_key_that_aws_manages_cannot_be_disabled_or_deleted(
+    sandbox: Sandbox, operation: str
+) -> None:
     arn = make_vault(sandbox, "us-west-1")
 
     with pytest.raises(ClientError, match="AccessDeniedException"):
         getattr(sandbox.client("kms"), operation)(KeyId=arn)
 
 
-def test_tables_and_file_systems_name_their_key_by_its_arn(sandbox: Sandbox) -> None:
+def test_tables_and_file_systems_show_the_arn_of_their_key(sandbox: Sandbox) -> None:
     make_table(sandbox, TABLE, encrypted=True)
     made = make_file_system(sandbox, encrypted=True)
 
@@ -75,7 +77,7 @@ def test_a_table_follows_the_state_of_its_key(sandbox: Sandbox) -> None:
         kms.describe_key(KeyId=key)
 
 
-def test_a_table_can_be_deleted_slowly(sandbox: Sandbox) -> None:
+def test_the_deletion_of_a_table_can_take_time(sandbox: Sandbox) -> None:
     make_table(sandbox, TABLE)
     sandbox.settings(table_deletion=60)
     dynamodb = sandbox.client("dynamodb")

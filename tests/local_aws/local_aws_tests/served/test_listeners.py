@@ -1,4 +1,4 @@
-"""Who listens: functions that may be called or not and that crash, other buses, mailboxes."""
+"""Listeners: functions, their permissions and errors, other event buses, e-mail addresses."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ CRASHING = "def handler(event, context):\n    raise ValueError('no words for thi
 RETELLING = (
     "import boto3, json\n"
     "def handler(event, context):\n"
-    f"    boto3.client('sns').publish(TopicArn='{TOPIC}', Subject='told',\n"
+    f"    boto3.client('sns').publish(TopicArn='{TOPIC}', Subject='called',\n"
     "        Message=json.dumps(event))\n"
 )
 ME = "arn:aws:iam::123456789012:role/listener"
 
 
 def listening(sandbox: Sandbox, source: str) -> None:
-    """A function is called when a backup job is done."""
+    """A function is invoked when a backup job ends."""
     function = make_function(sandbox, source)
     rule(sandbox, function, "Backup Job State Change")
     events = sandbox.client("events")
@@ -73,14 +73,14 @@ def document(statement: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("source", "told"),
+    ("source", "messages"),
     [
-        ("arn:aws:events:us-west-1:123456789012:rule/jobs", ["told"]),
+        ("arn:aws:events:us-west-1:123456789012:rule/jobs", ["called"]),
         ("arn:aws:events:us-west-1:123456789012:rule/another", []),
     ],
 )
 def test_a_function_is_called_only_where_its_policy_admits_the_rule(
-    sandbox: Sandbox, source: str, told: list[str]
+    sandbox: Sandbox, source: str, messages: list[str]
 ) -> None:
     url = topic_with_queue(sandbox)
     listening(sandbox, RETELLING)
@@ -88,10 +88,10 @@ def test_a_function_is_called_only_where_its_policy_admits_the_rule(
 
     run_a_backup(sandbox)
 
-    assert [message["Subject"] for message in received(sandbox, url)] == told
+    assert [message["Subject"] for message in received(sandbox, url)] == messages
 
 
-def test_what_a_function_fails_on_lands_on_its_dead_letter_topic_as_it_is(
+def test_a_failed_event_reaches_the_dead_letter_topic_unchanged(
     sandbox: Sandbox,
 ) -> None:
     url = topic_with_queue(sandbox)
@@ -143,10 +143,10 @@ def test_an_alarm_calls_a_function_that_admits_it(sandbox: Sandbox) -> None:
     sandbox.advance(hours=2)
     run_a_backup(sandbox)
 
-    told = [json.loads(message["Message"]) for message in received(sandbox, url)]
-    assert [event["alarmData"]["state"]["value"] for event in told] == ["ALARM", "OK"]
-    assert told[0]["alarmArn"] == name
-    metric = told[0]["alarmData"]["configuration"]["metrics"][0]["metricStat"]["metric"]
+    messages = [json.loads(message["Message"]) for message in received(sandbox, url)]
+    assert [event["alarmData"]["state"]["value"] for event in messages] == ["ALARM", "OK"]
+    assert messages[0]["alarmArn"] == name
+    metric = messages[0]["alarmData"]["configuration"]["metrics"][0]["metricStat"]["metric"]
     assert metric == {
         "namespace": "AWS/Backup",
         "name": "NumberOfBackupJobsCompleted",
@@ -181,7 +181,7 @@ def test_an_alarm_calls_no_function_that_does_not_admit_it(sandbox: Sandbox) -> 
         ("events.amazonaws.com", "another", False),
     ],
 )
-def test_an_event_crosses_regions_as_a_role_that_may(
+def test_an_event_crosses_regions_with_a_permitted_role(
     sandbox: Sandbox, trusted: str, bus: str, arrives: bool
 ) -> None:
     there = "arn:aws:events:us-west-2:123456789012:event-bus/"

@@ -1,4 +1,4 @@
-"""What prowler, Cloud Custodian, older SDKs and others found missing."""
+"""Calls that prowler, Cloud Custodian, older SDKs and others need."""
 
 from __future__ import annotations
 

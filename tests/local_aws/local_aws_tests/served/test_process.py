@@ -1,4 +1,4 @@
-"""The sandbox as a process: it comes up, says where, and goes away whole."""
+"""The local AWS as a process: start, ready line, end."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from local_aws.client import Sandbox, SandboxFailed
 from local_aws_tests.served.backups import make_function_role
 
 HUNG_SECONDS = 900
-"""What takes longer hangs, even on a busy machine."""
+"""A process that takes longer hangs, even on a busy machine."""
 
 
-def test_answers_at_the_time_it_was_started_at_and_leaves_nothing_behind() -> None:
+def test_it_answers_with_its_start_time_and_removes_its_files() -> None:
     with Sandbox.start(start=datetime(2030, 5, 17, 4, 0, tzinfo=UTC)) as sandbox:
         data = sandbox.data
         now = sandbox.now()
@@ -51,7 +51,7 @@ def test_answers_at_the_time_it_was_started_at_and_leaves_nothing_behind() -> No
         ("events", "list_rules"),
     ],
 )
-def test_answers_carry_the_time_of_the_sandbox(
+def test_answers_have_the_time_of_the_local_aws(
     sandbox: Sandbox, service: str, operation: str
 ) -> None:
     before = sandbox.now()
@@ -60,7 +60,7 @@ def test_answers_carry_the_time_of_the_sandbox(
     assert before.replace(microsecond=0) <= said <= sandbox.now()
 
 
-def test_refusals_carry_the_time_of_the_sandbox(sandbox: Sandbox) -> None:
+def test_errors_have_the_time_of_the_local_aws(sandbox: Sandbox) -> None:
     before = sandbox.now()
     with pytest.raises(ClientError) as refused:
         sandbox.client("dynamodb").describe_table(TableName="nowhere")
@@ -80,7 +80,7 @@ def test_writes_only_below_its_data_directory(tmp_path: Path) -> None:
     assert len(list((tmp_path / "data" / "efs" / "123456789012" / "us-west-1").iterdir())) == 1
 
 
-def test_a_start_that_fails_says_why() -> None:
+def test_a_failed_start_has_its_reason() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
@@ -118,7 +118,7 @@ def test_prints_the_ready_line_and_nothing_else(tmp_path: Path) -> None:
     assert (rest, errors, process.returncode) == ("", "", 0)
 
 
-def test_does_not_outlive_whoever_started_it(tmp_path: Path) -> None:
+def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     code = (
         "import os, pathlib\n"
         "from local_aws.client import Sandbox\n"
@@ -138,7 +138,7 @@ def test_does_not_outlive_whoever_started_it(tmp_path: Path) -> None:
 
 
 def closes(port: int, *, seconds: float) -> bool:
-    """Whether nobody listens on this local port any more within so many seconds."""
+    """Whether no process listens on this local port after at most so many seconds."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
@@ -149,7 +149,7 @@ def closes(port: int, *, seconds: float) -> bool:
     return False
 
 
-def test_ends_the_functions_it_started(tmp_path: Path) -> None:
+def test_it_stops_its_functions(tmp_path: Path) -> None:
     with Sandbox.start(data=tmp_path) as sandbox:
         process_id = _process_of_a_warm_function(sandbox)
         os.kill(process_id, 0)

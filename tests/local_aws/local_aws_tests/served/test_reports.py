@@ -1,4 +1,4 @@
-"""What AWS Backup reports, and where it arrives: EventBridge, SNS, Lambda, CloudWatch."""
+"""AWS Backup's reports in EventBridge, SNS, Lambda and CloudWatch."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def rule(sandbox: Sandbox, target_arn: str, detail_type: str) -> None:
 
 
 def topic_with_queue(sandbox: Sandbox, *publishers: str) -> str:
-    """A topic these services may publish to (the default policy without any); a queue's URL."""
+    """Create a topic that these services may publish to; returns the URL of its queue."""
     sns = sandbox.client("sns")
     sns.create_topic(Name="news")
     if publishers:
@@ -71,7 +71,7 @@ def test_job_events_reach_a_queue_in_order(sandbox: Sandbox) -> None:
     assert events[-1]["time"].startswith("2026-01-01T12:")
 
 
-def test_a_topic_gets_events_only_when_its_policy_names_eventbridge(sandbox: Sandbox) -> None:
+def test_a_topic_receives_events_only_if_its_policy_allows_eventbridge(sandbox: Sandbox) -> None:
     url = topic_with_queue(sandbox)
     rule(sandbox, TOPIC, "Backup Job State Change")
     run_a_backup(sandbox)
@@ -79,7 +79,7 @@ def test_a_topic_gets_events_only_when_its_policy_names_eventbridge(sandbox: San
     assert received(sandbox, url) == []
 
 
-def test_a_topic_that_admits_eventbridge_gets_events(sandbox: Sandbox) -> None:
+def test_a_topic_that_allows_eventbridge_receives_events(sandbox: Sandbox) -> None:
     url = topic_with_queue(sandbox, "events.amazonaws.com")
     rule(sandbox, TOPIC, "Backup Job State Change")
     run_a_backup(sandbox)
@@ -88,7 +88,7 @@ def test_a_topic_that_admits_eventbridge_gets_events(sandbox: Sandbox) -> None:
     assert states[-1] == "COMPLETED"
 
 
-def test_a_function_woken_by_an_event_can_call_aws_backup(sandbox: Sandbox) -> None:
+def test_a_function_that_an_event_invokes_can_call_aws_backup(sandbox: Sandbox) -> None:
     source = (
         "import boto3\n"
         "def handler(event, context):\n"
@@ -145,7 +145,7 @@ def make_function(sandbox: Sandbox, source: str, account: str = ACCOUNT) -> str:
 
 
 def admit(sandbox: Sandbox, service: str, source_arn: str) -> None:
-    """Let a service call the function `listener` for one source."""
+    """Allow a service to invoke the function `listener` for one source."""
     sandbox.client("lambda").add_permission(
         FunctionName="listener",
         StatementId="caller",
@@ -171,7 +171,7 @@ def test_a_vault_notifies_its_topic(sandbox: Sandbox) -> None:
     assert message["MessageAttributes"]["State"]["Value"] == "COMPLETED"
 
 
-def test_metrics_count_jobs_at_the_sandboxs_time(sandbox: Sandbox) -> None:
+def test_metrics_count_jobs_in_the_time_of_the_local_aws(sandbox: Sandbox) -> None:
     run_a_backup(sandbox)
 
     points = metric(sandbox, "NumberOfBackupJobsCompleted")
@@ -212,7 +212,7 @@ def state(sandbox: Sandbox, name: str) -> str:
     return str(found["StateValue"])
 
 
-def test_an_alarm_on_failed_jobs_rings_and_stops(sandbox: Sandbox) -> None:
+def test_an_alarm_on_failed_jobs_goes_off_and_ends(sandbox: Sandbox) -> None:
     url = topic_with_queue(sandbox)
     failed: dict[str, Any] = {
         "Period": 3600,
@@ -236,7 +236,7 @@ def test_an_alarm_on_failed_jobs_rings_and_stops(sandbox: Sandbox) -> None:
     assert json.loads(message["Message"])["NewStateValue"] == "ALARM"
 
 
-def test_an_alarm_rings_when_nothing_succeeded(sandbox: Sandbox) -> None:
+def test_an_alarm_goes_off_if_nothing_succeeded(sandbox: Sandbox) -> None:
     nothing: dict[str, Any] = {
         "Period": 86_400,
         "Threshold": 1.0,
@@ -253,7 +253,7 @@ def test_an_alarm_rings_when_nothing_succeeded(sandbox: Sandbox) -> None:
     assert (after_a_backup, state(sandbox, "nothing")) == ("OK", "ALARM")
 
 
-def test_a_topic_whose_policy_was_replaced_shuts_alarms_out(sandbox: Sandbox) -> None:
+def test_a_replaced_topic_policy_denies_alarms(sandbox: Sandbox) -> None:
     url = topic_with_queue(sandbox, "events.amazonaws.com")
     nothing: dict[str, Any] = {
         "Period": 3600,
@@ -269,7 +269,7 @@ def test_a_topic_whose_policy_was_replaced_shuts_alarms_out(sandbox: Sandbox) ->
     assert received(sandbox, url) == []
 
 
-def test_a_schedule_fires_in_the_sandboxs_time(sandbox: Sandbox) -> None:
+def test_a_schedule_runs_in_the_time_of_the_local_aws(sandbox: Sandbox) -> None:
     url, arn = make_queue(sandbox, "jobs", "events.amazonaws.com")
     events = sandbox.client("events")
     events.put_rule(Name="often", ScheduleExpression="rate(3 hours)")
@@ -284,7 +284,7 @@ def test_a_schedule_fires_in_the_sandboxs_time(sandbox: Sandbox) -> None:
     assert [event["time"][:13] for event in fired] == ["2026-01-01T15", "2026-01-01T18"]
 
 
-def test_what_a_function_puts_on_the_bus_has_the_sandboxs_time(sandbox: Sandbox) -> None:
+def test_events_of_a_function_have_the_time_of_the_local_aws(sandbox: Sandbox) -> None:
     url, arn = make_queue(sandbox, "ours", "events.amazonaws.com")
     events = sandbox.client("events")
     events.put_rule(Name="ours", EventPattern=json.dumps({"source": ["ours"]}))

@@ -1,4 +1,4 @@
-"""What AWS Backup may do is what the role's policies let it do."""
+"""AWS Backup has the permissions of the role's policies."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def policy(effect: str, action: str) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-def test_a_copy_is_judged_by_its_target_and_on_its_recovery_point(sandbox: Sandbox) -> None:
+def test_a_copy_is_authorized_by_its_target_and_on_its_recovery_point(sandbox: Sandbox) -> None:
     """Service Authorization Reference: backup:CopyFromBackupVault, backup:CopyTargets."""
     role = make_role(sandbox, "ForBackup")
     make_vault(sandbox)
@@ -67,7 +67,7 @@ def test_a_copy_is_judged_by_its_target_and_on_its_recovery_point(sandbox: Sandb
 
 
 def copy_to(sandbox: Sandbox, vault_arn: str, role: str) -> Any:
-    """The job that copies the one recovery point, at its end."""
+    """Copy the one recovery point; returns the finished job."""
     backup = sandbox.client("backup")
     (point,) = backup.list_recovery_points_by_backup_vault(BackupVaultName=VAULT)["RecoveryPoints"]
     job = backup.start_copy_job(
@@ -81,7 +81,7 @@ def copy_to(sandbox: Sandbox, vault_arn: str, role: str) -> Any:
 
 
 def outcome(sandbox: Sandbox) -> str:
-    """How a backup of a file system ends with the role as it is now."""
+    """Back up a file system with the current role; returns the finished job."""
     make_vault(sandbox)
     return str(back_up(sandbox, make_file_system(sandbox)["FileSystemArn"])["State"])
 
@@ -107,7 +107,7 @@ def test_a_role_that_does_not_exist_fails_the_job(sandbox: Sandbox) -> None:
     assert "cannot be found" in job["StatusMessage"]
 
 
-def test_trust_in_the_own_account_only_is_met(sandbox: Sandbox) -> None:
+def test_a_condition_on_the_own_account_is_met(sandbox: Sandbox) -> None:
     condition = {"StringEquals": {"aws:SourceAccount": "123456789012"}}
     make_role(sandbox, trust=trusting(Condition=condition))
 
@@ -180,7 +180,7 @@ def test_the_managed_policies_can_be_read(sandbox: Sandbox, name: str) -> None:
     assert ("dynamodb:RestoreTableFromAwsBackup" in actions) == (name == "ForRestores")
 
 
-def test_a_role_can_be_asked_what_it_may_do(sandbox: Sandbox) -> None:
+def test_the_permissions_of_a_role_can_be_simulated(sandbox: Sandbox) -> None:
     role = make_role(sandbox, "ForBackup")
 
     results = sandbox.client("iam").simulate_principal_policy(
@@ -196,7 +196,7 @@ def test_a_role_can_be_asked_what_it_may_do(sandbox: Sandbox) -> None:
     }
 
 
-def test_a_new_role_is_seen_after_a_while(sandbox: Sandbox) -> None:
+def test_a_new_role_is_seen_after_a_delay(sandbox: Sandbox) -> None:
     backup = sandbox.client("backup")
     make_vault(sandbox)
     rule = {"RuleName": "nightly", "TargetBackupVaultName": VAULT}
@@ -214,8 +214,8 @@ def test_a_new_role_is_seen_after_a_while(sandbox: Sandbox) -> None:
     backup.create_backup_selection(BackupPlanId=plan["BackupPlanId"], BackupSelection=selection)
 
 
-def test_a_policy_is_seen_after_a_while(sandbox: Sandbox) -> None:
-    """Until then it is as if it had not been put, and afterwards as if not deleted yet."""
+def test_a_policy_is_seen_after_a_delay(sandbox: Sandbox) -> None:
+    """A new policy has no effect before the delay, and a deleted one has until then."""
     iam = sandbox.client("iam")
     make_role(sandbox, "ForRestores")
     make_vault(sandbox)
@@ -232,8 +232,8 @@ def test_a_policy_is_seen_after_a_while(sandbox: Sandbox) -> None:
     assert back_up(sandbox, file_system)["State"] == "FAILED"
 
 
-def test_a_change_that_is_not_seen_yet_leaves_what_was_allowed(sandbox: Sandbox) -> None:
-    """On the resource that is named: a policy need not allow it on all."""
+def test_before_the_delay_the_earlier_policies_apply(sandbox: Sandbox) -> None:
+    """For the given resource: a policy need not allow the action on all."""
     make_vault(sandbox)
     role = make_role(sandbox, "ForRestores")
     iam, name = sandbox.client("iam"), role.rpartition("/")[2]
@@ -249,7 +249,7 @@ def test_a_change_that_is_not_seen_yet_leaves_what_was_allowed(sandbox: Sandbox)
         endpoint_url=sandbox.endpoint,
         aws_access_key_id="123456789012",
         aws_secret_access_key="sandbox",
-        aws_session_token=role,  # as a Lambda function of the sandbox has it
+        aws_session_token=role,  # The credentials of a Lambda function here.
     )
 
     assert function.describe_backup_vault(BackupVaultName=VAULT)["BackupVaultName"] == VAULT

@@ -1,4 +1,4 @@
-"""A checkpoint can be written to disk and loaded by another sandbox."""
+"""A checkpoint can be written to disk and loaded by another process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from local_aws_tests.served.backups import (
 )
 
 
-def test_another_sandbox_goes_on_where_the_first_one_was(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_another_process_continues_from_a_saved_checkpoint(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
     make_table(sandbox)
     for number in range(30):
         put(sandbox, "a-table", str(number), "value")

@@ -1,4 +1,4 @@
-"""Accounts and regions are kept apart, AWS Backup's and everybody else's."""
+"""Accounts and regions are separate, in AWS Backup and in other services."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_vaults_belong_to_one_region_of_one_account(sandbox: Sandbox) -> None:
     assert vaults(sandbox, "us-west-1", "000000000000") == []
 
 
-def test_the_environment_leads_any_tool_to_the_sandbox(sandbox: Sandbox) -> None:
+def test_the_environment_connects_any_tool(sandbox: Sandbox) -> None:
     variables = sandbox.aws_variables(region="us-west-2")
     session = boto3.session.Session(
         aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
@@ -92,7 +92,7 @@ def test_a_copy_crosses_regions(sandbox: Sandbox) -> None:
 
 
 def custom_resource_stack(sandbox: Sandbox, region: str) -> dict[str, str]:
-    """Deploy a custom resource that looks around; what it saw."""
+    """Deploy a custom resource that reads its environment; returns what it read."""
     trust = {
         "Version": "2012-10-17",
         "Statement": [

@@ -1,4 +1,4 @@
-"""DynamoDB tables under AWS Backup and under point-in-time recovery."""
+"""DynamoDB tables with AWS Backup and with point-in-time recovery."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def restore(sandbox: Sandbox, target: str = "restored", **moment: Any) -> None:
     sandbox.advance(minutes=1)
 
 
-def test_a_recovery_point_holds_the_items_of_its_moment(sandbox: Sandbox) -> None:
+def test_a_recovery_point_contains_the_items_of_its_time(sandbox: Sandbox) -> None:
     arn = make_table(sandbox)
     put(sandbox, "a-table", "one", "before")
     put(sandbox, "a-table", "two", "before")
@@ -80,7 +80,7 @@ def test_the_window_of_recovery(sandbox: Sandbox) -> None:
     assert abs(reach) < seconds
 
 
-def test_enabling_recovery_again_begins_the_window_anew(sandbox: Sandbox) -> None:
+def test_enabling_recovery_again_starts_a_new_window(sandbox: Sandbox) -> None:
     make_table(sandbox, recovery=True)
     sandbox.advance(days=10)
     dynamodb = sandbox.client("dynamodb")
@@ -93,7 +93,7 @@ def test_enabling_recovery_again_begins_the_window_anew(sandbox: Sandbox) -> Non
     assert sandbox.now() - recovery(sandbox)["EarliestRestorableDateTime"] < timedelta(minutes=1)
 
 
-def test_recovery_goes_back_to_any_moment_of_the_window(sandbox: Sandbox) -> None:
+def test_recovery_restores_any_time_in_the_window(sandbox: Sandbox) -> None:
     make_table(sandbox, recovery=True)
     dynamodb = sandbox.client("dynamodb")
     put(sandbox, "a-table", "one", "first")
@@ -114,7 +114,7 @@ def test_recovery_goes_back_to_any_moment_of_the_window(sandbox: Sandbox) -> Non
     assert items(sandbox, "latest") == {"one": "second", "three": "third"}
 
 
-def test_a_restored_table_comes_into_being_bare(sandbox: Sandbox) -> None:
+def test_a_restored_table_has_no_settings(sandbox: Sandbox) -> None:
     make_table(sandbox, recovery=True)
     sandbox.settings(table_restore=600)
     sandbox.advance(hours=1)
@@ -142,7 +142,7 @@ def test_a_restored_table_comes_into_being_bare(sandbox: Sandbox) -> None:
         ({"UseLatestRestorableTime": False}, "InvalidRestoreTimeException"),
     ],
 )
-def test_what_recovery_refuses(
+def test_invalid_recoveries_are_refused(
     sandbox: Sandbox, request_changes: dict[str, Any], error: str
 ) -> None:
     make_table(sandbox, recovery=True)
@@ -157,7 +157,7 @@ def test_what_recovery_refuses(
         sandbox.client("dynamodb").restore_table_to_point_in_time(**request | request_changes)
 
 
-def test_a_moment_outside_the_window_is_refused(sandbox: Sandbox) -> None:
+def test_a_time_outside_the_window_is_refused(sandbox: Sandbox) -> None:
     make_table(sandbox, recovery=True)
     before = sandbox.now() - timedelta(days=1)
 
@@ -165,7 +165,7 @@ def test_a_moment_outside_the_window_is_refused(sandbox: Sandbox) -> None:
         restore(sandbox, RestoreDateTime=before)
 
 
-def test_points_of_unchanged_tables_are_all_there(sandbox: Sandbox) -> None:
+def test_points_of_unchanged_tables_are_complete(sandbox: Sandbox) -> None:
     arn = make_table(sandbox)
     put(sandbox, "a-table", "one", "same")
     opt_in(sandbox)
@@ -188,7 +188,7 @@ def encryption(sandbox: Sandbox, table: str) -> str | None:
     return key
 
 
-def test_a_restore_takes_the_key_that_its_metadata_names(sandbox: Sandbox) -> None:
+def test_a_restore_uses_the_key_of_its_metadata(sandbox: Sandbox) -> None:
     arn = make_table(sandbox)
     sandbox.client("dynamodb").update_table(TableName="a-table", SSESpecification={"Enabled": True})
     managed = encryption(sandbox, "a-table") or ""
@@ -244,7 +244,7 @@ def test_recovery_keeps_the_key_unless_another_is_named(sandbox: Sandbox) -> Non
     assert encryption(sandbox, "other") == customer
 
 
-def test_a_deleted_table_with_recovery_leaves_a_system_backup(sandbox: Sandbox) -> None:
+def test_a_deleted_table_with_recovery_has_a_system_backup(sandbox: Sandbox) -> None:
     dynamodb = sandbox.client("dynamodb")
     make_table(sandbox, recovery=True)
     make_table(sandbox, "unprotected")

@@ -1,4 +1,4 @@
-"""CloudTrail: every call of AWS Backup by its real name, found as a person would look."""
+"""CloudTrail: the calls of AWS Backup by AWS's names, found with LookupEvents."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def lock_and_unlock(sandbox: Sandbox) -> None:
     backup.describe_backup_vault(BackupVaultName=VAULT)
 
 
-def test_the_removal_of_a_lock_is_on_record(sandbox: Sandbox) -> None:
+def test_the_removal_of_a_lock_is_recorded(sandbox: Sandbox) -> None:
     lock_and_unlock(sandbox)
 
     (record,) = sandbox.trail("DeleteBackupVaultLockConfiguration")
@@ -72,13 +72,15 @@ def test_the_removal_of_a_lock_is_on_record(sandbox: Sandbox) -> None:
         ("EventName", "GET.backup", []),
     ],
 )
-def test_what_can_be_looked_up(sandbox: Sandbox, key: str, value: str, names: list[str]) -> None:
+def test_events_can_be_found_by_attributes(
+    sandbox: Sandbox, key: str, value: str, names: list[str]
+) -> None:
     lock_and_unlock(sandbox)
 
     assert found(sandbox, key, value) == names
 
 
-def test_a_refused_call_is_on_record_with_its_error(sandbox: Sandbox) -> None:
+def test_a_refused_call_is_recorded_with_its_error(sandbox: Sandbox) -> None:
     backup = sandbox.client("backup")
     with pytest.raises(ClientError):
         backup.delete_backup_vault(BackupVaultName="no-such-vault")
@@ -96,7 +98,7 @@ def test_each_region_has_its_own_trail(sandbox: Sandbox) -> None:
     assert sandbox.trail("CreateBackupVault", region="us-west-2") == []
 
 
-def test_pages_hold_everything_once(sandbox: Sandbox) -> None:
+def test_pages_contain_everything_once(sandbox: Sandbox) -> None:
     backup = sandbox.client("backup")
     for _ in range(120):
         backup.list_backup_vaults()
@@ -121,7 +123,7 @@ def test_calls_of_other_services_have_their_names_too(sandbox: Sandbox) -> None:
     assert len(sandbox.trail("CreateFileSystem")) == 1
 
 
-def test_eventbridge_hears_of_calls_only_where_a_trail_logs_them(sandbox: Sandbox) -> None:
+def test_eventbridge_receives_calls_only_if_a_trail_logs_them(sandbox: Sandbox) -> None:
     queue_url = listen_to_api_calls(sandbox)
     cloudtrail = sandbox.client("cloudtrail")
     make_vault(sandbox, "before")
@@ -140,7 +142,7 @@ def test_eventbridge_hears_of_calls_only_where_a_trail_logs_them(sandbox: Sandbo
 
 
 @pytest.mark.parametrize("everywhere", [True, False])
-def test_calls_of_iam_are_heard_in_one_region_and_with_a_trail_that_reaches_it(
+def test_calls_of_iam_are_events_in_one_region_with_a_trail_for_it(
     sandbox: Sandbox, everywhere: bool
 ) -> None:
     url, arn = make_queue(sandbox, "calls", "events.amazonaws.com", region="us-east-1")

@@ -106,7 +106,7 @@ class Account:
                 )
 
     def make_plan(self, **rule: Any) -> str:
-        """A nightly plan with both resources; its id."""
+        """Create a nightly plan with both resources; returns its id."""
         nightly = {
             "RuleName": "nightly",
             "TargetBackupVaultName": VAULT,
@@ -128,7 +128,7 @@ class Account:
         return plan_id
 
     def start_backup(self, resource_arn: str = TABLE_ARN, **more: Any) -> str:
-        """An on-demand backup into the vault, kept for a year by default; its job id."""
+        """Start an on-demand backup, kept for a year by default; returns its job id."""
         request = {
             "BackupVaultName": VAULT,
             "ResourceArn": resource_arn,
@@ -140,7 +140,7 @@ class Account:
         return job_id
 
     def back_up(self, resource_arn: str = TABLE_ARN, **more: Any) -> str:
-        """A finished on-demand backup; the recovery point's ARN."""
+        """Run an on-demand backup to its end; returns the recovery point's ARN."""
         job_id = self.start_backup(resource_arn, **more)
         self.advance(minutes=15)
         job = self.primary.describe_backup_job(BackupJobId=job_id)
@@ -159,14 +159,14 @@ class Account:
         return job_id
 
     def copy(self, point_arn: str, **more: Any) -> dict[str, Any]:
-        """A copy job that had its time, as DescribeCopyJob shows it."""
+        """Run a copy job to its end; returns DescribeCopyJob's answer."""
         job_id = self.start_copy(point_arn, **more)
         self.advance(minutes=30)
         job: dict[str, Any] = self.primary.describe_copy_job(CopyJobId=job_id)["CopyJob"]
         return job
 
     def restore(self, point_arn: str, metadata: dict[str, str], **more: Any) -> dict[str, Any]:
-        """A restore job that had its time, as DescribeRestoreJob shows it."""
+        """Run a restore job to its end; returns DescribeRestoreJob's answer."""
         request = {
             "RecoveryPointArn": point_arn,
             "Metadata": metadata,
@@ -178,7 +178,7 @@ class Account:
         return job
 
     def points(self, client: Any = None, vault: str = VAULT) -> list[dict[str, Any]]:
-        """Every recovery point of a vault, all pages."""
+        """All recovery points of a vault."""
         pages = (client or self.primary).get_paginator("list_recovery_points_by_backup_vault")
         return [
             point

@@ -1,4 +1,4 @@
-"""A small world in memory around the sandbox's AWS Backup."""
+"""A small world in memory around AWS Backup."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ BACKUP_ACTIONS = {
     "backup:CopyFromBackupVault",
     "tag:GetResources",
 }
-"""What AWSBackupServiceRolePolicyForBackup allows, as far as this service asks."""
+"""The actions of AWSBackupServiceRolePolicyForBackup that this service checks."""
 RESTORE_ACTIONS = {
     "dynamodb:RestoreTableFromAwsBackup",
     "dynamodb:RestoreTableFromBackup",
     "elasticfilesystem:Restore",
     "elasticfilesystem:CreateFilesystem",
 }
-"""The same of AWSBackupServiceRolePolicyForRestores."""
+"""The same for AWSBackupServiceRolePolicyForRestores."""
 
 
 class MemoryTables:
@@ -40,7 +40,7 @@ class MemoryTables:
         self._images: dict[Key, TableImage] = {}
 
     def put(self, scope: Scope, name: str, items: Sequence[Item]) -> str:
-        """Make the table, or replace its items; its ARN."""
+        """Create the table or replace its items; returns its ARN."""
         arn = f"arn:aws:dynamodb:{scope.region}:{scope.account}:table/{name}"
         definition = {
             "TableName": name,
@@ -83,7 +83,7 @@ class MemoryFileSystems:
         self._known: dict[Key, dict[str, Any]] = {}
 
     def add(self, scope: Scope, file_system_id: str, name: str = "files") -> Path:
-        """A new, empty file system; its root."""
+        """Create an empty file system; returns its root."""
         self._known[scope, file_system_id] = {
             "FileSystemId": file_system_id,
             "Name": name,

@@ -1,4 +1,4 @@
-"""Backup jobs and the recovery points they make."""
+"""Backup jobs and their recovery points."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def ready(account: Account) -> Account:
     return account
 
 
-def test_a_job_goes_from_created_over_running_to_completed(ready: Account) -> None:
+def test_a_job_is_created_then_running_then_completed(ready: Account) -> None:
     job_id = ready.start_backup(RecoveryPointTags={"night": "1"})
     assert job_of(ready, job_id)["State"] == "CREATED"
     ready.advance(seconds=10)
@@ -59,7 +59,7 @@ def test_a_job_goes_from_created_over_running_to_completed(ready: Account) -> No
     assert tags == {"night": "1"}
 
 
-def test_a_point_holds_the_table_as_it_was_when_the_job_started(ready: Account) -> None:
+def test_a_point_contains_the_table_at_the_start_of_the_job(ready: Account) -> None:
     job_id = ready.start_backup()
     ready.advance(seconds=10)
     ready.world.tables.put(PRIMARY, TABLE, [])
@@ -115,12 +115,12 @@ def test_region_settings_merge_and_refuse_unknown_types(account: Account) -> Non
         {"DeleteAfterEvent": "DELETE_AFTER_COPY"},
     ],
 )
-def test_impossible_lifecycles_are_refused(ready: Account, lifecycle: dict[str, int]) -> None:
+def test_invalid_lifecycles_are_refused(ready: Account, lifecycle: dict[str, int]) -> None:
     with pytest.raises(ready.primary.exceptions.InvalidParameterValueException):
         ready.start_backup(Lifecycle=lifecycle)
 
 
-def test_a_lifecycle_of_exactly_ninety_cold_days_is_taken(ready: Account) -> None:
+def test_a_lifecycle_of_exactly_ninety_cold_days_is_accepted(ready: Account) -> None:
     ready.start_backup(Lifecycle={"MoveToColdStorageAfterDays": 30, "DeleteAfterDays": 120})
 
 
@@ -144,12 +144,12 @@ def test_a_lifecycle_outside_the_lock_fails_the_job_later(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"IamRoleArn": f"arn:aws:iam::{ACCOUNT}:role/nobody"}, "does not exist"),
+        ({"IamRoleArn": f"arn:aws:iam::{ACCOUNT}:role/missing"}, "does not exist"),
         ({"IamRoleArn": RESTORE_ROLE}, "not authorized to perform: dynamodb:StartAwsBackupJob"),
-        ({"ResourceArn": f"{TABLE_ARN}-gone"}, "does not exist"),
+        ({"ResourceArn": f"{TABLE_ARN}-missing"}, "does not exist"),
     ],
 )
-def test_role_and_resource_problems_surface_as_failed_jobs(
+def test_role_and_resource_problems_fail_the_job(
     ready: Account, change: dict[str, str], message: str
 ) -> None:
     job_id = ready.start_backup(**{"resource_arn": TABLE_ARN, **change})
@@ -180,9 +180,7 @@ def test_a_role_that_may_not_be_assumed_fails_the_job(ready: Account) -> None:
         ({"BackupOptions": {"WindowsVSS": "enabled"}}, "InvalidParameterValueException"),
     ],
 )  # fmt: skip
-def test_requests_that_cannot_be_right_are_refused(
-    ready: Account, change: dict[str, Any], error: str
-) -> None:
+def test_invalid_requests_are_refused(ready: Account, change: dict[str, Any], error: str) -> None:
     with pytest.raises(getattr(ready.primary.exceptions, error)):
         ready.start_backup(**{"resource_arn": TABLE_ARN, **change})
 
@@ -200,7 +198,7 @@ def test_one_job_per_resource_at_a_time(ready: Account) -> None:
 
 
 def test_a_copy_keeps_the_next_backup_of_its_resource_waiting(ready: Account) -> None:
-    """And the other way round; another resource has a turn of its own."""
+    """A backup also delays the next copy; another resource is independent."""
     point = ready.back_up()
     ready.service.settings.dynamodb_copy = timedelta(hours=30)
     copy = ready.start_copy(point)
@@ -314,7 +312,7 @@ def test_summaries_count_jobs_by_state(ready: Account) -> None:
     assert ready.primary.list_restore_job_summaries()["RestoreJobSummaries"] == []
 
 
-def test_supported_types_and_global_settings_are_told(account: Account) -> None:
+def test_supported_types_and_global_settings_are_returned(account: Account) -> None:
     types = account.primary.get_supported_resource_types()["ResourceTypes"]
     assert {"DynamoDB", "EFS"} <= set(types)
     settings = account.primary.describe_global_settings()["GlobalSettings"]

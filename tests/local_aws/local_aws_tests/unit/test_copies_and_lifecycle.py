@@ -32,7 +32,7 @@ def ready(account: Account) -> Account:
     return account
 
 
-def test_a_copy_is_a_new_point_with_the_source_s_creation_date(ready: Account) -> None:
+def test_a_copy_is_a_new_point_with_the_creation_date_of_the_source(ready: Account) -> None:
     ready.world.tags[PRIMARY] = {TABLE_ARN: {"owner": "mail", "kept": "no", "aws:made": "by AWS"}}
     source = ready.back_up(RecoveryPointTags={"kept": "yes"})
     ready.world.tags[PRIMARY] = {}
@@ -51,12 +51,12 @@ def test_a_copy_is_a_new_point_with_the_source_s_creation_date(ready: Account) -
     assert ready.dr.list_tags(ResourceArn=copy["RecoveryPointArn"])["Tags"] == tags
 
 
-def test_a_copy_without_a_lifecycle_keeps_the_source_s(ready: Account) -> None:
+def test_a_copy_without_a_lifecycle_has_that_of_the_source(ready: Account) -> None:
     ready.copy(ready.back_up(Lifecycle={"DeleteAfterDays": 100}))
     assert ready.points(ready.dr, DR_VAULT)[0]["Lifecycle"] == {"DeleteAfterDays": 100}
 
 
-def test_a_copy_whose_days_are_over_already_expires_at_once(ready: Account) -> None:
+def test_a_copy_past_its_retention_expires_at_once(ready: Account) -> None:
     source = ready.back_up()
     ready.advance(days=10)
     job = ready.copy(source, Lifecycle={"DeleteAfterDays": 9})
@@ -83,7 +83,9 @@ def test_a_cold_point_is_not_copied(ready: Account) -> None:
 
 
 @pytest.mark.parametrize("days", [29, 366])
-def test_a_lifecycle_outside_the_target_s_lock_fails_the_copy(account: Account, days: int) -> None:
+def test_a_lifecycle_outside_the_lock_of_the_target_fails_the_copy(
+    account: Account, days: int
+) -> None:
     account.opt_in()
     account.make_vaults(lock=True)
     job = account.copy(account.back_up(), Lifecycle={"DeleteAfterDays": days})
@@ -106,7 +108,7 @@ def test_a_lifecycle_outside_the_target_s_lock_fails_the_copy(account: Account, 
         ),
     ],
 )
-def test_what_stands_in_a_copy_s_way_fails_it(
+def test_a_copy_that_is_not_possible_fails(
     ready: Account, change: dict[str, str], message: str
 ) -> None:
     job = ready.copy(ready.back_up(), **change)
@@ -122,7 +124,7 @@ def test_what_stands_in_a_copy_s_way_fails_it(
         ("primary", "backup:StartCopyJob"),
     ],
 )
-def test_a_vault_s_policy_can_keep_copies_out(ready: Account, vault: str, action: str) -> None:
+def test_an_access_policy_can_deny_copies(ready: Account, vault: str, action: str) -> None:
     statement = {
         "Effect": "Deny",
         "Principal": {"AWS": BACKUP_ROLE},
@@ -146,9 +148,7 @@ def test_a_vault_s_policy_can_keep_copies_out(ready: Account, vault: str, action
         ({"DestinationBackupVaultArn": VAULT_ARN}, "InvalidRequestException"),
     ],
 )
-def test_copies_that_cannot_be_right_are_refused(
-    ready: Account, change: dict[str, str], error: str
-) -> None:
+def test_invalid_copies_are_refused(ready: Account, change: dict[str, str], error: str) -> None:
     source = ready.back_up()
     with pytest.raises(getattr(ready.primary.exceptions, error)):
         ready.start_copy(source, **change)
@@ -208,14 +208,14 @@ def test_copy_lists_have_all_filters(ready: Account) -> None:
     assert ready.dr.list_copy_jobs()["CopyJobs"] == []
 
 
-def test_a_copy_s_token_starts_one_job(ready: Account) -> None:
+def test_the_token_of_a_copy_starts_one_job(ready: Account) -> None:
     source = ready.back_up()
     first = ready.start_copy(source, IdempotencyToken="once")
     assert ready.start_copy(source, IdempotencyToken="once") == first
     assert len(ready.primary.list_copy_jobs()["CopyJobs"]) == 1
 
 
-def test_a_point_goes_cold_and_expires_on_its_days(ready: Account) -> None:
+def test_a_point_moves_to_cold_storage_and_expires_on_its_days(ready: Account) -> None:
     arn = ready.back_up()
     created = ready.points()[0]["CreationDate"]
 
@@ -236,7 +236,7 @@ def test_a_point_goes_cold_and_expires_on_its_days(ready: Account) -> None:
         storage()
 
 
-def test_old_form_dynamodb_points_never_go_cold_but_expire(account: Account) -> None:
+def test_dynamodb_backups_expire_and_never_move_to_cold_storage(account: Account) -> None:
     account.make_vaults()
     arn = account.back_up()
     point = account.points()[0]
@@ -248,7 +248,7 @@ def test_old_form_dynamodb_points_never_go_cold_but_expire(account: Account) -> 
     assert account.points() == []
 
 
-def test_an_update_of_the_lifecycle_nulls_what_it_leaves_out(ready: Account) -> None:
+def test_a_lifecycle_update_removes_omitted_values(ready: Account) -> None:
     names = {"BackupVaultName": VAULT, "RecoveryPointArn": ready.back_up()}
     answer = ready.primary.update_recovery_point_lifecycle(
         **names, Lifecycle={"DeleteAfterDays": 50}
@@ -264,7 +264,7 @@ def test_an_update_of_the_lifecycle_nulls_what_it_leaves_out(ready: Account) -> 
     assert ready.primary.describe_recovery_point(**names)["Lifecycle"] == {}
 
 
-def test_the_days_before_cold_storage_are_fixed_once_it_is_cold(ready: Account) -> None:
+def test_the_days_before_cold_storage_are_fixed_in_cold_storage(ready: Account) -> None:
     names = {"BackupVaultName": VAULT, "RecoveryPointArn": ready.back_up()}
     ready.advance(days=31)
     with pytest.raises(ready.primary.exceptions.InvalidParameterValueException):
@@ -273,11 +273,11 @@ def test_the_days_before_cold_storage_are_fixed_once_it_is_cold(ready: Account) 
     ready.primary.update_recovery_point_lifecycle(**names, Lifecycle=kept)
 
 
-@pytest.mark.parametrize("trouble", ["gone", "powerless"])
-def test_without_its_role_a_deleted_point_becomes_expired(ready: Account, trouble: str) -> None:
+@pytest.mark.parametrize("problem", ["deleted", "powerless"])
+def test_without_its_role_a_deleted_point_becomes_expired(ready: Account, problem: str) -> None:
     arn = ready.back_up()
     ready.world.roles.remove(BACKUP_ROLE)
-    if trouble == "powerless":
+    if problem == "powerless":
         ready.world.roles.add(BACKUP_ROLE, set())
     answer = ready.primary.delete_recovery_point(BackupVaultName=VAULT, RecoveryPointArn=arn)
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
@@ -286,7 +286,7 @@ def test_without_its_role_a_deleted_point_becomes_expired(ready: Account, troubl
     assert BACKUP_ROLE in ready.points()[0]["StatusMessage"]
 
 
-def test_without_its_role_a_point_does_not_expire_away(ready: Account) -> None:
+def test_without_its_role_an_expired_point_is_not_deleted(ready: Account) -> None:
     ready.back_up()
     ready.world.roles.remove(BACKUP_ROLE)
     ready.advance(days=366)

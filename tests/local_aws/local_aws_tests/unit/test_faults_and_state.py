@@ -1,4 +1,4 @@
-"""Trouble on demand, and going back to a checkpoint."""
+"""Faults, checkpoints and rollbacks."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_the_next_job_fails_and_the_one_after_does_not(ready: Account) -> None:
     assert ready.service.faults.describe()["fail_next"] == []
 
 
-def test_copies_and_restores_fail_on_demand_too(ready: Account) -> None:
+def test_copies_and_restores_can_fail_too(ready: Account) -> None:
     point = ready.back_up()
     ready.service.faults.fail_next("copy")
     assert ready.copy(point)["State"] == "FAILED"
@@ -66,8 +66,8 @@ def test_copies_and_restores_fail_on_demand_too(ready: Account) -> None:
 
 
 @pytest.mark.parametrize("state", ["ABORTED", "EXPIRED", "PARTIAL"])
-def test_a_backup_can_end_badly_in_other_ways(ready: Account, state: str) -> None:
-    """Only a PARTIAL one leaves a recovery point."""
+def test_a_backup_can_end_in_other_states(ready: Account, state: str) -> None:
+    """Only a PARTIAL job leaves a recovery point."""
     ready.service.faults.fail_next("backup", message="half of it", state=state)
     job = ready.start_backup()
     ready.advance(minutes=30)
@@ -92,7 +92,7 @@ def test_a_restore_can_be_aborted(ready: Account) -> None:
 
 
 def test_a_job_can_complete_with_issues(ready: Account) -> None:
-    """COMPLETED with a status message; its recovery point is whole."""
+    """COMPLETED with a status message; its recovery point is complete."""
     for kind in ("backup", "copy", "restore"):
         ready.service.faults.fail_next(kind, message="one file was skipped", state="COMPLETED")
     job = ready.start_backup()
@@ -120,14 +120,14 @@ def test_without_the_service_linked_role_a_deleted_point_becomes_expired(ready: 
     assert ready.points() == []
 
 
-def test_no_job_ends_in_a_way_that_its_kind_does_not(ready: Account) -> None:
+def test_a_kind_of_job_ends_only_in_its_own_states(ready: Account) -> None:
     with pytest.raises(
         ValueError, match="a restore job ends FAILED, ABORTED, COMPLETED, not 'PARTIAL'"
     ):
         ready.service.faults.fail_next("restore", state="PARTIAL")
 
 
-def test_a_third_of_the_calls_is_throttled_the_same_way_every_time(ready: Account) -> None:
+def test_throttling_of_a_third_of_the_calls_is_reproducible(ready: Account) -> None:
     def outcomes() -> list[bool]:
         ready.service.faults.throttle(1 / 3, seed=7)
         found = []
@@ -159,7 +159,7 @@ def test_a_call_is_denied_to_one_principal_or_to_all(ready: Account) -> None:
         other.list_backup_vaults()
 
 
-def test_a_lost_region_answers_nothing_and_stands_still(ready: Account) -> None:
+def test_a_lost_region_does_not_answer_or_progress(ready: Account) -> None:
     job_id = ready.start_backup()
     ready.service.faults.lose_region("us-west-1")
     with pytest.raises(ClientError) as refused:
@@ -196,7 +196,7 @@ def test_nights_in_a_lost_region_are_missed_except_the_one_still_in_its_window(
     assert len(ready.primary.list_backup_jobs()["BackupJobs"]) == 4
 
 
-def test_a_held_job_finishes_when_it_is_let_go(ready: Account) -> None:
+def test_a_held_job_finishes_when_it_is_released(ready: Account) -> None:
     ready.service.faults.hold("backup")
     job_id = ready.start_backup()
     ready.advance(hours=5)
@@ -205,7 +205,7 @@ def test_a_held_job_finishes_when_it_is_let_go(ready: Account) -> None:
     assert state_of(ready, job_id)[0] == "COMPLETED"
 
 
-def test_faults_travel_as_json(ready: Account) -> None:
+def test_faults_can_be_set_as_json(ready: Account) -> None:
     wanted = {
         "fail_next": [
             {
@@ -236,7 +236,7 @@ def test_faults_travel_as_json(ready: Account) -> None:
             faults.apply(wrong)
 
 
-def test_a_checkpoint_brings_everything_back(ready: Account) -> None:
+def test_a_rollback_restores_everything(ready: Account) -> None:
     (ready.mail / "letter").write_text("one")
     ready.make_plan()
     ready.advance(days=2)
@@ -259,12 +259,12 @@ def test_a_checkpoint_brings_everything_back(ready: Account) -> None:
     assert len(ready.points()) == 6
 
 
-def test_time_that_is_passing_does_not_go_on_after_going_back(ready: Account) -> None:
+def test_an_advance_in_progress_stops_at_a_rollback(ready: Account) -> None:
     ready.make_plan()
     checkpoint, before = ready.service.export_state(), ready.clock.now()
 
     class GoingBack(MemoryReports):
-        """As another thread may, while a report of the first job is delivered."""
+        """Another thread may do this while a report of the first job is delivered."""
 
         def event(self, *_arguments: object, **_named: object) -> None:
             ready.world.reports = MemoryReports()
@@ -295,14 +295,14 @@ def test_file_contents_are_stored_once_and_manifests_dropped_with_their_points(
     assert [job["BackupSizeInBytes"] for job in jobs] == [0, 0, 100_000]
 
 
-def test_accounts_and_regions_are_apart(ready: Account) -> None:
+def test_accounts_and_regions_are_separate(ready: Account) -> None:
     other = Scope("000000000000", "us-west-1")
     assert ready.client(other).list_backup_vaults()["BackupVaultList"] == []
     with pytest.raises(ready.primary.exceptions.ResourceNotFoundException):
         ready.dr.list_recovery_points_by_backup_vault(BackupVaultName=VAULT)
 
 
-def test_the_clock_s_own_time_is_enough_for_jobs_to_finish(ready: Account) -> None:
+def test_jobs_finish_without_an_advance(ready: Account) -> None:
     job_id = ready.start_backup()
     ready.clock.advance(timedelta(minutes=1))
     ready.service.tick()

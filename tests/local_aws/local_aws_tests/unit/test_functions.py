@@ -1,4 +1,4 @@
-"""How many processes the Lambda functions of the local AWS take."""
+"""The number of processes of Lambda functions."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_draining_waits_for_what_reports_and_functions_start_in_turn() -> None:
         assert len(hops) == 10
 
 
-def test_the_processes_used_longest_ago_are_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_least_recently_used_processes_are_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     runtime = internals.lambda_runtime
     workers = [runtime.Worker(str(number), {}, b"") for number in range(functions.MAX_WORKERS + 2)]
     for number, worker in enumerate(workers):

@@ -1,4 +1,4 @@
-"""Legal holds: what they hold stays."""
+"""Legal holds: held recovery points are not deleted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def ready(account: Account) -> Account:
 
 
 def hold(account: Account, **selection: Any) -> str:
-    """The id of a new hold on what these select; on everything without them."""
+    """Create a hold with these selections, by default on everything; returns its id."""
     made = account.primary.create_legal_hold(
         Title="lawsuit", Description="Keep it.", RecoveryPointSelection=selection
     )
@@ -30,7 +30,7 @@ def delete(account: Account, point: str) -> None:
     account.primary.delete_recovery_point(BackupVaultName=VAULT, RecoveryPointArn=point)
 
 
-def test_what_is_held_cannot_be_deleted_until_the_hold_is_cancelled(ready: Account) -> None:
+def test_a_held_point_cannot_be_deleted_until_the_hold_is_cancelled(ready: Account) -> None:
     point = ready.back_up()
     identity = hold(ready)
     with pytest.raises(ClientError, match="legal hold"):
@@ -45,7 +45,7 @@ def test_what_is_held_cannot_be_deleted_until_the_hold_is_cancelled(ready: Accou
     assert ready.points() == []
 
 
-def test_what_is_held_does_not_expire(ready: Account) -> None:
+def test_a_held_point_does_not_expire(ready: Account) -> None:
     ready.back_up()
     identity = hold(ready)
     ready.advance(days=400)
@@ -77,7 +77,7 @@ def test_a_hold_selects_vaults_and_resources(
     )
 
 
-def test_a_hold_selects_a_span_of_time(ready: Account) -> None:
+def test_a_hold_selects_a_date_range(ready: Account) -> None:
     point = ready.back_up()
     now = ready.clock.now()
     early = {"FromDate": now - timedelta(days=9), "ToDate": now - timedelta(days=1)}
@@ -85,7 +85,7 @@ def test_a_hold_selects_a_span_of_time(ready: Account) -> None:
     delete(ready, point)
 
 
-def test_points_made_later_are_free(ready: Account) -> None:
+def test_later_points_are_not_held(ready: Account) -> None:
     hold(ready)
     delete(ready, ready.back_up())
 
@@ -108,6 +108,6 @@ def test_holds_are_listed_with_their_state(ready: Account) -> None:
         ready.primary.get_legal_hold(LegalHoldId="none")
 
 
-def test_nobody_uses_audit_manager(ready: Account) -> None:
+def test_audit_manager_is_empty(ready: Account) -> None:
     assert ready.primary.list_frameworks()["Frameworks"] == []
     assert ready.primary.list_report_plans()["ReportPlans"] == []

@@ -1,4 +1,4 @@
-"""Plans, selections, and the nights they bring."""
+"""Plans, selections and their nightly jobs."""
 
 from __future__ import annotations
 
@@ -76,14 +76,14 @@ def test_a_plan_outside_the_lock_fails_every_night(ready: Account) -> None:
     assert [job["State"] for job in jobs] == ["FAILED"] * 4
 
 
-def test_a_type_that_is_opted_out_is_left_out(ready: Account) -> None:
+def test_a_type_without_opt_in_is_not_backed_up(ready: Account) -> None:
     ready.make_plan()
     ready.primary.update_region_settings(ResourceTypeOptInPreference={"EFS": False})
     ready.advance(days=1)
     assert types(ready.points()) == ["DynamoDB"]
 
 
-def test_a_vault_that_went_away_fails_the_job(ready: Account) -> None:
+def test_a_deleted_vault_fails_the_job(ready: Account) -> None:
     ready.make_plan()
     ready.primary.delete_backup_vault(BackupVaultName=VAULT)
     ready.advance(days=1)
@@ -169,12 +169,12 @@ def test_the_same_plan_document_is_refused_twice(ready: Account) -> None:
         },
     ],
 )
-def test_impossible_rules_are_refused(ready: Account, rule: dict[str, Any]) -> None:
+def test_invalid_rules_are_refused(ready: Account, rule: dict[str, Any]) -> None:
     with pytest.raises(ready.primary.exceptions.InvalidParameterValueException):
         ready.make_plan(**rule)
 
 
-def test_a_plan_travels_as_json(ready: Account) -> None:
+def test_a_plan_can_be_exported_as_json(ready: Account) -> None:
     plan_id = ready.make_plan()
     template = ready.primary.export_backup_plan_template(BackupPlanId=plan_id)
     text = template["BackupPlanTemplateJson"]
@@ -237,7 +237,7 @@ def test_selections_by_pattern_and_tag(
 
 
 def test_a_plan_has_one_selection_of_a_name(ready: Account) -> None:
-    """AWS documents neither answer; CloudFormation replaces a selection by creating first."""
+    """AWS does not document it; CloudFormation creates the replacement of a selection first."""
     plan_id = ready.make_plan()
     select(ready, plan_id, Resources=[TABLE_ARN])
     with pytest.raises(ready.primary.exceptions.AlreadyExistsException):
@@ -258,7 +258,7 @@ def test_two_selections_of_one_resource_make_one_job(ready: Account) -> None:
         ({"SelectionName": "has space"}, "InvalidParameterValueException"),
     ],
 )
-def test_impossible_selections_are_refused(
+def test_invalid_selections_are_refused(
     ready: Account, selection: dict[str, Any], error: str
 ) -> None:
     plan_id = ready.make_plan()

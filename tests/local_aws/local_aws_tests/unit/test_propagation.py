@@ -1,4 +1,4 @@
-"""IAM's delay in the local AWS, on a clock that moves between two readings."""
+"""IAM's delay, with a clock that moves between two calls."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def propagation() -> Propagation:
     return Propagation(lambda: next(instants), lambda: timedelta(0))
 
 
-def test_a_role_that_did_not_change_is_known(propagation: Propagation) -> None:
+def test_an_unchanged_role_is_seen(propagation: Propagation) -> None:
     assert propagation.knows(ROLE)
 
 
-def test_a_role_that_did_not_change_has_its_policies(
+def test_an_unchanged_role_has_its_policies(
     propagation: Propagation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(internals.iam, "_roles", {"a-role": ROLE})

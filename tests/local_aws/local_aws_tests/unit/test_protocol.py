@@ -1,4 +1,4 @@
-"""Requests are held against AWS's model; refusals look like AWS's."""
+"""Requests are checked against AWS's model; errors have AWS's form."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_response_names_the_operation_and_its_parameters(account: Account) -
     assert json.loads(response.body)["CreationDate"] == account.clock.now().timestamp()
 
 
-def test_a_refusal_carries_its_code_in_header_and_its_members_in_the_body(account: Account) -> None:
+def test_an_error_has_its_code_in_a_header_and_its_members_in_the_body(account: Account) -> None:
     response = request(account, "GET", "/backup-vaults/nowhere/recovery-points/")
     assert response.status == 400
     assert response.headers["x-amzn-ErrorType"] == "ResourceNotFoundException"
@@ -83,7 +83,7 @@ def test_an_arn_in_the_path_is_understood_encoded_and_decoded(account: Account) 
         ("GET", "/audit/report-jobs", None, {}, "UnsupportedOperationException"),
     ],
 )  # fmt: skip
-def test_what_the_model_does_not_allow_is_refused(
+def test_requests_that_do_not_fit_the_model_are_refused(
     account: Account, method: str, path: str, body: Any, query: dict[str, str], code: str
 ) -> None:
     response = request(account, method, path, body, **query)
@@ -119,7 +119,7 @@ def test_calls_from_python_are_checked_like_requests(account: Account) -> None:
     assert refused.value.code == "InvalidParameterValueException"
 
 
-def test_pages_hold_what_was_asked_for_and_tokens_fit_only_their_list(account: Account) -> None:
+def test_pages_have_the_requested_size_and_tokens_fit_only_their_list(account: Account) -> None:
     for number in range(5):
         account.primary.create_backup_vault(BackupVaultName=f"vault-{number}")
     pages = account.primary.get_paginator("list_backup_vaults").paginate(

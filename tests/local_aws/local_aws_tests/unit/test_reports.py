@@ -42,7 +42,7 @@ def subscribe(account: Account, *events: str) -> None:
     )
 
 
-def test_a_backup_s_events_carry_their_own_time(ready: Account) -> None:
+def test_the_events_of_a_backup_have_their_own_times(ready: Account) -> None:
     point = ready.back_up()
     events = ready.events("Backup Job State Change")
     assert [event.detail["state"] for event in events] == ["CREATED", "RUNNING", "COMPLETED"]
@@ -62,7 +62,7 @@ def test_a_backup_s_events_carry_their_own_time(ready: Account) -> None:
     assert statuses == ["CREATING", "COMPLETED"]
 
 
-def test_a_night_s_events_name_the_plan(ready: Account) -> None:
+def test_the_events_of_a_night_name_the_plan(ready: Account) -> None:
     plan_id = ready.make_plan()
     ready.advance(days=1)
     for detail_type in ("Backup Job State Change", "Copy Job State Change"):
@@ -92,7 +92,7 @@ def test_restore_events_have_a_status(ready: Account) -> None:
     assert "restoreTestingPlanArn" not in events[-1].detail
 
 
-def test_a_changed_region_setting_is_told(account: Account) -> None:
+def test_a_changed_region_setting_is_an_event(account: Account) -> None:
     account.primary.update_region_settings(ResourceTypeManagementPreference={"DynamoDB": True})
     [event] = account.events("Region Setting State Change")
     assert event.detail["ResourceTypeManagementPreference"] == {"DynamoDB": True}
@@ -108,7 +108,7 @@ def totals(account: Account, *dimensions: str) -> Counter[tuple[str, ...]]:
     return found
 
 
-def test_metrics_count_what_happened_and_are_never_zero(ready: Account) -> None:
+def test_metrics_count_events_and_are_never_zero(ready: Account) -> None:
     point = ready.back_up()
     ready.start_backup(IamRoleArn=RESTORE_ROLE)
     ready.copy(point)
@@ -181,7 +181,7 @@ def test_only_what_was_subscribed_is_sent(ready: Account) -> None:
 
 
 class Curious(MemoryReports):
-    """A listener that asks AWS Backup, from another thread, while it is being told."""
+    """A listener that calls AWS Backup from another thread while it receives a report."""
 
     def __init__(self, account: Account) -> None:
         super().__init__()
@@ -201,7 +201,7 @@ class Curious(MemoryReports):
         self.answers.append(response.status)
 
 
-def test_who_is_told_can_call_at_once_from_another_thread(ready: Account) -> None:
+def test_a_listener_can_call_at_once_from_another_thread(ready: Account) -> None:
     listener = ready.world.reports = Curious(ready)
     ready.back_up()
     assert listener.answers == [200, 200, 200]

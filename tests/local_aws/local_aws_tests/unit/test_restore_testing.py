@@ -1,4 +1,4 @@
-"""Restore testing plans: they restore, wait for a verdict, and clean up."""
+"""Restore testing plans: restore, validation and clean-up."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def the_job(account: Account) -> dict[str, Any]:
     return described
 
 
-def test_the_latest_point_is_restored_and_waits_for_its_verdict(ready: Account) -> None:
+def test_the_latest_point_is_restored_and_waits_for_validation(ready: Account) -> None:
     ready.back_up()
     newest = ready.back_up()
     plan_arn = make_plan(ready)
@@ -84,7 +84,7 @@ def test_the_latest_point_is_restored_and_waits_for_its_verdict(ready: Account) 
 
 
 @pytest.mark.parametrize("verdict", ["SUCCESSFUL", "FAILED"])
-def test_a_verdict_is_given_once_and_cleans_up(ready: Account, verdict: str) -> None:
+def test_a_validation_result_is_set_once_and_cleans_up(ready: Account, verdict: str) -> None:
     ready.back_up()
     make_plan(ready)
     select(ready)
@@ -109,7 +109,7 @@ def test_a_verdict_is_given_once_and_cleans_up(ready: Account, verdict: str) -> 
     assert ready.world.tables.describe(PRIMARY, table) is None
 
 
-def test_without_a_verdict_the_window_closes(ready: Account) -> None:
+def test_without_a_validation_result_the_window_ends(ready: Account) -> None:
     ready.back_up(FILE_SYSTEM_ARN)
     make_plan(ready)
     select(ready, "EFS")
@@ -122,7 +122,7 @@ def test_without_a_verdict_the_window_closes(ready: Account) -> None:
     assert created not in ready.world.file_systems.ids(PRIMARY)
 
 
-def test_without_a_window_there_is_nothing_to_judge(ready: Account) -> None:
+def test_without_a_window_there_is_no_validation(ready: Account) -> None:
     ready.back_up()
     make_plan(ready)
     select(ready, ValidationWindowHours=0)
@@ -136,7 +136,7 @@ def test_without_a_window_there_is_nothing_to_judge(ready: Account) -> None:
 
 
 @pytest.mark.parametrize("status", ["TIMED_OUT", "VALIDATING"])
-def test_other_verdicts_are_refused(ready: Account, status: str) -> None:
+def test_other_validation_results_are_refused(ready: Account, status: str) -> None:
     job = ready.restore(ready.back_up(), {"targetTableName": "restored"})
     put = ready.primary.put_restore_validation_result
     with pytest.raises(ready.primary.exceptions.InvalidParameterValueException):
@@ -147,7 +147,7 @@ def test_other_verdicts_are_refused(ready: Account, status: str) -> None:
         put(RestoreJobId="nothing", ValidationStatus="SUCCESSFUL")
 
 
-def test_only_points_of_the_window_and_the_vaults_are_taken(ready: Account) -> None:
+def test_only_points_of_the_window_and_the_vaults_are_restored(ready: Account) -> None:
     ready.back_up()
     ready.advance(days=8)
     make_plan(ready)
@@ -233,7 +233,7 @@ def test_plans_and_selections_are_read_listed_changed_and_deleted(ready: Account
         ),
     ],
 )
-def test_impossible_plans_are_refused(ready: Account, changes: dict[str, Any], error: str) -> None:
+def test_invalid_plans_are_refused(ready: Account, changes: dict[str, Any], error: str) -> None:
     with pytest.raises(getattr(ready.primary.exceptions, error)):
         make_plan(ready, **changes)
 
@@ -248,7 +248,7 @@ def test_impossible_plans_are_refused(ready: Account, changes: dict[str, Any], e
         ({"RestoreTestingSelectionName": "has-hyphen"}, "InvalidParameterValueException"),
     ],
 )
-def test_impossible_selections_are_refused(
+def test_invalid_selections_are_refused(
     ready: Account, changes: dict[str, Any], error: str
 ) -> None:
     make_plan(ready)

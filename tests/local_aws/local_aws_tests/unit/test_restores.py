@@ -43,7 +43,7 @@ def ready(account: Account) -> Account:
 
 
 def fill(root: Path) -> None:
-    """Two mailboxes with what file systems have: links, odd modes, odd times."""
+    """Two mailboxes with links, unusual modes and unusual times."""
     for user in ("alice", "bob"):
         mail = root / user / "Maildir" / "cur"
         mail.mkdir(parents=True)
@@ -60,7 +60,7 @@ def fill(root: Path) -> None:
 
 
 def shape(root: Path) -> dict[str, tuple[Any, ...]]:
-    """Everything below a directory that a true copy keeps."""
+    """Everything below a directory that a complete copy keeps."""
     found: dict[str, tuple[Any, ...]] = {}
     for path in sorted(root.rglob("*")):
         status = path.lstat()
@@ -79,7 +79,7 @@ def restored_directory(root: Path) -> Path:
     return directory
 
 
-def test_a_table_comes_back_under_a_new_name(ready: Account) -> None:
+def test_a_table_is_restored_with_a_new_name(ready: Account) -> None:
     point = ready.back_up()
     job = ready.restore(point, {"targetTableName": "addresses-restored"})
     assert (job["Status"], job["PercentDone"]) == ("COMPLETED", "100.00%")
@@ -93,7 +93,7 @@ def test_a_table_comes_back_under_a_new_name(ready: Account) -> None:
     assert metadata["Metadata"] == {"targetTableName": "addresses-restored"}
 
 
-def test_a_restore_goes_from_pending_over_running(ready: Account) -> None:
+def test_a_restore_is_pending_then_running(ready: Account) -> None:
     point = ready.back_up()
     job_id = ready.primary.start_restore_job(
         RecoveryPointArn=point,
@@ -122,13 +122,13 @@ def test_a_restore_from_cold_storage_takes_four_hours_longer(ready: Account) -> 
     assert job["Status"] == "COMPLETED"
 
 
-def test_a_name_that_is_taken_fails_the_restore(ready: Account) -> None:
+def test_an_existing_name_fails_the_restore(ready: Account) -> None:
     job = ready.restore(ready.back_up(), {"targetTableName": TABLE})
     assert job["Status"] == "FAILED"
     assert TABLE in job["StatusMessage"]
 
 
-def test_copying_the_source_s_tags_fails_a_table_s_restore(ready: Account) -> None:
+def test_copying_the_tags_of_the_source_fails_the_restore_of_a_table(ready: Account) -> None:
     job = ready.restore(
         ready.back_up(), {"targetTableName": "restored"}, CopySourceTagsToRestoredResource=True
     )
@@ -187,7 +187,7 @@ def test_file_system_metadata_is_checked(
         ready.restore(point, metadata)
 
 
-def test_a_point_of_no_vault_is_not_found(ready: Account) -> None:
+def test_a_point_without_a_vault_is_not_found(ready: Account) -> None:
     with pytest.raises(ready.primary.exceptions.ResourceNotFoundException):
         ready.restore("arn:aws:backup:us-west-1:123456789012:recovery-point:no", {})
 
@@ -203,7 +203,7 @@ def test_restore_metadata_is_a_starting_map(ready: Account) -> None:
     assert job["Status"] == "COMPLETED"
 
 
-def test_a_whole_restore_in_place_is_a_true_copy_beside_what_is_there(ready: Account) -> None:
+def test_a_full_restore_in_place_overwrites_nothing(ready: Account) -> None:
     fill(ready.mail)
     point = ready.back_up(FILE_SYSTEM_ARN)
     before = shape(ready.mail)
@@ -236,7 +236,7 @@ def test_a_new_file_system_also_gets_the_dated_directory(ready: Account) -> None
     assert shape(restored_directory(root)) == shape(ready.mail)
 
 
-def test_items_come_back_alone_and_complete(ready: Account) -> None:
+def test_only_the_selected_items_are_restored_completely(ready: Account) -> None:
     fill(ready.mail)
     before = shape(ready.mail)
     point = ready.back_up(FILE_SYSTEM_ARN)
@@ -252,9 +252,7 @@ def test_items_come_back_alone_and_complete(ready: Account) -> None:
 
 
 @pytest.mark.parametrize("item", ["/carol", "/ALICE", "/ali*", "/alice/Maildir/cur/1"])
-def test_an_item_that_is_not_there_fails_the_restore_and_writes_nothing(
-    ready: Account, item: str
-) -> None:
+def test_a_missing_item_fails_the_restore_and_writes_nothing(ready: Account, item: str) -> None:
     fill(ready.mail)
     before = shape(ready.mail)
     point = ready.back_up(FILE_SYSTEM_ARN)
@@ -298,7 +296,7 @@ def test_sockets_and_pipes_are_left_out(ready: Account, monkeypatch: pytest.Monk
     assert [path.name for path in restored_directory(ready.mail).iterdir()] == ["letter"]
 
 
-def test_names_that_are_no_text_and_extended_attributes_are_kept(ready: Account) -> None:
+def test_undecodable_names_and_extended_attributes_are_kept(ready: Account) -> None:
     name = os.fsdecode(b"letter-\xff")
     (ready.mail / name).write_text("text")
     try:
@@ -321,7 +319,7 @@ def test_owners_are_kept(ready: Account) -> None:
     assert shape(restored_directory(ready.mail)) == before
 
 
-def test_a_restore_s_token_is_used_up_when_it_has_finished(ready: Account) -> None:
+def test_the_token_of_a_finished_restore_is_refused(ready: Account) -> None:
     point = ready.back_up()
     request = {
         "RecoveryPointArn": point,

@@ -1,4 +1,4 @@
-"""AWS's cron expressions, each against dates worked out by hand."""
+"""AWS's cron expressions, with expected dates that were calculated by hand."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def test_occurrences(expression: str, occurrences: list[str]) -> None:
         moment = found
 
 
-def test_an_expression_of_the_past_never_comes_again() -> None:
+def test_an_expression_in_the_past_has_no_next_occurrence() -> None:
     assert parse("cron(0 0 1 1 ? 2025)").after(SUNDAY) is None
 
 
-def test_a_time_zone_keeps_its_local_hour_over_the_change_of_clocks() -> None:
+def test_a_time_zone_keeps_its_local_hour_when_clocks_change() -> None:
     schedule = parse("cron(0 0 * * ? *)", "America/Los_Angeles")
     before = schedule.after(datetime(2026, 3, 7, 12, tzinfo=UTC))
     assert before == datetime(2026, 3, 8, 8, tzinfo=UTC)
@@ -81,12 +81,12 @@ def test_a_skipped_local_time_does_not_occur() -> None:
         "cron(*/0 0 * * ? *)",
     ],
 )
-def test_what_is_not_an_aws_cron_expression(expression: str) -> None:
+def test_invalid_cron_expressions_are_refused(expression: str) -> None:
     with pytest.raises(BadExpression):
         parse(expression)
 
 
-def test_an_unknown_time_zone() -> None:
+def test_an_unknown_time_zone_is_refused() -> None:
     with pytest.raises(BadExpression):
         parse("cron(0 0 * * ? *)", "Middle/Earth")
 

@@ -55,7 +55,7 @@ def test_a_missing_vault_answers_access_denied_unless_set_otherwise(account: Acc
         account.primary.describe_backup_vault(BackupVaultName=VAULT)
 
 
-def test_a_governance_lock_can_be_taken_off_again(account: Account) -> None:
+def test_a_governance_lock_can_be_removed(account: Account) -> None:
     account.make_vaults(lock=True)
     vault = account.primary.describe_backup_vault(BackupVaultName=VAULT)
     assert (vault["Locked"], vault["MinRetentionDays"], vault["MaxRetentionDays"]) == (
@@ -94,13 +94,13 @@ def test_a_compliance_lock_becomes_immutable(account: Account) -> None:
         {"MinRetentionDays": 30, "ChangeableForDays": 2},
     ],
 )
-def test_impossible_locks_are_refused(account: Account, lock: dict[str, int]) -> None:
+def test_invalid_locks_are_refused(account: Account, lock: dict[str, int]) -> None:
     account.make_vaults()
     with pytest.raises(account.primary.exceptions.InvalidParameterValueException):
         account.primary.put_backup_vault_lock_configuration(BackupVaultName=VAULT, **lock)
 
 
-def test_taking_off_a_lock_that_is_not_there_is_refused(account: Account) -> None:
+def test_removing_a_missing_lock_is_refused(account: Account) -> None:
     account.make_vaults()
     with pytest.raises(account.primary.exceptions.InvalidRequestException):
         account.primary.delete_backup_vault_lock_configuration(BackupVaultName=VAULT)
@@ -151,7 +151,7 @@ def test_a_vault_with_points_is_not_deleted_and_refuses_once_more_when_emptied(
     assert account.primary.list_backup_vaults()["BackupVaultList"] == []
 
 
-def test_an_access_policy_denies_whom_it_names(account: Account) -> None:
+def test_an_access_policy_denies_its_principals(account: Account) -> None:
     account.opt_in()
     account.make_vaults()
     point = account.back_up()
@@ -174,7 +174,7 @@ def test_an_access_policy_denies_whom_it_names(account: Account) -> None:
     account.client(PRIMARY, admin).delete_recovery_point(**names)
 
 
-def test_an_access_policy_has_to_be_one(account: Account) -> None:
+def test_an_invalid_access_policy_is_refused(account: Account) -> None:
     account.make_vaults()
     with_wildcard = {"Effect": "Deny", "Principal": "*", "Action": "backup:*", "Resource": "*"}
     for policy in (
@@ -208,7 +208,7 @@ def test_notifications_are_put_read_and_deleted(account: Account) -> None:
             )
 
 
-def test_tags_are_kept_for_what_aws_backup_manages(account: Account) -> None:
+def test_resources_of_aws_backup_have_tags(account: Account) -> None:
     account.primary.create_backup_vault(BackupVaultName=VAULT, BackupVaultTags={"stage": "dev"})
     account.primary.tag_resource(ResourceArn=VAULT_ARN, Tags={"owner": "mail"})
     assert account.primary.list_tags(ResourceArn=VAULT_ARN)["Tags"] == {
@@ -243,7 +243,7 @@ def deny(account: Account, action: str, principal: str) -> None:
     )
 
 
-def test_an_access_policy_binds_the_jobs_of_a_plan(account: Account) -> None:
+def test_an_access_policy_applies_to_the_jobs_of_a_plan(account: Account) -> None:
     account.make_vaults()
     account.make_plan()
     deny(account, "backup:StartBackupJob", BACKUP_ROLE)
@@ -254,7 +254,7 @@ def test_an_access_policy_binds_the_jobs_of_a_plan(account: Account) -> None:
     assert {(job["State"], job["MessageCategory"]) for job in jobs} == {("FAILED", "AccessDenied")}
 
 
-def test_an_access_policy_can_keep_restores_out(account: Account) -> None:
+def test_an_access_policy_can_deny_restores(account: Account) -> None:
     account.make_vaults()
     point = account.back_up()
     deny(account, "backup:StartRestoreJob", OPERATOR)
@@ -264,7 +264,7 @@ def test_an_access_policy_can_keep_restores_out(account: Account) -> None:
     assert code_of(refused) == "AccessDeniedException"
 
 
-def test_a_vault_can_be_failed(account: Account) -> None:
+def test_a_vault_can_be_in_state_failed(account: Account) -> None:
     account.make_vaults()
     account.service.faults.apply({"vault_states": {VAULT: "FAILED"}})
 
@@ -287,7 +287,7 @@ def test_jobs_can_complete_with_issues(account: Account) -> None:
     assert [each["Status"] for each in account.points()] == ["COMPLETED"]
 
 
-def test_points_can_outlive_their_end(account: Account) -> None:
+def test_expiry_can_be_held(account: Account) -> None:
     account.make_vaults()
     account.back_up(Lifecycle={"DeleteAfterDays": 1})
     account.service.faults.apply({"hold": ["expiry"]})

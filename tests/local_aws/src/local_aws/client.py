@@ -1,4 +1,4 @@
-"""A sandbox of one's own: what tests and the demo start, ask and steer."""
+"""Starts, queries and controls a local AWS."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ PRIMARY_REGION = "us-west-1"
 TIME_SHIM = Path(__file__).parent / "time_shim"
 """A folder for PYTHONPATH: Python programs then use the time of the local AWS."""
 
-_START_PATIENCE_SECONDS = 60.0
-_STOP_PATIENCE_SECONDS = 10.0
+_START_TIMEOUT_SECONDS = 60.0
+_STOP_TIMEOUT_SECONDS = 10.0
 _LOG_TAIL_LINES = 40
 
 
 class SandboxFailed(RuntimeError):
-    """The sandbox did not start, or refused what it was asked; the message says why."""
+    """The local AWS did not start, or refused a request; the message has the reason."""
 
 
 @dataclass(frozen=True)
 class SandboxFaults:
-    """Trouble on demand. Everything is off again after `clear` and after a rollback."""
+    """Turns faults on. `clear` and a rollback turn all of them off."""
 
     sandbox: Sandbox
 
     def apply(self, **faults: Any) -> dict[str, Any]:
-        """What is on afterwards; the keys are those of `Faults.apply`, and `services`."""
+        """Turn faults on, by the keys of `Faults.apply` and `services`; returns all that are on."""
         return self.sandbox.control("POST", "faults", faults)
 
     def clear(self) -> None:
@@ -80,7 +80,7 @@ class SandboxFaults:
         self.apply(deny=[{"operation": operation}])
 
     def lose_regions(self, *regions: str) -> None:
-        """No service in these regions answers; without arguments they are all back."""
+        """No service in these regions answers; without arguments, all regions answer again."""
         self.apply(lost_regions=list(regions))
 
     def services(self, *rules: Mapping[str, Any]) -> None:
@@ -89,7 +89,7 @@ class SandboxFaults:
 
 
 class Sandbox:
-    """One running sandbox, reached over HTTP."""
+    """One running local AWS, used over HTTP."""
 
     def __init__(self, endpoint: str, data: Path, log: Path) -> None:
         self.endpoint = endpoint
@@ -109,16 +109,16 @@ class Sandbox:
         port: int = 0,
         data: Path | None = None,
     ) -> Iterator[Sandbox]:
-        """Run a sandbox for as long as the context lasts.
+        """Run a local AWS for the duration of the context.
 
         Args:
-            start: the sandbox's time at the start; the machine's when left out.
+            start: its time at the start; by default the machine's.
             auth: check signatures and IAM policies of every call.
             port: 0 takes a free one.
-            data: where every file goes; when left out, a directory that is removed.
+            data: the directory of all files; by default one that is removed at the end.
 
         Raises:
-            SandboxFailed: it did not come up; the message ends with the log's last lines.
+            SandboxFailed: it did not start; the message ends with the log's last lines.
         """
         directory = data or Path(tempfile.mkdtemp(prefix="local-aws-"))
         process = _spawn(directory, start=start, auth=auth, port=port)
@@ -131,9 +131,9 @@ class Sandbox:
                 shutil.rmtree(directory, ignore_errors=True)
 
     def environ(self, *, region: str = PRIMARY_REGION, account: str = ACCOUNT) -> dict[str, str]:
-        """This process's environment, with the AWS CLI, the CDK CLI and boto3 turned here.
+        """The environment of this process, with the AWS CLI, the CDK CLI and boto3 connected here.
 
-        Credentials resolve to the account's root user: `sts get-caller-identity` agrees.
+        The credentials are those of the account's root user in `sts get-caller-identity`.
         """
         return {
             **environment.without_aws(os.environ),
@@ -147,11 +147,11 @@ class Sandbox:
         return aws_variables(self.endpoint, region=region, account=account)
 
     def client(self, service: str, region: str = PRIMARY_REGION, account: str = ACCOUNT) -> Any:
-        """A boto3 client of this sandbox, shared by everybody who asks for the same."""
+        """A boto3 client; calls with the same arguments return the same client."""
         key = (service, region, account)
         with self._clients_lock:
             if key not in self._clients:
-                # Not needed by everything that imports this module, and slow to import.
+                # Slow to import, and not every user of this module needs it.
                 import boto3
                 from botocore.config import Config
 
@@ -167,11 +167,11 @@ class Sandbox:
             return self._clients[key]
 
     def now(self) -> datetime:
-        """The sandbox's time, UTC."""
+        """Its time, in UTC."""
         return datetime.fromisoformat(self.control("GET", "now")["now"])
 
     def advance(self, **duration: float) -> datetime:
-        """Move time forward by `timedelta`'s arguments; everything due happens on the way."""
+        """Move time forward by `timedelta`'s arguments; all that becomes due happens."""
         return self.advance_to(self.now() + timedelta(**duration))
 
     def advance_to(self, moment: datetime) -> datetime:
@@ -181,10 +181,10 @@ class Sandbox:
         )
 
     def run_nights(self, nights: int = 1) -> datetime:
-        """Go through this many midnights (UTC) and on to 06:00, when jobs and copies are done.
+        """Move past this many midnights (UTC) to 06:00, when jobs and copies are finished.
 
-        Of more than three nights, scheduled rules fire in the last two only: each of them runs
-        a Lambda function, several a day.
+        For more than three nights, scheduled rules run in the last two only: each of them invokes
+        a Lambda function, several times a day.
         """
         now = self.now()
         midnight = datetime(now.year, now.month, now.day, tzinfo=UTC)
@@ -194,7 +194,7 @@ class Sandbox:
         return self.advance_to(midnight + timedelta(days=nights, hours=6))
 
     def settings(self, **changed: Any) -> dict[str, Any]:
-        """Change settings (durations in seconds); all of them as they are afterwards."""
+        """Change settings (durations in seconds); returns all of them."""
         return self.control("POST", "settings", changed)
 
     def efs_directory(
@@ -206,27 +206,27 @@ class Sandbox:
     def encrypt_vault(
         self, name: str, key_arn: str, *, region: str = PRIMARY_REGION, account: str = ACCOUNT
     ) -> None:
-        """Let a vault be as if it had been made with this key; AWS never changes a vault's key."""
+        """Change the key of a vault, as if it was created with it. AWS has no such call."""
         self.control("POST", f"vaults/{account}/{region}/{name}", {"encryption_key_arn": key_arn})
 
     def checkpoint(self) -> str:
-        """Remember everything; give the name to `rollback` as often as wanted."""
+        """Save the complete state; returns its name for any number of `rollback` calls."""
         return str(self.control("POST", "checkpoint")["id"])
 
     def rollback(self, checkpoint: str) -> None:
-        """Put everything back as it was, time and settings included; faults are off."""
+        """Restore the complete state, time and settings included; all faults are off."""
         self.control("POST", f"rollback/{checkpoint}")
 
     def save(self, checkpoint: str, directory: Path) -> None:
-        """Write a checkpoint to a new directory, for `load` in any sandbox."""
+        """Write a checkpoint to a new directory, for `load` in any local AWS."""
         self.control("POST", f"save/{checkpoint}", {"directory": str(directory)})
 
     def load(self, directory: Path) -> str:
-        """The checkpoint that `save` wrote there, as one of this sandbox's own."""
+        """Read the checkpoint that `save` wrote; returns its name here."""
         return str(self.control("POST", "load", {"directory": str(directory)})["id"])
 
     def emails(self) -> Sequence[dict[str, str]]:
-        """The e-mails that SNS has sent: to, subject, body; `token` where one is to confirm."""
+        """The e-mails that SNS has sent: to, subject, body, and `token` of a confirmation."""
         found: Sequence[dict[str, str]] = self.control("GET", "emails")["emails"]
         return found
 
@@ -245,7 +245,7 @@ class Sandbox:
         return [json.loads(event["CloudTrailEvent"]) for event in reversed(events)]
 
     def decisions(self) -> list[dict[str, Any]]:
-        """What IAM was asked since `forget_decisions`: principal, action, resource, allowed."""
+        """IAM's decisions since `forget_decisions`: principal, action, resource, allowed."""
         listed: list[dict[str, Any]] = self.control("GET", "decisions")["decisions"]
         return listed
 
@@ -312,7 +312,7 @@ def aws_variables(
 
 def _spawn(data: Path, *, start: datetime | None, auth: bool, port: int) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "local_aws", "start", "--json", "--port", str(port)]
-    # On a leash: it ends with this process, however that ends.
+    # It stops when stdin is closed, so it ends with this process in any case.
     command += ["--leash", "--data", str(data)]
     if start is not None:
         command += ["--time", start.isoformat()]
@@ -332,9 +332,9 @@ def _spawn(data: Path, *, start: datetime | None, auth: bool, port: int) -> subp
 
 
 def _ready(process: subprocess.Popen[str], data: Path) -> dict[str, str]:
-    """The ready line, or SandboxFailed."""
+    """Returns the ready line. Raises SandboxFailed if the process ends first."""
     assert process.stdout is not None
-    watchdog = threading.Timer(_START_PATIENCE_SECONDS, process.kill)
+    watchdog = threading.Timer(_START_TIMEOUT_SECONDS, process.kill)
     watchdog.start()
     try:
         line = process.stdout.readline()
@@ -356,10 +356,10 @@ def _tail(path: Path) -> str:
 
 
 def _stop(process: subprocess.Popen[str]) -> None:
-    """End the sandbox, and whatever it started, whether it wants to or not."""
+    """Stop the process and its children; kill them if they do not stop."""
     process.terminate()
     with suppress(subprocess.TimeoutExpired):
-        process.wait(_STOP_PATIENCE_SECONDS)
+        process.wait(_STOP_TIMEOUT_SECONDS)
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

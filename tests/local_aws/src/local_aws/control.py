@@ -1,15 +1,15 @@
-"""Control of the sandbox over HTTP, under a path that no AWS service has.
+"""Controls over HTTP, below a path that no AWS service has.
 
 | method, path under /_sandbox | body | answer |
 | --- | --- | --- |
 | GET /now | | now |
-| POST /advance | seconds, or to (ISO 8601); schedules: false fires no scheduled rule | now |
-| GET, POST, DELETE /faults | `Faults.apply`'s keys, and `services`: rules | what is on |
+| POST /advance | seconds, or to (ISO 8601); schedules: false runs no scheduled rule | now |
+| GET, POST, DELETE /faults | keys of `Faults.apply`, `services`: rules | all that are on |
 | GET /emails | | emails that SNS has sent |
 | GET, POST /settings | durations in seconds, switches | the settings |
 | GET /efs/ACCOUNT/REGION/FILE-SYSTEM-ID | | directory |
 | POST /vaults/ACCOUNT/REGION/NAME | encryption_key_arn | |
-| GET, DELETE /decisions | | what IAM was asked and said (with authentication on) |
+| GET, DELETE /decisions | | IAM's decisions (with authentication on) |
 | POST /checkpoint | | id |
 | POST /rollback/ID | | now |
 | DELETE /checkpoint/ID | | |
@@ -41,7 +41,7 @@ Reply = dict[str, Any]
 
 
 class BadRequest(Exception):
-    """Something was asked for that means nothing."""
+    """The request is not valid."""
 
 
 class Control:
@@ -107,7 +107,7 @@ class Control:
         raise BadRequest(f"no such control: {method} /{'/'.join(path)}")
 
     async def _undisturbed(self, work: Callable[[], Any]) -> Any:
-        """On the event loop itself, so that no request is answered meanwhile."""
+        """Run on the event loop itself, so that no request is answered at the same time."""
         await asyncio.to_thread(self._system.pause)
         try:
             return work()

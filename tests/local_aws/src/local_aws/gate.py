@@ -1,4 +1,4 @@
-"""The sandbox's front door: control, lost regions, and otherwise MiniStack."""
+"""Handles each HTTP request: controls, lost regions, otherwise MiniStack."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 
 class Gate:
-    """An ASGI application around MiniStack's."""
+    """An ASGI application that wraps MiniStack's."""
 
     def __init__(self, system: System) -> None:
         self._system = system
@@ -44,7 +44,7 @@ class Gate:
         await internals.app.app(scope, receive, send)
 
     def _dated(self, send: Send) -> Send:
-        """Every answer says in its `Date` what time it is where the service lives."""
+        """Set the `Date` header of each answer to the time of the local AWS."""
 
         async def send_dated(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -72,7 +72,7 @@ ON_SANDBOX_TIME = {
     "monitoring",
     "ssm",
 }
-"""The services, as requests are signed for them, that live in the sandbox's time."""
+"""The services that use the time of the local AWS, by their names in signatures."""
 
 _SIGNED_FOR = re.compile(r"Credential=[^/,]+/\d{8}/[^/,]+/([^/,]+)/aws4_request")
 
@@ -98,7 +98,7 @@ def _region(scope: Message, headers: dict[str, str]) -> str:
 
 
 def _with_one_request_id(send: Send) -> Send:
-    """A service's own request id in place of MiniStack's, not beside it."""
+    """Replace MiniStack's request id with the service's own."""
 
     async def send_once(message: Message) -> None:
         if message["type"] == "http.response.start":

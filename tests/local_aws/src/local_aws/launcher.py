@@ -1,4 +1,4 @@
-"""Starts the sandbox in this process and serves until it is told to stop."""
+"""Starts the local AWS in this process and serves until it is stopped."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def serve(
 ) -> None:
     """Serve on 127.0.0.1 until SIGTERM or SIGINT; with `leash` also until stdin is closed.
 
-    Port 0 takes a free one. Every file goes under `data`. When the local AWS answers, `ready` is
+    Port 0 is a free port. All files are below `data`. When the local AWS answers, `ready` is
     called with `endpoint`, `data`, `log` and `pid`.
     """
     for directory in (data, data / "tmp"):
@@ -46,7 +46,7 @@ def serve(
     _prepare_environment(data, listener.getsockname()[1], auth)
     _log_to(data / LOG_FILE)
 
-    # MiniStack reads its settings while it is imported: only now may it be.
+    # MiniStack reads its settings while it is imported, so it is imported here.
     from local_aws.system import System
 
     system = System(data, start)
@@ -64,7 +64,7 @@ def _prepare_environment(data: Path, port: int, auth: bool) -> None:
 
 
 def _log_to(path: Path) -> None:
-    """Everything MiniStack and the sandbox log goes to a file; stdout is for the ready line."""
+    """Write all logs to a file; stdout is for the ready line."""
     handler = logging.FileHandler(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s [%(name)s] %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
@@ -110,7 +110,7 @@ async def _run(
 
 
 def _stop_with_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    """Whoever holds the other end may die without a word: then this must not go on."""
+    """Stop when the process at the other end of stdin ends, in whatever way."""
     descriptor = sys.stdin.fileno()
 
     def look() -> None:

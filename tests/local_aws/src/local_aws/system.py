@@ -1,4 +1,4 @@
-"""The whole sandbox in one process: MiniStack, our AWS Backup, and the sandbox's time."""
+"""The complete local AWS in one process: MiniStack, this AWS Backup, and its time."""
 
 from __future__ import annotations
 
@@ -48,16 +48,16 @@ from local_aws.ministack.trail import Trail
 from local_aws.ministack.world import MiniStackWorld
 
 TICK_SECONDS = 1.0
-"""How often due things are looked for while nobody moves the clock (real seconds)."""
+"""How often due events are run while no control moves the clock (real seconds)."""
 
 _FINE_STEP = timedelta(hours=1)
 _COARSE_STEP = timedelta(hours=6)
 _FINE_REACH = timedelta(days=45)
 _DELIVERY_TIMEOUT_SECONDS = 900.0
-"""The longest that Lambda lets a function run: what takes longer never ends."""
+"""Lambda's longest timeout of a function."""
 
 _STORES = ("backup", "checkpoints")
-"""Below the data directory: files that are written once and never changed."""
+"""Directories below `data` with files that are written once and never changed."""
 
 _SAVED = "checkpoint.pickle"
 
@@ -65,7 +65,7 @@ _log = logging.getLogger("sandbox")
 
 
 def _link(source: str, target: str) -> None:
-    """The same file under a second name, or a copy of it in another file system."""
+    """Link a file to a second name, or copy it to another file system."""
     if Path(target).exists():
         return
     try:
@@ -76,7 +76,7 @@ def _link(source: str, target: str) -> None:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Everything, at one moment."""
+    """The complete state at one moment."""
 
     ministack: MiniStackState
     backup: bytes
@@ -86,7 +86,7 @@ class Checkpoint:
 
 
 class System:
-    """Builds the parts, joins them, and moves them through time together."""
+    """Creates the parts, connects them, and moves their time."""
 
     def __init__(self, data: Path, start: datetime | None) -> None:
         self._data = data
@@ -155,12 +155,12 @@ class System:
         return self.clock.now()
 
     def advance_to(self, target: datetime, *, schedules: bool = True) -> None:
-        """Move the sandbox's time, letting every part see the time between.
+        """Move time forward in steps, so that every part sees the time in between.
 
-        :param schedules: whether scheduled rules fire on the way.
+        :param schedules: whether scheduled rules run.
 
-        In steps where somebody listens: an alarm is evaluated at each, and a Lambda
-        function woken by a report gets to answer before time moves on.
+        There are steps only if something listens: alarms are evaluated at each step, and a Lambda
+        function that a report invokes ends before time moves on.
         """
         with self._moving:
             step = self._step(target - self.now())
@@ -169,7 +169,7 @@ class System:
                 self._let_others_react(schedules)
 
     def tick(self) -> None:
-        """Let happen what has come due by itself."""
+        """Run the events that are due by now."""
         if not self._moving.acquire(blocking=False):
             return
         try:
@@ -180,7 +180,7 @@ class System:
             self._moving.release()
 
     def settle(self) -> None:
-        """Wait until nothing is on its way any more.
+        """Wait until all deliveries are finished.
 
         Raises:
             TimeoutError: a Lambda function or a delivery does not end.
@@ -190,7 +190,7 @@ class System:
             raise TimeoutError(f"Not all was delivered after {_DELIVERY_TIMEOUT_SECONDS:.0f} s")
 
     def pause(self) -> None:
-        """Wait until nothing happens, and let nothing happen by itself until `resume`."""
+        """Wait until all deliveries are finished, and run no due events until `resume`."""
         self._moving.acquire()
         try:
             self.settle()
@@ -202,7 +202,7 @@ class System:
         self._moving.release()
 
     def checkpoint(self) -> str:
-        """Remember everything; the name to roll back to, as often as wanted."""
+        """Save the complete state; returns the name for `rollback`."""
         name = f"checkpoint-{next(self._names)}"
         root = self.world.file_systems.all_roots()
         root.mkdir(parents=True, exist_ok=True)
@@ -216,7 +216,7 @@ class System:
         return name
 
     def rollback(self, name: str) -> None:
-        """Put everything back; KeyError for an unknown name."""
+        """Restore the complete state. Raises KeyError for an unknown name."""
         checkpoint = self._checkpoints[name]
         self.clear_faults()
         checkpoint.ministack.restore()
@@ -234,7 +234,7 @@ class System:
         del self._checkpoints[name]
 
     def save(self, name: str, directory: Path) -> None:
-        """Write a checkpoint into a new directory, for `load` in any process.
+        """Write a checkpoint to a new directory, for `load` in any process.
 
         Raises:
             KeyError: there is no such checkpoint.
@@ -247,9 +247,9 @@ class System:
             pickle.dump(checkpoint, file, pickle.HIGHEST_PROTOCOL)
 
     def load(self, directory: Path) -> str:
-        """Add a saved checkpoint to this sandbox's own; the name to roll back to.
+        """Add a saved checkpoint; returns the name for `rollback`.
 
-        Only for what `save` wrote: it is unpickled.
+        Only for directories that `save` wrote: the content is unpickled.
         """
         for store in _STORES:
             shutil.copytree(
@@ -261,7 +261,7 @@ class System:
         return name
 
     def apply_faults(self, wanted: Mapping[str, Any]) -> None:
-        """AWS Backup's faults by their own keys, rules for other services under `services`."""
+        """Turn faults on: AWS Backup's by their keys, rules for other services in `services`."""
         backup = {key: value for key, value in wanted.items() if key != "services"}
         if wanted.get("clear"):
             self._service_faults.clear()
@@ -277,11 +277,11 @@ class System:
         self.service.faults.clear()
 
     def is_lost(self, region: str) -> bool:
-        """Whether a fault has taken the whole region away."""
+        """Whether a fault has disabled the region."""
         return bool(self.service.faults.is_lost(region))
 
     def close(self) -> None:
-        """End what runs outside this process."""
+        """Stop what runs outside this process."""
         functions.stop_all()
 
     def _step(self, whole: timedelta) -> timedelta:

@@ -1,4 +1,4 @@
-"""The codes that an MFA device shows: RFC 6238, as virtual MFA devices of IAM have them."""
+"""The codes of an MFA device: RFC 6238, as for virtual MFA devices of IAM."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import hmac
 import struct
 
 STEP_SECONDS = 30
-"""How long one code is shown."""
+"""How long one code is valid."""
 
 
 def code(seed: str, moment: float) -> str:
-    """The six digits that a device with this Base32 seed shows at a moment."""
+    """The six digits of a device with this Base32 seed, at a time in epoch seconds."""
     key = base64.b32decode(seed + "=" * (-len(seed) % 8))
     counted = struct.pack(">Q", int(moment // STEP_SECONDS))
     digest = hmac.new(key, counted, hashlib.sha1).digest()

@@ -1,6 +1,6 @@
-"""An AWS Backup that runs: vaults, plans, jobs and recovery points with real effects.
+"""An AWS Backup that works: vaults, plans, jobs and recovery points with real effects.
 
-The service is one object, `BackupService`; it answers AWS's own requests and reaches
+The service is one object, `BackupService`. It answers AWS's requests and uses
 the rest of AWS only through the ports in `world`.
 """
 

@@ -1,4 +1,4 @@
-"""What will happen, and when: a queue that time works through."""
+"""The events that are due, in order of time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from local_aws.backup.world import Scope
 
 @dataclass(order=True, frozen=True)
 class Due:
-    """One thing that happens at its time. `action` names a function in `core.DUE_ACTIONS`."""
+    """One event at its time. `action` names a function in `core.DUE_ACTIONS`."""
 
     at: datetime
     order: int
@@ -23,7 +23,7 @@ class Due:
 
 @dataclass
 class Agenda:
-    """Due things, earliest first; among equals, first come first served."""
+    """Events, earliest first. Events of the same time keep the order in which they were added."""
 
     _heap: list[Due] = field(default_factory=list)
     _count: int = 0
@@ -33,7 +33,7 @@ class Agenda:
         heapq.heappush(self._heap, Due(at, self._count, action, scope, arguments))
 
     def take(self, until: datetime) -> Due | None:
-        """The next thing due by `until`, taken off the agenda; None when there is none."""
+        """Remove and return the next event due by `until`; None if there is none."""
         if self._heap and self._heap[0].at <= until:
             return heapq.heappop(self._heap)
         return None

@@ -1,4 +1,4 @@
-"""Amazon Resource Names, as far as AWS Backup reads and makes them."""
+"""The Amazon Resource Names that AWS Backup reads and creates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ROLE = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):role/[\w+=,.@/-]+")
 
 @dataclass(frozen=True)
 class Arn:
-    """An ARN taken apart."""
+    """The parts of an ARN."""
 
     partition: str
     service: str
@@ -29,7 +29,7 @@ class Arn:
 
 
 def parse(text: str, what: str = "ARN") -> Arn:
-    """Raises InvalidParameterValueException when `text` is no ARN."""
+    """Raises InvalidParameterValueException if `text` is not an ARN."""
     match = _ARN.fullmatch(text)
     if match is None:
         raise invalid_parameter(f"Invalid {what}: {text}")
@@ -58,7 +58,7 @@ def recovery_point(scope: Scope, point_id: str) -> str:
 
 
 def table_backup(table_arn: str, backup_id: str) -> str:
-    """A recovery point of a table without advanced features: a backup of DynamoDB's own."""
+    """A recovery point of a table without advanced features: a DynamoDB backup."""
     return f"{table_arn}/backup/{backup_id}"
 
 
@@ -81,7 +81,7 @@ def vault_name(text: str) -> tuple[Scope, str]:
 
 
 def managed_key(scope: Scope, service: str) -> str:
-    """The key behind `alias/aws/SERVICE`: one per account and region."""
+    """The key of `alias/aws/SERVICE`: one per account and region."""
     key_id = uuid.uuid5(uuid.NAMESPACE_URL, f"aws/{service}/{scope.account}/{scope.region}")
     return f"arn:{scope.partition}:kms:{scope.region}:{scope.account}:key/{key_id}"
 

@@ -1,4 +1,4 @@
-"""The sandbox's own time."""
+"""The time of the local AWS."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Clock:
     """A clock that ticks `rate` sandbox seconds per real second and can be moved.
 
     `now() = start + rate × (real time since the start) + everything advanced`.
-    With `rate=0.0` it stands still between moves. Safe to share between threads.
+    With `rate=0.0` it stands still between moves. Threads may share it.
     """
 
     def __init__(self, start: datetime | None = None, rate: float = 1.0) -> None:
@@ -23,7 +23,7 @@ class Clock:
         self._lock = threading.Lock()
 
     def now(self) -> datetime:
-        """The sandbox's time, in UTC, to the millisecond as AWS Backup gives its dates."""
+        """The time, in UTC, in milliseconds as in AWS Backup's dates."""
         with self._lock:
             instant = self._base + timedelta(seconds=self._elapsed())
         return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
@@ -36,13 +36,13 @@ class Clock:
             self._base += by
 
     def move_to(self, instant: datetime) -> None:
-        """Move forward to `instant`; nothing happens when that is already past."""
+        """Move forward to `instant`; does nothing if it is in the past."""
         with self._lock:
             behind = instant - (self._base + timedelta(seconds=self._elapsed()))
             self._base += max(behind, timedelta(0))
 
     def set(self, instant: datetime) -> None:
-        """Put the clock at `instant`, also backwards: only for going back to a checkpoint."""
+        """Set the clock to `instant`, also backwards: only for a rollback to a checkpoint."""
         with self._lock:
             self._base = instant.astimezone(UTC)
             self._anchor = time.monotonic()

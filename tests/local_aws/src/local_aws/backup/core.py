@@ -1,4 +1,4 @@
-"""What every operation and every job works with."""
+"""The state that all operations and jobs share."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ class Core:
         self.faults = Faults()
         self.settings = Settings()
         self.outbox = Outbox(world)
-        self.dice = random.Random(0)
+        self.rng = random.Random(0)
         self._instant: datetime | None = None
 
     def now(self) -> datetime:
-        """The instant of what happens now: that of the due thing, or else the clock's."""
+        """The time of the current event, otherwise the clock's."""
         return self._instant or self.clock.now()
 
     def later(self, delay: timedelta, action: str, scope: Scope, *arguments: Any) -> None:
         self.state.agenda.add(self.now() + delay, action, scope, *arguments)
 
     def run(self, due: Due) -> None:
-        """Let one due thing happen, at its own time; in a lost region it waits."""
+        """Run one due event at its own time; in a lost region it waits."""
         if self.faults.is_lost(due.scope.region):
             self.park(due.scope, due.action, *due.arguments)
             return
@@ -55,11 +55,11 @@ class Core:
             self._instant = None
 
     def park(self, scope: Scope, action: str, *arguments: Any) -> None:
-        """Put something due aside until `unpark`."""
+        """Hold a due event until `unpark`."""
         self.state.region(scope).parked.append((action, arguments))
 
     def unpark(self) -> None:
-        """Make everything put aside due now."""
+        """Make all held events due now."""
         for scope, region in self.state.regions.items():
             parked, region.parked = region.parked, []
             for action, arguments in parked:
@@ -68,7 +68,7 @@ class Core:
 
 @dataclass(frozen=True)
 class Call:
-    """One request: who asks, where, and for what. `params` have AWS's names."""
+    """One request: principal, account, region and parameters with AWS's names."""
 
     core: Core
     operation: str
@@ -101,7 +101,7 @@ class Call:
         return found
 
     def check_account(self, parameter: str) -> None:
-        """Vaults of other accounts are not shared in this sandbox."""
+        """Vaults of other accounts are not shared here."""
         given = self.params.get(parameter)
         if given is not None and given != self.scope.account:
             raise ServiceError(
@@ -152,7 +152,7 @@ def operation(name: str) -> Callable[[Operation], Operation]:
 
 
 def due(name: str) -> Callable[[DueAction], DueAction]:
-    """Let agenda entries of this name call the decorated function (core, scope, …)."""
+    """Register the decorated function (core, scope, …) for events of this name."""
 
     def register(function: DueAction) -> DueAction:
         DUE_ACTIONS[name] = function

@@ -1,4 +1,4 @@
-"""Which operations of AWS's model this service answers."""
+"""Which operations of AWS's model this service serves."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LEFT_OUT = {
 
 @dataclass(frozen=True)
 class Coverage:
-    """One operation; `feature` says what an operation that is not served belongs to."""
+    """One operation; `feature` names the feature of an operation that is not served."""
 
     operation: str
     served: bool
@@ -36,7 +36,7 @@ class Coverage:
 
 def coverage() -> list[Coverage]:
     """Every operation in AWS's model, in alphabetical order."""
-    assert operations.__all__  # importing them is what registers them
+    assert operations.__all__  # The import registers them.
     return [
         Coverage(name, name in OPERATIONS, None if name in OPERATIONS else _feature(name))
         for name in backup_model().operations
@@ -44,7 +44,7 @@ def coverage() -> list[Coverage]:
 
 
 def as_markdown() -> str:
-    """The table for the sandbox's README."""
+    """The table for the README."""
     rows = coverage()
     served = sum(row.served for row in rows)
     lines = [

@@ -1,4 +1,4 @@
-"""The refusals of AWS Backup, as its rest-json protocol carries them."""
+"""AWS Backup's errors in its rest-json protocol."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ STATUS_OF = {
     "UnsupportedOperationException": 501,
     "InternalFailure": 500,
 }
-"""HTTP status by error code; everything else is the caller's mistake, 400."""
+"""HTTP status by error code; 400 for all others."""
 
 
 class ServiceError(Exception):
-    """A refusal with AWS's error code, message and HTTP status.
+    """An error with AWS's code, message and HTTP status.
 
-    `detail` carries the other members that the error's shape has in the service
+    `detail` has the other members of the error's shape in the service
     model, for instance `Code` ("ERROR_9101") or `Arn`.
     """
 
@@ -71,4 +71,4 @@ def access_denied(message: str) -> ServiceError:
 
 
 class ModelViolation(Exception):
-    """An answer of ours that does not fit AWS's service model: a bug in this package."""
+    """An answer that does not fit AWS's service model: a bug in this package."""

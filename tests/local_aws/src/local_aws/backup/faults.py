@@ -1,4 +1,4 @@
-"""Trouble on demand: what a test or a person can make go wrong."""
+"""Faults that a test or a user can turn on."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ ENDS: Mapping[JobKind, tuple[str, ...]] = {
     "copy": ("FAILED", "PARTIAL", "COMPLETED"),
     "restore": ("FAILED", "ABORTED", "COMPLETED"),
 }
-"""How a job can end badly, by the API's model. PARTIAL leaves a PARTIAL recovery point; COMPLETED
-is what the console calls "completed with issues": a whole one, and a message.
+"""How a job can end with a problem, by the API's model. PARTIAL leaves a PARTIAL recovery point;
+COMPLETED is "completed with issues" in the console: a complete recovery point, and a message.
 """
 
 HOLDABLE = (*KINDS, "expiry")
-"""What can be kept from finishing; `expiry` is the deletion of recovery points at their end."""
+"""What can be held; `expiry` is the deletion of recovery points at the end of their lifecycle."""
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Throttle:
-    """This fraction of the calls is refused; the seed makes it the same every time."""
+    """This fraction of the calls is refused; the seed makes the choice reproducible."""
 
     fraction: float
     seed: int
@@ -54,9 +54,9 @@ class Denial:
 
 
 class Faults:
-    """Every fault is off until asked for; `clear()` turns all of them off again.
+    """Every fault is off by default; `clear()` turns all of them off.
 
-    Also configurable as JSON: `apply` takes what `describe` gives, key by key::
+    `apply` takes any of the keys that `describe` returns, as JSON::
 
         {"clear": true,
          "fail_next": [{"kind": "copy", "resource_type": "EFS", "message": "…", "count": 1,
@@ -72,15 +72,15 @@ class Faults:
     def __init__(self) -> None:
         self._failures: list[Failure] = []
         self._throttle: Throttle | None = None
-        self._dice = random.Random(0)
+        self._random = random.Random(0)
         self._denials: list[Denial] = []
         self._lost: set[str] = set()
         self._held: set[str] = set()
         self._vault_states: dict[str, str] = {}
         self.lacks_service_linked_role = False
-        """Whether AWSServiceRoleForBackup, which deletes and expires, does not exist."""
+        """Whether AWSServiceRoleForBackup, which deletes expired points, does not exist."""
         self.on_release: Callable[[], None] = lambda: None
-        """Called when held jobs or a lost region come free again."""
+        """Called when held jobs are released or a lost region is back."""
 
     def fail_next(
         self,
@@ -90,7 +90,7 @@ class Faults:
         count: int = 1,
         state: str = "FAILED",
     ) -> None:
-        """ValueError for a state in which a job of this kind cannot end."""
+        """Raises ValueError for a state in which a job of this kind cannot end."""
         if state not in ENDS[_kind(kind)]:
             raise ValueError(f"a {kind} job ends {', '.join(ENDS[kind])}, not {state!r}")
         self._failures.append(Failure(kind, resource_type, message, count, state))
@@ -103,16 +103,16 @@ class Faults:
             raise ValueError(f"a fraction lies between 0 and 1, not {fraction}")
         chosen = None if operations is None else tuple(sorted(operations))
         self._throttle = Throttle(fraction, seed, chosen) if fraction else None
-        self._dice = random.Random(seed)
+        self._random = random.Random(seed)
 
     def deny(
         self, operation: str, principal: str | None = None, message: str | None = None
     ) -> None:
-        """Refuse this operation with AccessDeniedException, for everybody or one principal."""
+        """Refuse this operation with AccessDeniedException, for all principals or one."""
         self._denials.append(Denial(operation, principal, message))
 
     def lose_region(self, region: str) -> None:
-        """Nothing in this region answers or moves on until `restore_region`."""
+        """Nothing in this region answers or progresses until `restore_region`."""
         self._lost.add(region)
 
     def restore_region(self, region: str) -> None:
@@ -120,7 +120,7 @@ class Faults:
         self.on_release()
 
     def hold(self, kind: str) -> None:
-        """Keep what runs of this kind (HOLDABLE) from finishing until `release` or `clear`."""
+        """Keep work of this kind (HOLDABLE) from finishing until `release` or `clear`."""
         self._held.add(_holdable(kind))
 
     def release(self, kind: str) -> None:
@@ -138,7 +138,7 @@ class Faults:
         self.on_release()
 
     def apply(self, wanted: Mapping[str, Any]) -> None:
-        """Raises ValueError for a key, a kind or a number that means nothing."""
+        """Raises ValueError for an unknown key or an invalid value."""
         known = {
             "clear",
             "fail_next",
@@ -170,7 +170,7 @@ class Faults:
         self.on_release()
 
     def describe(self) -> dict[str, Any]:
-        """What is on, in the form that `apply` takes."""
+        """The faults that are on, in the form that `apply` takes."""
         throttle = self._throttle
         return {
             "fail_next": [asdict(failure) for failure in self._failures],
@@ -196,7 +196,7 @@ class Faults:
         return self._vault_states.get(name, "AVAILABLE")
 
     def take_failure(self, kind: str, resource_type: str) -> Failure | None:
-        """How a job must end badly, used up; None when it may succeed."""
+        """Remove and return the failure for this job; None if it may succeed."""
         for failure in self._failures:
             if failure.kind == kind and failure.resource_type in (None, resource_type):
                 failure.count -= 1
@@ -220,7 +220,7 @@ class Faults:
         throttle = self._throttle
         if throttle is None or (throttle.operations and operation not in throttle.operations):
             return
-        if self._dice.random() < throttle.fraction:
+        if self._random.random() < throttle.fraction:
             raise ServiceError("ThrottlingException", "Rate exceeded", 400)
 
 

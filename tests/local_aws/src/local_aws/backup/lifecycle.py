@@ -1,4 +1,4 @@
-"""Days in warm storage, days in all, and what a vault lock says about them.
+"""Days in warm storage, days in total, and the limits of a vault lock.
 
 AWS: Lifecycle in the API reference; aws-backup/latest/devguide/vault-lock.html.
 """
@@ -19,7 +19,7 @@ NEVER = -1
 
 @dataclass(frozen=True)
 class Lifecycle:
-    """When a recovery point goes cold and when it goes; None means never."""
+    """When a recovery point moves to cold storage and when it is deleted; None means never."""
 
     cold_after_days: int | None = None
     delete_after_days: int | None = None
@@ -61,7 +61,7 @@ def read(given: Mapping[str, Any] | None) -> Lifecycle:
 
 
 def is_outside(lifecycle: Lifecycle, minimum: int | None, maximum: int | None) -> bool:
-    """Whether a lock with these limits fails a job with this lifecycle.
+    """Whether a job with this lifecycle fails because of a lock with these limits.
 
     Without DeleteAfterDays a recovery point is kept forever: longer than any maximum.
     """

@@ -23,7 +23,7 @@ _JOBS = {
 
 
 def flush(core: Core, scope: Scope, period_end: datetime) -> None:
-    """Report one period's counts; nothing was counted, nothing is reported."""
+    """Report the counts of one period; without counts, nothing is reported."""
     counts = core.state.metrics.pop((scope, period_end), {})
     for (name, dimensions), value in counts.items():
         core.outbox.metric(scope, name, dict(dimensions), float(value), period_end)

@@ -15,7 +15,7 @@ SERVICE, VERSION = "backup", "2018-11-15"
 
 @dataclass(frozen=True)
 class Route:
-    """One operation of the API and the requests that mean it."""
+    """One operation of the API and the form of its requests."""
 
     operation: str
     method: str
@@ -48,9 +48,9 @@ class Model:
         return self._by_operation[operation]
 
     def find(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
-        """The operation that a request means, with the values of its path labels.
+        """The operation of a request, with the values of its path labels.
 
-        The path may be as sent or already decoded: an ARN in it is then recognised
+        The path may be encoded or decoded: an ARN in a decoded path is recognized
         by its start although it contains slashes.
         """
         trimmed = path.rstrip("/")
@@ -63,7 +63,7 @@ class Model:
 
 @lru_cache(maxsize=1)
 def backup_model() -> Model:
-    """The model of AWS Backup that the installed botocore carries."""
+    """The model of AWS Backup in the installed botocore."""
     loaders: Any = importlib.import_module("botocore.loaders")
     loader = loaders.create_loader()
     return Model(loader.load_service_model(SERVICE, "service-2", api_version=VERSION))

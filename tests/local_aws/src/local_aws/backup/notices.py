@@ -74,7 +74,7 @@ def point_changed(core: Core, scope: Scope, point: RecoveryPoint) -> None:
 
 
 def _event_name(job: Job) -> str:
-    """The subscription that carries this state. A failed backup has none of its own."""
+    """The event type for this state. A failed backup has no event type of its own."""
     if job.state in ("CREATED", "PENDING"):
         return f"{job.kind.upper()}_JOB_STARTED"
     if isinstance(job, CopyJob):

@@ -1,6 +1,6 @@
-"""Reports that wait until the service has let go of its lock.
+"""Reports that wait until the service has released its lock.
 
-A handler that is woken by a report can then call AWS Backup at once.
+A handler that a report invokes can then call AWS Backup at once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SUBJECT = "Notification from AWS Backup"
 
 
 class Outbox:
-    """Reports in the order they came about."""
+    """Reports in the order in which they were made."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -58,10 +58,10 @@ class Outbox:
         )
 
     def deliver(self, *, wait: bool) -> None:
-        """Send everything that waits.
+        """Send all waiting reports.
 
-        :param wait: return only when it is sent. Otherwise leave it to a thread that is sending
-            already, which may be waiting for this one: what it has woken calls AWS Backup.
+        :param wait: return after they are sent. Otherwise leave it to a thread that is sending
+            already. That thread may wait for this one, because what it invoked calls AWS Backup.
         """
         while self._sending.acquire(blocking=wait):
             try:
@@ -69,7 +69,7 @@ class Outbox:
                     self._waiting.popleft()()
             finally:
                 self._sending.release()
-            # Another thread may have left something after the last look.
+            # Another thread may have added a report since the last check.
             if not self._waiting:
                 return
 

@@ -1,4 +1,4 @@
-"""Lists in pages, with tokens that only fit the list they came from."""
+"""Lists in pages, with tokens that are valid only for the same list."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def page(
 
     Raises:
         ServiceError: InvalidParameterValueException for a token that this list, with
-            these filters, has not given out.
+            these filters, did not return.
     """
     size = parameters.get("MaxResults", DEFAULT_PAGE)
     seal = _seal(operation, parameters)

@@ -1,4 +1,4 @@
-"""A backup vault's access policy, as far as it denies.
+"""The Deny statements of a backup vault's access policy.
 
 https://docs.aws.amazon.com/aws-backup/latest/devguide/create-a-vault-access-policy.html
 """

@@ -1,4 +1,4 @@
-"""Requests and answers held against AWS's service model (protocol rest-json)."""
+"""Checks requests and answers against AWS's service model (protocol rest-json)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _IGNORED_QUERY = ("x-amz-",)
 
 @dataclass(frozen=True)
 class Response:
-    """What goes back over HTTP, and what an audit trail needs to know about the call."""
+    """The HTTP response, and what an audit trail needs to know about the call."""
 
     status: int
     headers: dict[str, str]
@@ -80,7 +80,7 @@ class RequestReader:
 
         Raises:
             ServiceError: MissingParameterValueException for a required parameter that is
-                not there, InvalidParameterValueException for an unknown or mistyped one
+                missing, InvalidParameterValueException for an unknown or mistyped one
                 and for a value outside its pattern, enumeration or range.
         """
         if route.input_shape is None:
@@ -126,7 +126,7 @@ class RequestReader:
 
 
 class AnswerWriter:
-    """Turns answers into JSON, and refuses those that AWS could not have given."""
+    """Turns answers into JSON, and refuses those that do not fit the model."""
 
     def __init__(self, model: Model) -> None:
         self._model = model
@@ -179,7 +179,7 @@ def failure(
     operation: str | None = None,
     parameters: dict[str, Any] | None = None,
 ) -> Response:
-    """A refusal: the code travels in a header, the members of its shape in the body."""
+    """An error: the code is in a header, the members of its shape in the body."""
     headers = {
         "Content-Type": "application/json",
         "x-amzn-ErrorType": error.code,

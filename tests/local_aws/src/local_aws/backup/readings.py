@@ -1,7 +1,7 @@
-"""Where AWS's documents leave, or left, a question open, and what this service answers.
+"""Questions that AWS's documentation leaves open, or left open, and what this service does.
 
-An open question is answered in the way that is harder on the client, so that a tool which works
-here does not depend on a lenient AWS. A question with a source is settled.
+For an open question the service implements the reading that is harder for the client, so that a
+tool that works here does not depend on a lenient AWS. A question with a source is settled.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Reading:
-    """One question. `setting` names what in `Settings` chooses another answer."""
+    """One question. `setting` is the field of `Settings` that chooses another answer."""
 
     question: str
     answer: str
     setting: str | None = None
     source: str | None = None
-    """What settled it: a page of AWS's, or where real answers were recorded."""
+    """What settled it: a page of AWS, or a record of AWS's real answers."""
 
 
 READINGS = (
@@ -28,9 +28,9 @@ READINGS = (
         "same_selection_name_refused",
     ),
     Reading(
-        "How long after a change of a role does AWS Backup see it as it was?",
-        "Not at all, and for five seconds during a deployment. A new role cannot be assumed, new "
-        "policies do not count, and a Lambda function is refused what they allow.",
+        "How long after a change of a role does AWS Backup see its earlier version?",
+        "By default not at all. With the setting, until then a new role cannot be assumed and new "
+        "policies have no effect, also for Lambda functions.",
         "iam_propagation",
     ),
     Reading(
@@ -41,7 +41,7 @@ READINGS = (
         "locked_delete_error",
     ),
     Reading(
-        "What does reading a vault that does not exist say?",
+        "What is the error of reading a vault that does not exist?",
         "AccessDeniedException for DescribeBackupVault, the access policy, the notifications "
         "and the list of protected resources; ResourceNotFoundException for everything else.",
         "missing_vault_error",
@@ -52,20 +52,20 @@ READINGS = (
         "delete_missing_lock_refused",
     ),
     Reading(
-        "Deleting a vault just after its last recovery point has gone?",
+        "Deleting a vault right after its last recovery point was deleted?",
         "Refused once more with ERROR_9101, then accepted.",
         "emptied_vault_refuses_once",
     ),
     Reading(
-        "Does a region need the DynamoDB opt-in to copy from it or to restore in it a point "
-        "that already is an advanced one?",
-        "No: a point made while it was on can still be copied and restored. With the setting, "
-        "the region where the job runs needs it.",
+        "Does a region need the DynamoDB opt-in to copy or restore an existing advanced recovery "
+        "point in it?",
+        "No: a point from a time with the opt-in can still be copied and restored. With the "
+        "setting, the region where the job runs needs it.",
         "advanced_features_needed_everywhere",
         source="AWS Backup Developer Guide, Advanced DynamoDB backup",
     ),
     Reading(
-        "How many items does ItemsToRestore take?",
+        "How many items may ItemsToRestore have?",
         "Five; more are refused with InvalidParameterValueException.",
         "restore_item_limit",
     ),
@@ -82,8 +82,8 @@ READINGS = (
     ),
     Reading(
         "When after its schedule is a job created?",
-        "After 15 minutes; 10 to 38 have been seen. A plan that is changed in between does not "
-        "run that night.",
+        "After 15 minutes; 10 to 38 were observed. A plan that is changed in between does not run "
+        "that night.",
         "scheduled_creation_delay",
     ),
     Reading(
@@ -98,9 +98,9 @@ READINGS = (
         "locked_delete_error",
     ),
     Reading(
-        "What does a legal hold hold?",
-        "The recovery points that are there when it is made; later ones are free. What should have "
-        "expired meanwhile does so when it is cancelled.",
+        "Which recovery points does a legal hold cover?",
+        "Those that exist when it is created. Points that should have expired during the hold "
+        "expire when it is cancelled.",
     ),
     Reading(
         "Is a recovery point listed while its job runs?",
@@ -113,7 +113,7 @@ READINGS = (
         "copy jobs per resource",
     ),
     Reading(
-        "In which order are lists?",
+        "In which order are lists returned?",
         "Newest first, by creation date; a copy has the creation date of its source. AWS "
         "promises no order.",
     ),
@@ -146,7 +146,7 @@ READINGS = (
     ),
     Reading(
         "Which permission does AWS Backup need to delete or expire a recovery point?",
-        "The one that made it (dynamodb:StartAwsBackupJob, elasticfilesystem:Backup), or "
+        "The one that created it (dynamodb:StartAwsBackupJob, elasticfilesystem:Backup), or "
         "dynamodb:DeleteBackup for a DynamoDB backup; without it the point becomes EXPIRED.",
     ),
     Reading(
@@ -157,8 +157,8 @@ READINGS = (
     ),
     Reading(
         "A plan's rule whose vault does not exist?",
-        "InvalidParameterValueException when the plan is made; a vault that went later fails "
-        "the job.",
+        "InvalidParameterValueException when the plan is created; a vault that is deleted later "
+        "fails the job.",
     ),
     Reading(
         "A copy job into a vault that does not exist, or in another account?",
@@ -169,12 +169,12 @@ READINGS = (
         "InvalidParameterValueException.",
     ),
     Reading(
-        "Which kmsMasterKeyArn restores a table under the AWS-managed key of DynamoDB?",
-        "`Not Applicable` only: the ARN of that key fails the job, as that of any key that is "
+        "Which kmsMasterKeyArn restores a table with the AWS-managed key of DynamoDB?",
+        "Only `Not Applicable`. The ARN of that key fails the job, like that of any key that is "
         "not an enabled customer key.",
     ),
     Reading(
-        "Which key has a table that RestoreTableFromBackup made?",
+        "Which key does a table from RestoreTableFromBackup have?",
         "The one that SSESpecificationOverride names, otherwise the key that DynamoDB owns.",
         source="AWS Backup Developer Guide, Restore a DynamoDB table: encryptionType",
     ),
@@ -184,16 +184,16 @@ READINGS = (
     ),
     Reading(
         "Owner and mode of `aws-backup-restore_<timestamp>`?",
-        "Those of the file system's root when the backup was made.",
+        "Those of the file system's root at the time of the backup.",
     ),
     Reading(
-        "Which tags has a recovery point?",
+        "Which tags does a recovery point have?",
         "Those of its resource and of the plan; a copy has those of its source.",
         source="AWS Backup Developer Guide, Copy tags onto backups",
     ),
     Reading(
         "The lifecycle of a DynamoDB backup without advanced features?",
-        "DeleteAfterDays counts, MoveToColdStorageAfterDays is ignored, and "
+        "DeleteAfterDays applies, MoveToColdStorageAfterDays is ignored, and "
         "UpdateRecoveryPointLifecycle is refused with InvalidParameterValueException.",
     ),
     Reading(
@@ -205,14 +205,14 @@ READINGS = (
         "Not applied.",
     ),
     Reading(
-        "Does a vault's access policy bind the jobs of a plan, which AWS Backup itself starts?",
+        "Does a vault's access policy apply to the jobs of a plan, which AWS Backup starts?",
         "Yes, with the job's role as the principal: StartBackupJob, StartCopyJob, "
         "CopyFromBackupVault and CopyIntoBackupVault fail the job.",
     ),
     Reading(
         "A restore test without ValidationWindowHours?",
-        "What it restored is deleted at once and takes no verdict. PutRestoreValidationResult "
-        "takes SUCCESSFUL or FAILED, once, only while the window is open.",
+        "The restored resource is deleted at once, without a validation result. "
+        "PutRestoreValidationResult accepts SUCCESSFUL or FAILED, once, during the window.",
     ),
     Reading(
         "rate() in schedules?",
@@ -224,7 +224,7 @@ READINGS = (
     ),
     Reading(
         "Nights missed while a region was lost?",
-        "They start late when the region is back within the start window, and not at all after.",
+        "They start late if the region is back within the start window, otherwise not.",
     ),
     Reading(
         "GetBackupPlan of a deleted plan?",
@@ -235,12 +235,12 @@ READINGS = (
         "EXPIRED.",
     ),
     Reading(
-        "Under which permissions are recovery points deleted that are due?",
+        "With which permissions are expired recovery points deleted?",
         "Those of AWSServiceRoleForBackup; without that role they become EXPIRED.",
         source="AWS Backup Developer Guide, Deleting backups",
     ),
     Reading(
-        "How does a job end that is completed with issues?",
+        "What is the state of a job that is completed with issues?",
         "COMPLETED, with a StatusMessage.",
         source="AWS Backup Developer Guide, Monitoring events with EventBridge",
     ),
@@ -250,18 +250,18 @@ READINGS = (
         source="https://github.com/ansible/ansible/issues/53655",
     ),
     Reading(
-        "Does a session of an assumed role carry aws:MultiFactorAuthPresent?",
-        "No. Only the role's trust policy can ask for it.",
+        "Does a session of an assumed role have aws:MultiFactorAuthPresent?",
+        "No. Only the role's trust policy can require it.",
         source="IAM User Guide, Configuring MFA-protected API access",
     ),
     Reading(
-        "What is left when the first creation of a stack is rolled back?",
-        "What has DeletionPolicy Retain; not what has RetainExceptOnCreate. Termination "
+        "Which resources remain when the first creation of a stack is rolled back?",
+        "Those with DeletionPolicy Retain, not those with RetainExceptOnCreate. Termination "
         "protection stays on.",
         source="CloudFormation User Guide, DeletionPolicy attribute",
     ),
     Reading(
-        "How far back may a CloudWatch alarm look?",
+        "How long may the evaluation range of a CloudWatch alarm be?",
         "Seven days, with periods of an hour or more. During its warm-up it stays "
         "INSUFFICIENT_DATA.",
         source="CloudWatch User Guide, Alarm evaluation; Alarm warm-up periods",

@@ -1,4 +1,4 @@
-"""What happened, told the way AWS tells it.
+"""Events, metrics and notifications in AWS's form.
 
 AWS: aws-backup/latest/devguide/eventbridge.html. Every change becomes an event here,
 and where AWS does so a metric (`metrics`) and a notification (`notices`).

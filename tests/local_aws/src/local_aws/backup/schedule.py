@@ -24,12 +24,12 @@ DayTest = Callable[[date], bool]
 
 
 class BadExpression(ValueError):
-    """The text is not a cron expression that AWS takes."""
+    """The text is not a cron expression that AWS accepts."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """The instants a cron expression names."""
+    """The times of a cron expression."""
 
     minutes: tuple[int, ...]
     hours: tuple[int, ...]
@@ -39,7 +39,7 @@ class Schedule:
     zone: ZoneInfo
 
     def after(self, instant: datetime) -> datetime | None:
-        """The first occurrence later than `instant`, in UTC; None when there is none.
+        """The first occurrence after `instant`, in UTC; None if there is none.
 
         A local time that a change of clocks skips does not occur; one that it
         repeats occurs once.
@@ -77,7 +77,7 @@ class Schedule:
 
 @lru_cache(maxsize=256)
 def parse(expression: str, zone: str = "UTC") -> Schedule:
-    """Raises BadExpression for anything AWS would refuse, an unknown time zone included."""
+    """Raises BadExpression for anything that AWS refuses, also for an unknown time zone."""
     match = re.fullmatch(r"cron\((.+)\)", expression.strip())
     fields = match.group(1).split() if match else []
     if len(fields) != 6:
@@ -165,7 +165,7 @@ def _month_length(day: date) -> int:
 
 
 def _nearest_weekday(day: date, wanted: int) -> int:
-    """The day of the month, Monday to Friday, nearest to `wanted` without leaving the month."""
+    """The day of the month, Monday to Friday, nearest to `wanted` in the same month."""
     weekday = date(day.year, day.month, wanted).isoweekday()
     if weekday == 6:
         return wanted - 1 if wanted > 1 else wanted + 2

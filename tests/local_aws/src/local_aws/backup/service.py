@@ -1,4 +1,4 @@
-"""AWS Backup, as one object that answers requests and lets time pass."""
+"""AWS Backup: answers requests, and runs jobs and plans when time passes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _ROOT = "arn:aws:iam::{account}:root"
 
 
 class BackupService:
-    """The service for every account and region of one sandbox. Safe to share between threads.
+    """The service for all accounts and regions. Threads may share it.
 
     `store` is the directory that holds the content of EFS recovery points.
     """
@@ -54,7 +54,7 @@ class BackupService:
         self._lock = threading.RLock()
         self._imports = 0
         self.model_violations: list[str] = []
-        """Answers of ours that did not fit AWS's model: always a bug, so tests assert none."""
+        """Answers that did not fit AWS's model: always a bug, so tests assert none."""
 
     @property
     def faults(self) -> Faults:
@@ -79,7 +79,7 @@ class BackupService:
         principal: str,
     ) -> Response:
         """Answer one HTTP request that `principal` (an ARN) made in this account and region."""
-        del headers  # AWS Backup's parameters travel in path, query and body only
+        del headers  # AWS Backup's parameters are in path, query and body only.
         self.tick()
         request_id = str(uuid.uuid4())
         found = self._model.find(method, path)
@@ -96,7 +96,7 @@ class BackupService:
             return success(route, self._writer.write(route, answer), params, request_id)
         except ServiceError as error:
             return failure(error, request_id, route.operation, params)
-        except Exception as error:  # a bug of ours: it must be loud and must not look like AWS
+        except Exception as error:  # A bug here must be visible and must not look like AWS.
             return self._broken(route, error, request_id, params)
         finally:
             self._core.outbox.deliver(wait=False)
@@ -105,7 +105,7 @@ class BackupService:
         """An operation from Python, checked like a request; dates in the answer are datetimes.
 
         Raises:
-            ServiceError: what the request would have been refused with.
+            ServiceError: the error that the request would have returned.
         """
         self.tick()
         route = self._model.route(operation)
@@ -123,7 +123,7 @@ class BackupService:
         return {name: value for name, value in answer.items() if value is not None}
 
     def advance(self, by: timedelta) -> None:
-        """Move the clock forward; everything due on the way happens at its own time."""
+        """Move the clock forward; all events that become due happen at their own times."""
         clock = self._core.clock
         with self._lock:
             imports = self._imports
@@ -131,7 +131,7 @@ class BackupService:
         while True:
             with self._lock:
                 if self._imports != imports:
-                    return  # Another time: `target` belongs to what was replaced.
+                    return  # After a rollback `target` has no meaning.
                 due_now = self._core.state.agenda.take(target)
                 if due_now is None:
                     clock.move_to(target)
@@ -141,7 +141,7 @@ class BackupService:
             self._core.outbox.deliver(wait=True)
 
     def tick(self) -> None:
-        """Let everything happen that is due by now."""
+        """Run all events that are due."""
         self.advance(timedelta(0))
 
     def send_reports(self) -> None:
@@ -149,35 +149,35 @@ class BackupService:
         self._core.outbox.deliver(wait=True)
 
     def export_state(self) -> bytes:
-        """Everything the service remembers, its time, settings and file trees' manifests included.
+        """The complete state: time, settings and the manifests of file trees included.
 
         Faults are not part of it.
         """
         with self._lock:
             core = self._core
             manifests = core.trees.export(core.state.tree_uses)
-            dice = core.dice.getstate()
-            snapshot = (core.clock.now(), core.settings, core.state, dice, manifests)
+            rng = core.rng.getstate()
+            snapshot = (core.clock.now(), core.settings, core.state, rng, manifests)
             return gzip.compress(pickle.dumps(snapshot, pickle.HIGHEST_PROTOCOL), 1)
 
     def import_state(self, exported: bytes) -> None:
-        """Go back to what `export_state` gave, in the same store; the clock goes back too."""
-        instant, settings, state, dice, manifests = pickle.loads(gzip.decompress(exported))
+        """Restore what `export_state` returned, in the same store, the clock included."""
+        instant, settings, state, rng, manifests = pickle.loads(gzip.decompress(exported))
         with self._lock:
             self._imports += 1
             self._core.outbox.drop()
             self._core.settings = settings
             self._core.state = state
-            self._core.dice.setstate(dice)
+            self._core.rng.setstate(rng)
             self._core.trees.bring_back(manifests)
             self._core.clock.set(instant)
 
     def vaults(self, scope: Scope) -> dict[str, Vault]:
-        """The vaults themselves, to make them as no call of AWS Backup can."""
+        """The vaults themselves, for changes that AWS Backup has no call for."""
         return self._core.state.region(scope).vaults
 
     def tagged(self, scope: Scope) -> dict[str, dict[str, str]]:
-        """The tags of every vault and plan, and of what else has some, by ARN."""
+        """The tags of all vaults, plans and other tagged resources, by ARN."""
         region = self._core.state.region(scope)
         arns = [
             *(vault.arn for vault in region.vaults.values()),
@@ -209,7 +209,7 @@ class BackupService:
         region = self._core.state.region(scope)
         name = params.get("BackupVaultName", params.get("SourceBackupVaultName"))
         if name is None and (point := region.point(params.get("RecoveryPointArn", ""))):
-            # StartRestoreJob names the recovery point alone.
+            # StartRestoreJob names only the recovery point.
             name = point.vault_name
         vault = region.vaults.get(name or "")
         if vault is None:

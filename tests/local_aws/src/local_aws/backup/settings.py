@@ -1,4 +1,4 @@
-"""What a sandbox may choose where AWS gives no fixed answer."""
+"""What can be chosen where AWS has no fixed behaviour."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ LockedDeleteError = Literal[
 
 @dataclass
 class Settings:
-    """How long things take in sandbox time, and the readings that can be switched.
+    """Durations in the local AWS's time, and the readings that can be chosen.
 
     The readings are explained in `readings.py`; their defaults are the stricter ones.
     """
 
     on_demand_start_delay: timedelta = timedelta(seconds=5)
     scheduled_start_delay: timedelta = timedelta(minutes=20)
-    """How long after its schedule a job really starts: AWS says only "within the window"."""
+    """How long after its schedule a job starts: AWS says only "within the window"."""
     scheduled_creation_delay: timedelta = timedelta(minutes=15)
-    """How long after its schedule a job is created: 10 to 38 minutes have been seen."""
+    """How long after its schedule a job is created: 10 to 38 minutes were observed."""
     longest_expiry_delay: timedelta = timedelta(hours=8)
-    """How long after DeleteAt a recovery point may still be there."""
+    """How long after DeleteAt a recovery point may still exist."""
     dynamodb_backup: timedelta = timedelta(minutes=4)
     efs_backup: timedelta = timedelta(minutes=10)
     dynamodb_copy: timedelta = timedelta(minutes=8)
@@ -42,13 +42,13 @@ class Settings:
     metric_period: timedelta = timedelta(minutes=5)
     job_history: timedelta = timedelta(days=30)
     iam_propagation: timedelta = timedelta(0)
-    """How long after a change of a role AWS Backup still sees it as it was."""
+    """How long after a change of a role AWS Backup still sees the earlier version."""
 
     locked_delete_error: LockedDeleteError = "InvalidRequestException"
     missing_vault_error: Literal["AccessDeniedException", "ResourceNotFoundException"] = (
         "AccessDeniedException"
     )
-    """What the reading calls on a vault say when it does not exist."""
+    """The error of reading calls for a vault that does not exist."""
     delete_missing_lock_refused: bool = True
     emptied_vault_refuses_once: bool = True
     same_selection_name_refused: bool = True

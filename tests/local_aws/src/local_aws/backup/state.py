@@ -1,4 +1,4 @@
-"""Everything AWS Backup remembers."""
+"""The state of AWS Backup."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Lock:
 
 @dataclass(frozen=True)
 class FileSystemImage:
-    """A file system as a recovery point holds it: its settings and a tree in the store."""
+    """A file system in a recovery point: its settings and a tree in the store."""
 
     tree: str
     description: dict[str, Any]
@@ -56,7 +56,7 @@ class RecoveryPoint:
 
     @property
     def advanced(self) -> bool:
-        """Managed by AWS Backup itself: the ARN says so."""
+        """Whether AWS Backup fully manages it, which the ARN shows."""
         return self.arn.split(":")[2] == "backup"
 
 
@@ -243,7 +243,7 @@ class LegalHold:
     created: datetime
     selection: dict[str, Any]
     points: frozenset[str]
-    """The ARNs of the recovery points it holds: those there were when it was made."""
+    """The ARNs of its recovery points: those that existed when it was created."""
     cancelled: datetime | None = None
     cancel_description: str | None = None
 
@@ -254,7 +254,7 @@ class LegalHold:
 
 @dataclass
 class Region:
-    """What one account has in one region."""
+    """The state of one account in one region."""
 
     opted_in: dict[str, bool]
     managed: dict[str, bool]
@@ -268,11 +268,11 @@ class Region:
     tokens: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
     """(operation, idempotency token) -> (digest of the request, job id)."""
     running: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """By resource ARN, the kind and the id of the one backup or copy job that runs."""
+    """By resource ARN: the kind and the id of the running backup or copy job."""
     waiting: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     legal_holds: dict[str, LegalHold] = field(default_factory=dict)
     parked: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
-    """(action, arguments) of due things that a fault keeps from happening."""
+    """(action, arguments) of due events that a fault holds."""
 
     def hold_on(self, point_arn: str) -> LegalHold | None:
         """An active legal hold on a recovery point."""
@@ -320,7 +320,7 @@ MANAGED_DEFAULTS = {"CloudFormation": False, "DSQL": True, "DynamoDB": False, "E
 
 @dataclass
 class State:
-    """The whole service: what `export_state` writes and `import_state` reads."""
+    """The complete service: what `export_state` writes and `import_state` reads."""
 
     regions: dict[Scope, Region] = field(default_factory=dict)
     agenda: Agenda = field(default_factory=Agenda)
@@ -329,7 +329,7 @@ class State:
     )
     """Counts of the five-minute periods that are not reported yet."""
     tree_uses: dict[str, int] = field(default_factory=dict)
-    """How many recovery points hold each tree of the store."""
+    """How many recovery points use each tree of the store."""
 
     def region(self, scope: Scope) -> Region:
         found = self.regions.get(scope)

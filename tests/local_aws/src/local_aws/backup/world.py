@@ -1,9 +1,9 @@
-"""What the AWS Backup service needs from the rest of AWS, and nothing more.
+"""What the AWS Backup service needs from the rest of AWS.
 
 The service in this package owns vaults, plans, jobs and recovery points. Tables,
-file systems, roles and everything that carries a report belong to other services;
-it reaches them only through the ports below. `local_aws.ministack` is the
-implementation that stands on MiniStack; the service's own tests use a small one in
+file systems, roles and everything that transports a report belong to other services;
+it uses them only through the ports below. `local_aws.ministack` is the
+implementation with MiniStack; the unit tests use a small one in
 memory.
 """
 
@@ -40,10 +40,10 @@ class Scope:
 
 @dataclass(frozen=True)
 class TableImage:
-    """A table as AWS Backup can bring it back: its definition and its items.
+    """A table as AWS Backup can restore it: its definition and its items.
 
     `definition` is the `Table` of DescribeTable. PITR, TTL and tags are not in it,
-    because a restore does not bring them back (docs: restoring-dynamodb).
+    because a restore does not restore them (docs: restoring-dynamodb).
     """
 
     definition: Mapping[str, Any]
@@ -54,7 +54,7 @@ class Tables(Protocol):
     """DynamoDB, as far as AWS Backup uses it."""
 
     def describe(self, scope: Scope, name: str) -> Mapping[str, Any] | None:
-        """The `Table` of DescribeTable, or None when there is no such table."""
+        """The `Table` of DescribeTable, or None if there is no such table."""
         ...
 
     def read(self, scope: Scope, name: str) -> TableImage:
@@ -65,10 +65,14 @@ class Tables(Protocol):
         ...
 
     def create(self, scope: Scope, name: str, image: TableImage, key: str | None) -> str:
-        """A new ACTIVE table holding the image, without PITR, TTL, tags and deletion
-        protection; its ARN. It is encrypted under the customer key `key`, AWS_MANAGED_KEY, or
-        without either the key that DynamoDB owns, whatever the image's table had.
-        ValueError when the name is taken or the key cannot be used."""
+        """Create an ACTIVE table with the image's items, without PITR, TTL, tags and deletion
+        protection; returns its ARN.
+
+        :param key: a customer key or AWS_MANAGED_KEY; None is the key that DynamoDB owns. The
+            key of the original table has no effect.
+
+        Raises ValueError if the name exists or the key cannot be used.
+        """
         ...
 
     def delete(self, scope: Scope, name: str) -> None:
@@ -80,7 +84,7 @@ class FileSystems(Protocol):
     """EFS, as far as AWS Backup uses it; every file system is a directory on disk."""
 
     def describe(self, scope: Scope, file_system_id: str) -> Mapping[str, Any] | None:
-        """One entry of DescribeFileSystems, or None when there is no such file system."""
+        """One entry of DescribeFileSystems, or None if there is no such file system."""
         ...
 
     def root(self, scope: Scope, file_system_id: str) -> Path:
@@ -115,18 +119,18 @@ class Roles(Protocol):
         resource: str,
         context: Mapping[str, Sequence[str]],
     ) -> str | None:
-        """Why AWS Backup cannot do `action` on `resource` as this role; None when it can.
+        """Why AWS Backup cannot do `action` on `resource` as this role; None if it can.
 
-        `context` holds the condition keys of AWS Backup that the call has.
+        `context` has the call's condition keys of AWS Backup.
 
-        Covers a role that does not exist, a trust policy that does not let
-        backup.amazonaws.com assume it, and permissions that do not reach.
+        Covers a role that does not exist, a trust policy that does not allow
+        backup.amazonaws.com to assume it, and missing permissions.
         """
         ...
 
 
 class Reports(Protocol):
-    """Where AWS Backup tells what happened."""
+    """Where AWS Backup reports."""
 
     def event(
         self,
@@ -176,7 +180,7 @@ class World(Protocol):
 class Inventory(Protocol):
     """A world that can also list its resources, for selections by tag or wildcard.
 
-    Optional: without it such selections find nothing.
+    Optional: without it, such selections find nothing.
     """
 
     def resources(self, scope: Scope) -> Mapping[str, Mapping[str, str]]:
@@ -186,11 +190,11 @@ class Inventory(Protocol):
 
 @runtime_checkable
 class RoleTrust(Protocol):
-    """Roles that can tell a trust policy from missing permissions.
+    """Roles that can distinguish the trust policy from missing permissions.
 
-    Optional: with it CreateBackupSelection refuses a role that AWS Backup may not assume.
+    Optional: with it, CreateBackupSelection refuses a role that AWS Backup may not assume.
     """
 
     def assume_refusal(self, scope: Scope, role_arn: str) -> str | None:
-        """Why backup.amazonaws.com cannot assume the role; None when it can."""
+        """Why backup.amazonaws.com cannot assume the role; None if it can."""
         ...

@@ -1,5 +1,5 @@
-"""MiniStack, and everything of it that AWS Backup has to reach.
+"""MiniStack, and all parts of it that AWS Backup uses.
 
-All names that MiniStack keeps to itself are fetched in `internals`, one line each
-with the reason; no other module imports `ministack`.
+All private names of MiniStack are imported in `internals`, one line each
+with the reason. No other module imports `ministack`.
 """

@@ -1,13 +1,13 @@
-"""CloudWatch metric alarms, evaluated at the sandbox's time with missing data in mind.
+"""CloudWatch metric alarms, evaluated in the local AWS's time, also for missing data.
 
 MiniStack evaluates an alarm only when a point arrives, over every dimension of the
-metric, and leaves it alone when there is none: "nothing succeeded last night" would
-never fire. This follows the CloudWatch User Guide ("Using Amazon CloudWatch alarms",
+metric, and never without one: an alarm for "nothing succeeded last night" would
+not go off. This follows the CloudWatch User Guide ("Using Amazon CloudWatch alarms",
 "Configuring how CloudWatch alarms treat missing data") for alarms on one metric, with
-one simplification: exactly `EvaluationPeriods` periods are looked at, ending now,
-where CloudWatch may look a little further back. Metric math is not evaluated. Actions
+one simplification: exactly `EvaluationPeriods` periods are evaluated, ending now,
+where CloudWatch may evaluate earlier ones. Metric math is not evaluated. Actions
 reach SNS topics and Lambda functions ("Invoke a Lambda function from an alarm"). An alarm with
-a WarmUpConfiguration stays as it was created until the whole warm-up is over (CloudFormation:
+a WarmUpConfiguration keeps its first state until the warm-up is over (CloudFormation:
 AWS::CloudWatch::Alarm WarmUpConfiguration).
 """
 
@@ -60,14 +60,14 @@ _WARM_SINCE, _WARM_UNTIL = "_WarmSince", "_WarmUntil"
 
 
 class Alarms:
-    """Evaluates whatever alarms MiniStack holds, in every account and region."""
+    """Evaluates all alarms of MiniStack, in every account and region."""
 
     def __init__(self, time: SandboxTime, delivery: Delivery) -> None:
         self._time = time
         self._delivery = delivery
 
     def install(self) -> None:
-        """Evaluate in MiniStack's places, and ask the topic's policy before publishing."""
+        """Evaluate where MiniStack does, and check the topic's policy before publishing."""
         cloudwatch = internals.cloudwatch
         dispatch = cloudwatch._dispatch_alarm_actions
 
@@ -78,7 +78,7 @@ class Alarms:
         put = internals.provisioners._cw_metric_alarm_record
 
         def with_warm_up(name: str, properties: Mapping[str, Any]) -> Alarm:
-            """A change of the duration after the warm-up's end does not start it again."""
+            """A change of the duration after the end of the warm-up does not start it again."""
             known = cloudwatch._alarms.get(name)
             alarm: Alarm = put(name, properties)
             minutes = (properties.get("WarmUpConfiguration") or {}).get(
@@ -168,7 +168,7 @@ class Alarms:
 
 
 def _alarm_event(alarm: Alarm, old: str, new: str, reason: str, moment: datetime) -> dict[str, Any]:
-    """What CloudWatch hands a Lambda function."""
+    """The event that CloudWatch sends to a Lambda function."""
     at = moment.strftime("%Y-%m-%dT%H:%M:%S.000+0000")
     dimensions = {each["Name"]: each["Value"] for each in alarm.get("Dimensions") or []}
     metric = {
@@ -205,7 +205,7 @@ def _alarm_event(alarm: Alarm, old: str, new: str, reason: str, moment: datetime
 
 
 def _periods(alarm: Alarm, now: float) -> list[float | None]:
-    """The statistic of each evaluated period, oldest first; None where no point lies."""
+    """The statistic of each evaluated period, oldest first; None for a period without a point."""
     points = _points(alarm)
     times = [point["Timestamp"] for point in points]
     length, count = int(alarm["Period"]), int(alarm["EvaluationPeriods"])
@@ -230,7 +230,7 @@ def _points(alarm: Alarm) -> Sequence[Mapping[str, Any]]:
 
 
 def _state(alarm: Alarm, periods: Sequence[float | None]) -> str | None:
-    """The alarm's state, or None to leave it as it is."""
+    """The alarm's state, or None to keep it."""
     breaches = _BREACHES.get(alarm["ComparisonOperator"])
     if breaches is None:
         return None
@@ -250,7 +250,7 @@ def _state(alarm: Alarm, periods: Sequence[float | None]) -> str | None:
 
 
 def _with_admitted_actions(alarm: Alarm) -> Alarm:
-    """The alarm less the topics whose policy shuts CloudWatch out."""
+    """The alarm without the topics whose policy denies CloudWatch."""
 
     def admitted(action: str) -> bool:
         return not internals.cloudwatch._is_sns_action_arn(action) or admits(

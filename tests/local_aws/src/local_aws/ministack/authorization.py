@@ -1,7 +1,7 @@
-"""What IAM asks about AWS Backup's calls that MiniStack cannot know.
+"""The resources and condition keys of AWS Backup's calls, which MiniStack does not know.
 
 Service Authorization Reference, "Actions, resources, and condition keys for AWS Backup".
-Consulted only with authentication on.
+Used only with authentication on.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _CONDITION_KEYS = ("ChangeableForDays", "MaxRetentionDays", "MinRetentionDays")
 
 
 def resource_arn(path: str, body: bytes) -> str | None:
-    """The ARN that a call is authorised on, as far as the request names one.
+    """The ARN on which a call is authorized, if the request names one.
 
-    Calls on a recovery point are authorised on the recovery point, starting a copy or a
-    restore of it included; calls on a vault or a plan on that. `path` is percent-encoded.
+    Calls on a recovery point are authorized on the recovery point, also the start of a copy or a
+    restore; calls on a vault or a plan on that. `path` is percent-encoded.
     """
     scope = current()
     prefix = f"arn:{scope.partition}:backup:{scope.region}:{scope.account}"
@@ -37,7 +37,7 @@ def resource_arn(path: str, body: bytes) -> str | None:
     if len(parts) >= 2 and parts[0] == "legal-holds":
         return f"{prefix}:legal-hold:{parts[1]}"
     if len(parts) >= 3 and parts[:2] == ["restore-testing", "plans"]:
-        # The real one ends with another id, which no policy can name beforehand.
+        # On AWS it ends with another id, which no policy can contain.
         return f"{prefix}:restore-testing-plan:{parts[2]}-00000000-0000-4000-8000-000000000000"
     if len(parts) >= 2 and parts[0] in ("tags", "untag"):
         return parts[1]
@@ -50,9 +50,9 @@ def resource_arn(path: str, body: bytes) -> str | None:
 
 
 def conditions(service: str, body: bytes) -> dict[str, str]:
-    """The condition keys in a request, in lower case as MiniStack wants them.
+    """The condition keys in a request, in lower case as MiniStack requires.
 
-    AWS Backup's own, and those that MiniStack does not have of CloudWatch and EventBridge.
+    Those of AWS Backup, and those of CloudWatch and EventBridge that MiniStack lacks.
     """
     if service == "backup":
         asked = _members(body)
@@ -62,13 +62,13 @@ def conditions(service: str, body: bytes) -> dict[str, str]:
         return {"cloudwatch:namespace": str(namespace)} if namespace else {}
     if service == "events":
         sources = {entry.get("Source") for entry in _members(body).get("Entries", [])}
-        # One value is all that MiniStack compares; several sources satisfy no condition here.
+        # MiniStack compares only one value; several sources satisfy no condition here.
         return {"events:source": str(sources.pop())} if len(sources) == 1 else {}
     return {}
 
 
 def pass_role_refusal(access_key: str, principal: str, body: bytes) -> ServiceError | None:
-    """Why the caller may not hand AWS Backup the role it names; None when it may."""
+    """Why the caller may not pass the role to AWS Backup; None if it may."""
     if not internals.app.AUTH:
         return None
     scope = current()
@@ -89,7 +89,7 @@ def pass_role_refusal(access_key: str, principal: str, body: bytes) -> ServiceEr
 
 
 def _roles(value: Any) -> Iterator[str]:
-    """Every IamRoleArn anywhere in a request."""
+    """Every IamRoleArn in a request, at any depth."""
     if isinstance(value, Mapping):
         for name, member in value.items():
             if name == "IamRoleArn" and isinstance(member, str):
@@ -99,7 +99,7 @@ def _roles(value: Any) -> Iterator[str]:
 
 
 def _members_of_cloudwatch(body: bytes) -> Mapping[str, Any]:
-    """SDKs speak JSON to CloudWatch, older ones forms."""
+    """SDKs send JSON to CloudWatch, older ones send forms."""
     return _members(body) or dict(parse_qsl(body.decode("utf-8", "replace")))
 
 

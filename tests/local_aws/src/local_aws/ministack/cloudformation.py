@@ -1,7 +1,7 @@
-"""The AWS::Backup resource types, put in MiniStack's CloudFormation engine.
+"""The AWS::Backup resource types in MiniStack's CloudFormation engine.
 
-The engine keeps the order, replaces, rolls back, retains and imports; this module says
-for each type how it is made, what replaces it, and what identifies it (CloudFormation
+The engine orders, replaces, rolls back, retains and imports. This module defines
+for each type how it is created, what replaces it, and what identifies it (CloudFormation
 resource schemas). Every call a handler makes is an AWS Backup API call that CloudTrail
 shows, made by CloudFormation.
 """
@@ -28,11 +28,11 @@ _HANDLER_ERRORS = {
     "LimitExceededException": "ServiceLimitExceeded",
     "ServiceUnavailableException": "ServiceInternalError",
 }
-"""CloudFormation's handler error codes by AWS Backup's; InvalidRequest for the rest."""
+"""CloudFormation's handler error codes by AWS Backup's; InvalidRequest for all others."""
 
 
 class BackupCalls:
-    """Calls AWS Backup for the stack that is being worked on, and leaves a trail."""
+    """Calls AWS Backup for the current stack, and records the calls in CloudTrail."""
 
     def __init__(self, service: BackupService, trail: Trail) -> None:
         self._service = service
@@ -66,7 +66,7 @@ class BackupCalls:
 
 
 def install(service: BackupService, trail: Trail) -> None:
-    """Register the types, in place of MiniStack's own for AWS Backup."""
+    """Register the types in place of MiniStack's own types for AWS Backup."""
     calls = BackupCalls(service, trail)
     types = resource_types(calls)
     for resource_type in types:
@@ -93,7 +93,7 @@ def _register(resource_type: ResourceType) -> None:
         return _reporting(resource_type.adopt, identifier)
 
     def problem(*identifiers: str) -> str | None:
-        """What CloudFormation answers when an import names nothing."""
+        """CloudFormation's answer to an import of a resource that does not exist."""
         try:
             resource_type.adopt(dict(zip(resource_type.identifiers, identifiers, strict=True)))
         except ServiceError:
@@ -119,11 +119,11 @@ def _register(resource_type: ResourceType) -> None:
 
 
 class _NotFound(Exception):
-    """What the handler works on is not there: nothing to do for a delete, else a failure."""
+    """The resource does not exist: nothing to do for a delete, otherwise a failure."""
 
 
 def _reporting(work: Any, *arguments: Any) -> Any:
-    """Do the work; a refusal becomes what CloudFormation shows in its events."""
+    """Do the work; an error becomes what CloudFormation shows in its events."""
     try:
         return work(*arguments)
     except ServiceError as error:
@@ -144,7 +144,7 @@ def _handler_message(error: ServiceError) -> str:
 
 
 def _run_beside_the_loop(names: set[str]) -> None:
-    """AWS Backup may be busy with a year of nights: never wait for it on the event loop."""
+    """AWS Backup may be busy for seconds, so the event loop never waits for it."""
     stacks = internals.stacks
     decide = stacks._runs_on_worker_thread
     stacks._runs_on_worker_thread = lambda name: name in names or decide(name)

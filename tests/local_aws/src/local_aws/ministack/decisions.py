@@ -1,4 +1,4 @@
-"""What IAM was asked, by whom, and what it said: with authentication on."""
+"""IAM's decisions and who asked for them, with authentication on."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from local_aws.ministack import internals, permissions
 _KEPT = 100_000
 
 _asked: ContextVar[permissions.Request | None] = ContextVar("asked", default=None)
-"""The call that is being authorised."""
+"""The call that is being authorized."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """One question to IAM and its answer."""
+    """One decision of IAM."""
 
     principal: str
     action: str
@@ -27,7 +27,7 @@ class Decision:
 
 
 class Decisions:
-    """Asks for every permission a call takes, and remembers each answer."""
+    """Checks every permission that a call needs, and records each decision."""
 
     def __init__(self) -> None:
         self._kept: deque[Decision] = deque(maxlen=_KEPT)
@@ -45,7 +45,7 @@ class Decisions:
         internals.iam_evaluator.enforce = self._remembering(internals.iam_evaluator.enforce)
 
     def listed(self) -> list[dict[str, Any]]:
-        """The oldest first."""
+        """The decisions, oldest first."""
         return [asdict(each) for each in self._kept]
 
     def clear(self) -> None:
@@ -103,7 +103,7 @@ def _with_more_resources(known: Any) -> Any:
 
 
 def _further(action: str) -> Iterator[permissions.Permission]:
-    """Once for a call, whatever else is asked about it."""
+    """Once for a call, however often IAM is asked about it."""
     request = _asked.get()
     if request is not None:
         _asked.set(None)
@@ -111,7 +111,7 @@ def _further(action: str) -> Iterator[permissions.Permission]:
 
 
 def _over_tls() -> None:
-    """AWS is reached over TLS, for which the sandbox's plain HTTP stands (aws:SecureTransport)."""
+    """Plain HTTP here stands for TLS on AWS (aws:SecureTransport)."""
     origin = internals.iam_evaluator._request_origin
     address, _ = origin.get()
     origin.set((address, True))

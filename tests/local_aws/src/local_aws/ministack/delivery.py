@@ -1,7 +1,7 @@
-"""Events and messages on their way to whoever listens, in order and off the caller's thread.
+"""Delivers events and messages in order, on another thread than the caller's.
 
-AWS Backup reports while it holds its own lock; a Lambda function that hears of it may
-call AWS Backup back. So nothing is delivered on the reporting thread.
+AWS Backup reports while it holds its own lock, and a Lambda function that receives the report may
+call AWS Backup. So nothing is delivered on the reporting thread.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _log = logging.getLogger("sandbox.delivery")
 
 
 class Delivery:
-    """One thread that runs what it is given, first in first out."""
+    """One thread that runs its tasks, first in first out."""
 
     def __init__(self) -> None:
         self._tasks: queue.Queue[Callable[[], None]] = queue.Queue()
@@ -32,14 +32,14 @@ class Delivery:
         self._tasks.put(task)
 
     def run_function(self, task: Callable[[], None]) -> None:
-        """Run a Lambda invocation beside the queue: a slow one holds up no other report."""
+        """Run a Lambda invocation outside the queue, so that a slow one delays no other report."""
         self._begin()
         threading.Thread(
             target=self._run_function, args=(task,), daemon=True, name="sandbox-function"
         ).start()
 
     def drain(self, timeout: float) -> bool:
-        """Wait until everything is delivered; False after `timeout` seconds.
+        """Wait until everything is delivered; returns False after `timeout` seconds.
 
         What a report or a function starts is counted before its cause is counted as done.
         """

@@ -1,6 +1,6 @@
-"""E-mail subscriptions: they wait for a confirmation, and what is sent can be read.
+"""E-mail subscriptions: they wait for a confirmation, and sent mails can be read.
 
-MiniStack takes an address as confirmed at once and drops what is sent there. On AWS a
+MiniStack confirms an address at once and drops its mails. On AWS a
 subscription is `PendingConfirmation` until the link in a first mail is followed (SNS
 Developer Guide, "Confirm the subscription").
 """
@@ -17,7 +17,7 @@ _EMAIL = ("email", "email-json")
 
 
 class Emails:
-    """Every mail that SNS has sent, oldest first."""
+    """All mails that SNS has sent, oldest first."""
 
     def __init__(self) -> None:
         self.sent: list[dict[str, str]] = []
@@ -42,7 +42,7 @@ class Emails:
         sns._fanout = fan_out_to_mailboxes_too
 
     def _then_unconfirmed(self, subscribe: Callable[..., Any]) -> Callable[..., Any]:
-        """Subscribe, then send what is new a mail to confirm."""
+        """Subscribe, then send a confirmation mail to new addresses."""
 
         def subscribe_and_ask(*arguments: Any, **named: Any) -> Any:
             answer = subscribe(*arguments, **named)
@@ -72,14 +72,14 @@ class Emails:
 
 
 def _subscriptions(topic: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
-    """Those by e-mail."""
+    """The e-mail subscriptions."""
     for subscription in (topic or {}).get("subscriptions", ()):
         if subscription["protocol"] in _EMAIL:
             yield subscription
 
 
 def _pending_without_arn(listing: Callable[..., Any]) -> Callable[..., Any]:
-    """AWS shows no ARN of a subscription that nobody has confirmed."""
+    """AWS shows no ARN of a subscription that is not confirmed."""
 
     def list_subscriptions(*arguments: Any) -> Any:
         status, headers, body = listing(*arguments)

@@ -1,4 +1,4 @@
-"""Our AWS Backup behind MiniStack's front door."""
+"""This AWS Backup as a service of MiniStack."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from local_aws.ministack.scope import current
 from local_aws.ministack.trail import Call, Trail, caller_arn
 
 raw_path: ContextVar[str] = ContextVar("raw_path")
-"""The path as it came, percent-encoded: ARNs in it hold slashes of their own."""
+"""The path as received, percent-encoded, because ARNs in it contain slashes."""
 
 
 class BackupEndpoint:
-    """Stands where MiniStack's own AWS Backup stood; MiniStack has authorised the call."""
+    """Replaces MiniStack's own AWS Backup; MiniStack has authorized the call."""
 
     def __init__(self, service: BackupService, trail: Trail, roles: MiniStackRoles) -> None:
         self._service = service
@@ -56,7 +56,7 @@ class BackupEndpoint:
         body: bytes,
         query: Mapping[str, list[str]],
     ) -> tuple[int, dict[str, str], bytes]:
-        """One request, on a thread: the service may be busy and must not stop the loop."""
+        """Answer one request on a thread: the service may be busy and must not block the loop."""
         return await asyncio.to_thread(
             self._handle, method, raw_path.get(path), headers, body, query
         )

@@ -1,7 +1,7 @@
-"""The environment variables a sandboxed MiniStack runs with.
+"""The environment variables of MiniStack.
 
 MiniStack reads most of its settings while it is imported, so this module imports
-nothing of it: the launcher applies `variables()` first and imports afterwards.
+nothing of it: the launcher sets `variables()` first and imports MiniStack afterwards.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
-"""The only address the sandbox listens on. An address, not `localhost`: the SDKs then
+"""The only address that the local AWS listens on. An address, not `localhost`: the SDKs then
 use path-style S3 URLs, which need no name resolution."""
 
 HOME_REGION = "us-west-1"
-"""Where requests that name no region go."""
+"""The region of requests that name none."""
 
 NO_ACCOUNT = "000000000000"
-"""Where requests go whose credentials name no account."""
+"""The account of requests whose credentials name none."""
 
 
 def variables(data: Path, *, port: int, auth: bool) -> dict[str, str]:
-    """What to set, with every file under `data` and every listener but ours off."""
+    """The variables; all files are below `data`, and only the local AWS listens."""
     scratch = data / "tmp"
     return {
         "GATEWAY_PORT": str(port),
@@ -48,7 +48,7 @@ def variables(data: Path, *, port: int, auth: bool) -> dict[str, str]:
         "DOCKER_HOST": f"unix://{scratch / 'no-docker.sock'}",
         "PYTHONDONTWRITEBYTECODE": "1",
         # Lambda handlers run as children of this process: `node` and the interpreter
-        # beside this one come first, and no profile of the person at the keyboard is read.
+        # next to this one come first, and the profiles of the user are not read.
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
@@ -57,5 +57,5 @@ def variables(data: Path, *, port: int, auth: bool) -> dict[str, str]:
 
 
 def without_aws(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment less whatever would tie a process to a real AWS account."""
+    """The environment without the variables that connect a process to an AWS account."""
     return {name: value for name, value in environment.items() if not name.startswith("AWS_")}

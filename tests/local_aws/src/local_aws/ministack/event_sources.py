@@ -1,6 +1,6 @@
-"""Lambda functions that read SQS queues, in batches and at the sandbox's time.
+"""Lambda functions that read SQS queues, in batches and in the local AWS's time.
 
-MiniStack hands a function at most ten messages at once and knows no batching window. This
+MiniStack gives a function at most ten messages at once and has no batching window. This
 follows the Lambda Developer Guide ("Using Lambda with Amazon SQS", "Handling errors for an
 SQS event source"): a batch is complete when the window has passed since its first message
 or it is full; the function's role must be allowed to read the queue; what the function
@@ -27,7 +27,7 @@ _ACTIONS = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 
 
 class EventSources:
-    """Reads the queues of all event source mappings in the place of MiniStack's own poller."""
+    """Reads the queues of all event source mappings in place of MiniStack's own poller."""
 
     def __init__(self, time: SandboxTime, delivery: Delivery) -> None:
         self._time = time
@@ -38,7 +38,7 @@ class EventSources:
         internals.lambda_service._poll_sqs = lambda: False
 
     def poll(self) -> bool:
-        """Start a batch of every queue that has one due; whether there was any."""
+        """Start all batches that are due; returns whether there was one."""
         found = False
         for account, region, mapping in internals.lambda_service._iter_all_esms():
             if ":sqs:" not in mapping.get("EventSourceArn", "") or not mapping.get("Enabled", True):
@@ -85,7 +85,7 @@ class EventSources:
         return True
 
     def _take(self, mapping: dict[str, Any], queue: dict[str, Any]) -> list[dict[str, Any]]:
-        """The messages of a batch that is due, hidden from now on."""
+        """The messages of a batch that is due; they are not visible from now on."""
         sqs, now = internals.sqs, self._time.time()
         size = int(mapping.get("BatchSize") or 10)
         window = int(mapping.get("MaximumBatchingWindowInSeconds") or 0)
@@ -103,7 +103,7 @@ class EventSources:
 
 
 def _record(message: dict[str, Any], arn: str) -> dict[str, Any]:
-    """A message as a function gets it."""
+    """A message in the form that a function receives."""
     first = message.get("first_receive_at") or message["sent_at"]
     return {
         "messageId": message["id"],

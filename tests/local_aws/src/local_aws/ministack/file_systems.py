@@ -16,7 +16,7 @@ from local_aws.ministack import internals
 from local_aws.ministack.scope import acting_in, current
 
 METERING_SECONDS = 3600
-"""How old a size may be. A new file system has none of its own for as long."""
+"""The maximum age of a size. A new file system has no measured size for this time."""
 
 UPDATING_SECONDS = 600
 """How long a change of the throughput keeps a file system in the state `updating`."""
@@ -33,9 +33,9 @@ class MiniStackFileSystems:
         """When the throughput of a file system was last changed, by id."""
 
     def install(self, now: Callable[[], float]) -> None:
-        """Give every file system its directory when it is made, and take it back after.
+        """Create the directory of every file system with it, and remove it with it.
 
-        :param now: the sandbox's time, as EFS sees it.
+        :param now: the time, as EFS sees it.
         """
         efs = internals.efs
         create, delete = efs._create_file_system, efs._delete_file_system
@@ -84,7 +84,7 @@ class MiniStackFileSystems:
         return description
 
     def root(self, scope: Scope, file_system_id: str) -> Path:
-        """The directory; KeyError when there is no such file system."""
+        """The directory. Raises KeyError if there is no such file system."""
         if self.describe(scope, file_system_id) is None:
             raise KeyError(f"File system '{file_system_id}' does not exist in {scope.region}")
         path = self._path(scope, file_system_id)
@@ -112,7 +112,7 @@ class MiniStackFileSystems:
         return str(json.loads(answer)["FileSystemId"])
 
     def delete(self, scope: Scope, file_system_id: str) -> None:
-        """RuntimeError when EFS refuses, for instance because of a mount target."""
+        """Raises RuntimeError if EFS refuses, for example because of a mount target."""
         with acting_in(scope):
             status, _, answer = internals.efs._delete_file_system(file_system_id)
         if status != 204:
@@ -126,11 +126,11 @@ class MiniStackFileSystems:
         }
 
     def all_roots(self) -> Path:
-        """The directory above every file system, for checkpoints."""
+        """The directory that contains all file systems, for checkpoints."""
         return self._root
 
     def _meter(self, scope: Scope, record: dict[str, Any], now: float) -> None:
-        """Put what the directory holds into the record, an hour or more after the last time."""
+        """Measure the directory, if the last time was an hour or more ago."""
         size = record["SizeInBytes"]
         if now - size["Timestamp"] >= METERING_SECONDS:
             held = metered_bytes(self._path(scope, record["FileSystemId"]))
@@ -138,7 +138,7 @@ class MiniStackFileSystems:
 
     def _end_update(self, record: dict[str, Any], now: float) -> None:
         """EFS: LifeCycleState of a file system, in API_FileSystemDescription."""
-        # Compared in both directions: the sandbox may have been rolled back meanwhile.
+        # Compared in both directions, because of rollbacks.
         since = self._updated.get(record["FileSystemId"], now - UPDATING_SECONDS)
         if record["LifeCycleState"] == "updating" and not 0 <= now - since < UPDATING_SECONDS:
             record["LifeCycleState"] = "available"
@@ -148,7 +148,7 @@ class MiniStackFileSystems:
 
 
 def _page(answer: Any, query: Mapping[str, Any]) -> Any:
-    """At most MaxItems, 100 by default, of a list, and a marker where there are more."""
+    """At most MaxItems, 100 by default, of a list, and a marker if there are more."""
     status, headers, body = answer
     if status != 200:
         return answer
@@ -161,7 +161,7 @@ def _page(answer: Any, query: Mapping[str, Any]) -> Any:
 
 
 def metered_bytes(root: Path) -> int:
-    """What EFS counts: 2 KiB of metadata an object, and its data in steps of 4 KiB.
+    """The metered size: 2 KiB of metadata for each object, and its data in steps of 4 KiB.
 
     EFS User Guide, "How Amazon EFS reports file system and object sizes".
     """

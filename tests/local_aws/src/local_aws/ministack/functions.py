@@ -18,21 +18,21 @@ from local_aws.ministack.scope import current
 from local_aws.ministack.topics import publish
 
 ATTEMPTS = 3
-"""One and two retries, as Lambda does by default; here without the minutes between."""
+"""The call and two retries, Lambda's default; here without the minutes in between."""
 
 MAX_WORKERS = 12
-"""Processes that are kept, busy ones included: more than a deployment has functions."""
+"""Maximum number of processes, busy ones included: more than a deployment has functions."""
 
 _log = logging.getLogger("sandbox.functions")
 
 
 def install(count_error: Callable[[str, bool], None]) -> None:
-    """A function runs only while Lambda, acting for its account, can assume its role.
+    """A function runs only if Lambda, acting for its account, can assume its role.
 
     Lambda Developer Guide, "Working with AWS managed policies in the execution role": the trust
     policy may have conditions on aws:SourceAccount.
 
-    :param count_error: gets each function's name and whether an invocation ended in an error.
+    :param count_error: receives the name of each invoked function and whether it failed.
     """
     run = internals.lambda_service._execute_function
 
@@ -59,7 +59,7 @@ def install(count_error: Callable[[str, bool], None]) -> None:
 
 
 def _stop_surplus() -> None:
-    """End the idle workers that were used longest ago, as many as there are too many."""
+    """Stop surplus idle workers, the least recently used first."""
     runtime = internals.lambda_runtime
     with runtime._lock:
         pools = runtime._workers
@@ -75,9 +75,9 @@ def _stop_surplus() -> None:
 
 
 def invoke(function_arn: str, event: dict[str, Any], *, service: str, source_arn: str) -> None:
-    """Run the function with `event` and wait for it, where its policy admits the service.
+    """Run the function with `event` and wait for it, if its policy admits the service.
 
-    What it fails on three times goes to its dead-letter topic, if it has one.
+    After three failures the event goes to its dead-letter topic, if it has one.
     """
     record, configuration, name = internals.lambda_service._get_func_record_for_ref(function_arn)
     if not record or not configuration:
@@ -114,7 +114,7 @@ def _admits(record: dict[str, Any], function_arn: str, service: str, source_arn:
 
 
 def _bury(configuration: dict[str, Any], event: dict[str, Any], result: dict[str, Any]) -> None:
-    """The event as it is, with what went wrong in the attributes; the function's role sends it."""
+    """Send the unchanged event, with the error in the attributes, as the function's role."""
     target = (configuration.get("DeadLetterConfig") or {}).get("TargetArn")
     if not target:
         return
@@ -138,12 +138,12 @@ def _error_message(result: dict[str, Any]) -> str:
 
 
 def stop_all() -> None:
-    """End every worker process that MiniStack keeps warm."""
+    """Stop all worker processes that MiniStack keeps warm."""
     internals.lambda_runtime.reset()
 
 
 def fingerprint() -> dict[Any, str]:
-    """What code and configuration every function has, by account, region and name."""
+    """The code and the configuration of every function, by account, region and name."""
     return {
         key: str(record.get("config", {}).get("CodeSha256"))
         + str(record.get("config", {}).get("Environment"))

@@ -1,8 +1,8 @@
-"""The names of MiniStack's that the sandbox leans on, each with the reason.
+"""The names of MiniStack that the local AWS uses, each with the reason.
 
-MiniStack has no extension interface, so these are private by nature: they were tried
-against the version pinned in requirements. Fetched by name and typed `Any` because
-MiniStack carries no type information. Import this module only once the variables of
+MiniStack has no extension interface, so these names are private: they were tested
+with the version that pyproject.toml pins. They are imported by name and typed `Any` because
+MiniStack has no type information. Import this module only after the variables of
 `environment` are set.
 """
 
@@ -15,19 +15,19 @@ app: Any = import_module("ministack.app")
 """The ASGI application, the table of services, `AUTH`."""
 
 responses: Any = import_module("ministack.core.responses")
-"""`request_scope`, `get_account_id`, `get_region`: whose state is being touched."""
+"""`request_scope`, `get_account_id`, `get_region`: whose state is used."""
 
 router: Any = import_module("ministack.core.router")
-"""Region and access key of a request, read as MiniStack reads them."""
+"""Region and access key of a request."""
 
 iam_evaluator: Any = import_module("ministack.core.iam_evaluator")
 """Policies, boundaries and trust evaluated as MiniStack does for its own calls."""
 
 iam_actions: Any = import_module("ministack.core.iam_actions")
-"""`extract_resource_arn`: which resource a call is authorised on (AUTH)."""
+"""`extract_resource_arn`: the resource on which a call is authorized (AUTH)."""
 
 lambda_runtime: Any = import_module("ministack.core.lambda_runtime")
-"""The worker processes of Lambda functions, to end them with the sandbox."""
+"""The worker processes of Lambda functions, to stop them with the local AWS."""
 
 cloudformation: Any = import_module("ministack.services.cloudformation")
 """Stacks by name, to find which account and region a handler acts for."""
@@ -69,10 +69,10 @@ logs: Any = import_module("ministack.services.cloudwatch_logs")
 """Log groups by name, to see that a name is taken."""
 
 s3: Any = import_module("ministack.services.s3")
-"""Buckets by name, to see whether a trail's is there."""
+"""Buckets by name, to see whether that of a trail exists."""
 
 ssm: Any = import_module("ministack.services.ssm")
-"""Parameters, whose times are compared with the sandbox's."""
+"""Parameters, whose times are compared with the local AWS's."""
 
 sns: Any = import_module("ministack.services.sns")
 """Topics and publishing."""
@@ -81,10 +81,10 @@ sqs: Any = import_module("ministack.services.sqs")
 """Queues and their messages."""
 
 tagging: Any = import_module("ministack.services.tagging")
-"""What the tagging API collects of each service."""
+"""What the tagging API lists of each service."""
 
 sts: Any = import_module("ministack.services.sts")
-"""Sessions, and who gave an MFA code for one."""
+"""Sessions, and those with an MFA code."""
 
 backup: Any = import_module("ministack.services.backup")
-"""MiniStack's own AWS Backup, which ours takes the place of."""
+"""MiniStack's own AWS Backup, which is replaced."""

@@ -1,8 +1,8 @@
 """KMS keys as the other services use them.
 
 The keys that AWS manages (`aws/backup` and others) exist, can be described and cannot be
-deleted; tables and file systems name their key by its ARN; a table whose key cannot be used
-is inaccessible; a key that is scheduled for deletion is deleted at its time.
+deleted. Tables and file systems show the ARN of their key. A table whose key cannot be used
+is inaccessible. A key that is scheduled for deletion is deleted at its time.
 
 https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#aws-managed-cmk
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TableDescription.html
@@ -29,7 +29,7 @@ _SINCE = "_sandbox_inaccessible_since"
 
 
 def install(clock: Callable[[], float]) -> None:
-    """:param clock: the sandbox's time in epoch seconds."""
+    """:param clock: the time in epoch seconds."""
     kms = internals.kms
     resolve, metadata = kms._resolve_key, kms._key_metadata
 
@@ -51,24 +51,24 @@ def install(clock: Callable[[], float]) -> None:
 
 
 def aws_managed(service: str = "dynamodb") -> str:
-    """The ARN of the key that AWS manages for a service, in the account and region acted in."""
+    """The ARN of the key that AWS manages for a service, in the current account and region."""
     return managed_key(current(), service)
 
 
 def is_usable(arn: str) -> bool:
-    """Whether there is such a customer key, and it is enabled."""
+    """Whether there is such a customer key and it is enabled."""
     key = internals.kms._resolve_key(arn)
     return key is not None and _MANAGER not in key and bool(key["Enabled"])
 
 
 def arn_of(reference: str) -> str:
-    """The ARN of the key that an id, an alias or an ARN means; the text itself where none does."""
+    """The ARN of the key with this id, alias or ARN; the text itself if there is none."""
     key = internals.kms._resolve_key(reference)
     return str(key["Arn"]) if key else reference
 
 
 def _managed(reference: str) -> dict[str, Any] | None:
-    """The key that AWS manages for one of its services, made when it is first asked for."""
+    """The key that AWS manages for one of its services, created at its first use."""
     kms = internals.kms
     for service in MANAGED:
         arn = managed_key(current(), service)
@@ -103,7 +103,7 @@ def _name_keys_of_tables(clock: Callable[[], float]) -> None:
     encryption, describe = dynamodb._sse_description_from_spec, dynamodb._table_description
 
     def with_key_arn(specification: Any) -> Any:
-        # `Enabled: false` is the key that DynamoDB owns, of which DescribeTable says nothing.
+        # `Enabled: false` is the key that DynamoDB owns, which DescribeTable does not show.
         if not specification or not specification.get("Enabled"):
             return None
         described = encryption(specification)
@@ -132,7 +132,7 @@ def _name_keys_of_tables(clock: Callable[[], float]) -> None:
 
 
 def _inaccessible_since(table: dict[str, Any], clock: Callable[[], float]) -> float | None:
-    """Epoch seconds; None where the table's key can be used. It is looked at when asked."""
+    """Since when, in epoch seconds; None if the key can be used. Checked at each call."""
     arn = (table.get("SSEDescription") or {}).get("KMSMasterKeyArn")
     key = internals.kms._resolve_key(arn) if arn else None
     if arn is None or (key is not None and key["KeyState"] == "Enabled"):

@@ -1,8 +1,8 @@
-"""The AWS-managed policies that AWS Backup roles carry and MiniStack does not know.
+"""The AWS-managed policies of AWS Backup's roles, which MiniStack does not have.
 
 Taken from the AWS Managed Policy Reference (pages AWSBackupServiceRolePolicyForBackup
 and AWSBackupServiceRolePolicyForRestores), reduced to the statements about DynamoDB,
-EFS, vaults, tags and keys: the rest concerns services the sandbox does not have.
+EFS, vaults, tags and keys: the rest is for services that the local AWS does not have.
 """
 
 from __future__ import annotations

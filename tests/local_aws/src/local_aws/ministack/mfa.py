@@ -1,7 +1,7 @@
 """MFA with STS: where `aws:MultiFactorAuthPresent` is true.
 
-A session of GetSessionToken with a code carries it, and calls AssumeRole with it. A code in
-AssumeRole itself counts while the role's trust policy is evaluated, and no longer: "Temporary
+A session of GetSessionToken with a code has it, and calls AssumeRole with it. A code in
+AssumeRole itself counts only for the role's trust policy: "Temporary
 credentials returned by AssumeRole do not include MFA information in the context". A device's
 seed is what CreateVirtualMFADevice answers.
 
@@ -25,14 +25,14 @@ from local_aws.totp import STEP_SECONDS, code
 KEY = "aws:multifactorauthpresent"
 
 _LEEWAY_STEPS = 1
-"""A code is good in the step before and after its own, for clocks that differ."""
+"""A code is also valid in the step before and after its own, for clocks that differ."""
 
 _CARRIES = "GetSessionToken"
 _SESSIONS = ("AssumeRole", _CARRIES)
 _MARK = "MultiFactorAuthPresent"
 
 _given: ContextVar[str] = ContextVar("mfa_given", default="")
-"""The action of this request, where it came with a valid code."""
+"""The action of this request, if it has a valid code."""
 
 
 def install() -> None:
@@ -66,7 +66,7 @@ def install() -> None:
         if answer[0] != 200:
             return answer
         serial, device = next(reversed(internals.iam._mfa_devices.items()))
-        # MiniStack's own is no Base32.
+        # MiniStack's own seed is not Base32.
         device["Base32StringSeed"] = base64.b32encode(secrets.token_bytes(20)).decode()
         device_xml = internals.iam._virtual_mfa_xml(serial, include_user=False)
         result = (
@@ -83,7 +83,7 @@ def install() -> None:
 
 
 def _is_right(headers: Any, asked: Mapping[str, Any]) -> bool:
-    """Whether the code is the one of a device of the caller's."""
+    """Whether the code is that of a device of the caller."""
     device = internals.iam._mfa_devices.get(_one(asked, "SerialNumber"))
     access_key = internals.router.extract_access_key_id(headers, {})
     caller = internals.iam_evaluator.resolve_caller_identity(access_key)

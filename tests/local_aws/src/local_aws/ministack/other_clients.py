@@ -1,8 +1,8 @@
-"""What clients other than this project's read of MiniStack, and what it does not tell them.
+"""What other clients than boto3 and the CDK read and MiniStack does not have.
 
 DescribeAlarms over the query protocol, as botocore before 1.41 and other SDKs speak it, has
 every member of an alarm; the tagging API lists vaults and plans; a topic that CloudFormation
-makes keeps its key.
+creates keeps its key.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _from_form(form: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _xml(value: Any, name: str = "") -> str:
-    """A value as the query protocol writes it."""
+    """A value in the query protocol."""
     if isinstance(value, Mapping):
         return "".join(
             f"<{key}>{_xml(member, key)}</{key}>"

@@ -1,7 +1,7 @@
-"""Which permissions a call takes, where MiniStack does not know: with authentication on.
+"""The permissions of calls that MiniStack does not know, with authentication on.
 
-From the Service Authorization Reference, and where a call needs actions of other names,
-from the pages named below. `local_aws.ministack.authorization` does it for AWS Backup.
+From the Service Authorization Reference, and if a call needs actions with other names,
+from the pages below. `local_aws.ministack.authorization` has those of AWS Backup.
 
 https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 """
@@ -17,7 +17,7 @@ from local_aws.ministack import internals
 from local_aws.ministack.scope import current
 
 Permission = tuple[str, str]
-"""An action and the resource it is needed on."""
+"""An action and its resource."""
 
 RESTORED_ITEMS = (
     "BatchWriteItem",
@@ -28,14 +28,14 @@ RESTORED_ITEMS = (
     "Scan",
     "UpdateItem",
 )
-"""What restoring takes on the new table.
+"""The permissions on the new table for a restore.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/backuprestore_IAM.html
 """
 
 
 class Request:
-    """A call as it came, as far as permissions depend on it."""
+    """The parts of a call on which permissions depend."""
 
     def __init__(self, service: str, method: str, path: str, body: bytes, query: Any) -> None:
         self.service = service
@@ -59,7 +59,7 @@ _LAMBDA_ACTIONS = {
 
 
 def action(service: str, method: str, path: str) -> str | None:
-    """The action of a call; None where MiniStack knows better."""
+    """The action of a call; None where MiniStack's own answer applies."""
     if service != "lambda":
         return None
     parts = path.strip("/").split("/")
@@ -70,7 +70,7 @@ def action(service: str, method: str, path: str) -> str | None:
 
 
 def resource(request: Request) -> str | None:
-    """The ARN that the call itself is authorised on; None where MiniStack knows better."""
+    """The ARN on which the call is authorized; None where MiniStack's own answer applies."""
     find = {
         "dynamodb": _of_dynamodb,
         "elasticfilesystem": _of_efs,
@@ -84,7 +84,7 @@ def resource(request: Request) -> str | None:
 
 
 def further(action: str, request: Request) -> Iterator[Permission]:
-    """What else the caller has to be allowed."""
+    """Further permissions that the caller needs."""
     match action:
         case "dynamodb:RestoreTableFromBackup":
             target = _arn("dynamodb", f"table/{request.parameter('TargetTableName')}")
@@ -153,7 +153,7 @@ def _of_cloudtrail(request: Request) -> str | None:
 
 
 def _of_iam(request: Request) -> str | None:
-    """SimulatePrincipalPolicy is authorised on the principal whose policies it simulates."""
+    """SimulatePrincipalPolicy is authorized on the principal whose policies it simulates."""
     return request.parameter("PolicySourceArn") or None
 
 

@@ -1,9 +1,9 @@
-"""Point-in-time recovery that recovers a point in time.
+"""Point-in-time recovery with the items of that time.
 
-MiniStack restores a table's present items whatever time is asked for. This keeps to
+MiniStack restores a table's present items for any requested time. This follows
 the DynamoDB Developer Guide ("Point-in-time recovery"): a window of 1-35 days that
-begins when recovery was enabled and ends five minutes ago, a new table that is
-CREATING for a while, and that has none of PITR, TTL, tags, streams and deletion
+begins when recovery was enabled and ends five minutes ago. The new table is
+CREATING for a while, and has no PITR, TTL, tags, streams and deletion
 protection.
 """
 
@@ -31,7 +31,7 @@ Answer = tuple[int, dict[str, str], bytes]
 
 @dataclass
 class TableTimes:
-    """How long DynamoDB takes, in sandbox time."""
+    """How long DynamoDB takes, in the local AWS's time."""
 
     restore: timedelta = timedelta(seconds=2)
     deletion: timedelta = timedelta(0)
@@ -39,7 +39,7 @@ class TableTimes:
 
 
 class PointInTimeRecovery:
-    """Takes the place of MiniStack's three operations about continuous backups."""
+    """Replaces MiniStack's three operations for continuous backups."""
 
     def __init__(
         self, history: TableHistory, clock: Callable[[], float], times: TableTimes
@@ -85,7 +85,7 @@ class PointInTimeRecovery:
         return _missing(request) if table is None else self._answer(table)
 
     def update(self, request: Mapping[str, Any]) -> Answer:
-        """UpdateContinuousBackups; enabling again begins the window anew."""
+        """UpdateContinuousBackups; enabling it again starts a new window."""
         table = _table(request)
         if table is None:
             return _missing(request)
@@ -98,7 +98,7 @@ class PointInTimeRecovery:
             return _refusal("ValidationException", "RecoveryPeriodInDays must be 1 to 35")
         name = table["TableName"]
         was_enabled = internals.dynamodb._pitr_settings.get(name, False)
-        # What a shorter window has dropped does not come back with a longer one.
+        # A longer window does not restore what a shorter one has dropped.
         since = self._window(table)[0] if was_enabled and enabled else self._clock()
         internals.dynamodb._pitr_settings[name] = bool(enabled)
         table[_RECOVERY] = {"since": since, "days": days}
@@ -160,7 +160,7 @@ class PointInTimeRecovery:
         return success({"TableDescription": dynamodb._table_description(target)})
 
     def _moment(self, source: Mapping[str, Any], request: Mapping[str, Any]) -> float | None:
-        """The requested epoch time, or None when it lies outside the window."""
+        """The requested epoch time, or None if it is outside the window."""
         earliest, latest = self._window(source)
         if request.get("UseLatestRestorableTime"):
             return latest
@@ -177,7 +177,7 @@ class PointInTimeRecovery:
         return earliest, max(earliest, now - LAG_SECONDS)
 
     def _recovery(self, table: Mapping[str, Any]) -> dict[str, float]:
-        """Since when recovery is on; a table made with it on has it from its creation."""
+        """Since when recovery is on; for a table that was created with it, since its creation."""
         stored: dict[str, float] | None = table.get(_RECOVERY)
         return stored or {"since": float(table["CreationDateTime"]), "days": 35}
 
@@ -201,7 +201,7 @@ class PointInTimeRecovery:
         )
 
     def _as_restored(self, table: Mapping[str, Any], description: dict[str, Any]) -> dict[str, Any]:
-        """A restored table says what it came from, and is CREATING until it is there."""
+        """A restored table has RestoreSummary, and is CREATING until the restore ends."""
         if _DELETED_AT in table:
             return {**description, "TableStatus": "DELETING"}
         summary = table.get(SUMMARY)

@@ -1,10 +1,10 @@
-"""IAM is eventually consistent: for a while a changed role is what it was before the change.
+"""IAM is eventually consistent: services see a change of a role some seconds late.
 
-AWS Backup sees a new role, or a role's new policies, some seconds late: where it assumes the
-role, and where a Lambda function calls it under the role, with authentication off too. (In the
-other services nothing of ours depends on a role of a few seconds ago, but for what
-CloudFormation itself tries again.) What is still seen is kept in the role's record, so that
-checkpoints hold it.
+AWS Backup sees a new role, or a role's new policies, late: when it assumes the
+role, and when a Lambda function calls it with the role, also without authentication. (Among the
+other services only CloudFormation depends on a role of a few seconds ago, and it
+tries again.) What services still see is stored in the role's record, so that
+checkpoints contain it.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
 """
@@ -20,10 +20,10 @@ from local_aws.ministack import internals
 from local_aws.ministack.scope import current
 
 _UNKNOWN = "_UnknownUntil"
-"""In a role's record: until when services do not know the role."""
+"""In a role's record: until when services do not see the role."""
 
 _EARLIER = "_EarlierPolicies"
-"""In a role's record: until when services see other policies, and which."""
+"""In a role's record: until when services see other policies, and these policies."""
 
 _TYPES = ("AWS::IAM::Role", "AWS::IAM::Policy", "AWS::IAM::ManagedPolicy")
 
@@ -33,7 +33,7 @@ _ROLE_HEADER = "x-amz-security-token"
 
 
 class Propagation:
-    """Notices every change of a role, by the API or by CloudFormation."""
+    """Records every change of a role, by the API or by CloudFormation."""
 
     def __init__(self, now: Callable[[], datetime], delay: Callable[[], timedelta]) -> None:
         self._now = now
@@ -50,7 +50,7 @@ class Propagation:
         credentials = internals.lambda_runtime.execution_credentials
 
         def with_role(configuration: dict[str, Any]) -> dict[str, str]:
-            """Without authentication a function acts as its account; the token names its role."""
+            """Without authentication a function acts as its account; the token has its role."""
             found: dict[str, str] = credentials(configuration)
             if internals.app.AUTH:
                 return found
@@ -60,11 +60,11 @@ class Propagation:
             module.execution_credentials = with_role
 
     def knows(self, role: Mapping[str, Any]) -> bool:
-        """Whether services know by now that the role exists."""
+        """Whether services see the role."""
         return _UNKNOWN not in role or bool(self._now() >= role[_UNKNOWN])
 
     def policies(self, role: Mapping[str, Any]) -> list[Any]:
-        """The role's parsed policies as services see them now."""
+        """The role's parsed policies that services see."""
         if self._is_unsettled(role):
             return list(role[_EARLIER][1])
         account = role["Arn"].split(":")[4]
@@ -73,7 +73,7 @@ class Propagation:
     def unsettled_caller(
         self, principal: str, headers: Mapping[str, str]
     ) -> Mapping[str, Any] | None:
-        """The role that a caller acts as, while services still see other policies of it."""
+        """The caller's role, while services still see other policies of it."""
         arn = principal if ":assumed-role/" in principal else headers.get(_ROLE_HEADER, "")
         parts = arn.split("/")
         name = parts[1] if ":assumed-role/" in arn else parts[-1]
@@ -81,7 +81,7 @@ class Propagation:
         return role if role is not None and self._is_unsettled(role) else None
 
     def _is_unsettled(self, role: Mapping[str, Any]) -> bool:
-        """Whether services see other policies than it has."""
+        """Whether services see other policies than the role has."""
         return _EARLIER in role and bool(self._now() < role[_EARLIER][0])
 
     def _noticing(self, handle: Callable[..., Any]) -> Callable[..., Any]:

@@ -29,7 +29,7 @@ METRIC_RETENTION_SECONDS = 455 * 86_400
 
 
 class MiniStackReports:
-    """Cheap when nobody listens: a year of nights makes thousands of reports."""
+    """Sends reports. It is fast without listeners: a year of nights makes thousands of reports."""
 
     def __init__(self, delivery: Delivery) -> None:
         self._delivery = delivery
@@ -124,13 +124,13 @@ class MiniStackReports:
         return bool(internals.eventbridge._rules.has_any())
 
     def _event_to_topic(self, topic_arn: str, payload: str) -> None:
-        """EventBridge to SNS, which needs the topic's policy to name EventBridge."""
+        """EventBridge to SNS, if the topic's policy allows EventBridge."""
         scope = _scope_of(topic_arn)
         if admits(topic_arn, "events.amazonaws.com", scope, source_arn=None):
             publish(topic_arn, "", payload, {})
 
     def _event_to_function(self, function_arn: str, payload: str) -> None:
-        """EventBridge to Lambda, asynchronously, as AWS does it."""
+        """EventBridge to Lambda, asynchronously as on AWS."""
         context = contextvars.copy_context()
         source_arn = _rule_arn.get()
         self._delivery.run_function(
@@ -144,10 +144,10 @@ class MiniStackReports:
         )
 
     def _event_to_bus(self, target: dict[str, Any], event: dict[str, Any]) -> None:
-        """EventBridge to a bus of another region, as the target's role.
+        """EventBridge to a bus of another region, with the target's role.
 
         EventBridge User Guide, "Sending and receiving Amazon EventBridge events between
-        AWS Regions". The event keeps the region it comes from.
+        AWS Regions". The event keeps its region.
         """
         bus_arn, role_arn, here = target["Arn"], target.get("RoleArn", ""), current()
         roles = MiniStackRoles()

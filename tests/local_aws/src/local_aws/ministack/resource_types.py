@@ -1,4 +1,4 @@
-"""How CloudFormation makes, changes, deletes and adopts each AWS::Backup resource."""
+"""How CloudFormation creates, updates, deletes and imports each AWS::Backup resource."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from local_aws.backup.errors import ServiceError
 
 Properties = Mapping[str, Any]
 Made = tuple[str, dict[str, Any]]
-"""A physical id (what Ref gives) and the attributes (what Fn::GetAtt gives)."""
+"""A physical id (the value of Ref) and the attributes (the values of Fn::GetAtt)."""
 
 _NUMBERS = frozenset(
     {
@@ -31,13 +31,13 @@ _BOOLEANS = frozenset({"EnableContinuousBackup", "OptInToArchiveForSupportedReso
 
 
 class Backup(Protocol):
-    """AWS Backup, called on behalf of the stack being worked on."""
+    """AWS Backup, called for the current stack."""
 
     def __call__(self, operation: str, **parameters: Any) -> dict[str, Any]: ...
 
 
 class ResourceType(ABC):
-    """One resource type, as its CloudFormation schema describes it."""
+    """One resource type of the CloudFormation schema."""
 
     name: str
     create_only: tuple[str, ...]
@@ -52,7 +52,7 @@ class ResourceType(ABC):
     def create(self, properties: Properties) -> Made: ...
 
     def update(self, physical_id: str, old: Properties, new: Properties) -> Made:
-        """Change it in place; only types with properties that are not create-only do."""
+        """Update it in place; only for types with properties that are not create-only."""
         raise AssertionError(f"{physical_id}: {sorted({*old, *new})} are all create-only")
 
     @abstractmethod
@@ -60,11 +60,11 @@ class ResourceType(ABC):
 
     @abstractmethod
     def adopt(self, identifier: Mapping[str, str]) -> Made:
-        """The existing resource; `ServiceError` when there is none."""
+        """The existing resource. Raises ServiceError if there is none."""
 
     def _retag(self, arn: str, old: Mapping[str, str], new: Mapping[str, str]) -> None:
-        if gone := sorted(old.keys() - new.keys()):
-            self._backup("UntagResource", ResourceArn=arn, TagKeyList=gone)
+        if removed := sorted(old.keys() - new.keys()):
+            self._backup("UntagResource", ResourceArn=arn, TagKeyList=removed)
         if changed := {key: value for key, value in new.items() if old.get(key) != value}:
             self._backup("TagResource", ResourceArn=arn, Tags=changed)
 
@@ -88,7 +88,7 @@ class BackupVault(ResourceType):
         try:
             self._configure(name, {}, properties)
         except ServiceError:
-            # A vault that could not be finished is not left behind.
+            # Delete a vault that could not be completed.
             self._backup("DeleteBackupVault", BackupVaultName=name)
             raise
         return name, _vault_attributes(name, made["BackupVaultArn"])
@@ -108,7 +108,7 @@ class BackupVault(ResourceType):
         return name, _vault_attributes(name, found["BackupVaultArn"])
 
     def _configure(self, name: str, old: Properties, new: Properties) -> None:
-        """Lock, access policy and notifications: put what changed, delete what went."""
+        """Put a changed lock, access policy and notifications; delete removed ones."""
         if _changed("LockConfiguration", old, new):
             if lock := new.get("LockConfiguration"):
                 self._backup(
@@ -170,8 +170,8 @@ class BackupPlan(ResourceType):
 class BackupSelection(ResourceType):
     """Immutable: any change replaces it.
 
-    CloudFormation's `Id` holds both ids; how it joins them is not documented, an
-    underscore here.
+    CloudFormation's `Id` has both ids. How it joins them is not documented; here with an
+    underscore.
     """
 
     name = "AWS::Backup::BackupSelection"
@@ -307,7 +307,7 @@ def _testing_plan(name: str, arn: str) -> Made:
 
 
 def _plan_document(plan: Mapping[str, Any]) -> dict[str, Any]:
-    """The API's plan: CloudFormation calls the rules and their vault differently."""
+    """The plan in the API's form: CloudFormation has other names for the rules and their vault."""
     document: dict[str, Any] = _typed(plan)
     rules = document.pop("BackupPlanRule")
     document["Rules"] = [
@@ -321,7 +321,7 @@ def _plan_document(plan: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _typed(value: Any) -> Any:
-    """Template values in the API's types: CloudFormation also takes "30" and "true"."""
+    """Template values in the API's types: CloudFormation also accepts "30" and "true"."""
     if isinstance(value, Mapping):
         return {name: _typed_member(name, member) for name, member in value.items()}
     if isinstance(value, list | tuple):
@@ -338,9 +338,9 @@ def _typed_member(name: str, value: Any) -> Any:
 
 
 def _tag_map(tags: Any) -> dict[str, str]:
-    """Tags by key, less CloudFormation's own (aws:cloudformation:…).
+    """Tags by key, without those of CloudFormation (aws:cloudformation:…).
 
-    Those do not go through AWS Backup's API, which refuses the prefix.
+    AWS Backup's API refuses their prefix.
     """
     if not isinstance(tags, Mapping):
         tags = {tag["Key"]: tag["Value"] for tag in tags or ()}

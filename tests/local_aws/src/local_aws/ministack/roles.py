@@ -1,4 +1,4 @@
-"""The `Roles` port: may AWS Backup act as this role, and may the role do that."""
+"""The `Roles` port: may AWS Backup assume this role, and may the role call this action."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _NONE: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
 class MiniStackRoles:
-    """IAM as MiniStack holds it, evaluated with its own evaluator.
+    """MiniStack's IAM, with its own evaluator.
 
-    With `propagation`, as services see it: a while late.
+    With `propagation`, as services see it: some seconds late.
     """
 
     def __init__(self, propagation: Propagation | None = None) -> None:
@@ -57,7 +57,7 @@ class MiniStackRoles:
         action: str,
         resource: str,
     ) -> str | None:
-        """Why a caller may not do `action` yet, whose role's policies are not seen yet."""
+        """Why a caller may not call `action` while services do not see its role's policies."""
         if self._propagation is None:
             return None
         with acting_in(scope):
@@ -65,9 +65,9 @@ class MiniStackRoles:
             return None if role is None else self._denial(scope, role, action, resource)
 
     def denial(self, scope: Scope, role_arn: str, action: str, resource: str) -> str | None:
-        """Why whoever acts as the role may not do `action`; None when it may.
+        """Why a session of the role may not call `action`; None if it may.
 
-        For a service that has assumed it already, or is about to: see `assumable`.
+        For a service that has assumed the role, or will: see `assumable`.
         """
         role = _role(scope, role_arn)
         if role is None:
@@ -76,7 +76,7 @@ class MiniStackRoles:
             return self._denial(scope, role, action, resource)
 
     def assumable(self, scope: Scope, role_arn: str, service: str) -> bool:
-        """Whether the role is there and its trust policy admits the service."""
+        """Whether the role exists and its trust policy admits the service."""
         role = _role(scope, role_arn)
         if role is None:
             return False
@@ -96,8 +96,8 @@ class MiniStackRoles:
     def _assumable(self, scope: Scope, role: dict[str, Any], service: str = SERVICE) -> bool:
         """Whether the trust policy admits the service for this account.
 
-        `aws:SourceAccount` is known to the service. `aws:SourceArn` is not given (what
-        AWS Backup sends there is unconfirmed), so a condition on it does not hold.
+        The service sends `aws:SourceAccount`. It does not send `aws:SourceArn` (what
+        AWS Backup sends is not documented), so a condition on it is false.
         """
         context = internals.iam_evaluator.EvalContext(
             principal_arn=service,
@@ -162,7 +162,7 @@ def _not_found(role_arn: str) -> str:
 
 
 def _with_resources(document: str | dict[str, Any]) -> dict[str, Any]:
-    """A trust policy in the form of other resource policies, which name their resource."""
+    """A trust policy in the form of other resource policies, with a Resource."""
     parsed: dict[str, Any] = json.loads(document) if isinstance(document, str) else document
     statements = parsed.get("Statement", [])
     if isinstance(statements, dict):

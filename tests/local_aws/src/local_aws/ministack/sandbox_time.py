@@ -1,10 +1,10 @@
-"""The sandbox's time where MiniStack would read the machine's.
+"""The local AWS's time in the modules of MiniStack that read the machine's clock.
 
 CloudTrail, CloudWatch, DynamoDB and EFS keep times that AWS Backup's users compare
-with recovery points: an audit entry, a metric point, a table's restorable window.
+with recovery points: audit entries, metric points, a table's restorable window.
 Those modules get this in place of the standard library's `time`. CloudFormation, S3,
-IAM, STS and Lambda stay on the machine's clock, because the CDK CLI and the SDKs
-compare what they answer with their own.
+IAM, STS and Lambda keep the machine's clock, because the CDK CLI and the SDKs
+compare their answers with their own clock.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 Now = Callable[[], datetime]
-"""What time it is in the sandbox, UTC and aware."""
+"""The time, UTC and aware."""
 
 
 class SandboxTime:
-    """Stands in for the module `time`; everything but the current time is the real one."""
+    """Replaces the module `time`; only the current time differs."""
 
     def __init__(self, now: Now) -> None:
         self._now = now
         self._pinned: ContextVar[float | None] = ContextVar("pinned", default=None)
 
     def time(self) -> float:
-        """Seconds since the epoch, in the sandbox."""
+        """Seconds since the epoch, in the local AWS's time."""
         pinned = self._pinned.get()
         return self._now().timestamp() if pinned is None else pinned
 
@@ -37,7 +37,7 @@ class SandboxTime:
 
     @contextlib.contextmanager
     def at(self, moment: datetime) -> Iterator[None]:
-        """Inside, this thread of work sees `moment` as the current time."""
+        """In this context the current time is `moment`."""
         token = self._pinned.set(moment.timestamp())
         try:
             yield

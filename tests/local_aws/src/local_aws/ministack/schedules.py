@@ -1,7 +1,7 @@
-"""EventBridge at the sandbox's time: what is put without a time, and rules with a schedule.
+"""EventBridge in the local AWS's time: events without a time, and rules with a schedule.
 
 EventBridge User Guide, "Creating a scheduled rule (legacy) in Amazon EventBridge". A rule
-fires once a step of the sandbox's time, however often it was due in it.
+runs once in each step of the time, even if it was due more often.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from local_aws.ministack import internals
 
 
 class Schedules:
-    """Fires what is due, after each step and while nobody moves the time."""
+    """Runs the rules that are due, after each step and while no control moves the time."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._one_at_a_time = threading.Lock()
 
     def install(self) -> None:
-        """Take the place of MiniStack's clock there, and of the tick of its own thread."""
+        """Replace MiniStack's clock, and the tick of its own thread."""
         eventbridge = internals.eventbridge
         self._fire_due = eventbridge._tick_scheduled_rules
         eventbridge._now_ts = self._now

@@ -1,4 +1,4 @@
-"""Whose account and which region a piece of work belongs to."""
+"""The account and the region of the current request or task."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from local_aws.ministack import internals
 
 
 def current() -> Scope:
-    """The account and region MiniStack is working for on this thread."""
+    """The account and region that MiniStack uses on this thread."""
     return Scope(
         account=internals.responses.get_account_id(), region=internals.responses.get_region()
     )
@@ -18,6 +18,6 @@ def current() -> Scope:
 
 @contextmanager
 def acting_in(scope: Scope) -> Iterator[None]:
-    """Make MiniStack's scoped stores answer for `scope`."""
+    """Use the stores of `scope` in this context."""
     with internals.responses.request_scope(scope.account, scope.region):
         yield

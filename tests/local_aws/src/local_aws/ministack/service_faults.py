@@ -1,4 +1,4 @@
-"""Trouble on demand in the services around AWS Backup, and regions that are gone."""
+"""Faults in the services other than AWS Backup."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Answer = tuple[int, dict[str, str], Any]
 class Rule:
     """Some calls of one operation fail.
 
-    `fraction` of the calls fail, evenly spread and the same each time; at most `times`
-    of them when that is set. With `unprocessed` a BatchWriteItem succeeds but leaves
-    that fraction of its writes in UnprocessedItems instead.
+    `fraction` of the calls fail, evenly distributed and reproducible; at most `times`
+    of them if that is set. With `unprocessed` a BatchWriteItem succeeds but returns
+    that fraction of its writes in UnprocessedItems.
 
     For `cloudformation`, an operation of the form `STACK/LOGICAL-ID` is the creation of that
     resource in that stack.
@@ -39,7 +39,7 @@ class Rule:
     owed: float = field(default=0.0, repr=False)
 
     def strikes(self) -> bool:
-        """Whether this call is one of those that fail."""
+        """Whether this call fails."""
         if self.times == 0:
             return False
         self.owed += self.fraction
@@ -59,7 +59,7 @@ class ServiceFaults:
         self._lock = threading.Lock()
 
     def install(self) -> None:
-        """Stand before every service that MiniStack routes to."""
+        """Wrap every service of MiniStack."""
         handlers = internals.app.SERVICE_HANDLERS
         for name, handler in list(handlers.items()):
             if name != "backup":
@@ -68,7 +68,7 @@ class ServiceFaults:
         stacks._provision_resource = self._failing_resources(stacks._provision_resource)
 
     def apply(self, rules: Sequence[Mapping[str, Any]]) -> None:
-        """Replace the rules; TypeError or ValueError for one that means nothing."""
+        """Replace the rules. Raises TypeError or ValueError for one that is not valid."""
         made = [Rule(**rule) for rule in rules]
         for rule in made:
             if rule.service not in internals.app.SERVICE_HANDLERS:
@@ -136,7 +136,7 @@ def _operation(service: str, method: str, path: str, headers: Any, body: bytes, 
 async def _partly(
     rule: Rule, handler: Any, method: str, path: str, headers: Any, body: bytes, query: Any
 ) -> Answer:
-    """Let BatchWriteItem do a part of its writes and hand the others back."""
+    """Let BatchWriteItem do some of its writes and return the others."""
     request = json.loads(body)
     done: dict[str, list[Any]] = {}
     left: dict[str, list[Any]] = {}
@@ -153,7 +153,7 @@ async def _partly(
     part = json.dumps({**request, "RequestItems": done}).encode()
     status, answered, answer = await handler(method, path, headers, part, query)
     if status == 200 and left:
-        # The checksum, if any, was of the whole answer.
+        # A checksum was that of the complete answer.
         answered = {k: v for k, v in answered.items() if k.lower() != "x-amz-crc32"}
         answer = json.dumps({**json.loads(answer), "UnprocessedItems": left}).encode()
     return status, answered, answer

@@ -47,7 +47,7 @@ def _for_roles(of_others: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _decide(role: str, action: str, resource: str, parameters: Mapping[str, Any]) -> str:
-    """With what the caller says of the circumstances, and nothing else."""
+    """Evaluate with the context that the caller sends, and nothing else."""
     scope, evaluator = current(), internals.iam_evaluator
     keys = _members(parameters, "ContextEntries.member.{}.ContextKeyName")
     values = _members(parameters, "ContextEntries.member.{}.ContextKeyValues.member.1")
@@ -68,7 +68,7 @@ def _decide(role: str, action: str, resource: str, parameters: Mapping[str, Any]
 
 
 def _result(action: str, decisions: list[tuple[str, str]]) -> str:
-    """One result for an action; of several resources each has its own in it."""
+    """One result for an action; with several resources it contains one for each."""
     whole = next((d for _, d in decisions if d != "allowed"), "allowed")
     specific = "".join(
         f"<member><EvalResourceName>{escape(resource)}</EvalResourceName>"

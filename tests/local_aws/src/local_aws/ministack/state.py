@@ -1,7 +1,7 @@
-"""All of MiniStack's state, taken and put back in one piece.
+"""The complete state of MiniStack, saved and restored at once.
 
-MiniStack's services keep what they know in module-level dictionaries scoped by account
-and region. One pickle of all of them keeps what they share shared, and is an order of
+MiniStack's services have their state in module-level dictionaries scoped by account
+and region. One pickle of all of them preserves shared objects, and is an order of
 magnitude faster than copying.
 """
 
@@ -27,7 +27,7 @@ _PLAIN = (
     ("ministack.services.scheduler", "_schedule_last_fired"),
     ("ministack.services.cloudformation.wait_conditions", "_handles"),
 )
-"""State in ordinary containers, which cannot be told from caches and must be named."""
+"""State in ordinary containers, which cannot be distinguished from caches and are listed here."""
 
 _NEW: Sequence[tuple[type, Callable[[], Any]]] = (
     (type(threading.Lock()), threading.Lock),
@@ -35,13 +35,13 @@ _NEW: Sequence[tuple[type, Callable[[], Any]]] = (
     (threading.Event, threading.Event),
     (threading.Thread, lambda: None),
 )
-"""Found inside records now and then: kept as they are, and made anew in another process."""
+"""Types found in some records: kept as they are, and created again in another process."""
 
 _UNPICKLED = tuple(kind for kind, _ in _NEW)
 
 
 class MiniStackState:
-    """One moment's state. It can be pickled, and restored in another process."""
+    """The state at one moment. It can be pickled and restored in another process."""
 
     def __init__(self) -> None:
         self._kept: list[Any] = []
@@ -64,8 +64,8 @@ class MiniStackState:
         self._functions = state["functions"]
 
     def restore(self) -> None:
-        """Put everything back; what was not loaded then is emptied."""
-        # A function made since then may have the name of another one tomorrow.
+        """Restore everything; modules that were not loaded then are emptied."""
+        # A later function may have the name of a function since then.
         changed = functions.fingerprint() != self._functions
         content = _Unpickler(io.BytesIO(self._image), self._kept).load()
         for module_name, _ in content:
@@ -86,7 +86,7 @@ class MiniStackState:
 
 
 def _address() -> str:
-    """Where this MiniStack listens; URLs in its records contain it."""
+    """The address of this MiniStack; URLs in its records contain it."""
     return f"{environment.LOOPBACK}:{os.environ['GATEWAY_PORT']}"
 
 
@@ -117,7 +117,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _stores() -> Iterator[tuple[tuple[str, str], Any]]:
-    """Every container of state that is loaded, by module and name, each once."""
+    """All loaded containers of state, by module and name, each once."""
     scoped = (
         internals.responses.AccountScopedDict,
         internals.responses.AccountRegionScopedDict,

@@ -1,9 +1,9 @@
-"""Where MiniStack's CloudFormation lets pass what AWS refuses.
+"""Makes MiniStack's CloudFormation refuse what AWS refuses.
 
-It takes over a resource that already exists under the name in a template, and deletes
-it again when the stack is rolled back. On AWS the creation fails: a deployment beside
-resources that exist already have to be imported. It also forgets a role's permissions
-boundary and a function's dead letters.
+It adopts a resource that already exists with the name in a template, and deletes
+it when the stack is rolled back. On AWS the creation fails: existing resources
+have to be imported. MiniStack also forgets a role's permissions boundary and a
+function's dead-letter target.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from local_aws.ministack.scope import current
 
 @dataclass(frozen=True)
 class Named:
-    """A type with a property that names the resource, and how to tell it is taken."""
+    """A type with a property that names the resource, and how to find an existing one."""
 
     resource_type: str
     name_property: str
@@ -28,7 +28,7 @@ class Named:
 
 
 def install() -> None:
-    """Guard the types that our stacks give names to."""
+    """Check the types whose names templates usually set."""
     for named in _NAMED:
         handler = internals.provisioners._RESOURCE_HANDLERS[named.resource_type]
         handler["create"] = _refusing_taken_names(named, handler["create"])
@@ -55,7 +55,7 @@ def _refusing_taken_names(named: Named, create: Callable[..., Any]) -> Callable[
 
 
 def _with_boundary(handle: Callable[..., Any], *, properties_at: int) -> Callable[..., Any]:
-    """Set the boundary that the handler's new properties name; none when they name none."""
+    """Set the permissions boundary of the new properties, or none."""
 
     def handle_role(*arguments: Any) -> Any:
         made = handle(*arguments)
@@ -67,7 +67,7 @@ def _with_boundary(handle: Callable[..., Any], *, properties_at: int) -> Callabl
 
 
 def _with_dead_letters(handle: Callable[..., Any], *, properties_at: int) -> Callable[..., Any]:
-    """Give the function its dead-letter target, which its role has to be allowed to reach."""
+    """Set the function's dead-letter target, which its role must be allowed to use."""
 
     def handle_function(*arguments: Any, **named: Any) -> Any:
         properties = arguments[properties_at]

@@ -1,7 +1,7 @@
-"""DynamoDB's own backups: those made when a table is deleted, listed and restored as AWS does.
+"""DynamoDB's own backups: created when a table is deleted, listed and restored as on AWS.
 
-MiniStack makes none when a table is deleted, lists all types whatever is asked for, and
-restores at once a table that claims to come from itself.
+MiniStack creates none when a table is deleted, lists all types for every request, and
+restores at once a table with a wrong source.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/PointInTimeRecovery_Howitworks.html
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ListBackups.html
@@ -28,14 +28,14 @@ KEPT = timedelta(days=35)
 
 
 class TableBackups:
-    """Stands before MiniStack's operations about backups."""
+    """Wraps MiniStack's operations for backups."""
 
     def __init__(self, clock: Callable[[], float], times: TableTimes) -> None:
         self._clock = clock
         self._times = times
 
     def install(self) -> None:
-        """Once per process."""
+        """Install the wrappers, once per process."""
         dynamodb = internals.dynamodb
         self._delete_table = dynamodb._delete_table
         self._restore_table = dynamodb._restore_table_from_backup
@@ -44,7 +44,7 @@ class TableBackups:
         dynamodb._restore_table_from_backup = self.restore_table
 
     def delete_table(self, request: Mapping[str, Any]) -> Answer:
-        """DeleteTable: a table with point-in-time recovery leaves a system backup behind."""
+        """DeleteTable: a table with point-in-time recovery gets a system backup."""
         dynamodb = internals.dynamodb
         name = dynamodb._normalize_table_name(request.get("TableName"))
         backup = None
@@ -56,7 +56,7 @@ class TableBackups:
         return answer
 
     def list_backups(self, request: Mapping[str, Any]) -> Answer:
-        """ListBackups: of the type that is asked for, USER unless another is."""
+        """ListBackups: of the requested type, by default USER."""
         self._expire()
         wanted = request.get("BackupType", "USER")
         name = internals.dynamodb._normalize_table_name(request.get("TableName") or "")
@@ -81,7 +81,7 @@ class TableBackups:
         )
 
     def restore_table(self, request: Mapping[str, Any]) -> Answer:
-        """RestoreTableFromBackup: under DynamoDB's own key unless another one is named."""
+        """RestoreTableFromBackup: with the key that DynamoDB owns unless another one is named."""
         self._expire()
         answer: Answer = self._restore_table(request)
         if answer[0] != 200:
@@ -101,7 +101,7 @@ class TableBackups:
         return success({"TableDescription": dynamodb._table_description(name)})
 
     def _system_backup(self, name: str) -> str:
-        """A backup of a table that is about to be deleted; its ARN."""
+        """Create a backup of a table before its deletion; returns its ARN."""
         dynamodb = internals.dynamodb
         _, _, body = dynamodb._create_backup(
             {"TableName": name, "BackupName": f"{name}$DeletedTableBackup"}

@@ -1,9 +1,9 @@
-"""What every DynamoDB table held before: a version number and an undo log.
+"""The earlier items of every DynamoDB table: a version number and an undo log.
 
-The version makes an image of an unchanged table free. The undo log is what
-point-in-time recovery goes back along. Both live in MiniStack's own table record, so
-they come and go with it. MiniStack replaces items and never changes one in place,
-which is why references to old items are enough.
+The version makes an image of an unchanged table free. The undo log is for
+point-in-time recovery. Both are in MiniStack's own table record, so
+they are deleted with it. MiniStack replaces items and never changes one in place,
+so references to old items are enough.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ Partitions = dict[str, dict[str, Item]]
 
 
 class TableHistory:
-    """Watches MiniStack's three ways of changing a table's items."""
+    """Records MiniStack's three ways of changing a table's items."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._versions = itertools.count(1)
 
     def install(self) -> None:
-        """Put the watch in place; once per process."""
+        """Install the recorder, once per process."""
         dynamodb = internals.dynamodb
         set_item, remove_item = dynamodb._set_item, dynamodb._remove_item
         items_replaced = dynamodb._items_replaced
@@ -60,21 +60,21 @@ class TableHistory:
         dynamodb._items_replaced = watched_replacement
 
     def version(self, table: Table) -> int:
-        """Differs whenever the items may differ; 0 for a table never written to."""
+        """Differs if the items may differ; 0 for a table without any write."""
         return int(table.get(_VERSION, 0))
 
     def forget(self, table: Table) -> None:
-        """The items were swapped as a whole: history starts anew."""
+        """All items were replaced: start a new history."""
         table[_VERSION] = next(self._versions)
         table[_UNDO] = deque()
         table[_FLOOR] = self._clock()
 
     def known_from(self, table: Table) -> float:
-        """Epoch seconds before which the items cannot be told."""
+        """Epoch seconds; earlier items are not known."""
         return float(table[_FLOOR] if _FLOOR in table else table["CreationDateTime"])
 
     def items_at(self, table: Table, moment: float) -> Partitions:
-        """The table's items as they were at `moment` (epoch seconds), in MiniStack's form."""
+        """The table's items at `moment` (epoch seconds), in MiniStack's form."""
         items: Partitions = defaultdict(dict)
         for partition, rows in list(table["items"].items()):
             items[partition] = dict(rows)

@@ -1,4 +1,4 @@
-"""The `Tables` port: DynamoDB tables, read and made inside MiniStack."""
+"""The `Tables` port: DynamoDB tables in MiniStack."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class MiniStackTables:
             }
 
     def _items(self, table: dict[str, Any]) -> tuple[Item, ...]:
-        """All items at one moment; the same tuple as last time when nothing was written."""
+        """All items at this moment; the same tuple as before if nothing was written."""
         key = str(table["TableId"])
         while True:
             version = self._history.version(table)

@@ -1,7 +1,7 @@
-"""SNS topics and SQS queues as AWS's own services reach them: only where the policy says so.
+"""SNS topics and SQS queues for AWS's own services: only if the policy allows them.
 
-MiniStack asks a topic's policy only with authentication on. That would hide a common
-fault: a topic whose policy was replaced for EventBridge and now shuts out CloudWatch.
+MiniStack checks a topic's policy only with authentication on. That would hide a common
+fault: a topic whose policy was replaced for EventBridge and now denies CloudWatch.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from local_aws.ministack import internals
 _log = logging.getLogger("sandbox.topics")
 
 _OWNER_SERVICES = frozenset({"cloudwatch.amazonaws.com"})
-"""Services that publish in the topic owner's name, which the default policy admits."""
+"""Services that publish as the topic's owner, which the default policy admits."""
 
 
 def admits(topic_arn: str, service: str, scope: Scope, source_arn: str | None) -> bool:
@@ -48,7 +48,7 @@ def admits(topic_arn: str, service: str, scope: Scope, source_arn: str | None) -
 
 
 def queue_admits(queue_arn: str, service: str, source_arn: str) -> bool:
-    """Whether the queue's policy lets `service` send to it on behalf of a source of ours."""
+    """Whether the queue's policy lets `service` send to it on behalf of a source here."""
     queue = internals.sqs._queue_by_arn(queue_arn)
     if queue is None:
         _log.warning("%s sends to %s, which does not exist", service, queue_arn)
@@ -76,5 +76,5 @@ def queue_admits(queue_arn: str, service: str, source_arn: str) -> bool:
 
 
 def publish(topic_arn: str, subject: str, message: str, attributes: dict[str, Any]) -> None:
-    """Fan a message out to the topic's subscriptions."""
+    """Send a message to all subscriptions of the topic."""
     internals.sns.publish_internal(topic_arn, message, subject, message_attributes=attributes)

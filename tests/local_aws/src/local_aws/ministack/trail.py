@@ -1,4 +1,4 @@
-"""CloudTrail as its readers know it: real event names, the sandbox's time, pages."""
+"""CloudTrail with AWS's event names, the local AWS's time, and pages."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ CloudTrail User Guide, "About global service events".
 """
 
 _path_parameters: ContextVar[Mapping[str, str] | None] = ContextVar("path_parameters", default=None)
-"""What the path of the current request says."""
+"""The path of the current request."""
 
 _DATA_EVENTS = {
     "dynamodb": ("Item", "Query", "Scan", "ExecuteStatement", "ExecuteTransaction"),
@@ -56,7 +56,7 @@ _DATA_EVENTS = {
 
 @dataclass(frozen=True)
 class Call:
-    """One API call, as much of it as an audit entry holds."""
+    """The parts of an API call that an audit entry has."""
 
     scope: Scope
     event_source: str
@@ -77,14 +77,14 @@ class Call:
 
 
 class Trail:
-    """Writes MiniStack's event log, answers LookupEvents, tells EventBridge."""
+    """Writes MiniStack's event log, answers LookupEvents, sends events to EventBridge."""
 
     def __init__(self, now: Callable[[], datetime], reports: MiniStackReports) -> None:
         self._now = now
         self._reports = reports
 
     def install(self) -> None:
-        """Take over recording and LookupEvents; the rest of CloudTrail stays MiniStack's."""
+        """Replace recording and LookupEvents; the rest of CloudTrail is MiniStack's."""
         internals.cloudtrail.record_event = self._record_other_service
         handlers = internals.cloudtrail._DISPATCH
         handlers["LookupEvents"] = self.lookup
@@ -95,7 +95,7 @@ class Trail:
         )
 
     def record(self, call: Call) -> None:
-        """Add an entry at the sandbox's current time."""
+        """Add an entry at the current time."""
         at = self._now()
         entry = _entry(call, at)
         with acting_in(call.scope):
@@ -155,7 +155,7 @@ class Trail:
         return internals.cloudtrail._ok(answer)
 
     def _with_its_own_calls(self, record: Callable[..., None]) -> Callable[..., None]:
-        """MiniStack records every service's calls but CloudTrail's."""
+        """Record the calls of CloudTrail, which MiniStack does not record."""
 
         def record_all(
             service: str,
@@ -196,12 +196,12 @@ class Trail:
         method: str,
         **_unused: Any,
     ) -> None:
-        """What MiniStack noticed about a service of its own.
+        """Record a call of a MiniStack service.
 
         AWS Backup records its calls itself, with their names and answers.
         """
         if event_name == f"{method}.{service}":
-            # A query-protocol call: its name is in the form it came in.
+            # The name of a query-protocol call is in its form.
             event_name = str(request_params.get("Action", event_name))
         if service == "backup" or any(part in event_name for part in _DATA_EVENTS.get(service, ())):
             return
@@ -232,7 +232,7 @@ class Trail:
 
 
 def _with_delivery_error(status: Callable[..., Any]) -> Callable[..., Any]:
-    """A trail whose bucket does not exist says so, as after its first delivery.
+    """A trail whose bucket does not exist has an error, as after its first delivery.
 
     https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_GetTrailStatus.html
     """
@@ -252,7 +252,7 @@ def _with_delivery_error(status: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _with_real_names(named: Callable[..., str]) -> Callable[..., str]:
-    """MiniStack names REST calls by their verb; the services' models know better."""
+    """The name of a REST call by the service's model: MiniStack uses its HTTP method."""
 
     def event_name(
         service: str, method: str, path: str, headers: Mapping[str, str], query: Mapping[str, Any]
@@ -335,14 +335,14 @@ def _user_identity(call: Call) -> dict[str, Any]:
 
 
 def _user_name(call: Call) -> str:
-    """What LookupEvents calls Username: the user, the role's session, or root."""
+    """The Username of LookupEvents: the user, the role's session, or root."""
     return "root" if call.caller_arn.endswith(":root") else call.caller_arn.rsplit("/", 1)[-1]
 
 
 def _management_events_are_logged(*, of_global_services: bool) -> bool:
     """Whether a trail of the current account logs management events here.
 
-    EventBridge hears of API calls only then (EventBridge User Guide,
+    EventBridge receives API calls only then (EventBridge User Guide,
     "AWS service events delivered via CloudTrail").
     """
     cloudtrail = internals.cloudtrail
@@ -383,7 +383,7 @@ def _token(event_id: str) -> str:
 
 
 def _position(token: str | None, events: Sequence[Mapping[str, Any]]) -> int:
-    """Where a page begins; ValueError for a token of no event."""
+    """The start of a page. Raises ValueError for a token of no event."""
     if not token:
         return 0
     wanted = base64.urlsafe_b64decode(token.encode()).decode()

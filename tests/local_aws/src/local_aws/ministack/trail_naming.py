@@ -1,4 +1,4 @@
-"""How CloudTrail spells an AWS Backup call: its parameters and its resources."""
+"""How CloudTrail writes an AWS Backup call: its parameters and its resources."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ _OTHER_RESOURCES = {
 _MAPS = frozenset(
     {"ResourceTypeOptInPreference", "ResourceTypeManagementPreference", "Metadata", "Tags"}
 )
-"""Members whose own keys are data, not names of members, and stay as they are."""
+"""Members whose keys are data, not names of members, and do not change."""
 
 
 def lower_camel(value: Any) -> Any:
-    """The value with member names beginning in lower case, as CloudTrail writes them."""
+    """The value with member names in lower camel case, as CloudTrail writes them."""
     if isinstance(value, Mapping):
         return {
             (name[:1].lower() + name[1:]): dict(member)
@@ -57,7 +57,7 @@ def lower_camel(value: Any) -> Any:
 
 
 def resources_of(event_source: str, *members: Mapping[str, Any] | None) -> list[dict[str, str]]:
-    """The resources a call touched, for LookupEvents by ResourceName and ResourceType."""
+    """The resources of a call, for LookupEvents by ResourceName and ResourceType."""
     kinds = _BACKUP_RESOURCES if event_source == "backup.amazonaws.com" else _OTHER_RESOURCES
     found: dict[tuple[str, str], None] = {}
     for part in members:
@@ -87,7 +87,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/logging-using-cloudtrail.html
 
 
 def path_parameters(service: str, path: str) -> Mapping[str, str]:
-    """What the path of a REST call names, where CloudTrail shows it as a parameter."""
+    """The parts of a REST path that CloudTrail shows as parameters."""
     parts = unquote(path).strip("/").split("/")
     for folder, name in (("functions", "functionName"), ("event-source-mappings", "uUID")):
         if service == "lambda" and folder in parts[:-1]:

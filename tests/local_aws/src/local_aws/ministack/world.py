@@ -1,4 +1,4 @@
-"""The world around AWS Backup, standing on MiniStack."""
+"""The world around AWS Backup, implemented with MiniStack."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""True copies of directory trees, each content kept once.
+"""Complete copies of directory trees; each content is stored once.
 
-A tree is a manifest (every entry with its owner, mode, times, links) whose files are
-blobs named by their digest. A tree that did not change since last night has the same
-manifest and costs only a walk: contents already read are recognised by device, inode,
+A tree is a manifest (every entry with its owner, mode, times, links). Its files are
+blobs named by their digest. A tree that did not change since the last night has the same
+manifest and costs only a walk: known contents are recognized by device, inode,
 size, modification and change time.
 """
 

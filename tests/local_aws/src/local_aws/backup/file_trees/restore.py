@@ -1,4 +1,4 @@
-"""Entries written back, all of them or only some items."""
+"""Restores all entries of a tree, or some items."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CHUNK = 1 << 20
 
 
 class ItemNotFound(LookupError):
-    """An item to restore that the tree does not hold."""
+    """An item to restore that is not in the tree."""
 
 
 class Restore:
@@ -94,7 +94,7 @@ def choose(entries: Sequence[Entry], items: Sequence[str]) -> list[Entry]:
 
 
 def _with_their_own_content(entries: Sequence[Entry], chosen: list[Entry]) -> list[Entry]:
-    """Hard links whose first name was not chosen get its content."""
+    """Hard links whose first name was not selected get its content."""
     kept = {entry.path for entry in chosen}
     by_path = {entry.path: entry for entry in entries}
     adopted: dict[str, Entry] = {}

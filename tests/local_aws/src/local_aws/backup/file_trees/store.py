@@ -60,7 +60,7 @@ class TreeStore:
         Restore(self._blobs, target).run(chosen)
 
     def drop(self, tree: str) -> None:
-        """Forget a manifest that no recovery point uses any more; blobs stay."""
+        """Remove a manifest that no recovery point uses; blobs are kept."""
         (self._manifests / tree).unlink(missing_ok=True)
 
     def trees(self) -> set[str]:
@@ -68,7 +68,7 @@ class TreeStore:
         return {path.name for path in self._manifests.iterdir()}
 
     def export(self, trees: Iterable[str]) -> dict[str, bytes]:
-        """The manifests of these trees, to be brought back after they were dropped."""
+        """The manifests of these trees, which `adopt` restores."""
         return {tree: (self._manifests / tree).read_bytes() for tree in trees}
 
     def bring_back(self, manifests: Mapping[str, bytes]) -> None:

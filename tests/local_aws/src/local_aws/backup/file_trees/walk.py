@@ -50,7 +50,7 @@ class Walk:
             if stat.S_ISREG(status.st_mode):
                 return self._file(child.path, relative, status)
         except FileNotFoundError:
-            return None  # removed while we walked: a live file system
+            return None  # Removed during the walk: the file system is in use.
         return None
 
     def _file(self, path: str, relative: str, status: os.stat_result) -> Entry:
@@ -83,4 +83,4 @@ def read_xattrs(path: str) -> dict[str, str]:
         names = os.listxattr(path, follow_symlinks=False)
         return {name: os.getxattr(path, name, follow_symlinks=False).hex() for name in names}
     except OSError:
-        return {}  # the directory lies on a file system without them
+        return {}  # The directory is on a file system without them.

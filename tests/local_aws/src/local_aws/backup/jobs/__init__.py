@@ -1,1 +1,1 @@
-"""What happens between the calls: jobs, plans on their schedule, recovery points that age."""
+"""What happens between calls: jobs, plans on their schedules, the lifecycle of recovery points."""

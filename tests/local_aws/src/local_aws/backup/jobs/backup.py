@@ -1,4 +1,4 @@
-"""Backup jobs: CREATED → RUNNING → COMPLETED, and all the ways not to get there."""
+"""Backup jobs: CREATED → RUNNING → COMPLETED, and all other ends."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STOPPED = "Backup job was stopped by user."
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be backed up, where to, for how long, on whose behalf."""
+    """What is backed up, to which vault, for how long, with which role."""
 
     vault_name: str
     resource_arn: str
@@ -89,7 +89,7 @@ def start(core: Core, scope: Scope, job_id: str) -> None:
 
 @due("backup.start_by")
 def start_by(core: Core, scope: Scope, job_id: str) -> None:
-    """The start window closes on a job that has not started."""
+    """The start window of a job that has not started ends."""
     job = core.state.region(scope).backup_jobs[job_id]
     if job.state == "CREATED":
         waiting = slots.is_waiting(core, scope, job)
@@ -98,7 +98,7 @@ def start_by(core: Core, scope: Scope, job_id: str) -> None:
 
 @due("backup.complete_by")
 def complete_by(core: Core, scope: Scope, job_id: str) -> None:
-    """The completion window closes on a job that has not finished."""
+    """The completion window of a job that has not finished ends."""
     job = core.state.region(scope).backup_jobs[job_id]
     if job.state == "RUNNING":
         _end(core, scope, job, "EXPIRED", NOT_COMPLETED, "EXPIRED")
@@ -140,7 +140,7 @@ def stopped(core: Core, scope: Scope, job_id: str) -> None:
 
 
 def _run(core: Core, scope: Scope, job: BackupJob) -> None:
-    """Take the snapshot: what is written later is not in it."""
+    """Take the snapshot, without anything that is written later."""
     vault = _check(core, scope, job)
     kind = kind_of(job.resource_arn)
     if kind is None:
@@ -242,7 +242,7 @@ def _copy(
 
 
 def _shared(vault: Vault, resource_arn: str, image: TableImage) -> TableImage:
-    """The image of an earlier night when nothing changed: a year then holds one, not 365."""
+    """The image of an earlier night if nothing changed: a year then stores one, not 365."""
     for point in reversed(vault.points.values()):
         if point.resource_arn == resource_arn and isinstance(point.image, TableImage):
             same = point.image is image or point.image == image

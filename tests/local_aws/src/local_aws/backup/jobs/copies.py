@@ -1,4 +1,4 @@
-"""Copy jobs: from a vault of this region into a vault of this or another one."""
+"""Copy jobs: from a vault of this region to a vault of any region."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NOT_OPTED_IN = (
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be copied where; without a lifecycle the copy keeps the source's."""
+    """What is copied to which vault; without a lifecycle the copy has the source's."""
 
     point: RecoveryPoint
     to_vault_arn: str
@@ -135,7 +135,7 @@ def _copy_of(
 
 
 def _check(core: Core, scope: Scope, job: CopyJob) -> tuple[RecoveryPoint, Vault]:
-    """The source and the target of a copy that may be made."""
+    """The source and the target of an allowed copy."""
     source = _source(core, scope, job)
     permissions = [
         ("backup:CopyIntoBackupVault", job.to_vault_arn),

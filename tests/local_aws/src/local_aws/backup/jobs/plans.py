@@ -1,4 +1,4 @@
-"""Backup plans on their schedule."""
+"""Backup plans on their schedules."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from local_aws.backup.world import Inventory, Scope
 
 
 def plan_ahead(core: Core, scope: Scope, plan: Plan, after: datetime | None = None) -> None:
-    """Put the next run of every rule of the current version on the agenda."""
+    """Schedule the next run of every rule of the current version."""
     for rule in plan.current.document["Rules"]:
         _next_run(core, scope, plan, rule, after or core.now())
 
@@ -31,7 +31,7 @@ def runs_after(rule: Mapping[str, Any], instant: datetime) -> datetime | None:
 def fire(
     core: Core, scope: Scope, plan_id: str, version_id: str, rule_id: str, scheduled: datetime
 ) -> None:
-    """One rule's time has come; a plan changed or deleted since then does not run."""
+    """Run one rule; a plan that was changed or deleted since then does not run."""
     plan = core.state.region(scope).plans[plan_id]
     version = plan.current
     if plan.deleted is not None or version.version_id != version_id:
@@ -52,14 +52,14 @@ def fire(
 
 
 def _latest_run(rule: Mapping[str, Any], scheduled: datetime, now: datetime) -> datetime:
-    """The last run due by now: later than `scheduled` when the region was lost meanwhile."""
+    """The last run due by now: later than `scheduled` if the region was lost."""
     while (following := runs_after(rule, scheduled)) is not None and following <= now:
         scheduled = following
     return scheduled
 
 
 def selected(core: Core, scope: Scope, selection: Selection) -> list[str]:
-    """The resources a selection names: listed or tagged, not excluded, all conditions met."""
+    """The resources of a selection: listed or tagged, not excluded, all conditions met."""
     document = selection.document
     listed: list[str] = document.get("Resources", [])
     conditions = document.get("Conditions", {})
@@ -176,7 +176,7 @@ def _opted_in(core: Core, scope: Scope, resource_arn: str) -> bool:
 
 
 def _inventory(core: Core, scope: Scope) -> Mapping[str, Mapping[str, str]]:
-    """Every table and file system with its tags, where the world can tell."""
+    """Every table and file system with its tags, if the world supports it."""
     return core.world.resources(scope) if isinstance(core.world, Inventory) else {}
 
 

@@ -1,4 +1,4 @@
-"""The life of a recovery point: it comes, goes cold, expires, is deleted."""
+"""The lifecycle of a recovery point: creation, cold storage, expiry, deletion."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def complete(
     status: str = "COMPLETED",
     message: str | None = None,
 ) -> None:
-    """The point is made, whole or PARTIAL: from now on its lifecycle runs."""
+    """The point is created, complete or PARTIAL; its lifecycle begins."""
     point.status, point.status_message = status, message
     point.completed = core.now()
     reports.point_changed(core, scope, point)
@@ -39,11 +39,11 @@ def complete(
 
 
 def plan_lifecycle(core: Core, scope: Scope, point: RecoveryPoint) -> None:
-    """Put what the lifecycle says on the agenda; what is already past happens at once."""
+    """Schedule the lifecycle's events; those in the past happen at once."""
     expiry = point.lifecycle.delete_at(point.created)
     if expiry is not None:
-        # AWS Backup takes any moment within the hours after DeleteAt.
-        expiry += core.dice.random() * core.settings.longest_expiry_delay
+        # AWS Backup deletes at any moment within the hours after DeleteAt.
+        expiry += core.rng.random() * core.settings.longest_expiry_delay
     moments = (("point.cool", cold_at(point)), ("point.expire", expiry))
     for action, moment in moments:
         if moment is not None:
@@ -52,7 +52,7 @@ def plan_lifecycle(core: Core, scope: Scope, point: RecoveryPoint) -> None:
 
 
 def cold_at(point: RecoveryPoint) -> datetime | None:
-    """When the point goes cold; only what AWS Backup manages itself does."""
+    """When the point moves to cold storage; only those that AWS Backup fully manages do."""
     return point.lifecycle.cold_at(point.created) if point.advanced else None
 
 
@@ -81,7 +81,7 @@ def expire(core: Core, scope: Scope, vault_name: str, arn: str) -> None:
 
 
 def delete(core: Core, scope: Scope, point: RecoveryPoint) -> None:
-    """Delete with the service-linked role and the role that made the point.
+    """Delete with the service-linked role and the role that created the point.
 
     Without either, the point becomes EXPIRED.
     https://docs.aws.amazon.com/aws-backup/latest/devguide/deleting-backups.html
@@ -103,7 +103,7 @@ def delete(core: Core, scope: Scope, point: RecoveryPoint) -> None:
 
 @due("point.remove")
 def remove(core: Core, scope: Scope, vault_name: str, arn: str) -> None:
-    """The point is gone, and with it the content that no other point holds."""
+    """Remove the point, and the content that no other point uses."""
     point = _find(core, scope, vault_name, arn)
     if point is None:
         return

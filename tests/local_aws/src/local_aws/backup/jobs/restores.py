@@ -1,4 +1,4 @@
-"""Restore jobs: PENDING → RUNNING → COMPLETED. Nothing existing is ever written over."""
+"""Restore jobs: PENDING → RUNNING → COMPLETED. They never overwrite anything."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from local_aws.backup.world import Scope
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be restored, and how its metadata says."""
+    """What is restored, and its metadata."""
 
     point: RecoveryPoint
     iam_role_arn: str
@@ -93,7 +93,7 @@ def finish(core: Core, scope: Scope, job_id: str) -> None:
 
 
 def validate(core: Core, scope: Scope, job: RestoreJob, status: str, message: str | None) -> None:
-    """Set the verdict on a restore test, then clean up."""
+    """Set the validation result of a restore test, then clean up."""
     job.validation_status, job.validation_message = status, message
     reports.restore_job_changed(core, scope, job)
     _clean_up(core, scope, job)
@@ -101,7 +101,7 @@ def validate(core: Core, scope: Scope, job: RestoreJob, status: str, message: st
 
 @due("restore.window_closes")
 def window_closes(core: Core, scope: Scope, job_id: str) -> None:
-    """Nobody gave a verdict in time."""
+    """The validation window ends without a result."""
     job = core.state.region(scope).restore_jobs[job_id]
     if job.validation_status == "VALIDATING":
         validate(core, scope, job, "TIMED_OUT", "The validation window has closed")
@@ -116,7 +116,7 @@ def remove(core: Core, scope: Scope, job_id: str) -> None:
     try:
         KINDS[job.resource_type].remove(core, scope, job.created_resource_arn)
         job.deletion_status = "SUCCESSFUL"
-    except Exception as error:  # the other service's own refusal, whatever its type
+    except Exception as error:  # The other service's error, of any type.
         job.deletion_status, job.deletion_message = "FAILED", str(error)
     reports.restore_job_changed(core, scope, job)
 
@@ -136,7 +136,7 @@ def _clean_up(core: Core, scope: Scope, job: RestoreJob) -> None:
 
 
 def _check(core: Core, scope: Scope, job: RestoreJob) -> RecoveryPoint:
-    """The point, when it is still there and the role may restore it."""
+    """The point, if it still exists and the role may restore it."""
     region = core.state.region(scope)
     vault = region.vaults.get(job.vault_name)
     point = vault.points.get(job.point_arn) if vault else None

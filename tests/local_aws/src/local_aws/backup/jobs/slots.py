@@ -12,7 +12,7 @@ from local_aws.backup.world import Scope
 
 
 def take(core: Core, scope: Scope, job: Job) -> bool:
-    """Whether the job may run now; if not, it is started when its turn has come."""
+    """Whether the job may run now; if not, it starts later."""
     region = core.state.region(scope)
     entry = (job.kind, job.job_id)
     if region.running.setdefault(job.resource_arn, entry) == entry:

@@ -1,4 +1,4 @@
-"""Restore testing plans on their schedule."""
+"""Restore testing plans on their schedules."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DEFAULT_START_WINDOW_HOURS = 24
 
 
 def plan_ahead(core: Core, scope: Scope, plan: TestingPlan, after: datetime | None = None) -> None:
-    """Put the plan's next run on the agenda."""
+    """Schedule the plan's next run."""
     expression = plan.document["ScheduleExpression"]
     zone = plan.document.get("ScheduleExpressionTimezone", "UTC")
     moment = schedule.parse(expression, zone).after(after or core.now())
@@ -82,7 +82,7 @@ def _start(
 
 
 def _resources(core: Core, scope: Scope, selection: TestingSelection) -> list[str]:
-    """Protected resources of the selection's type that its ARNs and conditions name."""
+    """The protected resources of the selection's type that match its ARNs and conditions."""
     document: dict[str, Any] = selection.document
     region = core.state.region(scope)
     protected = dict.fromkeys(
@@ -102,7 +102,7 @@ def _resources(core: Core, scope: Scope, selection: TestingSelection) -> list[st
 
 
 def _choose(core: Core, scope: Scope, plan: TestingPlan, resource_arn: str) -> RecoveryPoint | None:
-    """A point of the resource by the plan's algorithm; None when the window has none."""
+    """A point of the resource by the plan's algorithm; None if the window has none."""
     wanted = plan.document["RecoveryPointSelection"]
     days = wanted.get("SelectionWindowDays", DEFAULT_WINDOW_DAYS)
     oldest = core.now() - timedelta(days=days)
@@ -121,7 +121,7 @@ def _choose(core: Core, scope: Scope, plan: TestingPlan, resource_arn: str) -> R
         return None
     if wanted["Algorithm"] == "LATEST_WITHIN_WINDOW":
         return candidates[-1]
-    return core.dice.choice(candidates)
+    return core.rng.choice(candidates)
 
 
 def _in_vaults(vault_arn: str, wanted: Mapping[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""The operations of the API, one module per noun. Importing this serves all of them."""
+"""The operations of the API, one module per noun. Importing this package registers all of them."""
 
 from local_aws.backup.operations import (
     audit,

@@ -1,4 +1,4 @@
-"""Audit Manager, which nobody has used here: its lists are empty."""
+"""Audit Manager, which is not in use: its lists are empty."""
 
 from __future__ import annotations
 

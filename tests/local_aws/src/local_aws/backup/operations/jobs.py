@@ -201,7 +201,7 @@ def _check_backup(call: Call) -> None:
 
 
 def _matching(call: Call, jobs: Iterable[J]) -> list[J]:
-    """Jobs of the last 30 days that pass the filters all three lists have."""
+    """Jobs of the last 30 days that pass the filters that all three lists have."""
     params = call.params
     since = call.now - call.core.settings.job_history
     state = params.get("ByState", params.get("ByStatus"))
@@ -225,7 +225,7 @@ def _matching(call: Call, jobs: Iterable[J]) -> list[J]:
     if params.get("ByAccountId") not in (None, "*", call.scope.account):
         return []
     if "ByParentJobId" in params:
-        return []  # no composite jobs here
+        return []  # There are no composite jobs.
     return [job for job in jobs if all(test(job) for test in tests)]
 
 

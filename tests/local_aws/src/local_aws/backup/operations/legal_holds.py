@@ -1,4 +1,4 @@
-"""Legal holds: what they hold is neither deleted nor expires until they are cancelled.
+"""Legal holds: their recovery points are not deleted and do not expire until the hold is cancelled.
 
 AWS: aws-backup/latest/devguide/legalholds.html.
 """
@@ -41,7 +41,7 @@ def create_legal_hold(call: Call) -> Mapping[str, Any]:
 
 @operation("CancelLegalHold")
 def cancel_legal_hold(call: Call) -> Mapping[str, Any]:
-    """What should have expired meanwhile does so now."""
+    """Recovery points that should have expired during the hold expire now."""
     hold = _find(call)
     if not hold.active:
         raise invalid_state(f"Legal hold {hold.hold_id} is already cancelled")

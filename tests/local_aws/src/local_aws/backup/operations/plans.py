@@ -205,7 +205,7 @@ def _check_document(call: Call, document: dict[str, Any]) -> dict[str, Any]:
 
 def _check_rule(call: Call, rule: dict[str, Any]) -> dict[str, Any]:
     if (air_gapped := rule.get("TargetLogicallyAirGappedBackupVaultArn")) is not None:
-        # Kept in the plan; nothing is ever made there.
+        # Stored in the plan; nothing is ever created in that vault.
         arns.vault_name(air_gapped)
     vault_name = rule["TargetBackupVaultName"]
     if vault_name not in call.region.vaults:

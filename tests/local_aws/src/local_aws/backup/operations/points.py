@@ -96,7 +96,7 @@ def delete_recovery_point(call: Call) -> Mapping[str, Any]:
 
 @operation("UpdateRecoveryPointLifecycle")
 def update_recovery_point_lifecycle(call: Call) -> Mapping[str, Any]:
-    """What the new lifecycle does not name is gone: both values have to be sent."""
+    """A value that the new lifecycle omits is removed: both have to be sent."""
     point = call.point()
     _refuse_when_locked(call)
     _refuse_when_held(call, point)
@@ -122,7 +122,7 @@ def update_recovery_point_lifecycle(call: Call) -> Mapping[str, Any]:
 
 
 def _refuse_when_held(call: Call, point: RecoveryPoint) -> None:
-    """However old the point is, whatever its lifecycle says, and whoever asks."""
+    """Independent of the point's age, its lifecycle and the caller."""
     hold = call.region.hold_on(point.arn)
     if hold is not None:
         raise ServiceError(
@@ -132,7 +132,7 @@ def _refuse_when_held(call: Call, point: RecoveryPoint) -> None:
 
 
 def _refuse_when_locked(call: Call) -> None:
-    """A lock covers every point in the vault, however old and whoever asks."""
+    """A lock covers every point in the vault, independent of its age and the caller."""
     vault = call.vault()
     if vault.lock is not None:
         raise ServiceError(call.core.settings.locked_delete_error, LOCKED.format(name=vault.name))

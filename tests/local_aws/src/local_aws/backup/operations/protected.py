@@ -1,4 +1,4 @@
-"""Protected resources: what recovery points exist of."""
+"""Protected resources: those that have recovery points."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _list(call: Call, points: Iterable[RecoveryPoint]) -> dict[str, Any]:
 
 
 def _latest(points: Iterable[RecoveryPoint]) -> dict[str, RecoveryPoint]:
-    """The newest whole recovery point of every resource."""
+    """The newest complete recovery point of every resource."""
     latest: dict[str, RecoveryPoint] = {}
     for point in points:
         known = latest.get(point.resource_arn)

@@ -1,4 +1,4 @@
-"""Restore testing plans, their selections, and the verdicts on their restores."""
+"""Restore testing plans, their selections, and the validation results."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def list_restore_testing_plans(call: Call) -> Mapping[str, Any]:
 def delete_restore_testing_plan(call: Call) -> Mapping[str, Any]:
     plan = call.region.testing_plans.get(call.params["RestoreTestingPlanName"])
     if plan is None:
-        return {}  # the model knows no ResourceNotFoundException here
+        return {}  # The model has no ResourceNotFoundException for this operation.
     if plan.selections:
         raise invalid_request(
             "Restore testing selections must be deleted before their restore testing plan"
@@ -201,7 +201,7 @@ def get_restore_testing_inferred_metadata(call: Call) -> Mapping[str, Any]:
 
 @operation("PutRestoreValidationResult")
 def put_restore_validation_result(call: Call) -> Mapping[str, Any]:
-    """A verdict is given once, on a restore that a testing plan made."""
+    """A validation result is set once, for a restore of a testing plan."""
     job_id = call.params["RestoreJobId"]
     job = call.region.restore_jobs.get(job_id)
     if job is None:

@@ -94,7 +94,7 @@ def _check(call: Call, document: dict[str, Any]) -> None:
 
 
 def check_assumable(call: Call, role: str) -> None:
-    """Refuse a role that AWS Backup cannot assume."""
+    """Raises an error for a role that AWS Backup cannot assume."""
     roles = call.core.world.roles
     if isinstance(roles, RoleTrust) and roles.assume_refusal(call.scope, role) is not None:
         raise invalid_parameter(f"IAM Role {role} cannot be assumed by AWS Backup")

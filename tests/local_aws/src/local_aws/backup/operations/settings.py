@@ -22,7 +22,7 @@ def describe_region_settings(call: Call) -> Mapping[str, Any]:
 
 @operation("UpdateRegionSettings")
 def update_region_settings(call: Call) -> Mapping[str, Any]:
-    """A partial map changes what it names and leaves the rest."""
+    """A partial map changes only the keys that it contains."""
     opted_in = call.params.get(OPT_IN, {})
     managed = call.params.get(MANAGEMENT, {})
     if not opted_in and not managed:

@@ -1,4 +1,4 @@
-"""Jobs and recovery points in AWS's words."""
+"""Jobs and recovery points in the form of AWS's answers."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def calculated_lifecycle(point: RecoveryPoint) -> dict[str, Any]:
 
 
 def _percent(core: Core, job: BackupJob | RestoreJob) -> str:
-    """A number in a string, as AWS gives it: the share of the expected time that has passed."""
+    """A number as a string, as on AWS: the percentage of the expected time that has passed."""
     share = 1.0 if job.state == "COMPLETED" else _elapsed(core, job)
     return f"{share * 100:.2f}%" if isinstance(job, RestoreJob) else f"{share * 100:.1f}"
 

@@ -86,7 +86,7 @@ def _windows(now: datetime, period: str) -> list[Window]:
 
 
 def _label(wanted: str | None) -> Callable[[str], str | None]:
-    """How a value is counted: as itself, in one sum of all, or not at all."""
+    """How a value is counted: by itself, in one sum of all, or not."""
     if wanted == _ALL:
         return lambda _value: _ALL
     if wanted in (None, _ANY):

@@ -46,7 +46,7 @@ def list_tags(call: Call) -> Mapping[str, Any]:
 
 
 def _taggable(call: Call) -> str:
-    """The ARN in the request; only what AWS Backup itself manages carries its tags."""
+    """The ARN in the request; only resources that AWS Backup manages have tags here."""
     arn: str = call.params["ResourceArn"]
     if arns.parse(arn, "resource ARN").service != "backup":
         raise invalid_parameter(f"Tags of {arn} are not managed by AWS Backup")

@@ -1,4 +1,4 @@
-"""What guards a vault and tells about it: lock, access policy, notifications.
+"""The lock, the access policy and the notifications of a vault.
 
 AWS: aws-backup/latest/devguide/vault-lock.html.
 """

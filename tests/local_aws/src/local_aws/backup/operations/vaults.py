@@ -70,7 +70,7 @@ def delete_backup_vault(call: Call) -> Mapping[str, Any]:
 
 
 def vault_to_read(call: Call) -> Vault:
-    """The vault of a reading call: AWS often answers AccessDenied where there is none."""
+    """The vault of a reading call: for a missing one, AWS often answers AccessDenied."""
     name = call.params["BackupVaultName"]
     denied = call.core.settings.missing_vault_error == "AccessDeniedException"
     if name not in call.region.vaults and denied:

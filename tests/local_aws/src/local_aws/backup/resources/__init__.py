@@ -1,4 +1,4 @@
-"""The two kinds of resources that this service backs up, and how.
+"""The two resource types that this service backs up.
 
 Permissions follow the managed policies AWSBackupServiceRolePolicyForBackup and
 AWSBackupServiceRolePolicyForRestores: the first covers backup and copy, not restore.
@@ -41,7 +41,7 @@ def refusal(
     permissions: list[Permission],
     context: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> str | None:
-    """Why AWS Backup cannot do all of this as `role`; None when it can."""
+    """Why AWS Backup cannot do all of this as `role`; None if it can."""
     for action, resource in permissions:
         reason = core.world.roles.refusal(scope, role, action, resource, context)
         if reason is not None:

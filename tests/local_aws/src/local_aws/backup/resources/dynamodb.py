@@ -127,7 +127,7 @@ def _key(metadata: Mapping[str, str]) -> str | None:
 
 
 def _canonical(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Keys as documented: AWS takes them in any capitalization."""
+    """Keys as documented: AWS accepts any capitalization."""
     known = {key.lower(): key for key in DynamoDB._metadata}
     return {known.get(key.lower(), key): value for key, value in metadata.items()}
 

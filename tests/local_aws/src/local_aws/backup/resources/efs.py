@@ -129,7 +129,7 @@ class EFS:
             )
 
     def restore(self, core: Core, scope: Scope, point: RecoveryPoint, job: RestoreJob) -> str:
-        """Into a new directory at the root: nothing that exists is touched."""
+        """Restore to a new directory at the root; nothing that exists is changed."""
         if not isinstance(point.image, FileSystemImage):
             raise JobFailure(f"Recovery point {point.arn} holds no file system")
         fresh = _is_true(job.metadata, "newFileSystem")
@@ -150,7 +150,7 @@ class EFS:
 
 
 def _is_true(metadata: Mapping[str, str], name: str) -> bool:
-    """AWS takes `True` as well: its examples write both."""
+    """AWS also accepts `True`: its examples use both."""
     return metadata.get(name, "").lower() == "true"
 
 
@@ -173,7 +173,7 @@ def _existing(core: Core, scope: Scope, job: RestoreJob) -> str:
 
 
 def _new_directory(core: Core, root: Path) -> Path:
-    """`aws-backup-restore_<now>`, a little later when that is taken."""
+    """`aws-backup-restore_<now>`, or a little later if that exists."""
     moment = core.now()
     while (target := root / f"aws-backup-restore_{restore_stamp(moment)}").exists():
         moment += timedelta(milliseconds=1)
@@ -181,7 +181,7 @@ def _new_directory(core: Core, root: Path) -> Path:
 
 
 def items_to_restore(metadata: Mapping[str, str]) -> list[str] | None:
-    """The list in `ItemsToRestore`, which travels as JSON in a string; None for everything."""
+    """The list in `ItemsToRestore`, which is JSON in a string; None for everything."""
     text = metadata.get("ItemsToRestore")
     if text is None:
         return None

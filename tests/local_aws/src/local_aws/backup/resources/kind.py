@@ -18,7 +18,7 @@ Permission = tuple[str, str]
 
 
 class JobFailure(Exception):
-    """Why a job ends FAILED, in words for its StatusMessage."""
+    """Why a job ends FAILED, for its StatusMessage."""
 
     def __init__(self, message: str, category: str = "FAILED") -> None:
         super().__init__(message)
@@ -28,7 +28,7 @@ class JobFailure(Exception):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a backup took: the content, its size and the bytes that had to be moved."""
+    """The result of a backup: the content, its size and the bytes that were transferred."""
 
     image: TableImage | FileSystemImage
     size: int
