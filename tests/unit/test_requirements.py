@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-EDITED = sorted([*ROOT.glob("requirements*.in"), *(ROOT / "tests" / "tools").glob("*.in")])
+FOLDERS = (ROOT, ROOT / "tests" / "tools")
+EDITED = sorted(path for folder in FOLDERS for path in folder.glob("*.in"))
+GENERATED = sorted(
+    path
+    for folder in FOLDERS
+    for path in folder.glob("*.txt")
+    if "make requirements" in path.read_text(encoding="utf-8")
+)
+LOCAL_AWS = ROOT / "tests" / "local_aws" / "pyproject.toml"
 PINNED = re.compile(r"^([A-Za-z0-9_.-]+)==([^\s;\\]+)", flags=re.MULTILINE)
 
 
@@ -25,9 +34,9 @@ def test_the_generated_file_holds_every_pin(edited: Path) -> None:
     assert {name: generated.get(name) for name in wanted} == wanted
 
 
-@pytest.mark.parametrize("edited", EDITED, ids=lambda path: path.name)
-def test_every_package_has_a_hash(edited: Path) -> None:
-    text = edited.with_suffix(".txt").read_text(encoding="utf-8")
+@pytest.mark.parametrize("generated", GENERATED, ids=lambda path: path.name)
+def test_every_package_has_a_hash(generated: Path) -> None:
+    text = generated.read_text(encoding="utf-8")
     entries = re.split(r"^(?=[A-Za-z0-9])", text, flags=re.MULTILINE)[1:]
     assert entries
     assert [entry for entry in entries if "--hash=sha256:" not in entry] == []
@@ -38,6 +47,16 @@ def test_development_has_the_same_versions_as_the_application() -> None:
     assert pins(ROOT / "requirements.txt").items() <= development.items()
 
 
+def test_the_local_aws_has_the_versions_of_its_pyproject_and_of_development() -> None:
+    alone = pins(ROOT / "tests" / "tools" / "local-aws.txt")
+    declared = tomllib.loads(LOCAL_AWS.read_text(encoding="utf-8"))["project"]
+    wanted = [*declared["dependencies"], *declared["optional-dependencies"]["test"]]
+    pinned = dict(each.split("==") for each in wanted if "==" in each)
+    assert pinned.keys() >= {"ministack", "pytest"}
+    assert pinned.items() <= alone.items() <= pins(ROOT / "requirements-dev.txt").items()
+
+
 def test_no_file_names_a_registry() -> None:
-    for edited in EDITED:
-        assert "://" not in edited.with_suffix(".txt").read_text(encoding="utf-8")
+    assert {path.with_suffix(".txt") for path in EDITED} < set(GENERATED)
+    for generated in GENERATED:
+        assert "://" not in generated.read_text(encoding="utf-8")

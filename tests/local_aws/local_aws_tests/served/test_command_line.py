@@ -7,9 +7,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -94,6 +96,20 @@ def test_without_a_local_aws_the_message_names_the_remedy(
 ) -> None:
     assert main(["--endpoint-url", "http://127.0.0.1:1", "now"]) == 1
     assert "Start one with `local-aws start`" in capsys.readouterr().err
+
+
+def test_another_server_is_not_a_local_aws(capsys: pytest.CaptureFixture[str]) -> None:
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(404)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Other) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        assert main(["--endpoint-url", f"http://127.0.0.1:{server.server_port}", "now"]) == 1
+    assert "is not a local AWS" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -270,7 +270,7 @@ def control(
     """One control request to the local AWS at this URL.
 
     Raises:
-        SandboxFailed: it was refused.
+        SandboxFailed: it was refused, or something else than a local AWS answers there.
         urllib.error.URLError: no local AWS answers there.
     """
     request = urllib.request.Request(
@@ -283,7 +283,14 @@ def control(
             reply: dict[str, Any] = json.load(answer)
             return reply
     except urllib.error.HTTPError as error:
-        raise SandboxFailed(json.load(error)["error"]) from error
+        text = error.read().decode(errors="replace")
+    except ValueError as error:
+        text = str(error)
+    try:
+        reason = json.loads(text)["error"]
+    except (ValueError, KeyError, TypeError):
+        reason = f"what answers at {endpoint} is not a local AWS: {text[:200]}"
+    raise SandboxFailed(reason)
 
 
 def aws_variables(
