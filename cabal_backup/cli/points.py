@@ -5,16 +5,22 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
+from datetime import datetime
 
-from cabal_backup.cli.options import Invocation, add_common, connect_to, number
+from cabal_backup.cli.options import Invocation, add_common, connect_to, moment, number
 from cabal_backup.cli.parser import Parser
-from cabal_backup.errors import ExitCode
+from cabal_backup.config.settings import MAX_DAYS
+from cabal_backup.errors import ExitCode, UsageError
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.status.calendar import Calendar, Cell, look
 from cabal_backup.text import timestamp
 
 JSON_VERSION = 1
 """Raised when a field is removed or changes its meaning; fields may be added without."""
+
+_OTHER_LINES = 6
+"""Of the calendar: headings of two lines, an empty line, the legend, and the prompt."""
 
 _SYMBOLS = {
     Cell.WARM: ("●", "green"),
@@ -30,16 +36,23 @@ def define(parser: Parser) -> None:
     parser.describe(
         "Shows the recovery points as a calendar of nights, or as a list.",
         "points -e prod",
-        "points -e prod --nights 7 --list",
+        "points -e prod --since 2026-11-01 --list",
     )
     add_common(parser)
-    parser.add_argument(
+    begin = parser.add_mutually_exclusive_group()
+    begin.add_argument(
         "-n",
         "--nights",
         type=number("a number of nights", 1, 400),
         default=31,
         metavar="N",
         help="how many nights the calendar goes back (default: 31)",
+    )
+    begin.add_argument(
+        "--since",
+        type=moment,
+        metavar="TIME",
+        help="only the nights and recovery points from this time on, such as 2026-11-20",
     )
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--list", action="store_true", help="one line for each recovery point")
@@ -49,7 +62,11 @@ def define(parser: Parser) -> None:
 
 def run(options: argparse.Namespace, invocation: Invocation) -> int:
     aws = connect_to(options)
-    calendar = look(aws, invocation.clock.now(), nights=options.nights)
+    now = invocation.clock.now()
+    calendar = look(aws, now, nights=_nights(options, now))
+    if options.since is not None:
+        points = tuple(each for each in calendar.points if each[1].created >= options.since)
+        calendar = replace(calendar, points=points)
     if options.json:
         sys.stdout.write(as_json(calendar))
     elif options.list:
@@ -61,18 +78,41 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
     return ExitCode.UNKNOWN if calendar.unknown else ExitCode.OK
 
 
+def _nights(options: argparse.Namespace, now: datetime) -> int:
+    """How many nights the calendar goes back."""
+    if options.since is None:
+        asked: int = options.nights
+        return asked
+    nights: int = (now.date() - options.since.date()).days + 1
+    if not 0 < nights <= MAX_DAYS:
+        raise UsageError(
+            f"--since is a time of the last {MAX_DAYS:,} days, not {timestamp(options.since)}."
+        )
+    return nights
+
+
 def show_calendar(calendar: Calendar) -> None:
+    """The nights from old to new: what is read first is at the end, above the prompt.
+
+    The headings stand there again where the terminal would scroll them away.
+    """
     from rich.table import Table
     from rich.text import Text
 
     from cabal_backup.cli.console import SafeConsole
 
+    if not calendar.points and not calendar.unknown:
+        print("There is no recovery point in either vault.")
+        return
     console = SafeConsole()
-    table = Table(box=None, pad_edge=False, padding=(0, 2))
-    table.add_column("night", no_wrap=True)
+    calendar = calendar.from_first_point()
+    is_long = len(calendar.nights) > console.height - _OTHER_LINES
+    table = Table(box=None, pad_edge=False, padding=(0, 2), show_footer=is_long)
+    table.add_column("\nnight", "\nnight", no_wrap=True)
     for column in calendar.columns:
-        table.add_column(f"{column.region}\n{column.resource}", justify="center", no_wrap=True)
-    for night in calendar.nights:
+        heading = f"{column.region}\n{column.resource}"
+        table.add_column(heading, heading, justify="center", no_wrap=True)
+    for night in reversed(calendar.nights):
         cells = (calendar.cells[night, column] for column in calendar.columns)
         table.add_row(f"{night:%a %Y-%m-%d}", *(Text(*_SYMBOLS[cell]) for cell in cells))
     console.print(table)
@@ -84,8 +124,8 @@ def show_calendar(calendar: Calendar) -> None:
 
 
 def show_list(calendar: Calendar) -> None:
-    """One line a point, in columns that `sort` and `awk` can work on."""
-    for vault, point in calendar.points:
+    """One line a point, the newest last, in columns that `sort` and `awk` can work on."""
+    for vault, point in reversed(calendar.points):
         sys.stdout.write(
             "  ".join(
                 [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -54,7 +54,23 @@ class Calendar:
     """Why a vault could not be looked at, by its name."""
 
     def count(self, cell: Cell) -> int:
-        return sum(seen is cell for seen in self.cells.values())
+        return sum(
+            self.cells[night, column] is cell for night in self.nights for column in self.columns
+        )
+
+    def from_first_point(self) -> Calendar:
+        """Without the nights before the first recovery point, of which there is nothing to say.
+
+        Unchanged where there is no recovery point, or where one of the vaults is not known.
+        """
+        columns = {(column.vault, column.resource_arn) for column in self.columns}
+        made = [
+            point.created for vault, point in self.points if (vault, point.resource_arn) in columns
+        ]
+        if self.unknown or not made:
+            return self
+        first = min(made).astimezone(UTC).date()
+        return replace(self, nights=tuple(night for night in self.nights if night >= first))
 
 
 def look(aws: Aws, now: datetime, *, nights: int) -> Calendar:

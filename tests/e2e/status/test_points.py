@@ -106,7 +106,7 @@ def test_a_region_that_is_down_is_unknown_and_the_other_is_not(operator: Operato
         ("cold", "cold", "unknown", "unknown"),
     }
     assert said.code == 2
-    assert said.out.splitlines()[2].split()[2:] == ["●", "●", "?", "?"]
+    assert said.out.splitlines()[32].split()[2:] == ["●", "●", "?", "?"]
     assert said.err.startswith("cabal-backup: could not look into cabal-backup-dr: ListRecovery")
 
 
@@ -125,20 +125,75 @@ def test_the_calendar_for_people(operator: Operator) -> None:
 
     said = operator.run("points", "--nights", "33")
 
-    heading, resources, tonight, *rest = said.out.splitlines()
-    assert heading.split() == ["us-west-1", "us-west-1", "us-west-2", "us-west-2"]
-    assert resources.split() == ["night", "addresses", "mailstore", "addresses", "mailstore"]
-    assert tonight.split() == [f"{now:%a}", f"{now:%Y-%m-%d}", "●", "✘", "●", "·"]
-    assert rest[0].split()[2:] == ["●", "●", "●", "●"]
-    assert rest[30].split()[2:] == ["○", "○", "○", "○"]
+    lines = [line.split() for line in said.out.splitlines()]
+    headings = [
+        ["us-west-1", "us-west-1", "us-west-2", "us-west-2"],
+        ["night", "addresses", "mailstore", "addresses", "mailstore"],
+    ]
+    assert [sorted(line) for line in lines[:2]] == [sorted(line) for line in headings]
+    assert lines[2][2:] == ["○", "○", "○", "○"]
+    assert lines[33][2:] == ["●", "●", "●", "●"]
+    assert lines[34] == [f"{now:%a}", f"{now:%Y-%m-%d}", "●", "✘", "●", "·"]
+    # It is longer than the terminal.
+    assert [sorted(line) for line in lines[35:37]] == [sorted(line) for line in headings]
     assert said.text.endswith("● warm 118 ○ cold 12 · missing 1 ✘ failed 1")
+
+
+def test_a_calendar_that_fits_has_its_headings_once(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LINES", "24")
+
+    for nights, times in (("18", 1), ("19", 2)):
+        said = operator.run("points", "--nights", nights)
+        assert said.out.count("addresses") == 2 * times
+        assert len(said.out.splitlines()) == int(nights) + 2 * times + 2
+
+
+def test_the_calendar_begins_at_the_first_recovery_point(operator: Operator) -> None:
+    now = operator.sandbox.now()
+
+    said = operator.run("points", "--nights", "40")
+
+    days = [line.split()[1] for line in said.out.splitlines() if line[3:6] == " 20"]
+    assert days == [f"{now - timedelta(days=ago):%Y-%m-%d}" for ago in range(35, -1, -1)]
+    assert "missing" not in said.out
+
+
+def test_since_limits_nights_and_points(operator: Operator) -> None:
+    now = operator.sandbox.now()
+    since = f"{now - timedelta(days=4):%Y-%m-%d}"
+
+    document = operator.run("points", "--since", since, "--json").json
+    listed = operator.run("points", "--since", since, "--list").out.splitlines()
+
+    assert [night["night"] for night in document["nights"]][-1] == since
+    assert len(document["nights"]) == 5
+    assert len(document["points"]) == len(listed) == 5 * 4
+    assert listed[0].startswith(since)
+
+
+@pytest.mark.parametrize("since", ["2026-02-08", "1900-01-01"])
+def test_since_is_a_time_of_the_past_century(operator: Operator, since: str) -> None:
+    said = operator.run("points", "--since", since)
+
+    assert said.code == 64
+    assert "--since is a time of the last 36,500 days" in said.err
+
+
+def test_without_a_recovery_point_it_says_so(operator: Operator) -> None:
+    for vault in (PRIMARY, DR):
+        with hand.unlocked(operator.sandbox, vault):
+            hand.delete_points(operator.sandbox, vault, hand.points(operator.sandbox, vault))
+
+    assert operator.run("points").out == "There is no recovery point in either vault.\n"
 
 
 def test_the_list_has_a_line_for_each_point(operator: Operator) -> None:
     rows = [line.split() for line in operator.run("points", "--list").out.splitlines()]
 
     assert len(rows) == 36 * 2 * 2
-    assert [row[0] for row in rows] == sorted((row[0] for row in rows), reverse=True)
+    assert [row[0] for row in rows] == sorted(row[0] for row in rows)
     assert Counter((row[1], row[2]) for row in rows) == {
         (vault, kind): 36
         for vault in ("cabal-backup", "cabal-backup-dr")
@@ -146,7 +201,7 @@ def test_the_list_has_a_line_for_each_point(operator: Operator) -> None:
     }
     assert Counter(row[3] for row in rows) == {"warm": 120, "cold": 24}
     assert {row[4] for row in rows} == {"COMPLETED"}
-    newest = rows[0]
+    newest = rows[-1]
     assert newest[0] == f"{operator.sandbox.now():%Y-%m-%d}T00:20:00Z"
     assert newest[5] == f"{operator.sandbox.now() + timedelta(days=365):%Y-%m-%d}"
     assert len({row[6] for row in rows}) == len(rows)
@@ -156,7 +211,7 @@ def test_the_list_says_never(operator: Operator) -> None:
     with hand.unlocked(operator.sandbox, PRIMARY):
         hand.back_up(operator.deployment)
 
-    assert operator.run("points", "--list").out.splitlines()[0].split()[3:6] == [
+    assert operator.run("points", "--list").out.splitlines()[-1].split()[3:6] == [
         "warm",
         "COMPLETED",
         "never",
