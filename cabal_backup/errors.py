@@ -16,7 +16,7 @@ class ExitCode(IntEnum):
     OK = 0
     """Done; for `status`: protected."""
     NOT_PROTECTED = 1
-    """`status` found something that is not as promised."""
+    """`status` found something that is not as promised, or `doctor` that something is missing."""
     UNKNOWN = 2
     """Not everything could be looked at; nothing wrong in the rest. Or: the wait was over first."""
     FAILED = 3
@@ -61,6 +61,10 @@ class SettingsError(CabalBackupError):
     """The environment is not there, or its settings are not right."""
 
     exit_code = ExitCode.CONFIGURATION
+
+
+class BackupOffError(SettingsError):
+    """The environment's backup is off, and nothing of it is deployed."""
 
 
 class CredentialsError(CabalBackupError):

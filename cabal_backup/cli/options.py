@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from cabal_backup import names
-from cabal_backup.errors import SettingsError, UsageError
+from cabal_backup.errors import BackupOffError, UsageError
 
 if TYPE_CHECKING:
     from cabal_backup.operations.aws.client import Aws
@@ -76,7 +76,8 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--profile",
         metavar="NAME",
-        help="the AWS profile (default: AWS_PROFILE, then as with the AWS CLI)",
+        help="the AWS profile (default: AWS_PROFILE, then the setting `profile`, then as with the "
+        "AWS CLI)",
     )
     group.add_argument(
         "--assume-region-lost",
@@ -130,17 +131,21 @@ def one_of(kind: type[E]) -> Callable[[str], E]:
     return read
 
 
-def connect_to(options: argparse.Namespace) -> Aws:
-    """AWS, for the environment and with the credentials that the options name.
+def connect_without_backup(options: argparse.Namespace, *, one_of_all: str | None = None) -> Aws:
+    """The same as `connect_to`, also where the backup is off and nothing is deployed.
 
-    Raises SettingsError for an environment whose backup is off and which is not deployed.
+    :param one_of_all: this environment of several, whose setting `profile` comes first.
     """
-    from cabal_backup.config.project import find_project, not_protected, read_environment
+    from cabal_backup.config.project import find_project, read_environment
     from cabal_backup.operations.aws.client import connect
-    from cabal_backup.operations.teardown.inventory import may_be_deployed
 
     project = find_project(options.project, options.config)
-    environment = read_environment(project, options.environment, options.context)
+    environment = read_environment(project, one_of_all or options.environment, options.context)
+    if one_of_all is None:
+        chosen = any(os.environ.get(name) for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID"))
+        profile = options.profile or (None if chosen else environment.profile)
+    else:
+        profile = environment.profile or options.profile
     lost = options.assume_region_lost
     regions = (environment.region, environment.dr_region)
     if lost is not None:
@@ -154,10 +159,25 @@ def connect_to(options: argparse.Namespace) -> Aws:
             "is about what may still be there.",
             file=sys.stderr,
         )
-    aws = connect(environment, profile=options.profile, lost=[] if lost is None else [lost])
+    return connect(environment, profile=profile, lost=[] if lost is None else [lost])
+
+
+def connect_to(options: argparse.Namespace, *, one_of_all: str | None = None) -> Aws:
+    """AWS, for the environment and with the credentials that the options name.
+
+    :param one_of_all: as for `connect_without_backup`.
+
+    Raises BackupOffError for an environment whose backup is off and which is not deployed.
+    """
+    from cabal_backup.config.project import find_project, not_protected
+    from cabal_backup.operations.teardown.inventory import may_be_deployed
+
+    aws = connect_without_backup(options, one_of_all=one_of_all)
+    environment = aws.environment
     if not environment.backup:
         if not may_be_deployed(aws):
-            raise SettingsError(not_protected(project, environment.name))
+            project = find_project(options.project, options.config)
+            raise BackupOffError(not_protected(project, environment.name))
         print(
             f"cabal-backup: {environment.name} has backup: false. What is deployed of it goes on "
             "and is billed, and no deployment changes it. Turn the setting on again, or take it "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from cabal_backup.cli import status_all
 from cabal_backup.cli import status_formats as formats
 from cabal_backup.cli.options import (
     Invocation,
@@ -14,7 +15,8 @@ from cabal_backup.cli.options import (
     report_folder,
 )
 from cabal_backup.cli.parser import Parser
-from cabal_backup.errors import ExitCode, UsageError
+from cabal_backup.config.project import environment_names, find_project
+from cabal_backup.errors import UsageError
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.status.checks import CHECKS, run_checks
@@ -22,12 +24,6 @@ from cabal_backup.operations.status.drill_reports import read_reports
 from cabal_backup.operations.status.findings import Status
 from cabal_backup.operations.status.state import look
 
-EXIT_CODES = {
-    Status.OK: ExitCode.OK,
-    Status.WARN: ExitCode.OK,
-    Status.FAIL: ExitCode.NOT_PROTECTED,
-    Status.UNKNOWN: ExitCode.UNKNOWN,
-}
 WATCH_SECONDS = 60
 NAGIOS_EXIT_CODES = {Status.OK: 0, Status.WARN: 1, Status.FAIL: 2, Status.UNKNOWN: 3}
 """https://nagios-plugins.org/doc/guidelines.html"""
@@ -39,6 +35,7 @@ def define(parser: Parser) -> None:
         "2 unknown; with --nagios those of a Nagios plugin.",
         "status -e prod",
         "status -e prod --only primary-lock,dr-lock --json",
+        "status --all",
     )
     add_common(parser)
     shown = parser.add_mutually_exclusive_group()
@@ -47,40 +44,71 @@ def define(parser: Parser) -> None:
     shown.add_argument(
         "--watch", action="store_true", help="check again every minute until everything is ok"
     )
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="every environment side by side, each with its setting `profile`",
+    )
     parser.add_argument("--only", metavar="ID,…", type=_ids, help="run only these checks")
     add_report_folder(parser)
     parser.add_argument(
         "--skip", metavar="ID,…", type=_ids, default=(), help="run all other checks"
     )
-    parser.add_argument("-v", "--verbose", action="store_true", help="show all details")
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="show every check, all details"
+    )
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace, invocation: Invocation) -> int:
     chosen = _chosen(options)
+    if options.all:
+        return _run_all(options, chosen, invocation.clock)
     aws = connect_to(options)
     while True:
         status = _once(options, chosen, aws, invocation.clock)
         if not options.watch or status is Status.OK:
-            return NAGIOS_EXIT_CODES[status] if options.nagios else EXIT_CODES[status]
+            return NAGIOS_EXIT_CODES[status] if options.nagios else formats.EXIT_CODES[status]
         try:
             invocation.clock.sleep(WATCH_SECONDS)
         except KeyboardInterrupt:
-            return EXIT_CODES[status]
+            return formats.EXIT_CODES[status]
 
 
 def _once(options: argparse.Namespace, chosen: list[str], aws: Aws, clock: Clock) -> Status:
-    state = look(aws, clock.now(), drills=read_reports(report_folder(options)))
-    verdict = run_checks(state, chosen)
-    report = formats.Report(state, verdict)
+    report = _look(options, chosen, aws, clock)
     if options.json:
         sys.stdout.write(formats.as_json(report))
     elif options.nagios:
         sys.stdout.write(formats.nagios(report))
     else:
-        formats.show(report, verbose=options.verbose)
+        # Who names a check wants to see what it saw.
+        formats.show(report, verbose=options.verbose or options.only is not None)
     sys.stdout.flush()
-    return verdict.status
+    return report.verdict.status
+
+
+def _run_all(options: argparse.Namespace, chosen: list[str], clock: Clock) -> int:
+    if options.nagios or options.watch:
+        raise UsageError("--all has no --nagios and no --watch: use them for one environment each.")
+    names = environment_names(find_project(options.project, options.config), options.context)
+    all_seen = [
+        status_all.see(
+            name,
+            lambda one: _look(options, chosen, connect_to(options, one_of_all=one), clock),
+        )
+        for name in names
+    ]
+    if options.json:
+        sys.stdout.write(status_all.as_json(all_seen))
+    else:
+        status_all.show(all_seen)
+    return formats.EXIT_CODES[status_all.worst(all_seen)]
+
+
+def _look(options: argparse.Namespace, chosen: list[str], aws: Aws, clock: Clock) -> formats.Report:
+    state = look(aws, clock.now(), drills=read_reports(report_folder(options)))
+    return formats.Report(state, run_checks(state, chosen))
 
 
 def _chosen(options: argparse.Namespace) -> list[str]:

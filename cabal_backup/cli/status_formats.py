@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import json
+import textwrap
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from cabal_backup.operations.status.findings import Finding, Status, Verdict
+from cabal_backup.errors import ExitCode
+from cabal_backup.operations.status.checks import CHECKS, GROUPS
+from cabal_backup.operations.status.checks.deployment import CHECK as DEPLOYMENT
+from cabal_backup.operations.status.findings import NOT_OK, Finding, Status, Verdict
 from cabal_backup.operations.status.state import State
-from cabal_backup.text import moment
+from cabal_backup.text import moment, plural
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
 
 JSON_VERSION = 1
 """Raised when a field is removed or changes its meaning; fields may be added without."""
+
+EXIT_CODES = {
+    Status.OK: ExitCode.OK,
+    Status.WARN: ExitCode.OK,
+    Status.FAIL: ExitCode.NOT_PROTECTED,
+    Status.UNKNOWN: ExitCode.UNKNOWN,
+}
 
 DETAILS_SHOWN = 5
 
@@ -37,70 +54,148 @@ class Report:
     verdict: Verdict
 
     @property
+    def is_deployed(self) -> bool:
+        """Whether there was more to look at than that this environment is not deployed."""
+        first = self.verdict.findings[0]
+        return first.check != DEPLOYMENT or first.status is not Status.FAIL
+
+    @property
+    def groups(self) -> Mapping[str, Group]:
+        """The findings by their group, without groups of which no check was made."""
+        found = {
+            name: Group(tuple(one for one in self.verdict.findings if one.check in checks))
+            for name, checks in GROUPS.items()
+        }
+        return {name: group for name, group in found.items() if group.findings}
+
+    @property
     def sentence(self) -> str:
-        """The verdict in one line."""
-        name = self.state.environment.name
+        """The verdict in one line. Only all checks together say that it is protected."""
+        name, findings = self.state.environment.name, self.verdict.findings
+        if not self.is_deployed:
+            return findings[0].evidence
         counts = {status: len(self.verdict.with_status(status)) for status in Status}
-        not_known = f"{_checks(counts[Status.UNKNOWN])} could not be made"
-        warnings = f"{_checks(counts[Status.WARN])} with a warning"
+        made = f"{len(findings)} of {len(CHECKS)} checks"
+        part = "" if len(findings) == len(CHECKS) else f" ({made})"
+        not_known = f"{plural(counts[Status.UNKNOWN], 'check')} could not be made"
+        warnings = f"{plural(counts[Status.WARN], 'check')} with a warning"
         if self.verdict.status is Status.FAIL:
-            more = [f"{_checks(counts[Status.FAIL])} failed"]
+            more = [f"{plural(counts[Status.FAIL], 'check')} failed"]
             more += [not_known] if counts[Status.UNKNOWN] else []
-            return f"{name} is NOT protected as promised: {', '.join(more)}."
+            return f"{name} is NOT protected as promised: {', '.join(more)}{part}."
         if self.verdict.status is Status.UNKNOWN:
-            return f"Cannot tell whether {name} is protected: {not_known}."
-        if self.verdict.status is Status.WARN:
-            return f"{name} is protected; {warnings}."
+            return f"Cannot tell whether {name} is protected: {not_known}{part}."
         off = f" ({counts[Status.OFF]} off)" if counts[Status.OFF] else ""
-        return f"{name} is protected: all of {_checks(counts[Status.OK])} are fine{off}."
+        if self.verdict.status is Status.WARN:
+            return f"{name}: {made}, {warnings}." if part else f"{name} is protected; {warnings}."
+        if part:
+            return f"{name}: {made}, {counts[Status.OK]} ok{off}."
+        return f"{name} is protected: all of {plural(counts[Status.OK], 'check')} are fine{off}."
 
 
-def _checks(count: int) -> str:
-    return "1 check" if count == 1 else f"{count} checks"
+@dataclass(frozen=True)
+class Group:
+    """The findings about one subject."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def status(self) -> Status:
+        """The worst; `off` where nothing was looked at."""
+        if all(finding.status is Status.OFF for finding in self.findings):
+            return Status.OFF
+        return Verdict(self.findings).status
+
+    @property
+    def counts(self) -> str:
+        """Such as `1 fail, 7 ok`."""
+        of = {status: len(Verdict(self.findings).with_status(status)) for status in Status}
+        order = (*NOT_OK, Status.OK, Status.OFF)
+        return ", ".join(f"{of[status]} {status}" for status in order if of[status])
 
 
-def link(finding: Finding) -> str:
-    """Where the check is explained."""
-    return f"docs/status.md#{finding.check}"
+def link(finding: Finding, page: str) -> str:
+    """Where the check is explained; those of `status` have one explanation."""
+    return f"docs/{'status' if finding.check in CHECKS else page}.md#{finding.check}"
 
 
 def show(report: Report, *, verbose: bool) -> None:
-    """A table for people, the verdict on top, what to do about each finding below it."""
-    from rich.table import Table
-    from rich.text import Text
+    """The groups with their findings that are not ok, and the verdict at the end.
 
+    The verdict is the first line, too, where the terminal would scroll it away.
+
+    :param verbose: show every finding with all its details.
+    """
     from cabal_backup.cli.console import SafeConsole
 
     console = SafeConsole()
-    symbol, style = _STYLES[report.verdict.status]
-    # One line, however narrow the terminal: it is what a log or a `head -1` keeps.
-    console.print(Text(f"{symbol} {report.sentence}", style=style), soft_wrap=True)
-    environment = report.state.environment
-    console.print(
-        Text(
-            f"  account {report.state.account}, {environment.region} and {environment.dr_region}, "
-            f"{moment(report.state.now)}",
-            style="dim",
-        )
+    with console.capture() as captured:
+        if report.is_deployed:
+            _show_groups(console, report, verbose=verbose)
+        else:
+            _print_indented(console, report.verdict.findings[0].hint)
+    body = captured.get()
+    verdict = styled(report.verdict.status, report.sentence)
+    if body.count("\n") >= console.height - 1:
+        console.print(verdict, soft_wrap=True)
+    console.file.write(body)
+    # One line, however narrow the terminal: it is what a log or a `tail -1` keeps.
+    console.print(verdict, soft_wrap=True)
+
+
+def _show_groups(console: Console, report: Report, *, verbose: bool) -> None:
+    from rich.text import Text
+
+    environment, when = report.state.environment, moment(report.state.now)
+    where = f"account {report.state.account}, {environment.region} and {environment.dr_region}"
+    console.print(Text(f"  {where}, {when}", style="dim"))
+    for name, group in report.groups.items():
+        console.print(styled(group.status, f"{name:<12}{group.counts}"))
+        for finding in group.findings:
+            if not verbose and finding.status not in NOT_OK:
+                continue
+            print_finding(console, finding, "status", verbose=verbose)
+
+
+def print_finding(console: Console, finding: Finding, page: str, *, verbose: bool) -> None:
+    """A finding with what to do about it.
+
+    :param page: the document that explains the check.
+    :param verbose: show all details.
+    """
+    from rich.text import Text
+
+    heading = Text("  ").append_text(styled(finding.status, finding.check))
+    console.print(heading.append(f"  {link(finding, page)}", style="dim"), soft_wrap=True)
+    _print_indented(console, finding.evidence)
+    for line in _details(finding, verbose=verbose):
+        _print_indented(console, f"· {line}", style="dim")
+    if finding.hint:
+        # On one line, so that a command can be copied in one piece.
+        console.print(Text(f"    {finding.hint}"), soft_wrap=True)
+
+
+def _print_indented(console: Console, words: str, style: str = "") -> None:
+    """Wrapped between words only: an ARN stays in one piece."""
+    from rich.text import Text
+
+    filled = textwrap.fill(
+        words,
+        console.width,
+        initial_indent="    ",
+        subsequent_indent="      " if style else "    ",
+        break_long_words=False,
+        break_on_hyphens=False,
     )
-    table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False)
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for finding in report.verdict.findings:
-        symbol, style = _STYLES[finding.status]
-        cell = Text(finding.evidence)
-        quiet = finding.status is Status.OK and not verbose
-        for line in [] if quiet else _details(finding, verbose=verbose):
-            cell.append(f"\n· {line}", style="dim")
-        table.add_row(Text(symbol, style=style), Text(finding.check, style=style), cell)
-    console.print(table)
-    for finding in report.verdict.findings:
-        if finding.hint:
-            _, style = _STYLES[finding.status]
-            console.print(Text(f"\n{finding.check}", style=style), Text(link(finding), style="dim"))
-            # Soft-wrapped, so that a command can be copied in one piece.
-            console.print(Text(f"  {finding.hint}"), soft_wrap=True)
+    console.print(Text(filled, style=style), soft_wrap=True)
+
+
+def styled(status: Status, words: str) -> Text:
+    """The words after the symbol of a status, in its color."""
+    from rich.text import Text
+
+    symbol, style = _STYLES[status]
+    return Text(f"{symbol} {words}", style=style)
 
 
 def _details(finding: Finding, *, verbose: bool) -> list[str]:
@@ -111,35 +206,36 @@ def _details(finding: Finding, *, verbose: bool) -> list[str]:
 
 def as_json(report: Report) -> str:
     """The documented JSON: docs/status.md describes every field."""
+    return json.dumps(document(report), indent=2) + "\n"
+
+
+def document(report: Report) -> Mapping[str, Any]:
+    """What `--json` prints of one environment."""
     environment = report.state.environment
-    return (
-        json.dumps(
-            {
-                "version": JSON_VERSION,
-                "environment": environment.name,
-                "account": report.state.account,
-                "region": environment.region,
-                "dr_region": environment.dr_region,
-                "at": report.state.now.isoformat(timespec="seconds"),
-                "verdict": report.verdict.status,
-                "summary": report.sentence,
-                "findings": [
-                    {
-                        "check": finding.check,
-                        "status": finding.status,
-                        "evidence": finding.evidence,
-                        "hint": finding.hint,
-                        "details": finding.details,
-                        "measures": finding.measures,
-                        "link": link(finding),
-                    }
-                    for finding in report.verdict.findings
-                ],
-            },
-            indent=2,
-        )
-        + "\n"
-    )
+    return {
+        "version": JSON_VERSION,
+        "environment": environment.name,
+        "account": report.state.account,
+        "region": environment.region,
+        "dr_region": environment.dr_region,
+        "at": report.state.now.isoformat(timespec="seconds"),
+        "verdict": report.verdict.status,
+        "summary": report.sentence,
+        "findings": [finding_document(one, "status") for one in report.verdict.findings],
+    }
+
+
+def finding_document(finding: Finding, page: str) -> Mapping[str, Any]:
+    """What `--json` prints of one finding; `page` as for `print_finding`."""
+    return {
+        "check": finding.check,
+        "status": finding.status,
+        "evidence": finding.evidence,
+        "hint": finding.hint,
+        "details": finding.details,
+        "measures": finding.measures,
+        "link": link(finding, page),
+    }
 
 
 def nagios(report: Report) -> str:

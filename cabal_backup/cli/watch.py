@@ -11,7 +11,7 @@ from typing import Any
 
 from cabal_backup.cli.options import Invocation, add_common, connect_to
 from cabal_backup.cli.parser import Parser
-from cabal_backup.cli.status import EXIT_CODES
+from cabal_backup.cli.status_formats import EXIT_CODES
 from cabal_backup.operations.status.findings import NOT_OK, Status
 from cabal_backup.operations.watch import run_watch
 from cabal_backup.text import moment, printable

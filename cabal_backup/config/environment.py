@@ -60,6 +60,10 @@ class Environment:
     account: Annotated[
         str | None, Setting(kinds.ACCOUNT, None, "the AWS account; required if `backup` is true")
     ]
+    profile: Annotated[
+        str | None,
+        Setting(kinds.PROFILE, None, "the AWS profile of the command line (docs/settings.md)"),
+    ]
     region: Annotated[str, Setting(kinds.REGION, "us-west-1", "where table and mailstore are")]
     dr_region: Annotated[
         str, Setting(kinds.REGION, "us-west-2", "where recovery points are copied")
@@ -195,13 +199,15 @@ SETTINGS: dict[str, Setting] = {
 
 
 def dump(environment: Environment) -> str:
-    """The environment as JSON, for a Lambda function; `load` reads it."""
-    return json.dumps(asdict(environment), separators=(",", ":"))
+    """The environment as JSON, for a Lambda function, which has no profiles; `load` reads it."""
+    values = asdict(environment)
+    del values["profile"]
+    return json.dumps(values, separators=(",", ":"))
 
 
 def load(text: str) -> Environment:
     """The environment that `dump` wrote; it is not validated again."""
-    values: dict[str, Any] = json.loads(text)
+    values: dict[str, Any] = {"profile": None, **json.loads(text)}
     for name, value in values.items():
         values[name] = tuple(value) if isinstance(value, list) else value
     return Environment(**values)

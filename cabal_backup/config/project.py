@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 from cabal_backup.config.environment import Environment
 from cabal_backup.config.reader import read_environments
-from cabal_backup.errors import SettingsError, UsageError
+from cabal_backup.errors import BackupOffError, SettingsError, UsageError
 
 CDK_JSON = "cdk.json"
 PRIVATE = "cdk.context.json"
@@ -93,13 +93,13 @@ def read_environment(project: Project, name: str | None, overrides: Iterable[str
     An environment whose backup is off may still be deployed, so it is read with the checks of
     one whose backup is on.
 
-    Raises UsageError if none is named or an override is malformed, SettingsError if the settings
+    Raises UsageError if none is named or an override is malformed, BackupOffError if its backup is
+    off and its settings do not say where it could be deployed, SettingsError if the settings
     cannot be used.
     """
     context = merge(read_layers(project, overrides))
     if name is None:
-        declared = context.get("environments")
-        names = ", ".join(declared) if isinstance(declared, dict) else "none"
+        names = ", ".join(environment_names(project, overrides)) or "none"
         raise UsageError(
             "Say which environment, with --environment or CABAL_ENVIRONMENT. "
             f"{project} declares: {names}."
@@ -108,12 +108,18 @@ def read_environment(project: Project, name: str | None, overrides: Iterable[str
     if environment.backup:
         return environment
     if environment.account is None or environment.mailstore_file_system_id is None:
-        raise SettingsError(
+        raise BackupOffError(
             f"{not_protected(project, name)} If it is still deployed, set its account and "
             "mailstore_file_system_id to work with what there is."
         )
     (on,) = read_environments({**context, "environment": name, f"{name}.backup": True})
     return replace(on, backup=False)
+
+
+def environment_names(project: Project, overrides: Iterable[str]) -> tuple[str, ...]:
+    """The environments that a project declares. Raises as `read_layers`."""
+    declared = merge(read_layers(project, overrides)).get("environments")
+    return tuple(declared) if isinstance(declared, dict) else ()
 
 
 def not_protected(project: Project, name: str) -> str:

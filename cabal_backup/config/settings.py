@@ -160,6 +160,13 @@ ACCOUNT = _optional(
         'write 12 digits in quotes, such as "123456789012"',
     )
 )
+PROFILE = _optional(
+    _pattern(
+        r"[A-Za-z0-9_.:/@+=-]{1,128}",
+        "it must be the name of a profile: letters, digits and _ . : / @ + = -",
+        "write a profile's name as `aws configure list-profiles` shows it",
+    )
+)
 REGION = _pattern(
     "(?:af|ap|ca|cn|eu|il|me|mx|sa|us|us-gov|us-iso[bf]?|eu-isoe|eusc-[a-z]{2})"
     "-(?:central|north|south|east|west|northeast|northwest|southeast|southwest)-[1-9]",

@@ -107,6 +107,7 @@ CASES: dict[str, tuple[Any, Changes, Changes]] = {
         {},
     ),
     "pitr_tables": (["cabal-push-tokens"], {}, {}),
+    "profile": ("cabal-prod", {}, {}),
     "cold_after_days": (31, {f"{RULE}.Lifecycle.MoveToColdStorageAfterDays": 31}, {}),
     "delete_after_days": (364, {f"{RULE}.Lifecycle.DeleteAfterDays": 364}, {}),
     "dr_cold_after_days": (31, {f"{COPY}.Lifecycle.MoveToColdStorageAfterDays": 31}, {}),

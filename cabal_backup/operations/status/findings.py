@@ -16,7 +16,7 @@ class Status(StrEnum):
     UNKNOWN = "unknown"
     """It could not be looked at, and so it is not known to be fine."""
     OFF = "off"
-    """The settings switch it off, so that nothing was looked at."""
+    """Nothing was looked at: the settings switch it off, or there is nothing yet."""
 
 
 NOT_OK = (Status.FAIL, Status.UNKNOWN, Status.WARN)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from cabal_backup.operations.status.checks import GROUPS
 from tests.e2e.operator import Operator
 from tests.e2e.status.calls import calls
 
@@ -10,9 +13,29 @@ def test_all_checks_are_ok(operator: Operator) -> None:
     said = operator.run("status")
 
     assert said.code == 0
-    assert said.out.startswith("✔ development is protected: all of 27 checks are fine (3 off).\n")
+    assert said.out.endswith("\n✔ development is protected: all of 28 checks are fine (3 off).\n")
     assert said.err == ""
     assert operator.not_ok() == {}
+
+
+def test_it_fits_an_ordinary_terminal(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("LINES", "24")
+
+    lines = operator.run("status").out.splitlines()
+
+    assert len(lines) < 24
+    assert max(map(len, lines)) <= 80
+    assert [line[2:14].strip() for line in lines[1:-1]] == list(GROUPS)
+
+
+def test_verbose_shows_what_each_check_saw(operator: Operator) -> None:
+    findings = operator.run("status", "--json").json["findings"]
+    said = operator.run("status", "--verbose")
+
+    assert said.out.splitlines()[0] == said.out.splitlines()[-1], "it is long: the verdict is first"
+    for each in findings:
+        assert " ".join(each["evidence"].split()) in said.text
 
 
 def test_nothing_is_to_be_done(operator: Operator) -> None:

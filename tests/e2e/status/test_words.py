@@ -48,12 +48,12 @@ def test_a_removed_lock(operator: Operator, vault: hand.Vault, check: str) -> No
 
     said = operator.run("status")
 
-    assert said.out.startswith("✘ development is NOT protected as promised: 1 check failed.\n")
+    assert said.out.endswith("\n✘ development is NOT protected as promised: 1 check failed.\n")
     assert f"The lock of {name} in {region} is off" in said.text
     assert "whoever may delete recovery points can delete all of them" in said.text
     moments = [f"{when + timedelta(seconds=s):%Y-%m-%d %H:%M}" for s in (0, 5)]
     assert any(f"Taken off at {moment} UTC by arn:aws:iam::" in said.text for moment in moments)
-    assert f"\n{check} docs/status.md#{check}\n" in said.out
+    assert f"\n  ✘ {check}  docs/status.md#{check}\n" in said.out
     assert commands(said.out) == [
         f"aws backup put-backup-vault-lock-configuration --region {region} --backup-vault-name="
         f"{name} --min-retention-days 30 --max-retention-days 365"
@@ -123,7 +123,7 @@ def test_deletion_protection_off(operator: Operator) -> None:
     said = operator.run("status")
 
     assert said.code == 0
-    assert said.out.startswith("! development is protected; 1 check with a warning.\n")
+    assert said.out.endswith("\n! development is protected; 1 check with a warning.\n")
     assert "cabal-counter can be deleted by mistake: deletion protection is off." in said.text
     mended(operator, said.out)
 
@@ -249,7 +249,7 @@ def test_an_ordinary_terminal_is_wide_enough(
     assert [
         line
         for line in said.out.splitlines()
-        if len(line.rstrip()) > 80 and not line.startswith("  Put it back: aws ")
+        if len(line.rstrip()) > 80 and not line.startswith("    Put it back: aws ")
     ] == []
 
 

@@ -62,7 +62,10 @@ def terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["status", "--only", "primary-lok"], "There is no check primary-lok. The checks are: pri"),
+        (
+            ["status", "--only", "primary-lok"],
+            "There is no check primary-lok. The checks are: dep",
+        ),
         (["status", "--skip", "x,y"], "There is no check x and no y."),
         (["status", "--only", ""], "leave no check to run"),
         (["status", "--only", "role", "--skip", "role"], "leave no check to run"),

@@ -181,6 +181,9 @@ BAD: dict[str, Bad] = {
     "watch-every-hour": bad("watch_schedule", "cron(0 * * * ? *)", *DAILY_RULE),
     "watch-no-such-hour": bad("watch_schedule", "cron(0 24 * * ? *)", *DAILY_RULE),
     "watch-a-rate": bad("watch_schedule", "rate(1 day)", *DAILY_RULE),
+    "profile-with-a-space": bad(
+        "profile", "my profile", "name of a profile", "aws configure list-profiles"
+    ),
     "heartbeat-the-url": bad("heartbeat_parameter", "https://example.com/ping", *PARAMETER_RULE),
     "heartbeat-without-a-slash": bad("heartbeat_parameter", "heartbeat", *PARAMETER_RULE),
     "heartbeat-reserved": bad("heartbeat_parameter", "/aws/heartbeat", *PARAMETER_RULE),

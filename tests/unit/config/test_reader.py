@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ def test_an_environment_is_read_whole() -> None:
     (environment,) = read_environments(
         a_context(
             account=ACCOUNT,
+            profile="cabal-prod",
             region="eu-west-1",
             dr_region="eu-central-1",
             addresses_table="addresses",
@@ -50,6 +52,7 @@ def test_an_environment_is_read_whole() -> None:
         name="prod",
         backup=True,
         account="123456789012",
+        profile="cabal-prod",
         region="eu-west-1",
         dr_region="eu-central-1",
         addresses_table="addresses",
@@ -82,6 +85,8 @@ def test_an_environment_is_read_whole() -> None:
 def test_a_function_gets_the_environment_as_json() -> None:
     environment = an_environment(cold_after_days="never", alert_emails=["a@example.com"])
     assert load(dump(environment)) == environment
+    # A function has no profiles; and another name of one must not change a template.
+    assert dump(replace(environment, profile="cabal-prod")) == dump(environment)
 
 
 def test_environments_keep_the_order_they_are_written_in() -> None:

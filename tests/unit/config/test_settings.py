@@ -32,6 +32,7 @@ def test_the_defaults_are_what_cabal_promises() -> None:
     assert asdict(environment) == {
         "name": "prod",
         "account": None,
+        "profile": None,
         "region": "us-west-1",
         "dr_region": "us-west-2",
         "backup": False,

@@ -11,6 +11,7 @@ from cabal_backup.operations.status.checks import (
     alerts,
     clock,
     copies,
+    deployment,
     drill,
     keys,
     nights,
@@ -24,49 +25,68 @@ from cabal_backup.operations.status.checks import (
     watching,
 )
 from cabal_backup.operations.status.checks.outcome import Outcome
-from cabal_backup.operations.status.findings import Finding, Verdict
+from cabal_backup.operations.status.findings import Finding, Status, Verdict
 from cabal_backup.operations.status.state import State
 
 Check = Callable[[State], Outcome]
 
+GROUPS: dict[str, dict[str, Check]] = {
+    "vaults": {
+        "deployment": deployment.deployment,
+        "primary-vault": lambda state: vaults.vault(state, state.primary),
+        "primary-lock": lambda state: vaults.lock(state, state.primary),
+        "primary-opt-in": lambda state: vaults.opt_in(state.primary),
+        "dr-vault": lambda state: vaults.vault(state, state.dr),
+        "dr-lock": lambda state: vaults.lock(state, state.dr),
+        "dr-opt-in": lambda state: vaults.opt_in(state.dr),
+        "keys": keys.keys,
+    },
+    "plan": {
+        "plan": plan.plan,
+        "selection": plan.selection,
+        "resources": plan.resources,
+        "role": role.role,
+    },
+    "last night": {
+        "last-night": nights.last_night,
+        "nights": nights.nights,
+        "backup-jobs": nights.backup_jobs,
+        "clock": clock.clock,
+    },
+    "copies": {
+        "dr-copies": copies.dr_copies,
+        "copy-jobs": copies.copy_jobs,
+        "foreign-copies": copies.foreign_copies,
+        "copy-back": copies.copy_back,
+    },
+    "points": {
+        "primary-points": lambda state: points.points(
+            state, state.primary, state.environment.lifecycle
+        ),
+        "dr-points": lambda state: points.points(state, state.dr, state.environment.dr_lifecycle),
+        "sizes": sizes.sizes,
+    },
+    "tables": {
+        "tables": tables.tables,
+        "pitr": tables.pitr,
+        "deletion-protection": tables.deletion_protection,
+    },
+    "alerting": {"alerts": alerts.alerts, "watch": watching.watch, "trail": watching.trail},
+    "rehearsal": {"restore-tests": restore_tests.restore_tests, "drill": drill.drill},
+}
+"""The checks of each subject, as `status` shows them."""
+
 CHECKS: dict[str, Check] = {
-    "primary-vault": lambda state: vaults.vault(state, state.primary),
-    "primary-lock": lambda state: vaults.lock(state, state.primary),
-    "primary-opt-in": lambda state: vaults.opt_in(state.primary),
-    "dr-vault": lambda state: vaults.vault(state, state.dr),
-    "dr-lock": lambda state: vaults.lock(state, state.dr),
-    "dr-opt-in": lambda state: vaults.opt_in(state.dr),
-    "keys": keys.keys,
-    "plan": plan.plan,
-    "selection": plan.selection,
-    "resources": plan.resources,
-    "role": role.role,
-    "last-night": nights.last_night,
-    "nights": nights.nights,
-    "backup-jobs": nights.backup_jobs,
-    "dr-copies": copies.dr_copies,
-    "copy-jobs": copies.copy_jobs,
-    "foreign-copies": copies.foreign_copies,
-    "copy-back": copies.copy_back,
-    "primary-points": lambda state: points.points(
-        state, state.primary, state.environment.lifecycle
-    ),
-    "dr-points": lambda state: points.points(state, state.dr, state.environment.dr_lifecycle),
-    "sizes": sizes.sizes,
-    "tables": tables.tables,
-    "pitr": tables.pitr,
-    "deletion-protection": tables.deletion_protection,
-    "alerts": alerts.alerts,
-    "watch": watching.watch,
-    "trail": watching.trail,
-    "restore-tests": restore_tests.restore_tests,
-    "drill": drill.drill,
-    "clock": clock.clock,
+    name: check for group in GROUPS.values() for name, check in group.items()
 }
 
 
 def run_checks(state: State, ids: Collection[str]) -> Verdict:
-    """The findings of the named checks, in the order of `CHECKS`."""
+    """The findings of the named checks, in the order of `CHECKS`.
+
+    Where nothing is deployed, or another environment, that is the only finding: all others would
+    follow from it.
+    """
     findings = []
     for name, check in CHECKS.items():
         if name in ids:
@@ -81,4 +101,6 @@ def run_checks(state: State, ids: Collection[str]) -> Verdict:
                     measures=outcome.measures,
                 )
             )
+            if name == deployment.CHECK and outcome.status is Status.FAIL:
+                break
     return Verdict(tuple(findings))

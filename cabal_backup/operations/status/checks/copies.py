@@ -25,6 +25,7 @@ from cabal_backup.operations.status.checks.outcome import (
     fail,
     failed_job,
     measured,
+    off,
     ok,
     unknown,
     warn,
@@ -96,6 +97,8 @@ def _dr_copies(state: State, pairs: list[_Copy]) -> Outcome:
             "copied any more.",
             details=spans(state, old),
         )
+    if not pairs:
+        return off("The plan has not made a recovery point in the last 30 days: nothing to copy.")
     lags = [lag for pair in copied if (lag := _lag(pair)) is not None]
     return ok(
         f"{plural(len(copied), 'recovery point')} of the last 30 days copied"
@@ -140,6 +143,8 @@ def copy_jobs(state: State) -> Outcome:
             "Read what AWS reports: something may not be in the copy.",
             details=details,
         )
+    if not jobs:
+        return off("There was no copy job in the last 30 days.")
     return ok(f"{plural(len(jobs), 'copy job')} in the last 30 days, and none failed.")
 
 
@@ -178,11 +183,12 @@ def foreign_copies(state: State) -> Outcome:
     if isinstance(state.copy_jobs, Unknown) or isinstance(state.dr_copy_jobs, Unknown):
         return unknown(state.copy_jobs, state.dr_copy_jobs, looking_at="the copy jobs")
     ours = state.vault_arns
-    foreign = [
+    jobs = [
         job
         for job in (*state.copy_jobs.value, *state.dr_copy_jobs.value)
-        if job["SourceBackupVaultArn"] in ours and job["DestinationBackupVaultArn"] not in ours
+        if job["SourceBackupVaultArn"] in ours
     ]
+    foreign = [job for job in jobs if job["DestinationBackupVaultArn"] not in ours]
     details = [
         f"{moment(job['CreationDate'])}: "
         f"{state.resources.get(job['ResourceArn'], job['ResourceArn'])} to "
@@ -202,7 +208,9 @@ def foreign_copies(state: State) -> Outcome:
             find_out,
             details=details,
         )
-    return ok("No copy of the last 30 days went to a vault of others.")
+    if not jobs:
+        return off("There was no copy job in the last 30 days.")
+    return ok(f"None of {plural(len(jobs), 'copy job')} of the last 30 days went elsewhere.")
 
 
 def _pairs(state: State) -> list[_Copy] | None:

@@ -6,7 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from cabal_backup.operations.aws.results import Answer, Known, Unknown
-from cabal_backup.operations.status.checks.outcome import Outcome, fail, ok, unknown, warn
+from cabal_backup.operations.status.checks.outcome import (
+    Outcome,
+    fail,
+    not_there,
+    ok,
+    unknown,
+    warn,
+)
 from cabal_backup.operations.status.keys import (
     key_of_mailstore,
     key_of_table,
@@ -57,6 +64,8 @@ def keys(state: State) -> Outcome:
             "changed: protect this key from deletion, or make a new vault.",
             details=customer,
         )
+    if not uses:
+        return not_there("vault, table or mailstore with a key")
     return ok(f"{plural(len(state.keys), 'key')} in use, all enabled.")
 
 

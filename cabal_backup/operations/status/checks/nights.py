@@ -24,6 +24,7 @@ from cabal_backup.operations.status.checks.outcome import (
     failed_job,
     measured,
     not_there,
+    off,
     ok,
     unknown,
     warn,
@@ -145,7 +146,7 @@ def nights(state: State) -> Outcome:
         )
     count = len({night.midnight for night in due})
     if not count:
-        return ok("There is no earlier night to look at.")
+        return off("There is no earlier night to look at yet.")
     return ok(f"None of the {plural(count, 'earlier night')} is missing.")
 
 
@@ -190,6 +191,8 @@ def backup_jobs(state: State) -> Outcome:
             "Read what AWS reports: something may not be in the recovery point.",
             details=details,
         )
+    if not jobs:
+        return off("There was no backup job in the last 30 days.")
     return ok(f"{plural(len(jobs), 'backup job')} in the last 30 days, and none failed.")
 
 

@@ -32,7 +32,7 @@ def ok(evidence: str, *, details: Iterable[str] = ()) -> Outcome:
 
 
 def off(evidence: str) -> Outcome:
-    """For what the settings switch off, so that there is nothing to look at."""
+    """For what the settings switch off, or what does not exist yet: nothing was looked at."""
     return Outcome(Status.OFF, evidence)
 
 

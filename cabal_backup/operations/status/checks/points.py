@@ -8,13 +8,15 @@ from typing import Any
 
 from cabal_backup.config.environment import Lifecycle
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
-from cabal_backup.operations.aws.results import Unknown
+from cabal_backup.operations.aws.results import Known, Unknown
 from cabal_backup.operations.status.checks.history import FUTURE, SAME_MOMENT
 from cabal_backup.operations.status.checks.outcome import (
     Outcome,
     caller,
     fail,
     lifecycle_words,
+    not_there,
+    off,
     ok,
     unknown,
     warn,
@@ -32,6 +34,8 @@ _SOUND = {"COMPLETED", "AVAILABLE", "CREATING", "DELETING"}
 
 
 def points(state: State, region: RegionState, wanted: Lifecycle) -> Outcome:
+    if region.vault == Known(None):
+        return not_there(f"vault {region.vault_name}")
     if isinstance(region.points, Unknown):
         return unknown(region.points, looking_at=f"the recovery points in {region.vault_name}")
     early, short, odd, doubles = [], [], [], 0
@@ -94,6 +98,8 @@ def points(state: State, region: RegionState, wanted: Lifecycle) -> Outcome:
             "A lock refuses that, so it was off. If you do not know why: nights and dr-copies say "
             "what is missing.",
         )
+    if not region.points.value:
+        return off(f"There is no recovery point in {region.vault_name} yet.")
     more = f" And {plural(doubles, 'second copy', 'second copies')} of some." if doubles else ""
     return ok(
         f"{plural(len(region.points.value) - doubles, 'recovery point')} in {region.vault_name}, "

@@ -7,7 +7,7 @@ from statistics import median
 
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.aws.results import Known, Unknown
-from cabal_backup.operations.status.checks.outcome import Outcome, fail, ok, unknown, warn
+from cabal_backup.operations.status.checks.outcome import Outcome, fail, off, ok, unknown, warn
 from cabal_backup.operations.status.state import LOOK_BACK, State
 from cabal_backup.text import moment
 
@@ -53,6 +53,8 @@ def sizes(state: State) -> Outcome:
             advice,
             details=small,
         )
+    if not seen:
+        return off("There is no recovery point to compare yet.")
     return ok("The newest recovery points are as large as usual.", details=seen)
 
 

@@ -8,7 +8,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cabal_backup.operations.aws.results import Answer, Known, Unknown
-from cabal_backup.operations.status.checks.outcome import Outcome, fail, ok, unknown, warn
+from cabal_backup.operations.status.checks.outcome import (
+    Outcome,
+    fail,
+    not_there,
+    ok,
+    unknown,
+    warn,
+)
 from cabal_backup.operations.status.checks.plan import PITR_WINDOW, replaced, table_trouble
 from cabal_backup.operations.status.state import State
 from cabal_backup.text import moment, plural
@@ -50,6 +57,8 @@ def tables(state: State) -> Outcome:
 
 def pitr(state: State) -> Outcome:
     answers = dict(_existing(state, "backups"))
+    if not answers:
+        return not_there("table")
     seen = [
         _recovery(state, name, answer.value.get("PointInTimeRecoveryDescription", {}))
         for name, answer in answers.items()
@@ -139,6 +148,8 @@ def _switch_on(state: State, tables: Iterable[_Recovery]) -> str:
 
 def deletion_protection(state: State) -> Outcome:
     answers = dict(_existing(state, "table"))
+    if not answers:
+        return not_there("table")
     off = [
         name
         for name, answer in answers.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,12 +15,13 @@ from cabal_backup.operations.status.alerts import Channel
 from cabal_backup.operations.status.checks import CHECKS, run_checks
 from cabal_backup.operations.status.checks.outcome import lifecycle_words
 from cabal_backup.operations.status.findings import Finding, Status, Verdict
+from cabal_backup.operations.status.state import State
 from cabal_backup.text import duration, plural
 from tests.unit.operations.status.builders import (
     DENIED,
     TABLES,
-    a_channel,
     a_region,
+    a_role,
     a_state,
     a_table,
     a_watch,
@@ -67,9 +69,10 @@ def test_an_environment_that_cannot_be_seen_is_all_unknown() -> None:
     assert all("AccessDeniedException" in one.evidence for one in findings(state).values())
 
 
-def test_an_environment_that_was_never_deployed() -> None:
+def never_deployed() -> State:
     nothing = {"vault": Known(None), "points": Known([])}
-    state = a_state(
+    return a_state(
+        {"alerts": False},
         primary=a_region("primary", **nothing),
         dr=a_region("dr", **nothing),
         plan=Known(None),
@@ -77,30 +80,51 @@ def test_an_environment_that_was_never_deployed() -> None:
         backup_jobs=Known([]),
         copy_jobs=Known([]),
         restore_jobs=Known([]),
-        watching=a_watch(
-            channels={
-                region: a_channel(region, topic=Known(None), subscriptions=Known(None))
-                for region in ("us-west-1", "us-west-2")
-            }
-        ),
+        tables={name: a_table(table=Known(None), backups=Known(None)) for name in TABLES},
+        mailstore=Known(None),
         testing=dict.fromkeys(with_testing(), Known(None)),
         drills=Known([]),
     )
 
-    assert not_ok(state) == {
-        "primary-vault": "fail",
-        "primary-lock": "unknown",
-        "dr-vault": "fail",
-        "dr-lock": "unknown",
-        "plan": "fail",
-        "selection": "unknown",
-        "role": "fail",
-        "last-night": "fail",
-        "nights": "unknown",
-        "copy-back": "warn",
-        "alerts": "fail",
-        "restore-tests": "fail",
-        "drill": "warn",
+
+def test_an_environment_that_was_never_deployed_has_one_finding() -> None:
+    (one,) = run_checks(never_deployed(), CHECKS).findings
+
+    assert (one.check, one.status) == ("deployment", "fail")
+    assert one.evidence == (
+        "prod is not deployed: there is neither a vault nor a plan in account 123456789012, "
+        "us-west-1 and us-west-2."
+    )
+    assert "cabal-backup doctor -e prod, then make deploy ENVIRONMENT=prod" in one.hint
+
+
+def test_the_deployment_of_another_environment_has_one_finding() -> None:
+    role = a_role(Tags=[{"Key": "environment", "Value": "stage"}])
+
+    (one,) = run_checks(a_state(role=Known(role)), CHECKS).findings
+
+    assert (one.check, one.status) == ("deployment", "fail")
+    assert "the role cabal-backup-role there belongs to the environment stage." in one.evidence
+    assert "cabal-backup status -e stage" in one.hint
+
+
+@pytest.mark.parametrize("left", ["primary", "dr", "plan"])
+def test_what_was_deployed_in_part_is_judged_check_by_check(left: str) -> None:
+    state = replace(never_deployed(), **{left: getattr(a_state(), left)})
+
+    assert findings(state)["deployment"].status == "ok"
+    assert len(findings(state)) == len(CHECKS)
+
+
+def test_no_check_is_ok_that_examined_nothing() -> None:
+    """The region settings and the clock, which do not depend on a deployment, were examined."""
+    found = run_checks(never_deployed(), set(CHECKS) - {"deployment"}).findings
+
+    examined = {"primary-opt-in", "dr-opt-in", "clock"}
+    assert {one.check for one in found if one.status is Status.OK} == examined
+    assert {one.check for one in found if one.status is Status.OFF} == {
+        *("backup-jobs", "dr-copies", "copy-jobs", "foreign-copies", "sizes"),
+        *("alerts", "watch", "trail"),
     }
 
 
