@@ -15,6 +15,12 @@ DR_VAULT = "cabal-backup-dr"
 ROLE = "cabal-backup-role"
 """The IAM role AWS Backup assumes to back up, copy, restore and expire."""
 
+SERVICE_LINKED_ROLE = "AWSServiceRoleForBackup"
+"""AWS Backup's own role, with which it removes expired recovery points.
+
+https://docs.aws.amazon.com/aws-backup/latest/devguide/using-service-linked-roles.html
+"""
+
 COPY_TARGETS_POLICY = "cabal-backup-copy-targets"
 """The inline policy of the role: which vaults it may copy into."""
 

@@ -17,6 +17,8 @@ from cabal_backup.cli.options import ENVIRONMENT, REPORTS, add_common
 from cabal_backup.errors import UsageError
 
 COMMANDS = {
+    "init": "write the private settings of an environment",
+    "doctor": "check what a deployment needs",
     "config": "show the settings in use and where each comes from",
     "status": "check whether an environment is protected",
     "points": "show the recovery points of both vaults",

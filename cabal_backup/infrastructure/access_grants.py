@@ -135,7 +135,10 @@ _PLANS = (
     "A plan's ARN ends with an id that AWS Backup makes up and that a new plan would change. The "
     "actions only read plans and what they select."
 )
-
+_STACKS = (
+    "CloudFormation ends a stack's ARN with an id that it makes up; the names are those of the "
+    "environment's stacks."
+)
 
 _TABLES = (
     "Cabal's tables begin with cabal-, and the name of a restored table begins with the live "
@@ -144,7 +147,12 @@ _TABLES = (
 
 
 def auditor_grants(places: Places) -> tuple[Grant, ...]:
-    """What `status`, `points` and `jobs` look at."""
+    """What `status`, `points`, `jobs` and `doctor` look at."""
+    return (*watch_grants(places), *_examining(places))
+
+
+def watch_grants(places: Places) -> tuple[Grant, ...]:
+    """What the checks of `status` look at, which the watch makes too."""
     return (
         Grant(
             sid="List",
@@ -280,7 +288,7 @@ def _looking_at_alerts(places: Places) -> Iterator[Grant]:
 def operator_grants(places: Places) -> tuple[Grant, ...]:
     """What restoring, comparing, cutting over and copying back need beside the auditor's."""
     return (
-        *_following(places),
+        *_following(),
         *_testing_alerts(places),
         *_restoring(places),
         *_tables(places),
@@ -289,7 +297,7 @@ def operator_grants(places: Places) -> tuple[Grant, ...]:
     )
 
 
-def _following(places: Places) -> tuple[Grant, ...]:
+def _following() -> tuple[Grant, ...]:
     return (
         Grant(
             sid="Follow",
@@ -308,7 +316,40 @@ def _following(places: Places) -> tuple[Grant, ...]:
             resources=("*",),
             why_wildcard=_ONLY_ALL,
         ),
-        Grant(sid="RolePolicies", actions=("iam:ListRolePolicies",), resources=(places.role,)),
+    )
+
+
+def _examining(places: Places) -> tuple[Grant, ...]:
+    """What `doctor` reads beside what `status` reads."""
+    return (
+        Grant(
+            sid="Bootstrap",
+            actions=("ssm:GetParameter",),
+            resources=tuple(
+                places.arn("ssm", "parameter/cdk-bootstrap/*/version", region)
+                for region in (places.region, places.dr_region)
+            ),
+            why_wildcard="An account may have CDK's bootstrap under another qualifier. The "
+            "parameter is the number of its version.",
+        ),
+        Grant(
+            sid="Stacks",
+            actions=("cloudformation:DescribeStacks",),
+            resources=(
+                places.arn("cloudformation", f"stack/{names.STACK}/*"),
+                places.arn("cloudformation", f"stack/{names.DR_STACK}/*", places.dr_region),
+            ),
+            why_wildcard=_STACKS,
+        ),
+        Grant(
+            sid="ServiceLinkedRole",
+            actions=("iam:GetRole",),
+            # Without its path, too: GetRole takes a name only, and the role may not exist.
+            resources=tuple(
+                places.arn("iam", f"role/{path}{names.SERVICE_LINKED_ROLE}", "")
+                for path in ("aws-service-role/backup.amazonaws.com/", "")
+            ),
+        ),
     )
 
 
@@ -390,14 +431,6 @@ def _tables(places: Places) -> tuple[Grant, ...]:
             resources=(*places.table_arns(), *places.dr_table_arns()),
             why_wildcard=f"{_TABLES} DynamoDB creates the names of its own backups below the "
             "table's name. One table is read and the other written, in either direction.",
-        ),
-        Grant(
-            # Whether a table's key is the AWS-managed one or a customer's: a restore names it.
-            sid="KeysOfTables",
-            actions=("kms:DescribeKey",),
-            resources=(places.arn("kms", "key/*"),),
-            why_wildcard="A table may be encrypted under any key of the account. The action "
-            "describes a key and uses none.",
         ),
         Grant(
             # A restored table has no tags yet. The live one has Terraform's tag: its recovery, its
@@ -590,8 +623,7 @@ def break_glass_grants(places: Places) -> tuple[Grant, ...]:
                 places.arn("cloudformation", f"stack/{names.DR_STACK}/*", places.dr_region),
                 places.arn("cloudformation", f"stack/{names.ACCESS_STACK}/*", places.dr_region),
             ),
-            why_wildcard="CloudFormation ends a stack's ARN with an id it makes up; the names are "
-            "those of the environment's stacks.",
+            why_wildcard=_STACKS,
         ),
         Grant(
             sid="Role",

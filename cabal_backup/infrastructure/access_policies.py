@@ -20,6 +20,7 @@ from cabal_backup.infrastructure.access_grants import (
     auditor_grants,
     break_glass_grants,
     operator_grants,
+    watch_grants,
 )
 from cabal_backup.infrastructure.acknowledge import acknowledge
 
@@ -134,7 +135,7 @@ class AccessPolicies(Construct):
 def too_long(values: Values) -> Iterator[Conflict]:
     """A conflict for each policy that IAM would not take because of the tables it names.
 
-    The watch, which is part of the alerts, has the auditor's policy as its own.
+    The watch, which is part of the alerts, has a policy of its own.
     """
     needed = {"region", "dr_region", "addresses_table", "pitr_tables", "mailstore_file_system_id"}
     if not (values.keys() >= needed and values.get("backup")):
@@ -148,27 +149,21 @@ def too_long(values: Values) -> Iterator[Conflict]:
         pitr_tables=values["pitr_tables"],
         mailstore=str(values["mailstore_file_system_id"]),
     )
-    for role in _ROLES:
-        watched = role is _AUDITOR and values.get("alerts")
-        if not (watched or values.get("access_policies")):
-            continue
-        document = json.dumps(_document(role.grants(places)), separators=(",", ":"))
-        if len(document) > LONGEST:
-            setting, policy, remedy = (
-                ("alerts", "the watch's policy", "list fewer of them, or set alerts to false")
-                if watched
-                else (
-                    "access_policies",
-                    f"the policy {role.name}",
-                    "list fewer of them, or set access_policies to false and write policies of "
-                    "your own",
-                )
-            )
+    needing: list[tuple[str, str, Callable[[Places], tuple[Grant, ...]], str]] = [
+        ("alerts", "the watch's policy", watch_grants, "")
+    ]
+    needing += [
+        ("access_policies", f"the policy {role.name}", role.grants, " and write your own policies")
+        for role in _ROLES
+    ]
+    for setting, policy, grants, instead in needing:
+        document = json.dumps(_document(grants(places)), separators=(",", ":"))
+        if values.get(setting) and len(document) > LONGEST:
             yield Conflict(
                 "pitr_tables",
                 f"{setting} names each table that does not begin with {names.TABLES}, and "
                 f"{policy} would have {len(document):,} characters; IAM accepts {LONGEST:,}",
-                remedy,
+                f"list fewer of them, or set {setting} to false{instead}",
             )
 
 

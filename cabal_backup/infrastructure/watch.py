@@ -13,7 +13,7 @@ from constructs import Construct
 from cabal_backup import names, urgent
 from cabal_backup.config.environment import Environment, dump
 from cabal_backup.config.reader import ConfigurationError, Problem
-from cabal_backup.infrastructure.access_grants import Grant, Places, auditor_grants
+from cabal_backup.infrastructure.access_grants import Grant, Places, watch_grants
 from cabal_backup.infrastructure.access_policies import acknowledge_wildcards
 from cabal_backup.infrastructure.acknowledge import acknowledge
 from cabal_backup.infrastructure.function import HandlerFunction
@@ -84,7 +84,7 @@ class Watch(Construct):
             rules=["CKV2_AWS_34"],
         )
         places = Places.of(environment, partition=Aws.PARTITION, account=stack.account)
-        grants = auditor_grants(places)
+        grants = watch_grants(places)
         auditor = iam.ManagedPolicy(
             self,
             "Auditor",

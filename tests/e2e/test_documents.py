@@ -13,7 +13,13 @@ from tests.e2e.exercise import EXERCISE, exercise_restores, write_reports
 from tests.e2e.shell import BLOCK, HUNG_SECONDS, make_checkout
 from tests.sandbox.deployment import PROJECT, Deployment, aws_cli
 
-DOCUMENTS = ("README.md", "docs/status.md", "docs/points.md", "tests/sandbox/README.md")
+DOCUMENTS = (
+    "README.md",
+    "docs/doctor.md",
+    "docs/status.md",
+    "docs/points.md",
+    "tests/sandbox/README.md",
+)
 
 TESTED_ON_THEIR_OWN = {
     "docs/access.md",

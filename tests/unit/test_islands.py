@@ -25,10 +25,16 @@ OPERATIONS = {"operations.aws", "operations.status", "operations.restore", "oper
 # down, and each names only itself and rows below it.
 LAYERS: dict[str, tuple[set[str], set[str]]] = {
     "__main__": (CDK | SDK, {"cli"}),
-    "cli": (CDK | SDK, FLOOR | OPERATIONS | {"operations", "operations.drill", "mail_host"}),
+    "cli": (
+        CDK | SDK,
+        FLOOR
+        | OPERATIONS
+        | {"operations", "operations.doctor", "operations.drill", "mail_host"},
+    ),
     "infrastructure": (SDK, {"config", "names", "urgent"}),
     "functions": (CDK, FLOOR | OPERATIONS | {"custom_resource"}),
     "custom_resource": (CDK, set()),
+    "operations.doctor": (CDK, FLOOR | {"operations.status", "operations.aws"}),
     "operations.drill": (
         CDK,
         FLOOR | {"operations.restore", "operations.status", "operations.aws", "mail_host"},

@@ -117,6 +117,15 @@ def _plan_restore_tests(desk: Desk) -> None:
         )
 
 
+def _init(desk: Desk) -> None:
+    _well(desk.run("init --dry-run"))
+
+
+def _doctor(desk: Desk) -> None:
+    findings = desk.run("doctor --json").json["findings"]
+    assert [one for one in findings if one["status"] == "unknown"] == []
+
+
 def _points(desk: Desk) -> None:
     assert "2026-01-02" in _well(desk.run("points")).out
 
@@ -386,6 +395,8 @@ def _drill(what: str) -> Callable[[Desk], None]:
 
 
 USES: dict[str, tuple[Use, ...]] = {
+    "init": (Use(Role.AUDITOR, _init),),
+    "doctor": (Use(Role.AUDITOR, _doctor),),
     "status": (Use(Role.AUDITOR, _status),),
     "points": (Use(Role.AUDITOR, _points),),
     "jobs": (Use(Role.AUDITOR, _jobs), Use(Role.OPERATOR, _watch)),

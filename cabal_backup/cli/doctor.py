@@ -1,0 +1,70 @@
+"""`cabal-backup doctor`: is everything there that a deployment needs?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from cabal_backup.cli.options import Invocation, add_common, connect_without_backup
+from cabal_backup.cli.parser import Parser
+from cabal_backup.cli.status_formats import EXIT_CODES, finding_document, print_finding, styled
+from cabal_backup.config.project import find_project, merge, read_layers
+from cabal_backup.operations.doctor.examine import QUALIFIER, examine
+from cabal_backup.operations.status.findings import NOT_OK, Status, Verdict
+from cabal_backup.text import plural
+
+JSON_VERSION = 1
+"""Raised when a field is removed or changes its meaning; fields may be added without."""
+
+
+def define(parser: Parser) -> None:
+    parser.describe(
+        "Checks what a deployment needs, before the first one and afterwards: credentials, "
+        "regions, CDK's bootstrap, the table and the file system, and what has the names of the "
+        "stacks. It changes nothing.",
+        "doctor -e development",
+        note="Exit codes: 0 nothing is missing, 1 something is, 2 something is unknown.",
+    )
+    add_common(parser)
+    parser.add_argument("--json", action="store_true", help="as JSON (docs/doctor.md)")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, invocation: Invocation) -> int:
+    aws = connect_without_backup(options)
+    context = merge(read_layers(find_project(options.project), options.context))
+    qualifier = context.get("@aws-cdk/core:bootstrapQualifier", QUALIFIER)
+    now = invocation.clock.now()
+    verdict = examine(aws, now, qualifier=qualifier)
+    if options.json:
+        content = {
+            "version": JSON_VERSION,
+            "environment": aws.environment.name,
+            "account": aws.account,
+            "at": now.isoformat(timespec="seconds"),
+            "verdict": verdict.status,
+            "summary": _sentence(aws.environment.name, verdict),
+            "findings": [finding_document(finding, "doctor") for finding in verdict.findings],
+        }
+        sys.stdout.write(json.dumps(content, indent=2) + "\n")
+    else:
+        _show(aws.environment.name, verdict)
+    return EXIT_CODES[verdict.status]
+
+
+def _show(name: str, verdict: Verdict) -> None:
+    from cabal_backup.cli.console import SafeConsole
+
+    console = SafeConsole()
+    for finding in verdict.findings:
+        print_finding(console, finding, "doctor", verbose=False)
+    console.print(styled(verdict.status, _sentence(name, verdict)), soft_wrap=True)
+
+
+def _sentence(name: str, verdict: Verdict) -> str:
+    counts = {status: len(verdict.with_status(status)) for status in NOT_OK}
+    words = {Status.FAIL: "failed", Status.UNKNOWN: "unknown", Status.WARN: "with a warning"}
+    trouble = [f"{count} {words[status]}" for status, count in counts.items() if count]
+    made = plural(len(verdict.findings), "check")
+    return f"{name}: {made}, {', '.join(trouble) or 'nothing is missing'}."

@@ -1,0 +1,164 @@
+"""`cabal-backup init`: the private settings of an environment, from what its account has."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from cabal_backup import names
+from cabal_backup.cli.confirm import add_confirmation, ask, confirm, is_somebody_there
+from cabal_backup.cli.options import Invocation, add_common
+from cabal_backup.cli.parser import Parser
+from cabal_backup.config.environment import SETTINGS
+from cabal_backup.config.project import (
+    PRIVATE,
+    environment_names,
+    find_project,
+    read_environment,
+)
+from cabal_backup.config.settings import as_text
+from cabal_backup.errors import ExitCode, RefusedError, SettingsError, UsageError
+from cabal_backup.operations.doctor.candidates import Candidates, find_candidates
+
+
+def define(parser: Parser) -> None:
+    parser.describe(
+        f"Writes {PRIVATE}, the settings that are not in the repository, from the account of the "
+        "credentials: it finds Cabal's file system and tables by tag and name, and asks where it "
+        "finds several. An existing file is never changed. It does not change AWS.",
+        "init -e development",
+        "init -e prod --profile cabal-prod --region eu-west-1 --dr-region eu-central-1",
+        note=f"Without a terminal: --yes, and --file-system unless exactly one has the tag "
+        f"Name={names.MAILSTORE}.",
+    )
+    add_common(parser)
+    add_confirmation(parser)
+    for option, what in (("--region", "where Cabal is"), ("--dr-region", "where copies are kept")):
+        default = SETTINGS[option[2:].replace("-", "_")].default
+        parser.add_argument(
+            option, metavar="REGION", default=default, help=f"{what} (default: {default})"
+        )
+    parser.add_argument("--file-system", metavar="ID", help="the file system of the mail")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, _: Invocation) -> int:
+    project = find_project(options.project)
+    name = _environment(options, project)
+    found = find_candidates(options.region, profile=options.profile)
+    print(f"Account {found.account}, as {found.caller}, in {options.region}.", file=sys.stderr)
+    settings = _settings(options, found)
+    content = {f"{name}.{key}": value for key, value in settings.items()}
+    # Everything that is wrong is reported before anything is written.
+    overrides = [*options.context, *(f"{key}={as_text(value)}" for key, value in content.items())]
+    read_environment(project, name, overrides)
+    text = json.dumps(content, indent=2) + "\n"
+    file = project / PRIVATE
+    if options.dry_run:
+        print(text, end="")
+        return ExitCode.OK
+    if file.exists():
+        print(text, end="")
+        raise RefusedError(f"{file} exists and was not changed. Add the lines above to it.")
+    print(text, end="", file=sys.stderr)
+    confirm("yes", f"This writes {file}.", yes=options.yes)
+    _write(file, text)
+    print(f"Wrote {file}. Next: cabal-backup doctor -e {name}")
+    return ExitCode.OK
+
+
+def _environment(options: argparse.Namespace, project: Path) -> str:
+    declared = environment_names(project, options.context)
+    if options.environment not in declared:
+        raise UsageError(
+            "Say which environment of cdk.json, with --environment or CABAL_ENVIRONMENT: "
+            f"{', '.join(declared) or 'it declares none'}."
+        )
+    return str(options.environment)
+
+
+def _settings(options: argparse.Namespace, found: Candidates) -> dict[str, Any]:
+    """What differs from the defaults."""
+    default: tuple[str, ...] = SETTINGS["pitr_tables"].default
+    wanted: dict[str, Any] = {
+        "profile": options.profile,
+        "region": options.region,
+        "dr_region": options.dr_region,
+        "addresses_table": _addresses_table(found),
+        "pitr_tables": [table for table in default if table in found.tables],
+    }
+    missing = [table for table in default if table not in found.tables]
+    if missing:
+        print(f"Not found, and left out of pitr_tables: {', '.join(missing)}.", file=sys.stderr)
+    return {
+        "backup": True,
+        "account": found.account,
+        "mailstore_file_system_id": _file_system(options, found),
+        **{
+            key: value
+            for key, value in wanted.items()
+            if value != SETTINGS[key].written(SETTINGS[key].default) and value is not None
+        },
+    }
+
+
+def _file_system(options: argparse.Namespace, found: Candidates) -> str:
+    ids = [one.id for one in found.file_systems]
+    if options.file_system:
+        if options.file_system not in ids:
+            raise UsageError(
+                f"There is no file system {options.file_system} in {options.region}. There are: "
+                f"{', '.join(ids) or 'none'}."
+            )
+        return str(options.file_system)
+    tagged = [one.id for one in found.file_systems if one.is_mailstore]
+    if len(tagged) == 1:
+        print(f"File system {tagged[0]} has the tag Name={names.MAILSTORE}.", file=sys.stderr)
+        return tagged[0]
+    return _choose(
+        "file system",
+        {
+            one.id: f"{one.name or 'no name'}, {one.size_bytes:,} bytes"
+            for one in found.file_systems
+        },
+        "--file-system",
+    )
+
+
+def _addresses_table(found: Candidates) -> str:
+    if names.ADDRESSES_TABLE in found.tables:
+        return names.ADDRESSES_TABLE
+    return _choose(
+        f"table of the addresses ({names.ADDRESSES_TABLE} does not exist)",
+        dict.fromkeys(found.tables, ""),
+        "addresses_table in the settings",
+    )
+
+
+def _choose(what: str, choices: dict[str, str], otherwise: str) -> str:
+    """The one that is typed. Raises RefusedError without a terminal or for another answer."""
+    if not choices:
+        raise SettingsError(
+            f"Found no {what} in this account and region. Check --profile and --region."
+        )
+    if not is_somebody_there():
+        raise RefusedError(f"There is no terminal to choose the {what} on: use {otherwise}.")
+    for name, described in choices.items():
+        print(f"  {name}  {described}".rstrip(), file=sys.stderr)
+    answer = ask(f"Which {what}? ")
+    if answer not in choices:
+        raise RefusedError(f"{answer!r} is none of them. Nothing was written.")
+    return answer
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        with file.open("x", encoding="utf-8") as opened:
+            opened.write(text)
+    except FileExistsError:
+        raise RefusedError(f"{file} exists meanwhile and was not changed.") from None
+    except OSError as error:
+        raise SettingsError(f"Cannot write {file}: {error.strerror}.") from error

@@ -1,0 +1,223 @@
+"""The checks of `cabal-backup doctor`: those about a deployment, and some of `status`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from cabal_backup import names
+from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.aws.results import (
+    Answer,
+    Known,
+    Unknown,
+    ask_together,
+    unless_missing,
+)
+from cabal_backup.operations.status.checks import run_checks
+from cabal_backup.operations.status.checks.deployment import recorded_environment
+from cabal_backup.operations.status.checks.outcome import (
+    Outcome,
+    deploy,
+    fail,
+    off,
+    ok,
+    unknown,
+    warn,
+)
+from cabal_backup.operations.status.findings import Finding, Verdict
+from cabal_backup.operations.status.state import State, look
+
+OF_STATUS = ("resources", "tables", "pitr", "deletion-protection", "trail", "clock")
+"""The checks of `status` that need no deployment."""
+
+BOOTSTRAP = 6
+"""The oldest version of CDK's bootstrap that a deployment accepts.
+
+https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html
+"""
+
+QUALIFIER = "hnb659fds"
+"""CDK's own qualifier, which the context key `@aws-cdk/core:bootstrapQualifier` replaces."""
+
+_NOT_ENABLED = ("AuthFailure", "InvalidClientTokenId", "UnrecognizedClientException")
+"""What AWS answers in a region that is not enabled for the account.
+
+https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html
+"""
+
+_FAILED_CREATION = {"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"}
+"""https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html"""
+
+Answers = Mapping[str, Answer[Any]]
+
+
+def examine(aws: Aws, now: datetime, *, qualifier: str = QUALIFIER) -> Verdict:
+    """The findings about one environment, whether it is deployed or not.
+
+    :param qualifier: of CDK's bootstrap.
+    """
+    environment = aws.environment
+    regions = (environment.region, environment.dr_region)
+    questions: dict[str, Callable[[], Any]] = {"service-linked role": lambda: _linked_role(aws)}
+    for region, stack in zip(regions, (names.STACK, names.DR_STACK), strict=True):
+        questions |= _region(aws, region, stack, qualifier)
+    answers = ask_together(questions)
+    state = look(aws, now)
+    outcomes = {
+        "settings": _settings(state),
+        "regions": _regions(state, regions, answers),
+        "bootstrap": _bootstrap(state, regions, answers, qualifier),
+        "stacks": _stacks(state, regions, answers),
+        "service-linked-role": _service_linked_role(state, answers["service-linked role"]),
+    }
+    own = (
+        Finding(name, outcome.status, outcome.evidence, outcome.hint, outcome.details)
+        for name, outcome in outcomes.items()
+    )
+    return Verdict((*own, *run_checks(state, OF_STATUS).findings))
+
+
+def _region(aws: Aws, region: str, stack: str, qualifier: str) -> dict[str, Callable[[], Any]]:
+    parameter = f"/cdk-bootstrap/{qualifier}/version"
+    return {
+        f"{region} enabled": lambda: unless_missing(
+            lambda: aws.client("sts", region).get_caller_identity()["Account"], *_NOT_ENABLED
+        ),
+        f"{region} bootstrap": lambda: unless_missing(
+            lambda: aws.client("ssm", region).get_parameter(Name=parameter)["Parameter"]["Value"],
+            "ParameterNotFound",
+        ),
+        # It answers ValidationError for a stack that does not exist.
+        f"{region} stack": lambda: unless_missing(
+            lambda: aws.client("cloudformation", region).describe_stacks(StackName=stack)["Stacks"][
+                0
+            ]["StackStatus"],
+            "ValidationError",
+        ),
+    }
+
+
+def _linked_role(aws: Aws) -> bool:
+    found = unless_missing(
+        lambda: aws.client("iam").get_role(RoleName=names.SERVICE_LINKED_ROLE), "NoSuchEntity"
+    )
+    return found is not None
+
+
+def _settings(state: State) -> Outcome:
+    environment = state.environment
+    if not environment.backup:
+        return warn(
+            f"{environment.name} has backup: false, so a deployment leaves it out.",
+            f'Set "{environment.name}.backup": true in cdk.context.json.',
+        )
+    return ok(f"The settings are valid, and the credentials are of account {state.account}.")
+
+
+def _regions(state: State, regions: tuple[str, str], answers: Answers) -> Outcome:
+    found = {region: answers[f"{region} enabled"] for region in regions}
+    disabled = [region for region, answer in found.items() if answer == Known(None)]
+    if disabled:
+        return fail(
+            f"{' and '.join(disabled)} not enabled for account {state.account}.",
+            f"aws account enable-region --region-name={disabled[0]}; it takes some minutes, up to "
+            "hours. Or choose other regions in the settings.",
+        )
+    if any(isinstance(answer, Unknown) for answer in found.values()):
+        return unknown(*found.values(), looking_at="whether both regions are enabled")
+    return ok(f"{' and '.join(regions)} are enabled.")
+
+
+def _bootstrap(state: State, regions: tuple[str, str], answers: Answers, qualifier: str) -> Outcome:
+    found = {region: answers[f"{region} bootstrap"] for region in regions}
+    old = {
+        region: answer.value
+        for region, answer in found.items()
+        if isinstance(answer, Known) and (answer.value is None or int(answer.value) < BOOTSTRAP)
+    }
+    if old:
+        targets = " ".join(f"aws://{state.account}/{region}" for region in old)
+        option = "" if qualifier == QUALIFIER else f" --qualifier={qualifier}"
+        return fail(
+            f"CDK's bootstrap (qualifier {qualifier}, at least version {BOOTSTRAP}) is missing in "
+            f"{' and '.join(old)}.",
+            f'make cdk ARGS="bootstrap{option} {targets}"',
+            details=[f"{region}: version {version or 'none'}" for region, version in old.items()],
+        )
+    if any(isinstance(answer, Unknown) for answer in found.values()):
+        return unknown(*found.values(), looking_at="CDK's bootstrap")
+    return ok(f"CDK's bootstrap (qualifier {qualifier}) is in {' and '.join(regions)}.")
+
+
+def _stacks(state: State, regions: tuple[str, str], answers: Answers) -> Outcome:
+    """Whether a deployment can begin or go on: whose are the names that it needs?"""
+    name = state.environment.name
+    other = recorded_environment(state)
+    if other not in (None, name):
+        return fail(
+            f"The account has the backup of the environment {other}, and an account can have one.",
+            f"Correct account or profile of {name}. cabal-backup status -e {other} shows that one.",
+        )
+    stacks = {
+        f"{stack} in {region}": answers[f"{region} stack"]
+        for region, stack in zip(regions, (names.STACK, names.DR_STACK), strict=True)
+    }
+    known = {what: one.value for what, one in stacks.items() if isinstance(one, Known)}
+    details = [f"{what}: {status or 'does not exist'}" for what, status in known.items()]
+    if any(status in _FAILED_CREATION for status in known.values()):
+        return fail(
+            "A stack could not be created or deleted, and no deployment can go on from there.",
+            "Follow docs/runbooks/failed-deployment.md, then deploy again.",
+            details=details,
+        )
+    if any(isinstance(one, Unknown) for one in stacks.values()):
+        return unknown(*stacks.values(), looking_at="the stacks", details=details)
+    if any(str(status).endswith(("_IN_PROGRESS", "_FAILED")) for status in known.values()):
+        return warn(
+            "A deployment is running, or its rollback failed.",
+            "Wait for it. After a failed rollback: aws cloudformation continue-update-rollback "
+            "--stack-name=NAME --region=REGION",
+            details=details,
+        )
+    if all(known.values()):
+        return ok(f"Both stacks are deployed: {', '.join(details)}.")
+    taken = list(_taken(state))
+    if any(known.values()):
+        return fail(
+            "One of the two stacks is missing.", f"Create it: {deploy(name)}", details=details
+        )
+    if taken:
+        return fail(
+            f"There is no stack, but its names are taken: {', '.join(taken)}.",
+            "If another tool made them: docs/adopt.md. If a teardown or a deleted stack left them: "
+            f"docs/adopt.md takes them over, too; cabal-backup teardown plan -e {name} lists them.",
+        )
+    return ok(f"Nothing is deployed, and no name is taken. Next: {deploy(name)}.")
+
+
+def _taken(state: State) -> list[str]:
+    """What exists under a name that a first deployment creates."""
+    return [
+        what
+        for what, answer in (
+            *((f"vault {one.vault_name} in {one.region}", one.vault) for one in state.regions),
+            (f"plan {names.PLAN}", state.plan),
+            (f"role {names.ROLE}", state.role),
+        )
+        if isinstance(answer, Known) and answer.value is not None
+    ]
+
+
+def _service_linked_role(state: State, answer: Answer[bool]) -> Outcome:
+    if isinstance(answer, Unknown):
+        return unknown(answer, looking_at=f"the role {names.SERVICE_LINKED_ROLE}")
+    if answer.value:
+        return ok(f"{names.SERVICE_LINKED_ROLE}, which removes expired recovery points, exists.")
+    if isinstance(state.backup_jobs, Known) and not state.backup_jobs.value:
+        return off(f"AWS Backup creates {names.SERVICE_LINKED_ROLE} with its first backup.")
+    return warn(
+        f"{names.SERVICE_LINKED_ROLE} does not exist: AWS Backup cannot remove what has expired.",
+        "aws iam create-service-linked-role --aws-service-name=backup.amazonaws.com",
+    )
