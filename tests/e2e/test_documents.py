@@ -18,6 +18,7 @@ DOCUMENTS = (
     "docs/doctor.md",
     "docs/status.md",
     "docs/points.md",
+    "docs/report.md",
     "tests/sandbox/README.md",
 )
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from cabal_backup.operations.report import prices
+
 TEXT = (Path(__file__).parents[2] / "docs" / "costs.md").read_text(encoding="utf-8")
 CENT = Decimal("0.01")
 
@@ -40,6 +42,20 @@ def cents(amount: Decimal) -> Decimal:
 
 def dollars(text: str) -> Decimal:
     return Decimal(text.removeprefix("$"))
+
+
+def test_the_prices_of_storage_and_restores_are_those_of_the_report() -> None:
+    (table,) = re.findall(r"<!-- storage -->\n(.*?)<!-- /storage -->", TEXT, re.DOTALL)
+    shown = {}
+    for line in table.splitlines()[2:]:
+        kind, warm, cold = (cell.strip() for cell in line.split("|")[1:-1])
+        shown |= {(kind, "warm"): dollars(warm), (kind, "cold"): dollars(cold)}
+    assert shown == prices.STORAGE
+    restored = {row[0]: row[1] for row in rows() if row[0].startswith("restoring the ")}
+    assert [dollars(price.split(" ")[0]) for price in restored.values()] == [
+        prices.RESTORE["DynamoDB"],
+        prices.RESTORE["EFS"],
+    ]
 
 
 @pytest.mark.parametrize("row", rows()[:-1], ids=lambda row: row[0])

@@ -29,12 +29,13 @@ LAYERS: dict[str, tuple[set[str], set[str]]] = {
         CDK | SDK,
         FLOOR
         | OPERATIONS
-        | {"operations", "operations.doctor", "operations.drill", "mail_host"},
+        | {"operations", "operations.doctor", "operations.drill", "operations.report", "mail_host"},
     ),
     "infrastructure": (SDK, {"config", "names", "urgent"}),
     "functions": (CDK, FLOOR | OPERATIONS | {"custom_resource"}),
     "custom_resource": (CDK, set()),
     "operations.doctor": (CDK, FLOOR | {"operations.status", "operations.aws"}),
+    "operations.report": (CDK, FLOOR | {"operations.status", "operations.aws"}),
     "operations.drill": (
         CDK,
         FLOOR | {"operations.restore", "operations.status", "operations.aws", "mail_host"},

@@ -130,6 +130,11 @@ def _points(desk: Desk) -> None:
     assert "2026-01-02" in _well(desk.run("points")).out
 
 
+def _report(desk: Desk) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        _well(desk.run(f"report --output {folder}/report.html"))
+
+
 def _jobs(desk: Desk) -> None:
     """While tables are being restored, under any name that begins like the live one's."""
     # However long the command takes on a slow machine.
@@ -399,6 +404,7 @@ USES: dict[str, tuple[Use, ...]] = {
     "doctor": (Use(Role.AUDITOR, _doctor),),
     "status": (Use(Role.AUDITOR, _status),),
     "points": (Use(Role.AUDITOR, _points),),
+    "report": (Use(Role.AUDITOR, _report),),
     "jobs": (Use(Role.AUDITOR, _jobs), Use(Role.OPERATOR, _watch)),
     "restore addresses": (Use(Role.OPERATOR, _restore_addresses),),
     "restore table": (Use(Role.OPERATOR, _restore_table),),

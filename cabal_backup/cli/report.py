@@ -1,0 +1,98 @@
+"""`cabal-backup report`: one HTML file about an environment."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from cabal_backup.cli.options import (
+    Invocation,
+    add_common,
+    add_report_folder,
+    connect_to,
+    number,
+    report_folder,
+)
+from cabal_backup.cli.parser import Parser
+from cabal_backup.cli.report_page import GENERATOR, page
+from cabal_backup.cli.status_formats import Report
+from cabal_backup.errors import ExitCode, RefusedError, UsageError
+from cabal_backup.operations.status import calendar
+from cabal_backup.operations.status.checks import CHECKS, run_checks
+from cabal_backup.operations.status.drill_reports import read_reports
+from cabal_backup.operations.status.state import look
+
+
+def define(parser: Parser) -> None:
+    parser.describe(
+        "Writes one HTML file that needs no network: the verdict of status, the calendar of "
+        "nights, what would be lost with the region, the recovery points with their cost, restore "
+        "tests and drills. It replaces an earlier report, and no other file.",
+        "report -e prod",
+        "report -e prod --output prod.html --nights 90",
+        note="Exit code 0 says that the report was written; status has one for the verdict.",
+    )
+    add_common(parser)
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="where to write it (default: cabal-backup-ENVIRONMENT.html in this folder)",
+    )
+    parser.add_argument(
+        "-n",
+        "--nights",
+        type=number("a number of nights", 1, 400),
+        default=31,
+        metavar="N",
+        help="how many nights the calendar goes back (default: 31)",
+    )
+    add_report_folder(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, invocation: Invocation) -> int:
+    file: Path = options.output or Path(f"cabal-backup-{options.environment}.html")
+    _check_replaceable(file)
+    aws = connect_to(options)
+    now = invocation.clock.now()
+    state = look(aws, now, drills=read_reports(report_folder(options)))
+    report = Report(state, run_checks(state, CHECKS))
+    nights = calendar.look(aws, now, nights=options.nights).from_first_point()
+    _write(file, page(report, nights))
+    print(f"{report.sentence}\nThe report is {file}.")
+    return ExitCode.OK
+
+
+def _check_replaceable(file: Path) -> None:
+    """Raises RefusedError for anything but an earlier report, which says so at its beginning."""
+    try:
+        if file.is_symlink() or (file.exists() and GENERATOR not in _beginning(file)):
+            raise RefusedError(f"{file} is not an earlier report and was not changed.")
+    except OSError as error:
+        raise UsageError(f"Cannot read {file}: {error.strerror}.") from error
+
+
+def _beginning(file: Path) -> str:
+    with file.open("rb") as opened:
+        return opened.read(1000).decode("utf-8", errors="replace")
+
+
+def _write(file: Path, content: str) -> None:
+    """At every moment the file is the old report or the new one."""
+    try:
+        descriptor, written = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
+                opened.write(content)
+            _check_replaceable(file)
+            Path(written).replace(file)
+        except BaseException:
+            with suppress(OSError):
+                Path(written).unlink()
+            raise
+    except OSError as error:
+        raise UsageError(f"Cannot write {file}: {error.strerror}.") from error

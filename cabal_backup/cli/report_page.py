@@ -1,0 +1,372 @@
+"""The HTML of `cabal-backup report`: one file without scripts and without anything to load."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from html import escape
+from string import Template
+
+from cabal_backup.cli.status_formats import Report, link
+from cabal_backup.operations.aws.results import Known, Unknown
+from cabal_backup.operations.report import prices
+from cabal_backup.operations.report.figures import Loss, if_region_failed, stored
+from cabal_backup.operations.status.calendar import Calendar, Cell
+from cabal_backup.operations.status.drill_reports import PastDrill
+from cabal_backup.operations.status.findings import NOT_OK, Finding
+from cabal_backup.operations.status.state import State
+from cabal_backup.text import duration, moment, printable
+
+GENERATOR = '<meta name="generator" content="cabal-backup report">'
+"""By this a later report knows that it may replace the file."""
+
+_SYMBOLS = {
+    Cell.WARM: "●",
+    Cell.COLD: "○",
+    Cell.MISSING: "·",
+    Cell.FAILED: "✘",
+    Cell.INCOMPLETE: "◐",
+    Cell.UNKNOWN: "?",
+}
+
+COLORS = {
+    "light": {
+        "background": "#ffffff",
+        "text": "#1b1f24",
+        "quiet": "#57606a",
+        "line": "#d0d7de",
+        "ok": "#116329",
+        "warn": "#7a4b00",
+        "fail": "#a40e26",
+        "unknown": "#6639ba",
+        "off": "#57606a",
+        "cold": "#0550ae",
+    },
+    "dark": {
+        "background": "#0d1117",
+        "text": "#e6edf3",
+        "quiet": "#9da7b3",
+        "line": "#3d444d",
+        "ok": "#56d364",
+        "warn": "#e3b341",
+        "fail": "#ff8f88",
+        "unknown": "#d2a8ff",
+        "off": "#9da7b3",
+        "cold": "#79c0ff",
+    },
+}
+"""Each text color has a contrast of at least 4.5 to the background.
+
+https://www.w3.org/TR/WCAG22/#contrast-minimum
+"""
+
+_PAGE = Template(
+    """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+$generator
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>Backup of $name, $date</title>
+<style>
+$style
+</style>
+</head>
+<body>
+<main>
+<h1>Backup of $name</h1>
+<p class="quiet">$where</p>
+$sections
+</main>
+</body>
+</html>
+"""
+)
+
+_STYLE = Template(
+    """:root { $light }
+@media (prefers-color-scheme: dark) { :root { $dark } }
+@media print {
+  :root { $light }
+  tr, h2 { break-inside: avoid; }
+  h2 { break-after: avoid; }
+  main { max-width: none; }
+}
+body { margin: 0; background: var(--background); color: var(--text);
+  font: 16px/1.5 system-ui, sans-serif; }
+main { max-width: 64rem; margin: 0 auto; padding: 1rem 1.5rem 3rem; }
+h1 { margin-bottom: 0; }
+h2 { margin-top: 2.5rem; border-bottom: 1px solid var(--line); }
+.verdict { font-size: 1.25rem; font-weight: 600; }
+.quiet, caption { color: var(--quiet); }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; margin: 1rem 0; }
+caption { text-align: left; padding-bottom: .25rem; }
+th, td { padding: .25rem .75rem .25rem 0; text-align: left; vertical-align: top;
+  border-bottom: 1px solid var(--line); }
+.number { text-align: right; font-variant-numeric: tabular-nums; }
+code { overflow-wrap: anywhere; }
+.ok, .warm { color: var(--ok); } .warn, .missing { color: var(--warn); }
+.fail, .failed { color: var(--fail); } .unknown, .incomplete { color: var(--unknown); }
+.off { color: var(--off); } .cold { color: var(--cold); }"""
+)
+
+
+class Html(str):
+    """Text that is markup already."""
+
+    __slots__ = ()
+
+
+def page(report: Report, calendar: Calendar) -> str:
+    """The whole file."""
+    state = report.state
+    sections = (
+        _verdict(report),
+        _region(state),
+        _nights(calendar),
+        _points(state),
+        _restore_tests(report),
+        _drills(state),
+    )
+    environment = state.environment
+    schemes = {
+        scheme: " ".join(f"--{name}: {value};" for name, value in colors.items())
+        for scheme, colors in COLORS.items()
+    }
+    return _PAGE.substitute(
+        generator=GENERATOR,
+        name=_text(environment.name),
+        date=f"{state.now:%Y-%m-%d}",
+        style=_STYLE.substitute(schemes),
+        where=_text(
+            f"Account {state.account}, {environment.region} with copies in "
+            f"{environment.dr_region}, {moment(state.now)}. All times are UTC."
+        ),
+        sections="\n".join(sections),
+    )
+
+
+def _verdict(report: Report) -> str:
+    status = report.verdict.status
+    lines = [f'<p class="verdict {status}">{_text(report.sentence)}</p>']
+    lines.append(
+        _table(
+            "Checks of status",
+            ("subject", "result"),
+            ((name, _colored(group.status, group.counts)) for name, group in report.groups.items()),
+        )
+    )
+    for finding in report.verdict.findings:
+        if finding.status in NOT_OK:
+            lines += _finding(finding)
+    return "\n".join(["<h2>Verdict</h2>", *lines])
+
+
+def _finding(finding: Finding) -> Iterator[str]:
+    yield f"<h3>{_colored(finding.status, f'{finding.check}: {finding.status}')}</h3>"
+    yield f"<p>{_text(finding.evidence)}</p>"
+    if finding.details:
+        yield "<ul>" + "".join(f"<li>{_text(line)}</li>" for line in finding.details) + "</ul>"
+    if finding.hint:
+        yield f"<p><code>{_text(finding.hint)}</code></p>"
+    yield f'<p class="quiet">{_text(link(finding, "status"))}</p>'
+
+
+def _region(state: State) -> str:
+    region, losses = state.environment.region, if_region_failed(state)
+    heading = f"<h2>If {_text(region)} failed now</h2>"
+    if isinstance(losses, Unknown):
+        return f"{heading}\n<p>{_text(f'The copies could not be listed: {losses.reason}')}</p>"
+    table = _table(
+        "What was written after the newest copy would be lost. Recovery times are those that "
+        "drills measured; a restore follows the copy-back.",
+        ("resource", "newest copy", "lost", "copy-back to", "copy-back took", "restore took"),
+        (_loss(loss) for loss in losses.value),
+    )
+    return f"{heading}\n{table}\n<p>What to do: docs/runbooks/lose-a-region.md.</p>"
+
+
+def _loss(loss: Loss) -> tuple[str, ...]:
+    lost = "everything" if loss.lost is None else f"{loss.lost / timedelta(hours=1):,.1f} hours"
+    return (
+        loss.resource,
+        _when(loss.newest_copy),
+        lost,
+        _when(loss.reach),
+        _took(loss.copy_back),
+        _took(loss.recovery),
+    )
+
+
+def _took(past: PastDrill | None) -> str:
+    """How long a drill took, rounded as everywhere, and when and where it was."""
+    if past is None or past.recovery_seconds is None:
+        return "never measured"
+    took = duration(timedelta(seconds=past.recovery_seconds))
+    return f"{took} ({past.environment}, {past.ended:%Y-%m-%d})"
+
+
+def _nights(calendar: Calendar) -> str:
+    columns = [f"{column.region} {column.resource}" for column in calendar.columns]
+    rows = [
+        (f"{night:%a %Y-%m-%d}", *(_cell(calendar.cells[night, each]) for each in calendar.columns))
+        for night in calendar.nights
+    ]
+    counts = ", ".join(f"{calendar.count(cell)} {cell}" for cell in Cell if calendar.count(cell))
+    parts = [_table(f"The newest night first: {counts}.", ("night", *columns), rows)]
+    parts += [
+        f"<p>{_text(f'{vault} could not be looked into: {reason}')}</p>"
+        for vault, reason in calendar.unknown.items()
+    ]
+    return "\n".join(["<h2>Nights</h2>", *parts])
+
+
+def _cell(cell: Cell) -> Html:
+    return Html(
+        f'<span class="{cell}"><span aria-hidden="true">{_SYMBOLS[cell]}</span> {cell}</span>'
+    )
+
+
+def _points(state: State) -> str:
+    found = list(stored(state))
+    rows: list[tuple[str, ...]] = [
+        (
+            f"{one.vault} ({one.region})",
+            one.resource,
+            one.tier,
+            _Number(f"{one.count:,}"),
+            f"{one.oldest:%Y-%m-%d} to {one.newest:%Y-%m-%d}",
+            _Number(f"{one.size_bytes / prices.GB:,.2f}"),
+            _Number(_dollars(one.least, one.most)),
+        )
+        for one in found
+    ]
+    total = _dollars(
+        sum((one.least for one in found), Decimal()), sum((one.most for one in found), Decimal())
+    )
+    rows.append(("together", "", "", "", "", "", _Number(total)))
+    headings = ("vault", "resource", "tier", "points", "backups of", "GB", "dollars a month")
+    unknown = [region.vault_name for region in state.regions if isinstance(region.points, Unknown)]
+    missing = f" Without {' and '.join(unknown)}, which could not be listed." if unknown else ""
+    listed = ", ".join(f"{kind} {tier} ${price}" for (kind, tier), price in prices.STORAGE.items())
+    stated = (
+        f"Prices of a GB and month in {prices.REGION}, {prices.LOOKED_UP}: {listed} "
+        f"({prices.SOURCE})."
+    )
+    return "\n".join(
+        [
+            "<h2>Recovery points and what they cost</h2>",
+            _table(f"By tier. GB are of 1,073,741,824 bytes.{missing}", headings, rows),
+            f"<p>{_text(stated)} Of file systems AWS Backup stores what changed and reports whole "
+            "sizes, so that their cost is between that of one recovery point and that of all. "
+            "Transfer between the regions and restores are not in it (docs/costs.md).</p>",
+        ]
+    )
+
+
+def _restore_tests(report: Report) -> str:
+    jobs = [
+        (region, job)
+        for region, answer in (
+            (report.state.environment.region, report.state.restore_jobs),
+            (report.state.environment.dr_region, report.state.dr_restore_jobs),
+        )
+        for job in (answer.value if isinstance(answer, Known) else ())
+    ]
+    rows = [
+        (
+            moment(job["CreationDate"]),
+            region,
+            job.get("ResourceType", ""),
+            "restore test" if "CreatedBy" in job else "by hand",
+            job["Status"],
+            job.get("ValidationStatus", ""),
+        )
+        for region, job in sorted(jobs, key=lambda each: each[1]["CreationDate"], reverse=True)
+    ]
+    headings = ("started", "region", "type", "made by", "status", "validation")
+    return "\n".join(
+        [
+            "<h2>Restore tests</h2>",
+            *_evidence(report, "restore-tests"),
+            _table("Restore jobs of the last 30 days.", headings, rows),
+        ]
+    )
+
+
+def _drills(state: State) -> str:
+    if isinstance(state.drills, Unknown):
+        return f"<h2>Drills</h2>\n<p>{_text(state.drills.reason)}</p>"
+    rows = [
+        (
+            past.kind,
+            past.environment,
+            f"{past.ended:%Y-%m-%d}",
+            "passed" if past.passed else "did not pass",
+            "" if past.recovery_seconds is None else _took(past).partition(" (")[0],
+        )
+        for past in sorted(state.drills.value, key=lambda past: past.ended, reverse=True)
+    ]
+    headings = ("drill", "environment", "ended", "result", "recovery time")
+    table = _table("Of the reports in the project's folder.", headings, rows)
+    return f"<h2>Drills</h2>\n{table}"
+
+
+def _evidence(report: Report, check: str) -> Iterator[str]:
+    for finding in report.verdict.findings:
+        if finding.check == check:
+            yield f"<p>{_colored(finding.status, finding.evidence)}</p>"
+
+
+def _table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """The first cell of each row is its heading."""
+    body = [
+        f'<tr><th scope="row">{_text(first)}</th>' + "".join(map(_data, others)) + "</tr>"
+        for first, *others in rows
+    ]
+    if not body:
+        return f"<p>{_text(caption)} There is none.</p>"
+    head = "".join(f'<th scope="col">{_text(heading)}</th>' for heading in headings)
+    # Focusable, so that a keyboard can scroll a table that is wider than the window.
+    return "\n".join(
+        [
+            f'<div class="scroll" tabindex="0" role="region" aria-label="{_text(caption)}"><table>',
+            f"<caption>{_text(caption)}</caption>",
+            f"<thead><tr>{head}</tr></thead>",
+            "<tbody>",
+            *body,
+            "</tbody></table></div>",
+        ]
+    )
+
+
+def _data(cell: str) -> str:
+    number = ' class="number"' if isinstance(cell, _Number) else ""
+    return f"<td{number}>{_text(cell)}</td>"
+
+
+class _Number(str):
+    """Text that stands to the right of its column."""
+
+    __slots__ = ()
+
+
+def _colored(status: str, words: str) -> Html:
+    return Html(f'<span class="{status}">{_text(words)}</span>')
+
+
+def _dollars(least: Decimal, most: Decimal) -> str:
+    low, high = f"{least:,.2f}", f"{most:,.2f}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _when(when: datetime | None) -> str:
+    return "none" if when is None else moment(when)
+
+
+def _text(text: str) -> str:
+    """Escaped for HTML, unless it is markup already."""
+    return text if isinstance(text, Html) else escape(printable(text))

@@ -1,0 +1,1 @@
+"""The figures of `cabal-backup report`, from what `status` has seen."""
