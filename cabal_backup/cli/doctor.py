@@ -33,7 +33,7 @@ def define(parser: Parser) -> None:
 
 def run(options: argparse.Namespace, invocation: Invocation) -> int:
     aws = connect_without_backup(options)
-    context = merge(read_layers(find_project(options.project), options.context))
+    context = merge(read_layers(find_project(options.project, options.config), options.context))
     qualifier = context.get("@aws-cdk/core:bootstrapQualifier", QUALIFIER)
     now = invocation.clock.now()
     verdict = examine(aws, now, qualifier=qualifier)

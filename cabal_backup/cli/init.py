@@ -15,6 +15,7 @@ from cabal_backup.cli.parser import Parser
 from cabal_backup.config.environment import SETTINGS
 from cabal_backup.config.project import (
     PRIVATE,
+    Project,
     environment_names,
     find_project,
     read_environment,
@@ -46,7 +47,12 @@ def define(parser: Parser) -> None:
 
 
 def run(options: argparse.Namespace, _: Invocation) -> int:
-    project = find_project(options.project)
+    project = find_project(options.project, options.config)
+    if not project.is_checkout:
+        raise UsageError(
+            f"{project} has the settings of this user: change it by hand (docs/settings.md). init "
+            f"writes {PRIVATE} beside a cdk.json."
+        )
     name = _environment(options, project)
     found = find_candidates(options.region, profile=options.profile)
     print(f"Account {found.account}, as {found.caller}, in {options.region}.", file=sys.stderr)
@@ -56,7 +62,7 @@ def run(options: argparse.Namespace, _: Invocation) -> int:
     overrides = [*options.context, *(f"{key}={as_text(value)}" for key, value in content.items())]
     read_environment(project, name, overrides)
     text = json.dumps(content, indent=2) + "\n"
-    file = project / PRIVATE
+    file = project.folder / PRIVATE
     if options.dry_run:
         print(text, end="")
         return ExitCode.OK
@@ -70,7 +76,7 @@ def run(options: argparse.Namespace, _: Invocation) -> int:
     return ExitCode.OK
 
 
-def _environment(options: argparse.Namespace, project: Path) -> str:
+def _environment(options: argparse.Namespace, project: Project) -> str:
     declared = environment_names(project, options.context)
     if options.environment not in declared:
         raise UsageError(

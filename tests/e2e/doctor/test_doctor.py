@@ -6,13 +6,13 @@ import json
 from typing import Any
 
 import pytest
+from local_aws.client import Sandbox
 
 from tests.e2e.assembly import synthesize_here
 from tests.e2e.operator import Operator
 from tests.e2e.status import aws_by_hand as hand
 from tests.e2e.status.test_formats import problems
 from tests.sandbox import cabal
-from tests.sandbox.client import Sandbox
 from tests.sandbox.deployment import Deployment
 
 BEFORE = {"bootstrap": "fail", "service-linked-role": "off", "trail": "off"}
