@@ -34,8 +34,6 @@ _SOUND = {"COMPLETED", "AVAILABLE", "CREATING", "DELETING"}
 
 
 def points(state: State, region: RegionState, wanted: Lifecycle) -> Outcome:
-    if region.vault == Known(None):
-        return not_there(f"vault {region.vault_name}")
     if isinstance(region.points, Unknown):
         return unknown(region.points, looking_at=f"the recovery points in {region.vault_name}")
     early, short, odd, doubles = [], [], [], 0
@@ -98,6 +96,8 @@ def points(state: State, region: RegionState, wanted: Lifecycle) -> Outcome:
             "A lock refuses that, so it was off. If you do not know why: nights and dr-copies say "
             "what is missing.",
         )
+    if region.vault == Known(None):
+        return not_there(f"vault {region.vault_name}")
     if not region.points.value:
         return off(f"There is no recovery point in {region.vault_name} yet.")
     more = f" And {plural(doubles, 'second copy', 'second copies')} of some." if doubles else ""
