@@ -46,7 +46,7 @@ def dollars(text: str) -> Decimal:
 
 def test_the_prices_of_storage_and_restores_are_those_of_the_report() -> None:
     (table,) = re.findall(r"<!-- storage -->\n(.*?)<!-- /storage -->", TEXT, re.DOTALL)
-    shown = {}
+    shown: dict[tuple[str, str], Decimal] = {}
     for line in table.splitlines()[2:]:
         kind, warm, cold = (cell.strip() for cell in line.split("|")[1:-1])
         shown |= {(kind, "warm"): dollars(warm), (kind, "cold"): dollars(cold)}

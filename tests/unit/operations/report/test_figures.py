@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 from cabal_backup.operations.aws.results import Known, Unknown
 from cabal_backup.operations.report.figures import Loss, if_region_failed, stored
@@ -22,7 +23,7 @@ from tests.unit.operations.status.builders import (
 GB = 2**30
 
 
-def losses(**changes: object) -> dict[str, Loss]:
+def losses(**changes: Any) -> dict[str, Loss]:
     answer = if_region_failed(a_state(**changes))
     assert isinstance(answer, Known)
     return {loss.resource.partition(" ")[0]: loss for loss in answer.value}
