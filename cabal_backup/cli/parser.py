@@ -29,6 +29,8 @@ COMMANDS = {
     "restore": "restore a table, a mailbox or the mailstore",
     "compare": "compare a restored table with a live table",
     "cutover": "copy a restored table into the live table and verify it",
+    "backup": "back up now what the plan backs up each night",
+    "copy": "copy recovery points to the DR region now",
     "copy-back": "copy a recovery point from the DR region to the primary region",
     "mailbox": "on the mail host: merge a restored mailbox",
     "mailstore": "on the mail host: move a restored mailstore to its root",

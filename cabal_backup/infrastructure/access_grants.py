@@ -394,10 +394,15 @@ def _restoring(places: Places) -> tuple[Grant, ...]:
             "Of a vault, only the tags can be read with these actions.",
         ),
         Grant(
-            sid="CopyBack",
+            sid="Copy",
             actions=("backup:StartCopyJob",),
-            resources=places.points(places.dr_region),
+            resources=places.points(places.region, places.dr_region),
             why_wildcard=_POINTS,
+        ),
+        Grant(
+            sid="BackUp",
+            actions=("backup:StartBackupJob",),
+            resources=(places.arn("backup", f"backup-vault:{names.VAULT}"),),
         ),
         Grant(
             sid="PassRole",

@@ -14,7 +14,7 @@ from aws_cdk import aws_ssm as ssm
 from constructs import Construct, IDependable
 
 from cabal_backup import names, urgent
-from cabal_backup.config.environment import Environment, Lifecycle
+from cabal_backup.config.environment import Environment
 from cabal_backup.infrastructure.acknowledge import acknowledge, wildcard
 from cabal_backup.infrastructure.function import HandlerFunction
 from cabal_backup.infrastructure.watch import Watch
@@ -255,8 +255,6 @@ def _handler(
             "ENVIRONMENT": environment.name,
             "DR_REGION": environment.dr_region,
             "TABLES": ",".join((environment.addresses_table, *environment.pitr_tables)),
-            "LIFECYCLE": _argument(environment.lifecycle),
-            "COPY_LIFECYCLE": _argument(environment.dr_lifecycle),
             **({"PLAN_ID": plan_id} if plan_id else {}),
         },
     )
@@ -274,12 +272,3 @@ def _handler(
         rules=["NIST.800.53.R5-LambdaDLQ", "CKV_AWS_116"],
     )
     return handler
-
-
-def _argument(lifecycle: Lifecycle) -> str:
-    """A lifecycle as `aws backup` takes it."""
-    members = {
-        "MoveToColdStorageAfterDays": lifecycle.cold_after_days,
-        "DeleteAfterDays": lifecycle.delete_after_days,
-    }
-    return ",".join(f"{name}={days}" for name, days in members.items() if days is not None)

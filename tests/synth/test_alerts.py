@@ -198,13 +198,8 @@ def test_rules_are_created_after_what_a_deployment_changes(told: Synthesized) ->
             assert types >= {first, VAULT, "AWS::Lambda::EventSourceMapping"}
 
 
-def test_the_function_knows_names_and_lifecycles(synthesized: Synthesize) -> None:
-    stage = synthesized(
-        an_environment(
-            "stage",
-            **{**ALERTS, "delete_after_days": 200, "dr_cold_after_days": "never"},
-        )
-    )
+def test_the_function_knows_names(synthesized: Synthesize) -> None:
+    stage = synthesized(an_environment("stage", **ALERTS))
     for stack in stage.stacks:
         variables = dict(notify(stack)["Environment"]["Variables"])
         assert "QUEUE_URL" in variables
@@ -217,8 +212,6 @@ def test_the_function_knows_names_and_lifecycles(synthesized: Synthesize) -> Non
             "DR_REGION": "us-west-2",
             "TABLES": "cabal-addresses,cabal-counter,cabal-user-preferences,"
             "cabal-user-domain-access,cabal-dmarc-reports",
-            "LIFECYCLE": "MoveToColdStorageAfterDays=30,DeleteAfterDays=200",
-            "COPY_LIFECYCLE": "DeleteAfterDays=365",
         }
 
 

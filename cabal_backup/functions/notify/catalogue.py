@@ -46,9 +46,7 @@ JOBS: Mapping[str, Job] = {
         advice=(
             (
                 "Fix the error that AWS reports. The next night tries again; to back up now:",
-                "aws backup start-backup-job --region {region} --backup-vault-name={vault} "
-                "--resource-arn={resourceArn} --iam-role-arn={iamRoleArn} "
-                "--lifecycle={lifecycle}",
+                "cabal-backup backup now -e {environment}",
             ),
             STATUS,
         ),
@@ -59,10 +57,7 @@ JOBS: Mapping[str, Job] = {
         advice=(
             (
                 "Fix the error that AWS reports. No later night repeats this copy; to copy now:",
-                "aws backup start-copy-job --region {region} --source-backup-vault-name={vault} "
-                "--recovery-point-arn={source} "
-                "--destination-backup-vault-arn={destinationBackupVaultArn} "
-                "--iam-role-arn={iamRoleArn} --lifecycle={copy_lifecycle}",
+                "cabal-backup copy now -e {environment}",
             ),
             STATUS,
         ),

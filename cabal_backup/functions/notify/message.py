@@ -427,8 +427,6 @@ def _values(event: Event) -> dict[str, str]:
         "region": region,
         "where": clean(detail.get("awsRegion")) or region,
         "vault": names.DR_VAULT if dr else names.VAULT,
-        "lifecycle": os.environ["COPY_LIFECYCLE" if dr else "LIFECYCLE"],
-        "copy_lifecycle": os.environ["COPY_LIFECYCLE"],
         "source": _source(event),
     }
     return {

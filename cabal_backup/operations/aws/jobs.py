@@ -55,24 +55,24 @@ class JobKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One job, as AWS Backup describes it."""
+    """One job, as AWS Backup describes it; by default as one that has just been started."""
 
     kind: JobKind
     id: str
     region: str
-    state: str
-    message: str
+    state: str = "CREATED"
+    message: str = ""
     """AWS's reason, where it gives one."""
-    percent: str | None
+    percent: str | None = None
     """A number in a string, as AWS gives it, without its percent sign."""
     created: datetime
-    completed: datetime | None
+    completed: datetime | None = None
     resource_arn: str
     resource_type: str
-    recovery_point_arn: str
+    recovery_point_arn: str = ""
     vault: str
     """The vault it writes to, or restores from."""
-    created_resource_arn: str
+    created_resource_arn: str = ""
     """What a restore made; empty until it has."""
 
     @property

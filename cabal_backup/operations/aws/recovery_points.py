@@ -11,7 +11,7 @@ from cabal_backup.operations.aws.results import pages
 
 if TYPE_CHECKING:
     from types_boto3_backup import BackupClient
-    from types_boto3_backup.type_defs import RecoveryPointByBackupVaultTypeDef
+    from types_boto3_backup.type_defs import LifecycleTypeDef, RecoveryPointByBackupVaultTypeDef
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +54,17 @@ class RecoveryPoint:
     def is_cold(self, now: datetime) -> bool:
         """Whether it is in cold storage, and so can neither be copied nor restored quickly."""
         return self.cold_at is not None and self.cold_at <= now
+
+
+def lifecycle_request(lifecycle: Lifecycle) -> LifecycleTypeDef:
+    """As AWS Backup takes it.
+
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/API_Lifecycle.html
+    """
+    request: LifecycleTypeDef = {"DeleteAfterDays": lifecycle.delete_after_days}
+    if lifecycle.cold_after_days is not None:
+        request["MoveToColdStorageAfterDays"] = lifecycle.cold_after_days
+    return request
 
 
 def list_recovery_points(backup: BackupClient, vault: str) -> list[RecoveryPoint]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -23,17 +22,18 @@ from cabal_backup.operations.aws.jobs import (
     failure,
     follow,
 )
-from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_recovery_points
+from cabal_backup.operations.aws.recovery_points import (
+    RecoveryPoint,
+    lifecycle_request,
+    list_recovery_points,
+)
 from cabal_backup.operations.aws.results import Known, Unknown, pages
 from cabal_backup.operations.restore.select_point import CopyBackRequest, choose_copy
 from cabal_backup.operations.status import state
 from cabal_backup.operations.status.checks import run_checks
 from cabal_backup.operations.status.findings import Finding, Status
-from cabal_backup.operations.status.state import State
+from cabal_backup.operations.status.state import RegionState, State
 from cabal_backup.text import duration, moment
-
-if TYPE_CHECKING:
-    from types_boto3_backup.type_defs import LifecycleTypeDef
 
 LONGEST = timedelta(hours=48)
 """How long a copy job is followed: a large mailstore takes many hours between regions."""
@@ -180,13 +180,13 @@ def plan_copy_back(
         )
     # Which point it is comes first: what matters for a table, does not for a file system.
     point = choose_copy(aws, seen.dr.points.value, now, wanted)
-    doubts = _check(run_checks(seen, _NEEDED).findings)
+    doubts = check_ready(run_checks(seen, _NEEDED).findings)
     warnings: tuple[str, ...] = ()
     if point.resource_type == names.DYNAMODB:
         opt_in = run_checks(seen, _OPT_IN).findings
         warnings = tuple(_about_opt_in(f) for f in opt_in if f.status is Status.FAIL)
         doubts += tuple(f.evidence for f in opt_in if f.status is Status.UNKNOWN)
-    lock = _lock(seen)
+    lock = lock_of(seen.primary, environment.lock)
     plan = CopyBackPlan(
         environment=environment.name,
         point=point,
@@ -197,7 +197,7 @@ def plan_copy_back(
         now=now,
         lifecycle=shortest_lifecycle(point.created, now, lock)
         if rehearsal
-        else lifecycle_on_arrival(environment.lifecycle, point.created, now, lock),
+        else lifecycle_on_arrival(environment.lifecycle, point.created, now, lock, names.VAULT),
         lock=lock,
         doubts=doubts,
         warnings=warnings,
@@ -216,7 +216,7 @@ def execute(
 
     Raises AwsError with AWS's own reason when the job fails, UnknownError as `jobs.follow`.
     """
-    job = plan.job or _start(aws, plan, clock.now())
+    job = plan.job or start_copy(aws, plan.point, plan.lifecycle, clock, to_dr=False)
     report(
         f"Copy job {job.id} in {plan.from_region}. It goes on by itself; to watch it: "
         f"cabal-backup jobs watch {job.id} -e {plan.environment}"
@@ -227,7 +227,9 @@ def execute(
     if plan.job is not None and not plan.is_usable(_arrived(aws, job)):
         # Such as a rehearsal's, whose copy lives as short as the lock accepts.
         report(f"What the job {job.id} copied expires too soon to be used. Copying it again.")
-        job = _follow(aws, _start(aws, plan, clock.now()), clock, report)
+        job = _follow(
+            aws, start_copy(aws, plan.point, plan.lifecycle, clock, to_dr=False), clock, report
+        )
     return job
 
 
@@ -254,7 +256,7 @@ def _arrived(aws: Aws, job: Job) -> RecoveryPoint:
 
 
 def lifecycle_on_arrival(
-    wanted: Lifecycle, created: datetime, now: datetime, lock: Lock | None
+    wanted: Lifecycle, created: datetime, now: datetime, lock: Lock | None, vault: str
 ) -> Lifecycle:
     """The lifecycle nearest to `wanted` that a copy of this age can arrive with.
 
@@ -270,7 +272,7 @@ def lifecycle_on_arrival(
         delete_after = max(lock.min_days, min(delete_after, lock.max_days))
     if delete_after <= age:
         raise RefusedError(
-            f"The recovery point is {age} days old, and the lock of {names.VAULT} accepts at most "
+            f"The recovery point is {age} days old, and the lock of {vault} accepts at most "
             f"{delete_after} days counted from the backup: it would expire on arrival. Nothing "
             "was done. Raise lock_max_days of the environment and deploy it, or restore the point "
             "in the DR region."
@@ -295,7 +297,7 @@ def shortest_lifecycle(created: datetime, now: datetime, lock: Lock | None) -> L
     if lock is None:
         return shortest
     if shortest.delete_after_days > lock.max_days:
-        return lifecycle_on_arrival(shortest, created, now, lock)
+        return lifecycle_on_arrival(shortest, created, now, lock, names.VAULT)
     return replace(shortest, delete_after_days=max(shortest.delete_after_days, lock.min_days))
 
 
@@ -303,28 +305,35 @@ def _begun_days(created: datetime, now: datetime) -> int:
     return -((created - now) // timedelta(days=1))
 
 
-def _check(findings: tuple[Finding, ...]) -> tuple[str, ...]:
-    """What could not be looked at; AwsError for what is known to be wrong."""
+def check_ready(
+    findings: tuple[Finding, ...], vault_check: str = "primary-vault"
+) -> tuple[str, ...]:
+    """What could not be examined.
+
+    :param vault_check: the check of the vault that is written to.
+
+    Raises AwsError for what is known to be wrong, UnknownError if that vault cannot be seen.
+    """
     wrong = [finding for finding in findings if finding.status is Status.FAIL]
     if wrong:
         said = "\n".join(
             f"  {' '.join([finding.evidence, *finding.details])}\n    {finding.hint}"
             for finding in wrong
         )
-        raise AwsError(f"This has to be mended before anything can be copied:\n{said}")
+        raise AwsError(f"This must be corrected first:\n{said}")
     unknown = {f.check: f.evidence for f in findings if f.status is Status.UNKNOWN}
-    if "primary-vault" in unknown:
+    if vault_check in unknown:
         raise UnknownError(
-            f"Where the copy would go cannot be seen. {unknown['primary-vault']} Nothing was done."
+            f"The vault cannot be examined. {unknown[vault_check]} Nothing was done."
         )
     return tuple(unknown.values())
 
 
-def _lock(seen: State) -> Lock | None:
-    """The primary vault's lock as it is; as it should be where that cannot be seen."""
-    vault = seen.primary.vault
+def lock_of(region: RegionState, configured: Lock) -> Lock | None:
+    """The lock of a region's vault as it is; as it should be where that cannot be seen."""
+    vault = region.vault
     if isinstance(vault, Unknown) or vault.value is None:
-        return seen.environment.lock
+        return configured
     if not vault.value.get("Locked"):
         return None
     return Lock(
@@ -397,17 +406,25 @@ def _under_way(aws: Aws, point: RecoveryPoint, now: datetime) -> Job | None:
     return None
 
 
-def _start(aws: Aws, plan: CopyBackPlan, now: datetime) -> Job:
-    lifecycle: LifecycleTypeDef = {"DeleteAfterDays": plan.lifecycle.delete_after_days}
-    if plan.lifecycle.cold_after_days is not None:
-        lifecycle["MoveToColdStorageAfterDays"] = plan.lifecycle.cold_after_days
+def start_copy(
+    aws: Aws, point: RecoveryPoint, lifecycle: Lifecycle, clock: Clock, *, to_dr: bool
+) -> Job:
+    """Start a copy job as the backup role, from one of the two vaults to the other.
+
+    Raises CabalBackupError with AWS's own reason.
+    """
+    environment = aws.environment
+    here, there = (names.VAULT, environment.region), (names.DR_VAULT, environment.dr_region)
+    (from_vault, from_region), (to_vault, to_region) = (here, there) if to_dr else (there, here)
     try:
-        started = aws.client("backup", plan.from_region).start_copy_job(
-            RecoveryPointArn=plan.point.arn,
-            SourceBackupVaultName=names.DR_VAULT,
-            DestinationBackupVaultArn=plan.to_vault_arn,
-            IamRoleArn=plan.role_arn,
-            Lifecycle=lifecycle,
+        started = aws.client("backup", from_region).start_copy_job(
+            RecoveryPointArn=point.arn,
+            SourceBackupVaultName=from_vault,
+            DestinationBackupVaultArn=aws.arn(
+                "backup", f"backup-vault:{to_vault}", region=to_region
+            ),
+            IamRoleArn=aws.arn("iam", f"role/{names.ROLE}", region=""),
+            Lifecycle=lifecycle_request(lifecycle),
             # A lost answer makes botocore ask again: the token keeps that one job.
             IdempotencyToken=str(uuid.uuid4()),
         )
@@ -416,15 +433,9 @@ def _start(aws: Aws, plan: CopyBackPlan, now: datetime) -> Job:
     return Job(
         kind=JobKind.COPY,
         id=started["CopyJobId"],
-        region=plan.from_region,
-        state="CREATED",
-        message="",
-        percent=None,
-        created=now,
-        completed=None,
-        resource_arn=plan.point.resource_arn,
-        resource_type=plan.point.resource_type,
-        recovery_point_arn="",
-        vault=names.VAULT,
-        created_resource_arn="",
+        region=from_region,
+        created=clock.now(),
+        resource_arn=point.resource_arn,
+        resource_type=point.resource_type,
+        vault=to_vault,
     )

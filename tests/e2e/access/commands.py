@@ -244,6 +244,11 @@ def _copy_back(desk: Desk) -> None:
     _well(desk.run("copy-back mailstore --yes"))
 
 
+def _backup_and_copy(desk: Desk) -> None:
+    _well(desk.run("backup now --yes"))
+    _well(desk.run("copy now --yes"))
+
+
 def _restore_mailbox(desk: Desk) -> None:
     _well(desk.run("restore mailbox alice --yes"))
     # Once more it finds what was restored.
@@ -412,6 +417,8 @@ USES: dict[str, tuple[Use, ...]] = {
     "restore mailstore": (Use(Role.OPERATOR, _restore_mailstore),),
     "compare": (Use(Role.OPERATOR, _compare),),
     "cutover": (Use(Role.OPERATOR, _cutover),),
+    "backup now": (Use(Role.OPERATOR, _backup_and_copy),),
+    "copy now": (Use(Role.OPERATOR, _backup_and_copy),),
     "copy-back": (Use(Role.OPERATOR, _copy_back),),
     "drill addresses": (Use(Role.OPERATOR, _drill("addresses")),),
     "drill mailbox": (Use(Role.OPERATOR, _drill("mailbox")),),

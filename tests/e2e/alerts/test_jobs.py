@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tests.e2e.alerts.conftest import Watched, assert_readable
 from tests.e2e.exercise import newest_point
-from tests.e2e.shell import type_in
 from tests.e2e.status.aws_by_hand import (
     DR,
     DR_VAULT_ARN,
@@ -45,25 +42,7 @@ def test_a_backup_job_that_did_not_succeed(watched: Watched, state: str) -> None
     assert f"Reason:         {WHY}" in lines
     assert "When:           2026-01-03 00:24 UTC" in lines
     assert "Region:         us-west-1" in lines
-    assert (
-        "    aws backup start-backup-job --region us-west-1 --backup-vault-name=cabal-backup "
-        f"--resource-arn={TABLE} --iam-role-arn={ROLE_ARN} "
-        "--lifecycle=MoveToColdStorageAfterDays=30,DeleteAfterDays=365"
-    ) in lines
-
-
-def test_the_command_for_a_failed_backup_makes_up_for_it(watched: Watched, tmp_path: Path) -> None:
-    """What the message says is typed as it is."""
-    watched.sandbox.faults.fail_next("backup", resource_type="DynamoDB", message=WHY)
-    watched.take_the_second_night()
-    before = len(points(watched.sandbox, ("us-west-1", "cabal-backup")))
-
-    type_in([command(watched.inbox.only().body, "aws backup")], tmp_path, watched.deployment)
-    watched.sandbox.advance(minutes=20)
-
-    made = points(watched.sandbox, ("us-west-1", "cabal-backup"))[before:]
-    assert [(point["ResourceArn"], point["Status"]) for point in made] == [(TABLE, "COMPLETED")]
-    assert watched.inbox.read() == []
+    assert "    cabal-backup backup now -e development" in lines
 
 
 def command(body: str, beginning: str) -> str:
@@ -87,18 +66,6 @@ def test_a_copy_job_that_did_not_succeed(watched: Watched, state: str) -> None:
     assert f"Resource:       {watched.deployment.cabal.file_system_arn}" in lines
     assert f"Reason:         {WHY}" in lines
     assert f"To:             {DR_VAULT_ARN}" in lines
-
-
-def test_the_command_for_a_failed_copy_makes_up_for_it(watched: Watched, tmp_path: Path) -> None:
-    watched.sandbox.faults.fail_next("copy", resource_type="EFS", message=WHY)
-    watched.take_the_second_night()
-    before = len(points(watched.sandbox, DR))
-
-    type_in([command(watched.inbox.only().body, "aws backup")], tmp_path, watched.deployment)
-    watched.sandbox.advance(minutes=20)
-
-    assert len(points(watched.sandbox, DR)) == before + 1
-    assert watched.inbox.read() == []
 
 
 def test_a_copy_back_that_failed_is_told_in_the_region_it_runs_in(watched: Watched) -> None:
@@ -189,8 +156,8 @@ def test_a_failed_night_is_one_message(watched: Watched) -> None:
         f"  Copy FAILED: {mailstore}",
     ]
     assert lines.count(f"Reason:         {WHY}") == 2
-    assert command(told.body, "aws backup start-backup-job")
-    assert command(told.body, "aws backup start-copy-job")
+    assert command(told.body, "cabal-backup backup now")
+    assert command(told.body, "cabal-backup copy now")
 
 
 def test_jobs_of_others_are_none_of_our_business(watched: Watched) -> None:

@@ -138,7 +138,7 @@ def test_what_has_to_be_mended_first(emptied: Operator) -> None:
     sandbox.rollback(saved)
     sandbox.faults.deny("ListBackupVaults")
     said = emptied.run("copy-back", "addresses", "--yes")
-    assert (said.code, "Where the copy would go cannot be seen" in said.err) == (2, True)
+    assert (said.code, "The vault cannot be examined" in said.err) == (2, True)
 
 
 def test_points_of_two_file_systems(emptied: Operator) -> None:

@@ -140,10 +140,8 @@ def test_a_copy_that_failed(operator: Operator) -> None:
     assert "1 recovery point of the last 30 days without a copy in cabal-backup-dr." in said.text
     assert "1 copy job failed, and no later one made up for it." in said.text
     assert f"{night} 00:30 UTC: {mailstore}: FAILED: The vault was full." in said.text
-    (copy,) = commands(said.out)
-    assert copy.startswith("aws backup start-copy-job --region us-west-1 ")
-    run_aws(operator.sandbox, copy)
-    operator.sandbox.advance(hours=1)
+    assert "To copy what is missing: cabal-backup copy now -e development" in said.text
+    assert operator.run("copy", "now", "--yes").code == 0
     # What failed is on record for 30 days, and that is all.
     assert operator.not_ok() == {"copy-jobs": "warn"}
 
@@ -161,9 +159,13 @@ def test_a_night_that_failed(operator: Operator) -> None:
     )
     assert "1 backup job failed, and none has succeeded since." in said.text
     assert f"{now:%Y-%m-%d} 00:15 UTC: cabal-addresses: FAILED: Not today." in said.text
-    (why,) = commands(said.out)
-    jobs = run_aws(operator.sandbox, why)["BackupJobs"]
-    assert "Not today." in [job.get("StatusMessage") for job in jobs]
+    assert "Why: cabal-backup jobs --days 2 -e development" in said.text
+    assert "Not today." in operator.run("jobs", "--days", "2").out
+    assert "cabal-backup backup now -e development" in said.text
+    assert operator.run("backup", "now", "--yes").code == 0
+    assert operator.run("copy", "now", "--yes").code == 0
+    # The night itself stays on record.
+    assert operator.not_ok() == {"backup-jobs": "warn", "last-night": "warn"}
 
 
 def deleted_mailstore(deployment: Deployment) -> None:

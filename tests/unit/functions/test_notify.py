@@ -29,8 +29,6 @@ VARIABLES = {
     "DR_REGION": "us-west-2",
     "PLAN_ID": "our-plan",
     "TABLES": "cabal-addresses,cabal-counter",
-    "LIFECYCLE": "MoveToColdStorageAfterDays=30,DeleteAfterDays=365",
-    "COPY_LIFECYCLE": "DeleteAfterDays=200",
 }
 TABLE = "arn:aws:dynamodb:us-west-1:123456789012:table/cabal-addresses"
 MAILSTORE = "arn:aws:elasticfilesystem:us-west-1:123456789012:file-system/fs-0123456789abcdef0"
@@ -323,9 +321,7 @@ def test_a_backup_that_failed_from_the_first_line_to_the_last() -> None:
         "Started:        2026-01-02 00:00 UTC\n"
         "\n"
         "Fix the error that AWS reports. The next night tries again; to back up now:\n"
-        "    aws backup start-backup-job --region us-west-1 --backup-vault-name=cabal-backup "
-        f"--resource-arn={TABLE} --iam-role-arn={ROLE} "
-        "--lifecycle=MoveToColdStorageAfterDays=30,DeleteAfterDays=365\n"
+        "    cabal-backup backup now -e prod\n"
         "\n"
         "The state of everything:\n"
         "    cabal-backup status -e prod\n"
@@ -344,11 +340,7 @@ def test_a_failed_copy_comes_with_the_command_that_copies() -> None:
     assert f"From:           {VAULT}" in said
     assert f"To:             {DR_VAULT}" in said
     assert "When:           2026-01-02 00:47 UTC" in said
-    assert (
-        f"    aws backup start-copy-job --region us-west-1 --source-backup-vault-name=cabal-backup "
-        f"--recovery-point-arn={POINT} --destination-backup-vault-arn={DR_VAULT} "
-        f"--iam-role-arn={ROLE} --lifecycle=DeleteAfterDays=200"
-    ) in said
+    assert "    cabal-backup copy now -e prod" in said
 
 
 def test_a_failed_copy_back_is_called_so() -> None:
@@ -356,7 +348,7 @@ def test_a_failed_copy_back_is_called_so() -> None:
     notice = told({**event, "region": "us-west-2"})
     assert notice.subject == "[cabal-backup prod] Copy back FAILED: fs-0123456789abcdef0"
     assert "    cabal-backup copy-back -e prod" in notice.body.splitlines()
-    assert "start-copy-job" not in notice.body
+    assert "copy now" not in notice.body
 
 
 def test_a_restore_names_what_it_was_restored_from() -> None:
@@ -769,9 +761,9 @@ def test_hostile_values_stay_on_their_line(account: Aws, hostile: str) -> None:
 
 
 def test_a_command_that_lacks_something_is_left_out() -> None:
-    event = a_backup_job()
-    del event["detail"]["iamRoleArn"]
-    assert "start-backup-job" not in told(event).body
+    detail = {"resourceArn": TABLE, "resourceType": "DynamoDB", "verdict": "FAILED"}
+    event = an_event("Restore Test Validated", detail, source="cabal-backup")
+    assert "describe-restore-job" not in told(event).body
     assert "    cabal-backup status -e prod" in lines(event)
 
 
@@ -815,8 +807,8 @@ def test_the_failed_jobs_of_a_batch_are_one_message(account: Aws) -> None:
         "  Backup FAILED: cabal-addresses",
         "  Copy FAILED: fs-0123456789abcdef0",
     ]
-    assert "aws backup start-backup-job" in message.body
-    assert "aws backup start-copy-job" in message.body
+    assert "cabal-backup backup now -e prod" in message.body
+    assert "cabal-backup copy now -e prod" in message.body
 
 
 def a_point_deleted(number: int, who: str = "operator") -> Event:

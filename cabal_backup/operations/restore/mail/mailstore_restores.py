@@ -137,16 +137,11 @@ def start(
         kind=JobKind.RESTORE,
         id=started["RestoreJobId"],
         region=aws.environment.region,
-        state="PENDING",
-        message="",
-        percent=None,
         created=now,
-        completed=None,
         resource_arn=point.resource_arn,
-        resource_type=names.EFS,
+        resource_type=point.resource_type,
         recovery_point_arn=point.arn,
         vault=names.VAULT,
-        created_resource_arn="",
     )
 
 

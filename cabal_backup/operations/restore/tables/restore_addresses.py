@@ -275,16 +275,11 @@ def _start(aws: Aws, plan: RestoreAddressesPlan, now: datetime) -> Job:
         kind=JobKind.RESTORE,
         id=started["RestoreJobId"],
         region=aws.environment.region,
-        state="PENDING",
-        message="",
-        percent=None,
         created=now,
-        completed=None,
         resource_arn=plan.point.resource_arn,
-        resource_type=names.DYNAMODB,
+        resource_type=plan.point.resource_type,
         recovery_point_arn=plan.point.arn,
         vault=names.VAULT,
-        created_resource_arn="",
     )
 
 

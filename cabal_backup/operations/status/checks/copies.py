@@ -71,11 +71,8 @@ def _dr_copies(state: State, pairs: list[_Copy]) -> Outcome:
         return fail(
             f"{plural(len(gaps), 'recovery point')} of the last 30 days without a copy in "
             f"{names.DR_VAULT}.",
-            "copy-jobs says why. To copy one now: aws backup start-copy-job --region "
-            f"{state.environment.region} --source-backup-vault-name={names.VAULT} "
-            f"--destination-backup-vault-arn={state.dr_vault_arn} --recovery-point-arn="
-            f"{gaps[0].source.arn} --iam-role-arn={state.role_arn} --lifecycle="
-            f"{_lifecycle_argument(state)}",
+            "copy-jobs says why. To copy what is missing: "
+            f"cabal-backup copy now -e {state.environment.name}",
             details=[
                 *(f"{_named(state, pair.source)}: {pair.source.arn}" for pair in gaps),
                 *spans(state, old),
@@ -106,6 +103,15 @@ def _dr_copies(state: State, pairs: list[_Copy]) -> Outcome:
         + (f"; the slowest took {duration(max(lags))}" if lags else "")
         + "."
     )
+
+
+def without_copy(state: State) -> list[RecoveryPoint]:
+    """The recovery points of the last 30 days that have no copy, also those made on demand.
+
+    The points of both vaults must be known.
+    """
+    pairs = _pairs(state, on_demand=True) or ()
+    return [pair.source for pair in pairs if pair.copy is None]
 
 
 def copy_jobs(state: State) -> Outcome:
@@ -213,8 +219,10 @@ def foreign_copies(state: State) -> Outcome:
     return ok(f"None of {plural(len(jobs), 'copy job')} of the last 30 days went elsewhere.")
 
 
-def _pairs(state: State) -> list[_Copy] | None:
+def _pairs(state: State, *, on_demand: bool = False) -> list[_Copy] | None:
     """Every recovery point that the plan made in the last 30 days, with its copy.
+
+    :param on_demand: also those that were made on demand.
 
     Each copy belongs to one recovery point: that of its job, or of the same moment. What was
     copied back keeps the date of its backup, and has the copy that it came from.
@@ -225,7 +233,9 @@ def _pairs(state: State) -> list[_Copy] | None:
     sources = [
         point
         for arn in state.resources
-        for point in reversed(history.scheduled(arn))
+        for point in reversed(
+            [*history.scheduled(arn), *(history.on_demand(arn) if on_demand else ())]
+        )
         if point.created >= state.now - LOOK_BACK
     ]
     free = {copy.arn: copy for copy in state.dr.points.value if copy.completed}
@@ -320,13 +330,3 @@ def _lag(pair: _Copy) -> timedelta | None:
 
 def _named(state: State, point: RecoveryPoint) -> str:
     return f"{moment(point.created)}: {state.resources.get(point.resource_arn, point.resource_arn)}"
-
-
-def _lifecycle_argument(state: State) -> str:
-    lifecycle = state.environment.dr_lifecycle
-    cold = (
-        f"MoveToColdStorageAfterDays={lifecycle.cold_after_days},"
-        if lifecycle.cold_after_days is not None
-        else ""
-    )
-    return f"{cold}DeleteAfterDays={lifecycle.delete_after_days}"

@@ -64,15 +64,15 @@ def _last_night(state: State, history: History, newest: dict[str, RecoveryPoint]
             late[arn] = f"{name}: there is no completed recovery point at all"
         else:
             late[arn] = f"{name}: the newest is of {_when(point, state)}"
+    name = state.environment.name
     why = (
-        "Why: aws backup list-backup-jobs --by-backup-vault-name "
-        f"{names.VAULT} --region {state.environment.region} --max-results 10"
+        f"Why: cabal-backup jobs --days 2 -e {name}. To back up now, and then copy: "
+        f"cabal-backup backup now -e {name}; cabal-backup copy now -e {name}"
     )
     if late and all(_underway(state, arn, since) for arn in late):
         return warn(
             f"The backup of the night of {since:%Y-%m-%d} is still running.",
-            "Look again later: aws backup list-backup-jobs --by-state RUNNING --region "
-            f"{state.environment.region}",
+            f"Follow it: cabal-backup jobs -e {name}",
             details=[*late.values(), *covered],
         )
     if late:

@@ -17,7 +17,7 @@ LOCK = Lock(min_days=30, max_days=365)
 def arriving(
     age_days: float, wanted: Lifecycle = A_YEAR, lock: Lock | None = LOCK
 ) -> tuple[int | None, int]:
-    chosen = lifecycle_on_arrival(wanted, NOW - timedelta(days=age_days), NOW, lock)
+    chosen = lifecycle_on_arrival(wanted, NOW - timedelta(days=age_days), NOW, lock, "cabal-backup")
     return chosen.cold_after_days, chosen.delete_after_days
 
 

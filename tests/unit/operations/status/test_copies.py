@@ -22,7 +22,6 @@ from tests.unit.operations.status.builders import (
     a_copy_job,
     a_point,
     a_region,
-    a_state,
     at,
     finding,
     nightly,
@@ -173,23 +172,7 @@ def test_a_gap_names_the_point_and_how_to_copy_it() -> None:
         "1 recovery point of the last 30 days without a copy in cabal-backup-dr."
     )
     assert seen.details == (f"2026-03-20 00:20 UTC: cabal-addresses: {source.arn}",)
-    assert (
-        "aws backup start-copy-job --region us-west-1 --source-backup-vault-name=cabal-backup "
-        "--destination-backup-vault-arn=arn:aws:backup:us-west-2:123456789012:backup-vault:"
-        "cabal-backup-dr"
-    ) in seen.hint
-    assert seen.hint.endswith("--lifecycle=MoveToColdStorageAfterDays=30,DeleteAfterDays=365")
-
-
-def test_the_lifecycle_to_copy_with_is_the_configured_one() -> None:
-    state = a_state(
-        {"dr_cold_after_days": "never"},
-        primary=a_region("primary", points=Known([a_point(at("2026-03-20 00:20"))])),
-        dr=a_region("dr", points=Known([])),
-        copy_jobs=Known([]),
-    )
-
-    assert finding("dr-copies", state).hint.endswith("--lifecycle=DeleteAfterDays=365")
+    assert seen.hint.endswith("cabal-backup copy now -e prod")
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,8 @@ def test_one_resource_alone_may_be_late() -> None:
     assert seen.details == (
         "mailstore fs-0123456789abcdef0: the newest is of 2026-03-30 00:20 UTC, 38 hours ago",
     )
-    assert "aws backup list-backup-jobs" in seen.hint
+    assert "cabal-backup jobs --days 2 -e prod" in seen.hint
+    assert "cabal-backup backup now -e prod" in seen.hint
 
 
 def test_a_resource_without_any_point_is_named() -> None:

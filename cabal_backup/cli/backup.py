@@ -1,0 +1,76 @@
+"""`cabal-backup backup now` and `copy now`: what the night does, now."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from enum import StrEnum
+
+from cabal_backup.cli.confirm import add_confirmation, carry_out, confirm, show_plan
+from cabal_backup.cli.options import Invocation, add_common, connect_to_change, one_of
+from cabal_backup.cli.parser import Parser, add_commands
+from cabal_backup.errors import ExitCode
+from cabal_backup.operations.restore import on_demand
+from cabal_backup.operations.restore.select_point import ADDRESSES, MAILSTORE
+
+
+class Protected(StrEnum):
+    """What the plan backs up."""
+
+    ADDRESSES = ADDRESSES
+    MAILSTORE = MAILSTORE
+
+
+def define(parser: Parser) -> None:
+    parser.describe(
+        "Backs up the addresses table and the mailstore now, with the lifecycle and the role of "
+        "the plan. `copy now` copies the result to the DR region.",
+        "backup now -e prod",
+    )
+    now = add_now(parser)
+    now.describe(
+        "Backs up the addresses table and the mailstore now, or one of them. Run again, it "
+        "follows the jobs that still run.",
+        "backup now -e prod --dry-run",
+        "backup now addresses -e prod --no-wait",
+    )
+    add_common(now)
+    now.add_argument(
+        "what",
+        nargs="*",
+        type=one_of(Protected),
+        metavar=f"{ADDRESSES}|{MAILSTORE}",
+        help="what to back up (default: both)",
+    )
+    finish(now, on_demand.plan_backup)
+
+
+def add_now(parser: Parser) -> Parser:
+    now: Parser = add_commands(parser, "WHEN").add_parser("now", help="start at once")
+    return now
+
+
+def finish(parser: Parser, plan: Callable[..., on_demand.OnDemandPlan]) -> None:
+    parser.add_argument(
+        "--wait",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="wait for the end of the jobs (default), or only start them",
+    )
+    add_confirmation(parser)
+    parser.set_defaults(run=run, plan=plan)
+
+
+def run(options: argparse.Namespace, invocation: Invocation) -> int:
+    aws = connect_to_change(options)
+    plan = options.plan(aws, invocation.clock.now(), options.what)
+    show_plan(plan.lines(), dry_run=options.dry_run)
+    if options.dry_run or not plan.items:
+        return ExitCode.OK
+    if any(item.job is None for item in plan.items):
+        confirm("yes", f"This {plan.kind}s in {aws.environment.name}.", yes=options.yes)
+    with carry_out(aws) as report:
+        jobs = on_demand.execute(aws, plan, invocation.clock, report, wait=options.wait)
+    for job in jobs:
+        print(job.recovery_point_arn if options.wait else job.id)
+    return ExitCode.OK

@@ -1,0 +1,315 @@
+"""A backup or a copy now, with the plan's lifecycle and role, instead of in the night."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cabal_backup import names
+from cabal_backup.config.environment import Lifecycle, Lock
+from cabal_backup.errors import RefusedError, UnreachableError, UsageError
+from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.clock import Clock
+from cabal_backup.operations.aws.jobs import Job, JobKind, Report, describe_job, failure, follow
+from cabal_backup.operations.aws.recovery_points import RecoveryPoint, lifecycle_request
+from cabal_backup.operations.aws.results import Answer, Known, Unknown
+from cabal_backup.operations.restore.copy_back import (
+    LONGEST,
+    check_ready,
+    lifecycle_on_arrival,
+    lock_of,
+    start_copy,
+)
+from cabal_backup.operations.restore.select_point import ADDRESSES, MAILSTORE
+from cabal_backup.operations.status import state
+from cabal_backup.operations.status.checks import run_checks
+from cabal_backup.operations.status.checks.copies import without_copy
+from cabal_backup.operations.status.checks.outcome import lifecycle_words
+from cabal_backup.operations.status.state import RegionState, State
+from cabal_backup.text import moment
+
+_RUNNING = ("CREATED", "PENDING", "RUNNING")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """One resource to back up, or one recovery point to copy."""
+
+    resource_arn: str
+    resource_type: str
+    point: RecoveryPoint | None
+    """The recovery point to copy; None for a backup."""
+    lifecycle: Lifecycle
+    until: datetime
+    """When the result expires."""
+    job: Job | None
+    """A job that does this already, which is followed instead of a new one."""
+
+    def __str__(self) -> str:
+        what = f"{self.resource_type} {self.resource_arn.rpartition('/')[2]}"
+        if self.point is not None:
+            what += f" of {moment(self.point.created)} ({self.point.id})"
+        kept = lifecycle_words(self.lifecycle.cold_after_days, self.lifecycle.delete_after_days)
+        running = f"; the job {self.job.id} is doing it already: it is followed" if self.job else ""
+        return f"{what}: {kept}, until {self.until:%Y-%m-%d}{running}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnDemandPlan:
+    """Exactly what will be backed up or copied."""
+
+    kind: JobKind
+    items: tuple[Item, ...]
+    from_region: str
+    vault_arn: str
+    """Where the results go."""
+    to_region: str
+    role_arn: str
+    lock: Lock | None
+    left_out: tuple[str, ...]
+    """What is not copied, and why."""
+    doubts: tuple[str, ...]
+    """What could not be checked beforehand."""
+
+    @property
+    def vault(self) -> str:
+        return self.vault_arn.rpartition(":")[2]
+
+    def lines(self) -> tuple[str, ...]:
+        """The plan in sentences."""
+        verb = "Back up" if self.kind is JobKind.BACKUP else "Copy"
+        keeps = (
+            f"the lock of {self.vault} keeps each for at least {self.lock.min_days} days"
+            if self.lock
+            else f"{self.vault} has NO LOCK: `cabal-backup relock` puts it on"
+        )
+        return (
+            f"{verb} into {self.vault} in {self.to_region}, as {self.role_arn}:"
+            if self.items
+            else "Every recovery point of the last 30 days has a copy: there is nothing to copy.",
+            *(f"  {item}" for item in self.items),
+            *(f"  not copied: {reason}" for reason in self.left_out),
+            *(f"  not checked: {doubt}" for doubt in self.doubts),
+            *([f"  {keeps}"] if self.items else []),
+        )
+
+
+def plan_backup(aws: Aws, now: datetime, what: Collection[str]) -> OnDemandPlan:
+    """Plan a backup now of what the plan backs up each night.
+
+    :param what: ADDRESSES, MAILSTORE or both; both if it is empty.
+
+    Raises AwsError if the vault, the role or a resource is not as it must be, UnreachableError
+    or UnknownError if the region cannot be seen.
+    """
+    environment = aws.environment
+    seen = _look(aws, now, environment.region)
+    doubts = check_ready(run_checks(seen, ("primary-vault", "role", "resources")).findings)
+    resources = (
+        (ADDRESSES, names.DYNAMODB, seen.table_arn),
+        (MAILSTORE, names.EFS, seen.mailstore_arn),
+    )
+    running = {
+        entry["ResourceArn"]: entry["BackupJobId"]
+        for entry in _running(seen.backup_jobs)
+        if entry.get("BackupVaultName") == names.VAULT
+    }
+    return OnDemandPlan(
+        kind=JobKind.BACKUP,
+        items=tuple(
+            Item(
+                resource_arn=arn,
+                resource_type=kind,
+                point=None,
+                lifecycle=environment.lifecycle,
+                until=now + timedelta(days=environment.lifecycle.delete_after_days),
+                job=_described(aws, JobKind.BACKUP, running.get(arn)),
+            )
+            for word, kind, arn in resources
+            if not what or word in what
+        ),
+        from_region=environment.region,
+        vault_arn=aws.arn("backup", f"backup-vault:{names.VAULT}"),
+        to_region=environment.region,
+        role_arn=seen.role_arn,
+        lock=lock_of(seen.primary, environment.lock),
+        left_out=(),
+        doubts=doubts + _unknown(seen.backup_jobs),
+    )
+
+
+def plan_copy(aws: Aws, now: datetime, wanted: Sequence[str]) -> OnDemandPlan:
+    """Plan the copy now of recovery points to the DR vault.
+
+    :param wanted: ARNs of recovery points in the primary vault, whose last part is enough;
+        every one of the last 30 days that has no copy if it is empty.
+
+    Raises as `plan_backup`; UsageError if there is no such point, RefusedError for one that is
+    cold or not complete.
+    """
+    environment = aws.environment
+    seen = _look(aws, now, environment.region, environment.dr_region)
+    doubts = check_ready(run_checks(seen, ("dr-vault", "role")).findings, "dr-vault")
+    points, left_out = _to_copy(seen, wanted)
+    lock = lock_of(seen.dr, environment.lock)
+    running = {
+        entry["SourceRecoveryPointArn"]: entry["CopyJobId"]
+        for entry in _running(seen.copy_jobs)
+        if entry.get("DestinationBackupVaultArn") == seen.dr_vault_arn
+    }
+    items = []
+    for point in points:
+        lifecycle = lifecycle_on_arrival(
+            environment.dr_lifecycle, point.created, now, lock, names.DR_VAULT
+        )
+        items.append(
+            Item(
+                resource_arn=point.resource_arn,
+                resource_type=point.resource_type,
+                point=point,
+                lifecycle=lifecycle,
+                until=point.created + timedelta(days=lifecycle.delete_after_days),
+                job=_described(aws, JobKind.COPY, running.get(point.arn)),
+            )
+        )
+    return OnDemandPlan(
+        kind=JobKind.COPY,
+        items=tuple(items),
+        from_region=environment.region,
+        vault_arn=seen.dr_vault_arn,
+        to_region=environment.dr_region,
+        role_arn=seen.role_arn,
+        lock=lock,
+        left_out=left_out,
+        doubts=doubts + _unknown(seen.copy_jobs),
+    )
+
+
+def execute(
+    aws: Aws, plan: OnDemandPlan, clock: Clock, report: Report, *, wait: bool = True
+) -> list[Job]:
+    """Start every job, follow them and return them.
+
+    :param wait: False returns as soon as all are started.
+
+    Raises AwsError with AWS's own reason for the first job that fails, after all have ended;
+    UnknownError as `jobs.follow`. Run again, it follows the jobs that still run.
+    """
+    jobs = []
+    for item in plan.items:
+        job = item.job or _start(aws, plan, item, clock)
+        jobs.append(job)
+        report(
+            f"{plan.kind.capitalize()} job {job.id}. It goes on by itself; to follow it: "
+            f"cabal-backup jobs watch {job.id} -e {aws.environment.name}"
+        )
+    if not wait:
+        return jobs
+    ended = [follow(aws, job, clock, report, longest=LONGEST) for job in jobs]
+    for job in ended:
+        if not job.completed_well:
+            raise failure(job)
+    return ended
+
+
+def _look(aws: Aws, now: datetime, *regions: str) -> State:
+    for region in regions:
+        if region in aws.lost:
+            raise UnreachableError(f"{region} is assumed lost. Wait until it is back.")
+    return state.look(aws, now)
+
+
+def _to_copy(seen: State, wanted: Sequence[str]) -> tuple[list[RecoveryPoint], tuple[str, ...]]:
+    points = _points(seen.primary)
+    if wanted:
+        return [_named(points, name, seen.now) for name in wanted], ()
+    _points(seen.dr)
+    missing = without_copy(seen)
+    cold = tuple(
+        f"{point.arn} is in cold storage, and AWS Backup cannot copy it"
+        for point in missing
+        if point.is_cold(seen.now)
+    )
+    return [point for point in missing if not point.is_cold(seen.now)], cold
+
+
+def _points(region: RegionState) -> list[RecoveryPoint]:
+    if isinstance(region.points, Unknown):
+        raise UnreachableError(
+            f"The recovery points of {region.vault_name} in {region.region} are not known: "
+            f"{region.points.reason} Nothing was done."
+        )
+    return region.points.value
+
+
+def _named(points: Sequence[RecoveryPoint], name: str, now: datetime) -> RecoveryPoint:
+    for point in points:
+        if name not in (point.arn, point.id):
+            continue
+        if not point.completed:
+            raise RefusedError(
+                f"The recovery point {name} is {point.status}: it cannot be copied. "
+                "Nothing was done."
+            )
+        if point.is_cold(now):
+            raise RefusedError(
+                f"The recovery point {name} is in cold storage, and AWS Backup cannot copy it. "
+                "Nothing was done."
+            )
+        return point
+    raise UsageError(
+        f"There is no recovery point {name} in {names.VAULT}; `cabal-backup points --list` "
+        "lists them. Nothing was done."
+    )
+
+
+def _running(jobs: Answer[list[Mapping[str, Any]]]) -> Iterator[Mapping[str, Any]]:
+    if isinstance(jobs, Known):
+        yield from (entry for entry in jobs.value if entry["State"] in _RUNNING)
+
+
+def _unknown(jobs: Answer[list[Mapping[str, Any]]]) -> tuple[str, ...]:
+    if isinstance(jobs, Unknown):
+        return (f"whether a job does this already: {jobs.reason}",)
+    return ()
+
+
+def _described(aws: Aws, kind: JobKind, job_id: str | None) -> Job | None:
+    if job_id is None:
+        return None
+    try:
+        return describe_job(aws, kind, job_id)
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, f"asking about {kind} job {job_id}") from error
+
+
+def _start(aws: Aws, plan: OnDemandPlan, item: Item, clock: Clock) -> Job:
+    if item.point is not None:
+        return start_copy(aws, item.point, item.lifecycle, clock, to_dr=True)
+    try:
+        started = aws.client("backup").start_backup_job(
+            BackupVaultName=plan.vault,
+            ResourceArn=item.resource_arn,
+            IamRoleArn=plan.role_arn,
+            Lifecycle=lifecycle_request(item.lifecycle),
+            StartWindowMinutes=names.START_WINDOW_MINUTES,
+            CompleteWindowMinutes=names.COMPLETION_WINDOW_MINUTES,
+            # A lost answer makes botocore ask again: the token keeps that one job.
+            IdempotencyToken=str(uuid.uuid4()),
+        )
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, "starting the backup job") from error
+    return Job(
+        kind=JobKind.BACKUP,
+        id=started["BackupJobId"],
+        region=plan.from_region,
+        created=clock.now(),
+        resource_arn=item.resource_arn,
+        resource_type=item.resource_type,
+        vault=plan.vault,
+    )
