@@ -3,7 +3,7 @@
 
 import { createInterface } from "node:readline";
 
-const PACKAGES = { events: "eventbridge" };
+const PACKAGES = { events: "eventbridge", logs: "cloudwatch-logs" };
 const loaded = {};
 
 async function clientOf(service, region) {
