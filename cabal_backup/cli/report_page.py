@@ -323,13 +323,17 @@ def _evidence(report: Report, check: str) -> Iterator[str]:
 
 def _table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """The first cell of each row is its heading."""
+    rows = list(rows)
     body = [
         f'<tr><th scope="row">{_text(first)}</th>' + "".join(map(_data, others)) + "</tr>"
         for first, *others in rows
     ]
     if not body:
         return f"<p>{_text(caption)} There is none.</p>"
-    head = "".join(f'<th scope="col">{_text(heading)}</th>' for heading in headings)
+    head = "".join(
+        f'<th scope="col"{_class(cell)}>{_text(heading)}</th>'
+        for heading, cell in zip(headings, rows[0], strict=True)
+    )
     # Focusable, so that a keyboard can scroll a table that is wider than the window.
     return "\n".join(
         [
@@ -344,8 +348,11 @@ def _table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[str]])
 
 
 def _data(cell: str) -> str:
-    number = ' class="number"' if isinstance(cell, _Number) else ""
-    return f"<td{number}>{_text(cell)}</td>"
+    return f"<td{_class(cell)}>{_text(cell)}</td>"
+
+
+def _class(cell: str) -> str:
+    return ' class="number"' if isinstance(cell, _Number) else ""
 
 
 class _Number(str):

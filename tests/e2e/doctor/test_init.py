@@ -178,3 +178,14 @@ def test_the_environment_is_one_of_cdk_json(operator: Operator, project: Project
 
     assert said.code == 64
     assert "prod, stage, development" in said.err
+
+
+def test_settings_without_a_checkout_are_not_changed(operator: Operator, tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text("[environments.development]\n")
+
+    said = operator.type("init", "--config", str(config), "-e", "development", "--yes")
+
+    assert said.code == 64
+    assert "change it by hand (docs/settings.md)" in said.err
+    assert [each.name for each in tmp_path.iterdir()] == ["config.toml"]
