@@ -10,6 +10,7 @@ import getpass
 import threading
 import warnings
 from collections.abc import Callable, Collection
+from functools import cache
 from typing import TYPE_CHECKING, NoReturn, cast
 
 import boto3
@@ -33,6 +34,7 @@ from botocore.exceptions import (
     UnauthorizedSSOTokenError,
 )
 from botocore.exceptions import ConnectionError as NoConnectionError
+from botocore.loaders import Loader, create_loader
 
 from cabal_backup.config.environment import Environment
 from cabal_backup.errors import (
@@ -214,11 +216,25 @@ def make_session(profile: str | None = None) -> boto3.Session:
     Raises ProfileNotFound when there is no such profile.
     """
     session = botocore.session.Session(profile=profile)
+    loader = _loader(session.get_config_variable("data_path"))
+    session.register_component("data_loader", loader)
     session.register_component("response_parser_factory", Parsers())
     # There is no public way to choose what asks for the code.
     assume_role = session.get_component("credential_provider").get_provider("assume-role")
     assume_role._prompter = _ask_for_code
-    return boto3.Session(botocore_session=session)
+    made = boto3.Session(botocore_session=session)
+    # Each session adds the path of boto3's models.
+    loader.search_paths[:] = dict.fromkeys(loader.search_paths)
+    return made
+
+
+@cache
+def _loader(data_path: str | None) -> Loader:
+    """The models of the services, read once by a process: they take longer than most calls.
+
+    :param data_path: where more models are (AWS_DATA_PATH).
+    """
+    return create_loader(data_path)
 
 
 def _ask_for_code(prompt: str) -> str:
