@@ -74,7 +74,7 @@ requirements: $(UV)/ready ## write the requirements.txt files from the .in files
 
 ## Checks -------------------------------------------------------------------------------
 
-.PHONY: lint types unit templates check test checkov
+.PHONY: lint types unit templates check test test-long checkov
 lint: $(READY)
 	ruff check .
 	ruff format --check .
@@ -98,6 +98,9 @@ TOGETHER := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 test: lint types checkov $(AWSCLI)/ready $(OLD_BOTOCORE)/ready $(JS_SDK)/ready ## everything
 	python -m pytest --quiet --numprocesses 3 --dist loadscope --no-loadscope-reorder
+
+test-long: export CABAL_TEST_LONG := 1
+test-long: test ## everything, with five times as many random kills, and months in place of weeks
 
 checkov: synth $(CHECKOV)/ready
 	$(CHECKOV)/bin/checkov --directory cdk.out --framework cloudformation --compact --quiet \

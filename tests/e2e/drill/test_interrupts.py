@@ -6,13 +6,13 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
 
+from cabal_backup.cli.main import main
 from cabal_backup.config.project import find_project, read_environment
 from cabal_backup.operations.aws.client import Aws, connect
 from cabal_backup.operations.aws.clock import Clock
@@ -23,12 +23,15 @@ from cabal_backup.operations.drill.perform import Drill, perform
 from cabal_backup.operations.drill.plan import DrillRequest
 from cabal_backup.operations.drill.record import Record
 from cabal_backup.operations.restore.tables import restore_addresses
+from tests import killing
 from tests.e2e.drill.conftest import QUICK, USER, Driller, left
 from tests.e2e.operator import SandboxClock
 from tests.e2e.shell import HUNG_SECONDS
+from tests.killing import Ended
+from tests.long import shortened
 from tests.sandbox.deployment import PROJECT
 
-KILLS = 6
+KILLS = shortened(10)
 
 
 class Interrupting(SandboxClock):
@@ -165,31 +168,38 @@ def test_signals(today: Driller, ending: signal.Signals) -> None:
 
 @pytest.mark.parametrize("which", ["addresses", "mailbox"])
 def test_killed_at_random_moments_the_next_one_finds_what_is_left(
-    today: Driller, which: str
+    driller: Driller, which: str
 ) -> None:
     arguments = [which]
     if which == "mailbox":
-        arguments += ["--user", USER, "--mount", str(today.mount)]
+        arguments += ["--user", USER, "--mount", str(driller.mount)]
+    remembered = driller.sandbox.checkpoint()
+    before = driller.data()
+
+    def drill(kill_at: int | None = None) -> Ended:
+        driller.sandbox.rollback(remembered)
+        return killing.run(
+            lambda: main(driller.command(*arguments, "--yes"), clock=driller.operator.clock),
+            killing.aws_calls,
+            kill_at=kill_at,
+        )
+
+    whole = drill()
+    assert whole.code == 0, whole.said
+    restoring = whole.moments.index("PUT /restore-jobs") + 1
     dice = random.Random(which)
-    remembered = today.sandbox.checkpoint()
-    before = today.data()
     found = 0
     for number in range(KILLS):
-        today.sandbox.rollback(remembered)
-        process = Process(today, *arguments)
-        process.wait_for(lambda line: "Restore job" in line)
-        time.sleep(dice.uniform(0, 4))
-        code = process.end(signal.SIGKILL)
-        assert code in (-signal.SIGKILL, 0)
-        assert today.data() == before
-        there = left(today.sandbox)
+        ended = drill(dice.randint(restoring, len(whole.moments)))
+        assert ended.killed, ended.said
+        assert driller.data() == before
+        there = left(driller.sandbox)
         found += bool(there)
 
-        # In the sandbox's time, which the restores of the first one follow too.
-        again = today.drill(*arguments)
+        again = driller.drill(*arguments)
 
         assert again.code == 0, again.err
         assert ("An earlier drill left the " in again.err) is bool(there), number
-        assert left(today.sandbox) == []
-        assert today.data() == before
+        assert left(driller.sandbox) == []
+        assert driller.data() == before
     assert found >= KILLS / 2, "the kills have to come in the middle"

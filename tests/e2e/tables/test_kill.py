@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import subprocess
@@ -12,72 +11,32 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cabal_backup.operations.aws.client import Aws, connect
+from cabal_backup.operations.aws.client import connect
 from cabal_backup.operations.aws.clock import SystemClock
-from cabal_backup.operations.aws.jobs import Event, Progress
 from cabal_backup.operations.restore.tables import cutover
 from cabal_backup.operations.restore.tables.cutover import CutoverRequest, CutoverResult
 from cabal_backup.operations.restore.tables.table_copy import Mode
 from cabal_backup.operations.restore.tables.wire import Stop
+from tests import killing
 from tests.builders import an_environment
 from tests.e2e.tables.conftest import Rescuer
 from tests.e2e.tables.disaster import RESTORED, by_address, lose, promised
 from tests.e2e.tables.tables import ADDRESSES, items
+from tests.killing import Ended
+from tests.long import shortened
 from tests.sandbox.deployment import PROJECT
 
-KILLS = 50
-RATE = 200.0
-"""Write units a second of the runs that are killed, so that writing takes most of a second."""
-CHUNKS = 12
-"""In as many the items are written, 25 each."""
+KILLS = shortened(50)
+WRITES = ("BatchWriteItem", "PutItem", "DeleteItem", "TransactWriteItems")
 
 
-def cut_over(
-    aws: Aws, mode: Mode, *, rate: float | None = None, reports: int | None = None
-) -> CutoverResult:
-    """One whole cutover; writes a byte to the file descriptor `reports` before its first write,
-    and one after each chunk.
-    """
+def cut_over(mode: Mode) -> CutoverResult:
+    """One whole cutover, over connections of its own."""
     stop = Stop()
-    clock = SystemClock()
-
-    def report(event: Event) -> None:
-        if reports is not None and (begins(event) or is_written(event)):
-            os.write(reports, b"!")
-
-    request = CutoverRequest(restored=RESTORED, live=ADDRESSES, mode=mode, rate=rate)
-    plan = cutover.plan_cutover(aws, request, clock, stop, report)
-    return cutover.execute(aws, plan, clock, stop, report)
-
-
-def begins(event: Event) -> bool:
-    return isinstance(event, str) and "Undo point" in event
-
-
-def is_written(event: Event) -> bool:
-    return isinstance(event, Progress) and event.step in ("writing", "deleting")
-
-
-def kill_after(aws: Aws, mode: Mode, chunks: int, seconds: float) -> None:
-    """Begin a cutover in a process of its own, and kill it `seconds` after so many chunks.
-
-    `aws` must not have been used for any request: a process and its child cannot share
-    connections.
-    """
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            cut_over(aws, mode, rate=RATE, reports=writing)
-        finally:
-            os._exit(0)
-    os.close(writing)
-    for _ in range(1 + chunks):
-        os.read(reading, 1)
-    os.close(reading)
-    time.sleep(seconds)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
+    aws, clock = connect(an_environment("development")), SystemClock()
+    request = CutoverRequest(restored=RESTORED, live=ADDRESSES, mode=mode)
+    plan = cutover.plan_cutover(aws, request, clock, stop, lambda _: None)
+    return cutover.execute(aws, plan, clock, stop, lambda _: None)
 
 
 @pytest.mark.parametrize("mode", [Mode.OVERWRITE, Mode.MIRROR])
@@ -86,18 +45,25 @@ def test_killed_at_random_moments(small: Rescuer, mode: Mode) -> None:
     before = by_address(items(small.sandbox, ADDRESSES))
     expected = promised(backup, before, mode)
     start = small.sandbox.checkpoint()
-    aws, for_children = (connect(an_environment("development")) for _ in range(2))
-    for_children.client("dynamodb")
+
+    def killed(at: int | None) -> Ended:
+        small.sandbox.rollback(start)
+        small.sandbox.advance_to(datetime.now(UTC))
+        return killing.run(
+            lambda: len(cut_over(mode).verification.problems), killing.aws_calls, kill_at=at
+        )
+
+    whole = killed(None)
+    assert whole.code == 0, whole.said
+    writes = [number for number, name in enumerate(whole.moments, 1) if name in WRITES]
     dice = random.Random(f"kill {mode}")
     midway = 0
     for _ in range(KILLS // 2):
-        small.sandbox.rollback(start)
-        small.sandbox.advance_to(datetime.now(UTC))
-        kill_after(for_children, mode, dice.randrange(CHUNKS), dice.uniform(0, 0.1))
+        assert killed(dice.randint(writes[0], writes[-1])).killed
         interrupted = by_address(items(small.sandbox, ADDRESSES))
         midway += interrupted not in (before, expected)
 
-        result = cut_over(aws, mode)
+        result = cut_over(mode)
 
         assert result.verification.problems == ()
         assert by_address(items(small.sandbox, ADDRESSES)) == expected
@@ -107,6 +73,7 @@ def test_killed_at_random_moments(small: Rescuer, mode: Mode) -> None:
 def test_the_way_back_stays_the_one_from_before_the_first_write(small: Rescuer) -> None:
     """The command itself, killed in a process as an operator has it."""
     backup = lose(small.sandbox)
+    before = by_address(items(small.sandbox, ADDRESSES))
     arguments = ["cutover", RESTORED, ADDRESSES, "--yes", "--rate", "20"]
     killed = subprocess.Popen(
         [sys.executable, "-m", "cabal_backup", *arguments, *small.environment()],
@@ -117,7 +84,8 @@ def test_the_way_back_stays_the_one_from_before_the_first_write(small: Rescuer) 
     )
     assert killed.stderr is not None
     undo = next(line for line in killed.stderr if line.startswith("Undo point"))
-    time.sleep(0.5)
+    while by_address(items(small.sandbox, ADDRESSES)) == before:
+        assert killed.poll() is None
     killed.kill()
     killed.communicate()
     assert killed.returncode == -signal.SIGKILL
