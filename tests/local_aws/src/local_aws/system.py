@@ -80,7 +80,7 @@ class Checkpoint:
 
     ministack: MiniStackState
     backup: bytes
-    file_systems: str
+    file_systems: Mapping[Path, str]
     emails: tuple[dict[str, str], ...]
     table_times: TableTimes
 
@@ -204,12 +204,10 @@ class System:
     def checkpoint(self) -> str:
         """Save the complete state; returns the name for `rollback`."""
         name = f"checkpoint-{next(self._names)}"
-        root = self.world.file_systems.all_roots()
-        root.mkdir(parents=True, exist_ok=True)
         self._checkpoints[name] = Checkpoint(
             ministack=MiniStackState(),
             backup=self.service.export_state(),
-            file_systems=self._trees.capture(root).tree,
+            file_systems=self._capture_file_systems(),
             emails=tuple(self.emails.sent),
             table_times=replace(self.table_times),
         )
@@ -225,10 +223,19 @@ class System:
         self.table_times.deletion = checkpoint.table_times.deletion
         self.service.import_state(checkpoint.backup)
         root = self.world.file_systems.all_roots()
-        root.mkdir(parents=True, exist_ok=True)
-        if self._trees.capture(root).tree != checkpoint.file_systems:
-            shutil.rmtree(root)
-            self._trees.restore(checkpoint.file_systems, root)
+        there, wanted = self._capture_file_systems(), checkpoint.file_systems
+        for path, _ in there.items() - wanted.items():
+            shutil.rmtree(root / path)
+        for path, tree in wanted.items() - there.items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            self._trees.restore(tree, root / path)
+
+    def _capture_file_systems(self) -> dict[Path, str]:
+        """What each file system holds, by its directory below that of all."""
+        root = self.world.file_systems.all_roots()
+        return {
+            path.relative_to(root): self._trees.capture(path).tree for path in root.glob("*/*/*")
+        }
 
     def forget(self, name: str) -> None:
         del self._checkpoints[name]
