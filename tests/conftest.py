@@ -65,17 +65,17 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Keep what shares a deployment in one process, where several processes share the tests.
+    """Keep what shares a sandbox in one process, where several processes share the tests.
 
-    Each folder of tests/e2e has deployments of its own, and is one process's work; so is every
-    other file. pytest-xdist 3.8 cannot do it with `--dist loadgroup`: it sets an attribute that
-    pytest 9.2 does not read any more, so that every process built every deployment.
+    tests/e2e/access has a sandbox of its own that takes long to start, and is one process's
+    work; so is every other file. pytest-xdist 3.8 cannot do it with `--dist loadgroup`: it sets
+    an attribute that pytest 9.2 does not read any more.
     """
     from xdist.scheduler import LoadScopeScheduling
 
-    class ByDeployment(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
+    class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
         def _split_scope(self, nodeid: str) -> str:
             _, *parts = nodeid.partition("::")[0].split("/")
-            return "/".join(parts[:2] if parts[0] == "e2e" else parts)
+            return "/".join(parts[:2] if parts[1:2] == ["access"] else parts)
 
-    return ByDeployment(config, log)
+    return ByFile(config, log)

@@ -15,6 +15,9 @@ from tests.sandbox import cabal
 from tests.sandbox.cabal import Cabal
 from tests.sandbox.deployment import Deployment
 
+ADDRESSES = 500
+"""In the table of Cabal: enough for a hundred to be sampled and a fifth to be much."""
+
 
 @pytest.fixture(scope="session", autouse=True)
 def signals_reach_children() -> None:
@@ -52,7 +55,7 @@ def first_deployment(running_sandbox: Sandbox, pristine: str) -> tuple[Deploymen
 
     def deploy() -> Cabal:
         running_sandbox.rollback(pristine)
-        filled = cabal.fill(running_sandbox)
+        filled = cabal.fill(running_sandbox, addresses=ADDRESSES)
         deployment = Deployment(running_sandbox, filled, synthesize=synthesize_here)
         deployment.bootstrap()
         deployment.deploy()
@@ -76,12 +79,16 @@ def deployed(first_deployment: tuple[Deployment, str]) -> Deployment:
 def first_protection(first_deployment: tuple[Deployment, str]) -> tuple[Deployment, str]:
     """The deployment after 36 nights and an exercise, and the checkpoint right after."""
     deployment, checkpoint = first_deployment
-    deployment.sandbox.rollback(checkpoint)
-    deployment.sandbox.run_nights(36)
-    exercise_restores(deployment)
-    # 13:00: the last night is over and due, whatever the start window allows.
-    deployment.sandbox.advance(hours=5)
-    return deployment, deployment.sandbox.checkpoint()
+
+    def live() -> None:
+        deployment.sandbox.rollback(checkpoint)
+        deployment.sandbox.run_nights(36)
+        exercise_restores(deployment)
+        # 13:00: the last night is over and due, whatever the start window allows.
+        deployment.sandbox.advance(hours=5)
+
+    _, protected = prepare(deployment.sandbox, "protected", live, deployment.cabal.file_system_id)
+    return deployment, protected
 
 
 @pytest.fixture

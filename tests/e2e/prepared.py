@@ -13,6 +13,7 @@ import importlib.metadata
 import inspect
 import pickle
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -35,14 +36,15 @@ _NOT_DEPLOYED = (
     "cabal_backup/operations/restore",
     "cabal_backup/operations/teardown",
 )
-_TESTS = ("tests/local_aws/src", "tests/sandbox", "tests/e2e/assembly.py", "tests/e2e/exercise.py")
+_TESTS = ("tests/local_aws", "tests/sandbox", "tests/e2e")
 
 
 def prepare(sandbox: Sandbox, name: str, make: Callable[[], Made], *needs: str) -> tuple[Made, str]:
     """What `make` returns, and the checkpoint of the sandbox right after it.
 
     `make` is run only where no earlier run, of this or another process, has left both. What
-    it returns is pickled. `needs` are further inputs; the module of `make` is one always.
+    it returns is pickled. `needs` are further inputs: of what is made from something prepared,
+    an id in that, which is another one each time it is built. The module of `make` is always one.
     """
     source = Path(inspect.getfile(make)).read_bytes()
     digest = hashlib.sha256(b"\0".join([_inputs(), source, *map(str.encode, needs)]))
@@ -83,7 +85,7 @@ def _locked(name: str) -> Iterator[None]:
 @cache
 def _inputs() -> bytes:
     """A digest of the application and of the local AWS, as files."""
-    digest = hashlib.sha256(importlib.metadata.version("ministack").encode())
+    digest = hashlib.sha256(f"{sys.version} {importlib.metadata.version('ministack')}".encode())
     for path in _files():
         digest.update(f"{path.relative_to(PROJECT)}\0".encode())
         digest.update(path.read_bytes())
@@ -95,5 +97,7 @@ def _files() -> Iterable[Path]:
         if root.is_file():
             yield root
         for path in sorted(root.rglob("*.py")):
+            if path.name.startswith("test_"):
+                continue
             if not any(path.is_relative_to(PROJECT / name) for name in _NOT_DEPLOYED):
                 yield path

@@ -12,7 +12,10 @@ from local_aws.client import ACCOUNT, Sandbox
 from local_aws_tests.served.backups import make_queue
 
 from tests.e2e.assembly import synthesize_here
+from tests.e2e.conftest import ADDRESSES
+from tests.e2e.prepared import prepare
 from tests.sandbox import cabal
+from tests.sandbox.cabal import Cabal
 from tests.sandbox.deployment import Deployment
 
 REGIONS = ("us-west-1", "us-west-2")
@@ -139,16 +142,22 @@ def start_trail(sandbox: Sandbox) -> None:
 @pytest.fixture(scope="session")
 def first_watch(running_sandbox: Sandbox, pristine: str) -> tuple[Watched, str]:
     """Deployed with every alert on, and the checkpoint right after."""
-    running_sandbox.rollback(pristine)
-    deployment = Deployment(
-        running_sandbox, cabal.fill(running_sandbox), synthesize=synthesize_here
-    )
-    deployment.bootstrap()
-    start_trail(running_sandbox)
-    deployment.deploy(**SETTINGS)
-    watched = Watched(deployment, Inbox(running_sandbox))
-    watched.inbox.subscribe()
-    return watched, running_sandbox.checkpoint()
+
+    def deploy() -> Cabal:
+        running_sandbox.rollback(pristine)
+        filled = cabal.fill(running_sandbox, addresses=ADDRESSES)
+        deployment = Deployment(running_sandbox, filled, synthesize=synthesize_here)
+        deployment.bootstrap()
+        start_trail(running_sandbox)
+        deployment.deploy(**SETTINGS)
+        Inbox(running_sandbox).subscribe()
+        return filled
+
+    filled, checkpoint = prepare(running_sandbox, "watched", deploy)
+    running_sandbox.rollback(checkpoint)
+    found = filled.found_in(running_sandbox)
+    deployment = Deployment(running_sandbox, found, synthesize=synthesize_here)
+    return Watched(deployment, Inbox(running_sandbox)), checkpoint
 
 
 @pytest.fixture(scope="session")
@@ -157,11 +166,17 @@ def first_night(first_watch: tuple[Watched, str]) -> tuple[Watched, str]:
     that the watch reports nothing.
     """
     watched, checkpoint = first_watch
-    watched.sandbox.rollback(checkpoint)
-    confirm(watched.sandbox)
-    watched.sandbox.run_nights(1)
-    watched.inbox.read()
-    return watched, watched.sandbox.checkpoint()
+
+    def live() -> None:
+        watched.sandbox.rollback(checkpoint)
+        confirm(watched.sandbox)
+        watched.sandbox.run_nights(1)
+        watched.inbox.read()
+
+    _, night = prepare(
+        watched.sandbox, "first-night", live, watched.deployment.cabal.file_system_id
+    )
+    return watched, night
 
 
 @pytest.fixture

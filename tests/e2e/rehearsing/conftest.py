@@ -11,6 +11,7 @@ import pytest
 from local_aws.client import Sandbox
 from local_aws_tests.served.backups import make_queue, received
 
+from tests.e2e.prepared import prepare
 from tests.sandbox.deployment import Deployment
 
 SETTINGS = {
@@ -29,9 +30,13 @@ MORNING = datetime(2026, 1, 2, 8, 0, tzinfo=UTC)
 def listening_from_noon(first_deployment: tuple[Deployment, str]) -> tuple[Deployment, str]:
     """The deployment with SETTINGS, and its checkpoint right after."""
     deployment, checkpoint = first_deployment
-    deployment.sandbox.rollback(checkpoint)
-    deployment.deploy(**SETTINGS)
-    return deployment, deployment.sandbox.checkpoint()
+
+    def deploy() -> None:
+        deployment.sandbox.rollback(checkpoint)
+        deployment.deploy(**SETTINGS)
+
+    _, listening = prepare(deployment.sandbox, "listening", deploy, deployment.cabal.file_system_id)
+    return deployment, listening
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,10 @@ import pytest
 from local_aws.client import Sandbox
 from local_aws.pytest_plugin import START
 
+from tests.e2e.prepared import prepare
 from tests.e2e.rehearsing.conftest import MORNING, SETTINGS
 from tests.sandbox import cabal
+from tests.sandbox.cabal import Cabal
 from tests.sandbox.deployment import Deployment
 
 
@@ -20,12 +22,17 @@ from tests.sandbox.deployment import Deployment
 def guarded() -> Iterator[Deployment]:
     """The deployment on a sandbox that evaluates policies."""
     with Sandbox.start(start=START, auth=True) as sandbox:
-        deployment = Deployment(
-            sandbox, cabal.fill(sandbox, addresses=200, users=2, messages_per_user=5)
-        )
-        deployment.bootstrap()
-        deployment.deploy(**SETTINGS, alerts="true")
-        yield deployment
+
+        def deploy() -> Cabal:
+            filled = cabal.fill(sandbox, addresses=200, users=2, messages_per_user=5)
+            deployment = Deployment(sandbox, filled)
+            deployment.bootstrap()
+            deployment.deploy(**SETTINGS, alerts="true")
+            return filled
+
+        filled, checkpoint = prepare(sandbox, "rehearsing-guarded", deploy)
+        sandbox.rollback(checkpoint)
+        yield Deployment(sandbox, filled.found_in(sandbox))
 
 
 def test_a_night_and_its_restore_tests_end_well(guarded: Deployment) -> None:

@@ -74,7 +74,7 @@ def test_what_was_restored_whole_is_successful_and_deleted_again(tested: Rehears
     status, message = tested.verdict("DynamoDB")
     assert status == "SUCCESSFUL"
     assert message == (
-        "3,000 items, 3,000 in cabal-addresses; the key schema is the same; "
+        "500 items, 500 in cabal-addresses; the key schema is the same; "
         "100 of 100 sampled items are the same."
     )
     status, message = tested.verdict("EFS")
@@ -88,13 +88,13 @@ def test_what_was_restored_whole_is_successful_and_deleted_again(tested: Rehears
     assert not [name for name in tables if name.startswith("awsbackup-restore-test-")]
     systems = tested.sandbox.client("efs").describe_file_systems()["FileSystems"]
     assert [each["FileSystemId"] for each in systems] == [tested.deployment.cabal.file_system_id]
-    assert len(tested.addresses()) == 3000
+    assert len(tested.addresses()) == 500
     assert tested.listener.events() == []
 
 
 def test_a_live_table_that_lost_much_fails_the_test_and_that_is_told(tested: Rehearsal) -> None:
     dynamodb = tested.sandbox.client("dynamodb")
-    for address in tested.addresses()[:600]:
+    for address in tested.addresses()[:100]:
         dynamodb.delete_item(TableName=TABLE, Key={"address": {"S": address}})
     tested.sandbox.advance_to(JUDGED)
 
@@ -115,14 +115,14 @@ def test_a_live_table_that_lost_much_fails_the_test_and_that_is_told(tested: Reh
 
 
 def test_a_live_table_that_grew_much_fails_the_count(tested: Rehearsal) -> None:
-    """Every sampled item is the same, but there are 3,600 where 3,000 were restored."""
+    """Every sampled item is the same, but there are 600 where 500 were restored."""
     dynamodb = tested.sandbox.client("dynamodb")
-    for number in range(600):
+    for number in range(100):
         dynamodb.put_item(TableName=TABLE, Item={"address": {"S": f"new{number}@example.com"}})
     tested.sandbox.advance_to(RESTORED)
     status, message = tested.verdict("DynamoDB")
     assert status == "FAILED"
-    assert "3,000 items, cabal-addresses has 3,600" in message
+    assert "500 items, cabal-addresses has 600" in message
 
 
 def test_items_that_are_damaged_fail_the_sample(tested: Rehearsal) -> None:
@@ -255,7 +255,7 @@ def test_the_copies_are_restored_and_judged_in_the_dr_region(tested: Rehearsal) 
 
     assert verdicts["DynamoDB"] == (
         "SUCCESSFUL",
-        "3,000 items, 3,000 in cabal-addresses; the key schema is the same; "
+        "500 items, 500 in cabal-addresses; the key schema is the same; "
         "100 of 100 sampled items are the same.",
     )
     assert verdicts["EFS"][0] == "SUCCESSFUL"

@@ -15,9 +15,10 @@ from botocore.exceptions import ClientError
 
 from tests.e2e import status as package
 from tests.e2e.operator import Operator
+from tests.long import shortened
 from tests.sandbox.deployment import Deployment
 
-EXAMPLES = 10
+EXAMPLES = shortened(20)
 
 Fault = Callable[[Deployment], object]
 NotOk = Mapping[str, str]

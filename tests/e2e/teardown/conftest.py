@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.e2e.operator import Operator, Said
+from tests.e2e.prepared import prepare
 from tests.sandbox.deployment import PROJECT, Deployment
 
 YEAR = 365
@@ -36,9 +37,13 @@ def options(deployment: Deployment, environment: str = "development") -> list[st
 def first_year(first_deployment: tuple[Deployment, str]) -> tuple[Deployment, str]:
     """The deployment after a full year of nights, and the checkpoint right after."""
     deployment, checkpoint = first_deployment
-    deployment.sandbox.rollback(checkpoint)
-    deployment.sandbox.run_nights(YEAR)
-    return deployment, deployment.sandbox.checkpoint()
+
+    def live() -> None:
+        deployment.sandbox.rollback(checkpoint)
+        deployment.sandbox.run_nights(YEAR)
+
+    _, year = prepare(deployment.sandbox, "year", live, deployment.cabal.file_system_id)
+    return deployment, year
 
 
 @pytest.fixture
