@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from local_aws.client import Sandbox
@@ -11,12 +14,16 @@ from tests.e2e.assembly import synthesize_here
 from tests.e2e.exercise import exercise_restores
 from tests.e2e.operator import Operator
 from tests.e2e.prepared import prepare
+from tests.e2e.warm import warm_commands
 from tests.sandbox import cabal
 from tests.sandbox.cabal import Cabal
-from tests.sandbox.deployment import Deployment
+from tests.sandbox.deployment import Deployment, aws_cli
 
 ADDRESSES = 500
 """In the table of Cabal: enough for a hundred to be sampled and a fifth to be much."""
+
+
+REAL_AWS_CLI = aws_cli()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -28,6 +35,23 @@ def signals_reach_children() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm() -> Iterator[None]:
+    """`aws` and `cabal-backup` start at once for what looks for them with `aws_cli`."""
+    if "CABAL_AWS_CLI" in os.environ or not Path(aws_cli()).exists():
+        yield
+        return
+    with warm_commands() as folder, pytest.MonkeyPatch.context() as patched:
+        patched.setenv("CABAL_AWS_CLI", str(folder / "aws"))
+        yield
+
+
+@pytest.fixture
+def real_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The executables themselves, as an operator starts them."""
+    monkeypatch.setenv("CABAL_AWS_CLI", REAL_AWS_CLI)
 
 
 @pytest.fixture(scope="session")

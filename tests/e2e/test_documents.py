@@ -13,6 +13,8 @@ from tests.e2e.exercise import EXERCISE, exercise_restores, write_reports
 from tests.e2e.shell import BLOCK, HUNG_SECONDS, make_checkout
 from tests.sandbox.deployment import PROJECT, Deployment, aws_cli
 
+pytestmark = pytest.mark.usefixtures("real_commands")
+
 DOCUMENTS = (
     "README.md",
     "docs/doctor.md",

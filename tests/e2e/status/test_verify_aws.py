@@ -10,6 +10,8 @@ import pytest
 from tests.e2e.operator import Operator, Said
 from tests.e2e.shell import make_checkout, sections, type_in
 
+pytestmark = pytest.mark.usefixtures("real_commands")
+
 DOCUMENT = "docs/first-deployment.md"
 
 

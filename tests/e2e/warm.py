@@ -1,0 +1,72 @@
+"""`aws` and `cabal-backup` from processes that are warm: each of their starts takes half a second.
+
+The folder of both commands stands on PATH before the real ones. A command is the real script,
+run in a copy of a process that has loaded its modules. It has its own arguments, folder,
+environment, input and output, and its exit code is returned.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from cabal_backup import cli, config, operations
+from tests.sandbox.deployment import aws_cli
+
+_CLIENT = """\
+#!{python} -IS
+import json, os, socket, sys
+with socket.socket(socket.AF_UNIX) as connection:
+    connection.connect({address!r})
+    asked = {{"arguments": sys.argv[1:], "folder": os.getcwd(), "environment": dict(os.environ)}}
+    line = json.dumps(asked).encode() + b"\\n"
+    sent = socket.send_fds(connection, [line], [0, 1, 2])
+    connection.sendall(line[sent:])
+    code = int(connection.recv(16))
+if code < 0:
+    os.kill(os.getpid(), -code)
+sys.exit(code)
+"""
+
+_AWS_CLI = ("awscli.clidriver", "awscli.handlers")
+
+_SERVER = Path(__file__).with_name("warm_process.py")
+
+
+@contextmanager
+def warm_commands() -> Iterator[Path]:
+    """Both commands in a folder, as long as the context lasts.
+
+    Signals do not reach what they run: tests of signals start processes of their own.
+    """
+    real = Path(aws_cli()), Path(sys.executable).with_name("cabal-backup")
+    with tempfile.TemporaryDirectory(prefix="cabal-warm-") as name, ExitStack() as stack:
+        for script, modules in zip(real, (_AWS_CLI, list(_tool())), strict=True):
+            address, command = f"{name}/{script.name}.socket", Path(name, script.name)
+            process = stack.enter_context(
+                subprocess.Popen(
+                    [script.with_name("python"), "-P", _SERVER, address, script, *modules],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                )
+            )
+            assert process.stdin is not None
+            assert process.stdout is not None
+            stack.callback(process.stdin.close)
+            process.stdout.read()
+            command.write_text(_CLIENT.format(python=sys.executable, address=address))
+            command.chmod(0o755)
+        yield Path(name)
+
+
+def _tool() -> Iterator[str]:
+    """The modules that `cabal-backup` loads for one command or the other."""
+    yield from ("boto3", "rich.table")
+    for package in (cli, config, operations):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            yield module.name
