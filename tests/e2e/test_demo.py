@@ -18,6 +18,8 @@ import pytest
 from tests.e2e.shell import HUNG_SECONDS
 from tests.sandbox.deployment import PROJECT
 
+pytestmark = pytest.mark.usefixtures("real_commands")
+
 
 def test_the_demo_shows_that_everything_holds_and_leaves_nothing_behind() -> None:
     ended = subprocess.run(
@@ -36,11 +38,8 @@ def test_the_demo_shows_that_everything_holds_and_leaves_nothing_behind() -> Non
     assert "nothing is left running" in ended.stdout
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_the_sandbox_stays_until_it_is_ended_and_leaves_no_folder(
-    how: signal.Signals, tmp_path: Path
-) -> None:
-    with _staying(tmp_path) as process:
+def test_the_sandbox_stays_until_it_is_ended_and_leaves_no_folder(tmp_path: Path) -> None:
+    with _running(tmp_path, "--stay") as process:
         assert process.stdout is not None
         variables, commands = _printed(process.stdout)
         (endpoint,) = re.findall(r"AWS_ENDPOINT_URL=(\S+)", variables)
@@ -55,7 +54,7 @@ def test_the_sandbox_stays_until_it_is_ended_and_leaves_no_folder(
             )
             assert ended.returncode == 0, f"$ {command}\n{ended.stdout}{ended.stderr}"
         assert list(tmp_path.iterdir())
-        process.send_signal(how)
+        process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=HUNG_SECONDS) == 0
     assert list(tmp_path.iterdir()) == []
     try:
@@ -65,10 +64,19 @@ def test_the_sandbox_stays_until_it_is_ended_and_leaves_no_folder(
     raise AssertionError("it still answers")
 
 
+def test_ctrl_c_while_it_is_prepared_leaves_no_folder(tmp_path: Path) -> None:
+    with _running(tmp_path) as process:
+        assert process.stdout is not None
+        assert next(line for line in process.stdout if line.startswith("Bootstrap"))
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=HUNG_SECONDS) == 130
+    assert list(tmp_path.iterdir()) == []
+
+
 @contextmanager
-def _staying(temporary: Path) -> Iterator[subprocess.Popen[str]]:
+def _running(temporary: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.sandbox.demo", "--stay", "--port", "0"],
+        [sys.executable, "-m", "tests.sandbox.demo", *arguments, "--port", "0"],
         cwd=PROJECT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
