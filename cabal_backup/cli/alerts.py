@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
+from dataclasses import dataclass
 
-from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.cli.options import CommonOptions, Invocation, add_common, connect_to
 from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode
 from cabal_backup.operations import alerts
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertsOptions(CommonOptions):
+    """The options of `alerts`."""
+
+    dry_run: bool
 
 
 def define(parser: Parser) -> None:
@@ -21,10 +28,10 @@ def define(parser: Parser) -> None:
     add_common(parser)
     parser.add_argument("action", choices=("test",), help="send the test messages")
     parser.add_argument("--dry-run", action="store_true", help="list what would be sent to whom")
-    parser.set_defaults(run=run)
+    parser.runs(run, AlertsOptions)
 
 
-def run(options: argparse.Namespace, _invocation: Invocation) -> int:
+def run(options: AlertsOptions, _invocation: Invocation) -> int:
     aws = connect_to(options)
     test = alerts.plan_test(aws)
     print("\n".join(test.lines()))

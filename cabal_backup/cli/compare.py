@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 from cabal_backup.cli import progress
-from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.cli.options import CommonOptions, Invocation, add_common, connect_to
 from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode
 from cabal_backup.operations.restore.tables.compare import Comparison, Group, compare
@@ -18,6 +18,15 @@ from cabal_backup.operations.restore.tables.wire import Stop, Wire
 
 JSON_VERSION = 1
 """Raised when a field is removed or changes its meaning; fields may be added without."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareOptions(CommonOptions):
+    """The options of `compare`."""
+
+    restored: str
+    live: str
+    json: bool
 
 
 def define(parser: Parser) -> None:
@@ -31,10 +40,10 @@ def define(parser: Parser) -> None:
     parser.add_argument(
         "--json", action="store_true", help="as JSON (docs/runbooks/restore-tables.md)"
     )
-    parser.set_defaults(run=run)
+    parser.runs(run, CompareOptions)
 
 
-def run(options: argparse.Namespace, invocation: Invocation) -> int:  # noqa: ARG001 (as every command)
+def run(options: CompareOptions, invocation: Invocation) -> int:  # noqa: ARG001 (as every command)
     aws = connect_to(options)
     pair = restored, live = find_pair(aws, options.restored, options.live)
     with progress.shown() as report:

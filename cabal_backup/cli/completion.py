@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from cabal_backup.cli.options import Invocation
@@ -11,6 +11,13 @@ from cabal_backup.cli.parser import Parser, build_parser, commands_of
 from cabal_backup.errors import ExitCode
 
 SHELLS = ("bash", "zsh", "fish")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompletionOptions:
+    """The options of `completion`."""
+
+    shell: str
 
 
 def define(parser: Parser) -> None:
@@ -22,10 +29,10 @@ def define(parser: Parser) -> None:
         note="For zsh, ~/.zshrc needs `fpath+=~/.zfunc` before `compinit`.",
     )
     parser.add_argument("shell", choices=SHELLS, help="the shell")
-    parser.set_defaults(run=run)
+    parser.runs(run, CompletionOptions)
 
 
-def run(options: argparse.Namespace, _: Invocation) -> int:
+def run(options: CompletionOptions, _: Invocation) -> int:
     import shtab
 
     parser = build_parser()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
-from collections.abc import Iterator
-from typing import Any
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
-from cabal_backup.cli.options import Invocation, add_environment
+from cabal_backup.cli.options import CommonOptions, Invocation, add_environment
 from cabal_backup.cli.parser import Parser, add_commands
 from cabal_backup.config.environment import SETTINGS
 from cabal_backup.config.project import find_project, merge, read_layers
@@ -19,6 +19,14 @@ from cabal_backup.text import printable
 
 JSON_VERSION = 1
 """Raised when a field is removed or changes its meaning; fields may be added without."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfigOptions(CommonOptions):
+    """The options of `config show`."""
+
+    json: bool
+    show_sensitive: bool
 
 
 def define(parser: Parser) -> None:
@@ -36,10 +44,10 @@ def define(parser: Parser) -> None:
     show.add_argument(
         "--show-sensitive", action="store_true", help="show the addresses that receive alerts"
     )
-    show.set_defaults(run=run)
+    show.runs(run, ConfigOptions)
 
 
-def run(options: argparse.Namespace, _: Invocation) -> int:
+def run(options: ConfigOptions, _: Invocation) -> int:
     layers = read_layers(find_project(options.project, options.config), options.context)
     context = merge(layers)
     if options.environment is not None:
@@ -69,15 +77,26 @@ def run(options: argparse.Namespace, _: Invocation) -> int:
     return ExitCode.OK
 
 
-def _lines(environments: dict[str, dict[str, dict[str, Any]]]) -> Iterator[str]:
+def _lines(environments: Mapping[str, Mapping[str, Mapping[str, object]]]) -> Iterator[str]:
     for name, settings in environments.items():
+        yield name
         for key, each in settings.items():
-            line = f"{name + '.' + key:<52}  {each['source']:<16}  {_shown(each['value'])}"
-            changed = each["value"] != each["default"]
-            yield line + (f"  (default: {_shown(each['default'])})" if changed else "")
+            text = _shown(each["value"])
+            if each["source"] != "default":
+                changed = each["value"] != each["default"]
+                default = f"; default: {_shown(each['default'])}" if changed else ""
+                text += f"  ({each['source']}{default})"
+            yield textwrap.fill(
+                f"  {key:<36}  {text}",
+                80,
+                subsequent_indent=" " * 40,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
 
 
-def _shown(written: Any) -> str:
+def _shown(written: object) -> str:
     if written is None:
         return "hidden, use --show-sensitive"
-    return printable(as_text(written)) or "none"
+    text = ", ".join(written) if isinstance(written, list) else as_text(written)
+    return printable(text) or "none"

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 from typing import NoReturn
 
@@ -17,6 +18,14 @@ from cabal_backup.operations.aws.deployed import check_environment
 from cabal_backup.operations.aws.jobs import Report
 
 _ENDINGS = {signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfirmOptions:
+    """The options of every command that changes something."""
+
+    yes: bool
+    dry_run: bool
 
 
 def add_confirmation(parser: argparse.ArgumentParser) -> None:

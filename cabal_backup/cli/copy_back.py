@@ -4,15 +4,33 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import dataclass
+from datetime import datetime
 
 from cabal_backup import names
-from cabal_backup.cli.confirm import add_confirmation, carry_out, confirm, show_plan
-from cabal_backup.cli.options import Invocation, add_common, connect_to_change, moment
+from cabal_backup.cli.confirm import ConfirmOptions, add_confirmation, carry_out, confirm, show_plan
+from cabal_backup.cli.options import (
+    CommonOptions,
+    Invocation,
+    add_common,
+    connect_to_change,
+    moment,
+)
 from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode, UsageError
 from cabal_backup.operations.restore import copy_back
 from cabal_backup.operations.restore.copy_back import CopyBackPlan
 from cabal_backup.operations.restore.select_point import ADDRESSES, MAILSTORE, CopyBackRequest
+
+
+@dataclass(frozen=True, kw_only=True)
+class CopyBackOptions(CommonOptions, ConfirmOptions):
+    """The options of `copy-back`."""
+
+    what: str
+    at: datetime | None
+    file_system: str | None
+    wait: bool
 
 
 def define(parser: Parser) -> None:
@@ -46,10 +64,10 @@ def define(parser: Parser) -> None:
         help="wait for the end of the job (default), or only start it",
     )
     add_confirmation(parser)
-    parser.set_defaults(run=run)
+    parser.runs(run, CopyBackOptions)
 
 
-def run(options: argparse.Namespace, invocation: Invocation) -> int:
+def run(options: CopyBackOptions, invocation: Invocation) -> int:
     wanted = _wanted(options)
     aws = connect_to_change(options)
     plan = copy_back.plan_copy_back(aws, invocation.clock.now(), wanted)
@@ -72,7 +90,7 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
     return ExitCode.OK
 
 
-def _wanted(options: argparse.Namespace) -> CopyBackRequest:
+def _wanted(options: CopyBackOptions) -> CopyBackRequest:
     if options.file_system is not None and options.what != MAILSTORE:
         raise UsageError(f"--file-system goes with {MAILSTORE} only.")
     if options.at is not None and options.what not in (ADDRESSES, MAILSTORE):

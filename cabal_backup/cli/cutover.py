@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import dataclass
 
 from cabal_backup import names
 from cabal_backup.cli import progress
 from cabal_backup.cli.compare import lines as comparison_lines
 from cabal_backup.cli.confirm import (
+    ConfirmOptions,
     add_confirmation,
     ask,
     carry_out,
@@ -17,6 +19,7 @@ from cabal_backup.cli.confirm import (
     show_plan,
 )
 from cabal_backup.cli.options import (
+    CommonOptions,
     Invocation,
     add_common,
     check_not_a_drills,
@@ -40,6 +43,28 @@ from cabal_backup.operations.restore.tables.table_copy import Mode
 from cabal_backup.operations.restore.tables.undo import what_is_lost
 from cabal_backup.operations.restore.tables.wire import Stop
 from cabal_backup.text import duration
+
+
+@dataclass(frozen=True, kw_only=True)
+class CutoverOptions(ConfirmOptions):
+    """The options of a cutover; see `add_cutover_options`."""
+
+    mode: Mode
+    no_undo: bool
+    rate: float | None
+    reconfigure: Reconfigure | None
+    """None: as the table needs it."""
+    delete_restored: bool
+    lower_counter: bool = False
+    not_a_restore: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class CutoverCommandOptions(CommonOptions, CutoverOptions):
+    """The options of `cutover`."""
+
+    restored: str
+    live: str
 
 
 def define(parser: Parser) -> None:
@@ -66,7 +91,7 @@ def define(parser: Parser) -> None:
         "cutover that raised it by mistake",
     )
     add_confirmation(parser)
-    parser.set_defaults(run=run)
+    parser.runs(run, CutoverCommandOptions)
 
 
 def add_cutover_options(parser: argparse.ArgumentParser) -> None:
@@ -108,7 +133,7 @@ def add_cutover_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def given(options: argparse.Namespace) -> list[str]:
+def given(options: CutoverOptions) -> list[str]:
     """The options of `add_cutover_options` that were given, as they are typed."""
     return [
         option
@@ -123,7 +148,7 @@ def given(options: argparse.Namespace) -> list[str]:
     ]
 
 
-def request_of(options: argparse.Namespace, restored: str, live: str) -> CutoverRequest:
+def request_of(options: CutoverOptions, restored: str, live: str) -> CutoverRequest:
     """The cutover that the options ask for."""
     return CutoverRequest(
         restored=restored,
@@ -131,20 +156,20 @@ def request_of(options: argparse.Namespace, restored: str, live: str) -> Cutover
         mode=options.mode,
         no_undo=options.no_undo,
         rate=options.rate,
-        lower_counter=getattr(options, "lower_counter", False),
-        not_a_restore=getattr(options, "not_a_restore", False),
+        lower_counter=options.lower_counter,
+        not_a_restore=options.not_a_restore,
         delete_restored=options.delete_restored,
     )
 
 
-def run(options: argparse.Namespace, invocation: Invocation) -> int:
+def run(options: CutoverCommandOptions, invocation: Invocation) -> int:
     check_not_a_drills(options.restored, options.live)
     aws = connect_to_change(options)
     request = request_of(options, options.restored, options.live)
     return cut_over(aws, request, options, invocation.clock)
 
 
-def cut_over(aws: Aws, request: CutoverRequest, options: argparse.Namespace, clock: Clock) -> int:
+def cut_over(aws: Aws, request: CutoverRequest, options: CutoverOptions, clock: Clock) -> int:
     """Plan, confirm, copy, verify, notify the mail tiers, clean up; the exit code."""
     stop = Stop()
     with progress.shown() as report:
@@ -165,9 +190,7 @@ def cut_over(aws: Aws, request: CutoverRequest, options: argparse.Namespace, clo
     return ExitCode.OK
 
 
-def outline(
-    aws: Aws, request: CutoverRequest, options: argparse.Namespace, clock: Clock
-) -> list[str]:
+def outline(aws: Aws, request: CutoverRequest, options: CutoverOptions, clock: Clock) -> list[str]:
     """The plan of a cutover from a table that is restored first.
 
     Raises RefusedError where the cutover would be refused when the table is restored.

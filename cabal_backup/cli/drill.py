@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from cabal_backup import names
 from cabal_backup.cli import progress
 from cabal_backup.cli.confirm import (
+    ConfirmOptions,
     add_confirmation,
     all_like_ctrl_c,
     confirm,
@@ -19,6 +20,7 @@ from cabal_backup.cli.confirm import (
 )
 from cabal_backup.cli.options import (
     Invocation,
+    ReportOptions,
     add_common,
     add_report_folder,
     add_role,
@@ -55,6 +57,20 @@ _ABOUT = {
     Kind.COPY_BACK: "the copy-back: copy from the DR region, restore from the copy",
 }
 _ABOUT_ALL = "all of these in turn"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrillOptions(ReportOptions, ConfirmOptions):
+    """The options of `drill`; those with a default are not of every kind."""
+
+    which: str
+    protected: bool
+    role: str
+    recovery_point: str | None = None
+    at: datetime | None = None
+    tolerance: int | None = None
+    user: str | None = None
+    mount: Path | None = None
 
 
 def define(parser: Parser) -> None:
@@ -103,7 +119,8 @@ def _add_kind(kinds: Any, kind: str, about: str) -> None:
         help=f"allow a drill in {names.PRODUCTION}, which also asks for this name",
     )
     add_confirmation(parser)
-    parser.set_defaults(run=run, which=kind)
+    parser.set_defaults(which=kind)
+    parser.runs(run, DrillOptions)
 
 
 @dataclass(frozen=True)
@@ -158,7 +175,7 @@ class _Reports:
         print(report.write(self.folder, first.started, first.environment, ALL, content))
 
 
-def run(options: argparse.Namespace, invocation: Invocation) -> int:
+def run(options: DrillOptions, invocation: Invocation) -> int:
     folder = report_folder(options)
     if not options.dry_run:
         _check_allowed(options)
@@ -266,7 +283,7 @@ def _lines(planned: _PlannedDrills) -> Iterator[str]:
             yield from each.plan.lines()
 
 
-def _check_allowed(options: argparse.Namespace) -> None:
+def _check_allowed(options: DrillOptions) -> None:
     """Confirmed twice: by an option, and by typing the name, which --yes does not answer."""
     prod = names.PRODUCTION
     if options.environment != prod:
@@ -283,7 +300,7 @@ def _check_allowed(options: argparse.Namespace) -> None:
         )
 
 
-def _confirm(options: argparse.Namespace, kinds: Sequence[Kind]) -> None:
+def _confirm(options: DrillOptions, kinds: Sequence[Kind]) -> None:
     name = options.environment
     question = f"This drills {', '.join(kinds)} in {name}."
     if name == names.PRODUCTION:
@@ -292,13 +309,11 @@ def _confirm(options: argparse.Namespace, kinds: Sequence[Kind]) -> None:
         confirm("drill", question, yes=options.yes)
 
 
-def _request(options: argparse.Namespace, aws: Aws) -> DrillRequest:
+def _request(options: DrillOptions, aws: Aws) -> DrillRequest:
     usual = aws.environment.restore_testing_tolerance_percent
-    given = vars(options)
-    tolerance = given.get("tolerance")
     return DrillRequest(
-        tolerance_percent=usual if tolerance is None else tolerance,
-        point=PointRequest(arn=given.get("recovery_point"), at=given.get("at"), role=options.role),
-        user=given.get("user"),
-        mount=given.get("mount"),
+        tolerance_percent=usual if options.tolerance is None else options.tolerance,
+        point=PointRequest(arn=options.recovery_point, at=options.at, role=options.role),
+        user=options.user,
+        mount=options.mount,
     )

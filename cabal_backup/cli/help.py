@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from cabal_backup.cli.options import Invocation
 from cabal_backup.cli.parser import Parser, parse
 from cabal_backup.errors import ExitCode
+
+
+@dataclass(frozen=True, kw_only=True)
+class HelpOptions:
+    """The options of `help`."""
+
+    words: Sequence[str]
 
 
 def define(parser: Parser) -> None:
@@ -17,10 +25,10 @@ def define(parser: Parser) -> None:
         "help restore addresses",
     )
     parser.add_argument("words", nargs="*", metavar="COMMAND", help="the command")
-    parser.set_defaults(run=run)
+    parser.runs(run, HelpOptions)
 
 
-def run(options: argparse.Namespace, _: Invocation) -> int:
+def run(options: HelpOptions, _: Invocation) -> int:
     with suppress(SystemExit):
         parse([*options.words, "--help"])
     return ExitCode.OK

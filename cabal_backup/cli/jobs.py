@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from cabal_backup.cli import progress
-from cabal_backup.cli.options import Invocation, add_common, connect_to, number, positive
+from cabal_backup.cli.options import (
+    CommonOptions,
+    Invocation,
+    add_common,
+    connect_to,
+    number,
+    positive,
+)
 from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode, UnreachableError, UsageError
 from cabal_backup.operations.aws.client import Aws
@@ -25,6 +33,16 @@ from cabal_backup.text import timestamp
 
 JSON_VERSION = 1
 """Raised when a field is removed or changes its meaning; fields may be added without."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobsOptions(CommonOptions):
+    """The options of `jobs`."""
+
+    days: int
+    json: bool
+    watch: Sequence[str]
+    longest: float
 
 
 def define(parser: Parser) -> None:
@@ -57,14 +75,14 @@ def define(parser: Parser) -> None:
         metavar="HOURS",
         help="how long to follow it (default: 24)",
     )
-    parser.set_defaults(run=run)
+    parser.runs(run, JobsOptions)
 
 
 _JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 """Jobs have UUIDs."""
 
 
-def run(options: argparse.Namespace, invocation: Invocation) -> int:
+def run(options: JobsOptions, invocation: Invocation) -> int:
     if not options.watch:
         return run_list(options, invocation)
     if len(options.watch) != 2 or options.watch[0] != "watch":
@@ -72,7 +90,7 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
     return run_watch(options, invocation)
 
 
-def run_list(options: argparse.Namespace, invocation: Invocation) -> int:
+def run_list(options: JobsOptions, invocation: Invocation) -> int:
     aws = connect_to(options)
     now = invocation.clock.now()
     listing = list_jobs(aws, now, since=timedelta(days=options.days))
@@ -101,7 +119,7 @@ def run_list(options: argparse.Namespace, invocation: Invocation) -> int:
     return ExitCode.UNKNOWN if unknown else ExitCode.OK
 
 
-def run_watch(options: argparse.Namespace, invocation: Invocation) -> int:
+def run_watch(options: JobsOptions, invocation: Invocation) -> int:
     aws = connect_to(options)
     _, watched = options.watch
     longest = timedelta(hours=options.longest)

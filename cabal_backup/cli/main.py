@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 import traceback
 from collections.abc import Sequence
@@ -35,20 +34,21 @@ def main(argv: Sequence[str] | None = None, *, clock: Clock | None = None) -> in
 
 
 def _run(arguments: Sequence[str], clock: Clock | None) -> int:
-    options = argparse.Namespace(nagios="--nagios" in arguments)
+    nagios, debug = "--nagios" in arguments, False
     try:
         try:
-            options = parse(arguments)
+            command = parse(arguments)
         except SystemExit as ended:
             return int(ended.code or 0)
-        return int(options.run(options, Invocation(clock or _system_clock())))
+        debug = getattr(command.options, "debug", False)
+        return int(command.run(command.options, Invocation(clock or _system_clock())))
     except (output.WriteError, ImportError, SyntaxError):
         raise
     except KeyboardInterrupt:
         print("cabal-backup: interrupted", file=sys.stderr)
         return ExitCode.INTERRUPTED
     except (Exception, SystemExit) as error:
-        return _report(error, options)
+        return _report(error, nagios=nagios, debug=debug)
 
 
 def _system_clock() -> Clock:
@@ -57,17 +57,17 @@ def _system_clock() -> Clock:
     return SystemClock()
 
 
-def _report(error: BaseException, options: argparse.Namespace) -> int:
+def _report(error: BaseException, *, nagios: bool, debug: bool) -> int:
     """Print how a command failed; its exit code.
 
     1 is the verdict of `status`, so nothing unforeseen may end with it.
     """
-    if getattr(options, "debug", False):
+    if debug:
         traceback.print_exception(error)
     explained = error if isinstance(error, CabalBackupError) else _from_aws(error)
     code = ExitCode.INTERNAL if explained is None else explained.exit_code
     message = _unforeseen(error) if explained is None else str(explained)
-    if getattr(options, "nagios", False):
+    if nagios:
         # A monitoring system reads one line on stdout, also when there was nothing to look at.
         print(f"UNKNOWN: {one_line(message).replace('|', '/')}")
         return _NAGIOS_UNKNOWN

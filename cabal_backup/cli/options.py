@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -34,6 +34,36 @@ class Invocation:
     """What a command gets beside its options."""
 
     clock: Clock
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommonOptions:
+    """The options of every command that connects to AWS."""
+
+    environment: str | None
+    context: Sequence[str]
+    project: Path | None
+    config: Path | None
+    debug: bool
+    profile: str | None = None
+    assume_region_lost: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointOptions(CommonOptions):
+    """Which recovery point is restored; see `add_point`."""
+
+    recovery_point: str | None
+    at: datetime | None
+    cold: bool
+    role: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportOptions(CommonOptions):
+    """Where the reports of drills are; see `add_report_folder`."""
+
+    report_dir: Path | None
 
 
 def add_environment(parser: argparse.ArgumentParser) -> None:
@@ -131,7 +161,7 @@ def one_of(kind: type[E]) -> Callable[[str], E]:
     return read
 
 
-def connect_without_backup(options: argparse.Namespace, *, one_of_all: str | None = None) -> Aws:
+def connect_without_backup(options: CommonOptions | argparse.Namespace, *, one_of_all: str | None = None) -> Aws:
     """The same as `connect_to`, also where the backup is off and nothing is deployed.
 
     :param one_of_all: this environment of several, whose setting `profile` comes first.
@@ -162,7 +192,7 @@ def connect_without_backup(options: argparse.Namespace, *, one_of_all: str | Non
     return connect(environment, profile=profile, lost=[] if lost is None else [lost])
 
 
-def connect_to(options: argparse.Namespace, *, one_of_all: str | None = None) -> Aws:
+def connect_to(options: CommonOptions | argparse.Namespace, *, one_of_all: str | None = None) -> Aws:
     """AWS, for the environment and with the credentials that the options name.
 
     :param one_of_all: as for `connect_without_backup`.
@@ -187,7 +217,7 @@ def connect_to(options: argparse.Namespace, *, one_of_all: str | None = None) ->
     return aws
 
 
-def connect_to_change(options: argparse.Namespace, *, recorded: bool = False) -> Aws:
+def connect_to_change(options: CommonOptions, *, recorded: bool = False) -> Aws:
     """AWS, for a command that changes something: what is deployed there is this environment.
 
     :param recorded: as in `check_environment`, which says what it raises.
@@ -235,7 +265,7 @@ def add_point(parser: argparse.ArgumentParser) -> None:
     add_role(parser)
 
 
-def point_request(options: argparse.Namespace) -> PointRequest:
+def point_request(options: PointOptions) -> PointRequest:
     """The recovery point that the options of `add_point` ask for."""
     from cabal_backup.operations.restore.select_point import PointRequest
 
@@ -274,7 +304,7 @@ def add_report_folder(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def report_folder(options: argparse.Namespace) -> Path:
+def report_folder(options: ReportOptions | argparse.Namespace) -> Path:
     """Where `drill` writes its reports and `status` reads them.
 
     The folder that was named, or the project's own. Raises SettingsError without a project.

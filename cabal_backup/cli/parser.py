@@ -9,12 +9,15 @@ those of the file for the mail host, which has the standard library only.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, fields
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
-from cabal_backup.cli.options import ENVIRONMENT, REPORTS, add_common
+from cabal_backup.cli.options import ENVIRONMENT, REPORTS, Invocation, add_common
 from cabal_backup.errors import UsageError
+
+OptionsT = TypeVar("OptionsT")
 
 COMMANDS = {
     "init": "write the private settings of an environment",
@@ -88,6 +91,21 @@ class Parser(argparse.ArgumentParser):
         title = "example" if len(examples) == 1 else "examples"
         parts = ["\n  ".join([f"{title}:", *self.examples]), note]
         self.epilog = "\n\n".join(filter(None, parts))
+
+    def runs(self, run: Callable[[OptionsT, Invocation], int], options: type[OptionsT]) -> None:
+        """Set what carries the command out, and the dataclass of its options."""
+        self.set_defaults(run=run, options=options)
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        """Name the nearest command or value for one that does not exist."""
+        from difflib import get_close_matches
+
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            for near in get_close_matches(str(value), map(str, action.choices or ()), 1):
+                error.message += f". Did you mean {near}?"
+            raise
 
     def error(self, message: str) -> NoReturn:
         raise CommandLineError(message, self.prog, self.format_usage())
@@ -186,13 +204,28 @@ def build_parser(only: Collection[str] = COMMANDS.keys()) -> Parser:
     return parser
 
 
-def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """The options of a command line, and in `run` what carries it out.
+@dataclass(frozen=True)
+class Command:
+    """A command line that was read."""
+
+    run: Callable[[Any, Invocation], int]
+    options: Any
+    """The dataclass that the command has given to `Parser.runs`; without one, the namespace."""
+
+
+def parse(arguments: Sequence[str]) -> Command:
+    """Read a command line.
 
     Raises CommandLineError for arguments that do not fit, and SystemExit after the help.
     """
     # Also the value of an option can be the name of a command: that imports one too many.
-    return build_parser(COMMANDS.keys() & set(arguments)).parse_args(arguments)
+    read = build_parser(COMMANDS.keys() & set(arguments)).parse_args(arguments)
+    given = vars(read)
+    options: Any = given.get("options")
+    if options is None:
+        return Command(read.run, read)
+    names = {field.name for field in fields(options)} & given.keys()
+    return Command(read.run, options(**{name: given[name] for name in names}))
 
 
 def commands_of(parser: Parser) -> Iterator[Parser]:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
+from dataclasses import dataclass
 
-from cabal_backup.cli.confirm import add_confirmation, carry_out, confirm, show_plan
-from cabal_backup.cli.options import Invocation, add_common, connect_to_change
+from cabal_backup.cli.confirm import ConfirmOptions, add_confirmation, carry_out, confirm, show_plan
+from cabal_backup.cli.options import CommonOptions, Invocation, add_common, connect_to_change
 from cabal_backup.cli.parser import Parser
 from cabal_backup.cli.unlock import add_which, which
 from cabal_backup.errors import AwsError, ExitCode
 from cabal_backup.operations.teardown import locks
+
+
+@dataclass(frozen=True, kw_only=True)
+class RelockOptions(CommonOptions, ConfirmOptions):
+    """The options of `relock`."""
+
+    vault: str
 
 
 def define(parser: Parser) -> None:
@@ -23,13 +30,13 @@ def define(parser: Parser) -> None:
     add_common(parser)
     add_which(parser)
     add_confirmation(parser)
-    parser.set_defaults(run=run)
+    parser.runs(run, RelockOptions)
 
 
-def run(options: argparse.Namespace, invocation: Invocation) -> int:
+def run(options: RelockOptions, invocation: Invocation) -> int:
     aws = connect_to_change(options)
     now = invocation.clock.now()
-    plan = locks.plan_relock(aws, now, which=which(options))
+    plan = locks.plan_relock(aws, now, which=which(options.vault))
     show_plan(plan.lines(), dry_run=options.dry_run)
     if options.dry_run:
         return ExitCode.OK
@@ -38,14 +45,14 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
         confirm(plan.environment, f"This weakens the lock of {which_ones}.", yes=options.yes)
     with carry_out(aws) as report:
         locks.relock(aws, plan, report)
-    left = locks.plan_relock(aws, now, which=which(options))
+    left = locks.plan_relock(aws, now, which=which(options.vault))
     if left.to_put:
         raise AwsError(
             "AWS accepted the lock and does not show it: "
             + "; ".join(vault.line(now) for vault in left.to_put)
             + f". Run `cabal-backup unlock -e {plan.environment} --reason …`, then this again."
         )
-    if len(plan.vaults) < len(which(options)):
+    if len(plan.vaults) < len(which(options.vault)):
         raise AwsError(
             "Not every vault exists; what is there is locked. `cabal-backup status -e "
             f"{plan.environment}` says what is missing."

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 from cabal_backup import names
 from cabal_backup.cli import cutover
 from cabal_backup.cli.confirm import add_confirmation, carry_out, confirm, show_plan
+from cabal_backup.cli.cutover import CutoverOptions
 from cabal_backup.cli.options import (
     Invocation,
+    PointOptions,
     add_common,
     add_point,
     check_not_a_drills,
@@ -24,6 +26,14 @@ from cabal_backup.operations.restore import mail_tiers
 from cabal_backup.operations.restore.mail_tiers import Reconfigure
 from cabal_backup.operations.restore.tables import restore_addresses
 from cabal_backup.operations.restore.tables.restore_addresses import RestoreAddressesPlan
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddressesOptions(PointOptions, CutoverOptions):
+    """The options of `restore addresses`."""
+
+    to: str | None
+    cutover: bool
 
 
 def add_parser(kinds: Any) -> None:
@@ -44,10 +54,10 @@ def add_parser(kinds: Any) -> None:
     )
     cutover.add_cutover_options(parser)
     add_confirmation(parser)
-    parser.set_defaults(run=run)
+    parser.runs(run, AddressesOptions)
 
 
-def run(options: argparse.Namespace, invocation: Invocation) -> int:
+def run(options: AddressesOptions, invocation: Invocation) -> int:
     given = cutover.given(options)
     if given and not options.cutover:
         raise UsageError(

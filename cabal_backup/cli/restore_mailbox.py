@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
+from dataclasses import dataclass
 from typing import Any
 
-from cabal_backup.cli.confirm import add_confirmation, carry_out, confirm, show_plan
+from cabal_backup.cli.confirm import ConfirmOptions, add_confirmation, carry_out, confirm, show_plan
 from cabal_backup.cli.options import (
     Invocation,
+    PointOptions,
     add_common,
     add_point,
     check_not_a_drills,
@@ -20,6 +21,14 @@ from cabal_backup.errors import ExitCode
 from cabal_backup.operations.aws.jobs import Job
 from cabal_backup.operations.restore.mail import restore_mailbox
 from cabal_backup.operations.restore.mail.restore_mailbox import MailboxRequest, RestoreMailboxPlan
+
+
+@dataclass(frozen=True, kw_only=True)
+class MailboxOptions(PointOptions, ConfirmOptions):
+    """The options of `restore mailbox`."""
+
+    user: str
+    again: bool
 
 
 def add_parser(kinds: Any) -> None:
@@ -37,10 +46,10 @@ def add_parser(kinds: Any) -> None:
         "--again", action="store_true", help="restore again what was restored before"
     )
     add_confirmation(parser)
-    parser.set_defaults(run=run)
+    parser.runs(run, MailboxOptions)
 
 
-def run(options: argparse.Namespace, invocation: Invocation) -> int:
+def run(options: MailboxOptions, invocation: Invocation) -> int:
     check_not_a_drills(options.user)
     aws = connect_to_change(options)
     clock = invocation.clock

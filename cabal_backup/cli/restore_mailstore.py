@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from cabal_backup.cli import progress
 from cabal_backup.cli.confirm import (
+    ConfirmOptions,
     add_confirmation,
     ask,
     carry_out,
@@ -17,6 +19,7 @@ from cabal_backup.cli.confirm import (
 )
 from cabal_backup.cli.options import (
     Invocation,
+    PointOptions,
     add_common,
     add_point,
     connect_to_change,
@@ -33,6 +36,17 @@ from cabal_backup.operations.restore.mail.restore_mailstore import (
     RestoreMailstorePlan,
 )
 from cabal_backup.operations.restore.mail_tiers import Reconfigure
+
+
+@dataclass(frozen=True, kw_only=True)
+class MailstoreOptions(PointOptions, ConfirmOptions):
+    """The options of `restore mailstore`."""
+
+    file_system: str | None
+    subnet: Sequence[str]
+    security_group: Sequence[str]
+    set_environment: bool
+    roll: bool
 
 
 def add_parser(kinds: Any) -> None:
@@ -81,10 +95,10 @@ def add_parser(kinds: Any) -> None:
         help="restart the services of the mail tiers, so that they mount the new file system",
     )
     add_confirmation(parser)
-    parser.set_defaults(run=run)
+    parser.runs(run, MailstoreOptions)
 
 
-def run(options: argparse.Namespace, invocation: Invocation) -> int:
+def run(options: MailstoreOptions, invocation: Invocation) -> int:
     aws = connect_to_change(options)
     clock = invocation.clock
     request = MailstoreRequest(
@@ -130,7 +144,7 @@ def _say_what_next(aws: Aws, plan: RestoreMailstorePlan, made: str) -> None:
     )
 
 
-def _offer_environment(options: argparse.Namespace, plan: RestoreMailstorePlan, made: str) -> None:
+def _offer_environment(options: MailstoreOptions, plan: RestoreMailstorePlan, made: str) -> None:
     """Change the setting where a file has it; a variable or `-c` cannot be changed from here."""
     project = find_project(options.project, options.config)
     files = files_with(project, plan.file_system_id)
@@ -148,13 +162,13 @@ def _offer_environment(options: argparse.Namespace, plan: RestoreMailstorePlan, 
         print(f"{listed}: {made} in the place of {plan.file_system_id}.", file=sys.stderr)
 
 
-def _offer_roll(aws: Aws, options: argparse.Namespace) -> None:
+def _offer_roll(aws: Aws, options: MailstoreOptions) -> None:
     question = "Roll the mail tiers now? That helps only after steps 1 and 2."
     if _wanted(options.roll, options, question, "roll"):
         mail_tiers.reconfigure(aws, Reconfigure.ROLL, progress.print_line)
 
 
-def _wanted(asked_for: bool, options: argparse.Namespace, question: str, word: str) -> bool:
+def _wanted(asked_for: bool, options: MailstoreOptions, question: str, word: str) -> bool:
     if asked_for or options.yes or not is_somebody_there():
         return asked_for
     return ask(f"{question} Type {word} to do it: ") == word

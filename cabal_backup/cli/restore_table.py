@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from cabal_backup.cli.confirm import (
+    ConfirmOptions,
     add_confirmation,
     ask,
     carry_out,
@@ -17,6 +17,7 @@ from cabal_backup.cli.confirm import (
     show_plan,
 )
 from cabal_backup.cli.options import (
+    CommonOptions,
     Invocation,
     add_common,
     check_not_a_drills,
@@ -32,6 +33,17 @@ from cabal_backup.operations.restore.tables.restore_table import (
     SeveralBackupsError,
     TableRequest,
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableOptions(CommonOptions, ConfirmOptions):
+    """The options of `restore table`."""
+
+    table: str
+    at: datetime | None
+    latest: bool
+    backup: str | None
+    to: str | None
 
 
 def add_parser(kinds: Any) -> None:
@@ -57,10 +69,10 @@ def add_parser(kinds: Any) -> None:
     )
     parser.add_argument("--to", metavar="TABLE", help="the name of the new table")
     add_confirmation(parser)
-    parser.set_defaults(run=run)
+    parser.runs(run, TableOptions)
 
 
-def _plan(aws: Aws, options: argparse.Namespace, now: datetime) -> RestoreTablePlan:
+def _plan(aws: Aws, options: TableOptions, now: datetime) -> RestoreTablePlan:
     """The plan; where there are several backups of a deleted table, the operator chooses one.
 
     Raises SeveralBackupsError with --yes, with --dry-run and without a terminal.
@@ -83,7 +95,7 @@ def _plan(aws: Aws, options: argparse.Namespace, now: datetime) -> RestoreTableP
         return restore_table.plan_restore(aws, now, request)
 
 
-def run(options: argparse.Namespace, invocation: Invocation) -> int:
+def run(options: TableOptions, invocation: Invocation) -> int:
     check_not_a_drills(options.table, options.to)
     aws = connect_to_change(options)
     clock = invocation.clock

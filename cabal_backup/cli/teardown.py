@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 from cabal_backup import names
-from cabal_backup.cli.confirm import add_confirmation, ask, carry_out, confirm, show_plan
+from cabal_backup.cli.confirm import (
+    ConfirmOptions,
+    add_confirmation,
+    ask,
+    carry_out,
+    confirm,
+    show_plan,
+)
 from cabal_backup.cli.options import (
+    CommonOptions,
     Invocation,
     add_common,
     connect_to,
@@ -20,6 +28,19 @@ from cabal_backup.errors import ExitCode, RefusedError
 from cabal_backup.operations.teardown import delete_points, destroy
 from cabal_backup.operations.teardown.delete_points import DeletePointsPlan
 from cabal_backup.operations.teardown.inventory import INCLUDE_OTHERS, overview, take_inventory
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteOptions(CommonOptions, ConfirmOptions):
+    """The options of `teardown delete-recovery-points`."""
+
+    include_other_resources: bool
+    points: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DestroyOptions(CommonOptions, ConfirmOptions):
+    """The options of `teardown destroy`."""
 
 
 def define(parser: Parser) -> None:
@@ -41,7 +62,7 @@ def _add_plan(steps: Any) -> None:
         "teardown plan -e development",
     )
     add_common(parser)
-    parser.set_defaults(run=run_plan)
+    parser.runs(run_plan, CommonOptions)
 
 
 def _add_delete(steps: Any) -> None:
@@ -66,7 +87,7 @@ def _add_delete(steps: Any) -> None:
         metavar="N",
         help=f"with --yes in {names.PRODUCTION}: the number of recovery points",
     )
-    parser.set_defaults(run=run_delete)
+    parser.runs(run_delete, DeleteOptions)
 
 
 def _add_destroy(steps: Any) -> None:
@@ -78,16 +99,16 @@ def _add_destroy(steps: Any) -> None:
     )
     add_common(parser)
     add_confirmation(parser)
-    parser.set_defaults(run=run_destroy)
+    parser.runs(run_destroy, DestroyOptions)
 
 
-def run_plan(options: argparse.Namespace, invocation: Invocation) -> int:
+def run_plan(options: CommonOptions, invocation: Invocation) -> int:
     seen = take_inventory(connect_to(options), invocation.clock.now())
     print("\n".join(overview(seen)))
     return ExitCode.OK
 
 
-def run_delete(options: argparse.Namespace, invocation: Invocation) -> int:
+def run_delete(options: DeleteOptions, invocation: Invocation) -> int:
     aws = connect_to_change(options, recorded=True)
     plan = delete_points.plan_deletion(
         take_inventory(aws, invocation.clock.now()),
@@ -112,7 +133,7 @@ def run_delete(options: argparse.Namespace, invocation: Invocation) -> int:
     return ExitCode.OK
 
 
-def run_destroy(options: argparse.Namespace, invocation: Invocation) -> int:
+def run_destroy(options: DestroyOptions, invocation: Invocation) -> int:
     aws = connect_to_change(options, recorded=True)
     clock = invocation.clock
     plan = destroy.plan_destruction(take_inventory(aws, clock.now()))
@@ -132,7 +153,7 @@ def run_destroy(options: argparse.Namespace, invocation: Invocation) -> int:
     return ExitCode.OK
 
 
-def _confirm_deletion(plan: DeletePointsPlan, options: argparse.Namespace) -> None:
+def _confirm_deletion(plan: DeletePointsPlan, options: DeleteOptions) -> None:
     """The environment's name; for some the number of points as well, also for a script."""
     name = plan.seen.environment
     counted = name == names.PRODUCTION

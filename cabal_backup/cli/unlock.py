@@ -5,14 +5,23 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from cabal_backup.cli.confirm import add_confirmation, carry_out, confirm, show_plan
-from cabal_backup.cli.options import Invocation, add_common, connect_to_change
+from cabal_backup.cli.confirm import ConfirmOptions, add_confirmation, carry_out, confirm, show_plan
+from cabal_backup.cli.options import CommonOptions, Invocation, add_common, connect_to_change
 from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode, UsageError
 from cabal_backup.operations.teardown import locks
 from cabal_backup.operations.teardown.locks import DR, PRIMARY, UnlockPlan
 from cabal_backup.text import moment
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnlockOptions(CommonOptions, ConfirmOptions):
+    """The options of `unlock`."""
+
+    vault: str
+    reason: str
 
 
 def define(parser: Parser) -> None:
@@ -27,7 +36,7 @@ def define(parser: Parser) -> None:
         "--reason", required=True, metavar="TEXT", help="the reason, which CloudTrail records"
     )
     add_confirmation(parser)
-    parser.set_defaults(run=run)
+    parser.runs(run, UnlockOptions)
 
 
 def add_which(parser: argparse.ArgumentParser) -> None:
@@ -39,16 +48,17 @@ def add_which(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def which(options: argparse.Namespace) -> Sequence[str]:
-    return (PRIMARY, DR) if options.vault == "both" else (options.vault,)
+def which(vault: str) -> Sequence[str]:
+    """The vaults that --vault chooses."""
+    return (PRIMARY, DR) if vault == "both" else (vault,)
 
 
-def run(options: argparse.Namespace, invocation: Invocation) -> int:
+def run(options: UnlockOptions, invocation: Invocation) -> int:
     if not options.reason.strip():
         raise UsageError("--reason is empty. Say why the lock has to go.")
     aws = connect_to_change(options, recorded=True)
     plan = locks.plan_unlock(
-        aws, invocation.clock.now(), reason=options.reason.strip(), which=which(options)
+        aws, invocation.clock.now(), reason=options.reason.strip(), which=which(options.vault)
     )
     show_plan(plan.lines(), dry_run=options.dry_run)
     if options.dry_run:

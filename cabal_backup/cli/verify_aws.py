@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.cli.options import CommonOptions, Invocation, add_common, connect_to
 from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode, UsageError
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.drill.report import Redaction
 from cabal_backup.operations.verify_aws import Finding, Result, verify
 from cabal_backup.text import name_stamp, one_line, timestamp
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyOptions(CommonOptions):
+    """The options of `verify-aws`."""
+
+    report: Path | None
 
 
 def define(parser: Parser) -> None:
@@ -33,10 +40,10 @@ def define(parser: Parser) -> None:
         help="where to write the report, which must not exist "
         "(default: verify-aws-ENVIRONMENT-TIME.md in this folder)",
     )
-    parser.set_defaults(run=run)
+    parser.runs(run, VerifyOptions)
 
 
-def run(options: argparse.Namespace, invocation: Invocation) -> int:
+def run(options: VerifyOptions, invocation: Invocation) -> int:
     aws = connect_to(options)
     now = invocation.clock.now()
     findings = verify(aws)

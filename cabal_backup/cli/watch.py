@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cabal_backup.cli.options import Invocation, add_common, connect_to
+from cabal_backup.cli.options import CommonOptions, Invocation, add_common, connect_to
 from cabal_backup.cli.parser import Parser
 from cabal_backup.cli.status_formats import EXIT_CODES
 from cabal_backup.operations.status.findings import NOT_OK, Status
 from cabal_backup.operations.watch import run_watch
 from cabal_backup.text import moment, printable
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchOptions(CommonOptions):
+    """The options of `watch`."""
+
+    json: bool
 
 
 def define(parser: Parser) -> None:
@@ -27,10 +34,10 @@ def define(parser: Parser) -> None:
     add_common(parser)
     parser.add_argument("action", choices=("run",), help="run it and show what it found and did")
     parser.add_argument("--json", action="store_true", help="as JSON: a list, one for each region")
-    parser.set_defaults(run=run)
+    parser.runs(run, WatchOptions)
 
 
-def run(options: argparse.Namespace, _invocation: Invocation) -> int:
+def run(options: WatchOptions, _invocation: Invocation) -> int:
     results = []
     for result in run_watch(connect_to(options)):
         results.append(result)

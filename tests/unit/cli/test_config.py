@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +61,14 @@ def test_without_an_environment_all_are_shown(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert show(project) == 0
-    lines = [line.split(maxsplit=2) for line in capsys.readouterr().out.splitlines()]
-    assert [line[0] for line in lines] == [f"{e}.{s}" for e in ("prod", "stage") for s in SETTINGS]
-    assert ["prod.cold_after_days", "cdk.json", "never  (default: 30)"] in lines
-    assert ["stage.region", "default", "us-west-1"] in lines
-    assert ["prod.account", "default", "none"] in lines
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if not line.startswith(" ")] == ["prod", "stage"]
+    names = [line.split()[0] for line in lines if re.match("  [a-z]", line)]
+    assert names == [*SETTINGS, *SETTINGS]
+    assert f"  {'cold_after_days':<36}  never  (cdk.json; default: 30)" in lines
+    assert f"  {'region':<36}  us-west-1" in lines
+    assert f"  {'account':<36}  none" in lines
+    assert max(map(len, lines)) <= 80
 
 
 @pytest.mark.parametrize("form", [(), ("--json",)])

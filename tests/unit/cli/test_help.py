@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import re
 import shlex
 import shutil
@@ -72,7 +73,7 @@ def test_the_help_describes_the_command_and_each_option(parser: Parser) -> None:
     "example", sorted({example for parser in ALL for example in parser.examples})
 )
 def test_every_example_is_a_correct_command_line(example: str) -> None:
-    assert parse(shlex.split(example.partition(" >")[0])[1:]).run
+    parse(shlex.split(example.partition(" >")[0])[1:])
 
 
 def test_every_environment_variable_is_in_the_help() -> None:
@@ -111,18 +112,19 @@ def test_common_options_stand_before_or_after_the_command(parser: Parser) -> Non
     lost = ["--assume-region-lost", "us-west-1", "--project", "."]
     command = words(parser)
 
-    after = vars(parse([*command, *common, *lost]))
+    after = parse([*command, *common, *lost])
 
-    assert (after["environment"], after["profile"], after["debug"]) == ("stage", "p", True)
-    assert vars(parse([*common, *lost, *command])) == after
-    assert vars(parse([*common, *command, *lost])) == after
-    assert vars(parse([*common, command[0], *lost, *command[1:]])) == after
+    given = after.options
+    assert (given.environment, given.profile, given.debug) == ("stage", "p", True)
+    assert parse([*common, *lost, *command]) == after
+    assert parse([*common, *command, *lost]) == after
+    assert parse([*common, command[0], *lost, *command[1:]]) == after
 
 
 def test_settings_before_and_after_the_command_keep_their_order() -> None:
-    options = parse(["-c", "a.x=1", "restore", "-c", "a.x=2", "addresses", "-c", "a.x=-3"])
+    read = parse(["-c", "a.x=1", "restore", "-c", "a.x=2", "addresses", "-c", "a.x=-3"])
 
-    assert options.context == ["a.x=1", "a.x=2", "a.x=-3"]
+    assert read.options.context == ["a.x=1", "a.x=2", "a.x=-3"]
 
 
 @pytest.mark.parametrize("command", ["config show", "mailbox merge alice", "completion bash"])
@@ -134,7 +136,37 @@ def test_an_option_that_the_command_does_not_have_is_refused_before_it_too(
 
 
 def test_an_environment_may_have_the_name_of_a_command() -> None:
-    assert parse(["-e", "drill", "points"]).environment == "drill"
+    assert parse(["-e", "drill", "points"]).options.environment == "drill"
+
+
+@pytest.mark.parametrize("parser", [p for p in LEAVES if p.get_default("options")], ids=of)
+def test_the_dataclass_of_a_command_has_exactly_its_options(parser: Parser) -> None:
+    fields = {
+        each.name: each.default is dataclasses.MISSING
+        for each in dataclasses.fields(parser.get_default("options"))
+    }
+    given = {action.dest for action in parser._actions} | parser._defaults.keys()
+    given -= {"help", "run", "options", "action"}
+    assert given <= fields.keys()
+    assert {name for name, needed in fields.items() if needed} <= given
+
+
+@pytest.mark.parametrize(
+    ("typed", "near"),
+    [("statsu", "status"), ("restore adresses", "addresses"), ("teardown destory", "destroy")],
+)
+def test_a_mistyped_command_gets_the_nearest_name(
+    typed: str, near: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(typed.split()) == 64
+    assert f"Did you mean {near}?" in capsys.readouterr().err
+
+
+def test_a_command_that_is_like_no_other_gets_no_suggestion(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["xyzzy"]) == 64
+    assert "Did you mean" not in capsys.readouterr().err
 
 
 # --- help and --version
