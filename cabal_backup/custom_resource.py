@@ -13,10 +13,15 @@ import time
 import urllib.request
 from collections.abc import Callable, Mapping
 from http.client import HTTPException
-from typing import Any
+from typing import Any, TypeVar
 
 from botocore.config import Config
 from botocore.exceptions import ClientError
+
+T = TypeVar("T")
+
+Event = Mapping[str, Any]
+"""A request of CloudFormation."""
 
 ANSWER_ATTEMPTS = 4
 
@@ -60,7 +65,7 @@ class IamRetries:
         self._retryable = retryable
         self._pauses = iter(IAM_PAUSES)
 
-    def __call__(self, call: Callable[..., Any], **parameters: Any) -> Any:
+    def __call__(self, call: Callable[..., T], **parameters: object) -> T:
         while True:
             try:
                 return call(**parameters)
@@ -72,7 +77,7 @@ class IamRetries:
 
 
 def answer(
-    event: Mapping[str, Any],
+    event: Event,
     status: str,
     *,
     physical_id: str,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import dataclass
-from typing import Any
 
 from cabal_backup.cli import progress
 from cabal_backup.cli.options import CommonOptions, Invocation, add_common, connect_to
@@ -73,10 +72,10 @@ def lines(found: Comparison, restored: str, live: str) -> list[str]:
     return text
 
 
-def as_json(found: Comparison) -> dict[str, Any]:
+def as_json(found: Comparison) -> dict[str, object]:
     """The documented fields of a comparison."""
 
-    def group(members: Group) -> dict[str, Any]:
+    def group(members: Group) -> dict[str, object]:
         return {"count": members.count, "samples": list(members.samples)}
 
     return {

@@ -32,7 +32,7 @@ class ConfigOptions(CommonOptions):
 def define(parser: Parser) -> None:
     parser.describe("Shows the settings and where each comes from.", "config show -e prod")
     kinds = add_commands(parser, "WHAT")
-    show: Parser = kinds.add_parser("show", help="show every setting")
+    show = kinds.add_parser("show", help="show every setting")
     show.describe(
         "Shows the value, the default and the source of every setting, of one "
         "environment or of all. It does not connect to AWS.",

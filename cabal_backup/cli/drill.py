@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from cabal_backup import names
 from cabal_backup.cli import progress
@@ -29,7 +28,7 @@ from cabal_backup.cli.options import (
     number,
     report_folder,
 )
-from cabal_backup.cli.parser import Parser, add_commands
+from cabal_backup.cli.parser import Parser, Subcommands, add_commands
 from cabal_backup.errors import (
     CabalBackupError,
     CredentialsError,
@@ -84,8 +83,8 @@ def define(parser: Parser) -> None:
         _add_kind(kinds, kind, about)
 
 
-def _add_kind(kinds: Any, kind: str, about: str) -> None:
-    parser: Parser = kinds.add_parser(kind, help=about)
+def _add_kind(kinds: Subcommands, kind: str, about: str) -> None:
+    parser = kinds.add_parser(kind, help=about)
     user = " --user alice --mount /home" if kind in (Kind.MAILBOX, ALL) else ""
     parser.describe(f"Rehearses {about}.", f"drill {kind} -e development{user}")
     add_common(parser)
@@ -153,7 +152,7 @@ class _Reports:
 
     def write(self, record: Record) -> None:
         """Write the report of one drill and print its outcome."""
-        content = (
+        content = report.Content(
             self.redaction.values(report.as_json(record)),
             self.redaction.text(report.as_markdown(record)),
         )
@@ -167,7 +166,7 @@ class _Reports:
 
     def write_summary(self, records: Sequence[Record]) -> None:
         """Write the report of several drills."""
-        content = (
+        content = report.Content(
             self.redaction.values(report.summary_json(records)),
             self.redaction.text(report.summary_markdown(records)),
         )

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from cabal_backup.cli import progress
 from cabal_backup.cli.options import (
@@ -166,7 +165,7 @@ def line(job: Job) -> str:
     ).rstrip()
 
 
-def as_json(job: Job) -> dict[str, Any]:
+def as_json(job: Job) -> dict[str, object]:
     """The documented fields of a job."""
     return {
         "kind": job.kind,

@@ -19,7 +19,7 @@ def define(parser: Parser) -> None:
         "mailbox merge alice --dry-run",
     )
     kinds = add_commands(parser, "WHAT")
-    merge: Parser = kinds.add_parser("merge", help=command.MERGE_HELP)
+    merge = kinds.add_parser("merge", help=command.MERGE_HELP)
     merge.describe(
         "Moves the messages that a mailbox does not have from a restore into the mailbox.",
         "mailbox merge alice --dry-run",
@@ -27,7 +27,7 @@ def define(parser: Parser) -> None:
     )
     command.add_merge_options(merge)
     merge.set_defaults(run=run_on_the_host)
-    script: Parser = kinds.add_parser("script", help="print the file to copy to the host")
+    script = kinds.add_parser("script", help="print the file to copy to the host")
     script.describe(
         "Prints one Python source file (3.9 or newer, standard library only) with "
         "`mailbox merge` and `mailstore promote`, for a host without this tool. Its first line "

@@ -14,7 +14,7 @@ def define(parser: Parser) -> None:
         "mailstore promote --mount /mnt/new --dry-run",
     )
     kinds = add_commands(parser, "WHAT")
-    promote: Parser = kinds.add_parser("promote", help=command.PROMOTE_HELP)
+    promote = kinds.add_parser("promote", help=command.PROMOTE_HELP)
     promote.describe(
         "Moves everything that was restored to the root of its file system.",
         "mailstore promote --mount /mnt/new --dry-run",

@@ -12,12 +12,15 @@ import argparse
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, fields
 from importlib import import_module
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
 from cabal_backup.cli.options import ENVIRONMENT, REPORTS, Invocation, add_common
 from cabal_backup.errors import UsageError
 
 OptionsT = TypeVar("OptionsT")
+
+Subcommands: TypeAlias = "argparse._SubParsersAction[Parser]"
+"""What adds the commands below a command."""
 
 COMMANDS = {
     "init": "write the private settings of an environment",
@@ -150,14 +153,14 @@ class _Commands(argparse._SubParsersAction):  # type: ignore[type-arg]  # not ge
 
 
 class _Version(argparse.Action):
-    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         from importlib import metadata
 
         print(f"cabal-backup {metadata.version('cabal-backup')}")
         parser.exit()
 
 
-def add_commands(parser: Parser, metavar: str, *, hidden: bool = True) -> Any:
+def add_commands(parser: Parser, metavar: str, *, hidden: bool = True) -> Subcommands:
     """The commands below a command, which take the common options before and after their name.
 
     :param hidden: whether the help leaves out the common options.
@@ -208,7 +211,7 @@ def build_parser(only: Collection[str] = COMMANDS.keys()) -> Parser:
 class Command:
     """A command line that was read."""
 
-    run: Callable[[Any, Invocation], int]
+    run: Callable[..., int]
     options: Any
     """The dataclass that the command has given to `Parser.runs`; without one, the namespace."""
 

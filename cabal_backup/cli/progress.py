@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from cabal_backup.operations.aws.jobs import Event, Job, Progress, Report
 from cabal_backup.operations.aws.results import Unknown
@@ -92,7 +91,7 @@ class _Bars:
             console=SafeConsole(stderr=True),
         )
         self._step = ""
-        self._task: Any = None
+        self._task = progress.TaskID(0)
 
     def show(self, event: Event) -> None:
         if isinstance(event, Progress):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import Any
 
 from cabal_backup import names
 from cabal_backup.cli import cutover
@@ -19,7 +18,7 @@ from cabal_backup.cli.options import (
     connect_to_change,
     point_request,
 )
-from cabal_backup.cli.parser import Parser
+from cabal_backup.cli.parser import Subcommands
 from cabal_backup.errors import ExitCode, UsageError
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.restore import mail_tiers
@@ -36,10 +35,8 @@ class AddressesOptions(PointOptions, CutoverOptions):
     cutover: bool
 
 
-def add_parser(kinds: Any) -> None:
-    parser: Parser = kinds.add_parser(
-        "addresses", help="restore the addresses table from a recovery point"
-    )
+def add_parser(kinds: Subcommands) -> None:
+    parser = kinds.add_parser("addresses", help="restore the addresses table from a recovery point")
     parser.describe(
         "Restores the addresses table to a new table, or under its own name if it was deleted. "
         "docs/runbooks/restore-tables.md explains it.",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import Any
 
 from cabal_backup.cli.confirm import ConfirmOptions, add_confirmation, carry_out, confirm, show_plan
 from cabal_backup.cli.options import (
@@ -16,7 +15,7 @@ from cabal_backup.cli.options import (
     connect_to_change,
     point_request,
 )
-from cabal_backup.cli.parser import Parser
+from cabal_backup.cli.parser import Subcommands
 from cabal_backup.errors import ExitCode
 from cabal_backup.operations.aws.jobs import Job
 from cabal_backup.operations.restore.mail import restore_mailbox
@@ -31,8 +30,8 @@ class MailboxOptions(PointOptions, ConfirmOptions):
     again: bool
 
 
-def add_parser(kinds: Any) -> None:
-    parser: Parser = kinds.add_parser("mailbox", help="restore the mail of one user")
+def add_parser(kinds: Subcommands) -> None:
+    parser = kinds.add_parser("mailbox", help="restore the mail of one user")
     parser.describe(
         "Restores the home directory of one user to a new directory of the mailstore. Then "
         "`mailbox merge` moves the missing messages into the mailbox. "

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from cabal_backup.cli import progress
 from cabal_backup.cli.confirm import (
@@ -25,7 +24,7 @@ from cabal_backup.cli.options import (
     connect_to_change,
     point_request,
 )
-from cabal_backup.cli.parser import Parser
+from cabal_backup.cli.parser import Subcommands
 from cabal_backup.config.project import check_replaceable, files_with, find_project, replace_setting
 from cabal_backup.errors import ExitCode
 from cabal_backup.operations.aws.client import Aws
@@ -49,8 +48,8 @@ class MailstoreOptions(PointOptions, ConfirmOptions):
     roll: bool
 
 
-def add_parser(kinds: Any) -> None:
-    parser: Parser = kinds.add_parser(
+def add_parser(kinds: Subcommands) -> None:
+    parser = kinds.add_parser(
         "mailstore", help="restore the mail of all users to a new file system"
     )
     parser.describe(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from cabal_backup.cli.confirm import (
     ConfirmOptions,
@@ -24,7 +23,7 @@ from cabal_backup.cli.options import (
     connect_to_change,
     moment,
 )
-from cabal_backup.cli.parser import Parser
+from cabal_backup.cli.parser import Subcommands
 from cabal_backup.errors import ExitCode, RefusedError
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.restore.tables import restore_table
@@ -46,8 +45,8 @@ class TableOptions(CommonOptions, ConfirmOptions):
     to: str | None
 
 
-def add_parser(kinds: Any) -> None:
-    parser: Parser = kinds.add_parser("table", help="restore a table to a point in time")
+def add_parser(kinds: Subcommands) -> None:
+    parser = kinds.add_parser("table", help="restore a table to a point in time")
     parser.describe(
         "Restores one of Cabal's tables to a new table by point-in-time recovery, or under its "
         "own name if it was deleted. docs/runbooks/restore-tables.md explains it.",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import Any
 
 from cabal_backup import names
 from cabal_backup.cli.confirm import (
@@ -23,7 +22,7 @@ from cabal_backup.cli.options import (
     connect_to_change,
     number,
 )
-from cabal_backup.cli.parser import Parser, add_commands
+from cabal_backup.cli.parser import Parser, Subcommands, add_commands
 from cabal_backup.errors import ExitCode, RefusedError
 from cabal_backup.operations.teardown import delete_points, destroy
 from cabal_backup.operations.teardown.delete_points import DeletePointsPlan
@@ -55,8 +54,8 @@ def define(parser: Parser) -> None:
     _add_destroy(steps)
 
 
-def _add_plan(steps: Any) -> None:
-    parser: Parser = steps.add_parser("plan", help="show what exists and what prevents each step")
+def _add_plan(steps: Subcommands) -> None:
+    parser = steps.add_parser("plan", help="show what exists and what prevents each step")
     parser.describe(
         "Shows what exists, what deleting it costs and what prevents it. It changes nothing.",
         "teardown plan -e development",
@@ -65,8 +64,8 @@ def _add_plan(steps: Any) -> None:
     parser.runs(run_plan, CommonOptions)
 
 
-def _add_delete(steps: Any) -> None:
-    parser: Parser = steps.add_parser(
+def _add_delete(steps: Subcommands) -> None:
+    parser = steps.add_parser(
         "delete-recovery-points", help="delete every recovery point of both vaults"
     )
     parser.describe(
@@ -90,8 +89,8 @@ def _add_delete(steps: Any) -> None:
     parser.runs(run_delete, DeleteOptions)
 
 
-def _add_destroy(steps: Any) -> None:
-    parser: Parser = steps.add_parser("destroy", help="delete both stacks, the vaults and the role")
+def _add_destroy(steps: Subcommands) -> None:
+    parser = steps.add_parser("destroy", help="delete both stacks, the vaults and the role")
     parser.describe(
         "Deletes both stacks, the vaults and the role. It refuses while a vault is locked or has "
         "recovery points.",

@@ -7,18 +7,19 @@ change can show is in docs/first-deployment.md.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
 from cabal_backup.operations.aws.client import Aws, reason
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_recovery_points
+from cabal_backup.operations.aws.responses import RawAnswer
 from cabal_backup.operations.aws.results import pages
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class Evidence:
         backup = self.aws.client("backup", self.aws.environment.dr_region)
         return list_recovery_points(backup, names.DR_VAULT)
 
-    def calls(self, name: str, region: str) -> Iterator[Mapping[str, Any]]:
+    def calls(self, name: str, region: str) -> Iterator[RawAnswer]:
         """CloudTrail's records of the calls of this name, the newest first, up to 50."""
         answer = self.aws.client("cloudtrail", region).lookup_events(
             LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": name}]

@@ -150,7 +150,7 @@ class Operator:
             patched.setattr(watch, "connect", self._connected)
             # The receiver is not the test's.
             patched.setattr(watch, "call_heartbeat", lambda _aws: False)
-            found = watch.handler({}, None)
+            found: Any = watch.handler({}, None)
         return [
             (each["check"], each["status"], each["evidence"], each["hint"], each["details"])
             for each in found["findings"]

@@ -28,7 +28,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
-from cabal_backup.functions.notify.message import Occurrence, compose, understand
+from cabal_backup.functions.notify.message import Event, Occurrence, compose, understand
 
 QUIET = 900.0
 """Seconds after a report in which the same is not reported again, but counted."""
@@ -57,7 +57,7 @@ class Received:
     occurrence: Occurrence
 
 
-def handler(batch: Mapping[str, Any], _context: object) -> dict[str, Any]:
+def handler(batch: Event, _context: object) -> dict[str, list[dict[str, str]]]:
     """Report the events of one batch; the entry point of the Lambda function.
 
     Returns the messages that stay in the queue: those that wait, and those that could not be
@@ -93,7 +93,7 @@ def handler(batch: Mapping[str, Any], _context: object) -> dict[str, Any]:
     return {"batchItemFailures": [{"itemIdentifier": each} for each in left]}
 
 
-def _read(record: Mapping[str, Any]) -> Received | None:
+def _read(record: Event) -> Received | None:
     attributes = record["attributes"]
     try:
         event = json.loads(record["body"])
@@ -111,7 +111,7 @@ def _read(record: Mapping[str, Any]) -> Received | None:
     )
 
 
-def _words(event: Any) -> Occurrence | None:
+def _words(event: Event) -> Occurrence | None:
     try:
         return understand(event, _plan_uses_our_vaults)
     except Exception:

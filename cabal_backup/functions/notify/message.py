@@ -65,7 +65,7 @@ class Notice:
     body: str
 
 
-def understand(event: Any, plan_uses_our_vaults: Callable[[str, str], bool]) -> Occurrence | None:
+def understand(event: Event, plan_uses_our_vaults: Callable[[str, str], bool]) -> Occurrence | None:
     """What an event says; None when it is about nothing of ours, or needs no message.
 
     :param plan_uses_our_vaults: asks AWS Backup, by the id of a plan and of its version.
@@ -452,17 +452,17 @@ def _type(event: Event) -> str:
     return clean(event.get("detail-type"))
 
 
-def _members(value: Event, name: str) -> Mapping[str, Any]:
+def _members(value: Event, name: str) -> Event:
     """A member that should be an object; empty when it is not."""
     found = value.get(name)
     return found if isinstance(found, Mapping) else {}
 
 
-def _flat_facts(value: Any) -> Facts:
+def _flat_facts(value: object) -> Facts:
     return tuple(_flat(value))[:MAX_MEMBERS]
 
 
-def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+def _flat(value: object, name: str = "") -> Iterator[tuple[str, str]]:
     """Every value of a nested object, with the path to it; also inside JSON in a text."""
     if isinstance(value, str) and value[:1] in ("{", "["):
         with contextlib.suppress(ValueError, RecursionError):
@@ -477,7 +477,7 @@ def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
         yield clean(name), clean(value)
 
 
-def clean(value: Any) -> str:
+def clean(value: object) -> str:
     """A value on one line, without control characters, of bearable length."""
     if value is None or isinstance(value, Mapping | list):
         return ""
@@ -496,7 +496,7 @@ def _short(arn: str) -> str:
     return arn.rpartition(":")[2].rpartition("/")[2]
 
 
-def moment(value: Any) -> str:
+def moment(value: object) -> str:
     """A time in UTC, to the minute; anything else as it is."""
     text = clean(value)
     try:

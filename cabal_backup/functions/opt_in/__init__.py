@@ -17,13 +17,16 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
-from cabal_backup.custom_resource import RETRIES, IamRetries, answer, is_denied
+from cabal_backup.custom_resource import RETRIES, Event, IamRetries, answer, is_denied
+
+if TYPE_CHECKING:
+    from types_boto3_backup import BackupClient
 
 PHYSICAL_ID = "advanced-dynamodb-backup"
 """One id for ever: a changed id would make CloudFormation delete the old resource."""
@@ -67,7 +70,7 @@ class OptInError(Exception):
     """The opt-in could not be made or verified; the message says what to do."""
 
 
-def handler(event: Mapping[str, Any], _context: object) -> None:
+def handler(event: Event, _context: object) -> None:
     """Answer one CloudFormation request; the entry point of the Lambda function."""
     request_type = event["RequestType"]
     logger.info("%s of %s", request_type, event["LogicalResourceId"])
@@ -89,7 +92,7 @@ def handler(event: Mapping[str, Any], _context: object) -> None:
         answer(event, "SUCCESS", physical_id=PHYSICAL_ID, data=data)
 
 
-def opt_in(backup: Any, sleep: Callable[[float], None]) -> dict[str, str]:
+def opt_in(backup: BackupClient, sleep: Callable[[float], None]) -> dict[str, str]:
     """Switch the opt-in on where it is off, and read it back.
 
     Returns the attributes of the resource: both preferences before and after, each
@@ -121,7 +124,7 @@ def opt_in(backup: Any, sleep: Callable[[float], None]) -> dict[str, str]:
     }
 
 
-def read_preferences(backup: Any, retrying: IamRetries) -> Preferences:
+def read_preferences(backup: BackupClient, retrying: IamRetries) -> Preferences:
     settings = retrying(backup.describe_region_settings)
     return Preferences(
         service=settings.get("ResourceTypeOptInPreference", {}),
@@ -129,7 +132,9 @@ def read_preferences(backup: Any, retrying: IamRetries) -> Preferences:
     )
 
 
-def read_back(backup: Any, sleep: Callable[[float], None], retrying: IamRetries) -> Preferences:
+def read_back(
+    backup: BackupClient, sleep: Callable[[float], None], retrying: IamRetries
+) -> Preferences:
     """The preferences once both are on; OptInError when they never are."""
     for attempt in range(READ_BACK_ATTEMPTS):
         if attempt:

@@ -13,16 +13,19 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import boto3
 from botocore.exceptions import ClientError
 
 from cabal_backup import names
-from cabal_backup.custom_resource import RETRIES, IamRetries, answer, is_denied
+from cabal_backup.custom_resource import RETRIES, Event, IamRetries, answer, is_denied
+
+if TYPE_CHECKING:
+    from types_boto3_backup import BackupClient
+    from types_boto3_backup.type_defs import BackupSelectionsListMemberTypeDef
 
 PHYSICAL_ID = "backup-role-check"
 
@@ -30,7 +33,7 @@ logger = logging.getLogger(__name__)
 logger.setLevel(logging.INFO)
 
 
-def handler(event: Mapping[str, Any], _context: object) -> None:
+def handler(event: Event, _context: object) -> None:
     """Answer one CloudFormation request; the entry point of the Lambda function."""
     request_type = event["RequestType"]
     logger.info("%s of %s", request_type, event["LogicalResourceId"])
@@ -62,7 +65,7 @@ class Plan(Protocol):
         """Delete the selections of this handler, those of an interrupted run included."""
 
 
-def plan_of(backup: Any, given: Mapping[str, Any]) -> Plan:
+def plan_of(backup: BackupClient, given: Event) -> Plan:
     """The plan that the resource's properties name."""
     common = {"backup": backup, "role_arn": given["RoleArn"], "resource_arn": given["ResourceArn"]}
     if "BackupPlanId" in given:
@@ -74,7 +77,7 @@ def plan_of(backup: Any, given: Mapping[str, Any]) -> Plan:
 class BackupPlan:
     """A backup plan."""
 
-    backup: Any
+    backup: BackupClient
     plan_id: str
     role_arn: str
     resource_arn: str
@@ -103,7 +106,7 @@ class BackupPlan:
                     SelectionId=selection["SelectionId"],
                 )
 
-    def _listed(self) -> list[Any]:
+    def _listed(self) -> list[BackupSelectionsListMemberTypeDef]:
         pages = self.backup.get_paginator("list_backup_selections").paginate(
             BackupPlanId=self.plan_id
         )
@@ -114,7 +117,7 @@ class BackupPlan:
 class TestingPlan:
     """A restore testing plan."""
 
-    backup: Any
+    backup: BackupClient
     name: str
     role_arn: str
     resource_arn: str

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
 from cabal_backup.functions.validate_restore.verdict import Differs, NotYet, apart, client
+
+if TYPE_CHECKING:
+    from types_boto3_efs.type_defs import FileSystemDescriptionTypeDef
 
 SETTLED_AFTER = timedelta(hours=3)
 """From the end of a restore until the size of its file system counts: EFS says it is right
@@ -54,7 +57,7 @@ def compare_file_systems(
     return f"{size:,} bytes, {expected_size:,} in {live}; available; encrypted as it should be."
 
 
-def file_system(identity: str, which: str) -> dict[str, Any]:
+def file_system(identity: str, which: str) -> FileSystemDescriptionTypeDef:
     efs = client("efs", live=which == "live")
     try:
         described = efs.describe_file_systems(FileSystemId=identity)["FileSystems"]
@@ -62,5 +65,5 @@ def file_system(identity: str, which: str) -> dict[str, Any]:
         described = []
     if not described:
         raise Differs(f"The {which} file system {identity} is gone, so nothing can be compared.")
-    found: dict[str, Any] = described[0]
+    found: FileSystemDescriptionTypeDef = described[0]
     return found

@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from cabal_backup.functions.validate_restore.verdict import Differs, apart, client
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+Item = Mapping[str, object]
 
 SEGMENTS, PER_SEGMENT = 4, 25
 """A sample's items: the first ones of each quarter of the table, 100 in all, as many as
@@ -84,7 +89,7 @@ def compare_sample(restored: str, live: str, keys: list[str]) -> tuple[int, int]
     return same, len(items)
 
 
-def get(table: str, items: list[dict[str, Any]], keys: list[str]) -> Iterator[dict[str, Any]]:
+def get(table: str, items: list[Item], keys: list[str]) -> Iterator[Item]:
     """The items of `table` with the keys of these, as far as there are any."""
     wanted = [{name: item[name] for name in keys} for item in items]
     for attempt in range(SAMPLE_ROUNDS):
@@ -104,11 +109,11 @@ def get(table: str, items: list[dict[str, Any]], keys: list[str]) -> Iterator[di
         )
 
 
-def identity(item: Mapping[str, Any], keys: list[str]) -> str:
+def identity(item: Item, keys: list[str]) -> str:
     return json.dumps([item[name] for name in keys], default=repr)
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> object:
     """A DynamoDB value in which sets have an order."""
     if isinstance(value, dict):
         return {
@@ -120,7 +125,7 @@ def plain(value: Any) -> Any:
     return [plain(part) for part in value] if isinstance(value, list) else value
 
 
-def count(dynamodb: Any, table: str, deadline: float) -> tuple[int, bool]:
+def count(dynamodb: DynamoDBClient, table: str, deadline: float) -> tuple[int, bool]:
     """The items counted before the deadline, and whether these are all.
 
     DescribeTable's ItemCount lags six hours, and is 0 for a table just restored.

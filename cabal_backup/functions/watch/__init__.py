@@ -16,7 +16,6 @@ import logging
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -41,7 +40,7 @@ logger = logging.getLogger(__name__)
 logger.setLevel(logging.INFO)
 
 
-def handler(_event: object, _context: object) -> dict[str, Any]:
+def handler(_event: object, _context: object) -> dict[str, object]:
     """Look, report, record; the entry point of the Lambda function.
 
     Returns the verdict and what was done about it, as `cabal-backup watch run` shows it.
@@ -115,7 +114,7 @@ def _publish(aws: Aws, region: str, report: Report) -> str | None:
 
 
 def _remember(aws: Aws, region: str, report: Report) -> None:
-    content: Mapping[str, Any] = {
+    content = {
         "ran": report.now.isoformat(timespec="seconds"),
         "since": {check: at.isoformat(timespec="seconds") for check, at in report.since.items()},
     }

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from cabal_backup.operations.status.findings import NOT_OK, Finding, Status, Verdict
 from cabal_backup.text import moment, plural, printable
@@ -67,7 +66,7 @@ class Report:
             )
         return None
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """As `cabal-backup watch run` reads it."""
         return {
             "environment": self.environment,

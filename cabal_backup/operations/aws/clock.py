@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 MOST_SKEW = timedelta(seconds=30)
 """How far this machine's clock may be from AWS's. A clock that is synchronised is wrong by less
@@ -34,7 +34,7 @@ class SystemClock:
         time.sleep(seconds)
 
 
-def aws_time(answer: Mapping[str, Any]) -> datetime | None:
+def aws_time(answer: Mapping[str, object]) -> datetime | None:
     """AWS's time when it answered: the `Date` header, UTC and in whole seconds (rounded down).
 
     :param answer: what a call of a boto3 client returned, or a ClientError's `response`.
@@ -42,15 +42,16 @@ def aws_time(answer: Mapping[str, Any]) -> datetime | None:
     None when the answer has no `Date` that can be read.
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.LowLevelAPI.html
     """
-    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    metadata = answer.get("ResponseMetadata")
+    headers = metadata.get("HTTPHeaders") if isinstance(metadata, Mapping) else None
     try:
-        said = parsedate_to_datetime(headers["date"])
+        said = parsedate_to_datetime(headers["date"] if headers else "")
     except (KeyError, ValueError):
         return None
     return said.replace(tzinfo=UTC) if said.tzinfo is None else said.astimezone(UTC)
 
 
-def clock_skew(answer: Mapping[str, Any], now: datetime) -> timedelta | None:
+def clock_skew(answer: Mapping[str, object], now: datetime) -> timedelta | None:
     """How far this machine's clock is ahead of AWS's; negative where it is behind.
 
     :param answer: as for `aws_time`.

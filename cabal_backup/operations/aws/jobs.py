@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup.errors import AwsError, CredentialsError, UnknownError, UsageError
 from cabal_backup.operations.aws.client import Aws, in_words, reason
 from cabal_backup.operations.aws.clock import Clock
+from cabal_backup.operations.aws.responses import RawAnswer
 from cabal_backup.operations.aws.results import Unknown, ask_together, pages
 from cabal_backup.text import duration
 from cabal_backup.urgent import FAILED_STATES
@@ -143,7 +144,7 @@ def list_jobs(aws: Aws, now: datetime, *, since: timedelta = KEPT) -> Listing:
         f"{kind} jobs in {region}": (kind, region) for region in _regions(aws) for kind in JobKind
     }
 
-    def question(kind: JobKind, region: str) -> Callable[[], Any]:
+    def question(kind: JobKind, region: str) -> Callable[[], list[RawAnswer]]:
         operation, result, _, _ = _CALLS[kind]
         backup = aws.client("backup", region)
         return lambda: [
@@ -278,7 +279,7 @@ def _says_no_such_job(error: BotoCoreError | ClientError) -> bool:
     return isinstance(error, ClientError) and error.response["Error"].get("Code") in _NO_SUCH_JOB
 
 
-def _job(kind: JobKind, region: str, entry: Mapping[str, Any]) -> Job:
+def _job(kind: JobKind, region: str, entry: RawAnswer) -> Job:
     percent = entry.get("PercentDone")
     vault = entry.get("BackupVaultName") or _last(
         entry.get("DestinationBackupVaultArn") or entry.get("BackupVaultArn") or ""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from cabal_backup.errors import UsageError
 from cabal_backup.operations.drill.record import Record
@@ -46,7 +46,7 @@ class Redaction:
             text = re.sub(rf"(?<![\w.@+-]){re.escape(self.user)}(?![\w@+-])", "<user>", text)
         return text
 
-    def values(self, value: Any) -> Any:
+    def values(self, value: object) -> object:
         """The same of everything in a JSON value; the names of its fields stay."""
         if isinstance(value, str):
             return self.text(value)
@@ -57,7 +57,7 @@ class Redaction:
         return value
 
 
-def as_json(record: Record) -> dict[str, Any]:
+def as_json(record: Record) -> dict[str, object]:
     """The documented fields of one drill (docs/runbooks/drill.md)."""
     return {
         "version": VERSION,
@@ -88,7 +88,7 @@ def as_json(record: Record) -> dict[str, Any]:
     }
 
 
-def summary_json(records: Sequence[Record]) -> dict[str, Any]:
+def summary_json(records: Sequence[Record]) -> dict[str, object]:
     """The same of several drills in turn."""
     return {
         "version": VERSION,
@@ -164,9 +164,14 @@ def make_folder(folder: Path) -> None:
         raise UsageError(f"Cannot write reports to {folder}: {error.strerror}.") from error
 
 
-def write(
-    folder: Path, day: datetime, environment: str, kind: str, content: tuple[dict[str, Any], str]
-) -> Path:
+class Content(NamedTuple):
+    """A report as JSON and as Markdown."""
+
+    data: object
+    text: str
+
+
+def write(folder: Path, day: datetime, environment: str, kind: str, content: Content) -> Path:
     """Write JSON and Markdown, never over an earlier report; the path of the Markdown.
 
     Raises UsageError when they cannot be written.

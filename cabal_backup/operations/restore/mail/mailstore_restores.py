@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -66,7 +65,7 @@ class MailRestore:
         return (restore_value(self.metadata, "newFileSystem") or "").lower() == "true"
 
     @property
-    def items(self) -> Any:
+    def items(self) -> list[str] | None:
         """The paths that were asked for; None for everything."""
         return _items(self.metadata)
 
@@ -191,5 +190,6 @@ def _says(metadata: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
     )
 
 
-def _items(metadata: Mapping[str, str]) -> Any:
-    return json.loads(restore_value(metadata, _ITEMS) or "null")
+def _items(metadata: Mapping[str, str]) -> list[str] | None:
+    items: list[str] | None = json.loads(restore_value(metadata, _ITEMS) or "null")
+    return items

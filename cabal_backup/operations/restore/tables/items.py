@@ -164,7 +164,7 @@ def _scalar(value: dict[str, str]) -> tuple[str, str]:
     return (kind, canonical_number(text)) if kind == "N" else (kind, text)
 
 
-def _ordered(value: dict[str, Any]) -> dict[str, Any]:
+def _ordered(value: Item) -> Item:
     """An attribute value in which every set is in order and every number canonical."""
     ((kind, content),) = value.items()
     if kind == "N":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from cabal_backup.names import COUNTER_ATTRIBUTE
 from cabal_backup.operations.restore.tables.items import (
@@ -57,7 +56,7 @@ def scan(wire: Wire, table: Table, cut: Cut) -> list[Source]:
 
 
 def _pages(wire: Wire, table: Table, number: int, stop: Stop) -> Iterator[list[Item]]:
-    request: dict[str, Any] = {
+    request: Item = {
         "TableName": table.name,
         "ConsistentRead": True,
         "Segment": number,
@@ -131,7 +130,7 @@ def get_all(
     wire: Wire, table: Table, keys: Sequence[Item], stop: Stop, *, keys_only: bool = False
 ) -> dict[KeyIdentity, Item]:
     """The items of these keys, at most READ_ITEMS of them, as they are now."""
-    wanted: dict[str, Any] = {"ConsistentRead": True}
+    wanted: Item = {"ConsistentRead": True}
     if keys_only:
         placeholders = {f"#k{number}": name for number, name in enumerate(table.key_names)}
         wanted |= {
@@ -178,7 +177,7 @@ def put_if_still(wire: Wire, table: Table, item: Item, seen: Item | None, stop: 
 
     :param seen: the item as it was seen; None when there was none.
     """
-    request: dict[str, Any] = {"TableName": table.name, "Item": item}
+    request: Item = {"TableName": table.name, "Item": item}
     if seen is None:
         request["ConditionExpression"] = "attribute_not_exists(#a)"
         request["ExpressionAttributeNames"] = {"#a": table.key_names[0]}

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cabal_backup.errors import UsageError
 from cabal_backup.operations.drill import report
 from cabal_backup.operations.drill.record import Check, PointUsed, Record, Step
-from cabal_backup.operations.drill.report import Redaction
+from cabal_backup.operations.drill.report import Content, Redaction
 from tests.builders import ACCOUNT, OTHER_ACCOUNT
 
 BEGAN = datetime(2026, 11, 22, 13, 0, tzinfo=UTC)
@@ -36,7 +37,7 @@ def a_record(**changes: object) -> Record:
 
 
 def test_passed() -> None:
-    said = report.as_json(a_record())
+    said: Any = report.as_json(a_record())
     assert (said["verdict"], said["reasons"]) == ("passed", [])
     assert said["recovery_seconds"] == 300
     assert said["recovery_point"]["age_seconds"] == 12 * 3600
@@ -80,7 +81,7 @@ def test_what_stays_and_what_was_cleared_is_said() -> None:
 
 def test_a_summary_is_as_good_as_the_worst() -> None:
     failed = a_record(kind="mailbox", problems=["no"], verified=None)
-    said = report.summary_json([a_record(), failed])
+    said: Any = report.summary_json([a_record(), failed])
     assert said["verdict"] == "failed"
     assert [each["verdict"] for each in said["drills"]] == ["passed", "failed"]
     text = report.summary_markdown([a_record(), failed])
@@ -131,7 +132,9 @@ def test_values_are_redacted_and_field_names_are_not() -> None:
 
 def test_no_report_is_written_over(tmp_path: Path) -> None:
     names = [
-        report.write(tmp_path, BEGAN, "development", "addresses", ({"n": number}, "text")).name
+        report.write(
+            tmp_path, BEGAN, "development", "addresses", Content({"n": number}, "text")
+        ).name
         for number in range(3)
     ]
     assert names == [f"2026-11-22-development-addresses{n}.md" for n in ("", "-2", "-3")]

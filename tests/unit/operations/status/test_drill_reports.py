@@ -24,7 +24,7 @@ SECOND = timedelta(seconds=1)
 def written(folder: Path, **changes: object) -> None:
     """A report, written as the drill writes it."""
     record = a_record(**changes)
-    content = (report.as_json(record), report.as_markdown(record))
+    content = report.Content(report.as_json(record), report.as_markdown(record))
     report.write(folder, BEGAN, record.environment, record.kind, content)
 
 
@@ -32,7 +32,7 @@ def test_what_a_drill_writes_is_read_again(tmp_path: Path) -> None:
     written(tmp_path)
     written(tmp_path, kind="mailbox", problems=["no"], verified=None, point=None)
     summary = report.summary_json([a_record()])
-    report.write(tmp_path, BEGAN, "development", "all", (summary, ""))
+    report.write(tmp_path, BEGAN, "development", "all", report.Content(summary, ""))
 
     assert read_reports(tmp_path) == Known(
         (
