@@ -15,6 +15,9 @@ from typing import Any
 
 from cabal_backup import names
 
+Pattern = dict[str, Any]
+"""An event pattern of EventBridge, or what else AWS takes as JSON."""
+
 ALARM_HOURS = 25
 """After how many hours without a successful run of the watch the alarm is raised.
 
@@ -22,7 +25,7 @@ The watch runs every 24 hours. Alarms whose periods are an hour or longer may lo
 seven days: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
 """
 
-ALARM: Mapping[str, Any] = {
+ALARM: Pattern = {
     "Namespace": "AWS/Lambda",
     "MetricName": "Errors",
     "Dimensions": [{"Name": "FunctionName", "Value": names.WATCH}],
@@ -126,7 +129,7 @@ MONITORING: Mapping[str, Mapping[str, str]] = {
 _SOURCES = ["aws.backup", names.EVENT_SOURCE]
 
 
-def rules(account: str, region: str) -> dict[str, dict[str, Any]]:
+def rules(account: str, region: str) -> dict[str, Pattern]:
     """The event patterns of one region's rules, by the names of the rules.
 
     They are as wide as is cheap; `functions.notify` drops what is not about this environment.
@@ -194,7 +197,7 @@ def rules(account: str, region: str) -> dict[str, dict[str, Any]]:
     }
 
 
-def _monitoring() -> list[dict[str, Any]]:
+def _monitoring() -> list[Pattern]:
     return [
         {
             "eventSource": [f"{service}.amazonaws.com"],

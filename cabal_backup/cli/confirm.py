@@ -29,6 +29,7 @@ class ConfirmOptions:
 
 
 def add_confirmation(parser: argparse.ArgumentParser) -> None:
+    """The options --yes and --dry-run."""
     parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and change nothing")
 
@@ -70,6 +71,7 @@ def carry_out(aws: Aws, *, recorded: bool = False) -> Iterator[Report]:
 
 
 def is_somebody_there() -> bool:
+    """Whether stdin is a terminal."""
     return sys.stdin.isatty()
 
 

@@ -25,6 +25,7 @@ class SafeConsole(Console):
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterable[Segment]:
+        """As rich does, with the text made printable."""
         for segment in super().render(renderable, options):
             if segment.control:
                 yield segment

@@ -90,6 +90,7 @@ def run(options: JobsOptions, invocation: Invocation) -> int:
 
 
 def run_list(options: JobsOptions, invocation: Invocation) -> int:
+    """List the jobs; the exit code."""
     aws = connect_to(options)
     now = invocation.clock.now()
     listing = list_jobs(aws, now, since=timedelta(days=options.days))
@@ -119,6 +120,7 @@ def run_list(options: JobsOptions, invocation: Invocation) -> int:
 
 
 def run_watch(options: JobsOptions, invocation: Invocation) -> int:
+    """Follow a job or the restore of a table; the exit code."""
     aws = connect_to(options)
     _, watched = options.watch
     longest = timedelta(hours=options.longest)

@@ -101,6 +101,7 @@ def add_environment(parser: argparse.ArgumentParser) -> None:
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
+    """The options of every command that connects to AWS."""
     add_environment(parser)
     group = parser.add_argument_group("AWS")
     group.add_argument(
@@ -161,7 +162,9 @@ def one_of(kind: type[E]) -> Callable[[str], E]:
     return read
 
 
-def connect_without_backup(options: CommonOptions | argparse.Namespace, *, one_of_all: str | None = None) -> Aws:
+def connect_without_backup(
+    options: CommonOptions | argparse.Namespace, *, one_of_all: str | None = None
+) -> Aws:
     """The same as `connect_to`, also where the backup is off and nothing is deployed.
 
     :param one_of_all: this environment of several, whose setting `profile` comes first.
@@ -192,7 +195,9 @@ def connect_without_backup(options: CommonOptions | argparse.Namespace, *, one_o
     return connect(environment, profile=profile, lost=[] if lost is None else [lost])
 
 
-def connect_to(options: CommonOptions | argparse.Namespace, *, one_of_all: str | None = None) -> Aws:
+def connect_to(
+    options: CommonOptions | argparse.Namespace, *, one_of_all: str | None = None
+) -> Aws:
     """AWS, for the environment and with the credentials that the options name.
 
     :param one_of_all: as for `connect_without_backup`.
@@ -275,6 +280,7 @@ def point_request(options: PointOptions) -> PointRequest:
 
 
 def add_which_point(parser: argparse.ArgumentParser) -> None:
+    """The options that choose a recovery point."""
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--recovery-point", metavar="ARN", help="this recovery point")
     which.add_argument(
@@ -286,6 +292,7 @@ def add_which_point(parser: argparse.ArgumentParser) -> None:
 
 
 def add_role(parser: argparse.ArgumentParser) -> None:
+    """The option --role."""
     parser.add_argument(
         "--role",
         default=names.ROLE,
@@ -295,6 +302,7 @@ def add_role(parser: argparse.ArgumentParser) -> None:
 
 
 def add_report_folder(parser: argparse.ArgumentParser) -> None:
+    """The option --report-dir."""
     parser.add_argument(
         "--report-dir",
         type=Path,

@@ -111,6 +111,7 @@ class Parser(argparse.ArgumentParser):
             raise
 
     def error(self, message: str) -> NoReturn:
+        """Raises CommandLineError instead of ending the process."""
         raise CommandLineError(message, self.prog, self.format_usage())
 
 

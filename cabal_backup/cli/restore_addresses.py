@@ -36,6 +36,7 @@ class AddressesOptions(PointOptions, CutoverOptions):
 
 
 def add_parser(kinds: Subcommands) -> None:
+    """Add the command to those of `restore`."""
     parser = kinds.add_parser("addresses", help="restore the addresses table from a recovery point")
     parser.describe(
         "Restores the addresses table to a new table, or under its own name if it was deleted. "

@@ -31,6 +31,7 @@ class MailboxOptions(PointOptions, ConfirmOptions):
 
 
 def add_parser(kinds: Subcommands) -> None:
+    """Add the command to those of `restore`."""
     parser = kinds.add_parser("mailbox", help="restore the mail of one user")
     parser.describe(
         "Restores the home directory of one user to a new directory of the mailstore. Then "

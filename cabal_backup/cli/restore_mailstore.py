@@ -49,6 +49,7 @@ class MailstoreOptions(PointOptions, ConfirmOptions):
 
 
 def add_parser(kinds: Subcommands) -> None:
+    """Add the command to those of `restore`."""
     parser = kinds.add_parser(
         "mailstore", help="restore the mail of all users to a new file system"
     )

@@ -46,6 +46,7 @@ class TableOptions(CommonOptions, ConfirmOptions):
 
 
 def add_parser(kinds: Subcommands) -> None:
+    """Add the command to those of `restore`."""
     parser = kinds.add_parser("table", help="restore a table to a point in time")
     parser.describe(
         "Restores one of Cabal's tables to a new table by point-in-time recovery, or under its "

@@ -102,12 +102,14 @@ def _add_destroy(steps: Subcommands) -> None:
 
 
 def run_plan(options: CommonOptions, invocation: Invocation) -> int:
+    """Show what exists; the exit code."""
     seen = take_inventory(connect_to(options), invocation.clock.now())
     print("\n".join(overview(seen)))
     return ExitCode.OK
 
 
 def run_delete(options: DeleteOptions, invocation: Invocation) -> int:
+    """Delete the recovery points; the exit code."""
     aws = connect_to_change(options, recorded=True)
     plan = delete_points.plan_deletion(
         take_inventory(aws, invocation.clock.now()),
@@ -133,6 +135,7 @@ def run_delete(options: DeleteOptions, invocation: Invocation) -> int:
 
 
 def run_destroy(options: DestroyOptions, invocation: Invocation) -> int:
+    """Delete the stacks and what they left; the exit code."""
     aws = connect_to_change(options, recorded=True)
     clock = invocation.clock
     plan = destroy.plan_destruction(take_inventory(aws, clock.now()))

@@ -40,6 +40,7 @@ def define(parser: Parser) -> None:
 
 
 def add_which(parser: argparse.ArgumentParser) -> None:
+    """The option --vault."""
     parser.add_argument(
         "--vault",
         choices=(PRIMARY, DR, "both"),

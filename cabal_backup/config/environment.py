@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, get_type_hints
 
 from cabal_backup import names
 from cabal_backup.config import settings as kinds
-from cabal_backup.config.settings import Setting
+from cabal_backup.config.settings import Setting, Value
 
 MIN_COLD_DAYS = 90
 """Days a recovery point must stay in cold storage before it may be deleted.
@@ -207,7 +207,7 @@ def dump(environment: Environment) -> str:
 
 def load(text: str) -> Environment:
     """The environment that `dump` wrote; it is not validated again."""
-    values: dict[str, Any] = {"profile": None, **json.loads(text)}
+    values: dict[str, Value] = {"profile": None, **json.loads(text)}
     for name, value in values.items():
         values[name] = tuple(value) if isinstance(value, list) else value
     return Environment(**values)

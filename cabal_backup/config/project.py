@@ -16,10 +16,11 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from cabal_backup.config.environment import Environment
 from cabal_backup.config.reader import read_environments
+from cabal_backup.config.settings import Value
 from cabal_backup.errors import BackupOffError, SettingsError, UsageError
 
 CDK_JSON = "cdk.json"
@@ -40,6 +41,7 @@ class Project:
 
     @property
     def is_checkout(self) -> bool:
+        """Whether the settings are those of a checkout, not a file of the user's."""
         return self.files[0].name == CDK_JSON
 
     def __str__(self) -> str:
@@ -131,7 +133,7 @@ def not_protected(project: Project, name: str) -> str:
     )
 
 
-Layers = dict[str, dict[str, Any]]
+Layers = dict[str, dict[str, Value]]
 """The context of each place, by the place; a later one overrides an earlier one."""
 
 
@@ -140,7 +142,7 @@ def read_layers(project: Project, overrides: Iterable[str]) -> Layers:
 
     Raises UsageError and SettingsError as `read_environment`.
     """
-    given: dict[str, Any] = {}
+    given: dict[str, Value] = {}
     for override in overrides:
         key, equals, value = override.partition("=")
         if not equals:
@@ -157,18 +159,18 @@ def read_layers(project: Project, overrides: Iterable[str]) -> Layers:
     }
 
 
-def merge(layers: Layers, *, sources: bool = False) -> dict[str, Any]:
+def merge(layers: Layers, *, sources: bool = False) -> dict[str, Value]:
     """The context as `cdk` passes it to the application: objects are merged key by key.
 
     :param sources: put the place that a value comes from in the place of each value.
     """
-    context: dict[str, Any] = {}
+    context: dict[str, Value] = {}
     for place, layer in layers.items():
         _merge(context, layer, place if sources else None)
     return context
 
 
-def _merge(into: dict[str, Any], layer: Mapping[str, Any], place: str | None) -> None:
+def _merge(into: dict[str, Value], layer: Mapping[str, Value], place: str | None) -> None:
     for key, value in layer.items():
         if isinstance(value, dict):
             if not isinstance(into.get(key), dict):
@@ -178,12 +180,12 @@ def _merge(into: dict[str, Any], layer: Mapping[str, Any], place: str | None) ->
             into[key] = value if place is None or value is None else place
 
 
-def _context(file: Path) -> dict[str, Any]:
+def _context(file: Path) -> dict[str, Value]:
     context = _object(file).get("context", {})
     return dict(context) if isinstance(context, dict) else {}
 
 
-def _object(file: Path) -> dict[str, Any]:
+def _object(file: Path) -> dict[str, Value]:
     """What a file holds; nothing where there is no such file."""
     try:
         # With or without the byte order mark that some editors write.

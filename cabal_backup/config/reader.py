@@ -12,14 +12,13 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from cabal_backup.config.constraints import Conflict, Values, find_conflicts
 from cabal_backup.config.environment import SETTINGS, Environment
-from cabal_backup.config.settings import REMOVED, Rejected
+from cabal_backup.config.settings import REMOVED, Rejected, Value
 from cabal_backup.errors import SettingsError
 
-Context = Mapping[str, Any]
+Context = Mapping[str, Value]
 
 _OVERRIDE = re.compile(r"(?P<environment>[A-Za-z0-9_-]+)\.(?P<setting>.+)")
 NAME = "[a-z][a-z0-9-]{0,31}"
@@ -85,7 +84,7 @@ def read_environments(
     return tuple(Environment(name=name, **values) for name, values in understood.items())
 
 
-def _written_settings(context: Context, problems: list[Problem]) -> dict[str, dict[str, Any]]:
+def _written_settings(context: Context, problems: list[Problem]) -> dict[str, dict[str, Value]]:
     """The settings of each environment as they are written, with the overrides applied."""
     declared = context.get("environments", _MISSING)
     if not isinstance(declared, Mapping) or not declared:
@@ -98,7 +97,7 @@ def _written_settings(context: Context, problems: list[Problem]) -> dict[str, di
             )
         )
         declared = {}
-    written: dict[str, dict[str, Any]] = {}
+    written: dict[str, dict[str, Value]] = {}
     for name, settings in declared.items():
         if not re.fullmatch(NAME, name):
             problems.append(
@@ -126,7 +125,7 @@ def _written_settings(context: Context, problems: list[Problem]) -> dict[str, di
 
 
 def _apply_overrides(
-    context: Context, written: dict[str, dict[str, Any]], problems: list[Problem]
+    context: Context, written: dict[str, dict[str, Value]], problems: list[Problem]
 ) -> None:
     for key, value in context.items():
         override = _OVERRIDE.fullmatch(key)
@@ -164,7 +163,7 @@ def _selection(
     return ()
 
 
-def _parse(name: str, written: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
+def _parse(name: str, written: Mapping[str, Value], problems: list[Problem]) -> dict[str, Value]:
     """The values that are valid, defaults included."""
     values = {}
     for key, setting in SETTINGS.items():
@@ -178,7 +177,7 @@ def _parse(name: str, written: Mapping[str, Any], problems: list[Problem]) -> di
     return values
 
 
-def _received(setting: str, written: Mapping[str, Any], values: Mapping[str, Any]) -> object:
+def _received(setting: str, written: Mapping[str, Value], values: Mapping[str, Value]) -> object:
     """The value of a setting to show in a problem: the default where none is written."""
     value = values[setting]
     return _MISSING if value is None and setting not in written else value
@@ -198,7 +197,7 @@ def _unknown_setting(name: str, unknown: str, received: object) -> Problem:
     return Problem(f"{name}.{unknown}", received, rule, remedy)
 
 
-def _shared_accounts(understood: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:
+def _shared_accounts(understood: Mapping[str, Mapping[str, Value]]) -> Iterator[Problem]:
     """Names are fixed and the role is account-wide, so an account can hold one deployment."""
     first: dict[str, str] = {}
     for name, values in understood.items():

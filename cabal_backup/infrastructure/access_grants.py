@@ -100,6 +100,7 @@ class Places:
 
     @property
     def vaults(self) -> tuple[str, str]:
+        """The ARNs of both vaults."""
         return (
             self.arn("backup", f"backup-vault:{names.VAULT}"),
             self.arn("backup", f"backup-vault:{names.DR_VAULT}", self.dr_region),
@@ -107,6 +108,7 @@ class Places:
 
     @property
     def role(self) -> str:
+        """The ARN of the role that AWS Backup works under."""
         return self.arn("iam", f"role/{names.ROLE}", "")
 
     @property
@@ -115,6 +117,7 @@ class Places:
         return (self.arn("dynamodb", f"table/{self.addresses_table}/backup/*"),)
 
     def points(self, *regions: str) -> tuple[str, ...]:
+        """The ARNs of all recovery points of these regions."""
         return tuple(self.arn("backup", "recovery-point:*", region) for region in regions)
 
 

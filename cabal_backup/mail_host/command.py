@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
-from typing import IO, Any
+from typing import IO
 
 from cabal_backup.mail_host.choose import plan_merge
 from cabal_backup.mail_host.cleanup import cleanup, plan_cleanup
@@ -196,7 +196,7 @@ def _answer(question: str) -> str:
 
 
 def _merge_command(options: argparse.Namespace) -> int:
-    report: dict[str, Any] = {}
+    report: dict[str, object] = {}
     try:
         return _merge_and_report(options, report)
     finally:
@@ -204,7 +204,7 @@ def _merge_command(options: argparse.Namespace) -> int:
             _say(json.dumps(report, indent=2), sys.stdout)
 
 
-def _merge_and_report(options: argparse.Namespace, report: dict[str, Any]) -> int:
+def _merge_and_report(options: argparse.Namespace, report: dict[str, object]) -> int:
     where = find_recovery(options.mount, options.user, options.recovery)
     plan = plan_merge(
         look(where),
@@ -260,7 +260,7 @@ def _besides(ended: Finished) -> str:
     return earlier + (f"; {ended.absent} were no longer there" if ended.absent else "")
 
 
-def _clean_up(where: Where, report: dict[str, Any]) -> int:
+def _clean_up(where: Where, report: dict[str, object]) -> int:
     plan = plan_cleanup(where)
     _say(str(plan))
     report["cleanup"] = {"unmerged": list(plan.unmerged), "others": list(plan.others)}

@@ -46,10 +46,12 @@ class Name(NamedTuple):
 
 
 def inode_of(status: os.stat_result) -> Inode:
+    """The device and inode number in a result of `stat`."""
     return Inode(status.st_dev, status.st_ino)
 
 
 def lstat(name: str, parent: int) -> os.stat_result | None:
+    """The status of an entry, not of what it links to; None if it does not exist."""
     try:
         return os.stat(name, dir_fd=parent, follow_symlinks=False)
     except FileNotFoundError:
@@ -82,6 +84,7 @@ def open_mount(mount: str) -> Iterator[int]:
 
 
 def names_in(directory: int) -> list[str]:
+    """The names in an open directory, sorted."""
     with os.scandir(directory) as entries:
         return sorted(entry.name for entry in entries)
 

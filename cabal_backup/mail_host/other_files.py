@@ -145,6 +145,7 @@ _MERGED = {"cur", "new", "tmp", "maildirfolder", "maildirsize", "subscriptions",
 
 
 def is_regenerated(name: str) -> bool:
+    """Whether Dovecot makes this file again by itself."""
     return _REGENERATED.match(name) is not None
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from cabal_backup.mail_host.batches import Batch, total_of
 from cabal_backup.mail_host.names import folder_name, shown, some_of
@@ -102,7 +101,7 @@ class MergePlan:
     def __str__(self) -> str:
         return "\n".join(_plan_lines(self))
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """The plan for --json, without the names of messages."""
         return {
             "mount": self.where.mount,

@@ -9,7 +9,6 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from cabal_backup.mail_host.files import inode_of, lstat, names_in, open_directory, open_mount
 from cabal_backup.mail_host.merge import Progress
@@ -41,7 +40,7 @@ class PromotePlan:
         lines += [f"  {note}" for note in self.notes]
         return "\n".join(lines)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """The plan for --json."""
         return {**dataclasses.asdict(self), "leave": dict(self.leave)}
 

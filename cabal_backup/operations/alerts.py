@@ -34,6 +34,7 @@ class AlertsTest:
     """Subscriptions, as PROTOCOL ENDPOINT in REGION."""
 
     def lines(self) -> tuple[str, ...]:
+        """The test in sentences."""
         kinds = ", ".join(self.events)
         return (
             f"{self.environment}: one message of each kind ({kinds}), marked TEST, from each of "

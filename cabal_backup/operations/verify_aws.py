@@ -79,6 +79,7 @@ class Evidence:
 
     @cached_property
     def jobs(self) -> Sequence[BackupJobTypeDef]:
+        """The backup jobs of the primary region."""
         return [
             each
             for page in pages(self.aws.client("backup").list_backup_jobs)

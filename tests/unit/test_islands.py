@@ -18,6 +18,9 @@ SDK = {"boto3", "botocore", "s3transfer"}
 FLOOR = {"config", "errors", "names", "text", "urgent"}
 """What every layer but `mail_host` stands on."""
 
+TYPES = "types_boto3"
+"""The packages that describe AWS to mypy; they are not installed with the tool."""
+
 OPERATIONS = {"operations.aws", "operations.status", "operations.restore", "operations.teardown"}
 
 # Layer: the third-party packages it must not import, and the parts of cabal_backup it may import.
@@ -72,9 +75,20 @@ def dotted(module: Path) -> str:
 
 
 def imports(module: Path, source: str) -> Iterator[str]:
-    """The full name of everything a module imports, wherever in it."""
+    """The full name of everything a module imports, wherever in it.
+
+    Not AWS's types, where only mypy imports them.
+    """
     here = ("cabal_backup", *module.parts[:-1])
-    for node in ast.walk(ast.parse(source)):
+    tree = ast.parse(source)
+    for_mypy = {
+        each
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for each in node.body
+        if isinstance(each, ast.ImportFrom) and str(each.module).startswith(TYPES)
+    }
+    for node in set(ast.walk(tree)) - for_mypy:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -90,7 +104,7 @@ def trespasses(module: Path, source: str) -> list[str]:
     found = []
     for name in imports(module, source):
         top, _, rest = name.partition(".")
-        if top in forbidden | {"tests", "app"}:
+        if top in forbidden | {"tests", "app"} or top.startswith(TYPES):
             found.append(name)
         elif top == "cabal_backup":
             if layer_of(rest) not in ours | {layer}:
@@ -200,6 +214,7 @@ def test_the_local_aws_never_leaks_into_the_package(module: Path) -> None:
         ("operations/aws/jobs.py", "from cabal_backup.operations.status import state"),
         ("operations/aws/jobs.py", "from cabal_backup.operations import alerts"),
         ("operations/verify_aws.py", "from cabal_backup.operations.drill import report"),
+        ("operations/watch.py", "from types_boto3_backup import BackupClient"),
         ("functions/watch.py", "from cabal_backup.operations.drill import report"),
         ("config/reader.py", "from cabal_backup.operations.aws.client import Aws"),
         ("names.py", "from cabal_backup import errors"),
@@ -240,6 +255,10 @@ def test_a_trespass_would_be_noticed(module: str, source: str) -> None:
         ("mail_host/merge.py", "import os\nfrom cabal_backup.mail_host.names import shown"),
         ("operations/drill/mailbox.py", "from cabal_backup.mail_host.merge import merge"),
         ("cli/main.py", "import rich\nfrom cabal_backup.operations import status"),
+        (
+            "functions/watch.py",
+            "if TYPE_CHECKING:\n    from types_boto3_backup import BackupClient",
+        ),
     ],
 )
 def test_what_is_allowed_is_no_trespass(module: str, source: str) -> None:

@@ -53,6 +53,7 @@ class Preferences:
 
     @property
     def complete(self) -> bool:
+        """Whether both are on for DynamoDB."""
         return bool(self.service.get(RESOURCE_TYPE) and self.management.get(RESOURCE_TYPE))
 
     def changes_of_others(self, before: Preferences) -> Iterator[str]:
@@ -125,6 +126,7 @@ def opt_in(backup: BackupClient, sleep: Callable[[float], None]) -> dict[str, st
 
 
 def read_preferences(backup: BackupClient, retrying: IamRetries) -> Preferences:
+    """The preferences of the region."""
     settings = retrying(backup.describe_region_settings)
     return Preferences(
         service=settings.get("ResourceTypeOptInPreference", {}),

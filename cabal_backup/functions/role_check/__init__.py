@@ -83,6 +83,7 @@ class BackupPlan:
     resource_arn: str
 
     def select(self, retrying: IamRetries) -> None:
+        """See `Plan`."""
         retrying(
             self.backup.create_backup_selection,
             BackupPlanId=self.plan_id,
@@ -94,6 +95,7 @@ class BackupPlan:
         )
 
     def delete_selections(self, retrying: IamRetries) -> None:
+        """See `Plan`."""
         try:
             selections = retrying(self._listed)
         except self.backup.exceptions.ResourceNotFoundException:
@@ -123,6 +125,7 @@ class TestingPlan:
     resource_arn: str
 
     def select(self, retrying: IamRetries) -> None:
+        """See `Plan`."""
         retrying(
             self.backup.create_restore_testing_selection,
             RestoreTestingPlanName=self.name,
@@ -135,6 +138,7 @@ class TestingPlan:
         )
 
     def delete_selections(self, retrying: IamRetries) -> None:
+        """See `Plan`."""
         with suppress(self.backup.exceptions.ResourceNotFoundException):
             retrying(
                 self.backup.delete_restore_testing_selection,

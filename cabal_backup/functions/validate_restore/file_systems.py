@@ -58,6 +58,7 @@ def compare_file_systems(
 
 
 def file_system(identity: str, which: str) -> FileSystemDescriptionTypeDef:
+    """A file system as EFS describes it. Raises Differs when there is none."""
     efs = client("efs", live=which == "live")
     try:
         described = efs.describe_file_systems(FileSystemId=identity)["FileSystems"]

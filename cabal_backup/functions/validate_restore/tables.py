@@ -110,6 +110,7 @@ def get(table: str, items: list[Item], keys: list[str]) -> Iterator[Item]:
 
 
 def identity(item: Item, keys: list[str]) -> str:
+    """The key of an item as text."""
     return json.dumps([item[name] for name in keys], default=repr)
 
 
@@ -139,4 +140,5 @@ def count(dynamodb: DynamoDBClient, table: str, deadline: float) -> tuple[int, b
 
 
 def shown(keys: list[tuple[str, str, str]]) -> str:
+    """A key schema for people."""
     return ", ".join(f"{name} ({role}, {type_})" for name, role, type_ in keys)

@@ -45,6 +45,7 @@ class Settings:
 
     @classmethod
     def read(cls) -> Settings:
+        """From the environment variables of the function."""
         return cls(
             plan_arns=tuple(os.environ["RESTORE_TESTING_PLAN_ARNS"].split(",")),
             table=os.environ["TABLE"],

@@ -74,6 +74,7 @@ class OnlyToHttps(urllib.request.HTTPRedirectHandler):
     def redirect_request(
         self, req: Any, fp: Any, code: Any, msg: Any, headers: Any, newurl: str
     ) -> Any:
+        """Refuse a redirect to anything but HTTPS."""
         if not newurl.startswith("https://"):
             return None
         return super().redirect_request(req, fp, code, msg, headers, newurl)

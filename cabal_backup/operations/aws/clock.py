@@ -15,6 +15,8 @@ than a second; AWS itself refuses signatures from about five minutes on.
 
 
 class Clock(Protocol):
+    """What tells the time and waits; tests have one of their own."""
+
     def now(self) -> datetime:
         """The present moment, in UTC."""
         ...
@@ -28,9 +30,11 @@ class SystemClock:
     """The clock of this machine."""
 
     def now(self) -> datetime:
+        """The present moment, in UTC."""
         return datetime.now(UTC)
 
     def sleep(self, seconds: float) -> None:
+        """Wait for so many seconds."""
         time.sleep(seconds)
 
 

@@ -49,6 +49,8 @@ def restore_value(metadata: Mapping[str, str], key: str) -> str | None:
 
 
 class JobKind(StrEnum):
+    """The kinds of jobs of AWS Backup."""
+
     BACKUP = "backup"
     COPY = "copy"
     RESTORE = "restore"
@@ -78,10 +80,12 @@ class Job:
 
     @property
     def finished(self) -> bool:
+        """Whether its state is final."""
         return self.state in _FINISHED
 
     @property
     def completed_well(self) -> bool:
+        """Whether it did what it was for."""
         return self.state == "COMPLETED"
 
 

@@ -57,6 +57,7 @@ class Parsers(ResponseParserFactory):
         self.set_parser_defaults(timestamp_parser=in_utc)
 
     def create_parser(self, protocol_name: str) -> ResponseParser:
+        """The parser of a protocol, which checks what it reads."""
         parser = _Parser(super().create_parser(protocol_name), "json" in protocol_name)
         return cast("ResponseParser", parser)
 

@@ -44,7 +44,14 @@ def ask(question: Callable[[], T]) -> Answer[T]:
         return Unknown(reason(error))
 
 
-def ask_together(questions: Mapping[str, Callable[[], Any]]) -> dict[str, Answer[Any]]:
+Questions = dict[str, Callable[[], object]]
+"""Questions for `ask_together`, each of its own type."""
+
+Answers = Mapping[str, Answer[Any]]
+"""Their answers; who asked knows of which type each is."""
+
+
+def ask_together(questions: Mapping[str, Callable[[], object]]) -> dict[str, Answer[Any]]:
     """Put several questions at once; the slowest decides how long it takes."""
     with ThreadPoolExecutor(max_workers=max(1, len(questions))) as pool:
         pending: dict[str, Future[Answer[Any]]] = {

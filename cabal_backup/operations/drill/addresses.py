@@ -53,6 +53,7 @@ class AddressesDrillPlan:
 
     @property
     def makes(self) -> tuple[str, ...]:
+        """The restored and the scratch table."""
         return (self.restore.target, self.scratch)
 
     def lines(self) -> tuple[str, ...]:

@@ -37,6 +37,7 @@ class CopyBackDrillPlan:
 
     @property
     def makes(self) -> tuple[str, ...]:
+        """The restored and the scratch table."""
         return (restored_table(self.live, self.drill), scratch_table(self.live, self.drill))
 
     def lines(self) -> tuple[str, ...]:

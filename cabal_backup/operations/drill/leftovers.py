@@ -50,6 +50,8 @@ LONGEST = timedelta(hours=48)
 
 
 class What(StrEnum):
+    """What a drill makes."""
+
     TABLE = "table"
     FILE_SYSTEM = "file system"
     DIRECTORY = "directory"

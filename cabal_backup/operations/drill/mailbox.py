@@ -56,6 +56,7 @@ class MailboxDrillPlan:
 
     @property
     def makes(self) -> tuple[str, ...]:
+        """The file system or the scratch directory, by its token."""
         return (self.token,)
 
     def lines(self) -> tuple[str, ...]:

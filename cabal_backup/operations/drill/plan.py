@@ -39,7 +39,9 @@ class DrillPlan(Protocol):
     """Exactly what a drill will do."""
 
     @property
-    def kind(self) -> Kind: ...
+    def kind(self) -> Kind:
+        """Which runbook is rehearsed."""
+        ...
 
     @property
     def makes(self) -> tuple[str, ...]:
@@ -61,6 +63,7 @@ def drill_id(now: datetime) -> str:
 
 
 def restored_table(live: str, drill: str) -> str:
+    """The table that the drill restores."""
     return f"{live}{names.DRILL_TABLE}{drill}"
 
 
@@ -90,4 +93,5 @@ def restore_token(drill: str) -> str:
 
 
 def is_restore_token(token: str) -> bool:
+    """Whether a creation token is that of a drill."""
     return re.fullmatch(f"{re.escape(names.DRILL)}{_ID}", token) is not None

@@ -68,6 +68,7 @@ class Record:
 
     @property
     def verdict(self) -> Verdict:
+        """PASSED only if every check passed and nothing is left over."""
         if self.interrupted:
             return Verdict.INTERRUPTED
         clean = not self.problems and not self.left_over
@@ -99,6 +100,7 @@ class Record:
         return (self.began - self.point.taken).total_seconds()
 
     def use(self, point: RecoveryPoint) -> None:
+        """Note which recovery point is restored."""
         self.point = PointUsed(
             id=point.id,
             taken=point.created,

@@ -37,6 +37,7 @@ class Redaction:
     mount: Path | None = None
 
     def text(self, text: str) -> str:
+        """The text without principals, addresses, the account and the user."""
         for pattern, what in _PATTERNS:
             text = re.sub(pattern, f"<{what}>", text)
         text = text.replace(self.account, "<account>")
@@ -133,6 +134,7 @@ def summary_markdown(records: Sequence[Record]) -> str:
 
 
 def worst(records: Iterable[Record]) -> Verdict:
+    """The worst verdict of several drills."""
     verdicts = {record.verdict for record in records}
     for verdict in (Verdict.FAILED, Verdict.INTERRUPTED):
         if verdict in verdicts:

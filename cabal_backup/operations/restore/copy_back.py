@@ -86,6 +86,7 @@ class CopyBackPlan:
 
     @property
     def done(self) -> bool:
+        """Whether there is nothing left to copy."""
         return self.there is not None
 
     @property

@@ -13,7 +13,7 @@ from cabal_backup import names
 from cabal_backup.config.environment import Environment
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.clock import aws_time
-from cabal_backup.operations.aws.results import Answer, pages, unless_missing
+from cabal_backup.operations.aws.results import Answer, Answers, Questions, pages, unless_missing
 
 _JSON = Mapping[str, Any]
 
@@ -68,6 +68,7 @@ class Channel:
 
     @property
     def answers(self) -> tuple[Answer[Any], ...]:
+        """All answers about it."""
         return (
             self.rules,
             self.queues,
@@ -78,10 +79,10 @@ class Channel:
         )
 
 
-def questions(aws: Aws) -> dict[str, Callable[[], Any]]:
+def questions(aws: Aws) -> Questions:
     """What to ask, to be put together with other questions."""
     environment = aws.environment
-    asked: dict[str, Callable[[], Any]] = {}
+    asked: Questions = {}
     if not environment.alerts:
         return asked
     for region in (environment.region, environment.dr_region):
@@ -90,9 +91,7 @@ def questions(aws: Aws) -> dict[str, Callable[[], Any]]:
     return asked
 
 
-def read_answers(
-    environment: Environment, answers: Mapping[str, Answer[Any]]
-) -> dict[str, Channel]:
+def read_answers(environment: Environment, answers: Answers) -> dict[str, Channel]:
     """The answers to `questions`, among others, by region; nothing where alerts are off."""
     if not environment.alerts:
         return {}
@@ -103,6 +102,7 @@ def read_answers(
 
 
 def topic_arn(environment: Environment, account: str, region: str) -> str:
+    """The ARN of the topic in a region."""
     return f"arn:{environment.partition}:sns:{region}:{account}:{names.TOPIC}"
 
 

@@ -54,6 +54,7 @@ class Calendar:
     """Why a vault could not be looked at, by its name."""
 
     def count(self, cell: Cell) -> int:
+        """How many cells are like this one."""
         return sum(
             self.cells[night, column] is cell for night in self.nights for column in self.columns
         )

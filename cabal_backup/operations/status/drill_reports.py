@@ -20,12 +20,16 @@ ALL = "all"
 
 
 class Kind(StrEnum):
+    """The runbooks that a drill rehearses."""
+
     ADDRESSES = "addresses"
     MAILBOX = "mailbox"
     COPY_BACK = "copy-back"
 
 
 class Verdict(StrEnum):
+    """How a drill ended."""
+
     PASSED = "passed"
     FAILED = "failed"
     INTERRUPTED = "interrupted"

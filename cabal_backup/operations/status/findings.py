@@ -8,6 +8,8 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
+    """What a check found, from best to worst."""
+
     OK = "ok"
     WARN = "warn"
     """Not as it should be, but the promise still holds."""
@@ -56,4 +58,5 @@ class Verdict:
         return Status.OK
 
     def with_status(self, status: Status) -> Sequence[Finding]:
+        """The findings with this status."""
         return [finding for finding in self.findings if finding.status is status]

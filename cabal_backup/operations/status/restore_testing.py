@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 from cabal_backup import names
 from cabal_backup.config.environment import Environment
 from cabal_backup.operations.aws.client import Aws
-from cabal_backup.operations.aws.results import Answer, pages, unless_missing
+from cabal_backup.operations.aws.results import Answer, Answers, Questions, pages, unless_missing
 
-_JSON = Mapping[str, Any]
+if TYPE_CHECKING:
+    from types_boto3_backup.type_defs import (
+        RestoreTestingPlanForGetTypeDef,
+        RestoreTestingSelectionForGetTypeDef,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +38,8 @@ class ExpectedPlan:
 class DeployedPlan:
     """A restore testing plan as AWS Backup has it."""
 
-    plan: _JSON
-    selections: Sequence[_JSON]
+    plan: RestoreTestingPlanForGetTypeDef
+    selections: Sequence[RestoreTestingSelectionForGetTypeDef]
 
 
 def expected_plans(environment: Environment) -> tuple[ExpectedPlan, ...]:
@@ -77,7 +81,7 @@ def expected_plans(environment: Environment) -> tuple[ExpectedPlan, ...]:
     )
 
 
-def questions(aws: Aws) -> dict[str, Callable[[], Any]]:
+def questions(aws: Aws) -> Questions:
     """What to ask, to be put together with other questions."""
     return {
         f"testing {plan.name}": partial(_deployed, aws, plan)
@@ -86,7 +90,7 @@ def questions(aws: Aws) -> dict[str, Callable[[], Any]]:
 
 
 def read_answers(
-    environment: Environment, answers: Mapping[str, Answer[Any]]
+    environment: Environment, answers: Answers
 ) -> dict[str, Answer[DeployedPlan | None]]:
     """The answers to `questions`, among others, by the name of the plan."""
     return {plan.name: answers[f"testing {plan.name}"] for plan in expected_plans(environment)}

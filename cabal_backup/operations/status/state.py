@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from cabal_backup import names
 from cabal_backup.config.environment import Environment
@@ -15,7 +15,9 @@ from cabal_backup.operations.aws.clock import clock_skew
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_recovery_points
 from cabal_backup.operations.aws.results import (
     Answer,
+    Answers,
     Known,
+    Questions,
     Unknown,
     ask,
     ask_together,
@@ -25,6 +27,30 @@ from cabal_backup.operations.aws.results import (
 from cabal_backup.operations.status import keys, restore_testing, role_permissions, watching
 from cabal_backup.operations.status.drill_reports import PastDrill
 from cabal_backup.operations.status.watching import Watching
+
+if TYPE_CHECKING:
+    from types_boto3_backup import BackupClient
+    from types_boto3_backup.type_defs import (
+        BackupJobTypeDef,
+        BackupPlansListMemberTypeDef,
+        BackupPlanTypeDef,
+        BackupSelectionOutputTypeDef,
+        BackupVaultListMemberTypeDef,
+        CopyJobTypeDef,
+        DescribeRegionSettingsOutputTypeDef,
+        GetBackupPlanOutputTypeDef,
+        RestoreJobsListMemberTypeDef,
+    )
+    from types_boto3_cloudtrail import CloudTrailClient
+    from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_dynamodb.type_defs import (
+        ContinuousBackupsDescriptionTypeDef,
+        TableDescriptionTypeDef,
+    )
+    from types_boto3_efs.type_defs import FileSystemDescriptionTypeDef
+    from types_boto3_iam import IAMClient
+    from types_boto3_iam.type_defs import RoleTypeDef
+    from types_boto3_kms.type_defs import KeyMetadataTypeDef
 
 LOOK_BACK = timedelta(days=30)
 """How far back jobs are looked at; AWS Backup lists jobs for 30 days."""
@@ -39,7 +65,11 @@ https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.h
 MOST_VERSIONS = 20
 """How many versions of the plan are read; older nights are judged by the oldest of these."""
 
-_JSON = Mapping[str, Any]
+Policy = Mapping[str, Any]
+"""A policy document; boto3 has read its JSON."""
+
+Event = Mapping[str, Any]
+"""A record of CloudTrail, whose form depends on the call."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,17 +80,17 @@ class RegionState:
     """`primary` or `dr`: how the ids of its checks begin."""
     region: str
     vault_name: str
-    vault: Answer[_JSON | None]
+    vault: Answer[BackupVaultListMemberTypeDef | None]
     """The vault as ListBackupVaults shows it."""
     points: Answer[list[RecoveryPoint]]
-    settings: Answer[_JSON]
+    settings: Answer[DescribeRegionSettingsOutputTypeDef]
     policy: Answer[str | None]
     """The vault's access policy, as JSON."""
-    lock_removals: Answer[list[_JSON]]
+    lock_removals: Answer[list[Event]]
     """CloudTrail's events, up to 90 days old, of lock removals from the present vault, newest
     first; calls that were refused are left out.
     """
-    deletions: Answer[list[_JSON]]
+    deletions: Answer[list[Event]]
     """The same of recovery points that were deleted by a call."""
 
     @property
@@ -68,8 +98,7 @@ class RegionState:
         """None where that is not known, or there is no vault."""
         if not isinstance(self.vault, Known) or self.vault.value is None:
             return None
-        created: datetime | None = self.vault.value.get("CreationDate")
-        return created
+        return self.vault.value.get("CreationDate")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,15 +106,15 @@ class PlanVersion:
     """The plan as it was from a moment on."""
 
     created: datetime
-    plan: _JSON
+    plan: BackupPlanTypeDef
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """The nightly plan and what it selects."""
 
-    plan: _JSON
-    selections: tuple[_JSON, ...]
+    plan: BackupPlanTypeDef
+    selections: tuple[BackupSelectionOutputTypeDef, ...]
     """Those of every plan with this name."""
     plan_id: str
     versions: tuple[PlanVersion, ...]
@@ -100,10 +129,10 @@ class Plan:
 class Role:
     """The role AWS Backup works under."""
 
-    role: _JSON
+    role: RoleTypeDef
     policies: tuple[str, ...]
     """The ARNs of the attached policies."""
-    inline: Mapping[str, _JSON | None]
+    inline: Mapping[str, Policy | None]
     """The inline policies by name; of the one that was deployed also the document."""
     denied: Answer[tuple[role_permissions.Denial, ...]]
     """What IAM's policy simulator says the role may not do of what AWS Backup needs."""
@@ -113,8 +142,8 @@ class Role:
 class TableState:
     """One DynamoDB table."""
 
-    table: Answer[_JSON | None]
-    backups: Answer[_JSON | None]
+    table: Answer[TableDescriptionTypeDef | None]
+    backups: Answer[ContinuousBackupsDescriptionTypeDef | None]
     """ContinuousBackupsDescription: DescribeTable says nothing about PITR."""
 
 
@@ -129,22 +158,22 @@ class State:
     dr: RegionState
     plan: Answer[Plan | None]
     role: Answer[Role | None]
-    backup_jobs: Answer[list[_JSON]]
-    copy_jobs: Answer[list[_JSON]]
+    backup_jobs: Answer[list[BackupJobTypeDef]]
+    copy_jobs: Answer[list[CopyJobTypeDef]]
     """Those that copy from the primary region."""
-    dr_copy_jobs: Answer[list[_JSON]]
+    dr_copy_jobs: Answer[list[CopyJobTypeDef]]
     """Those that copy from the DR region."""
-    restore_jobs: Answer[list[_JSON]]
+    restore_jobs: Answer[list[RestoreJobsListMemberTypeDef]]
     """Those in the primary region."""
-    dr_restore_jobs: Answer[list[_JSON]]
+    dr_restore_jobs: Answer[list[RestoreJobsListMemberTypeDef]]
     """Those in the DR region."""
     testing: Mapping[str, Answer[restore_testing.DeployedPlan | None]]
     """The restore testing plans that there should be, by name."""
     tables: Mapping[str, TableState]
-    mailstore: Answer[_JSON | None]
+    mailstore: Answer[FileSystemDescriptionTypeDef | None]
     other_mailstores: Answer[Sequence[str]]
     """The ids of other file systems in the region that have the mailstore's tag."""
-    keys: Mapping[str, Answer[_JSON | None]]
+    keys: Mapping[str, Answer[KeyMetadataTypeDef | None]]
     """KMS's metadata of each key that a vault, a table or the mailstore names, by ARN."""
     watching: Watching
     clock_skew: Answer[timedelta]
@@ -157,6 +186,7 @@ class State:
 
     @property
     def regions(self) -> tuple[RegionState, RegionState]:
+        """Primary and DR."""
         return (self.primary, self.dr)
 
     @property
@@ -188,7 +218,7 @@ def look(aws: Aws, now: datetime, *, drills: Answer[Sequence[PastDrill]] | None 
     :param drills: what the reports of drills say; None where that is not needed.
     """
     environment = aws.environment
-    questions: dict[str, Callable[[], Any]] = {
+    questions: Questions = {
         "plan": lambda: _plan(aws, now),
         "role": lambda: _role(aws),
         "file systems": lambda: _file_systems(aws),
@@ -240,8 +270,8 @@ def look(aws: Aws, now: datetime, *, drills: Answer[Sequence[PastDrill]] | None 
     )
 
 
-def _region(which: str, aws: Aws, region: str, vault: str) -> dict[str, Callable[[], Any]]:
-    def backup() -> Any:
+def _region(which: str, aws: Aws, region: str, vault: str) -> Questions:
+    def backup() -> BackupClient:
         return aws.client("backup", region)
 
     return {
@@ -266,11 +296,9 @@ def _region(which: str, aws: Aws, region: str, vault: str) -> dict[str, Callable
     }
 
 
-def _region_state(
-    which: str, region: str, name: str, answers: Mapping[str, Answer[Any]]
-) -> RegionState:
+def _region_state(which: str, region: str, name: str, answers: Answers) -> RegionState:
     vaults = answers[f"{which} vaults"]
-    vault: Answer[_JSON | None] = vaults
+    vault: Answer[BackupVaultListMemberTypeDef | None] = vaults
     if isinstance(vaults, Known):
         vault = Known(next((v for v in vaults.value if v["BackupVaultName"] == name), None))
     points, policy = answers[f"{which} points"], answers[f"{which} policy"]
@@ -290,9 +318,9 @@ def _region_state(
     )
 
 
-def _events(cloudtrail: Any, name: str, vault: str) -> list[_JSON]:
+def _events(cloudtrail: CloudTrailClient, name: str, vault: str) -> list[Event]:
     """The newest MOST_EVENTS of the calls of this name, those that a vault obeyed."""
-    found: list[_JSON] = []
+    found: list[Event] = []
     pages = cloudtrail.get_paginator("lookup_events").paginate(
         LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": name}],
         PaginationConfig={"MaxItems": MOST_EVENTS, "PageSize": 50},
@@ -306,8 +334,8 @@ def _events(cloudtrail: Any, name: str, vault: str) -> list[_JSON]:
 
 
 def _of_present_vault(
-    vault: Answer[_JSON | None], events: Answer[list[_JSON]]
-) -> Answer[list[_JSON]]:
+    vault: Answer[BackupVaultListMemberTypeDef | None], events: Answer[list[Event]]
+) -> Answer[list[Event]]:
     """Without what befell an earlier vault of the same name, such as its teardown."""
     if isinstance(events, Unknown) or isinstance(vault, Unknown) or vault.value is None:
         return events
@@ -315,20 +343,20 @@ def _of_present_vault(
     return Known([event for event in events.value if event["EventTime"] >= created])
 
 
-def _clock_skew(now: datetime, answers: Mapping[str, Answer[Any]]) -> Answer[timedelta]:
+def _clock_skew(now: datetime, answers: Answers) -> Answer[timedelta]:
     """From the answer of a call that is made anyway."""
-    for which in ("primary", "dr"):
-        answer = answers[f"{which} settings"]
+    settings = [answers[f"{which} settings"] for which in ("primary", "dr")]
+    for answer in settings:
         if isinstance(answer, Known):
             skew = clock_skew(answer.value, now)
             return Unknown("AWS's answer bears no date.") if skew is None else Known(skew)
-    return answer
+    return settings[-1]
 
 
-def _jobs(aws: Aws, now: datetime) -> dict[str, Callable[[], Any]]:
+def _jobs(aws: Aws, now: datetime) -> Questions:
     since = now - LOOK_BACK
 
-    def listed(operation: str, result: str, region: str | None = None) -> Callable[[], Any]:
+    def listed(operation: str, result: str, region: str | None = None) -> Callable[[], object]:
         return lambda: [
             each
             for page in pages(
@@ -396,7 +424,7 @@ def _plan_ids(aws: Aws) -> list[str]:
     return ids
 
 
-def _selections(backup: Any, plan_id: str) -> tuple[_JSON, ...]:
+def _selections(backup: BackupClient, plan_id: str) -> tuple[BackupSelectionOutputTypeDef, ...]:
     """What a plan selects, whole."""
     listed = [
         each
@@ -411,7 +439,9 @@ def _selections(backup: Any, plan_id: str) -> tuple[_JSON, ...]:
     )
 
 
-def _in_force(versions: Sequence[_JSON], environment: Environment, now: datetime) -> list[_JSON]:
+def _in_force(
+    versions: Sequence[BackupPlansListMemberTypeDef], environment: Environment, now: datetime
+) -> list[BackupPlansListMemberTypeDef]:
     """Those, of versions from old to new, that made anything that is kept now."""
     since = now - timedelta(
         days=max(
@@ -425,7 +455,11 @@ def _in_force(versions: Sequence[_JSON], environment: Environment, now: datetime
     ][-MOST_VERSIONS:]
 
 
-def _versions(backup: Any, current: _JSON, listed: Sequence[_JSON]) -> tuple[PlanVersion, ...]:
+def _versions(
+    backup: BackupClient,
+    current: GetBackupPlanOutputTypeDef,
+    listed: Sequence[BackupPlansListMemberTypeDef],
+) -> tuple[PlanVersion, ...]:
     """What the plan said, version by version; the present one has been read already."""
     return tuple(
         PlanVersion(
@@ -457,22 +491,22 @@ def _role(aws: Aws) -> Role | None:
         )
 
 
-def _inline(iam: Any, name: str) -> _JSON | None:
+def _inline(iam: IAMClient, name: str) -> Policy | None:
     if name != names.COPY_TARGETS_POLICY:
         return None
-    document: _JSON = iam.get_role_policy(RoleName=names.ROLE, PolicyName=name)["PolicyDocument"]
-    return document
+    found = iam.get_role_policy(RoleName=names.ROLE, PolicyName=name)
+    return cast("Policy", found["PolicyDocument"])
 
 
-def _file_systems(aws: Aws) -> Sequence[_JSON]:
+def _file_systems(aws: Aws) -> Sequence[FileSystemDescriptionTypeDef]:
     """All of the region: the mailstore, and others that bear its tag."""
     paginator = aws.client("efs").get_paginator("describe_file_systems")
     return [each for page in paginator.paginate() for each in page["FileSystems"]]
 
 
 def _mailstores(
-    environment: Environment, answer: Answer[Sequence[_JSON]]
-) -> tuple[Answer[_JSON | None], Answer[Sequence[str]]]:
+    environment: Environment, answer: Answer[Sequence[FileSystemDescriptionTypeDef]]
+) -> tuple[Answer[FileSystemDescriptionTypeDef | None], Answer[Sequence[str]]]:
     """The configured mailstore, and the ids of others with Cabal's tag."""
     if not isinstance(answer, Known):
         return answer, answer
@@ -490,8 +524,8 @@ def _mailstores(
     )
 
 
-def _table(aws: Aws, name: str) -> dict[str, Callable[[], Any]]:
-    def dynamodb() -> Any:
+def _table(aws: Aws, name: str) -> Questions:
+    def dynamodb() -> DynamoDBClient:
         return aws.client("dynamodb")
 
     return {

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from cabal_backup.config.environment import Environment
 from cabal_backup.operations.aws.client import Aws
-from cabal_backup.operations.aws.results import Answer
+from cabal_backup.operations.aws.results import Answer, Answers, Questions
 from cabal_backup.operations.status import alerts
 from cabal_backup.operations.status.alerts import Channel
 
-_JSON = Mapping[str, Any]
+if TYPE_CHECKING:
+    from types_boto3_cloudtrail.type_defs import (
+        AdvancedEventSelectorOutputTypeDef,
+        AdvancedFieldSelectorOutputTypeDef,
+        EventSelectorOutputTypeDef,
+        GetEventSelectorsResponseTypeDef,
+        TrailTypeDef,
+    )
 
 _WRITES = {
     "eventCategory": "Management",
@@ -35,6 +42,7 @@ class Trail:
 
     @property
     def hears(self) -> bool:
+        """Whether it records and delivers the calls that change something."""
         return self.is_logging and self.logs_writes and not self.delivery_error
 
 
@@ -46,17 +54,17 @@ class Watching:
     trails: Mapping[str, Answer[list[Trail]]]
 
 
-def questions(aws: Aws) -> dict[str, Callable[[], Any]]:
+def questions(aws: Aws) -> Questions:
     """What to ask, to be put together with other questions."""
     environment = aws.environment
-    asked: dict[str, Callable[[], Any]] = {}
+    asked: Questions = {}
     asked |= alerts.questions(aws)
     for region in trail_regions(environment):
         asked[f"trails {region}"] = _trails(aws, region)
     return asked
 
 
-def read_answers(environment: Environment, answers: Mapping[str, Answer[Any]]) -> Watching:
+def read_answers(environment: Environment, answers: Answers) -> Watching:
     """The answers to `questions`, among others."""
 
     def by_region(what: str) -> dict[str, Answer[Any]]:
@@ -76,7 +84,7 @@ def trail_regions(environment: Environment) -> tuple[str, ...]:
     return (environment.region, environment.dr_region)
 
 
-def _trails(aws: Aws, region: str) -> Callable[[], Any]:
+def _trails(aws: Aws, region: str) -> Callable[[], object]:
     def question() -> list[Trail]:
         # With those of other regions that reach here ("shadow trails").
         listed = aws.client("cloudtrail", region).describe_trails()["trailList"]
@@ -85,7 +93,7 @@ def _trails(aws: Aws, region: str) -> Callable[[], Any]:
     return question
 
 
-def _trail(aws: Aws, trail: _JSON) -> Trail:
+def _trail(aws: Aws, trail: TrailTypeDef) -> Trail:
     # Its home region knows everything about it.
     cloudtrail = aws.client("cloudtrail", trail["HomeRegion"])
     arn = trail["TrailARN"]
@@ -98,14 +106,16 @@ def _trail(aws: Aws, trail: _JSON) -> Trail:
     )
 
 
-def logs_writes(selectors: _JSON) -> bool:
+def logs_writes(selectors: GetEventSelectorsResponseTypeDef) -> bool:
     """Whether a trail's event selectors, of either form, let calls of AWS Backup through.
 
     https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_EventSelector.html
     https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_AdvancedFieldSelector.html
     """
-    basic: Sequence[_JSON] = selectors.get("EventSelectors") or ()
-    advanced: Sequence[_JSON] = selectors.get("AdvancedEventSelectors") or ()
+    basic: Sequence[EventSelectorOutputTypeDef] = selectors.get("EventSelectors") or ()
+    advanced: Sequence[AdvancedEventSelectorOutputTypeDef] = (
+        selectors.get("AdvancedEventSelectors") or ()
+    )
     return any(
         selector.get("IncludeManagementEvents", True)
         and selector.get("ReadWriteType", "All") in ("All", "WriteOnly")
@@ -115,15 +125,14 @@ def logs_writes(selectors: _JSON) -> bool:
     )
 
 
-def _lets_through(field: _JSON) -> bool:
+def _lets_through(field: AdvancedFieldSelectorOutputTypeDef) -> bool:
     """One condition of an advanced event selector; one on anything else narrows it too much."""
     value = _WRITES.get(field["Field"])
     if value is None:
         return False
 
     def given(operator: str) -> Iterable[str]:
-        found: Iterable[str] = field.get(operator) or ()
-        return found
+        return cast("Mapping[str, list[str]]", field).get(operator, ())
 
     wanted = [
         *(value == each for each in given("Equals")),

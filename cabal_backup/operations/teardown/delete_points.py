@@ -75,6 +75,7 @@ class DeletePointsPlan:
 
     @property
     def points(self) -> int:
+        """How many recovery points are deleted."""
         return sum(len(vault.points) for vault in self.vaults)
 
     @property
@@ -83,6 +84,7 @@ class DeletePointsPlan:
         return self.seen.points - self.points
 
     def lines(self) -> tuple[str, ...]:
+        """The plan in sentences."""
         stays = tuple(f"  {line}" for line in self.seen.stays() if "recovery points" in line)
         if not self.points:
             return ("Nothing to delete: there are no recovery points.", *self._others(), *stays)

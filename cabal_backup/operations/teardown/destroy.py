@@ -56,6 +56,7 @@ class DestroyPlan:
     seen: Inventory
 
     def lines(self) -> tuple[str, ...]:
+        """The plan in sentences."""
         seen = self.seen
         if seen.gone:
             return (

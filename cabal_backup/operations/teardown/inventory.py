@@ -78,10 +78,12 @@ class Inventory:
 
     @property
     def points(self) -> int:
+        """How many recovery points the vaults hold."""
         return sum(len(vault.points) for vault in self.vaults)
 
     @property
     def locked(self) -> tuple[VaultLock, ...]:
+        """The vaults with a lock."""
         return tuple(vault for vault in self.vaults if vault.locked)
 
     @property
@@ -92,6 +94,7 @@ class Inventory:
 
     @property
     def role_exists(self) -> bool:
+        """Whether AWS Backup's role is there."""
         return any(
             there for arn, there in self.roles.items() if arn.endswith(f":role/{names.ROLE}")
         )
@@ -159,6 +162,7 @@ class Inventory:
 
     @property
     def gone(self) -> bool:
+        """Whether nothing is left to destroy."""
         return not (
             self.stacks or self.vaults or self.plan_id or self.role_goes or self.unused_policies
         )
@@ -210,6 +214,7 @@ INCLUDE_OTHERS = "--include-other-resources deletes them too"
 
 
 def role_is_missing(seen: Inventory) -> str:
+    """Why nothing can be deleted without the role, and the remedy."""
     return (
         f"The role that made the recovery points is gone ({', '.join(seen.missing_roles)}). AWS "
         "Backup would answer that they are deleted and only mark them EXPIRED. Have it back "
@@ -218,6 +223,7 @@ def role_is_missing(seen: Inventory) -> str:
 
 
 def legal_hold_stands(seen: Inventory) -> str:
+    """Which legal holds keep recovery points, and the remedy."""
     holds = "; ".join(
         f'"{hold.title}" in {hold.region} holds {hold.points:,} (aws backup cancel-legal-hold '
         f"--region={hold.region} --legal-hold-id={hold.id} --cancel-description …)"
@@ -439,6 +445,7 @@ def _nights(vault: VaultLock) -> set[datetime]:
 
 
 def vault_line(vault: VaultLock, now: datetime) -> str:
+    """A vault and its recovery points on one line."""
     if not vault.points:
         return f"{vault.vault} in {vault.region}: no recovery points"
     # The newest come first.

@@ -65,9 +65,11 @@ class VaultLock:
         )
 
     def range(self) -> str:
+        """The retention that the lock accepts."""
         return f"{self.min_days or 'no minimum'} to {self.max_days or 'no maximum'} days"
 
     def line(self, now: datetime) -> str:
+        """The vault and its lock on one line."""
         lock = f"locked, {self.range()}" if self.locked else "NOT LOCKED"
         if self.immutable_from is not None and self.is_pending(now):
             lock += f", COMPLIANCE MODE PENDING, removable until {moment(self.immutable_from)}"
@@ -99,13 +101,16 @@ class UnlockPlan:
 
     @property
     def to_remove(self) -> tuple[VaultLock, ...]:
+        """The vaults whose lock is removed."""
         return tuple(vault for vault in self.vaults if vault.locked)
 
     @property
     def relock_by(self) -> datetime:
+        """When the locks should be back at the latest."""
         return self.now + RELOCK_WITHIN
 
     def lines(self) -> tuple[str, ...]:
+        """The plan in sentences."""
         seen = _seen(self.environment, self.vaults, self.now)
         if not self.to_remove:
             return ("There is no lock to remove:", *seen)
@@ -128,6 +133,7 @@ class RelockPlan:
 
     @property
     def to_put(self) -> tuple[VaultLock, ...]:
+        """The vaults whose lock is put on or changed."""
         wanted = (True, self.lock.min_days, self.lock.max_days)
         return tuple(
             vault
@@ -142,6 +148,7 @@ class RelockPlan:
         return tuple(v for v in self.to_put if v.is_weakened_by(self.lock, self.now))
 
     def lines(self) -> tuple[str, ...]:
+        """The plan in sentences."""
         put = ", ".join(vault.vault for vault in self.to_put)
         return (
             f"Lock to {self.lock.min_days} to {self.lock.max_days} days, in governance mode: {put}"

@@ -63,6 +63,7 @@ class AccessPoint:
 
     @property
     def path(self) -> str:
+        """Its root directory."""
         return str(self.root_directory.get("Path", "/"))
 
     def is_like(self, other: AccessPoint) -> bool:

@@ -57,6 +57,7 @@ class MailRestore:
 
     @property
     def token(self) -> str:
+        """The creation token; empty if AWS Backup shows none."""
         return restore_value(self.metadata, "CreationToken") or ""
 
     @property

@@ -63,14 +63,17 @@ class Comparison:
 
     @property
     def equal(self) -> bool:
+        """Whether both tables have the same items."""
         return not (self.only_in_backup.count or self.only_in_live.count or self.differing.count)
 
     @property
     def in_backup(self) -> int:
+        """The number of items of the restored table."""
         return self.only_in_backup.count + self.differing.count + self.identical.count
 
     @property
     def in_live(self) -> int:
+        """The number of items of the live table."""
         return self.only_in_live.count + self.differing.count + self.identical.count
 
 

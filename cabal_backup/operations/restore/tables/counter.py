@@ -29,6 +29,7 @@ class Lowering:
 
     @property
     def line(self) -> str:
+        """For the plan."""
         to = self.backup.get(COUNTER_ATTRIBUTE, {}).get("N", "nothing")
         return (
             f"{COUNTER_ATTRIBUTE} of {readable(self.key)} is LOWERED from "

@@ -82,16 +82,19 @@ class CutoverPlan:
 
     @property
     def to_write(self) -> int:
+        """How many items are written."""
         if self.request.mode is Mode.MISSING_ONLY:
             return self.comparison.only_in_backup.count
         return self.comparison.in_backup
 
     @property
     def to_delete(self) -> int:
+        """How many items are deleted."""
         return self.deletions.count if self.deletions else 0
 
     @property
     def is_counter(self) -> bool:
+        """Whether the live table holds the counter of OS uids."""
         return self.live.name == names.COUNTER_TABLE
 
     def lines(self) -> tuple[str, ...]:

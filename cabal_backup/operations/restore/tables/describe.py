@@ -67,6 +67,7 @@ class TableDescription:
 
     @property
     def table(self) -> Table:
+        """The table as the copy engine needs it."""
         return Table(self.name, tuple(name for name, _, _ in self.keys))
 
     @property

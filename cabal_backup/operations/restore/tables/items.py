@@ -44,10 +44,12 @@ def write_units(size: int) -> int:
 
 
 def key_of(item: Item, key_names: Sequence[str]) -> Item:
+    """The key attributes of an item."""
     return {name: item[name] for name in key_names}
 
 
 def identity(item: Item, key_names: Sequence[str]) -> KeyIdentity:
+    """The key of an item, for lookups."""
     return tuple(_scalar(item[name]) for name in key_names)
 
 
@@ -102,6 +104,7 @@ class Digest:
         self._lock = threading.Lock()
 
     def add(self, fingerprints: Sequence[bytes]) -> None:
+        """Add items by their fingerprints, in any order."""
         part = sum(int.from_bytes(one, "big") for one in fingerprints)
         with self._lock:
             self._sum = (self._sum + part) % (1 << 256)
@@ -109,9 +112,11 @@ class Digest:
 
     @property
     def count(self) -> int:
+        """The number of items."""
         return self._count
 
     def hex(self) -> str:
+        """The digest as 64 hexadecimal digits."""
         return f"{self._sum:064x}"
 
 
@@ -134,9 +139,11 @@ class KeySpool:
 
     @property
     def count(self) -> int:
+        """The number of keys."""
         return self._count
 
     def add(self, entries: Sequence[tuple[Item, bytes]]) -> None:
+        """Add keys, each with the fingerprint of its item."""
         lines = b"".join(encode([key, fingerprint.hex()]) + b"\n" for key, fingerprint in entries)
         with self._lock:
             self._file.write(lines)
@@ -156,6 +163,7 @@ class KeySpool:
             yield chunk
 
     def close(self) -> None:
+        """Delete the file."""
         self._file.close()
 
 

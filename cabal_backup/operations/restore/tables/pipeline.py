@@ -44,11 +44,13 @@ class Counter:
         self._lock = threading.Lock()
 
     def add(self, number: int = 1) -> None:
+        """Add a number."""
         with self._lock:
             self._value += number
 
     @property
     def value(self) -> int:
+        """The sum."""
         return self._value
 
 

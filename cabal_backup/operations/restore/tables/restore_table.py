@@ -98,6 +98,7 @@ class RestoreTablePlan:
 
     @property
     def table(self) -> str:
+        """The name of the table that is restored."""
         return self.source.table
 
     @property

@@ -49,6 +49,7 @@ class Unfinished:
 
     @property
     def is_old(self) -> bool:
+        """Whether others have probably written to the live table since."""
         return self.age > OLD
 
     @property

@@ -57,9 +57,11 @@ class Stop:
         self._event = threading.Event()
 
     def set(self) -> None:
+        """Stop everything."""
         self._event.set()
 
     def is_set(self) -> bool:
+        """Whether everything is to stop."""
         return self._event.is_set()
 
     def check(self) -> None:
@@ -137,6 +139,7 @@ class Refusal(Exception):
         """The whole answer: a failed condition may bring the item along."""
 
     def in_words(self, doing: str) -> CabalBackupError:
+        """The error as a person should read it; see `client.in_words`."""
         error = ClientError({"Error": {"Code": self.code, "Message": self.message}}, self.operation)
         return in_words(error, doing)
 

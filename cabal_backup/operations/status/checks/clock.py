@@ -15,6 +15,7 @@ MOST_SKEW = timedelta(minutes=3)
 
 
 def clock(state: State) -> Outcome:
+    """Is this machine's clock right?"""
     if isinstance(state.clock_skew, Unknown):
         return unknown(state.clock_skew, looking_at="AWS's time")
     skew = state.clock_skew.value

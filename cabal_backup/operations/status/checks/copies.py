@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
 from cabal_backup import names
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
@@ -34,6 +34,9 @@ from cabal_backup.operations.status.state import LOOK_BACK, State
 from cabal_backup.text import duration, moment, plural
 from cabal_backup.urgent import FAILED_STATES
 
+if TYPE_CHECKING:
+    from types_boto3_backup.type_defs import CopyJobTypeDef
+
 COPYING_TIME = timedelta(hours=12)
 """How long a new recovery point may wait for its copy before the copy counts as missing."""
 
@@ -47,11 +50,12 @@ class _Copy:
 
     source: RecoveryPoint
     copy: RecoveryPoint | None
-    job: Mapping[str, Any] | None
+    job: CopyJobTypeDef | None
     """The copy job that made it, or the newest that tried."""
 
 
 def dr_copies(state: State) -> Outcome:
+    """Does the DR vault have a copy of each recovery point?"""
     pairs = _pairs(state)
     if pairs is None:
         return unknown(
@@ -115,6 +119,7 @@ def without_copy(state: State) -> list[RecoveryPoint]:
 
 
 def copy_jobs(state: State) -> Outcome:
+    """Did the copy jobs complete?"""
     if isinstance(state.copy_jobs, Unknown):
         return unknown(state.copy_jobs, looking_at="the copy jobs")
     jobs = [
@@ -301,11 +306,11 @@ def _copied_earlier(state: State, sources: set[str]) -> set[str]:
     }
 
 
-def _jobs_by_source(state: State) -> dict[str, Mapping[str, Any]]:
+def _jobs_by_source(state: State) -> dict[str, CopyJobTypeDef]:
     """For each recovery point the job that copied it, or else the newest that tried."""
     if not isinstance(state.copy_jobs, Known):
         return {}
-    jobs: dict[str, Mapping[str, Any]] = {}
+    jobs: dict[str, CopyJobTypeDef] = {}
     for job in sorted(
         state.copy_jobs.value, key=lambda job: (job["State"] == "COMPLETED", job["CreationDate"])
     ):

@@ -12,12 +12,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC as _UTC
 from datetime import datetime, time, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from cabal_backup import names
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.aws.results import Known
-from cabal_backup.operations.status.state import LOOK_BACK, Plan, RegionState, State
+from cabal_backup.operations.status.state import LOOK_BACK, Event, Plan, RegionState, State
+
+if TYPE_CHECKING:
+    from types_boto3_backup.type_defs import BackupPlanTypeDef, BackupRuleTypeDef, CopyActionTypeDef
 
 DEFAULT_START_WINDOW = timedelta(hours=8)
 """How late AWS Backup may start a job, unless the rule says otherwise.
@@ -139,7 +142,7 @@ class History:
             and point.created <= self._state.now + FUTURE
         ]
 
-    def deleted(self, arn: str) -> list[Any]:
+    def deleted(self, arn: str) -> list[Event]:
         """The completed backup jobs whose recovery point is not there, and must be.
 
         The lock keeps every recovery point for its minimum, whatever its lifecycle.
@@ -197,12 +200,11 @@ class History:
         days = _days(ours[0]) if ours else None
         return _after(midnight, days or self._state.environment.dr_lifecycle.delete_after_days)
 
-    def _version(self, midnight: datetime) -> Any:
+    def _version(self, midnight: datetime) -> BackupPlanTypeDef:
         """The plan as it was at a midnight; nothing where there was none, or it is not known."""
         versions = () if self._plan is None else self._plan.versions
-        return next(
-            (version.plan for version in reversed(versions) if version.created <= midnight), {}
-        )
+        plans = (version.plan for version in reversed(versions) if version.created <= midnight)
+        return next(plans, cast("BackupPlanTypeDef", {}))
 
     def _resource_made(self, arn: str) -> datetime | None:
         """When a resource was made, or its oldest recovery point, whichever is older."""
@@ -281,14 +283,15 @@ def _start_window(state: State) -> timedelta:
     return DEFAULT_START_WINDOW
 
 
-def _rule(plan: Any) -> Any:
+def _rule(plan: BackupPlanTypeDef) -> BackupRuleTypeDef:
     """The nightly rule of a plan; an empty one where it has none."""
-    return next((rule for rule in plan.get("Rules", ()) if rule["RuleName"] == names.RULE), {})
+    rules = (rule for rule in plan.get("Rules", ()) if rule["RuleName"] == names.RULE)
+    return next(rules, cast("BackupRuleTypeDef", {}))
 
 
-def _days(rule: Any) -> int | None:
+def _days(rule: BackupRuleTypeDef | CopyActionTypeDef) -> int | None:
     """DeleteAfterDays of a rule or a copy action; None for never, which AWS may write as -1."""
-    days: int | None = (rule.get("Lifecycle") or {}).get("DeleteAfterDays")
+    days = (rule.get("Lifecycle") or {}).get("DeleteAfterDays")
     return days if days is not None and days > 0 else None
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, TypeVar
 
 from cabal_backup.operations.aws.results import Answer, Known, Unknown
 from cabal_backup.operations.status.checks.outcome import (
@@ -26,7 +26,11 @@ from cabal_backup.text import moment, plural
 _USABLE = {"Enabled", "Updating"}
 """https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html"""
 
-_JSON = Mapping[str, Any]
+if TYPE_CHECKING:
+    from types_boto3_backup.type_defs import BackupVaultListMemberTypeDef
+    from types_boto3_kms.type_defs import KeyMetadataTypeDef
+
+T = TypeVar("T")
 
 
 def keys(state: State) -> Outcome:
@@ -80,7 +84,7 @@ def _uses(state: State) -> Iterator[tuple[str, str]]:
 
 
 def _use(
-    what: str, answer: Answer[_JSON | None], key_of: Callable[[_JSON], str | None]
+    what: str, answer: Answer[T | None], key_of: Callable[[T], str | None]
 ) -> Iterator[tuple[str, str]]:
     if isinstance(answer, Known) and answer.value is not None:
         arn = key_of(answer.value)
@@ -88,7 +92,7 @@ def _use(
             yield what, arn
 
 
-def _not_described(state: State) -> list[Answer[Any]]:
+def _not_described(state: State) -> list[object]:
     """The answers that would have named a key."""
     return [
         *(region.vault for region in state.regions),
@@ -97,7 +101,7 @@ def _not_described(state: State) -> list[Answer[Any]]:
     ]
 
 
-def _is_unnamed(vault: Answer[_JSON | None]) -> bool:
+def _is_unnamed(vault: Answer[BackupVaultListMemberTypeDef | None]) -> bool:
     """A vault under a key that AWS owns names none, and needs none."""
     return (
         isinstance(vault, Known)
@@ -107,7 +111,7 @@ def _is_unnamed(vault: Answer[_JSON | None]) -> bool:
     )
 
 
-def _lost(what: str, arn: str, answer: Answer[_JSON | None]) -> str:
+def _lost(what: str, arn: str, answer: Answer[KeyMetadataTypeDef | None]) -> str:
     """Why the key cannot be used; empty where it can, and where that is not known."""
     if isinstance(answer, Unknown):
         return ""
@@ -120,7 +124,7 @@ def _lost(what: str, arn: str, answer: Answer[_JSON | None]) -> str:
     return f"{what}: {arn} is {state}" + (f", to be deleted at {moment(when)}" if when else "")
 
 
-def _is_customers(answer: Answer[_JSON | None]) -> bool:
+def _is_customers(answer: Answer[KeyMetadataTypeDef | None]) -> bool:
     return (
         isinstance(answer, Known)
         and answer.value is not None

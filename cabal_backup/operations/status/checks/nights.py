@@ -35,6 +35,7 @@ from cabal_backup.urgent import FAILED_STATES
 
 
 def last_night(state: State) -> Outcome:
+    """Was everything backed up last night?"""
     if isinstance(state.primary.points, Unknown):
         return unknown(state.primary.points, looking_at=f"the recovery points in {names.VAULT}")
     history = History(state)
@@ -151,6 +152,7 @@ def nights(state: State) -> Outcome:
 
 
 def backup_jobs(state: State) -> Outcome:
+    """Did the backup jobs complete?"""
     if isinstance(state.backup_jobs, Unknown):
         return unknown(state.backup_jobs, looking_at="the backup jobs")
     jobs = [

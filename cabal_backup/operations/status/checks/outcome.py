@@ -6,12 +6,20 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 from cabal_backup.operations.aws.results import Unknown
 from cabal_backup.operations.status.findings import Status
-from cabal_backup.operations.status.state import State
+from cabal_backup.operations.status.state import Event, State
 from cabal_backup.text import duration, moment
+
+if TYPE_CHECKING:
+    from types_boto3_backup.type_defs import (
+        BackupJobTypeDef,
+        CopyJobTypeDef,
+    )
+
+    AnyJob = BackupJobTypeDef | CopyJobTypeDef
 
 UNDERWAY = {"CREATED", "PENDING", "RUNNING"}
 
@@ -28,6 +36,7 @@ class Outcome:
 
 
 def ok(evidence: str, *, details: Iterable[str] = ()) -> Outcome:
+    """As it should be."""
     return Outcome(Status.OK, evidence, details=tuple(details))
 
 
@@ -37,10 +46,12 @@ def off(evidence: str) -> Outcome:
 
 
 def warn(evidence: str, hint: str, *, details: Iterable[str] = ()) -> Outcome:
+    """Not as it should be, but the promise still holds."""
     return Outcome(Status.WARN, evidence, hint, tuple(details))
 
 
 def fail(evidence: str, hint: str, *, details: Iterable[str] = ()) -> Outcome:
+    """The promise does not hold."""
     return Outcome(Status.FAIL, evidence, hint, tuple(details))
 
 
@@ -67,6 +78,7 @@ def not_there(what: str) -> Outcome:
 
 
 def deploy(environment: str) -> str:
+    """The command that deploys an environment."""
     return f"make deploy ENVIRONMENT={environment}"
 
 
@@ -80,7 +92,7 @@ def age(then: datetime, now: datetime) -> str:
     return duration(now - then)
 
 
-def caller(event: Mapping[str, Any]) -> str:
+def caller(event: Event) -> str:
     """Who made a call that CloudTrail has recorded: an ARN, or else a user name."""
     try:
         arn = json.loads(event["CloudTrailEvent"])["userIdentity"]["arn"]
@@ -99,14 +111,14 @@ def lifecycle_words(cold_after_days: int | None, delete_after_days: int | None) 
     )
 
 
-def failed_job(state: State, job: Mapping[str, Any]) -> str:
+def failed_job(state: State, job: AnyJob) -> str:
     """One line about a job that failed, with AWS's own reason."""
     name = state.resources.get(job["ResourceArn"], job["ResourceArn"])
     why = job.get("StatusMessage") or "AWS gives no reason"
     return f"{moment(job['CreationDate'])}: {name}: {job['State']}: {why}"
 
 
-def completed_with_issues(state: State, jobs: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+def completed_with_issues(state: State, jobs: Iterable[AnyJob]) -> Iterator[str]:
     """One line about each job that completed and has a message nevertheless.
 
     https://docs.aws.amazon.com/aws-backup/latest/devguide/eventbridge.html

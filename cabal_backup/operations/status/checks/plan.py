@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cabal_backup import names
 from cabal_backup.config.environment import Lifecycle
@@ -22,6 +22,13 @@ from cabal_backup.operations.status.checks.outcome import (
 )
 from cabal_backup.operations.status.state import State
 from cabal_backup.text import moment
+
+if TYPE_CHECKING:
+    from types_boto3_backup.type_defs import (
+        BackupPlanTypeDef,
+        BackupSelectionOutputTypeDef,
+        LifecycleTypeDef,
+    )
 
 PITR_WINDOW = timedelta(days=35)
 """The longest window of point-in-time recovery, which Cabal's tables have.
@@ -63,6 +70,7 @@ https://docs.aws.amazon.com/efs/latest/ug/API_FileSystemDescription.html
 
 
 def plan(state: State) -> Outcome:
+    """Is the plan as it was deployed?"""
     if isinstance(state.plan, Unknown):
         return unknown(state.plan, looking_at=f"the plan {names.PLAN}")
     if state.plan.value is None:
@@ -92,7 +100,7 @@ def plan(state: State) -> Outcome:
     )
 
 
-def _plan_differences(state: State, plan: Mapping[str, Any]) -> Iterator[str]:
+def _plan_differences(state: State, plan: BackupPlanTypeDef) -> Iterator[str]:
     yield from _set_beside(plan, {"BackupPlanName", "Rules"}, "the plan")
     rules = plan.get("Rules", [])
     rule = next((rule for rule in rules if rule["RuleName"] == names.RULE), None)
@@ -138,6 +146,7 @@ _LIFECYCLE = {"MoveToColdStorageAfterDays", "DeleteAfterDays"}
 
 
 def selection(state: State) -> Outcome:
+    """Does the plan select the table and the mailstore?"""
     if isinstance(state.plan, Unknown):
         return unknown(state.plan, looking_at=f"what the plan {names.PLAN} selects")
     if state.plan.value is None:
@@ -153,7 +162,7 @@ def selection(state: State) -> Outcome:
 
 
 def _selection_differences(
-    state: State, selections: tuple[Mapping[str, Any], ...]
+    state: State, selections: tuple[BackupSelectionOutputTypeDef, ...]
 ) -> Iterator[str]:
     selected: set[str] = set()
     wanted = f"arn:{state.environment.partition}:iam::{state.account}:role/{names.ROLE}"
@@ -245,7 +254,7 @@ def _mailstore_trouble(state: State) -> Iterator[str]:
         yield f"{identity} has no mount target, so that nothing can use it"
 
 
-def _set_beside(given: Mapping[str, Any], known: Set[str], where: str) -> Iterator[str]:
+def _set_beside(given: Mapping[str, object], known: Set[str], where: str) -> Iterator[str]:
     """The members that are set and that the configuration does not have."""
     for member in sorted(given.keys() - known):
         if _is_set(given[member]):
@@ -266,6 +275,6 @@ def _words(lifecycle: Lifecycle) -> str:
     return lifecycle_words(lifecycle.cold_after_days, lifecycle.delete_after_days)
 
 
-def _seen_words(lifecycle: Mapping[str, Any] | None) -> str:
+def _seen_words(lifecycle: LifecycleTypeDef | None) -> str:
     seen = lifecycle or {}
     return lifecycle_words(seen.get("MoveToColdStorageAfterDays"), seen.get("DeleteAfterDays"))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from cabal_backup.config.environment import Lifecycle
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
@@ -21,7 +20,7 @@ from cabal_backup.operations.status.checks.outcome import (
     unknown,
     warn,
 )
-from cabal_backup.operations.status.state import MOST_EVENTS, RegionState, State
+from cabal_backup.operations.status.state import MOST_EVENTS, Event, RegionState, State
 from cabal_backup.text import moment, plural
 
 _EXPIRY = timedelta(days=2)
@@ -34,6 +33,7 @@ _SOUND = {"COMPLETED", "AVAILABLE", "CREATING", "DELETING"}
 
 
 def points(state: State, region: RegionState, wanted: Lifecycle) -> Outcome:
+    """Are the recovery points complete, and kept as long as they should be?"""
     if isinstance(region.points, Unknown):
         return unknown(region.points, looking_at=f"the recovery points in {region.vault_name}")
     early, short, odd, doubles = [], [], [], 0
@@ -128,7 +128,7 @@ def _is_past(point: RecoveryPoint, now: datetime) -> bool:
     return point.delete_at is not None and point.delete_at <= now
 
 
-def _deletions(events: Sequence[Mapping[str, Any]]) -> str:
+def _deletions(events: Sequence[Event]) -> str:
     """How many there were, and when, newest first; CloudTrail remembers 90 days."""
     count = f"At least {MOST_EVENTS:,}" if len(events) >= MOST_EVENTS else f"{len(events):,}"
     noun = "recovery point" if len(events) == 1 else "recovery points"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING
 
 from cabal_backup import names
+from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.aws.results import Answer, Known
 from cabal_backup.operations.status.checks.history import FUTURE
 from cabal_backup.operations.status.checks.outcome import (
@@ -29,6 +30,14 @@ from cabal_backup.operations.status.restore_testing import (
 from cabal_backup.operations.status.schedule import next_run
 from cabal_backup.operations.status.state import LOOK_BACK, State
 from cabal_backup.text import duration, moment
+
+if TYPE_CHECKING:
+    from types_boto3_backup.type_defs import (
+        ProtectedResourceConditionsOutputTypeDef,
+        RestoreJobsListMemberTypeDef,
+        RestoreTestingPlanForGetTypeDef,
+        RestoreTestingSelectionForGetTypeDef,
+    )
 
 YEAR = timedelta(days=365)
 """How often each kind is restored at least."""
@@ -55,7 +64,7 @@ class _Series:
     expected: ExpectedPlan
     deployed: DeployedPlan
     kind: str
-    jobs: Sequence[Mapping[str, Any]]
+    jobs: Sequence[RestoreJobsListMemberTypeDef]
     """Those that AWS Backup lists, the newest first."""
     last_restored: datetime | None
     """When a recovery point of this kind in this vault was last restored, by whatever job."""
@@ -66,7 +75,7 @@ class _Series:
         return f"{names.RESOURCE_KINDS[self.kind]} in {self.expected.vault}"
 
     @property
-    def judged(self) -> Mapping[str, Any] | None:
+    def judged(self) -> RestoreJobsListMemberTypeDef | None:
         """The newest test that is over, or should be."""
         return next((job for job in self.jobs if not _is_under_way(job, self.now)), None)
 
@@ -167,7 +176,7 @@ def _differences(state: State, expected: ExpectedPlan) -> Iterator[str]:
 
 
 def _plan_differences(
-    state: State, expected: ExpectedPlan, plan: Mapping[str, Any]
+    state: State, expected: ExpectedPlan, plan: RestoreTestingPlanForGetTypeDef
 ) -> Iterator[str]:
     """https://docs.aws.amazon.com/aws-backup/latest/devguide/API_RestoreTestingPlanForGet.html"""
     chosen = plan.get("RecoveryPointSelection", {})
@@ -199,7 +208,7 @@ def _plan_differences(
 
 
 def _selection_differences(
-    state: State, expected: ExpectedPlan, selections: Sequence[Mapping[str, Any]]
+    state: State, expected: ExpectedPlan, selections: Sequence[RestoreTestingSelectionForGetTypeDef]
 ) -> Iterator[str]:
     """https://docs.aws.amazon.com/aws-backup/latest/devguide/API_RestoreTestingSelectionForGet.html"""
     arns = {names.DYNAMODB: state.table_arn, names.EFS: state.mailstore_arn}
@@ -230,7 +239,7 @@ def _selection_differences(
             yield f"{one['RestoreTestingSelectionName']} tests {one['ProtectedResourceType']} too"
 
 
-def _set(conditions: Mapping[str, Any] | None) -> dict[str, Any]:
+def _set(conditions: ProtectedResourceConditionsOutputTypeDef | None) -> dict[str, object]:
     """Without the empty lists of operators that were not used."""
     return {name: value for name, value in (conditions or {}).items() if value}
 
@@ -353,7 +362,9 @@ def _seen(state: State) -> list[str]:
     return [each.words for each in _series(state)]
 
 
-def _is_test(state: State, job: Mapping[str, Any], expected: ExpectedPlan, kind: str) -> bool:
+def _is_test(
+    state: State, job: RestoreJobsListMemberTypeDef, expected: ExpectedPlan, kind: str
+) -> bool:
     plan = job.get("CreatedBy", {}).get("RestoreTestingPlanArn", "")
     return (
         f":{expected.name}-" in plan
@@ -363,14 +374,14 @@ def _is_test(state: State, job: Mapping[str, Any], expected: ExpectedPlan, kind:
     )
 
 
-def _is_under_way(job: Mapping[str, Any], now: datetime) -> bool:
+def _is_under_way(job: RestoreJobsListMemberTypeDef, now: datetime) -> bool:
     if job["Status"] in ("PENDING", "RUNNING"):
         return True
     waits = job["Status"] == "COMPLETED" and job.get("ValidationStatus") in (None, "VALIDATING")
     return waits and now - job["CompletionDate"] < VERDICT_DUE
 
 
-def _result(job: Mapping[str, Any]) -> tuple[str, str | None]:
+def _result(job: RestoreJobsListMemberTypeDef) -> tuple[str, str | None]:
     """How a test ended, and why."""
     if job["Status"] != "COMPLETED":
         return "could not be restored", job.get("StatusMessage")
@@ -414,7 +425,7 @@ def _by_hand(state: State) -> Outcome:
 def _none_within_a_year(
     state: State, late: Sequence[str], hint: str, details: Sequence[str]
 ) -> Outcome:
-    sources: tuple[Answer[Any], ...] = (
+    sources: tuple[object, ...] = (
         state.restore_jobs,
         state.dr_restore_jobs,
         state.primary.points,
@@ -448,7 +459,7 @@ def _newest_restores(state: State) -> dict[str, datetime]:
     return newest
 
 
-def _restored_points(state: State, points: Answer[Any]) -> dict[str, datetime]:
+def _restored_points(state: State, points: Answer[list[RecoveryPoint]]) -> dict[str, datetime]:
     """When a recovery point of each kind was last restored."""
     newest: dict[str, datetime] = {}
     for point in points.value if isinstance(points, Known) else ():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import cast
 
 from cabal_backup import names
 from cabal_backup.operations.aws.results import Known, Unknown
@@ -17,7 +17,8 @@ from cabal_backup.operations.status.checks.outcome import (
     unknown,
     warn,
 )
-from cabal_backup.operations.status.state import Role, State
+from cabal_backup.operations.status.role_permissions import Denial
+from cabal_backup.operations.status.state import Policy, Role, State
 
 _POLICIES = {
     "service-role/AWSBackupServiceRolePolicyForBackup": "back up, copy or expire",
@@ -27,6 +28,7 @@ _SERVICE = "backup.amazonaws.com"
 
 
 def role(state: State) -> Outcome:
+    """May the role do what AWS Backup needs?"""
     if isinstance(state.role, Unknown):
         return unknown(state.role, looking_at=f"the role {names.ROLE}")
     seen = state.role.value
@@ -100,7 +102,7 @@ def _beyond(state: State, role: Role) -> Iterator[str]:
                     yield f"the trust policy also lets in {who}"
 
 
-def _limits_copies(document: Mapping[str, Any] | None, vaults: frozenset[str]) -> bool:
+def _limits_copies(document: Policy | None, vaults: frozenset[str]) -> bool:
     """Whether the policy denies copies into any vault but these, and says nothing else."""
     match _listed((document or {}).get("Statement")):
         case [
@@ -123,17 +125,18 @@ def _managed(state: State, policy: str) -> str:
     return f"arn:{state.environment.partition}:iam::aws:policy/{policy}"
 
 
-def _denied(role: Role) -> tuple[Any, ...]:
+def _denied(role: Role) -> tuple[Denial, ...]:
     return role.denied.value if isinstance(role.denied, Known) else ()
 
 
-def _statements(role: Role) -> list[Mapping[str, Any]]:
+def _statements(role: Role) -> list[Policy]:
     """Of the trust policy; IAM may write a list of one without its brackets."""
-    statements = role.role["AssumeRolePolicyDocument"].get("Statement", [])
+    document = cast("Policy", role.role["AssumeRolePolicyDocument"])
+    statements = document.get("Statement", [])
     return [statements] if isinstance(statements, Mapping) else list(statements)
 
 
-def _assumable(statements: list[Mapping[str, Any]], account: str) -> bool:
+def _assumable(statements: list[Policy], account: str) -> bool:
     concerned = [one for one in statements if _concerns_backup(one)]
     return any(
         one["Effect"] == "Allow" and _admits(one.get("Condition", {}), account) for one in concerned
@@ -143,7 +146,7 @@ def _assumable(statements: list[Mapping[str, Any]], account: str) -> bool:
     )
 
 
-def _concerns_backup(statement: Mapping[str, Any]) -> bool:
+def _concerns_backup(statement: Policy) -> bool:
     if "NotPrincipal" in statement:
         named = ("Service", _SERVICE) in _principals(statement, "NotPrincipal")
         matches = not named
@@ -161,7 +164,7 @@ def _names_assuming(actions: object) -> bool:
     return any(fnmatchcase("sts:assumerole", str(one).lower()) for one in _listed(actions))
 
 
-def _is_public(statement: Mapping[str, Any]) -> bool:
+def _is_public(statement: Policy) -> bool:
     """Whether it lets in everyone, without a condition."""
     return (
         statement["Effect"] == "Allow"
@@ -170,9 +173,7 @@ def _is_public(statement: Mapping[str, Any]) -> bool:
     )
 
 
-def _principals(
-    statement: Mapping[str, Any], element: str = "Principal"
-) -> list[tuple[str, object]]:
+def _principals(statement: Policy, element: str = "Principal") -> list[tuple[str, object]]:
     """Kind and name of each, such as `Service` and `backup.amazonaws.com`; "*" is of any kind."""
     given = statement.get(element)
     if isinstance(given, Mapping):
@@ -180,7 +181,7 @@ def _principals(
     return [("any", who) for who in _listed(given)]
 
 
-def _admits(conditions: Mapping[str, Any], account: str) -> bool:
+def _admits(conditions: Policy, account: str) -> bool:
     """Whether conditions let AWS Backup in for this account; an unfamiliar one does not."""
     return all(
         operator in ("StringEquals", "StringLike")
@@ -192,7 +193,7 @@ def _admits(conditions: Mapping[str, Any], account: str) -> bool:
     )
 
 
-def _excludes(conditions: Mapping[str, Any], account: str) -> bool:
+def _excludes(conditions: Policy, account: str) -> bool:
     """Whether one of the conditions of a Deny certainly does not hold for this account."""
     return any(
         operator.lower().removesuffix("ifexists") in ("stringnotequals", "stringnotlike")

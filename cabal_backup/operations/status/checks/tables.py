@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
-from cabal_backup.operations.aws.results import Answer, Known, Unknown
+from cabal_backup.operations.aws.results import Known, Unknown
 from cabal_backup.operations.status.checks.outcome import (
     Outcome,
     fail,
@@ -17,8 +17,11 @@ from cabal_backup.operations.status.checks.outcome import (
     warn,
 )
 from cabal_backup.operations.status.checks.plan import PITR_WINDOW, replaced, table_trouble
-from cabal_backup.operations.status.state import State
+from cabal_backup.operations.status.state import State, TableState
 from cabal_backup.text import moment, plural
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb.type_defs import PointInTimeRecoveryDescriptionTypeDef
 
 SHORTEST = timedelta(days=7)
 """A loss is often noticed days later: a shorter window does not protect."""
@@ -56,7 +59,8 @@ def tables(state: State) -> Outcome:
 
 
 def pitr(state: State) -> Outcome:
-    answers = dict(_existing(state, "backups"))
+    """Is point-in-time recovery on?"""
+    answers = {name: table.backups for name, table in _existing(state)}
     if not answers:
         return not_there("table")
     seen = [
@@ -120,7 +124,9 @@ class _Recovery:
         return f"{self.table}: {self.days} days{earliest}{restarted}"
 
 
-def _recovery(state: State, name: str, described: Mapping[str, Any]) -> _Recovery:
+def _recovery(
+    state: State, name: str, described: PointInTimeRecoveryDescriptionTypeDef
+) -> _Recovery:
     """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PointInTimeRecoveryDescription.html"""
     if described.get("PointInTimeRecoveryStatus") != "ENABLED":
         return _Recovery(table=name, days=0, earliest=None, reach=timedelta(), restarted=False)
@@ -147,7 +153,8 @@ def _switch_on(state: State, tables: Iterable[_Recovery]) -> str:
 
 
 def deletion_protection(state: State) -> Outcome:
-    answers = dict(_existing(state, "table"))
+    """Is deletion protection on?"""
+    answers = {name: table.table for name, table in _existing(state)}
     if not answers:
         return not_there("table")
     off = [
@@ -171,12 +178,12 @@ def deletion_protection(state: State) -> Outcome:
     return ok(f"Deletion protection is on for {plural(len(answers), 'table')}.")
 
 
-def _existing(state: State, what: str) -> Iterator[tuple[str, Answer[Any]]]:
-    """One answer about each table, without the tables that are known not to exist."""
+def _existing(state: State) -> Iterator[tuple[str, TableState]]:
+    """The tables, without the tables that are known not to exist."""
     for name, table in state.tables.items():
-        if not _is_missing(table.table):
-            yield name, getattr(table, what)
+        if not _is_missing(table):
+            yield name, table
 
 
-def _is_missing(answer: Answer[Any]) -> bool:
-    return isinstance(answer, Known) and answer.value is None
+def _is_missing(table: TableState) -> bool:
+    return isinstance(table.table, Known) and table.table.value is None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
 
 from cabal_backup import names
 from cabal_backup.operations.aws.results import Unknown
@@ -19,7 +18,7 @@ from cabal_backup.operations.status.checks.outcome import (
     unknown,
     warn,
 )
-from cabal_backup.operations.status.state import RegionState, State
+from cabal_backup.operations.status.state import Policy, RegionState, State
 from cabal_backup.text import moment, plural
 
 REPORTED = timedelta(days=7)
@@ -29,6 +28,7 @@ days, and what is missing as long as it is.
 
 
 def vault(state: State, region: RegionState) -> Outcome:
+    """Does the vault exist, without an access policy?"""
     where = f"{region.vault_name} in {region.region}"
     if isinstance(region.vault, Unknown):
         return unknown(region.vault, looking_at=f"the vaults in {region.region}")
@@ -59,6 +59,7 @@ def vault(state: State, region: RegionState) -> Outcome:
 
 
 def lock(state: State, region: RegionState) -> Outcome:
+    """Is the vault locked as it should be?"""
     where = f"{region.vault_name} in {region.region}"
     if isinstance(region.vault, Unknown):
         return unknown(region.vault, looking_at=f"the lock of {where}")
@@ -115,15 +116,17 @@ def lock(state: State, region: RegionState) -> Outcome:
 
 
 def opt_in(region: RegionState) -> Outcome:
+    """Is advanced DynamoDB backup on?"""
     if isinstance(region.settings, Unknown):
         return unknown(region.settings, looking_at=f"the region settings of {region.region}")
+    settings = region.settings.value
     off = [
         what
         for what, preference in (
-            ("the service opt-in", "ResourceTypeOptInPreference"),
-            ("full management", "ResourceTypeManagementPreference"),
+            ("the service opt-in", settings.get("ResourceTypeOptInPreference", {})),
+            ("full management", settings.get("ResourceTypeManagementPreference", {})),
         )
-        if not region.settings.value.get(preference, {}).get(names.DYNAMODB)
+        if not preference.get(names.DYNAMODB)
     ]
     if off:
         return fail(
@@ -159,7 +162,7 @@ def _statements(policy: str) -> list[str]:
     ]
 
 
-def _short(statement: Mapping[str, Any], element: str) -> str:
+def _short(statement: Policy, element: str) -> str:
     """An element of a statement, or its negation, for people."""
     if f"Not{element}" in statement:
         return f"all but {_short({element: statement[f'Not{element}']}, element)}"
@@ -169,6 +172,6 @@ def _short(statement: Mapping[str, Any], element: str) -> str:
     return ", ".join(str(one) for one in _listed(given))
 
 
-def _listed(value: Any) -> list[Any]:
+def _listed(value: object) -> list[object]:
     """IAM writes a list of one without its brackets."""
     return list(value) if isinstance(value, list | tuple) else [value]

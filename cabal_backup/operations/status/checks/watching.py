@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cabal_backup import names, urgent
-from cabal_backup.operations.aws.results import Known, Unknown
+from cabal_backup.operations.aws.results import Answer, Known, Unknown
 from cabal_backup.operations.status.alerts import Channel, WatchRecord
 from cabal_backup.operations.status.checks.alerts import function_faults, rule_faults
 from cabal_backup.operations.status.checks.outcome import (
@@ -143,7 +143,7 @@ def trail(state: State) -> Outcome:
     return ok(f"A trail logs the calls that change something: {trails}.")
 
 
-def _known(answer: Any) -> list[Trail]:
+def _known(answer: Answer[list[Trail]]) -> list[Trail]:
     return answer.value if isinstance(answer, Known) else []
 
 

@@ -46,7 +46,7 @@ A_YEAR = Lifecycle(cold_after_days=30, delete_after_days=365)
 PLAN_ID = "12345678-90ab-cdef-1234-567890abcdef"
 DENIED = Unknown("ListThings: AccessDeniedException: not authorized")
 
-JSON = dict[str, Any]
+JSON = Any
 
 
 def at(text: str) -> datetime:
@@ -270,7 +270,7 @@ def a_key(arn: str, **changes: Any) -> JSON:
     return {"Arn": arn, "KeyState": "Enabled", "KeyManager": "AWS", "Enabled": True, **changes}
 
 
-def with_keys(**changes: Any) -> dict[str, Answer[Mapping[str, Any] | None]]:
+def with_keys(**changes: Any) -> dict[str, Answer[Any]]:
     """All keys as they should be, but for VAULT_KEY, which has these changes."""
     keys = {arn: a_key(arn) for arn in (DR_VAULT_KEY, TABLE_KEY, MAILSTORE_KEY)}
     return {
@@ -302,7 +302,7 @@ def a_region(which: str = "primary", **changes: Any) -> RegionState:
         vault_name=name,
         vault=Known(a_vault(name)),
         points=Known(nightly(which)),
-        settings=Known(
+        settings=Known[Any](
             {
                 "ResourceTypeOptInPreference": {"DynamoDB": True, "EFS": True},
                 "ResourceTypeManagementPreference": {"DynamoDB": True},
@@ -352,7 +352,7 @@ def a_plan(
     *rules: JSON, selections: Sequence[JSON] | None = None, created: datetime = CREATED
 ) -> Plan:
     """A plan that was never changed."""
-    document = {"BackupPlanName": "cabal-backup-plan", "Rules": list(rules or [a_rule()])}
+    document: JSON = {"BackupPlanName": "cabal-backup-plan", "Rules": list(rules or [a_rule()])}
     return Plan(
         plan=document,
         selections=tuple([a_selection()] if selections is None else selections),
@@ -413,13 +413,14 @@ def a_role(
         if policies is None
         else policies
     )
+    role: JSON = {
+        "RoleName": "cabal-backup-role",
+        "Arn": ROLE_ARN,
+        "AssumeRolePolicyDocument": {"Statement": list(statements or [a_statement()])},
+        **changes,
+    }
     return Role(
-        role={
-            "RoleName": "cabal-backup-role",
-            "Arn": ROLE_ARN,
-            "AssumeRolePolicyDocument": {"Statement": list(statements or [a_statement()])},
-            **changes,
-        },
+        role=role,
         policies=tuple(chosen),
         inline={"cabal-backup-copy-targets": a_copy_limit()} | dict(inline or {}),
         denied=Known(()) if denied is None else denied,
@@ -451,7 +452,7 @@ def a_mailstore(**changes: Any) -> JSON:
 def a_table(**changes: Any) -> TableState:
     table = TableState(
         table=Known(a_described_table()),
-        backups=Known(
+        backups=Known[Any](
             {
                 "PointInTimeRecoveryDescription": {
                     "PointInTimeRecoveryStatus": "ENABLED",
@@ -605,7 +606,7 @@ def a_watch(**changes: Any) -> Watching:
     return replace(watching, **changes)
 
 
-def after(nights: Iterable[datetime], made: datetime = CREATED) -> JSON:
+def after(nights: Iterable[datetime], made: datetime = CREATED) -> dict[str, Any]:
     """What there is after backups that began at these moments, newest first: points, copies, jobs.
 
     Fields of `a_state`. Nights that are not among them were missed, and left nothing.

@@ -233,7 +233,7 @@ FAULTS: Mapping[str, Fault] = {
     "a vault has an access policy": region(
         "dr", lambda seen: replace(seen, policy=Known('{"Statement": []}'))
     ),
-    "the opt-in is off": region("primary", lambda seen: replace(seen, settings=Known({}))),
+    "the opt-in is off": region("primary", lambda seen: replace(seen, settings=Known[Any]({}))),
     # --- the plan
     "there is no plan": fields(plan=Known(None)),
     "the plan has no copy action": fields(plan=Known(a_plan(a_rule(CopyActions=[])))),

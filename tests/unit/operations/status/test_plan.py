@@ -132,7 +132,7 @@ def test_a_copy_to_elsewhere_is_named() -> None:
 
 def test_settings_of_the_plan_itself_are_named() -> None:
     plan = a_plan()
-    set_beside = {**plan.plan, "AdvancedBackupSettings": [{"ResourceType": "EC2"}]}
+    set_beside: Any = {**plan.plan, "AdvancedBackupSettings": [{"ResourceType": "EC2"}]}
 
     (detail,) = finding("plan", plan=Known(replace(plan, plan=set_beside))).details
 

@@ -339,5 +339,5 @@ DATA = {"AdvancedEventSelectors": [{"FieldSelectors": [of("eventCategory", Equal
         (both(DATA, advanced()), True),
     ],
 )
-def test_event_selectors_of_both_forms(selectors: dict[str, Any], logged: bool) -> None:
+def test_event_selectors_of_both_forms(selectors: Any, logged: bool) -> None:
     assert logs_writes(selectors) is logged

@@ -1,0 +1,45 @@
+"""Every public module, class, function and method has a docstring."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.sandbox.deployment import PROJECT
+
+PACKAGE = PROJECT / "cabal_backup"
+COMMAND = {"define", "run"}
+"""What every module with a command has; `cli.parser` says what they are for."""
+
+
+def undocumented(source: str, *, command: bool = False) -> list[str]:
+    tree = ast.parse(source)
+    missing = list(_within(tree, "", COMMAND if command else set()))
+    return missing if ast.get_docstring(tree) or not tree.body else ["the module", *missing]
+
+
+def _within(node: ast.Module | ast.ClassDef, prefix: str, known: set[str]) -> Iterator[str]:
+    for each in node.body:
+        if not isinstance(each, ast.ClassDef | ast.FunctionDef) or each.name.startswith("_"):
+            continue
+        if ast.get_docstring(each) is None and each.name not in known:
+            yield prefix + each.name
+        if isinstance(each, ast.ClassDef):
+            yield from _within(each, f"{prefix}{each.name}.", set())
+
+
+@pytest.mark.parametrize(
+    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE))
+)
+def test_what_is_public_has_a_docstring(path: Path) -> None:
+    command = path.parent == PACKAGE / "cli"
+    assert undocumented(path.read_text("utf-8"), command=command) == []
+
+
+def test_what_has_none_is_found() -> None:
+    source = "class Plan:\n    def lines(self): ...\n    def _own(self): ...\ndef run(): ...\n"
+    assert undocumented(source) == ["the module", "Plan", "Plan.lines", "run"]
+    assert undocumented(source, command=True) == ["the module", "Plan", "Plan.lines"]
