@@ -7,11 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from cabal_backup import names, urgent
 from cabal_backup.errors import AwsError, RefusedError
-from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.results import pages, unless_missing
 
 if TYPE_CHECKING:
@@ -87,17 +85,15 @@ def send_test(aws: Aws, test: AlertsTest) -> None:
             }
             for detail in test.events.values()
         ]
-        try:
+        with worded(f"sending the test in {region}"):
             answer = aws.client("events", region).put_events(Entries=entries)
-        except (BotoCoreError, ClientError) as error:
-            raise in_words(error, f"sending the test in {region}") from error
         if answer["FailedEntryCount"]:
             raise AwsError(f"EventBridge in {region} did not take the test: {answer['Entries']}")
 
 
 def _subscriptions(aws: Aws, region: str) -> list[SubscriptionTypeDef]:
     topic = aws.arn("sns", names.TOPIC, region=region)
-    try:
+    with worded(f"listing the subscriptions in {region}"):
         listed = unless_missing(
             lambda: [
                 each
@@ -109,8 +105,6 @@ def _subscriptions(aws: Aws, region: str) -> list[SubscriptionTypeDef]:
             "NotFound",
             "NotFoundException",
         )
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, f"listing the subscriptions in {region}") from error
     if listed is None:
         raise RefusedError(
             f"There is no topic {names.TOPIC} in {region}. Deploy the environment: make deploy "

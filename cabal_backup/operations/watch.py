@@ -6,11 +6,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from cabal_backup import names
 from cabal_backup.errors import AwsError, RefusedError
-from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.results import unless_missing
 from cabal_backup.text import one_line
 
@@ -33,12 +31,10 @@ def run_watch(aws: Aws) -> Iterator[Mapping[str, Any]]:
 
 def _run(aws: Aws, region: str) -> Mapping[str, Any]:
     client = aws.patient_lambda(region)
-    try:
+    with worded(f"running the watch in {region}"):
         answer = unless_missing(
             lambda: client.invoke(FunctionName=names.WATCH), "ResourceNotFoundException"
         )
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, f"running the watch in {region}") from error
     if answer is None:
         raise RefusedError(
             f"There is no function {names.WATCH} in {region}. Deploy the environment: make deploy "

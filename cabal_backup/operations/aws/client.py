@@ -9,7 +9,8 @@ from __future__ import annotations
 import getpass
 import threading
 import warnings
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, NoReturn, cast
 
@@ -298,6 +299,15 @@ def in_words(error: BotoCoreError | ClientError, doing: str) -> CabalBackupError
             )
         return AwsError(f"AWS refused while {doing}: {_sentence(error)}")
     return AwsError(f"Failed while {doing}: {_sentence(error)}")
+
+
+@contextmanager
+def worded(doing: str) -> Iterator[None]:
+    """Raise what AWS refuses or does not answer as the CabalBackupError that `in_words` makes."""
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise in_words(error, doing) from error
 
 
 def in_words_if_from_aws(error: BaseException) -> CabalBackupError | None:

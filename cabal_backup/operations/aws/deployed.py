@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from cabal_backup import names
 from cabal_backup.errors import RefusedError, UnknownError
 from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.aws.recovery_points import list_vaults
 from cabal_backup.operations.aws.results import Unknown, ask_together, pages, unless_missing
 
 HOW_TO_RECORD = "`make deploy` sets it; for an adopted deployment see docs/adopt.md#6-tags"
@@ -136,11 +137,7 @@ def _list_tags(aws: Aws, arn: str, region: str) -> Mapping[str, str]:
 def _vault(aws: Aws, vault: str, region: str) -> _Tagged:
     def question() -> Mapping[str, str] | None:
         # A vault that does not exist may answer AccessDenied, so it is looked for in the list.
-        vaults = [
-            each
-            for page in pages(aws.client("backup", region).list_backup_vaults)
-            for each in page.get("BackupVaultList", [])
-        ]
+        vaults = list_vaults(aws.client("backup", region))
         if all(one["BackupVaultName"] != vault for one in vaults):
             return None
         return vault_tags(aws, vault, region)

@@ -6,6 +6,7 @@ the job: it is *unknown*, never *failed*, and every wait has an end.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,9 +15,11 @@ from typing import Generic, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from cabal_backup import names
 from cabal_backup.errors import AwsError, CredentialsError, UnknownError, UsageError
-from cabal_backup.operations.aws.client import Aws, in_words, reason
+from cabal_backup.operations.aws.client import Aws, in_words, reason, worded
 from cabal_backup.operations.aws.clock import Clock
+from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.aws.responses import RawAnswer
 from cabal_backup.operations.aws.results import Unknown, ask_together, pages
 from cabal_backup.text import duration
@@ -217,6 +220,45 @@ def follow(
         longest=longest,
     )
     return follow_until(wait, clock, report)
+
+
+def start_restore(
+    aws: Aws, point: RecoveryPoint, role_arn: str, metadata: Mapping[str, str], now: datetime
+) -> Job:
+    """Start a restore job. Raises CabalBackupError when AWS refuses or does not answer."""
+    with worded(f"starting the restore of {point.arn}"):
+        started = aws.client("backup").start_restore_job(
+            RecoveryPointArn=point.arn,
+            IamRoleArn=role_arn,
+            ResourceType=point.resource_type,
+            Metadata=metadata,
+            # A lost answer makes botocore ask again: the token keeps that one job.
+            IdempotencyToken=str(uuid.uuid4()),
+        )
+    return Job(
+        kind=JobKind.RESTORE,
+        id=started["RestoreJobId"],
+        region=aws.environment.region,
+        created=now,
+        resource_arn=point.resource_arn,
+        resource_type=point.resource_type,
+        recovery_point_arn=point.arn,
+        vault=names.VAULT,
+    )
+
+
+def follow_restore(
+    aws: Aws, job: Job, clock: Clock, report: Report, *, longest: timedelta, then: str = ""
+) -> Job:
+    """Say how a restore job is watched from elsewhere, and follow it; see `follow`.
+
+    :param then: what to do afterwards, in a sentence.
+    """
+    report(
+        f"Restore job {job.id}. It goes on by itself; to watch it from elsewhere: "
+        f"cabal-backup jobs watch {job.id} -e {aws.environment.name}{then}"
+    )
+    return job if job.finished else follow(aws, job, clock, report, longest=longest)
 
 
 def wait_until_deleted(

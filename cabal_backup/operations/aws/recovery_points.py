@@ -11,7 +11,11 @@ from cabal_backup.operations.aws.results import pages
 
 if TYPE_CHECKING:
     from types_boto3_backup import BackupClient
-    from types_boto3_backup.type_defs import LifecycleTypeDef, RecoveryPointByBackupVaultTypeDef
+    from types_boto3_backup.type_defs import (
+        BackupVaultListMemberTypeDef,
+        LifecycleTypeDef,
+        RecoveryPointByBackupVaultTypeDef,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +69,15 @@ def lifecycle_request(lifecycle: Lifecycle) -> LifecycleTypeDef:
     if lifecycle.cold_after_days is not None:
         request["MoveToColdStorageAfterDays"] = lifecycle.cold_after_days
     return request
+
+
+def list_vaults(backup: BackupClient) -> list[BackupVaultListMemberTypeDef]:
+    """Every vault in the client's region. Raises botocore's errors."""
+    return [
+        vault
+        for page in pages(backup.list_backup_vaults)
+        for vault in page.get("BackupVaultList", [])
+    ]
 
 
 def list_recovery_points(backup: BackupClient, vault: str) -> list[RecoveryPoint]:

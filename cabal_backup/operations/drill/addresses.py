@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from cabal_backup import names
 from cabal_backup.errors import AwsError
-from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Progress, Report, Wait, follow_until
 from cabal_backup.operations.aws.results import unless_missing
@@ -159,7 +157,7 @@ def _wait_for(aws: Aws, name: str, clock: Clock, report: Report) -> None:
 def make_scratch(aws: Aws, plan: AddressesDrillPlan) -> None:
     """An empty table with the key of the live one, whose tag names the drill."""
     name, like = plan.scratch, find_table(aws, plan.restore.live)
-    try:
+    with worded(f"making the table {name}"):
         aws.client("dynamodb").create_table(
             TableName=name,
             BillingMode="PAY_PER_REQUEST",
@@ -170,19 +168,15 @@ def make_scratch(aws: Aws, plan: AddressesDrillPlan) -> None:
             ],
             Tags=_tags(plan),
         )
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, f"making the table {name}") from error
 
 
 def tag_restored(aws: Aws, plan: AddressesDrillPlan) -> None:
     """Tag the restored table with the drill: AWS Backup cannot do it while it restores."""
     name = plan.restore.target
-    try:
+    with worded(f"tagging the table {name}"):
         aws.client("dynamodb").tag_resource(
             ResourceArn=aws.arn("dynamodb", f"table/{name}"), Tags=_tags(plan)
         )
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, f"tagging the table {name}") from error
 
 
 def _tags(plan: AddressesDrillPlan) -> list[TagTypeDef]:

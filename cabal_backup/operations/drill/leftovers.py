@@ -16,13 +16,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from cabal_backup import names
 from cabal_backup.errors import CabalBackupError, UsageError
 from cabal_backup.mail_host.files import remove_directory
 from cabal_backup.mail_host.problems import Refused, Stopped
-from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Job, Progress, Report, follow, wait_until_deleted
 from cabal_backup.operations.aws.results import pages, unless_missing
@@ -150,7 +148,7 @@ def _tagged_with(aws: Aws, table: str) -> str | None:
     described = describe_table(aws, table)
     if described is None:
         return None
-    try:
+    with worded(f"reading the tags of the table {table}"):
         tags = [
             each
             for page in pages(
@@ -158,8 +156,6 @@ def _tagged_with(aws: Aws, table: str) -> str | None:
             )
             for each in page.get("Tags", [])
         ]
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, f"reading the tags of the table {table}") from error
     return next((tag["Value"] for tag in tags if tag["Key"] == names.DRILL_TAG), None)
 
 
@@ -226,10 +222,8 @@ def _delete_file_system(aws: Aws, file_system_id: str, clock: Clock, report: Rep
         raise UsageError(f"{file_system_id} is the mailstore. It is not deleted.")
     efs = aws.client("efs")
     missing = "FileSystemNotFound"
-    try:
+    with worded(f"deleting {file_system_id}"):
         unless_missing(lambda: efs.delete_file_system(FileSystemId=file_system_id), missing)
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, f"deleting {file_system_id}") from error
     wait_until_deleted(
         lambda: unless_missing(
             lambda: efs.describe_file_systems(FileSystemId=file_system_id), missing

@@ -6,12 +6,10 @@ import uuid
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from cabal_backup import names
 from cabal_backup.config.environment import MIN_COLD_DAYS, Lifecycle, Lock
 from cabal_backup.errors import AwsError, RefusedError, UnknownError, UnreachableError
-from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import (
     KEPT,
@@ -243,10 +241,8 @@ def _follow(aws: Aws, job: Job, clock: Clock, report: Report) -> Job:
 
 def _arrived(aws: Aws, job: Job) -> RecoveryPoint:
     """The copy that a job made."""
-    try:
+    with worded(f"listing the recovery points in {names.VAULT}"):
         points = list_recovery_points(aws.client("backup"), names.VAULT)
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, f"listing the recovery points in {names.VAULT}") from error
     for point in points:
         if point.arn == job.recovery_point_arn:
             return point
@@ -387,7 +383,7 @@ def _with_what_is_there(plan: CopyBackPlan, seen: State) -> CopyBackPlan:
 def _under_way(aws: Aws, point: RecoveryPoint, now: datetime) -> Job | None:
     region = aws.environment.dr_region
     destination = aws.arn("backup", f"backup-vault:{names.VAULT}")
-    try:
+    with worded("looking for a copy that is under way"):
         listed = [
             each
             for page in pages(
@@ -402,8 +398,6 @@ def _under_way(aws: Aws, point: RecoveryPoint, now: datetime) -> Job | None:
                 and entry["State"] in ("CREATED", "RUNNING")
             ):
                 return describe_job(aws, JobKind.COPY, entry["CopyJobId"], region=region)
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, "looking for a copy that is under way") from error
     return None
 
 
@@ -417,7 +411,7 @@ def start_copy(
     environment = aws.environment
     here, there = (names.VAULT, environment.region), (names.DR_VAULT, environment.dr_region)
     (from_vault, from_region), (to_vault, to_region) = (here, there) if to_dr else (there, here)
-    try:
+    with worded("starting the copy job"):
         started = aws.client("backup", from_region).start_copy_job(
             RecoveryPointArn=point.arn,
             SourceBackupVaultName=from_vault,
@@ -429,8 +423,6 @@ def start_copy(
             # A lost answer makes botocore ask again: the token keeps that one job.
             IdempotencyToken=str(uuid.uuid4()),
         )
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, "starting the copy job") from error
     return Job(
         kind=JobKind.COPY,
         id=started["CopyJobId"],

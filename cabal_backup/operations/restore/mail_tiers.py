@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from cabal_backup import names
-from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.jobs import Report
 
 
@@ -44,21 +42,17 @@ def reconfigure(aws: Aws, how: Reconfigure, report: Report) -> None:
 
 def _publish(aws: Aws, report: Report) -> None:
     topic = aws.arn("sns", names.ADDRESS_CHANGED_TOPIC)
-    try:
+    with worded(f"publishing to {names.ADDRESS_CHANGED_TOPIC}"):
         aws.client("sns").publish(
             TopicArn=topic, Message=json.dumps({"event": names.ADDRESS_CHANGED_EVENT})
         )
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, f"publishing to {names.ADDRESS_CHANGED_TOPIC}") from error
     report(f"Published {names.ADDRESS_CHANGED_EVENT} to {names.ADDRESS_CHANGED_TOPIC}.")
 
 
 def _roll(aws: Aws, report: Report) -> None:
     for service in names.SERVICES:
-        try:
+        with worded(f"rolling {service}"):
             aws.client("ecs").update_service(
                 cluster=names.CLUSTER, service=service, forceNewDeployment=True
             )
-        except (BotoCoreError, ClientError) as error:
-            raise in_words(error, f"rolling {service}") from error
         report(f"Rolling {service}.")

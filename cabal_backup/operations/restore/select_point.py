@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from cabal_backup import names
 from cabal_backup.errors import AwsError, CabalBackupError, RefusedError, UsageError
-from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_recovery_points
 from cabal_backup.text import moment
 
@@ -53,10 +51,8 @@ def choose_point(
     Raises UsageError when there is no such point, RefusedError for a cold one that was
     not asked for, CabalBackupError when AWS will not say.
     """
-    try:
+    with worded(f"listing the recovery points in {names.VAULT}"):
         points = list_recovery_points(aws.client("backup"), names.VAULT)
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, f"listing the recovery points in {names.VAULT}") from error
     mine = [point for point in points if point.resource_arn == resource_arn]
     point = (
         _restorable(points, resource_arn, request.arn)

@@ -12,7 +12,11 @@ from cabal_backup import names
 from cabal_backup.config.environment import Environment
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.clock import clock_skew
-from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_recovery_points
+from cabal_backup.operations.aws.recovery_points import (
+    RecoveryPoint,
+    list_recovery_points,
+    list_vaults,
+)
 from cabal_backup.operations.aws.results import (
     Answer,
     Answers,
@@ -276,11 +280,7 @@ def _region(which: str, aws: Aws, region: str, vault: str) -> Questions:
 
     return {
         # Not DescribeBackupVault: it answers AccessDenied for a vault that does not exist.
-        f"{which} vaults": lambda: [
-            each
-            for page in pages(backup().list_backup_vaults)
-            for each in page.get("BackupVaultList", [])
-        ],
+        f"{which} vaults": lambda: list_vaults(backup()),
         f"{which} points": lambda: list_recovery_points(backup(), vault),
         f"{which} settings": lambda: backup().describe_region_settings(),
         f"{which} policy": lambda: unless_missing(

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from cabal_backup import names
-from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.jobs import Report
 from cabal_backup.operations.aws.results import pages, unless_missing
 
@@ -47,10 +45,8 @@ def delete_access_policies(aws: Aws, report: Report) -> None:
 def _find(aws: Aws, name: str) -> AccessPolicy | None:
     iam, arn = aws.client("iam"), aws.arn("iam", f"policy/{name}", region="")
 
-    try:
+    with worded(f"looking at the policy {name}"):
         policy = unless_missing(lambda: iam.get_policy(PolicyArn=arn)["Policy"], "NoSuchEntity")
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, f"looking at the policy {name}") from error
     if policy is None:
         return None
     holders = policy["AttachmentCount"] + policy.get("PermissionsBoundaryUsageCount", 0)
@@ -60,7 +56,7 @@ def _find(aws: Aws, name: str) -> AccessPolicy | None:
 def _delete(aws: Aws, policy: AccessPolicy) -> None:
     """Its older versions first, of which each deployment that changed it left one."""
     iam = aws.client("iam")
-    try:
+    with worded(f"deleting the policy {policy.name}"):
         versions = [
             each
             for page in pages(iam.list_policy_versions, PolicyArn=policy.arn)
@@ -70,5 +66,3 @@ def _delete(aws: Aws, policy: AccessPolicy) -> None:
             if not version["IsDefaultVersion"]:
                 iam.delete_policy_version(PolicyArn=policy.arn, VersionId=version["VersionId"])
         unless_missing(lambda: iam.delete_policy(PolicyArn=policy.arn), "NoSuchEntity")
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, f"deleting the policy {policy.name}") from error

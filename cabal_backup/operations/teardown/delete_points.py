@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup.errors import AwsError, CredentialsError, RefusedError, UnknownError
-from cabal_backup.operations.aws.client import AssumedLost, Aws, in_words, reason
+from cabal_backup.operations.aws.client import AssumedLost, Aws, in_words, reason, worded
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Progress, Report
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_recovery_points
@@ -191,10 +191,8 @@ def _empty(aws: Aws, vault: VaultLock, clock: Clock, report: Report) -> int:
 
 
 def _list(backup: BackupClient, vault: VaultLock) -> list[RecoveryPoint]:
-    try:
+    with worded(f"listing the recovery points in {vault.vault}"):
         return list_recovery_points(backup, vault.vault)
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, f"listing the recovery points in {vault.vault}") from error
 
 
 def _deletable(point: RecoveryPoint) -> bool:

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
 from cabal_backup.errors import AwsError, RefusedError, UnknownError
-from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.client import Aws, in_words, worded
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Report, Wait, follow_until
 from cabal_backup.operations.aws.results import pages, unless_missing
@@ -170,7 +170,7 @@ def _named_after(aws: Aws, stack: str, region: str) -> list[str]:
     roles = aws.client("iam", region).get_paginator("list_roles").paginate()
     # A capital letter follows: `cabal-backup-dr` and Cabal's own names do not match.
     made_up = re.compile(rf"{re.escape(stack)}-[A-Z]")
-    try:
+    with worded(f"looking for what is left in {region}"):
         found = [
             *(("function", one["FunctionName"]) for page in functions for one in page["Functions"]),
             *(
@@ -181,13 +181,11 @@ def _named_after(aws: Aws, stack: str, region: str) -> list[str]:
             *(("role", one["RoleName"]) for page in roles for one in page["Roles"]),
         ]
         return [f"the {what} {name}" for what, name in found if made_up.match(name)]
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, f"looking for what is left in {region}") from error
 
 
 def _delete_stack(aws: Aws, stack: Stack, clock: Clock, report: Report) -> None:
     cloudformation = aws.client("cloudformation", stack.region)
-    try:
+    with worded(f"deleting the stack {stack.name}"):
         if stack.status != "DELETE_IN_PROGRESS":
             if stack.protected:
                 cloudformation.update_termination_protection(
@@ -197,8 +195,6 @@ def _delete_stack(aws: Aws, stack: Stack, clock: Clock, report: Report) -> None:
             if stack.status == "DELETE_FAILED":
                 # Otherwise the first look may still see the failure before.
                 clock.sleep(_LONGEST_WAIT)
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, f"deleting the stack {stack.name}") from error
     report(f"The stack {stack.name} in {stack.region} is being deleted.")
 
     wait = Wait(
@@ -274,14 +270,12 @@ def _says_not_empty(error: BotoCoreError | ClientError) -> bool:
 
 
 def _check_still_empty(aws: Aws, backup: BackupClient, vault: str) -> None:
-    try:
+    with worded(f"listing the recovery points in {vault}"):
         points = [
             each
             for page in pages(backup.list_recovery_points_by_backup_vault, BackupVaultName=vault)
             for each in page.get("RecoveryPoints", [])
         ]
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, f"listing the recovery points in {vault}") from error
     if points:
         raise AwsError(
             f"{vault} has {len(points):,} recovery points again: a job made them meanwhile. The "
@@ -297,7 +291,7 @@ def _delete_role(aws: Aws, report: Report) -> None:
     if users:
         report(f"The role {role} stays: AWS Backup needs it for {', '.join(users)}.")
         return
-    try:
+    with worded(f"deleting the role {role}"):
         attached = unless_missing(
             lambda: iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"],
             "NoSuchEntity",
@@ -309,8 +303,6 @@ def _delete_role(aws: Aws, report: Report) -> None:
         for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
             _unless_gone(iam.delete_role_policy, RoleName=role, PolicyName=name)
         _unless_gone(iam.delete_role, RoleName=role)
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, f"deleting the role {role}") from error
     report(f"The role {role} is gone.")
 
 

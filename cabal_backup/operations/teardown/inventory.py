@@ -10,9 +10,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
 from cabal_backup.errors import CabalBackupError
-from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.client import Aws, in_words, worded
 from cabal_backup.operations.aws.deployed import is_managed, role_tags, vault_tags
-from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_recovery_points
+from cabal_backup.operations.aws.recovery_points import (
+    RecoveryPoint,
+    list_recovery_points,
+    list_vaults,
+)
 from cabal_backup.operations.aws.results import pages, unless_missing
 from cabal_backup.operations.teardown.access_policies import AccessPolicy, find_access_policies
 from cabal_backup.operations.teardown.locks import VaultLock, look_at_lock
@@ -298,19 +302,13 @@ def find_role_users(aws: Aws, emptied: Collection[str]) -> tuple[str, ...]:
     users = []
     for region in (aws.environment.region, aws.environment.dr_region):
         backup = aws.client("backup", region)
-        try:
-            for vault in [
-                each
-                for page in pages(backup.list_backup_vaults)
-                for each in page.get("BackupVaultList", [])
-            ]:
+        with worded(f"looking for what needs the role in {region}"):
+            for vault in list_vaults(backup):
                 name = vault["BackupVaultName"]
                 points = [] if name in emptied else list_recovery_points(backup, name)
                 count = sum(point.role_arn == role for point in points)
                 if count:
                     users.append(f"{count:,} recovery points in the vault {name} in {region}")
-        except (BotoCoreError, ClientError) as error:
-            raise in_words(error, f"looking for what needs the role in {region}") from error
     return tuple(users)
 
 
@@ -322,11 +320,7 @@ def may_be_deployed(aws: Aws) -> bool:
         (names.DR_STACK, names.DR_VAULT, environment.dr_region),
     ):
         try:
-            vaults = [
-                each
-                for page in pages(aws.client("backup", region).list_backup_vaults)
-                for each in page.get("BackupVaultList", [])
-            ]
+            vaults = list_vaults(aws.client("backup", region))
             if any(each["BackupVaultName"] == vault for each in vaults):
                 return True
             if find_stack(aws, stack, region):
@@ -371,7 +365,7 @@ def find_stack(aws: Aws, name: str, region: str) -> Stack | None:
 def _legal_holds(aws: Aws, vault: VaultLock) -> Iterator[LegalHold]:
     backup = aws.client("backup", vault.region)
     ours = {point.arn for point in vault.points}
-    try:
+    with worded(f"looking for legal holds in {vault.region}"):
         for hold in [
             each for page in pages(backup.list_legal_holds) for each in page.get("LegalHolds", [])
         ]:
@@ -389,46 +383,36 @@ def _legal_holds(aws: Aws, vault: VaultLock) -> Iterator[LegalHold]:
                 yield LegalHold(
                     title=hold["Title"], id=hold["LegalHoldId"], region=vault.region, points=count
                 )
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, f"looking for legal holds in {vault.region}") from error
 
 
 def _plan_ids(aws: Aws) -> tuple[str, ...]:
     """Those of the plan's name, which need not be unique."""
-    try:
+    with worded("looking for the backup plan"):
         plans = [
             each
             for page in pages(aws.client("backup").list_backup_plans)
             for each in page.get("BackupPlansList", [])
         ]
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, "looking for the backup plan") from error
     return tuple(
         str(plan["BackupPlanId"]) for plan in plans if plan["BackupPlanName"] == names.PLAN
     )
 
 
 def _is_vault_managed(aws: Aws, vault: VaultLock) -> bool:
-    try:
+    with worded(f"reading the tags of {vault.vault} in {vault.region}"):
         return is_managed(vault_tags(aws, vault.vault, vault.region))
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, f"reading the tags of {vault.vault} in {vault.region}") from error
 
 
 def _is_role_managed(aws: Aws) -> bool:
-    try:
+    with worded(f"reading the tags of the role {names.ROLE}"):
         tags = role_tags(aws)
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, f"reading the tags of the role {names.ROLE}") from error
     return tags is None or is_managed(tags)
 
 
 def _role_exists(aws: Aws, arn: str) -> bool:
     iam, name = aws.client("iam"), arn.rpartition("/")[2]
-    try:
+    with worded(f"looking at the role {name}"):
         return unless_missing(lambda: iam.get_role(RoleName=name), "NoSuchEntity") is not None
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, f"looking at the role {name}") from error
 
 
 def count_nights(vaults: Collection[VaultLock]) -> int:

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from cabal_backup import names
 from cabal_backup.config.environment import Lock
 from cabal_backup.config.settings import MAX_DAYS
 from cabal_backup.errors import RefusedError
-from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.jobs import Report
-from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_recovery_points
-from cabal_backup.operations.aws.results import pages
+from cabal_backup.operations.aws.recovery_points import (
+    RecoveryPoint,
+    list_recovery_points,
+    list_vaults,
+)
 from cabal_backup.text import moment
 
 RELOCK_WITHIN = timedelta(hours=24)
@@ -179,19 +180,13 @@ def look_at_locks(aws: Aws, which: Sequence[str] = (PRIMARY, DR)) -> tuple[Vault
 def look_at_lock(aws: Aws, vault: str, region: str) -> VaultLock | None:
     """One vault and its lock; None when there is no such vault."""
     backup = aws.client("backup", region)
-    try:
+    with worded(f"looking at {vault} in {region}"):
         # Not DescribeBackupVault: it answers AccessDenied for a vault that does not exist.
-        vaults = [
-            each
-            for page in pages(backup.list_backup_vaults)
-            for each in page.get("BackupVaultList", [])
-        ]
+        vaults = list_vaults(backup)
         seen = next((one for one in vaults if one["BackupVaultName"] == vault), None)
         if seen is None:
             return None
         points = list_recovery_points(backup, vault)
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, f"looking at {vault} in {region}") from error
     return VaultLock(
         vault=vault,
         region=region,
@@ -225,10 +220,8 @@ def unlock(aws: Aws, plan: UnlockPlan, report: Report) -> None:
     """
     for vault in plan.to_remove:
         backup = aws.backup_with_reason(vault.region, plan.reason)
-        try:
+        with worded(f"removing the lock of {vault.vault}"):
             backup.delete_backup_vault_lock_configuration(BackupVaultName=vault.vault)
-        except (BotoCoreError, ClientError) as error:
-            raise in_words(error, f"removing the lock of {vault.vault}") from error
         report(f"The lock of {vault.vault} in {vault.region} is off.")
 
 
@@ -253,15 +246,13 @@ def plan_relock(aws: Aws, now: datetime, *, which: Sequence[str] = (PRIMARY, DR)
 def relock(aws: Aws, plan: RelockPlan, report: Report) -> None:
     """Put the environment's lock on; raises CabalBackupError when AWS refuses."""
     for vault in plan.to_put:
-        try:
+        with worded(f"locking {vault.vault}"):
             # Never with ChangeableForDays: that would be compliance mode.
             aws.client("backup", vault.region).put_backup_vault_lock_configuration(
                 BackupVaultName=vault.vault,
                 MinRetentionDays=plan.lock.min_days,
                 MaxRetentionDays=plan.lock.max_days,
             )
-        except (BotoCoreError, ClientError) as error:
-            raise in_words(error, f"locking {vault.vault}") from error
         report(f"{vault.vault} in {vault.region} is locked.")
 
 

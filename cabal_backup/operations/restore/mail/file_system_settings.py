@@ -9,11 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from cabal_backup import names
 from cabal_backup.mail_host.names import QUEUES
-from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.results import Unknown, ask, unless_missing
 
 if TYPE_CHECKING:
@@ -110,18 +108,14 @@ class FileSystemSettings:
 
 def describe(aws: Aws, file_system_id: str) -> FileSystemDescriptionTypeDef | None:
     """The file system; None when there is none. Raises CabalBackupError."""
-    try:
+    with worded(f"looking at the file system {file_system_id}"):
         return _first(lambda: aws.client("efs").describe_file_systems(FileSystemId=file_system_id))
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, f"looking at the file system {file_system_id}") from error
 
 
 def find_by_token(aws: Aws, creation_token: str) -> FileSystemDescriptionTypeDef | None:
     """The file system that was made with this token; None when there is none."""
-    try:
+    with worded("looking for a file system that was restored before"):
         return _first(lambda: aws.client("efs").describe_file_systems(CreationToken=creation_token))
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, "looking for a file system that was restored before") from error
 
 
 def list_tokens(aws: Aws) -> list[str]:
@@ -129,11 +123,9 @@ def list_tokens(aws: Aws) -> list[str]:
 
     Raises CabalBackupError when AWS refuses or does not answer.
     """
-    try:
+    with worded("listing the file systems"):
         pages = aws.client("efs").get_paginator("describe_file_systems").paginate()
         return [str(one["CreationToken"]) for page in pages for one in page["FileSystems"]]
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, "listing the file systems") from error
 
 
 def read_settings(aws: Aws, file_system_id: str) -> FileSystemSettings | None:
@@ -146,7 +138,7 @@ def read_settings(aws: Aws, file_system_id: str) -> FileSystemSettings | None:
         return None
     efs = aws.client("efs")
     which: DescribeBackupPolicyRequestTypeDef = {"FileSystemId": file_system_id}
-    try:
+    with worded(f"looking at the settings of {file_system_id}"):
         policy = unless_missing(lambda: efs.describe_file_system_policy(**which), "PolicyNotFound")
         own_backups = unless_missing(lambda: efs.describe_backup_policy(**which), "PolicyNotFound")
         return FileSystemSettings(
@@ -171,8 +163,6 @@ def read_settings(aws: Aws, file_system_id: str) -> FileSystemSettings | None:
                 for entry in page["MountTargets"]
             ),
         )
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, f"looking at the settings of {file_system_id}") from error
 
 
 def as_cabal_has_it(

@@ -6,15 +6,12 @@ https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-efs.html
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from cabal_backup import names
-from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.jobs import KEPT, Job, JobKind, describe_job, restore_value
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.aws.results import pages
@@ -37,12 +34,10 @@ _ITEMS = "ItemsToRestore"
 
 def starting_metadata(aws: Aws, point: RecoveryPoint) -> dict[str, str]:
     """What AWS Backup needs to be given again: encryption, performance."""
-    try:
+    with worded(f"asking how to restore {point.arn}"):
         described = aws.client("backup").get_recovery_point_restore_metadata(
             BackupVaultName=names.VAULT, RecoveryPointArn=point.arn
         )
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, f"asking how to restore {point.arn}") from error
     wanted = ("file-system-id", "Encrypted", "KmsKeyId", "PerformanceMode")
     found = {key: restore_value(described["RestoreMetadata"], key) for key in wanted}
     return {key: value for key, value in found.items() if value is not None}
@@ -79,7 +74,7 @@ def list_mail_restores(aws: Aws, now: datetime, *, point: str | None = None) -> 
     Raises CabalBackupError when AWS refuses or does not answer.
     """
     backup = aws.client("backup")
-    try:
+    with worded("looking for restores that are under way"):
         listed = [
             each
             for page in pages(backup.list_restore_jobs, ByCreatedAfter=now - KEPT)
@@ -96,8 +91,6 @@ def list_mail_restores(aws: Aws, now: datetime, *, point: str | None = None) -> 
             if entry.get("ResourceType") == names.EFS
             and point in (None, entry.get("RecoveryPointArn"))
         ]
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, "looking for restores that are under way") from error
     return sorted(found, key=lambda restore: restore.job.created, reverse=True)
 
 
@@ -116,33 +109,6 @@ def find_jobs(
         for restore in restores
         if _says(restore.metadata, wanted) and not restore.token.startswith(names.DRILL)
     ]
-
-
-def start(
-    aws: Aws, point: RecoveryPoint, role_arn: str, metadata: Mapping[str, str], now: datetime
-) -> Job:
-    """Start a restore job. Raises CabalBackupError when AWS refuses or does not answer."""
-    try:
-        started = aws.client("backup").start_restore_job(
-            RecoveryPointArn=point.arn,
-            IamRoleArn=role_arn,
-            ResourceType=names.EFS,
-            Metadata=dict(metadata),
-            # A lost answer makes botocore ask again: the token keeps that one job.
-            IdempotencyToken=str(uuid.uuid4()),
-        )
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, f"starting the restore of {point.arn}") from error
-    return Job(
-        kind=JobKind.RESTORE,
-        id=started["RestoreJobId"],
-        region=aws.environment.region,
-        created=now,
-        resource_arn=point.resource_arn,
-        resource_type=point.resource_type,
-        recovery_point_arn=point.arn,
-        vault=names.VAULT,
-    )
 
 
 def expectation(point: RecoveryPoint, now: datetime) -> tuple[str, ...]:

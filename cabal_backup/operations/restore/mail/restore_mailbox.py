@@ -16,7 +16,13 @@ from cabal_backup.mail_host import trees
 from cabal_backup.mail_host.problems import Refused
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.clock import Clock
-from cabal_backup.operations.aws.jobs import Job, Report, failure, follow
+from cabal_backup.operations.aws.jobs import (
+    Job,
+    Report,
+    failure,
+    follow_restore,
+    start_restore,
+)
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.restore.mail import file_system_settings, mailstore_restores
 from cabal_backup.operations.restore.role import RestoreRole, check_role
@@ -124,15 +130,10 @@ def execute(aws: Aws, plan: RestoreMailboxPlan, clock: Clock, report: Report) ->
 
     Raises AwsError with AWS's own reason when the job fails.
     """
-    job = plan.job or mailstore_restores.start(
+    job = plan.job or start_restore(
         aws, plan.point, plan.role.arn, _metadata(aws, plan), clock.now()
     )
-    report(
-        f"Restore job {job.id}. It goes on by itself; to watch it from elsewhere: "
-        f"cabal-backup jobs watch {job.id} -e {aws.environment.name}"
-    )
-    if not job.finished:
-        job = follow(aws, job, clock, report, longest=mailstore_restores.LONGEST)
+    job = follow_restore(aws, job, clock, report, longest=mailstore_restores.LONGEST)
     if not job.completed_well:
         raise AwsError(
             f"{failure(job)} The mailbox was not touched. Is there a user {plan.user} in that "

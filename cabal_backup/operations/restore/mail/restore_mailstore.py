@@ -15,7 +15,13 @@ from typing import NamedTuple
 from cabal_backup.errors import AwsError, RefusedError
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.clock import Clock
-from cabal_backup.operations.aws.jobs import Job, Report, failure, follow
+from cabal_backup.operations.aws.jobs import (
+    Job,
+    Report,
+    failure,
+    follow_restore,
+    start_restore,
+)
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.restore.mail import file_system_settings, mailstore_restores
 from cabal_backup.operations.restore.mail.clone_settings import clone
@@ -129,16 +135,11 @@ def execute(aws: Aws, plan: RestoreMailstorePlan, clock: Clock, report: Report) 
 
 
 def _restore(aws: Aws, plan: RestoreMailstorePlan, clock: Clock, report: Report) -> str:
-    job = plan.job or mailstore_restores.start(
+    job = plan.job or start_restore(
         aws, plan.point, plan.role.arn, _metadata(aws, plan), clock.now()
     )
-    name = aws.environment.name
-    report(
-        f"Restore job {job.id}. It goes on by itself; to watch it from elsewhere: "
-        f"cabal-backup jobs watch {job.id} -e {name}. Then run this command again: what AWS "
-        "does not bring back is set at the end."
-    )
-    job = follow(aws, job, clock, report, longest=mailstore_restores.LONGEST)
+    then = ". Then run this command again: what AWS does not bring back is set at the end."
+    job = follow_restore(aws, job, clock, report, longest=mailstore_restores.LONGEST, then=then)
     if not job.completed_well:
         raise AwsError(f"{failure(job)} The mailstore was not touched.")
     return job.created_resource_arn.rpartition("/")[2]

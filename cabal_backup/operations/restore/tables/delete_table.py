@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from cabal_backup.errors import RefusedError, UsageError
-from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Report, wait_until_deleted
 from cabal_backup.operations.aws.results import unless_missing
@@ -40,10 +38,8 @@ def delete_restored(aws: Aws, table: str) -> None:
     """
     if table in live_tables(aws):
         raise UsageError(f"{table} is a live table of {aws.environment.name}. It is not deleted.")
-    try:
+    with worded(f"deleting {table}"):
         aws.client("dynamodb").delete_table(TableName=table)
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, f"deleting {table}") from error
 
 
 def wait_until_gone(aws: Aws, table: str, clock: Clock, report: Report) -> None:

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from cabal_backup import names
 from cabal_backup.errors import AwsError, CabalBackupError, UsageError
-from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.clock import Clock, aws_time
 from cabal_backup.operations.aws.jobs import LONGEST, Progress, Report, Wait, follow_until
 from cabal_backup.operations.aws.results import unless_missing
@@ -115,12 +113,10 @@ class TableBackup:
 
 def describe_table(aws: Aws, name: str) -> TableDescription | None:
     """The table; None when there is none."""
-    try:
+    with worded(f"looking at the table {name}"):
         described = unless_missing(
             lambda: aws.client("dynamodb").describe_table(TableName=name)["Table"], *MISSING
         )
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, f"looking at the table {name}") from error
     return None if described is None else _description(described)
 
 
@@ -129,15 +125,13 @@ def list_table_names(aws: Aws, prefixes: tuple[str, ...]) -> list[str]:
 
     Raises CabalBackupError when AWS refuses or does not answer.
     """
-    try:
+    with worded("listing the tables"):
         return [
             name
             for page in aws.client("dynamodb").get_paginator("list_tables").paginate()
             for name in page["TableNames"]
             if name.startswith(prefixes)
         ]
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, "listing the tables") from error
 
 
 def find_table(aws: Aws, name: str) -> TableDescription:
@@ -189,10 +183,8 @@ def check_same_schema(one: TableDescription, other: TableDescription) -> None:
 
 def recovery_window(aws: Aws, name: str) -> Window | None:
     """How far back point-in-time recovery reaches; None when it is off."""
-    try:
+    with worded(f"looking at the point-in-time recovery of {name}"):
         described = aws.client("dynamodb").describe_continuous_backups(TableName=name)
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, f"looking at the point-in-time recovery of {name}") from error
     recovery = described["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription", {})
     if recovery.get("PointInTimeRecoveryStatus") != "ENABLED":
         return None

@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
 from cabal_backup.errors import RefusedError
-from cabal_backup.operations.aws.client import Aws, in_words, reason
+from cabal_backup.operations.aws.client import Aws, reason, worded
 from cabal_backup.operations.aws.jobs import KEPT, Job, JobKind, Report, describe_job, restore_value
 from cabal_backup.operations.aws.results import pages
 from cabal_backup.operations.restore.tables.cutover import CutoverPlan
@@ -114,7 +114,7 @@ def list_restores(aws: Aws, resource_arn: str, now: datetime) -> list[TableResto
     Raises CabalBackupError when AWS refuses or does not answer.
     """
     backup = aws.client("backup")
-    try:
+    with worded("looking for restores that are under way"):
         listed = [
             each
             for page in pages(backup.list_restore_jobs, ByCreatedAfter=now - KEPT)
@@ -126,8 +126,6 @@ def list_restores(aws: Aws, resource_arn: str, now: datetime) -> list[TableResto
             if _restores(entry, resource_arn) and entry["Status"] != "FAILED"
         ]
         found = [TableRestore(job, _target_of(aws, job)) for job in mine]
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, "looking for restores that are under way") from error
     return sorted(found, key=lambda restore: restore.job.created, reverse=True)
 
 
@@ -217,15 +215,13 @@ def names_for(base: str) -> Iterator[str]:
 
 
 def _tags(aws: Aws, table: TableDescription) -> dict[str, str]:
-    try:
+    with worded(f"looking at the tags of {table.name}"):
         listing = aws.client("dynamodb").get_paginator("list_tags_of_resource")
         return {
             tag["Key"]: tag["Value"]
             for page in listing.paginate(ResourceArn=table.arn)
             for tag in page["Tags"]
         }
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, f"looking at the tags of {table.name}") from error
 
 
 def _digest(tags: dict[str, str], table: TableDescription) -> str:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from cabal_backup import names
 from cabal_backup.errors import AwsError, CabalBackupError, RefusedError, UsageError
-from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.clock import Clock
-from cabal_backup.operations.aws.jobs import Job, JobKind, Report, failure, follow
+from cabal_backup.operations.aws.jobs import (
+    Job,
+    Report,
+    failure,
+    follow_restore,
+    start_restore,
+)
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_recovery_points
 from cabal_backup.operations.aws.results import ask
 from cabal_backup.operations.restore.role import RestoreRole, check_role
@@ -147,13 +150,9 @@ def execute(aws: Aws, plan: RestoreAddressesPlan, clock: Clock, report: Report) 
 
     Raises AwsError with AWS's own reason when the job fails.
     """
-    job = plan.job or _start(aws, plan, clock.now())
-    report(
-        f"Restore job {job.id}. It goes on by itself; to watch it from elsewhere: "
-        f"cabal-backup jobs watch {job.id} -e {aws.environment.name}"
-    )
-    if not job.finished:
-        job = follow(aws, job, clock, report, longest=timedelta(hours=48))
+    metadata = {"targetTableName": plan.target, **plan.encryption.key.restore_metadata}
+    job = plan.job or start_restore(aws, plan.point, plan.role.arn, metadata, clock.now())
+    job = follow_restore(aws, job, clock, report, longest=timedelta(hours=48))
     if not job.completed_well:
         raise _failed(job, plan)
     table = wait_until_active(aws, plan.target, clock, report)
@@ -171,10 +170,8 @@ def _check_not_empty(aws: Aws, point: RecoveryPoint) -> None:
     """
     if point.size_bytes:
         return
-    try:
+    with worded(f"listing the recovery points in {names.VAULT}"):
         points = list_recovery_points(aws.client("backup"), names.VAULT)
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, f"listing the recovery points in {names.VAULT}") from error
     for older in points:
         is_older = older.created < point.created and older.resource_arn == point.resource_arn
         if is_older and older.completed and older.size_bytes:
@@ -255,32 +252,6 @@ def _same_restore(
         if target == live or origin.is_unchanged(aws, table):
             return job
     return None
-
-
-def _start(aws: Aws, plan: RestoreAddressesPlan, now: datetime) -> Job:
-    backup = aws.client("backup")
-    doing = f"starting the restore to {plan.target}"
-    try:
-        started = backup.start_restore_job(
-            RecoveryPointArn=plan.point.arn,
-            IamRoleArn=plan.role.arn,
-            ResourceType=names.DYNAMODB,
-            Metadata={"targetTableName": plan.target, **plan.encryption.key.restore_metadata},
-            # A lost answer makes botocore ask again: the token keeps that one job.
-            IdempotencyToken=str(uuid.uuid4()),
-        )
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, doing) from error
-    return Job(
-        kind=JobKind.RESTORE,
-        id=started["RestoreJobId"],
-        region=aws.environment.region,
-        created=now,
-        resource_arn=plan.point.resource_arn,
-        resource_type=plan.point.resource_type,
-        recovery_point_arn=plan.point.arn,
-        vault=names.VAULT,
-    )
 
 
 def _failed(job: Job, plan: RestoreAddressesPlan) -> CabalBackupError:

@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
 from cabal_backup.errors import AwsError, RefusedError, UsageError
-from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.client import Aws, in_words, worded
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Report
 from cabal_backup.operations.aws.results import Known
@@ -244,10 +244,8 @@ def execute(aws: Aws, plan: RestoreTablePlan, clock: Clock, report: Report) -> T
 def _of_backup(aws: Aws, request: TableRequest, live: TableDescription | None) -> RestoreTablePlan:
     """From a backup of DynamoDB's; `live` is the table, where there is one to keep."""
     table, arn = request.table, request.backup_arn
-    try:
+    with worded(f"looking for what DynamoDB keeps of {table}"):
         backups = list_backups(aws, table)
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, f"looking for what DynamoDB keeps of {table}") from error
     if not backups:
         raise AwsError(
             f"DynamoDB keeps no backup of {table}. It keeps one for 35 days when a table with "
