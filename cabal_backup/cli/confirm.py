@@ -34,9 +34,10 @@ def add_confirmation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="print the plan and change nothing")
 
 
-def show_plan(lines: Iterable[str], *, dry_run: bool) -> None:
-    """The plan, on stderr; on stdout when it is all that was asked for."""
+def show_plan(lines: Iterable[str], *, dry_run: bool) -> bool:
+    """Print the plan on stderr, or on stdout if it is all that was asked for; whether it was."""
     print("\n".join(lines), file=sys.stdout if dry_run else sys.stderr)
+    return dry_run
 
 
 def confirm(word: str, question: str, *, yes: bool) -> None:

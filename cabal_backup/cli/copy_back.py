@@ -71,8 +71,7 @@ def run(options: CopyBackOptions, invocation: Invocation) -> int:
     wanted = _wanted(options)
     aws = connect_to_change(options)
     plan = copy_back.plan_copy_back(aws, invocation.clock.now(), wanted)
-    show_plan(plan.lines(), dry_run=options.dry_run)
-    if options.dry_run:
+    if show_plan(plan.lines(), dry_run=options.dry_run):
         return ExitCode.OK
     if plan.there is not None:
         print(plan.there.arn)

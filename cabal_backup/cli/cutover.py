@@ -176,8 +176,7 @@ def cut_over(aws: Aws, request: CutoverRequest, options: CutoverOptions, clock: 
         plan = cutover.plan_cutover(aws, request, clock, stop, report)
     origins = [f"  {line}" for line in origin.check(aws, plan, clock.now())]
     lines = [*plan.lines(), *origins, *_afterwards(aws, request, options.reconfigure)]
-    show_plan(lines, dry_run=options.dry_run)
-    if options.dry_run:
+    if show_plan(lines, dry_run=options.dry_run):
         return ExitCode.OK
     _confirm(plan, yes=options.yes)
     with carry_out(aws) as report:

@@ -187,8 +187,7 @@ def run(options: DrillOptions, invocation: Invocation) -> int:
         mailbox.check_wanted(request.user, request.mount)
     kinds = list(_ABOUT) if options.which == ALL else [Kind(options.which)]
     planned = _plan(aws, clock, kinds, request, dry_run=options.dry_run)
-    show_plan(_lines(planned), dry_run=options.dry_run)
-    if options.dry_run:
+    if show_plan(_lines(planned), dry_run=options.dry_run):
         return ExitCode.OK
     if planned.possible:
         _confirm(options, kinds)

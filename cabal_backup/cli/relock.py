@@ -37,8 +37,7 @@ def run(options: RelockOptions, invocation: Invocation) -> int:
     aws = connect_to_change(options)
     now = invocation.clock.now()
     plan = locks.plan_relock(aws, now, which=which(options.vault))
-    show_plan(plan.lines(), dry_run=options.dry_run)
-    if options.dry_run:
+    if show_plan(plan.lines(), dry_run=options.dry_run):
         return ExitCode.OK
     if plan.weakened:
         which_ones = " and ".join(vault.vault for vault in plan.weakened)

@@ -55,8 +55,7 @@ def run(options: MailboxOptions, invocation: Invocation) -> int:
     clock = invocation.clock
     request = MailboxRequest(user=options.user, point=point_request(options), again=options.again)
     plan = restore_mailbox.plan_restore(aws, clock.now(), request)
-    show_plan(plan.lines(), dry_run=options.dry_run)
-    if options.dry_run:
+    if show_plan(plan.lines(), dry_run=options.dry_run):
         return ExitCode.OK
     if plan.job is None:
         question = f"This makes a directory in {plan.file_system_id} of {options.environment}."

@@ -111,8 +111,7 @@ def run(options: MailstoreOptions, invocation: Invocation) -> int:
     if options.set_environment:
         for file in files_with(find_project(options.project, options.config), plan.file_system_id):
             check_replaceable(file)
-    show_plan(plan.lines(), dry_run=options.dry_run)
-    if options.dry_run:
+    if show_plan(plan.lines(), dry_run=options.dry_run):
         return ExitCode.OK
     if plan.job is None and plan.restored is None:
         confirm("restore", f"This makes a file system in {options.environment}.", yes=options.yes)

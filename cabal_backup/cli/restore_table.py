@@ -100,8 +100,7 @@ def run(options: TableOptions, invocation: Invocation) -> int:
     aws = connect_to_change(options)
     clock = invocation.clock
     plan = _plan(aws, options, clock.now())
-    show_plan(plan.lines(), dry_run=options.dry_run)
-    if options.dry_run:
+    if show_plan(plan.lines(), dry_run=options.dry_run):
         return ExitCode.OK
     if plan.under_way is None:
         confirm("restore", f"This makes {plan.target} in {options.environment}.", yes=options.yes)

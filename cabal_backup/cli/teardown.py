@@ -115,8 +115,7 @@ def run_delete(options: DeleteOptions, invocation: Invocation) -> int:
         take_inventory(aws, invocation.clock.now()),
         include_others=options.include_other_resources,
     )
-    show_plan(plan.lines(), dry_run=options.dry_run)
-    if options.dry_run:
+    if show_plan(plan.lines(), dry_run=options.dry_run):
         return ExitCode.OK
     if plan.points:
         _confirm_deletion(plan, options)
@@ -139,8 +138,7 @@ def run_destroy(options: DestroyOptions, invocation: Invocation) -> int:
     aws = connect_to_change(options, recorded=True)
     clock = invocation.clock
     plan = destroy.plan_destruction(take_inventory(aws, clock.now()))
-    show_plan(plan.lines(), dry_run=options.dry_run)
-    if options.dry_run:
+    if show_plan(plan.lines(), dry_run=options.dry_run):
         return ExitCode.OK
     if not plan.seen.gone:
         name = plan.seen.environment

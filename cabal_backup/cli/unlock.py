@@ -61,8 +61,7 @@ def run(options: UnlockOptions, invocation: Invocation) -> int:
     plan = locks.plan_unlock(
         aws, invocation.clock.now(), reason=options.reason.strip(), which=which(options.vault)
     )
-    show_plan(plan.lines(), dry_run=options.dry_run)
-    if options.dry_run:
+    if show_plan(plan.lines(), dry_run=options.dry_run):
         return ExitCode.OK
     if not plan.to_remove:
         return ExitCode.OK
