@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
-from cabal_backup.cli.confirm import add_confirmation, carry_out, confirm, show_plan
-from cabal_backup.cli.options import Invocation, add_common, connect_to_change, one_of
+from cabal_backup.cli.confirm import ConfirmOptions, add_confirmation, carry_out, confirm, show_plan
+from cabal_backup.cli.options import (
+    CommonOptions,
+    Invocation,
+    add_common,
+    connect_to_change,
+    one_of,
+)
 from cabal_backup.cli.parser import Parser, add_commands
 from cabal_backup.errors import ExitCode
 from cabal_backup.operations.restore import on_demand
@@ -19,6 +26,15 @@ class Protected(StrEnum):
 
     ADDRESSES = ADDRESSES
     MAILSTORE = MAILSTORE
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnDemandOptions(CommonOptions, ConfirmOptions):
+    """The options of `backup now` and `copy now`."""
+
+    what: Sequence[str]
+    wait: bool
+    plan: Callable[..., on_demand.OnDemandPlan]
 
 
 def define(parser: Parser) -> None:
@@ -46,11 +62,15 @@ def define(parser: Parser) -> None:
 
 
 def add_now(parser: Parser) -> Parser:
-    now: Parser = add_commands(parser, "WHEN").add_parser("now", help="start at once")
-    return now
+    """The command `now` below a command."""
+    return add_commands(parser, "WHEN").add_parser("now", help="start at once")
 
 
 def finish(parser: Parser, plan: Callable[..., on_demand.OnDemandPlan]) -> None:
+    """Add the options that both commands have.
+
+    :param plan: makes the plan from `aws`, the time and what is named.
+    """
     parser.add_argument(
         "--wait",
         action=argparse.BooleanOptionalAction,
@@ -58,14 +78,14 @@ def finish(parser: Parser, plan: Callable[..., on_demand.OnDemandPlan]) -> None:
         help="wait for the end of the jobs (default), or only start them",
     )
     add_confirmation(parser)
-    parser.set_defaults(run=run, plan=plan)
+    parser.set_defaults(plan=plan)
+    parser.runs(run, OnDemandOptions)
 
 
-def run(options: argparse.Namespace, invocation: Invocation) -> int:
+def run(options: OnDemandOptions, invocation: Invocation) -> int:
     aws = connect_to_change(options)
     plan = options.plan(aws, invocation.clock.now(), options.what)
-    show_plan(plan.lines(), dry_run=options.dry_run)
-    if options.dry_run or not plan.items:
+    if show_plan(plan.lines(), dry_run=options.dry_run) or not plan.items:
         return ExitCode.OK
     if any(item.job is None for item in plan.items):
         confirm("yes", f"This {plan.kind}s in {aws.environment.name}.", yes=options.yes)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
+from dataclasses import dataclass
 
-from cabal_backup.cli.options import Invocation, add_common, connect_without_backup
+from cabal_backup.cli.options import CommonOptions, Invocation, add_common, connect_without_backup
 from cabal_backup.cli.parser import Parser
 from cabal_backup.cli.status_formats import EXIT_CODES, finding_document, print_finding, styled
 from cabal_backup.config.project import find_project, merge, read_layers
@@ -16,6 +16,13 @@ from cabal_backup.text import plural
 
 JSON_VERSION = 1
 """Raised when a field is removed or changes its meaning; fields may be added without."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoctorOptions(CommonOptions):
+    """The options of `doctor`."""
+
+    json: bool
 
 
 def define(parser: Parser) -> None:
@@ -28,10 +35,10 @@ def define(parser: Parser) -> None:
     )
     add_common(parser)
     parser.add_argument("--json", action="store_true", help="as JSON (docs/doctor.md)")
-    parser.set_defaults(run=run)
+    parser.runs(run, DoctorOptions)
 
 
-def run(options: argparse.Namespace, invocation: Invocation) -> int:
+def run(options: DoctorOptions, invocation: Invocation) -> int:
     aws = connect_without_backup(options)
     context = merge(read_layers(find_project(options.project, options.config), options.context))
     qualifier = context.get("@aws-cdk/core:bootstrapQualifier", QUALIFIER)

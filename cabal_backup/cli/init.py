@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cabal_backup import names
-from cabal_backup.cli.confirm import add_confirmation, ask, confirm, is_somebody_there
-from cabal_backup.cli.options import Invocation, add_common
+from cabal_backup.cli.confirm import (
+    ConfirmOptions,
+    add_confirmation,
+    ask,
+    confirm,
+    is_somebody_there,
+)
+from cabal_backup.cli.options import CommonOptions, Invocation, add_common
 from cabal_backup.cli.parser import Parser
 from cabal_backup.config.environment import SETTINGS
 from cabal_backup.config.project import (
@@ -23,6 +28,15 @@ from cabal_backup.config.project import (
 from cabal_backup.config.settings import as_text
 from cabal_backup.errors import ExitCode, RefusedError, SettingsError, UsageError
 from cabal_backup.operations.doctor.candidates import Candidates, find_candidates
+
+
+@dataclass(frozen=True, kw_only=True)
+class InitOptions(CommonOptions, ConfirmOptions):
+    """The options of `init`."""
+
+    region: str
+    dr_region: str
+    file_system: str | None
 
 
 def define(parser: Parser) -> None:
@@ -43,10 +57,10 @@ def define(parser: Parser) -> None:
             option, metavar="REGION", default=default, help=f"{what} (default: {default})"
         )
     parser.add_argument("--file-system", metavar="ID", help="the file system of the mail")
-    parser.set_defaults(run=run)
+    parser.runs(run, InitOptions)
 
 
-def run(options: argparse.Namespace, _: Invocation) -> int:
+def run(options: InitOptions, _: Invocation) -> int:
     project = find_project(options.project, options.config)
     if not project.is_checkout:
         raise UsageError(
@@ -76,20 +90,20 @@ def run(options: argparse.Namespace, _: Invocation) -> int:
     return ExitCode.OK
 
 
-def _environment(options: argparse.Namespace, project: Project) -> str:
+def _environment(options: InitOptions, project: Project) -> str:
     declared = environment_names(project, options.context)
     if options.environment not in declared:
         raise UsageError(
             "Say which environment of cdk.json, with --environment or CABAL_ENVIRONMENT: "
             f"{', '.join(declared) or 'it declares none'}."
         )
-    return str(options.environment)
+    return options.environment
 
 
-def _settings(options: argparse.Namespace, found: Candidates) -> dict[str, Any]:
+def _settings(options: InitOptions, found: Candidates) -> dict[str, object]:
     """What differs from the defaults."""
     default: tuple[str, ...] = SETTINGS["pitr_tables"].default
-    wanted: dict[str, Any] = {
+    wanted: dict[str, object] = {
         "profile": options.profile,
         "region": options.region,
         "dr_region": options.dr_region,
@@ -111,7 +125,7 @@ def _settings(options: argparse.Namespace, found: Candidates) -> dict[str, Any]:
     }
 
 
-def _file_system(options: argparse.Namespace, found: Candidates) -> str:
+def _file_system(options: InitOptions, found: Candidates) -> str:
     ids = [one.id for one in found.file_systems]
     if options.file_system:
         if options.file_system not in ids:
@@ -119,7 +133,7 @@ def _file_system(options: argparse.Namespace, found: Candidates) -> str:
                 f"There is no file system {options.file_system} in {options.region}. There are: "
                 f"{', '.join(ids) or 'none'}."
             )
-        return str(options.file_system)
+        return options.file_system
     tagged = [one.id for one in found.file_systems if one.is_mailstore]
     if len(tagged) == 1:
         print(f"File system {tagged[0]} has the tag Name={names.MAILSTORE}.", file=sys.stderr)

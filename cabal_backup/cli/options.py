@@ -162,9 +162,7 @@ def one_of(kind: type[E]) -> Callable[[str], E]:
     return read
 
 
-def connect_without_backup(
-    options: CommonOptions | argparse.Namespace, *, one_of_all: str | None = None
-) -> Aws:
+def connect_without_backup(options: CommonOptions, *, one_of_all: str | None = None) -> Aws:
     """The same as `connect_to`, also where the backup is off and nothing is deployed.
 
     :param one_of_all: this environment of several, whose setting `profile` comes first.
@@ -195,9 +193,7 @@ def connect_without_backup(
     return connect(environment, profile=profile, lost=[] if lost is None else [lost])
 
 
-def connect_to(
-    options: CommonOptions | argparse.Namespace, *, one_of_all: str | None = None
-) -> Aws:
+def connect_to(options: CommonOptions, *, one_of_all: str | None = None) -> Aws:
     """AWS, for the environment and with the credentials that the options name.
 
     :param one_of_all: as for `connect_without_backup`.
@@ -312,7 +308,7 @@ def add_report_folder(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def report_folder(options: ReportOptions | argparse.Namespace) -> Path:
+def report_folder(options: ReportOptions) -> Path:
     """Where `drill` writes its reports and `status` reads them.
 
     The folder that was named, or the project's own. Raises SettingsError without a project.

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from cabal_backup.cli.options import Invocation, add_common, connect_to, moment, number
+from cabal_backup.cli.options import (
+    CommonOptions,
+    Invocation,
+    add_common,
+    connect_to,
+    moment,
+    number,
+)
 from cabal_backup.cli.parser import Parser
 from cabal_backup.config.settings import MAX_DAYS
 from cabal_backup.errors import ExitCode, UsageError
@@ -30,6 +36,16 @@ _SYMBOLS = {
     Cell.INCOMPLETE: ("◐", "magenta"),
     Cell.UNKNOWN: ("?", "bold magenta"),
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointsOptions(CommonOptions):
+    """The options of `points`."""
+
+    nights: int
+    since: datetime | None
+    list: bool
+    json: bool
 
 
 def define(parser: Parser) -> None:
@@ -57,10 +73,10 @@ def define(parser: Parser) -> None:
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--list", action="store_true", help="one line for each recovery point")
     shown.add_argument("--json", action="store_true", help="as JSON (docs/points.md)")
-    parser.set_defaults(run=run)
+    parser.runs(run, PointsOptions)
 
 
-def run(options: argparse.Namespace, invocation: Invocation) -> int:
+def run(options: PointsOptions, invocation: Invocation) -> int:
     aws = connect_to(options)
     now = invocation.clock.now()
     calendar = look(aws, now, nights=_nights(options, now))
@@ -78,12 +94,11 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
     return ExitCode.UNKNOWN if calendar.unknown else ExitCode.OK
 
 
-def _nights(options: argparse.Namespace, now: datetime) -> int:
+def _nights(options: PointsOptions, now: datetime) -> int:
     """How many nights the calendar goes back."""
     if options.since is None:
-        asked: int = options.nights
-        return asked
-    nights: int = (now.date() - options.since.date()).days + 1
+        return options.nights
+    nights = (now.date() - options.since.date()).days + 1
     if not 0 < nights <= MAX_DAYS:
         raise UsageError(
             f"--since is a time of the last {MAX_DAYS:,} days, not {timestamp(options.since)}."

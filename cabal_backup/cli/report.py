@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import tempfile
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from cabal_backup.cli.options import (
     Invocation,
+    ReportOptions,
     add_common,
     add_report_folder,
     connect_to,
@@ -24,6 +25,14 @@ from cabal_backup.operations.status import calendar
 from cabal_backup.operations.status.checks import CHECKS, run_checks
 from cabal_backup.operations.status.drill_reports import read_reports
 from cabal_backup.operations.status.state import look
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportPageOptions(ReportOptions):
+    """The options of `report`."""
+
+    output: Path | None
+    nights: int
 
 
 def define(parser: Parser) -> None:
@@ -51,10 +60,10 @@ def define(parser: Parser) -> None:
         help="how many nights the calendar goes back (default: 31)",
     )
     add_report_folder(parser)
-    parser.set_defaults(run=run)
+    parser.runs(run, ReportPageOptions)
 
 
-def run(options: argparse.Namespace, invocation: Invocation) -> int:
+def run(options: ReportPageOptions, invocation: Invocation) -> int:
     file: Path = options.output or Path(f"cabal-backup-{options.environment}.html")
     _check_replaceable(file)
     aws = connect_to(options)

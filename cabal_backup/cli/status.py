@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from cabal_backup.cli import status_all
 from cabal_backup.cli import status_formats as formats
 from cabal_backup.cli.options import (
     Invocation,
+    ReportOptions,
     add_common,
     add_report_folder,
     connect_to,
@@ -27,6 +29,19 @@ from cabal_backup.operations.status.state import look
 WATCH_SECONDS = 60
 NAGIOS_EXIT_CODES = {Status.OK: 0, Status.WARN: 1, Status.FAIL: 2, Status.UNKNOWN: 3}
 """https://nagios-plugins.org/doc/guidelines.html"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusOptions(ReportOptions):
+    """The options of `status`."""
+
+    json: bool
+    nagios: bool
+    watch: bool
+    all: bool
+    only: Sequence[str] | None
+    skip: Sequence[str]
+    verbose: bool
 
 
 def define(parser: Parser) -> None:
@@ -57,10 +72,10 @@ def define(parser: Parser) -> None:
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="show every check, all details"
     )
-    parser.set_defaults(run=run)
+    parser.runs(run, StatusOptions)
 
 
-def run(options: argparse.Namespace, invocation: Invocation) -> int:
+def run(options: StatusOptions, invocation: Invocation) -> int:
     chosen = _chosen(options)
     if options.all:
         return _run_all(options, chosen, invocation.clock)
@@ -75,7 +90,7 @@ def run(options: argparse.Namespace, invocation: Invocation) -> int:
             return formats.EXIT_CODES[status]
 
 
-def _once(options: argparse.Namespace, chosen: list[str], aws: Aws, clock: Clock) -> Status:
+def _once(options: StatusOptions, chosen: list[str], aws: Aws, clock: Clock) -> Status:
     report = _look(options, chosen, aws, clock)
     if options.json:
         sys.stdout.write(formats.as_json(report))
@@ -88,7 +103,7 @@ def _once(options: argparse.Namespace, chosen: list[str], aws: Aws, clock: Clock
     return report.verdict.status
 
 
-def _run_all(options: argparse.Namespace, chosen: list[str], clock: Clock) -> int:
+def _run_all(options: StatusOptions, chosen: list[str], clock: Clock) -> int:
     if options.nagios or options.watch:
         raise UsageError("--all has no --nagios and no --watch: use them for one environment each.")
     names = environment_names(find_project(options.project, options.config), options.context)
@@ -106,12 +121,12 @@ def _run_all(options: argparse.Namespace, chosen: list[str], clock: Clock) -> in
     return formats.EXIT_CODES[status_all.worst(all_seen)]
 
 
-def _look(options: argparse.Namespace, chosen: list[str], aws: Aws, clock: Clock) -> formats.Report:
+def _look(options: StatusOptions, chosen: list[str], aws: Aws, clock: Clock) -> formats.Report:
     state = look(aws, clock.now(), drills=read_reports(report_folder(options)))
     return formats.Report(state, run_checks(state, chosen))
 
 
-def _chosen(options: argparse.Namespace) -> list[str]:
+def _chosen(options: StatusOptions) -> list[str]:
     asked = {*(options.only or ()), *options.skip}
     unknown = sorted(asked - CHECKS.keys())
     if unknown:

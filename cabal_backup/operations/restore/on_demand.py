@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
-
-from botocore.exceptions import BotoCoreError, ClientError
+from typing import TYPE_CHECKING, TypeVar
 
 from cabal_backup import names
 from cabal_backup.config.environment import Lifecycle, Lock
 from cabal_backup.errors import RefusedError, UnreachableError, UsageError
-from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Job, JobKind, Report, describe_job, failure, follow
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint, lifecycle_request
@@ -32,6 +30,11 @@ from cabal_backup.operations.status.checks.copies import without_copy
 from cabal_backup.operations.status.checks.outcome import lifecycle_words
 from cabal_backup.operations.status.state import RegionState, State
 from cabal_backup.text import moment
+
+if TYPE_CHECKING:
+    from types_boto3_backup.type_defs import BackupJobTypeDef, CopyJobTypeDef
+
+JobT = TypeVar("JobT", "BackupJobTypeDef", "CopyJobTypeDef")
 
 _RUNNING = ("CREATED", "PENDING", "RUNNING")
 
@@ -78,6 +81,7 @@ class OnDemandPlan:
 
     @property
     def vault(self) -> str:
+        """The name of the vault that the jobs write to."""
         return self.vault_arn.rpartition(":")[2]
 
     def lines(self) -> tuple[str, ...]:
@@ -268,12 +272,12 @@ def _named(points: Sequence[RecoveryPoint], name: str, now: datetime) -> Recover
     )
 
 
-def _running(jobs: Answer[list[Mapping[str, Any]]]) -> Iterator[Mapping[str, Any]]:
+def _running(jobs: Answer[list[JobT]]) -> Iterator[JobT]:
     if isinstance(jobs, Known):
         yield from (entry for entry in jobs.value if entry["State"] in _RUNNING)
 
 
-def _unknown(jobs: Answer[list[Mapping[str, Any]]]) -> tuple[str, ...]:
+def _unknown(jobs: Answer[list[JobT]]) -> tuple[str, ...]:
     if isinstance(jobs, Unknown):
         return (f"whether a job does this already: {jobs.reason}",)
     return ()
@@ -282,16 +286,14 @@ def _unknown(jobs: Answer[list[Mapping[str, Any]]]) -> tuple[str, ...]:
 def _described(aws: Aws, kind: JobKind, job_id: str | None) -> Job | None:
     if job_id is None:
         return None
-    try:
+    with worded(f"asking about {kind} job {job_id}"):
         return describe_job(aws, kind, job_id)
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, f"asking about {kind} job {job_id}") from error
 
 
 def _start(aws: Aws, plan: OnDemandPlan, item: Item, clock: Clock) -> Job:
     if item.point is not None:
         return start_copy(aws, item.point, item.lifecycle, clock, to_dr=True)
-    try:
+    with worded("starting the backup job"):
         started = aws.client("backup").start_backup_job(
             BackupVaultName=plan.vault,
             ResourceArn=item.resource_arn,
@@ -302,8 +304,6 @@ def _start(aws: Aws, plan: OnDemandPlan, item: Item, clock: Clock) -> Job:
             # A lost answer makes botocore ask again: the token keeps that one job.
             IdempotencyToken=str(uuid.uuid4()),
         )
-    except (BotoCoreError, ClientError) as error:
-        raise in_words(error, "starting the backup job") from error
     return Job(
         kind=JobKind.BACKUP,
         id=started["BackupJobId"],
