@@ -247,16 +247,11 @@ def start_restore(
     )
 
 
-def follow_restore(
-    aws: Aws, job: Job, clock: Clock, report: Report, *, longest: timedelta, then: str = ""
-) -> Job:
-    """Say how a restore job is watched from elsewhere, and follow it; see `follow`.
-
-    :param then: what to do afterwards, in a sentence.
-    """
+def follow_restore(aws: Aws, job: Job, clock: Clock, report: Report, *, longest: timedelta) -> Job:
+    """Say how a restore job is watched from elsewhere, and follow it; see `follow`."""
     report(
         f"Restore job {job.id}. It goes on by itself; to watch it from elsewhere: "
-        f"cabal-backup jobs watch {job.id} -e {aws.environment.name}{then}"
+        f"cabal-backup jobs watch {job.id} -e {aws.environment.name}"
     )
     return job if job.finished else follow(aws, job, clock, report, longest=longest)
 

@@ -138,8 +138,8 @@ def _restore(aws: Aws, plan: RestoreMailstorePlan, clock: Clock, report: Report)
     job = plan.job or start_restore(
         aws, plan.point, plan.role.arn, _metadata(aws, plan), clock.now()
     )
-    then = ". Then run this command again: what AWS does not bring back is set at the end."
-    job = follow_restore(aws, job, clock, report, longest=mailstore_restores.LONGEST, then=then)
+    report("What AWS does not bring back is set at the end. If this is interrupted: run it again.")
+    job = follow_restore(aws, job, clock, report, longest=mailstore_restores.LONGEST)
     if not job.completed_well:
         raise AwsError(f"{failure(job)} The mailstore was not touched.")
     return job.created_resource_arn.rpartition("/")[2]
