@@ -86,7 +86,7 @@ def test_its_commands_work(deployed: Deployment, checkout: Path, document: str) 
     environment = {
         **deployed.sandbox.environ(),
         "PATH": os.pathsep.join([str(Path(aws_cli()).parent), os.environ["PATH"]]),
-        # There is nobody to ask here.
+        # There is no terminal to ask on.
         "ARGS": "--require-approval never" if document == "README.md" else "",
         "COLUMNS": "120",
     }

@@ -12,7 +12,7 @@ from tests.builders import CORE, an_environment
 from tests.synth.conftest import Synthesize
 from tests.synth.synthesis import Json, Stack, Synthesized, leaves, plain
 
-GONE = "gone"
+ABSENT = "absent"
 VAULT = "Resources.Vault.Properties.LockConfiguration"
 RULE = "Resources.NightlyPlan.Properties.BackupPlan.BackupPlanRule.0"
 COPY = f"{RULE}.CopyActions.0"
@@ -121,9 +121,9 @@ def changes(before: Stack, after: Stack) -> Changes:
     """What the template of `after` says differently, by path."""
     old, new = dict(leaves(plain(before.json))), dict(leaves(plain(after.json)))
     return {
-        path: new.get(path, GONE)
+        path: new.get(path, ABSENT)
         for path in old.keys() | new.keys()
-        if old.get(path, GONE) != new.get(path, GONE)
+        if old.get(path, ABSENT) != new.get(path, ABSENT)
     }
 
 
@@ -166,8 +166,8 @@ def test_no_cold_storage_takes_one_line_away(
     synthesized: Synthesize, prod: Synthesized, setting: str, path: str
 ) -> None:
     stage = synthesized(an_environment(**{**CORE, setting: "never"}))
-    gone = {f"{path}.Lifecycle.MoveToColdStorageAfterDays": GONE}
-    assert changes(prod.primary, stage.primary) == gone
+    removed = {f"{path}.Lifecycle.MoveToColdStorageAfterDays": ABSENT}
+    assert changes(prod.primary, stage.primary) == removed
     assert changes(prod.dr, stage.dr) == {}
 
 

@@ -191,8 +191,8 @@ def _stacks(state: State, regions: tuple[str, str], answers: Answers) -> Outcome
     if taken:
         return fail(
             f"There is no stack, but its names are taken: {', '.join(taken)}.",
-            "If another tool made them: docs/adopt.md. If a teardown or a deleted stack left them: "
-            f"docs/adopt.md takes them over, too; cabal-backup teardown plan -e {name} lists them.",
+            "docs/adopt.md takes over what another tool made or a deleted stack left. "
+            f"cabal-backup teardown plan -e {name} lists it.",
         )
     return ok(f"Nothing is deployed, and no name is taken. Next: {deploy(name)}.")
 

@@ -32,7 +32,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Use:
-    """A command, used by somebody until it has done all it can."""
+    """A command, used by a person with a role until it has done all it can."""
 
     role: Role
     work: Callable[[Desk], None]
@@ -256,7 +256,7 @@ def _restore_mailbox(desk: Desk) -> None:
 
 
 def _restore_mailstore(desk: Desk) -> None:
-    """With all that a file system can be set up with, and groups that somebody changed."""
+    """With all that a file system can be set up with, and groups that were changed by hand."""
     groups = _dress_up(desk)
     new = _well(desk.run("restore mailstore --yes --roll")).out.strip()
     efs = desk.root("efs")
@@ -331,7 +331,7 @@ def _relock(desk: Desk) -> None:
 
 
 def _teardown_plan(desk: Desk) -> None:
-    """Also where somebody placed a legal hold."""
+    """Also where there is a legal hold."""
     desk.root("backup").create_legal_hold(Title="lawsuit", Description="Keep it.")
     assert "recovery points" in _well(desk.run("teardown plan")).out
 
@@ -343,7 +343,7 @@ def _delete_recovery_points(desk: Desk) -> None:
 
 
 def _destroy(desk: Desk) -> None:
-    """A role and a policy that somebody changed, and a stack that cannot be deleted at first."""
+    """A role and a policy that were changed, and a stack that cannot be deleted at first."""
     _delete_recovery_points(desk)
     iam, backup = desk.root("iam"), desk.root("backup")
     iam.put_role_policy(RoleName="cabal-backup-role", PolicyName="by-hand", PolicyDocument=_POLICY)

@@ -190,7 +190,7 @@ def test_the_exit_code_is_of_the_chosen_checks(operator: Operator) -> None:
 
 
 class Repairing(SandboxClock):
-    """While somebody waits, somebody else opts in again."""
+    """While the command waits, the region is opted in again."""
 
     def __init__(self, sandbox: Sandbox, after: int) -> None:
         super().__init__(sandbox)
@@ -204,7 +204,7 @@ class Repairing(SandboxClock):
 
 
 class Impatient(SandboxClock):
-    """Somebody who presses Ctrl-C while waiting."""
+    """An operator who presses Ctrl-C while waiting."""
 
     def sleep(self, seconds: float) -> None:
         del seconds

@@ -1,6 +1,6 @@
 """What a person reads of the commonest faults: the thing, what it means, and what to type.
 
-Where what is to be typed is a command of the aws CLI, it is typed, and mends the fault.
+Where what is to be typed is a command of the aws CLI, it is typed, and fixes the fault.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def commands(out: str) -> list[str]:
     ]
 
 
-def mended(operator: Operator, out: str, **after: float) -> None:
+def fixed(operator: Operator, out: str, **after: float) -> None:
     """Type what the tool said, with the real aws CLI; all is well afterwards.
 
     :param after: how long that takes, as in `advance`; an hour when left out.
@@ -58,7 +58,7 @@ def test_a_removed_lock(operator: Operator, vault: hand.Vault, check: str) -> No
         f"aws backup put-backup-vault-lock-configuration --region {region} --backup-vault-name="
         f"{name} --min-retention-days 30 --max-retention-days 365"
     ]
-    mended(operator, said.out, days=8)  # For a week it is reported.
+    fixed(operator, said.out, days=8)  # For a week it is reported.
 
 
 def test_a_widened_lock(operator: Operator) -> None:
@@ -70,7 +70,7 @@ def test_a_widened_lock(operator: Operator) -> None:
         "cabal-backup-dr in us-west-2 is locked to 1 to 36500 days, and should be locked to 30 to "
         "365 days." in said.text
     )
-    mended(operator, said.out)
+    fixed(operator, said.out)
 
 
 def test_a_lock_in_compliance_mode(operator: Operator) -> None:
@@ -82,7 +82,7 @@ def test_a_lock_in_compliance_mode(operator: Operator) -> None:
     assert f"is in compliance mode: from {until:%Y-%m-%d}" in said.text
     assert "it can never be removed or changed" in said.text
     assert len(commands(said.out)) == 2
-    mended(operator, said.out, days=8)  # For a week it is reported.
+    fixed(operator, said.out, days=8)  # For a week it is reported.
 
 
 @pytest.mark.parametrize("region", ["us-west-1", "us-west-2"])
@@ -93,7 +93,7 @@ def test_the_opt_in_off(operator: Operator, region: str) -> None:
 
     assert f"Advanced DynamoDB backup is off in {region} (full management)" in said.text
     assert "can never be copied to the other region" in said.text
-    mended(operator, said.out)
+    fixed(operator, said.out)
 
 
 def test_pitr_off(operator: Operator) -> None:
@@ -125,7 +125,7 @@ def test_deletion_protection_off(operator: Operator) -> None:
     assert said.code == 0
     assert said.out.endswith("\n! development is protected; 1 check with a warning.\n")
     assert "cabal-counter can be deleted by mistake: deletion protection is off." in said.text
-    mended(operator, said.out)
+    fixed(operator, said.out)
 
 
 def test_a_copy_that_failed(operator: Operator) -> None:
@@ -228,7 +228,7 @@ def on(change: Callable[[Sandbox], None]) -> Callable[[Deployment], None]:
         ),
     ],
 )
-def test_what_is_mended_by_deploying_or_elsewhere(
+def test_what_is_fixed_by_deploying_or_elsewhere(
     operator: Operator, fault: Callable[[Deployment], None], words: list[str]
 ) -> None:
     fault(operator.deployment)

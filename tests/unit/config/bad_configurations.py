@@ -1,4 +1,4 @@
-"""Configurations with one thing wrong, and what a person has to be told about each."""
+"""Configurations with one thing wrong, and the report that is expected of each."""
 
 from __future__ import annotations
 

@@ -159,9 +159,9 @@ def test_a_vault_made_anew_under_an_old_plan_is_a_wipe() -> None:
 
 def test_a_job_that_completed_must_have_left_its_point() -> None:
     """A backup was made on demand an hour ago, and its recovery point is not there."""
-    gone = a_backup_job(NOW - timedelta(hours=1), TABLE_ARN)
+    missing = a_backup_job(NOW - timedelta(hours=1), TABLE_ARN)
 
-    seen = finding("nights", a_year(backup_jobs=Known([gone])))
+    seen = finding("nights", a_year(backup_jobs=Known([missing])))
 
     assert seen.status == "fail"
     assert seen.details == (f"the job of 2026-03-31 13:00 UTC: {TABLE_ARN}",)
@@ -489,9 +489,9 @@ def test_a_resource_that_is_missed_every_second_night_fails() -> None:
 
 @pytest.mark.parametrize(("missed", "status"), [(9, "warn"), (10, "fail")])
 def test_a_third_of_a_month_is_too_much(missed: int, status: str) -> None:
-    gone = YEAR[2 : 2 + 3 * missed : 3]
+    missing = YEAR[2 : 2 + 3 * missed : 3]
 
-    seen = finding("nights", **after([night for night in YEAR[:40] if night not in gone]))
+    seen = finding("nights", **after([night for night in YEAR[:40] if night not in missing]))
 
     assert seen.status == status
 
