@@ -171,4 +171,4 @@ sandbox: $(READY) $(AWSCLI)/ready ## the same, left running at PORT; prints the 
 
 .PHONY: clean
 clean: ## remove everything that the other targets made
-	rm -rf $(VENV) .venv-* node_modules dist cdk.out .prepared .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-* node_modules dist cdk.out demo-report.html .prepared .mypy_cache .pytest_cache .ruff_cache

@@ -35,6 +35,9 @@ def test_the_demo_shows_that_everything_holds_and_leaves_nothing_behind() -> Non
         ended.stdout.replace("│", " ").split()
     )
     assert ended.stdout.count("✔ expected") == 6
+    assert "3,000 addresses and 41 messages are as before" in ended.stdout
+    page = (PROJECT / "demo-report.html").read_text("utf-8")
+    assert "development is protected" in page
     assert "nothing is left running" in ended.stdout
 
 

@@ -7,6 +7,7 @@ python -m tests.sandbox.demo --stay    set up, then leave it running until Ctrl-
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import shlex
@@ -30,6 +31,8 @@ from tests.sandbox.deployment import PROJECT, Deployment, aws_cli
 from tests.sandbox.seed import PLACES, VERIFICATION, SeedCommand, run_aws
 
 _console = Console(highlight=False)
+
+REPORT = PROJECT / "demo-report.html"
 
 _TOOLS = (PROJECT / ".venv" / "bin", PROJECT / "node_modules" / ".bin", Path(aws_cli()).parent)
 
@@ -62,11 +65,8 @@ def main() -> int:
 
 
 def _yesterday() -> datetime:
-    """A start from which one night leads to the present."""
     now = datetime.now(UTC)
-    return now.replace(hour=6, minute=0, second=0, microsecond=0) - timedelta(
-        days=1 if now.hour >= 6 else 2
-    )
+    return now.replace(hour=6, minute=0, second=0, microsecond=0) - timedelta(days=1)
 
 
 def _prepare(sandbox: Sandbox) -> Deployment:
@@ -84,9 +84,8 @@ def _prepare(sandbox: Sandbox) -> Deployment:
         say("stacks cabal-backup-dr (us-west-2), then cabal-backup (us-west-1)")
     with _step("Run a night") as say:
         sandbox.run_nights(1)
-        # The tool looks at this machine's clock, and compares it with AWS's.
-        now = sandbox.advance_to(datetime.now(UTC))
-        say(f"the sandbox's time is now {now:%Y-%m-%d %H:%M} UTC")
+        now = sandbox.advance_to(sandbox.now().replace(hour=13))  # the night is over and due
+        say(f"the time of the local AWS, and of the commands, is now {now:%Y-%m-%d %H:%M} UTC")
     return deployment
 
 
@@ -100,21 +99,89 @@ def _show(deployment: Deployment) -> bool:
     protected = _cabal_backup(deployment, "status") == 0
     _console.print("\n[bold]The nights so far:[/]\n")
     _cabal_backup(deployment, "points", "--nights", "3")
+    restored = _lose_and_restore(deployment)
     held = sum(results)
     _console.print(
         Panel(
             f"{held} of {len(results)} expectations of the document hold, and status says "
-            f"{'protected' if protected else '[red]NOT protected[/]'}.\n\n"
+            f"{'protected' if protected else '[red]NOT protected[/]'}. Every lost address and "
+            f"message {'came back' if restored else '[red]did NOT come back[/]'}.\n\n"
             "This was CloudFormation, Lambda, DynamoDB, EFS and IAM as MiniStack has them, and "
             "AWS Backup as tests/local_aws has it, driven by the real CDK and aws CLIs. "
             "Nothing of it was a live AWS account.\n\n"
-            "To poke at it yourself: [bold]make sandbox[/] leaves it running and prints the "
-            "environment variables.",
+            f"The report about it is in [bold]{REPORT.name}[/]. To try commands: "
+            "[bold]make sandbox[/] leaves it running and prints the environment variables.",
             title="What was proven",
             title_align="left",
         )
     )
-    return protected and held == len(results)
+    return protected and restored and held == len(results)
+
+
+def _lose_and_restore(deployment: Deployment) -> bool:
+    """The addresses and the mail of one user are lost, and brought back by the operator."""
+    sandbox, made = deployment.sandbox, deployment.cabal
+    user = made.users[0].user
+    home = made.file_system_root / user
+    project = _project(deployment)
+    addresses, messages = _addresses(deployment), _messages(home)
+    with _step(f"Lose the table {made.addresses_table} and the mail of {user}") as say:
+        dynamodb = sandbox.client("dynamodb")
+        dynamodb.update_table(TableName=made.addresses_table, DeletionProtectionEnabled=False)
+        dynamodb.delete_table(TableName=made.addresses_table)
+        for name in messages:
+            (home / name).unlink()
+        sandbox.advance(minutes=1)
+        say(f"{len(addresses):,} addresses and {len(messages)} messages")
+    _console.print("\n[bold]What the operator types:[/]")
+    environment = ("-e", deployment.environment)
+    ended = [
+        _type(deployment, project, "cabal-backup", *command)
+        for command in (
+            ("restore", "addresses", *environment, "--yes"),
+            ("restore", "mailbox", user, *environment, "--yes"),
+            ("mailbox", "merge", user, "--mount", str(made.file_system_root), "--yes"),
+            ("points", *environment, "--nights", "3"),
+            ("report", *environment, "--output", str(REPORT)),
+        )
+    ]
+    back = _addresses(deployment) == addresses and _messages(home) == messages
+    mark = "[green]✔[/]" if back else "[red]✘[/]"
+    _console.print(
+        f"  {mark} {len(addresses):,} addresses and {len(messages)} messages are as before, "
+        "compared byte for byte"
+    )
+    return back and not any(ended)
+
+
+def _addresses(deployment: Deployment) -> list[str]:
+    pages = deployment.sandbox.client("dynamodb").get_paginator("scan")
+    return sorted(
+        json.dumps(item, sort_keys=True, default=sorted)
+        for page in pages.paginate(TableName=deployment.cabal.addresses_table)
+        for item in page["Items"]
+    )
+
+
+def _messages(home: Path) -> dict[str, str]:
+    """The content of each message, as a SHA-256, by its path without the flags."""
+    return {
+        str(file.relative_to(home)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for folder in ("cur", "new")
+        for file in home.glob(f"Maildir/**/{folder}/*")
+    }
+
+
+def _type(deployment: Deployment, project: Path, *command: str) -> int:
+    """Run a command as an operator does; the local AWS's time passes meanwhile."""
+    _console.print(f"\n[cyan]$ {escape(shlex.join(command))}[/]", soft_wrap=True)
+    variables = _variables(deployment)
+    with subprocess.Popen(command, cwd=project, env={**os.environ, **variables}) as process:
+        while process.poll() is None:
+            if "restore" in command:
+                deployment.sandbox.advance(minutes=1)
+            time.sleep(0.2)
+    return process.returncode
 
 
 def _verify(sandbox: Sandbox, command: SeedCommand) -> bool:
@@ -147,17 +214,13 @@ def _cabal_backup(deployment: Deployment, command: str, *arguments: str) -> int:
             *arguments,
         ],
         cwd=PROJECT,
-        env=deployment.sandbox.environ(),
+        env={**os.environ, **_variables(deployment)},
     ).returncode
 
 
 def _stay(deployment: Deployment) -> None:
     _console.print("\n[bold]It is running.[/] In another terminal:\n")
-    variables = {
-        **shell_variables(deployment.sandbox.endpoint),
-        "CABAL_ENVIRONMENT": deployment.environment,
-        "PATH": os.pathsep.join([*map(str, _TOOLS), os.environ["PATH"]]),
-    }
+    variables = {**_variables(deployment), "CABAL_ENVIRONMENT": deployment.environment}
     for name, value in variables.items():
         sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
     sys.stdout.write(f"cd {shlex.quote(str(_project(deployment)))}\n")
@@ -175,6 +238,14 @@ def _stay(deployment: Deployment) -> None:
             time.sleep(3600)
     except KeyboardInterrupt:
         _console.print("\nStopped.")
+
+
+def _variables(deployment: Deployment) -> dict[str, str]:
+    """What turns the commands to the local AWS and to its time."""
+    return {
+        **shell_variables(deployment.sandbox.endpoint),
+        "PATH": os.pathsep.join([*map(str, _TOOLS), os.environ["PATH"]]),
+    }
 
 
 def _project(deployment: Deployment) -> Path:
