@@ -30,6 +30,9 @@ TIME_SHIM = Path(__file__).parent / "time_shim"
 _START_TIMEOUT_SECONDS = 60.0
 _STOP_TIMEOUT_SECONDS = 10.0
 _LOG_TAIL_LINES = 40
+_MEMORY = Path("/dev/shm")
+_ROOM = 1 << 30
+"""Bytes that have to be free in memory; a sandbox takes a few per cent of them."""
 
 
 class SandboxFailed(RuntimeError):
@@ -115,12 +118,13 @@ class Sandbox:
             start: its time at the start; by default the machine's.
             auth: check signatures and IAM policies of every call.
             port: 0 takes a free one.
-            data: the directory of all files; by default one that is removed at the end.
+            data: the directory of all files; by default one that is removed at the end, in
+                memory where there is room, unless TMPDIR names another place.
 
         Raises:
             SandboxFailed: it did not start; the message ends with the log's last lines.
         """
-        directory = data or Path(tempfile.mkdtemp(prefix="local-aws-"))
+        directory = data or Path(tempfile.mkdtemp(prefix="local-aws-", dir=_memory()))
         process = _spawn(directory, start=start, auth=auth, port=port)
         try:
             ready = _ready(process, directory)
@@ -315,6 +319,13 @@ def aws_variables(
         "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1",
         "JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION": "1",
     }
+
+
+def _memory() -> Path | None:
+    """The file system in memory where it can be used; restores write and remove many files."""
+    if "TMPDIR" in os.environ or not os.access(_MEMORY, os.W_OK):
+        return None
+    return _MEMORY if shutil.disk_usage(_MEMORY).free >= _ROOM else None
 
 
 def _spawn(data: Path, *, start: datetime | None, auth: bool, port: int) -> subprocess.Popen[str]:
