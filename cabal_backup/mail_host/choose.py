@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime
 
 from cabal_backup.mail_host.batches import Batch, pack, total_of
@@ -31,31 +32,38 @@ from cabal_backup.mail_host.survey import Survey
 from cabal_backup.mail_host.trees import Trees
 
 
+@dataclass(frozen=True)
+class MergeRequest:
+    """What is to be restored of a mailbox."""
+
+    folders: Sequence[str] = ()
+    """Names as a mail client shows them; by default all folders, and the files outside folders."""
+    since: datetime | None = None
+    """The first moment of the delivery times."""
+    before: datetime | None = None
+    """The end of the delivery times, which is not in the range."""
+    restore_moved: bool = False
+    """Also messages that are in another folder today, or can be there, because a folder of the
+    mailbox could not be read."""
+    restore_different: bool = True
+    """Also messages whose name the mailbox has with another content."""
+    uid: int | None = None
+    """The OS uid of a user without a home."""
+
+
 def plan_merge(
-    survey: Survey,
-    *,
-    folders: Sequence[str] = (),
-    since: datetime | None = None,
-    before: datetime | None = None,
-    restore_moved: bool = False,
-    restore_different: bool = True,
-    uid: int | None = None,
-    threads: int = 16,
+    survey: Survey, request: MergeRequest = MergeRequest(), *, threads: int = 16
 ) -> MergePlan:
     """Choose what to restore, from the result of `look`.
 
-    `folders` are names as a mail client shows them; the default is all folders and the files
-    outside folders. The range of delivery times includes `since` and excludes `before`.
-    `restore_moved`: also messages that are in another folder today, or can be there, because
-    a folder of the mailbox could not be read. `restore_different`: also messages whose name
-    the mailbox has with another content. Raises Refused for a folder that was not restored,
-    and if the owner is unknown or this process cannot set it.
+    Raises Refused for a folder that was not restored, and if the owner is unknown or this process
+    cannot set it.
     """
     where = survey.where
-    chosen = _choose(survey.folders, folders)
+    chosen = _choose(survey.folders, request.folders)
     notes = list(survey.notes)
-    owner = survey.uid if uid is None else uid
-    group = survey.gid if uid is None else uid
+    owner = survey.uid if request.uid is None else request.uid
+    group = survey.gid if request.uid is None else request.uid
     if owner is None or group is None:
         raise Refused(
             f"{where.user} has no home under {shown(where.mount)}. Check that the mailstore is "
@@ -70,29 +78,22 @@ def plan_merge(
     with contextlib.ExitStack() as stack:
         trees = Trees(where, stack)
         pool = stack.enter_context(ThreadPoolExecutor(threads))
-        chooser = _Chooser(
-            trees,
-            pool,
-            since=since,
-            before=before,
-            restore_moved=restore_moved,
-            restore_different=restore_different,
-        )
+        chooser = _Chooser(trees, pool, request)
         plans = tuple(chooser.plan(found, survey) for found in chosen)
-    if survey.unreadable and not restore_moved:
+    if survey.unreadable and not request.restore_moved:
         notes.append(
             "A folder of the mailbox cannot be read, and missing messages could be there, so none "
             "are restored. Make it readable, or use --moved restore: then messages are restored "
             "even if they are in that folder."
         )
-    files, files_left = _choose_files(survey, plans, everything=not folders)
+    files, files_left = _choose_files(survey, plans, everything=not request.folders)
     return MergePlan(
         where=where,
         uid=owner,
         gid=group,
         directory_mode=survey.directory_mode,
         make_home=survey.uid is None,
-        restore_moved=restore_moved,
+        restore_moved=request.restore_moved,
         unfinished=survey.unfinished,
         folders=plans,
         files=files,
@@ -134,22 +135,10 @@ def _choose_files(
 class _Chooser:
     """Chooses the messages of each folder that will be restored."""
 
-    def __init__(
-        self,
-        trees: Trees,
-        pool: ThreadPoolExecutor,
-        *,
-        since: datetime | None,
-        before: datetime | None,
-        restore_moved: bool,
-        restore_different: bool,
-    ) -> None:
+    def __init__(self, trees: Trees, pool: ThreadPoolExecutor, request: MergeRequest) -> None:
         self._trees = trees
         self._pool = pool
-        self._since = since
-        self._before = before
-        self._restore_moved = restore_moved
-        self._restore_different = restore_different
+        self._request = request
 
     def plan(self, found: Folder, survey: Survey) -> FolderPlan:
         moved = Counter(
@@ -161,14 +150,16 @@ class _Chooser:
         missing = _in_state(states, MISSING)
         renamed = _in_state(states, SECOND)
         different = _in_state(states, DIFFERENT)
-        if self._restore_moved:
+        if self._request.restore_moved:
             different += _in_state(states, CLAIMED)
         unknown = total_of(_in_state(states, UNKNOWN))
-        if found.directory in survey.unreadable or (survey.unreadable and not self._restore_moved):
+        if found.directory in survey.unreadable or (
+            survey.unreadable and not self._request.restore_moved
+        ):
             unknown += total_of((*missing, *renamed, *different))
             missing, renamed, different = [], [], []
-        left = 0 if self._restore_different else total_of(different)
-        renamed += different if self._restore_different else []
+        left = 0 if self._request.restore_different else total_of(different)
+        renamed += different if self._request.restore_different else []
         restore = tuple(self._in_time(found, missing))
         rename = tuple(self._in_time(found, renamed))
         letters = _letters((*restore, *rename))
@@ -198,7 +189,7 @@ class _Chooser:
 
     @property
     def _has_dates(self) -> bool:
-        return self._since is not None or self._before is not None
+        return self._request.since is not None or self._request.before is not None
 
     def _states(self, found: Folder) -> list[tuple[Batch, bytes]]:
         """The batches with the states of their messages.
@@ -209,7 +200,7 @@ class _Chooser:
         for batch, start in zip(found.batches, found.starts):  # noqa: B905 (Python 3.9)
             here = bytes(found.here[start : start + batch.size])
             elsewhere = found.elsewhere[start : start + batch.size]
-            if not self._restore_moved and any(elsewhere):
+            if not self._request.restore_moved and any(elsewhere):
                 both = zip(here, elsewhere)  # noqa: B905 (Python 3.9)
                 here = bytes(PRESENT if e and h != LINKED else h for h, e in both)
             states.append((batch, here))
@@ -227,8 +218,8 @@ class _Chooser:
     def _batch_in_time(self, found: Folder, batch: Batch) -> Batch:
         """The messages whose mtime, which is the time of delivery, is in the range."""
         assert self._trees.recovered is not None
-        since = float("-inf") if self._since is None else self._since.timestamp()
-        before = float("inf") if self._before is None else self._before.timestamp()
+        since = float("-inf") if self._request.since is None else self._request.since.timestamp()
+        before = float("inf") if self._request.before is None else self._request.before.timestamp()
         names = []
         with contextlib.ExitStack() as stack:
             folder = stack.enter_context(self._trees.folder(found.directory, self._trees.recovered))

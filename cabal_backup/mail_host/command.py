@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from typing import IO
 
-from cabal_backup.mail_host.choose import plan_merge
+from cabal_backup.mail_host.choose import MergeRequest, plan_merge
 from cabal_backup.mail_host.cleanup import cleanup, plan_cleanup
 from cabal_backup.mail_host.merge import Finished, Progress, merge
 from cabal_backup.mail_host.names import QUEUES, shown
@@ -206,8 +206,7 @@ def _merge_command(options: argparse.Namespace) -> int:
 
 def _merge_and_report(options: argparse.Namespace, report: dict[str, object]) -> int:
     where = find_recovery(options.mount, options.user, options.recovery)
-    plan = plan_merge(
-        look(where),
+    request = MergeRequest(
         folders=options.folder,
         since=options.since,
         before=options.before,
@@ -215,6 +214,7 @@ def _merge_and_report(options: argparse.Namespace, report: dict[str, object]) ->
         restore_different=options.different == "restore",
         uid=options.uid,
     )
+    plan = plan_merge(look(where), request)
     report["plan"] = plan.as_dict()
     _say(str(plan), sys.stderr if options.json else sys.stdout)
     code = EXIT_LEFT if plan.problems or plan.unknown else EXIT_DONE
