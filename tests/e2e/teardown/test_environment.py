@@ -38,6 +38,10 @@ def primary_emptied(remover: Remover) -> None:
     empty(remover, VAULTS[0])
 
 
+def dr_emptied(remover: Remover) -> None:
+    empty(remover, VAULTS[1])
+
+
 def empty(remover: Remover, *vaults: tuple[str, str]) -> None:
     unlocked(remover)
     for region, vault in vaults:
@@ -61,6 +65,8 @@ CHANGING: dict[str, tuple[tuple[str, ...], str, Callable[[Remover], None]]] = {
     "restore mailbox": (("alice",), "restore", nothing_before),
     "restore mailstore": ((), "restore", nothing_before),
     "cutover": (("cabal-addresses-back", "cabal-addresses"), "cutover", restored),
+    "backup now": ((), "yes", nothing_before),
+    "copy now": ((), "yes", dr_emptied),
     "copy-back": (("mailstore",), "copy", primary_emptied),
     "drill addresses": ((), "drill", nothing_before),
     "drill mailbox": (("--user", "alice"), "drill", nothing_before),
@@ -80,8 +86,9 @@ def test_every_command_that_shows_a_plan_is_in_the_list() -> None:
         for name, parser in leaves()
         if any("--dry-run" in action.option_strings for action in parser._actions)
     }
-    # On the mail host, without AWS; and what only sends messages.
-    assert showing - {"mailbox merge", "mailstore promote", "alerts"} == set(CHANGING)
+    # Without AWS: on the mail host, and what writes settings; and what only sends messages.
+    others = {"mailbox merge", "mailstore promote", "init", "alerts"}
+    assert showing - others == set(CHANGING)
 
 
 @pytest.mark.parametrize("command", CHANGING)
