@@ -88,7 +88,7 @@ def test_a_printed_time_is_one_that_at_understands(operator: Operator) -> None:
     with zone("America/Los_Angeles"):
         lines = operator.run("points", "--list").out.splitlines()
         printed = [line.split() for line in lines if "DynamoDB  warm" in line]
-        created, point = printed[1][0], printed[1][-1]
+        created, point = printed[-2][0], printed[-2][-1]
         environment = operator.deployment.context_arguments()
         said = operator.type(
             "restore", "addresses", "--at", f"{created[:-1]}.999999Z", "--dry-run",
