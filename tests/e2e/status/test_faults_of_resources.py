@@ -123,7 +123,7 @@ CONTENT: Mapping[str, tuple[Fault, NotOk]] = {
         {"sizes": "fail"},
     ),
     "most addresses disappeared before the night": (
-        both(lambda d: hand.delete_items(d.sandbox, ADDRESSES, keep=1000), days(1)),
+        both(lambda d: hand.delete_items(d.sandbox, ADDRESSES, keep=150), days(1)),
         {"sizes": "warn"},
     ),
     "the mail disappeared before the night": (
