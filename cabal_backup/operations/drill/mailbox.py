@@ -170,11 +170,12 @@ def _verify(
         record.checks += maildirs.about(maildirs.compare(restored, live, taken))
         record.checks.append(maildirs.about_owner(restored, home.st_uid))
     with record.step("merge", clock):
+        expected = maildirs.digests(restored)
         (scratch / user).mkdir(mode=0o700)
         os.chown(scratch / user, home.st_uid, home.st_gid)
         _merge(Where(str(scratch), recovery, user), report)
         merged = maildirs.messages(scratch / user / "Maildir")
-        record.checks.append(maildirs.about_merge(restored, merged, home.st_uid))
+        record.checks.append(maildirs.about_merge(expected, merged, home.st_uid))
 
 
 def recovery_directories(mount: Path) -> set[str]:

@@ -104,16 +104,27 @@ def about_owner(restored: Messages, uid: int) -> Check:
     return Check("owner", not others, f"{others:,} messages of another owner than the mailbox's")
 
 
-def about_merge(before: Messages, merged: Messages, uid: int) -> Check:
-    """Whether every message arrived in the scratch mailbox, and as its owner's."""
+Digests = Mapping[tuple[str, str], bytes | None]
+"""The SHA-256 of each message, by the keys of `Messages`."""
+
+
+def digests(messages: Messages) -> Digests:
+    """Read every message."""
+    return {key: _digest(message.path) for key, message in messages.items()}
+
+
+def about_merge(before: Digests, merged: Messages, uid: int) -> Check:
+    """Whether every message arrived in the scratch mailbox, unchanged and as its owner's."""
     absent = len(before.keys() - merged.keys())
+    after = digests(merged)
+    changed = sum(key in after and after[key] != digest for key, digest in before.items())
     others = sum(message.uid != uid for message in merged.values())
     more = len(merged.keys() - before.keys())
     return Check(
         "merge",
-        not (absent or others or more),
-        f"{len(merged):,} messages merged into a scratch mailbox, {absent:,} not, {more:,} too "
-        f"many, {others:,} of a wrong owner",
+        not (absent or changed or others or more),
+        f"{len(merged):,} messages merged into a scratch mailbox, {absent:,} not, {changed:,} with "
+        f"another content, {more:,} too many, {others:,} of a wrong owner",
     )
 
 

@@ -118,9 +118,30 @@ def test_the_owner_and_the_merge(restored: Path, live: Path) -> None:
     assert not maildirs.about_owner(ours, os.geteuid() + 1).passed
 
     deliver(live, range(2))
-    assert not maildirs.about_merge(ours, maildirs.messages(live), os.geteuid()).passed
+    assert not maildirs.about_merge(
+        maildirs.digests(ours), maildirs.messages(live), os.geteuid()
+    ).passed
     deliver(live, [2])
-    assert maildirs.about_merge(ours, maildirs.messages(live), os.geteuid()).passed
-    assert not maildirs.about_merge(ours, maildirs.messages(live), os.geteuid() + 1).passed
+    assert maildirs.about_merge(
+        maildirs.digests(ours), maildirs.messages(live), os.geteuid()
+    ).passed
+    assert not maildirs.about_merge(
+        maildirs.digests(ours), maildirs.messages(live), os.geteuid() + 1
+    ).passed
     deliver(live, [3])
-    assert not maildirs.about_merge(ours, maildirs.messages(live), os.geteuid()).passed
+    assert not maildirs.about_merge(
+        maildirs.digests(ours), maildirs.messages(live), os.geteuid()
+    ).passed
+
+
+def test_a_merge_that_changes_a_message_fails(restored: Path, live: Path) -> None:
+    deliver(restored, range(3))
+    deliver(live, range(3))
+    before = maildirs.digests(maildirs.messages(restored))
+    changed = next(iter(maildirs.messages(live).values())).path
+    changed.write_bytes(changed.read_bytes() + b"x")
+
+    found = maildirs.about_merge(before, maildirs.messages(live), os.geteuid())
+
+    assert not found.passed
+    assert "1 with another content" in found.evidence
