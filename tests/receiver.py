@@ -28,7 +28,7 @@ class Receiver:
 
 @contextmanager
 def receiver() -> Iterator[Receiver]:
-    """A running receiver; it is gone when the context ends."""
+    """A running receiver; it stops when the context ends."""
 
     class Calls(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -50,7 +50,7 @@ def confirm(word: str, question: str, *, yes: bool) -> None:
     """
     if yes:
         return
-    if not is_somebody_there():
+    if not can_ask():
         raise RefusedError(
             "There is no terminal to ask on, and --yes was not given. Nothing was changed."
         )
@@ -71,7 +71,7 @@ def carry_out(aws: Aws, *, recorded: bool = False) -> Iterator[Report]:
         yield report
 
 
-def is_somebody_there() -> bool:
+def can_ask() -> bool:
     """Whether stdin is a terminal."""
     return sys.stdin.isatty()
 

@@ -13,9 +13,9 @@ from cabal_backup.cli.confirm import (
     ConfirmOptions,
     add_confirmation,
     ask,
+    can_ask,
     carry_out,
     confirm,
-    is_somebody_there,
     show_plan,
 )
 from cabal_backup.cli.options import (
@@ -212,9 +212,9 @@ def print_result(plan: CutoverPlan, result: CutoverResult) -> None:
     text.append(f"digest of the backup               {found.backup_digest}")
     text.append(f"digest of the same keys in live    {found.live_digest}")
     if verified.problems:
-        text.append(f"NOT AS IT SHOULD BE: {'; '.join(verified.problems)}.")
+        text.append(f"VERIFICATION FAILED: {'; '.join(verified.problems)}.")
         text.append(
-            "Either somebody changed them while the cutover ran, or they were not written. "
+            "They were changed while the cutover ran, or not written. "
             "Look at them with `cabal-backup compare`; the cutover can be run again."
         )
     else:
@@ -241,7 +241,7 @@ def tidy_up(aws: Aws, plan: CutoverPlan, *, yes: bool) -> None:
         print(f"{name} is kept: this tool did not restore it.", file=sys.stderr)
         return
     wanted = plan.request.delete_restored
-    if not wanted and not yes and is_somebody_there():
+    if not wanted and not yes and can_ask():
         wanted = ask(f"Delete {name}? Type its name to delete it: ") == name
     if wanted:
         delete_table.delete_own_restore(aws, restored)

@@ -13,8 +13,8 @@ from cabal_backup.cli.confirm import (
     ConfirmOptions,
     add_confirmation,
     all_like_ctrl_c,
+    can_ask,
     confirm,
-    is_somebody_there,
     show_plan,
 )
 from cabal_backup.cli.options import (
@@ -288,10 +288,10 @@ def _check_allowed(options: DrillOptions) -> None:
         return
     if not options.protected:
         raise RefusedError(
-            f"Drills are for development, not for {prod}. Nothing was changed. Whoever means "
-            f"{prod} says --{prod}, and types its name when asked."
+            f"Drills are for development, not for {prod}. Nothing was changed. To drill "
+            f"{prod}, use --{prod} and type its name when asked."
         )
-    if not is_somebody_there():
+    if not can_ask():
         raise RefusedError(
             f"There is no terminal to type the name of {prod}; --yes does not do that. Nothing was "
             "changed."

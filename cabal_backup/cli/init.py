@@ -12,8 +12,8 @@ from cabal_backup.cli.confirm import (
     ConfirmOptions,
     add_confirmation,
     ask,
+    can_ask,
     confirm,
-    is_somebody_there,
 )
 from cabal_backup.cli.options import CommonOptions, Invocation, add_common
 from cabal_backup.cli.parser import Parser
@@ -164,7 +164,7 @@ def _choose(what: str, choices: dict[str, str], otherwise: str) -> str:
         raise SettingsError(
             f"Found no {what} in this account and region. Check --profile and --region."
         )
-    if not is_somebody_there():
+    if not can_ask():
         raise RefusedError(f"There is no terminal to choose the {what} on: use {otherwise}.")
     for name, described in choices.items():
         print(f"  {name}  {described}".rstrip(), file=sys.stderr)

@@ -38,8 +38,8 @@ class WriteError(OSError):
     @property
     def exit_code(self) -> ExitCode:
         """NO_READER if the reader has closed the pipe, otherwise OUTPUT."""
-        gone = self.errno in (errno.EPIPE, errno.ECONNRESET)
-        return ExitCode.NO_READER if gone else ExitCode.OUTPUT
+        closed = self.errno in (errno.EPIPE, errno.ECONNRESET)
+        return ExitCode.NO_READER if closed else ExitCode.OUTPUT
 
 
 class Stream:

@@ -11,9 +11,9 @@ from cabal_backup.cli.confirm import (
     ConfirmOptions,
     add_confirmation,
     ask,
+    can_ask,
     carry_out,
     confirm,
-    is_somebody_there,
     show_plan,
 )
 from cabal_backup.cli.options import (
@@ -68,15 +68,15 @@ def add_parser(kinds: Subcommands) -> None:
         metavar="ID",
         help="the file system of the backup (default: mailstore_file_system_id)",
     )
-    gone = parser.add_argument_group("if that file system was deleted")
-    gone.add_argument(
+    deleted = parser.add_argument_group("if that file system was deleted")
+    deleted.add_argument(
         "--subnet",
         action="append",
         default=[],
         metavar="ID",
         help="create a mount target in this subnet; can be repeated",
     )
-    gone.add_argument(
+    deleted.add_argument(
         "--security-group",
         action="append",
         default=[],
@@ -168,7 +168,7 @@ def _offer_roll(aws: Aws, options: MailstoreOptions) -> None:
 
 
 def _wanted(asked_for: bool, options: MailstoreOptions, question: str, word: str) -> bool:
-    if asked_for or options.yes or not is_somebody_there():
+    if asked_for or options.yes or not can_ask():
         return asked_for
     return ask(f"{question} Type {word} to do it: ") == word
 

@@ -10,9 +10,9 @@ from cabal_backup.cli.confirm import (
     ConfirmOptions,
     add_confirmation,
     ask,
+    can_ask,
     carry_out,
     confirm,
-    is_somebody_there,
     show_plan,
 )
 from cabal_backup.cli.options import (
@@ -84,7 +84,7 @@ def _plan(aws: Aws, options: TableOptions, now: datetime) -> RestoreTablePlan:
     try:
         return restore_table.plan_restore(aws, now, request)
     except SeveralBackupsError as several:
-        if options.yes or options.dry_run or not is_somebody_there():
+        if options.yes or options.dry_run or not can_ask():
             raise
         print(several.list_of_backups, file=sys.stderr)
         typed = ask("Which one? Type its number: ")

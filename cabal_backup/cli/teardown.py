@@ -140,7 +140,7 @@ def run_destroy(options: DestroyOptions, invocation: Invocation) -> int:
     plan = destroy.plan_destruction(take_inventory(aws, clock.now()))
     if show_plan(plan.lines(), dry_run=options.dry_run):
         return ExitCode.OK
-    if not plan.seen.gone:
+    if not plan.seen.is_empty:
         name = plan.seen.environment
         confirm(name, f"This ends the backup of {name}.", yes=options.yes)
         with carry_out(aws, recorded=True) as report:

@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def _status(deployment: Deployment) -> float:
-    """Seconds for one run; it may find trouble, as nobody has exercised a restore here."""
+    """Seconds for one run; some checks fail, because no restore was exercised here."""
     return _timed(
         deployment.sandbox,
         [

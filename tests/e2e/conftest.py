@@ -129,5 +129,5 @@ def operator(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Operator:
-    """Somebody with the operator's tool in front of `protected`."""
+    """The operator's tool for `protected`."""
     return Operator(protected, monkeypatch, capsys)

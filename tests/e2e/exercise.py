@@ -44,7 +44,7 @@ def exercise_restores(deployment: Deployment) -> None:
 
 
 def write_reports(folder: Path, environment: str, when: datetime) -> None:
-    """The reports that somebody committed who drilled everything an hour ago."""
+    """Committed reports of drills of everything an hour ago."""
     folder.mkdir(exist_ok=True)
     for file in folder.iterdir():
         file.unlink()

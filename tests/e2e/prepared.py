@@ -1,4 +1,4 @@
-"""Prepared sandboxes: what takes long to set up is built once and loaded by whoever needs it.
+"""Prepared sandboxes: slow setups are built once and loaded by every test that needs them.
 
 A deployment by the real CDK CLI takes half a minute of CPU. Its checkpoint is written to
 `.prepared/`, under a digest of everything that it depends on, so that the processes of one

@@ -56,7 +56,7 @@ def type_in(blocks: Sequence[str], checkout: Path, deployment: Deployment) -> st
     environment = {
         **deployment.sandbox.environ(),
         "PATH": os.pathsep.join([str(Path(aws_cli()).parent), os.environ["PATH"]]),
-        "ARGS": "--require-approval never",  # nobody is here to ask
+        "ARGS": "--require-approval never",  # there is no terminal
         "COLUMNS": "120",
     }
     ended = subprocess.run(

@@ -131,7 +131,7 @@ def test_the_outputs_are_their_arns(guarded: Synthesized) -> None:
 
 
 @pytest.mark.parametrize("name", POLICIES)
-def test_attached_to_nobody(guarded: Synthesized, name: str) -> None:
+def test_attached_to_no_one(guarded: Synthesized, name: str) -> None:
     assert policies(guarded)[name].keys() & {"Roles", "Users", "Groups"} == set()
 
 
@@ -351,7 +351,7 @@ def test_the_operator_restores_in_both_regions(guarded: Synthesized) -> None:
     }
 
 
-def test_break_glass_can_put_no_lock_that_nobody_could_take_off(guarded: Synthesized) -> None:
+def test_break_glass_cannot_set_a_lock_in_compliance_mode(guarded: Synthesized) -> None:
     denied = [s for s in statements(guarded, BREAK_GLASS) if s["Effect"] == "Deny"]
     assert [{k: v for k, v in each.items() if k != "Sid"} for each in denied] == [
         {

@@ -20,15 +20,15 @@ ALERTS = {**CORE, "alerts": True}
 
 
 @pytest.fixture
-def told(synthesized: Synthesize) -> Synthesized:
+def alerting(synthesized: Synthesize) -> Synthesized:
     """Nothing but alerts, and no subscription."""
     return synthesized(an_environment(**ALERTS))
 
 
 @pytest.fixture(params=["primary", "dr"])
-def stack(request: pytest.FixtureRequest, told: Synthesized) -> Stack:
+def stack(request: pytest.FixtureRequest, alerting: Synthesized) -> Stack:
     """Each of the two stacks."""
-    found: Stack = getattr(told, request.param)
+    found: Stack = getattr(alerting, request.param)
     return found
 
 
@@ -60,7 +60,7 @@ def test_off_there_is_nothing_of_it(prod: Synthesized) -> None:
 
 
 def test_off_everything_that_hangs_on_it_is_off(synthesized: Synthesize, prod: Synthesized) -> None:
-    """Whom to tell and about what says nothing when nobody is told."""
+    """Without alerts, their other settings have no effect."""
     stage = synthesized(an_environment(**CORE, alert_on_tampering=False))
     assert [s.json for s in stage.stacks] == [s.json for s in prod.stacks]
 
@@ -188,9 +188,9 @@ def test_the_function_reads_the_queue_in_batches_of_a_minute(stack: Stack) -> No
     assert types >= {FUNCTION, TOPIC, QUEUE, "AWS::IAM::ManagedPolicy", "AWS::IAM::Role"}
 
 
-def test_rules_are_created_after_what_a_deployment_changes(told: Synthesized) -> None:
+def test_rules_are_created_after_what_a_deployment_changes(alerting: Synthesized) -> None:
     """So that the first deployment reports nothing about itself."""
-    for stack, first in ((told.primary, "AWS::Backup::BackupPlan"), (told.dr, VAULT)):
+    for stack, first in ((alerting.primary, "AWS::Backup::BackupPlan"), (alerting.dr, VAULT)):
         for name, rule in stack.all(RULE).items():
             if "EventPattern" not in rule["Properties"]:
                 continue

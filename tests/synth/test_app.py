@@ -109,14 +109,14 @@ def test_with_everything_off_a_person_reads_what_to_do(
         assert f"-c {name}.backup=true" in said
 
 
-def test_every_problem_is_told_and_no_template_is_written(
+def test_every_problem_is_reported_and_no_template_is_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert build(App(outdir=str(tmp_path), context={**FLAGS, **ALL_WRONG})) == 1
     assert list(tmp_path.rglob("*.template.json")) == []
     said = capsys.readouterr().err
     assert said.startswith("10 problems in the configuration")
-    for told in (
+    for problem in (
         'staging.backup: "true"',
         'prod.account: "12"',
         "prod.delete_after_days: 100",
@@ -126,7 +126,7 @@ def test_every_problem_is_told_and_no_template_is_written(
         "development.account: not set",
         "development.mailstore_file_system_id: not set",
     ):
-        assert f"\n{told}\n" in said
+        assert f"\n{problem}\n" in said
     assert said.count("    rule:   ") == said.count("    remedy: ") == 10
     # The watch's policy, and the operator's.
     assert said.count('\nprod.pitr_tables: ["orders-000') == 2

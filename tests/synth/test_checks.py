@@ -122,7 +122,7 @@ def test_every_acknowledgement_has_a_reason_of_substance(checked: Checked) -> No
         assert not {"todo", "fixme", "n/a", "tbd"} & {word.lower() for word in words}
 
 
-def test_what_checkov_is_told_to_skip_has_a_reason_of_substance(checked: Checked) -> None:
+def test_every_skipped_checkov_check_has_a_reason(checked: Checked) -> None:
     skipped = [
         skip
         for file in checked.directory.glob("*/*.template.json")

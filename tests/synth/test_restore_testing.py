@@ -9,7 +9,7 @@ import pytest
 from tests.builders import CORE, an_environment
 from tests.synth.conftest import Synthesize
 from tests.synth.synthesis import Json, Stack, Synthesized
-from tests.synth.test_sensitivity import changes
+from tests.synth.test_sensitivity import ABSENT, changes
 
 PLAN, SELECTION = "AWS::Backup::RestoreTestingPlan", "AWS::Backup::RestoreTestingSelection"
 ON = {**CORE, "restore_testing": True}
@@ -224,7 +224,7 @@ def test_without_it_the_stack_is_what_it_was(tested: Synthesized, prod: Synthesi
         assert changed
         for path, value in changed.items():
             assert path.startswith("Resources.RestoreTest"), path
-            assert value == "gone"
+            assert value == ABSENT
 
 
 TOLERANCE = (

@@ -57,7 +57,7 @@ def found(pattern: re.Pattern[str]) -> list[str]:
 
 
 def foreign_accounts(text: str) -> set[str]:
-    """Twelve digits that could be somebody's AWS account."""
+    """Twelve digits that could be a real AWS account."""
     return set(ACCOUNT_ID.findall(UUID.sub("", text))) - EXAMPLE_ACCOUNTS
 
 
@@ -69,7 +69,7 @@ def test_no_account_but_the_examples() -> None:
     assert {n: ids for n, text in texts().items() if (ids := foreign_accounts(text))} == {}
 
 
-def test_no_path_of_somebodys_machine() -> None:
+def test_no_path_of_a_developers_machine() -> None:
     assert found(MACHINE_PATH) == []
     here = [str(path) + "/" for path in (REPOSITORY, Path.home()) if len(path.parts) > 1]
     assert [name for name, text in texts().items() if any(path in text for path in here)] == []

@@ -65,6 +65,8 @@ def file_system(identity: str, which: str) -> FileSystemDescriptionTypeDef:
     except efs.exceptions.FileSystemNotFound:
         described = []
     if not described:
-        raise Differs(f"The {which} file system {identity} is gone, so nothing can be compared.")
+        raise Differs(
+            f"The {which} file system {identity} does not exist, so nothing can be compared."
+        )
     found: FileSystemDescriptionTypeDef = described[0]
     return found

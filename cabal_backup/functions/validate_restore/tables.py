@@ -61,7 +61,9 @@ def key_schema(table: str, which: str) -> list[tuple[str, str, str]]:
     try:
         described = dynamodb.describe_table(TableName=table)["Table"]
     except dynamodb.exceptions.ResourceNotFoundException:
-        raise Differs(f"The {which} table {table} is gone, so nothing can be compared.") from None
+        raise Differs(
+            f"The {which} table {table} does not exist, so nothing can be compared."
+        ) from None
     types = {
         each["AttributeName"]: each["AttributeType"] for each in described["AttributeDefinitions"]
     }

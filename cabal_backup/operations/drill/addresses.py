@@ -115,8 +115,8 @@ def check_live(aws: Aws) -> None:
     live = aws.environment.addresses_table
     if describe_table(aws, live) is None:
         raise AwsError(
-            f"The live table {live} is gone, so there is nothing to compare with, and something "
-            f"to mend: `cabal-backup restore addresses -e {aws.environment.name}`."
+            f"The live table {live} does not exist, so there is nothing to compare with. "
+            f"Restore it first: `cabal-backup restore addresses -e {aws.environment.name}`."
         )
 
 

@@ -168,7 +168,7 @@ def _remove_table(aws: Aws, leftover: Leftover, clock: Clock, report: Report) ->
         wait_until_active(aws, name, clock, report)
     if table.status != "DELETING":
         delete_table.delete_restored(aws, name)
-    delete_table.wait_until_gone(aws, name, clock, report)
+    delete_table.wait_until_absent(aws, name, clock, report)
 
 
 def _file_systems(aws: Aws, restores: Sequence[MailRestore]) -> tuple[Leftover, ...]:

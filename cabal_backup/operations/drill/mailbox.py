@@ -38,7 +38,7 @@ _BETWEEN_LOOKS = 2.0
 """A mount may show a directory some seconds after it was made elsewhere."""
 
 NOT_VERIFIED = (
-    "Whether the messages are whole: without the mount nobody can read them. That AWS Backup "
+    "Whether the messages are whole: without the mount the drill cannot read them. That AWS Backup "
     "could restore them was verified. With --mount, on the mail host, every message is read."
 )
 

@@ -39,7 +39,7 @@ def delete_access_policies(aws: Aws, report: Report) -> None:
             )
             continue
         _delete(aws, policy)
-        report(f"The policy {policy.name} is gone.")
+        report(f"The policy {policy.name} was deleted.")
 
 
 def _find(aws: Aws, name: str) -> AccessPolicy | None:

@@ -240,10 +240,10 @@ def _delete(backup: BackupClient, vault: VaultLock, batch: Sequence[RecoveryPoin
 
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         answers = list(zip(batch, pool.map(one, batch), strict=True))
-    accepted = {point.arn for point, error in answers if error is None or _is_gone(error)}
+    accepted = {point.arn for point, error in answers if error is None or _is_missing(error)}
     said = ""
     for point, error in answers:
-        if error is None or _is_gone(error):
+        if error is None or _is_missing(error):
             continue
         if not _may_pass(error):
             worded = in_words(error, f"deleting {point.arn}")
@@ -258,7 +258,7 @@ def _delete(backup: BackupClient, vault: VaultLock, batch: Sequence[RecoveryPoin
     return _Asked(accepted, said)
 
 
-def _is_gone(error: BotoCoreError | ClientError) -> bool:
+def _is_missing(error: BotoCoreError | ClientError) -> bool:
     return (
         isinstance(error, ClientError)
         and error.response["Error"].get("Code") == "ResourceNotFoundException"

@@ -58,7 +58,7 @@ class DestroyPlan:
     def lines(self) -> tuple[str, ...]:
         """The plan in sentences."""
         seen = self.seen
-        if seen.gone:
+        if seen.is_empty:
             return (
                 f"Nothing of the backup of {seen.environment} is there to destroy.",
                 *(f"  {line}" for line in seen.stays()),
@@ -219,7 +219,7 @@ def _delete_stack(aws: Aws, stack: Stack, clock: Clock, report: Report) -> None:
         )
     if find_stack(aws, stack.name, stack.region) is not None:
         raise AwsError(f"The stack {stack.name} is there again: it was deployed meanwhile.")
-    report(f"The stack {stack.name} in {stack.region} is gone.")
+    report(f"The stack {stack.name} in {stack.region} was deleted.")
 
 
 def _why(cloudformation: CloudFormationClient, stack: Stack) -> str:
@@ -258,7 +258,7 @@ def _delete_vault(aws: Aws, vault: str, region: str, clock: Clock, report: Repor
             clock.sleep(wait)
             wait = min(_LONGEST_WAIT, wait * 2)
         else:
-            report(f"The vault {vault} in {region} is gone.")
+            report(f"The vault {vault} in {region} was deleted.")
             return
 
 
@@ -299,12 +299,12 @@ def _delete_role(aws: Aws, report: Report) -> None:
         if attached is None:
             return
         for policy in attached:
-            _unless_gone(iam.detach_role_policy, RoleName=role, PolicyArn=policy["PolicyArn"])
+            _unless_missing(iam.detach_role_policy, RoleName=role, PolicyArn=policy["PolicyArn"])
         for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
-            _unless_gone(iam.delete_role_policy, RoleName=role, PolicyName=name)
-        _unless_gone(iam.delete_role, RoleName=role)
-    report(f"The role {role} is gone.")
+            _unless_missing(iam.delete_role_policy, RoleName=role, PolicyName=name)
+        _unless_missing(iam.delete_role, RoleName=role)
+    report(f"The role {role} was deleted.")
 
 
-def _unless_gone(call: Callable[..., object], **parameters: str) -> None:
+def _unless_missing(call: Callable[..., object], **parameters: str) -> None:
     unless_missing(lambda: call(**parameters), "NoSuchEntity")

@@ -165,7 +165,7 @@ class Inventory:
         return max(known) if known and len(known) == len(ends) else None
 
     @property
-    def gone(self) -> bool:
+    def is_empty(self) -> bool:
         """Whether nothing is left to destroy."""
         return not (
             self.stacks or self.vaults or self.plan_id or self.role_goes or self.unused_policies
@@ -220,8 +220,8 @@ INCLUDE_OTHERS = "--include-other-resources deletes them too"
 def role_is_missing(seen: Inventory) -> str:
     """Why nothing can be deleted without the role, and the remedy."""
     return (
-        f"The role that made the recovery points is gone ({', '.join(seen.missing_roles)}). AWS "
-        "Backup would answer that they are deleted and only mark them EXPIRED. Have it back "
+        f"The role that made the recovery points was deleted ({', '.join(seen.missing_roles)}). "
+        "AWS Backup would answer that they are deleted and only mark them EXPIRED. Create it "
         f"first: make deploy ENVIRONMENT={seen.environment}"
     )
 
@@ -443,7 +443,7 @@ def vault_line(vault: VaultLock, now: datetime) -> str:
 
 def overview(seen: Inventory) -> Iterator[str]:
     """`teardown plan`, line by line."""
-    if seen.gone:
+    if seen.is_empty:
         yield f"Nothing is left of the backup of {seen.environment} in account {seen.account}."
         yield from (f"  {line}" for line in seen.stays())
         return

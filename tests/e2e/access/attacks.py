@@ -1,4 +1,4 @@
-"""What somebody who wants the backups gone, or more power, would try; real API calls."""
+"""Attempts to delete the backups or to gain permissions, as real API calls."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EVERYTHING = json.dumps(
         "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
     }
 )
-ANYBODY = json.dumps(
+ANYONE = json.dumps(
     {
         "Version": "2012-10-17",
         "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}],
@@ -86,7 +86,7 @@ _PLAN_DOCUMENT = {
 }
 _SELECTION = {"SelectionName": "mine", "IamRoleArn": ROLE, "Resources": ["*"]}
 
-ON_NOBODYS_LIST = (
+ALLOWED_TO_NO_ONE = (
     # The backups themselves.
     Attack(
         "shorten the life of a point",
@@ -94,9 +94,7 @@ ON_NOBODYS_LIST = (
         "update_recovery_point_lifecycle",
         _point(Lifecycle={"DeleteAfterDays": 1}),
     ),
-    Attack(
-        "put a vault policy", "backup", "put_backup_vault_access_policy", _vault(Policy=ANYBODY)
-    ),
+    Attack("put a vault policy", "backup", "put_backup_vault_access_policy", _vault(Policy=ANYONE)),
     Attack("delete a vault policy", "backup", "delete_backup_vault_access_policy", _vault()),
     Attack("make a vault", "backup", "create_backup_vault", _plain(BackupVaultName="mine")),
     Attack("silence a vault", "backup", "delete_backup_vault_notifications", _vault()),
@@ -203,36 +201,36 @@ ON_NOBODYS_LIST = (
         ),
     ),
     Attack(
-        "let anybody assume a role",
+        "let anyone assume a role",
         "iam",
         "update_assume_role_policy",
-        _plain(RoleName="cabal-break-glass", PolicyDocument=ANYBODY),
+        _plain(RoleName="cabal-break-glass", PolicyDocument=ANYONE),
     ),
     Attack(
-        "let anybody be the backup role",
+        "let anyone assume the backup role",
         "iam",
         "update_assume_role_policy",
-        _plain(RoleName="cabal-backup-role", PolicyDocument=ANYBODY),
+        _plain(RoleName="cabal-backup-role", PolicyDocument=ANYONE),
     ),
     Attack(
         "make a role",
         "iam",
         "create_role",
-        _plain(RoleName="mine", AssumeRolePolicyDocument=ANYBODY),
+        _plain(RoleName="mine", AssumeRolePolicyDocument=ANYONE),
     ),
     Attack("make a user", "iam", "create_user", _plain(UserName="mallory")),
-    Attack("make a key", "iam", "create_access_key", _plain(UserName="somebody")),
+    Attack("make a key", "iam", "create_access_key", _plain(UserName="alice")),
     Attack(
         "give a user everything",
         "iam",
         "attach_user_policy",
-        _plain(UserName="somebody", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess"),
+        _plain(UserName="alice", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess"),
     ),
     Attack(
         "take a device away",
         "iam",
         "deactivate_mfa_device",
-        _plain(UserName="somebody", SerialNumber=f"{IAM}:mfa/somebody"),
+        _plain(UserName="alice", SerialNumber=f"{IAM}:mfa/alice"),
     ),
     Attack("delete another role", "iam", "delete_role", _plain(RoleName="administrator")),
     Attack(
@@ -308,7 +306,7 @@ ON_NOBODYS_LIST = (
         "close the mailstore",
         "efs",
         "put_file_system_policy",
-        lambda facts: {"FileSystemId": facts.mailstore, "Policy": ANYBODY},
+        lambda facts: {"FileSystemId": facts.mailstore, "Policy": ANYONE},
     ),
     Attack(
         "open the mailstore to another network",
@@ -338,7 +336,7 @@ ON_NOBODYS_LIST = (
         "open another application's file system",
         "efs",
         "put_file_system_policy",
-        lambda facts: {"FileSystemId": facts.other_file_system, "Policy": ANYBODY},
+        lambda facts: {"FileSystemId": facts.other_file_system, "Policy": ANYONE},
     ),
     Attack(
         "enter another application's file system",
@@ -395,7 +393,7 @@ ON_NOBODYS_LIST = (
         lambda facts: {"StackName": facts.stack, "TemplateBody": "{}"},
     ),
 )
-"""Nobody has a use for any of these."""
+"""No role needs any of these."""
 
 TO_END_PROTECTION = (
     Attack("delete a point", "backup", "delete_recovery_point", _point()),
@@ -444,7 +442,7 @@ TO_END_PROTECTION = (
     ),
     Attack("delete the backup role", "iam", "delete_role", _plain(RoleName="cabal-backup-role")),
 )
-"""What break-glass is for, and nobody else."""
+"""Only break-glass may do these."""
 
 TO_RESTORE = (
     Attack(
@@ -502,7 +500,7 @@ TO_RESTORE = (
         _plain(cluster="cabal-mail", service="cabal-imap", forceNewDeployment=True),
     ),
 )
-"""What the operator is for, and nobody else."""
+"""Only the operator may do these."""
 
 ONLY_THE_OPERATOR_COULD = (
     Attack(
@@ -598,7 +596,7 @@ ONLY_BREAK_GLASS_COULD = (
 )
 
 ATTACKS: Mapping[Role, tuple[Attack, ...]] = {
-    Role.AUDITOR: (*ON_NOBODYS_LIST, *TO_END_PROTECTION, *TO_RESTORE),
-    Role.OPERATOR: (*ON_NOBODYS_LIST, *TO_END_PROTECTION, *ONLY_THE_OPERATOR_COULD),
-    Role.BREAK_GLASS: (*ON_NOBODYS_LIST, *TO_RESTORE, *ONLY_BREAK_GLASS_COULD),
+    Role.AUDITOR: (*ALLOWED_TO_NO_ONE, *TO_END_PROTECTION, *TO_RESTORE),
+    Role.OPERATOR: (*ALLOWED_TO_NO_ONE, *TO_END_PROTECTION, *ONLY_THE_OPERATOR_COULD),
+    Role.BREAK_GLASS: (*ALLOWED_TO_NO_ONE, *TO_RESTORE, *ONLY_BREAK_GLASS_COULD),
 }

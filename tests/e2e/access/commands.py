@@ -171,7 +171,8 @@ def _restore_addresses(desk: Desk) -> None:
     """Beside the live table, with everything after it; and in its place, tags and TTL too."""
     _well(desk.run("restore addresses --yes --cutover --delete-restored"))
     desk.root("dynamodb").update_time_to_live(
-        TableName=ADDRESSES, TimeToLiveSpecification={"Enabled": True, "AttributeName": "gone_at"}
+        TableName=ADDRESSES,
+        TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires_at"},
     )
     _lose(desk, ADDRESSES)
     _well(desk.run("restore addresses --yes"))
@@ -347,7 +348,7 @@ def _destroy(desk: Desk) -> None:
     _delete_recovery_points(desk)
     iam, backup = desk.root("iam"), desk.root("backup")
     iam.put_role_policy(RoleName="cabal-backup-role", PolicyName="by-hand", PolicyDocument=_POLICY)
-    _nobody_has_the_auditors_policy(desk)
+    _detach_the_auditors_policy(desk)
     (plan,) = backup.list_backup_plans()["BackupPlansList"]
     added = backup.create_backup_selection(
         BackupPlanId=plan["BackupPlanId"],
@@ -363,12 +364,12 @@ def _destroy(desk: Desk) -> None:
         BackupPlanId=plan["BackupPlanId"], SelectionId=added["SelectionId"]
     )
     destroyed = _well(desk.run("teardown destroy --yes"))
-    assert "The policy cabal-backup-auditor is gone." in destroyed.err
-    assert "The stack cabal-backup-access in us-west-2 is gone." in stopped.err
+    assert "The policy cabal-backup-auditor was deleted." in destroyed.err
+    assert "The stack cabal-backup-access in us-west-2 was deleted." in stopped.err
     assert "The policy cabal-backup-break-glass stays: 2 users, groups or roles" in destroyed.err
 
 
-def _nobody_has_the_auditors_policy(desk: Desk) -> None:
+def _detach_the_auditors_policy(desk: Desk) -> None:
     """And it has an older version, as a deployment leaves one that changes it."""
     iam, arn = desk.root("iam"), "arn:aws:iam::123456789012:policy/cabal-backup-auditor"
     iam.create_policy_version(PolicyArn=arn, PolicyDocument=_POLICY, SetAsDefault=True)

@@ -25,7 +25,7 @@ from tests.sandbox.deployment import PROJECT, Deployment, aws_cli
 
 REGIONS = ("us-west-1", "us-west-2")
 NIGHTS = 3
-USER = "somebody"
+USER = "alice"
 ACCESS = "docs/access.md"
 ATTACHING = ("Attach them", "A role for IAM users with MFA", "An IAM user of its own")
 """The sections of docs/access.md that give the policies to someone."""
@@ -61,7 +61,7 @@ class Used:
 
     @property
     def actions(self) -> set[str]:
-        # Nobody needs permission to ask who they are.
+        # GetCallerIdentity needs no permission.
         # https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
         return {action for action, _, _ in self.asked} - {"sts:GetCallerIdentity"}
 
@@ -103,7 +103,7 @@ class AllUses:
         self._seen: dict[str, tuple[Used, ...]] = {}
 
     def of(self, command: str) -> tuple[Used, ...]:
-        """The command is used in every way by whoever has its policy."""
+        """The command is used in every way by a principal with its policy."""
         if command not in self._seen:
             self._seen[command] = tuple(
                 _use(self._guarded.rewound(), use.role, use.work) for use in USES[command]

@@ -1,4 +1,4 @@
-"""Somebody with exactly one of the policies, at a terminal and with boto3."""
+"""A principal with exactly one of the policies, at a terminal and with boto3."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class Desk:
 def assume(sandbox: Sandbox, role: str, user: Any, **mfa: str) -> Person:
     """The role, assumed by a user's own STS client; `mfa`: SerialNumber and TokenCode."""
     credentials = user.assume_role(
-        RoleArn=f"arn:aws:iam::{ACCOUNT}:role/{role}", RoleSessionName="somebody", **mfa
+        RoleArn=f"arn:aws:iam::{ACCOUNT}:role/{role}", RoleSessionName="alice", **mfa
     )["Credentials"]
     return Person(role, sandbox, credentials)
 

@@ -1,4 +1,4 @@
-"""Whoever deploys needs nothing of break-glass."""
+"""Deploying needs nothing of break-glass."""
 
 from __future__ import annotations
 

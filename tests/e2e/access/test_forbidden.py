@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.e2e.access.attacks import (
-    ANYBODY,
+    ANYONE,
     ATTACKS,
     DR_VAULT,
     ITEM,
@@ -41,7 +41,7 @@ def city(guarded: Guarded) -> Guarded:
     guarded.rewound()
     sandbox = guarded.sandbox
     iam, backup = sandbox.client("iam"), sandbox.client("backup")
-    iam.create_role(RoleName="administrator", AssumeRolePolicyDocument=ANYBODY)
+    iam.create_role(RoleName="administrator", AssumeRolePolicyDocument=ANYONE)
     iam.create_policy(PolicyName="guardrail", PolicyDocument=_POLICY)
     backup.create_backup_vault(BackupVaultName="others")
     backup.put_backup_vault_lock_configuration(BackupVaultName="others", MinRetentionDays=7)
@@ -138,7 +138,7 @@ def test_none_of_it_changes_anything(city: Guarded, facts: Facts, role: Role) ->
 
 
 def test_as_root_the_same_calls_do_change_something(city: Guarded, facts: Facts) -> None:
-    """So that what is compared above could have told."""
+    """The comparison above can fail."""
     before = seen(city, facts)
     checkpoint = city.sandbox.checkpoint()
     for attack in TO_END_PROTECTION:

@@ -15,7 +15,7 @@ POLICIES = {
 }
 
 
-def test_every_command_has_somebody_who_may_use_it() -> None:
+def test_every_command_has_a_role_that_may_use_it() -> None:
     """When not: give it an entry in USES of commands.py."""
     assert USES.keys() == commands_that_talk_to_aws()
 

@@ -1,4 +1,4 @@
-"""An environment with all its alerts on, a trail, and somebody who reads what arrives."""
+"""An environment with all its alerts on, a trail, and an inbox."""
 
 from __future__ import annotations
 

@@ -32,11 +32,11 @@ def test_a_backup_job_that_did_not_succeed(watched: Watched, state: str) -> None
     watched.sandbox.faults.fail_next("backup", resource_type="DynamoDB", message=WHY, state=state)
     watched.take_the_second_night()
 
-    told = watched.inbox.only()
+    message = watched.inbox.only()
 
-    assert told.region == "us-west-1"
-    assert told.subject == f"[cabal-backup development] Backup {state}: cabal-addresses"
-    lines = told.body.splitlines()
+    assert message.region == "us-west-1"
+    assert message.subject == f"[cabal-backup development] Backup {state}: cabal-addresses"
+    lines = message.body.splitlines()
     assert lines[0] == f"Backup {state}: cabal-addresses"
     assert f"Resource:       {TABLE}" in lines
     assert f"Reason:         {WHY}" in lines
@@ -53,22 +53,22 @@ def command(body: str, beginning: str) -> str:
 
 @pytest.mark.parametrize("state", ["FAILED", "PARTIAL"])
 def test_a_copy_job_that_did_not_succeed(watched: Watched, state: str) -> None:
-    """Its PARTIAL point lies in the other region, and is not told there again."""
+    """Its PARTIAL point lies in the other region, and is not reported there again."""
     watched.sandbox.faults.fail_next("copy", resource_type="EFS", message=WHY, state=state)
     watched.take_the_second_night()
 
-    told = watched.inbox.only()
+    message = watched.inbox.only()
 
     mailstore = watched.deployment.cabal.file_system_id
-    assert told.region == "us-west-1"
-    assert told.subject == f"[cabal-backup development] Copy {state}: {mailstore}"
-    lines = told.body.splitlines()
+    assert message.region == "us-west-1"
+    assert message.subject == f"[cabal-backup development] Copy {state}: {mailstore}"
+    lines = message.body.splitlines()
     assert f"Resource:       {watched.deployment.cabal.file_system_arn}" in lines
     assert f"Reason:         {WHY}" in lines
     assert f"To:             {DR_VAULT_ARN}" in lines
 
 
-def test_a_copy_back_that_failed_is_told_in_the_region_it_runs_in(watched: Watched) -> None:
+def test_a_failed_copy_back_is_reported_in_the_region_it_runs_in(watched: Watched) -> None:
     watched.sandbox.faults.fail_next("copy", message=WHY)
     watched.client("backup", "us-west-2").start_copy_job(
         RecoveryPointArn=newest_point(
@@ -81,11 +81,11 @@ def test_a_copy_back_that_failed_is_told_in_the_region_it_runs_in(watched: Watch
     )
     watched.sandbox.advance(hours=1)
 
-    told = watched.inbox.only()
+    message = watched.inbox.only()
 
-    assert told.region == "us-west-2"
-    assert "Copy back FAILED" in told.subject
-    assert "    cabal-backup copy-back -e development" in told.body.splitlines()
+    assert message.region == "us-west-2"
+    assert "Copy back FAILED" in message.subject
+    assert "    cabal-backup copy-back -e development" in message.body.splitlines()
 
 
 @pytest.mark.parametrize("state", ["FAILED", "ABORTED"])
@@ -99,11 +99,11 @@ def test_a_restore_job_that_did_not_succeed(watched: Watched, state: str) -> Non
     )
     watched.sandbox.advance(hours=1)
 
-    told = watched.inbox.only()
+    message = watched.inbox.only()
 
-    assert told.subject == f"[cabal-backup development] Restore {state}: cabal-addresses"
-    assert f"Reason:         {WHY}" in told.body
-    assert "    cabal-backup jobs -e development" in told.body.splitlines()
+    assert message.subject == f"[cabal-backup development] Restore {state}: cabal-addresses"
+    assert f"Reason:         {WHY}" in message.body
+    assert "    cabal-backup jobs -e development" in message.body.splitlines()
 
 
 def test_a_recovery_point_that_could_not_be_deleted(watched: Watched) -> None:
@@ -116,15 +116,15 @@ def test_a_recovery_point_that_could_not_be_deleted(watched: Watched) -> None:
         BackupVaultName="cabal-backup-dr", RecoveryPointArn=point["RecoveryPointArn"]
     )
 
-    called, told = sorted(watched.inbox.read(), key=lambda message: message.subject)
+    called, message = sorted(watched.inbox.read(), key=lambda each: each.subject)
 
     assert "deletion of a recovery point" in called.subject
-    assert_readable(told)
-    assert told.region == "us-west-2"
-    assert "Recovery point EXPIRED: " in told.subject
-    assert f"Recovery point: {point['RecoveryPointArn']}" in told.body
-    assert "could not delete the recovery point with its role" in told.body
-    assert "cabal-backup status -e development --only role" in told.body
+    assert_readable(message)
+    assert message.region == "us-west-2"
+    assert "Recovery point EXPIRED: " in message.subject
+    assert f"Recovery point: {point['RecoveryPointArn']}" in message.body
+    assert "could not delete the recovery point with its role" in message.body
+    assert "cabal-backup status -e development --only role" in message.body
 
 
 def test_a_job_completed_with_issues(watched: Watched) -> None:
@@ -132,10 +132,10 @@ def test_a_job_completed_with_issues(watched: Watched) -> None:
     watched.sandbox.faults.fail_next("backup", message=WHY, state="COMPLETED")
     watched.take_the_second_night()
 
-    told = watched.inbox.only()
+    message = watched.inbox.only()
 
-    assert " COMPLETED with issues: " in told.subject
-    assert f"Reason:         {WHY}" in told.body.splitlines()
+    assert " COMPLETED with issues: " in message.subject
+    assert f"Reason:         {WHY}" in message.body.splitlines()
 
 
 def test_a_failed_night_is_one_message(watched: Watched) -> None:
@@ -144,11 +144,13 @@ def test_a_failed_night_is_one_message(watched: Watched) -> None:
     watched.sandbox.faults.fail_next("copy", resource_type="EFS", message=WHY)
     watched.take_the_second_night()
 
-    told = watched.inbox.only()
+    message = watched.inbox.only()
 
     mailstore = watched.deployment.cabal.file_system_id
-    assert told.subject == ("[cabal-backup development] Backup FAILED: cabal-addresses, and 1 more")
-    lines = told.body.splitlines()
+    assert message.subject == (
+        "[cabal-backup development] Backup FAILED: cabal-addresses, and 1 more"
+    )
+    lines = message.body.splitlines()
     assert lines[:4] == [
         "Backup FAILED: cabal-addresses, and 1 more",
         "",
@@ -156,24 +158,22 @@ def test_a_failed_night_is_one_message(watched: Watched) -> None:
         f"  Copy FAILED: {mailstore}",
     ]
     assert lines.count(f"Reason:         {WHY}") == 2
-    assert command(told.body, "cabal-backup backup now")
-    assert command(told.body, "cabal-backup copy now")
+    assert command(message.body, "cabal-backup backup now")
+    assert command(message.body, "cabal-backup copy now")
 
 
 def test_jobs_of_others_are_none_of_our_business(watched: Watched) -> None:
     backup = watched.client("backup")
-    backup.create_backup_vault(BackupVaultName="somebody-elses")
+    backup.create_backup_vault(BackupVaultName="another-vault")
     watched.sandbox.faults.fail_next("backup", message=WHY)
-    backup.start_backup_job(
-        BackupVaultName="somebody-elses", ResourceArn=TABLE, IamRoleArn=ROLE_ARN
-    )
+    backup.start_backup_job(BackupVaultName="another-vault", ResourceArn=TABLE, IamRoleArn=ROLE_ARN)
     watched.sandbox.advance(hours=1)
 
     assert watched.inbox.read() == []
 
 
 def test_a_restore_test_found_wrong(watched: Watched) -> None:
-    """The event that the validation of restore tests puts; a good one is not told."""
+    """The event that the validation of restore tests puts; a successful one is not reported."""
     detail = (
         '{"resourceArn": "%s", "resourceType": "DynamoDB", "restoreJobId": "job-1", '
         '"verdict": "%s", "message": "%s"}'
@@ -192,10 +192,10 @@ def test_a_restore_test_found_wrong(watched: Watched) -> None:
         ]
     )
 
-    told = watched.inbox.only()
+    message = watched.inbox.only()
 
-    assert told.subject == "[cabal-backup development] Restore test FAILED: cabal-addresses"
-    assert "Reason:         12 items, and the live table has 600." in told.body
+    assert message.subject == "[cabal-backup development] Restore test FAILED: cabal-addresses"
+    assert "Reason:         12 items, and the live table has 600." in message.body
     assert (
         "    aws backup describe-restore-job --region us-west-1 --restore-job-id=job-1"
-    ) in told.body.splitlines()
+    ) in message.body.splitlines()

@@ -24,7 +24,7 @@ def testing(watched: Watched) -> Watched:
     return watched
 
 
-def test_a_result_that_is_wrong_is_told_once_and_in_words(testing: Watched) -> None:
+def test_a_failed_restore_test_is_reported_once(testing: Watched) -> None:
     dynamodb = testing.client("dynamodb")
     pages = dynamodb.get_paginator("scan").paginate(TableName=TABLE)
     keys = [item["address"] for page in pages for item in page["Items"]]
@@ -33,14 +33,14 @@ def test_a_result_that_is_wrong_is_told_once_and_in_words(testing: Watched) -> N
 
     testing.sandbox.advance_to(RESTORED)
 
-    told = testing.inbox.only()
-    assert told.subject == "[cabal-backup development] Restore test FAILED: cabal-addresses"
-    reason = next(line for line in told.body.splitlines() if line.startswith("Reason:"))
+    message = testing.inbox.only()
+    assert message.subject == "[cabal-backup development] Restore test FAILED: cabal-addresses"
+    reason = next(line for line in message.body.splitlines() if line.startswith("Reason:"))
     assert "sampled items of the restored table are the same in cabal-addresses" in reason
-    assert "aws backup describe-restore-job --region us-west-1" in told.body
+    assert "aws backup describe-restore-job --region us-west-1" in message.body
 
 
-def test_a_result_that_is_right_is_not_told(testing: Watched) -> None:
+def test_a_successful_restore_test_is_not_reported(testing: Watched) -> None:
     testing.sandbox.advance_to(RESTORED)
     (job,) = testing.client("backup").list_restore_jobs(ByResourceType="DynamoDB")["RestoreJobs"]
     assert job["ValidationStatus"] == "SUCCESSFUL"

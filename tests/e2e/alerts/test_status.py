@@ -1,4 +1,4 @@
-"""`status` on an environment with alerts: is anybody told, and does a trail hear (S27)."""
+"""`status` on an environment with alerts: are messages delivered, and does a trail log (S27)."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def subscribe_anew(operator: Operator) -> None:
         sns.subscribe(TopicArn=topic(region), Protocol="email", Endpoint=SETTINGS["alert_emails"])
 
 
-def test_an_address_that_has_not_confirmed_is_nobody_yet(operator: Operator) -> None:
+def test_an_unconfirmed_address_does_not_count_as_subscribed(operator: Operator) -> None:
     mails = len(operator.sandbox.emails())
     subscribe_anew(operator)
     pending = finding(operator, "alerts")

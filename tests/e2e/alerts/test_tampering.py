@@ -29,10 +29,10 @@ from tests.e2e.status.aws_by_hand import (
     unlock,
 )
 
-NOBODY = '{"Version": "2012-10-17", "Statement": []}'
+EMPTY_POLICY = '{"Version": "2012-10-17", "Statement": []}'
 
 
-def told(watched: Watched) -> Notification:
+def received(watched: Watched) -> Notification:
     """The one message, with what every such message holds."""
     message = watched.inbox.only()
     lines = message.body.splitlines()
@@ -47,7 +47,7 @@ def told(watched: Watched) -> Notification:
 def test_a_lock_taken_off(watched: Watched, vault: tuple[str, str]) -> None:
     unlock(watched.sandbox, vault)
 
-    message = told(watched)
+    message = received(watched)
 
     region, name = vault
     assert message.region == region
@@ -61,7 +61,7 @@ def test_a_lock_taken_off(watched: Watched, vault: tuple[str, str]) -> None:
 def test_a_lock_changed(watched: Watched) -> None:
     lock(watched.sandbox, PRIMARY, least=1, most=2)
 
-    message = told(watched)
+    message = received(watched)
 
     assert "change of the lock, cabal-backup" in message.subject
     assert "minRetentionDays 1" in message.body
@@ -70,7 +70,7 @@ def test_a_lock_changed(watched: Watched) -> None:
 
 def put_policy(sandbox: Sandbox) -> None:
     sandbox.client("backup").put_backup_vault_access_policy(
-        BackupVaultName="cabal-backup", Policy=NOBODY
+        BackupVaultName="cabal-backup", Policy=EMPTY_POLICY
     )
 
 
@@ -113,7 +113,7 @@ def test_what_else_weakens_the_protection(
 ) -> None:
     tamper(watched.sandbox)
 
-    message = told(watched)
+    message = received(watched)
 
     assert f"Protection changed: {what}" in message.body.splitlines()[0]
     assert any(line.startswith(f"    {command}") for line in message.body.splitlines())
@@ -124,7 +124,7 @@ def test_the_vaults_policy_deleted(watched: Watched) -> None:
     watched.inbox.read()
     watched.client("backup").delete_backup_vault_access_policy(BackupVaultName="cabal-backup")
 
-    assert "deletion of the vault's access policy" in told(watched).subject
+    assert "deletion of the vault's access policy" in received(watched).subject
 
 
 def test_a_plan_deleted(watched: Watched) -> None:
@@ -155,11 +155,11 @@ def test_a_recovery_point_and_its_lifecycle(watched: Watched) -> None:
         RecoveryPointArn=first["RecoveryPointArn"],
         Lifecycle={"MoveToColdStorageAfterDays": 1, "DeleteAfterDays": 91},
     )
-    changed = told(watched)
+    changed = received(watched)
     backup.delete_recovery_point(
         BackupVaultName="cabal-backup", RecoveryPointArn=second["RecoveryPointArn"]
     )
-    deleted = told(watched)
+    deleted = received(watched)
 
     assert "new lifecycle of a recovery point, cabal-backup" in changed.subject
     assert f"recoveryPointArn {first['RecoveryPointArn']}" in changed.body
@@ -168,14 +168,14 @@ def test_a_recovery_point_and_its_lifecycle(watched: Watched) -> None:
     assert "    cabal-backup points -e development" in deleted.body.splitlines()
 
 
-def test_what_the_lock_refuses_is_told_in_other_words(watched: Watched) -> None:
+def test_what_the_lock_refuses_is_reported_as_attempted(watched: Watched) -> None:
     point, *_ = points(watched.sandbox, PRIMARY)
     with pytest.raises(ClientError):
         watched.client("backup").delete_recovery_point(
             BackupVaultName="cabal-backup", RecoveryPointArn=point["RecoveryPointArn"]
         )
 
-    message = told(watched)
+    message = received(watched)
 
     assert message.subject == (
         "[cabal-backup development] Attempted, refused: deletion of a recovery point, cabal-backup"
@@ -185,14 +185,14 @@ def test_what_the_lock_refuses_is_told_in_other_words(watched: Watched) -> None:
     assert "aws cloudtrail lookup-events --region=us-west-1" in message.body
 
 
-def test_a_vault_that_is_not_empty_is_not_deleted_and_told(watched: Watched) -> None:
+def test_a_refused_deletion_of_a_vault_is_reported(watched: Watched) -> None:
     with pytest.raises(ClientError):
         watched.client("backup").delete_backup_vault(BackupVaultName="cabal-backup")
 
-    assert "Attempted, refused: deletion of the vault, cabal-backup" in told(watched).subject
+    assert "Attempted, refused: deletion of the vault, cabal-backup" in received(watched).subject
 
 
-def test_a_deployment_is_told_as_one(watched: Watched) -> None:
+def test_a_deployment_is_one_message(watched: Watched) -> None:
     """The templates say something else than before about the lock, in both regions."""
     watched.deployment.deploy(**SETTINGS, lock_min_days="29")
 
@@ -246,7 +246,7 @@ def test_a_new_plan_that_writes_into_our_vault(watched: Watched) -> None:
         }
     )
 
-    assert "a new backup plan that uses our vaults" in told(watched).subject
+    assert "a new backup plan that uses our vaults" in received(watched).subject
 
 
 def test_a_copy_to_another_account(watched: Watched) -> None:
@@ -275,7 +275,7 @@ def test_point_in_time_recovery_switched_off(watched: Watched, table: str) -> No
         PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": False},
     )
 
-    message = told(watched)
+    message = received(watched)
 
     assert message.subject == (
         "[cabal-backup development] Protection changed: "
@@ -353,7 +353,7 @@ def test_points_deleted_without_a_trail(watched: Watched) -> None:
 
 def test_other_roles_are_none_of_our_business(watched: Watched) -> None:
     iam = watched.client("iam")
-    iam.create_role(RoleName="another", AssumeRolePolicyDocument=NOBODY)
+    iam.create_role(RoleName="another", AssumeRolePolicyDocument=EMPTY_POLICY)
     iam.delete_role(RoleName="another")
 
     assert watched.inbox.read() == []

@@ -1,4 +1,4 @@
-"""Somebody who drills, and everything a drill may leave behind."""
+"""An operator who drills, and everything a drill may leave behind."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def left(sandbox: Sandbox) -> list[str]:
 
 
 def _strange(sandbox: Sandbox, file_system_id: str) -> list[Path]:
-    """Directories at the root of a file system that are nobody's home."""
+    """Directories at the root of a file system that are no user's home."""
     entries = sandbox.efs_directory(file_system_id).iterdir()
     return sorted(path for path in entries if path.name.startswith(("aws-backup-", "cabal-")))
 

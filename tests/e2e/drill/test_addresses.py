@@ -73,7 +73,9 @@ def test_the_plan_alone(driller: Driller) -> None:
     assert not driller.folder.exists()
 
 
-def test_nobody_is_asked_nothing_is_done(driller: Driller, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_confirmation_nothing_is_done(
+    driller: Driller, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = driller.sandbox.now()
     command = driller.command("addresses")
     assert driller.operator.type(*command).code == 4
@@ -99,7 +101,7 @@ def test_a_point_that_was_mistyped_is_no_drill(driller: Driller, chosen: tuple[s
     assert driller.reports == []
 
 
-def test_what_changed_since_the_backup_is_told_and_tolerated(driller: Driller) -> None:
+def test_changes_since_the_backup_are_reported_and_tolerated(driller: Driller) -> None:
     live = items(driller.sandbox, ADDRESSES)
     table = driller.sandbox.client("dynamodb")
     changed = len(live) // 20
@@ -134,7 +136,7 @@ def test_status_reads_how_old_the_drills_are(
     assert "addresses: 2026-02-06, 3 days ago, recovered in " in after["details"][0]
 
 
-def test_prod_only_for_somebody_who_says_so_twice(
+def test_prod_needs_an_option_and_its_typed_name(
     driller: Driller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fs = driller.operator.deployment.cabal.file_system_id
@@ -145,13 +147,13 @@ def test_prod_only_for_somebody_who_says_so_twice(
     before = driller.sandbox.advance(seconds=2)
 
     once = driller.operator.type(*command, "--yes")
-    nobody = driller.operator.type(*command, "--prod", "--yes")
+    unasked = driller.operator.type(*command, "--prod", "--yes")
     type_answers(monkeypatch, "drill")
     other = driller.operator.type(*command, "--prod", "--yes")
 
-    assert (once.code, nobody.code, other.code) == (4, 4, 4)
+    assert (once.code, unasked.code, other.code) == (4, 4, 4)
     assert "Drills are for development, not for prod." in once.err
-    assert "--yes does not do that" in nobody.err
+    assert "--yes does not do that" in unasked.err
     assert changes_since(driller.sandbox, before) == []
     assert driller.reports == []
 

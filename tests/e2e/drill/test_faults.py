@@ -62,12 +62,12 @@ def backup_lacks_items(driller: Driller) -> None:
 def backup_is_spoiled(driller: Driller) -> None:
     """A third said something else while the last night was taken."""
     some = items(driller.sandbox, ADDRESSES)[::3]
-    put(driller.sandbox, ADDRESSES, [{**item, "user": {"S": "nobody"}} for item in some])
+    put(driller.sandbox, ADDRESSES, [{**item, "user": {"S": "other"}} for item in some])
     driller.sandbox.run_nights(1)
     put(driller.sandbox, ADDRESSES, some)
 
 
-def live_table_is_gone(driller: Driller) -> None:
+def live_table_is_deleted(driller: Driller) -> None:
     remove(driller.sandbox, ADDRESSES)
 
 
@@ -118,7 +118,7 @@ FAULTS: list[tuple[Fault, str]] = [
     (only_cold_ones, "is in cold storage."),
     (backup_lacks_items, "content: 66."),
     (backup_is_spoiled, "content: 66."),
-    (live_table_is_gone, "The live table cabal-addresses is gone"),
+    (live_table_is_deleted, "The live table cabal-addresses does not exist"),
     (region_is_lost, "AWS did not answer"),
     (jobs_may_not_be_started, "not authorized to perform: backup:StartRestoreJob"),
     (scratch_may_not_be_made, "not authorized to perform: dynamodb:CreateTable"),
@@ -148,7 +148,7 @@ def test_failed_for_the_right_reason_and_nothing_is_left(
         assert ACCOUNT not in file.read_text()
 
 
-def test_what_cannot_be_deleted_is_told_and_the_next_drill_removes_it(driller: Driller) -> None:
+def test_what_cannot_be_deleted_is_reported_and_removed_by_the_next_drill(driller: Driller) -> None:
     refuse(driller, "DeleteTable")
 
     said = driller.drill("addresses")

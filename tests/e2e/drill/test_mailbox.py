@@ -62,18 +62,18 @@ def test_without_the_mount_it_says_what_it_cannot_know(driller: Driller) -> None
     report = driller.report
     assert report["verdict"] == "passed"
     assert [check["check"] for check in report["checks"]] == ["restored"]
-    assert "without the mount nobody can read them" in report["not_verified"][0]
-    assert "without the mount nobody can read them" in said.out
+    assert "without the mount the drill cannot read them" in report["not_verified"][0]
+    assert "without the mount the drill cannot read them" in said.out
 
 
 def test_the_report_does_not_say_whose_mailbox_it_is(driller: Driller) -> None:
     driller.drill_on_the_host()
-    driller.drill_mailbox(user="nobody")
+    driller.drill_mailbox(user="mallory")
 
     file_system = driller.operator.deployment.cabal.file_system_id
     for file in driller.folder.iterdir():
         text = file.read_text()
-        for secret in (USER, "nobody", ACCOUNT, file_system, str(driller.mount)):
+        for secret in (USER, "mallory", ACCOUNT, file_system, str(driller.mount)):
             assert secret not in text, file.name
     assert "Item /<user> does not exist" in driller.reports[0]["reasons"][0]
 
@@ -89,7 +89,7 @@ def test_the_plan_alone(driller: Driller) -> None:
 
 
 @pytest.mark.parametrize(
-    ("user", "mount"), [("../bob", True), ("smtp-queue", True), ("nobody", True), ("a/b", False)]
+    ("user", "mount"), [("../bob", True), ("smtp-queue", True), ("mallory", True), ("a/b", False)]
 )
 def test_64_for_what_is_no_mailbox(driller: Driller, user: str, mount: bool) -> None:
     said = (driller.drill_on_the_host if mount else driller.drill_mailbox)(user=user)
@@ -134,7 +134,7 @@ def owner_is_another(driller: Driller) -> None:
     shutil.chown(one, uid)
 
 
-def mailstore_is_gone(driller: Driller) -> None:
+def mailstore_is_deleted(driller: Driller) -> None:
     hand.delete_file_system(driller.operator.deployment)
 
 
@@ -166,7 +166,7 @@ def test_failed_on_the_host(night_to_come: Driller, fault: Fault, reason: str) -
     [
         (restore_fails, "AWS says: There was an internal error at AWS."),
         (not_in_the_backup, "AWS says: Item /<user> does not exist in the recovery point"),
-        (mailstore_is_gone, "is gone, so nothing can be restored into it"),
+        (mailstore_is_deleted, "does not exist, so nothing can be restored into it"),
     ],
 )
 def test_failed_elsewhere(driller: Driller, fault: Fault, reason: str) -> None:
@@ -190,8 +190,8 @@ def test_mounted_is_another_file_system(driller: Driller, tmp_path: Path) -> Non
     assert left(driller.sandbox) == []
 
 
-def test_somebody_else_restores_meanwhile_and_keeps_it(driller: Driller) -> None:
-    """Two restores of one mailbox at a time: which directory is whose cannot be told."""
+def test_a_restore_of_another_user_meanwhile_is_kept(driller: Driller) -> None:
+    """Two restores of one mailbox at a time: it is not known which directory is whose."""
     driller.operator.clock = Interrupting(driller.sandbox).interrupt_at(1, 2)
     assert driller.drill_on_the_host().code == 130
     operator = driller.operator
@@ -208,7 +208,7 @@ def test_somebody_else_restores_meanwhile_and_keeps_it(driller: Driller) -> None
 
 
 def test_a_real_restore_does_not_take_a_drills_for_its_own(driller: Driller) -> None:
-    """What a drill restored is removed: somebody who needs the mail has to get his own."""
+    """What a drill restored is removed: a user who needs the mail needs a restore of their own."""
     assert driller.drill_on_the_host().code == 0
     operator = driller.operator
     project = driller.command("mailbox")[2:6]
@@ -219,7 +219,7 @@ def test_a_real_restore_does_not_take_a_drills_for_its_own(driller: Driller) -> 
     assert len(left(driller.sandbox)) == 1
 
 
-def test_a_file_system_that_cannot_be_deleted_is_told(driller: Driller) -> None:
+def test_a_file_system_that_cannot_be_deleted_is_reported(driller: Driller) -> None:
     driller.sandbox.faults.services(
         {
             "service": "elasticfilesystem",

@@ -28,7 +28,7 @@ def lived(deployed: Deployment) -> Deployment:
 def test_every_command_of_the_runbook(lived: Deployment, tmp_path: Path) -> None:
     checkout = make_checkout(tmp_path, lived)
     subprocess.run(["git", "init", "--quiet"], cwd=checkout, check=True)
-    for name, value in (("user.name", "Somebody"), ("user.email", "somebody@example.com")):
+    for name, value in (("user.name", "Operator"), ("user.email", "operator@example.com")):
         subprocess.run(["git", "config", name, value], cwd=checkout, check=True)
     blocks = [
         block.replace("/home", str(lived.cabal.file_system_root))

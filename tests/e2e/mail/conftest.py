@@ -1,4 +1,4 @@
-"""Somebody who brings mail back, and what they have in front of them."""
+"""An operator who restores mail, and the mail host."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Postmaster:
         return [*named, *deployment.context_arguments(**settings)]
 
     def on_the_host(self, command: str, mount: Path) -> subprocess.CompletedProcess[str]:
-        """A command with the file that `mailbox script` prints, and somebody who agrees to it."""
+        """A command with the file that `mailbox script` prints, and a terminal that confirms it."""
         script = self._scratch / "mail_host.py"
         printed = self.operator.type("mailbox", "script")
         assert printed.code == 0

@@ -51,11 +51,11 @@ def fill(store: Mailstore) -> Counter[tuple[str, bytes]]:
     Mailstore.make(store.mount)
     deliver(store.recovered, range(300), flags="FSab")
     deliver(store.recovered, range(300, 340), flags=None)
-    deliver(store.recovered, range(340, 470), folder="Gone.Too", flags="Sc")
+    deliver(store.recovered, range(340, 470), folder="Lost.Too", flags="Sc")
     deliver(store.recovered, range(470, 500), folder="Here", flags="S")
-    for directory in (store.recovered, store.recovered / ".Gone.Too"):
+    for directory in (store.recovered, store.recovered / ".Lost.Too"):
         (directory / "dovecot-keywords").write_text(KEYWORDS)
-    (store.recovered / "subscriptions").write_text("V\t2\n\nGone\tToo\n")
+    (store.recovered / "subscriptions").write_text("V\t2\n\nLost\tToo\n")
     for number in range(300, 340):  # another message, by the same name
         (store.recovered / "cur" / f"{base(number)}:2,F").write_bytes(content(10_000 + number))
     deliver(store.live, range(0, 300, 3), flags="RS")
@@ -72,7 +72,7 @@ def fill(store: Mailstore) -> Counter[tuple[str, bytes]]:
     store.own(OSID)
     wanted = texts_of("INBOX", range(340)) + texts_of("INBOX", range(10_300, 10_370))
     wanted += texts_of("INBOX", range(20_340, 20_370))
-    return wanted + texts_of("Gone.Too", range(340, 470)) + texts_of("Here", range(470, 501))
+    return wanted + texts_of("Lost.Too", range(340, 470)) + texts_of("Here", range(470, 501))
 
 
 def merge(store: Mailstore, threads: int, *, kill_at: int | None = None) -> Ended:
@@ -99,8 +99,8 @@ def check_complete(store: Mailstore, wanted: Counter[tuple[str, bytes]]) -> None
     inbox_keywords = (store.live / "dovecot-keywords").read_text()
     assert inbox_keywords == "0 Work\n1 Later\n2 $Forwarded\n"
     assert f"{base(1)}:2,FSbc" in names(store.live / "cur")
-    assert (store.live / "subscriptions").read_text() == "V\t2\n\nHere\nGone\tToo\n"
-    assert f"{base(340)}:2,Sc" in names(store.live / ".Gone.Too" / "cur")
+    assert (store.live / "subscriptions").read_text() == "V\t2\n\nHere\nLost\tToo\n"
+    assert f"{base(340)}:2,Sc" in names(store.live / ".Lost.Too" / "cur")
     for path in owned(store.home):
         assert (path.stat().st_uid, path.stat().st_mode & 0o077) == (OSID, 0)
     assert not list(store.live.rglob("*.lock"))

@@ -38,13 +38,13 @@ def files(top: Path) -> dict[str, tuple[bytes, int, int]]:
 
 def lose_mail(maildir: Path) -> int:
     """Half of INBOX and a whole folder go; how many messages that were."""
-    gone = sorted((maildir / "cur").iterdir())[::2]
-    for path in gone:
+    deleted = sorted((maildir / "cur").iterdir())[::2]
+    for path in deleted:
         path.unlink()
     archived = len([*(maildir / ".Archive" / "cur").iterdir()])
     archived += len([*(maildir / ".Archive" / "new").iterdir()])
     shutil.rmtree(maildir / ".Archive")
-    return len(gone) + archived
+    return len(deleted) + archived
 
 
 def test_lost_mail_is_restored_and_merged(postmaster: Postmaster) -> None:
@@ -147,7 +147,7 @@ def test_what_is_no_users_name(postmaster: Postmaster, name: str) -> None:
     assert "Nothing was done." in said.err
 
 
-def test_somebody_who_is_not_in_the_backup(postmaster: Postmaster) -> None:
+def test_a_user_who_is_not_in_the_backup(postmaster: Postmaster) -> None:
     said = postmaster.run("restore mailbox Alice --yes")
     assert said.code == 3
     assert "ended FAILED. AWS says: Item /Alice does not exist" in said.err
@@ -172,13 +172,15 @@ def test_a_role_that_may_not_restore(postmaster: Postmaster) -> None:
     )
     with postmaster.nothing_changes():
         said = postmaster.run("restore mailbox alice --yes")
-        nobody = postmaster.run("restore mailbox alice --yes --role nobody")
-    assert (said.code, nobody.code) == (3, 3)
+        without_role = postmaster.run("restore mailbox alice --yes --role missing")
+    assert (said.code, without_role.code) == (3, 3)
     assert "AWSBackupServiceRolePolicyForRestores is not attached" in said.err
-    assert "There is no role nobody" in nobody.err
+    assert "There is no role missing" in without_role.err
 
 
-def test_without_a_mailstore_without_somebody_and_elsewhere(postmaster: Postmaster) -> None:
+def test_without_a_mailstore_without_a_terminal_and_in_another_environment(
+    postmaster: Postmaster,
+) -> None:
     with postmaster.nothing_changes():
         dry = postmaster.run("restore mailbox alice --dry-run")
         unasked = postmaster.run("restore mailbox alice")
@@ -195,9 +197,9 @@ def test_without_a_mailstore_without_somebody_and_elsewhere(postmaster: Postmast
     assert "is a recovery point of cabal-addresses, not of fs-" in table.err
 
     aws_by_hand.delete_file_system(postmaster.operator.deployment)
-    gone = postmaster.run("restore mailbox alice --yes")
-    assert gone.code == 3
-    assert "is gone, so nothing can be restored into it" in gone.err
+    refused = postmaster.run("restore mailbox alice --yes")
+    assert refused.code == 3
+    assert "does not exist, so nothing can be restored into it" in refused.err
     assert postmaster.restore_jobs() == []
 
 

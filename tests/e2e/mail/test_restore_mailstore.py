@@ -226,7 +226,7 @@ def test_after_the_file_system_was_deleted(postmaster: Postmaster) -> None:
     where = [part for subnet in subnets for part in ("--subnet", subnet)]
     again = postmaster.run("restore mailstore", *where)
 
-    assert f"{old} is gone, so the new one is set up as Cabal has it" in planned.out
+    assert f"{old} was deleted, so the new one is set up as Cabal has it" in planned.out
     assert "mount target: NONE" in planned.out
     assert (made.code, again.code) == (0, 0), made.err + again.err
     assert status.code == 1
@@ -249,7 +249,7 @@ def test_after_the_file_system_was_deleted(postmaster: Postmaster) -> None:
 
 
 class Terminal(io.StringIO):
-    """Somebody who types these lines."""
+    """An operator who types these lines."""
 
     def isatty(self) -> bool:
         return True
@@ -311,8 +311,8 @@ def test_what_is_refused(postmaster: Postmaster) -> None:
         dry = postmaster.run("restore mailstore --dry-run")
         unasked = postmaster.run("restore mailstore")
         elsewhere = postmaster.run("restore mailstore --yes", account="000000000000")
-        nobody = postmaster.run("restore mailstore --yes --role nobody")
-    assert (dry.code, unasked.code, elsewhere.code, nobody.code) == (0, 4, 77, 3)
+        without_role = postmaster.run("restore mailstore --yes --role missing")
+    assert (dry.code, unasked.code, elsewhere.code, without_role.code) == (0, 4, 77, 3)
     for line in (
         "mount target: subnet-",
         "access point: /smtp-queue as 0:12",

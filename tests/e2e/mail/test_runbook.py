@@ -45,7 +45,7 @@ def commands(section: str) -> str:
 
 @pytest.fixture
 def reader(postmaster_today: Postmaster, tmp_path: Path) -> Reader:
-    """Somebody at a host that mounts the mailstore, with the project in front of them."""
+    """A user at a host that mounts the mailstore, in the project's folder."""
     postmaster = postmaster_today
     sandbox = postmaster.sandbox
     sandbox.settings(efs_restore=0, restore_start_delay=0)
@@ -74,7 +74,7 @@ def reader(postmaster_today: Postmaster, tmp_path: Path) -> Reader:
             script = re.sub(r"merge alice", f"merge alice --mount {postmaster.mount}", script)
         script = re.sub(r"^mkdir -p .*|^mount -t efs .*", "true", script, flags=re.MULTILINE)
         script = script.replace("fs-0123456789abcdef0", identity)
-        if os.geteuid() != 0:  # everything belongs to whoever runs this
+        if os.geteuid() != 0:  # everything belongs to the user who runs this
             script = re.sub(r"^setpriv (.*\\\n.*) sh <", "sh <", script, flags=re.MULTILINE)
         ended = subprocess.run(
             ["bash", "-eu", "-o", "pipefail", "-c", script],

@@ -81,7 +81,7 @@ def test_s08_no_other_resource_type_changes_and_deletion_takes_nothing_back(
     deployed: Deployment,
 ) -> None:
     client = backup(deployed)
-    # Half of it undone by somebody, and other types set as nobody's default is.
+    # Half of the opt-in is undone, and other types are not set as by default.
     client.update_region_settings(
         ResourceTypeOptInPreference={"DynamoDB": False, "S3": False, "VirtualMachine": True},
         ResourceTypeManagementPreference={"DynamoDB": False, "EFS": True},

@@ -20,7 +20,7 @@ REFUSALS = {
 
 @pytest.mark.parametrize(("region", "vault"), VAULTS)
 @pytest.mark.parametrize("nights", [1, 40])
-def test_s04_nobody_deletes_a_recovery_point_while_the_lock_stands(
+def test_s04_no_one_deletes_a_recovery_point_while_the_vault_is_locked(
     deployed: Deployment, region: str, vault: str, nights: int
 ) -> None:
     """The account's root user included, and points older than 30 days too."""

@@ -15,7 +15,7 @@ from tests.sandbox.deployment import Deployment
 
 
 def wipe_primary_region(deployment: Deployment) -> None:
-    """Everything that was in the primary region is gone: stack, vault, points, tables, files.
+    """Delete everything in the primary region: stack, vault, points, tables, files.
 
     What is not in it stays: the DR region, and the role, which belongs to no region.
     """

@@ -111,7 +111,7 @@ def test_a_job_that_fails_says_why(emptied: Operator) -> None:
     assert (said.code, "The region is short of capacity." in said.err) == (3, True)
 
 
-def test_nobody_to_ask_a_dry_run_and_a_wrong_word(
+def test_no_terminal_a_dry_run_and_a_wrong_word(
     emptied: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     began = emptied.sandbox.advance(seconds=2)
@@ -125,7 +125,7 @@ def test_nobody_to_ask_a_dry_run_and_a_wrong_word(
     assert emptied.run("copy-back", "addresses").code == 0
 
 
-def test_what_has_to_be_mended_first(emptied: Operator) -> None:
+def test_what_has_to_be_fixed_first(emptied: Operator) -> None:
     """The vault and the role are looked at before anything is started."""
     sandbox = emptied.sandbox
     saved = sandbox.checkpoint()

@@ -1,4 +1,4 @@
-"""The disaster played through: S23. A month of nights, the primary region gone, and back."""
+"""S23: after a month of nights, the primary region is lost and restored."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_s23_the_primary_region_is_lost_and_comes_back(
     )
     assert said.code == 0, said
     assert items(sandbox, said.out.strip()) == addresses
-    assert said.out.strip() == TABLE  # it was gone, so it is back under its own name
+    assert said.out.strip() == TABLE  # it was lost, so it is restored under its own name
     restored = _restore_mailstore(sandbox, mail_point.arn)
     assert mail(restored / "alice") == mailbox
 

@@ -1,4 +1,4 @@
-"""Restore testing on the real deployment: restored, judged, told and cleaned up."""
+"""Restore testing on the real deployment: restored, judged, reported and cleaned up."""
 
 from __future__ import annotations
 
@@ -92,7 +92,9 @@ def test_what_was_restored_whole_is_successful_and_deleted_again(tested: Rehears
     assert tested.listener.events() == []
 
 
-def test_a_live_table_that_lost_much_fails_the_test_and_that_is_told(tested: Rehearsal) -> None:
+def test_a_live_table_that_lost_many_items_fails_the_test_and_is_reported(
+    tested: Rehearsal,
+) -> None:
     dynamodb = tested.sandbox.client("dynamodb")
     for address in tested.addresses()[:100]:
         dynamodb.delete_item(TableName=TABLE, Key={"address": {"S": address}})
@@ -132,9 +134,9 @@ def test_items_that_are_damaged_fail_the_sample(tested: Rehearsal) -> None:
             dynamodb.update_item(
                 TableName=TABLE,
                 Key={"address": {"S": address}},
-                UpdateExpression="SET #user = :nobody",
+                UpdateExpression="SET #user = :other",
                 ExpressionAttributeNames={"#user": "user"},
-                ExpressionAttributeValues={":nobody": {"S": "nobody"}},
+                ExpressionAttributeValues={":other": {"S": "other"}},
             )
     tested.sandbox.advance_to(RESTORED)
     status, message = tested.verdict("DynamoDB")
@@ -184,14 +186,14 @@ def test_a_handler_that_may_not_read_gives_its_reason_as_the_verdict(
     assert f"not authorized to perform: dynamodb:{operation}" in message
 
 
-def test_the_live_table_gone_is_the_verdict(tested: Rehearsal) -> None:
+def test_a_deleted_live_table_fails_the_test(tested: Rehearsal) -> None:
     dynamodb = tested.sandbox.client("dynamodb")
     dynamodb.update_table(TableName=TABLE, DeletionProtectionEnabled=False)
     dynamodb.delete_table(TableName=TABLE)
     tested.sandbox.advance_to(RESTORED)
     status, message = tested.verdict("DynamoDB")
     assert status == "FAILED"
-    assert "The live table cabal-addresses is gone" in message
+    assert "The live table cabal-addresses does not exist" in message
 
 
 def test_a_verdict_that_could_not_be_put_is_put_when_it_can_be(tested: Rehearsal) -> None:
@@ -217,7 +219,7 @@ def test_an_event_that_got_lost_is_made_up_for(tested: Rehearsal) -> None:
     assert tested.verdict("DynamoDB")[0] == "SUCCESSFUL"
 
 
-def test_a_test_nobody_judges_ends_after_a_day_and_is_cleaned_up(tested: Rehearsal) -> None:
+def test_a_test_without_a_verdict_ends_after_a_day_and_is_cleaned_up(tested: Rehearsal) -> None:
     tested.sandbox.faults.deny("PutRestoreValidationResult")
     backup = tested.sandbox.client("backup")
     backup.update_restore_testing_plan(

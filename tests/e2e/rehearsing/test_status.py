@@ -50,7 +50,7 @@ def test_it_follows_a_test_from_before_it_to_its_verdicts(operator: Operator) ->
         assert f"mailstore in {vault}: successful, 2026-01-02" in evidence
 
 
-def test_a_verdict_that_failed_is_told_with_its_message(operator: Operator) -> None:
+def test_a_failed_verdict_is_reported_with_its_message(operator: Operator) -> None:
     sandbox = operator.sandbox
     sandbox.advance_to(MORNING)
     dynamodb = sandbox.client("dynamodb")
@@ -65,7 +65,7 @@ def test_a_verdict_that_failed_is_told_with_its_message(operator: Operator) -> N
     assert "500 items, cabal-addresses has 600" in said.text
 
 
-def test_a_restore_that_failed_is_told_with_awss_reason(operator: Operator) -> None:
+def test_a_failed_restore_is_reported_with_the_reason_of_aws(operator: Operator) -> None:
     # In both regions: their tests start at the same time.
     operator.sandbox.faults.fail_next("restore", resource_type="EFS", message="No subnet.", count=2)
     operator.sandbox.advance_to(MORNING + timedelta(hours=8))

@@ -75,7 +75,7 @@ def delete_vault(sandbox: Sandbox, vault: Vault) -> None:
     try:
         backup.delete_backup_vault(BackupVaultName=name)
     except ClientError:
-        # It can be refused once more just after the last point has gone.
+        # It can be refused once more just after the last point was deleted.
         backup.delete_backup_vault(BackupVaultName=name)
 
 

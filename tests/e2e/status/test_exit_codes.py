@@ -186,7 +186,7 @@ def test_77_where_an_mfa_code_is_needed_and_there_is_no_terminal(
     config.write_text(
         "[profile needs-mfa]\nregion = us-west-1\nsource_profile = base\n"
         "role_arn = arn:aws:iam::123456789012:role/operator\n"
-        "mfa_serial = arn:aws:iam::123456789012:mfa/somebody\n"
+        "mfa_serial = arn:aws:iam::123456789012:mfa/alice\n"
         "[profile base]\naws_access_key_id = AKIDEXAMPLE\naws_secret_access_key = secret\n"
     )
     arguments = ["-e", "development", *operator.deployment.context_arguments()]
@@ -232,7 +232,7 @@ def test_3_when_aws_refuses_to_say_who_we_are(operator: Operator) -> None:
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("command", COMMANDS)
-def test_69_when_nobody_answers(
+def test_69_when_aws_does_not_answer(
     operator: Operator, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
@@ -244,7 +244,7 @@ def test_69_when_nobody_answers(
 
 
 @pytest.mark.usefixtures("impatient")
-def test_69_when_both_regions_are_gone(operator: Operator) -> None:
+def test_69_when_both_regions_are_lost(operator: Operator) -> None:
     operator.sandbox.faults.lose_regions("us-west-1", "us-west-2")
 
     assert operator.run("status").code == 69
@@ -352,7 +352,7 @@ def test_monitoring_reads_one_line_on_stdout_whatever_happens(
     assert said.err == ""
 
 
-# --- 130 and 141: whoever asked has gone
+# --- 130 and 141: interrupted, and the reader stopped
 
 
 class Interrupted:
@@ -402,7 +402,7 @@ def in_a_process(
 
 
 @pytest.mark.parametrize("command", PRINTING)
-def test_141_when_nobody_reads_on(operator: Operator, command: str) -> None:
+def test_141_when_the_reader_stops(operator: Operator, command: str) -> None:
     """As in `cabal-backup points --json | true`."""
     reader, writer = os.pipe()
     os.close(reader)

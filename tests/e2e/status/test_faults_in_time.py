@@ -431,7 +431,7 @@ def test_the_reason_is_aws_s_own_and_the_tries_are_counted(operator: Operator) -
     assert "DescribeRegionSettings: ThrottlingException (tried 5 times): Rate exceeded" in said.text
 
 
-def test_a_lock_is_off_even_when_nobody_may_read_who_took_it_off(operator: Operator) -> None:
+def test_a_removed_lock_fails_without_access_to_cloudtrail(operator: Operator) -> None:
     hand.unlock(operator.sandbox, PRIMARY)
     refused("cloudtrail", "LookupEvents")(operator.deployment)
 

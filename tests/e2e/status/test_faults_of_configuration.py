@@ -217,7 +217,7 @@ def test_exactly_the_checks_meant_for_it_turn(operator: Operator, fault: str) ->
 
 
 def test_settings_that_were_not_deployed_are_noticed(operator: Operator) -> None:
-    """The mailstore was replaced, and the configuration says so, but nobody deployed."""
+    """The mailstore was replaced, and the configuration says so, but it was not deployed."""
     findings = operator.run(
         "status", "--json", mailstore_file_system_id="fs-0123456789abcdef0"
     ).json["findings"]

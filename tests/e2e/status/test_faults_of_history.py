@@ -533,7 +533,7 @@ def test_on_a_day_that_is_still_to_come_nothing_has_happened(operator: Operator)
     assert seen["primary-points"] == seen["drill"] == "warn"
 
 
-def test_an_environment_without_other_tables_is_told_so(operator: Operator) -> None:
+def test_an_environment_without_other_tables_warns(operator: Operator) -> None:
     findings = operator.run("status", "--json", pitr_tables="").json["findings"]
 
     (tables,) = (each for each in findings if each["check"] == "tables")

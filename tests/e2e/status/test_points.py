@@ -110,7 +110,7 @@ def test_a_region_that_is_down_is_unknown_and_the_other_is_not(operator: Operato
     assert said.err.startswith("cabal-backup: could not look into cabal-backup-dr: ListRecovery")
 
 
-def test_a_vault_that_is_gone_cannot_be_looked_into(operator: Operator) -> None:
+def test_a_deleted_vault_cannot_be_read(operator: Operator) -> None:
     """AWS answers that as it answers what is not allowed; `status` can tell the two apart."""
     hand.delete_vault(operator.sandbox, DR)
 

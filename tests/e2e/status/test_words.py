@@ -50,7 +50,7 @@ def test_a_removed_lock(operator: Operator, vault: hand.Vault, check: str) -> No
 
     assert said.out.endswith("\n✘ development is NOT protected as promised: 1 check failed.\n")
     assert f"The lock of {name} in {region} is off" in said.text
-    assert "whoever may delete recovery points can delete all of them" in said.text
+    assert "every user who may delete recovery points can delete all of them" in said.text
     moments = [f"{when + timedelta(seconds=s):%Y-%m-%d %H:%M}" for s in (0, 5)]
     assert any(f"Taken off at {moment} UTC by arn:aws:iam::" in said.text for moment in moments)
     assert f"\n  ✘ {check}  docs/status.md#{check}\n" in said.out

@@ -1,4 +1,4 @@
-"""Somebody who brings tables back."""
+"""An operator who restores tables."""
 
 from __future__ import annotations
 

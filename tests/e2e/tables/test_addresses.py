@@ -26,9 +26,9 @@ WHOLE_RUNBOOK = "restore addresses --cutover --yes --delete-restored"
 
 
 def announced(rescuer: Rescuer) -> int:
-    """How many mail tiers were told that addresses changed."""
+    """How many mail tiers got the message that addresses changed."""
     sqs = rescuer.sandbox.client("sqs")
-    told = 0
+    received = 0
     for url in rescuer.operator.deployment.cabal.queue_urls:
         for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get(
             "Messages", []
@@ -36,8 +36,8 @@ def announced(rescuer: Rescuer) -> int:
             assert json.loads(json.loads(message["Body"])["Message"]) == {
                 "event": "address_changed"
             }
-            told += 1
-    return told
+            received += 1
+    return received
 
 
 def protection(rescuer: Rescuer, table: str) -> dict[str, Any]:
@@ -223,7 +223,7 @@ def test_a_second_run_follows_the_first_ones_job(rescuer: Rescuer) -> None:
 
 
 def test_a_killed_restore_under_the_live_name_is_brought_to_its_end(rescuer: Rescuer) -> None:
-    """The job was started and ran to its end; whoever started it never came back."""
+    """The job ran to its end after the command that started it was killed."""
     sandbox = rescuer.sandbox
     before = items(sandbox, ADDRESSES)
     remove(sandbox, ADDRESSES)

@@ -56,7 +56,7 @@ def test_number_keys_that_differ_in_their_last_digit(
 
 @contextmanager
 def writing(step: Callable[[int], None]) -> Iterator[list[int]]:
-    """Somebody who takes one step after another until the end; the steps taken."""
+    """Take one step after another in a thread until the end; the steps taken."""
     taken: list[int] = []
     over = threading.Event()
 
@@ -121,7 +121,7 @@ def watching(seen: threading.Event, sandbox: Sandbox) -> Iterator[None]:
 
 
 def test_missing_only_never_writes_over_what_appears_meanwhile(small: Rescuer) -> None:
-    """Somebody creates exactly the addresses that are missing, while they are brought back."""
+    """A user creates exactly the missing addresses while they are restored."""
     backup = lose(small.sandbox)
     missing = backup[::3]
     dynamodb = small.sandbox.client("dynamodb")
@@ -178,5 +178,5 @@ def test_a_change_after_the_write_is_noticed(small: Rescuer) -> None:
     with writing(lambda _: dynamodb.put_item(TableName=ADDRESSES, Item=spoiled)):
         said = small.run(f"cutover {RESTORED} {ADDRESSES} --yes --reconfigure none")
     assert said.code == 5
-    assert "NOT AS IT SHOULD BE: 1 item other than in the backup" in said.out
+    assert "VERIFICATION FAILED: 1 item other than in the backup" in said.out
     assert backup[0]["address"]["S"] in said.out

@@ -75,7 +75,7 @@ def test_a_restore_of_another_table(small: Rescuer) -> None:
     assert "was restored from arn:aws:dynamodb:us-west-1:123456789012:table/cabal-user" in said.err
 
 
-def test_a_restore_job_of_somebody_else_is_taken_and_not_deleted(rescuer: Rescuer) -> None:
+def test_a_restore_job_of_another_user_is_followed_and_not_deleted(rescuer: Rescuer) -> None:
     sandbox = rescuer.sandbox
     before = items(sandbox, ADDRESSES)
     sandbox.client("backup").start_restore_job(

@@ -79,7 +79,7 @@ def test_a_counter_that_went_backwards_is_raised(small: Rescuer) -> None:
     assert osid(small) == 70_000
 
 
-def test_a_table_that_is_gone_comes_back_under_its_name(small: Rescuer) -> None:
+def test_a_deleted_table_is_restored_under_its_name(small: Rescuer) -> None:
     """From the backup that DynamoDB makes of a table with recovery when it is deleted."""
     sandbox, table = small.sandbox, "cabal-user-preferences"
     before = items(sandbox, table)

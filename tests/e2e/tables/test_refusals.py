@@ -49,7 +49,7 @@ def test_another_accounts_credentials(rescuer: Rescuer) -> None:
     assert "belong to account 123456789012, but development is in account 000000000000" in said.err
 
 
-def test_nobody_there_to_ask(rescuer: Rescuer) -> None:
+def test_without_a_terminal_to_ask_on(rescuer: Rescuer) -> None:
     with nothing_changes(rescuer):
         said = rescuer.run("restore addresses --cutover")
     assert said.code == 4
@@ -163,9 +163,9 @@ def test_a_role_that_may_not_restore(rescuer: Rescuer) -> None:
 
 def test_a_role_that_is_not_there(rescuer: Rescuer) -> None:
     with nothing_changes(rescuer):
-        said = rescuer.run("restore addresses --yes --role nobody")
+        said = rescuer.run("restore addresses --yes --role missing")
     assert said.code == 3
-    assert "There is no role nobody" in said.err
+    assert "There is no role missing" in said.err
 
 
 def test_a_restore_job_that_fails_says_why(rescuer: Rescuer) -> None:
@@ -247,7 +247,7 @@ def test_the_wrong_tables(small: Rescuer, restored: str, live: str, words: str) 
     [
         ("cabal-counter --at 2025-12-01", "can be restored to any second from"),
         ("cabal-counter --at 2030-12-01", "can be restored to any second from"),
-        ("somebodys-table --latest", "is no table of development"),
+        ("another-table --latest", "is no table of development"),
     ],
 )
 def test_no_such_moment(small: Rescuer, command: str, words: str) -> None:
@@ -258,7 +258,7 @@ def test_no_such_moment(small: Rescuer, command: str, words: str) -> None:
     assert words in said.err
 
 
-def test_a_table_that_is_gone_for_good(small: Rescuer) -> None:
+def test_a_table_that_cannot_be_restored(small: Rescuer) -> None:
     switch_recovery(small.sandbox, "cabal-counter", on=False)
     remove(small.sandbox, "cabal-counter")
     with nothing_changes(small):

@@ -110,7 +110,7 @@ def test_by_hand_to_a_point_in_time(rescuer: Rescuer, tmp_path: Path) -> None:
     assert counter["osid"] == {"N": "65541"}
 
 
-def test_by_hand_when_the_table_is_gone(few: Rescuer, tmp_path: Path) -> None:
+def test_by_hand_when_the_table_was_deleted(few: Rescuer, tmp_path: Path) -> None:
     before, key = items(few.sandbox, ADDRESSES), key_of(few.sandbox, ADDRESSES)
     remove(few.sandbox, ADDRESSES)
 

@@ -61,7 +61,7 @@ class Terminal:
     def _read(self) -> bool:
         try:
             more = os.read(self._terminal, 4096)
-        except OSError:  # how Linux says that nobody is at the other end any more
+        except OSError:  # Linux: the other end is closed
             return False
         text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", more.decode(errors="replace"))
         self.shown += text.replace("\r\n", "\n")

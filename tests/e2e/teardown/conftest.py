@@ -60,6 +60,6 @@ def remover(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Remover:
-    """Somebody with the operator's tool in front of ten nights."""
+    """The operator's tool for ten nights."""
     deployed.sandbox.run_nights(10)
     return Remover(Operator(deployed, monkeypatch, capsys))

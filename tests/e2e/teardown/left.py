@@ -63,14 +63,14 @@ def has_role(sandbox: Sandbox) -> bool:
 
 def tag_everything(deployment: Deployment, tags: dict[str, str]) -> None:
     """Tag both vaults and the role; a value of "" removes the tag."""
-    gone, there = [key for key in tags if not tags[key]], {k: v for k, v in tags.items() if v}
+    removed, there = [key for key in tags if not tags[key]], {k: v for k, v in tags.items() if v}
     iam = deployment.sandbox.client("iam")
-    iam.untag_role(RoleName=ROLE, TagKeys=gone)
+    iam.untag_role(RoleName=ROLE, TagKeys=removed)
     iam.tag_role(RoleName=ROLE, Tags=[{"Key": k, "Value": v} for k, v in there.items()])
     for region, vault in VAULTS:
         client = backup(deployment, region)
         arn = f"arn:aws:backup:{region}:{ACCOUNT}:backup-vault:{vault}"
-        client.untag_resource(ResourceArn=arn, TagKeyList=gone)
+        client.untag_resource(ResourceArn=arn, TagKeyList=removed)
         client.tag_resource(ResourceArn=arn, Tags=there)
 
 

@@ -93,7 +93,7 @@ def test_a_night_in_between_is_noticed(remover: Remover) -> None:
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_nobody_there_to_ask(remover: Remover, step: str) -> None:
+def test_without_a_terminal_to_ask_on(remover: Remover, step: str) -> None:
     up_to(remover, step)
     before, began = everything(remover.deployment), remover.sandbox.advance(seconds=2)
     said = remover.run(*STEPS[step])

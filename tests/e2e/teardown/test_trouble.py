@@ -78,7 +78,7 @@ def test_a_legal_hold_is_in_the_way_before_anything_is_deleted(unlocked: Remover
     assert unlocked.run(*DELETE, "--yes").code == 0
 
 
-def test_a_role_that_is_gone_is_noticed_before_anything_is_deleted(unlocked: Remover) -> None:
+def test_a_missing_role_is_reported_before_anything_is_deleted(unlocked: Remover) -> None:
     delete_role(unlocked.sandbox)
     assert "only mark them EXPIRED" in refused(unlocked, *DELETE)
 
@@ -94,7 +94,7 @@ def test_a_lock_put_back_meanwhile_stops_the_deletion(unlocked: Remover) -> None
 
 
 def test_destroying_goes_on_where_a_person_stopped(unlocked: Remover) -> None:
-    """The primary stack is gone already, and so is one vault."""
+    """The primary stack and one vault are deleted already."""
     deployment = unlocked.deployment
     assert unlocked.run(*DELETE, "--yes").code == 0
     region, name = VAULTS[0]

@@ -163,7 +163,7 @@ def test_78_for_an_environment_without_backup(terminal: Terminal) -> None:
 
 EVERY_COMMAND = [
     "status", "points", "jobs", "restore addresses", "restore table cabal-counter --latest",
-    "restore mailbox somebody", "restore mailstore", "compare one two", "cutover one two",
+    "restore mailbox alice", "restore mailstore", "compare one two", "cutover one two",
     "copy-back addresses", "drill addresses", "unlock --reason test", "relock", "teardown plan",
     "teardown delete-recovery-points", "teardown destroy",
 ]  # fmt: skip

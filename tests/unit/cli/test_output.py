@@ -104,7 +104,7 @@ def test_a_closed_stdout_is_not_an_error() -> None:
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
-def test_a_closed_stdin_is_nobody_to_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_closed_stdin_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", None)
     with output.guarded(), pytest.raises(RefusedError, match="--yes was not given"):
         confirm("unlock", "Really?", yes=False)

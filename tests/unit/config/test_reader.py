@@ -257,7 +257,7 @@ def test_a_shared_account_is_reported_beside_other_problems() -> None:
     assert {p.setting for p in problems_of(context)} == {"stage.region", "stage.account"}
 
 
-def test_both_rules_that_one_value_breaks_are_told() -> None:
+def test_both_rules_that_one_value_breaks_are_reported() -> None:
     problems = problems_of(a_context(delete_after_days=20))
     assert [p.setting for p in problems] == ["prod.delete_after_days"] * 2
     assert any(COLD_STORAGE in p.rule for p in problems)

@@ -48,7 +48,7 @@ class ResponseUrl:
 
 @contextmanager
 def response_url() -> Iterator[ResponseUrl]:
-    """A running server; it is gone when the context ends."""
+    """A running server; it stops when the context ends."""
 
     class Deliveries(BaseHTTPRequestHandler):
         def do_PUT(self) -> None:

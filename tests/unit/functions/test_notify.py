@@ -291,7 +291,7 @@ def handle(*events: Any, at: float = 1_000_000.0, received: int = 1) -> list[str
     return [each["itemIdentifier"] for each in answer["batchItemFailures"]]
 
 
-def told(event: Any) -> Notice:
+def notice_of(event: Any) -> Notice:
     occurrence = understand(event, lambda plan, _version: plan == "our-plan")
     assert occurrence is not None, "the event is not reported"
     return compose([occurrence])
@@ -302,11 +302,11 @@ def ignored(event: Any) -> bool:
 
 
 def lines(event: Any) -> list[str]:
-    return told(event).body.splitlines()
+    return notice_of(event).body.splitlines()
 
 
 def test_a_backup_that_failed_from_the_first_line_to_the_last() -> None:
-    notice = told(a_backup_job())
+    notice = notice_of(a_backup_job())
     assert notice.subject == "[cabal-backup prod] Backup FAILED: cabal-addresses"
     assert notice.body == (
         "Backup FAILED: cabal-addresses\n"
@@ -330,9 +330,11 @@ def test_a_backup_that_failed_from_the_first_line_to_the_last() -> None:
 
 @pytest.mark.parametrize("state", ["FAILED", "ABORTED", "EXPIRED", "PARTIAL"])
 def test_the_state_is_in_the_subject(state: str) -> None:
-    assert told(a_backup_job(state=state)).subject.endswith(f"Backup {state}: cabal-addresses")
-    assert told(a_copy_job(state=state)).subject.endswith(f"Copy {state}: fs-0123456789abcdef0")
-    assert f"Restore {state}: " in told(a_restore_job(status=state)).subject
+    assert notice_of(a_backup_job(state=state)).subject.endswith(f"Backup {state}: cabal-addresses")
+    assert notice_of(a_copy_job(state=state)).subject.endswith(
+        f"Copy {state}: fs-0123456789abcdef0"
+    )
+    assert f"Restore {state}: " in notice_of(a_restore_job(status=state)).subject
 
 
 def test_a_failed_copy_comes_with_the_command_that_copies() -> None:
@@ -345,25 +347,25 @@ def test_a_failed_copy_comes_with_the_command_that_copies() -> None:
 
 def test_a_failed_copy_back_is_called_so() -> None:
     event = a_copy_job(sourceBackupVaultArn=DR_VAULT, destinationBackupVaultArn=VAULT)
-    notice = told({**event, "region": "us-west-2"})
+    notice = notice_of({**event, "region": "us-west-2"})
     assert notice.subject == "[cabal-backup prod] Copy back FAILED: fs-0123456789abcdef0"
     assert "    cabal-backup copy-back -e prod" in notice.body.splitlines()
     assert "copy now" not in notice.body
 
 
 def test_a_restore_names_what_it_was_restored_from() -> None:
-    notice = told(a_restore_job())
+    notice = notice_of(a_restore_job())
     assert notice.subject == (
         "[cabal-backup prod] Restore FAILED: 8A9B1C2D-0000-4000-8000-1234567890AB"
     )
     assert f"Recovery point: {POINT}" in notice.body
     assert "    cabal-backup jobs -e prod" in notice.body.splitlines()
-    newer = told(a_restore_job(sourceResourceArn=MAILSTORE))
+    newer = notice_of(a_restore_job(sourceResourceArn=MAILSTORE))
     assert newer.subject == "[cabal-backup prod] Restore FAILED: fs-0123456789abcdef0"
 
 
 def test_a_point_that_could_not_be_deleted() -> None:
-    notice = told(a_point("EXPIRED"))
+    notice = notice_of(a_point("EXPIRED"))
     assert notice.subject == "[cabal-backup prod] Recovery point EXPIRED: cabal-addresses"
     assert "cabal-backup status -e prod --only role,primary-points,dr-points" in notice.body
     assert f"Recovery point: {POINT}" in notice.body
@@ -377,7 +379,7 @@ def a_deletion(**changes: Any) -> Event:
 
 
 def test_a_point_deleted_before_its_end_is_reported_without_a_trail() -> None:
-    notice = told(a_deletion())
+    notice = notice_of(a_deletion())
     assert notice.subject == (
         "[cabal-backup prod] Protection changed: deletion of a recovery point, cabal-backup"
     )
@@ -391,7 +393,7 @@ def test_a_point_that_expires_is_not_reported(time: str) -> None:
 
 
 def test_a_job_with_issues() -> None:
-    notice = told(a_backup_job(state="COMPLETED", statusMessage="Some items were skipped."))
+    notice = notice_of(a_backup_job(state="COMPLETED", statusMessage="Some items were skipped."))
     assert notice.subject.endswith("Backup COMPLETED with issues: cabal-addresses")
     assert "Reason:         Some items were skipped." in notice.body
 
@@ -408,7 +410,7 @@ def test_a_restore_test_found_wrong() -> None:
         "verdict": "FAILED",
         "message": "12 items, and the live table has 600.",
     }
-    notice = told(an_event("Restore Test Validated", detail, source="cabal-backup"))
+    notice = notice_of(an_event("Restore Test Validated", detail, source="cabal-backup"))
     assert notice.subject == "[cabal-backup prod] Restore test FAILED: cabal-addresses"
     assert "Reason:         12 items, and the live table has 600." in notice.body
     assert (
@@ -419,7 +421,7 @@ def test_a_restore_test_found_wrong() -> None:
 
 def test_a_call_says_who_when_from_where_and_what_to_do() -> None:
     event = a_call("DeleteBackupVaultLockConfiguration", {"backupVaultName": "cabal-backup"})
-    notice = told(event)
+    notice = notice_of(event)
     assert notice.subject == (
         "[cabal-backup prod] Protection changed: removal of the lock, cabal-backup"
     )
@@ -542,7 +544,7 @@ def test_a_refused_call_was_an_attempt(kind: str, name: str) -> None:
         "    aws cloudtrail lookup-events --region=us-west-1 --lookup-attributes "
         f"AttributeKey=EventName,AttributeValue={name}"
     ) in said
-    assert "relock" not in told(event).body
+    assert "relock" not in notice_of(event).body
 
 
 @pytest.mark.parametrize(
@@ -616,7 +618,7 @@ def test_a_call_of_a_deployment_says_so() -> None:
     assert "By:             a deployment, through CloudFormation" in lines(event)
 
 
-def test_a_document_that_was_asked_for_is_told_member_by_member() -> None:
+def test_a_document_in_a_request_is_reported_field_by_field() -> None:
     policy = '{"Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}}]}'
     event = call_of(
         "role",
@@ -639,13 +641,13 @@ def test_a_document_that_was_asked_for_is_told_member_by_member() -> None:
         (None, "CloudTrail does not say"),
     ],
 )
-def test_whoever_it_was_is_named_as_well_as_cloudtrail_does(identity: Any, who: str) -> None:
+def test_the_principal_is_named_as_in_cloudtrail(identity: Any, who: str) -> None:
     event = a_call("DeleteBackupVault", {"backupVaultName": "cabal-backup"}, userIdentity=identity)
     assert f"Who:            {who}" in lines(event)
 
 
 def test_an_alarm_from_the_first_line_to_the_last() -> None:
-    notice = told(an_alarm("ALARM"))
+    notice = notice_of(an_alarm("ALARM"))
     assert notice.subject == (
         "[cabal-backup prod] ALARM: For 26 hours no backup of the mailstore has succeeded."
     )
@@ -665,13 +667,13 @@ def test_an_alarm_from_the_first_line_to_the_last() -> None:
 
 
 def test_an_alarm_that_is_over_says_so() -> None:
-    assert told(an_alarm("OK")).subject == (
+    assert notice_of(an_alarm("OK")).subject == (
         "[cabal-backup prod] OK again: For 26 hours no backup of the mailstore has succeeded."
     )
 
 
 def test_an_alarm_without_a_description_goes_by_its_name() -> None:
-    assert told(an_alarm("ALARM", configuration={})).subject == (
+    assert notice_of(an_alarm("ALARM", configuration={})).subject == (
         "[cabal-backup prod] ALARM: cabal-backup-no-backup-efs"
     )
 
@@ -708,7 +710,7 @@ ODD: list[Any] = [
 
 @pytest.mark.parametrize("event", ODD, ids=range(len(ODD)))
 def test_no_shape_of_an_event_is_too_odd_to_tell(event: Any) -> None:
-    notice = told(event)
+    notice = notice_of(event)
     assert notice.subject.startswith("[cabal-backup prod] ")
     assert len(notice.subject) < 100
     assert "    cabal-backup status -e prod" in notice.body.splitlines()
@@ -716,9 +718,9 @@ def test_no_shape_of_an_event_is_too_odd_to_tell(event: Any) -> None:
     assert "None" not in notice.body
 
 
-def test_an_unknown_event_is_told_member_by_member() -> None:
+def test_an_unknown_event_is_reported_field_by_field() -> None:
     detail = {"state": "MELTED", "where": {"rack": 7}}
-    notice = told(an_event("Scan Job State Change", detail))
+    notice = notice_of(an_event("Scan Job State Change", detail))
     assert notice.subject == "[cabal-backup prod] Event: Scan Job State Change"
     assert "detail.state:   MELTED" in notice.body
     assert "detail.where.rack: 7" in notice.body
@@ -763,14 +765,14 @@ def test_hostile_values_stay_on_their_line(account: Aws, hostile: str) -> None:
 def test_a_command_that_lacks_something_is_left_out() -> None:
     detail = {"resourceArn": TABLE, "resourceType": "DynamoDB", "verdict": "FAILED"}
     event = an_event("Restore Test Validated", detail, source="cabal-backup")
-    assert "describe-restore-job" not in told(event).body
+    assert "describe-restore-job" not in notice_of(event).body
     assert "    cabal-backup status -e prod" in lines(event)
 
 
 def test_a_long_subject_is_cut_and_a_long_one_that_fits_is_not() -> None:
     for length, ends in ((99, "x"), (100, "...")):
         name = "x" * (length - len("[cabal-backup prod] Backup FAILED: "))
-        subject = told(a_backup_job(resourceArn=name)).subject
+        subject = notice_of(a_backup_job(resourceArn=name)).subject
         assert len(subject) == 99
         assert subject.endswith(ends)
 
@@ -794,7 +796,7 @@ def test_times_are_in_utc_to_the_minute(given: Any, shown: str) -> None:
 
 def test_one_event_is_one_message_on_the_topic(account: Aws) -> None:
     assert handle(a_backup_job()) == []
-    assert account.messages == [told(a_backup_job())]
+    assert account.messages == [notice_of(a_backup_job())]
 
 
 def test_the_failed_jobs_of_a_batch_are_one_message(account: Aws) -> None:
@@ -965,7 +967,7 @@ def test_a_test_event_is_marked_and_never_waits(account: Aws) -> None:
 
 def test_an_alarm_comes_without_a_queue(account: Aws) -> None:
     notify.handler(an_alarm("ALARM"), None)
-    assert account.messages == [told(an_alarm("ALARM"))]
+    assert account.messages == [notice_of(an_alarm("ALARM"))]
 
 
 def test_an_alarm_that_cannot_be_published_fails_so_that_lambda_tries_again(account: Aws) -> None:

@@ -249,7 +249,7 @@ def test_update_returns_the_attributes_too(resource: Resource) -> None:
     }
 
 
-def test_update_switches_it_on_again_when_somebody_switched_it_off(
+def test_update_switches_it_on_again_after_it_was_switched_off(
     resource: Resource, account: RegionSettings
 ) -> None:
     resource.create()
@@ -441,14 +441,14 @@ def test_a_change_of_another_resource_type_meanwhile_is_reported_by_name(
     assert "deploy again" in answer["Reason"]
 
 
-def test_the_deployment_after_somebody_elses_change_succeeds(
+def test_the_deployment_after_a_manual_change_succeeds(
     resource: Resource, account: RegionSettings
 ) -> None:
     account.after_update = lambda: account.service.update(S3=False)
     resource.create()
     assert resource.create()["Status"] == "SUCCESS"
     assert account.updates == [THE_ONE_UPDATE]
-    assert account.service["S3"] is False, "what somebody else chose is not put back"
+    assert account.service["S3"] is False, "a manual change is not reverted"
 
 
 def test_an_update_that_does_not_merge_is_noticed(
@@ -487,13 +487,13 @@ def test_an_error_of_aws_that_no_retry_helps_fails_with_its_words(
 def test_an_unexpected_exception_is_answered_and_logged(
     resource: Resource, account: RegionSettings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    account.faults.append(Fault(LookupError("nobody thought of this")))
+    account.faults.append(Fault(LookupError("an unexpected error")))
     answer = resource.create()
     assert answer["Status"] == "FAILED"
-    assert "LookupError: nobody thought of this" in answer["Reason"]
+    assert "LookupError: an unexpected error" in answer["Reason"]
     log = logged(caplog)
     assert "Traceback" in log
-    assert "nobody thought of this" in log
+    assert "an unexpected error" in log
 
 
 @pytest.mark.parametrize(
@@ -591,7 +591,7 @@ def test_an_answer_that_cannot_be_delivered_is_lambdas_to_repeat(
     assert account.updates == [THE_ONE_UPDATE]
 
 
-def test_a_server_that_is_gone_is_an_os_error_too(
+def test_an_unreachable_server_is_an_os_error_too(
     account: RegionSettings, resource: Resource, url: ResponseUrl
 ) -> None:
     event = resource.event("Create") | {"ResponseURL": "http://127.0.0.1:1/?Signature=" + SIGNATURE}
@@ -607,8 +607,8 @@ def test_the_log_tells_the_course_of_events(
     resource.create()
     resource.delete()
     log = logged(caplog)
-    for told in ("Create of OptIn", "ManagementBefore", "Delete of OptIn"):
-        assert told in log
+    for entry in ("Create of OptIn", "ManagementBefore", "Delete of OptIn"):
+        assert entry in log
 
 
 def test_a_failure_is_logged_with_its_stack_trace(

@@ -1,4 +1,4 @@
-"""The verdict on a restore test: what is SUCCESSFUL, what is FAILED, and who is told."""
+"""The verdict on a restore test: what is SUCCESSFUL, what is FAILED, and what is reported."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def sweep(restores: Restores, at: str = LATER) -> tuple[str | None, str]:
 
 
 def events(restores: Restores) -> list[dict[str, Any]]:
-    """What was told, with the details read."""
+    """The events that were put, with parsed details."""
     return [
         {**entry, "Detail": json.loads(entry["Detail"])}
         for call in restores.called("PutEvents")
@@ -193,18 +193,18 @@ def test_another_key_is_a_failure(
     assert not restores.called("Scan"), "nothing else can be compared"
 
 
-def test_the_live_table_gone_is_a_failure_that_says_so(restores: Restores) -> None:
+def test_a_missing_live_table_is_a_failure(restores: Restores) -> None:
     del restores.tables[LIVE_TABLE]
     status, message = judge(restores)
     assert status == "FAILED"
-    assert "The live table cabal-addresses is gone" in message
+    assert "The live table cabal-addresses does not exist" in message
 
 
-def test_the_restored_table_gone_is_a_failure_that_says_so(restores: Restores) -> None:
+def test_a_missing_restored_table_is_a_failure(restores: Restores) -> None:
     del restores.tables[RESTORED_TABLE]
     status, message = judge(restores)
     assert status == "FAILED"
-    assert f"The restored table {RESTORED_TABLE} is gone" in message
+    assert f"The restored table {RESTORED_TABLE} does not exist" in message
 
 
 def test_unprocessed_keys_are_asked_for_again(restores: Restores, slept: list[float]) -> None:
@@ -339,22 +339,22 @@ def test_neither_put_nor_seen_it_raises_the_first_refusal(restores: Restores) ->
         judge(restores)
 
 
-@pytest.mark.parametrize(("request_id", "told"), [("run-1", 1), ("run-2", 0)])
-def test_a_verdict_that_is_there_is_told_by_the_run_that_gave_it_and_no_other(
-    restores: Restores, request_id: str, told: int
+@pytest.mark.parametrize(("request_id", "events_put"), [("run-1", 1), ("run-2", 0)])
+def test_an_existing_verdict_is_reported_only_by_the_run_that_gave_it(
+    restores: Restores, request_id: str, events_put: int
 ) -> None:
     """The answer to the verdict got lost; or the schedule and the event came together."""
     del restores.tables[LIVE_TABLE]
     restores.jobs["table-job"] |= {
         "ValidationStatus": "FAILED",
-        "ValidationStatusMessage": "The live table is gone. (request run-1)",
+        "ValidationStatusMessage": "The live table does not exist. (request run-1)",
     }
     event = completed(restores.jobs["table-job"])
     validate_restore.handler(event, Context(request=request_id))
-    assert len(events(restores)) == told
+    assert len(events(restores)) == events_put
 
 
-def test_a_failure_is_told_in_an_event(restores: Restores) -> None:
+def test_a_failure_is_reported_in_an_event(restores: Restores) -> None:
     restores.tables[LIVE_TABLE].items = items(100)
     _, message = judge(restores)
     (event,) = events(restores)
@@ -371,7 +371,7 @@ def test_a_failure_is_told_in_an_event(restores: Restores) -> None:
     }
 
 
-def test_an_event_that_is_not_taken_is_told_at_the_next_try(restores: Restores) -> None:
+def test_a_rejected_event_is_sent_again(restores: Restores) -> None:
     restores.tables[LIVE_TABLE].items = items(100)
     taken = restores.answers["PutEvents"]
     restores.answers["PutEvents"] = lambda _: {
@@ -487,13 +487,11 @@ def test_it_has_to_be_available(restores: Restores) -> None:
 
 
 @pytest.mark.parametrize(("identity", "which"), [(LIVE_FS, "live"), (RESTORED_FS, "restored")])
-def test_a_file_system_gone_is_a_failure_that_says_so(
-    restores: Restores, identity: str, which: str
-) -> None:
+def test_a_missing_file_system_is_a_failure(restores: Restores, identity: str, which: str) -> None:
     del restores.file_systems[identity]
     status, message = sweep(restores)
     assert status == "FAILED"
-    assert f"The {which} file system {identity} is gone" in message
+    assert f"The {which} file system {identity} does not exist" in message
 
 
 @pytest.mark.parametrize("measured", [None, COMPLETED - timedelta(minutes=1)])

@@ -165,7 +165,7 @@ def test_links_for_dovecots_lists_are_not_followed(store: Mailstore, outside: Pa
 
 
 @as_root
-def test_a_directory_of_somebody_elses_gets_no_mail(store: Mailstore) -> None:
+def test_a_directory_of_another_user_gets_no_mail(store: Mailstore) -> None:
     deliver(store.recovered, [0], folder="Folder")
     deliver(store.live, [1], folder="Folder")
     store.own(OSID)
@@ -260,7 +260,7 @@ def test_a_list_without_an_end_takes_no_memory(store: Mailstore) -> None:
 
 
 @as_root
-def test_a_hard_link_to_somebody_elses_file_is_not_given_away(store: Mailstore) -> None:
+def test_a_hard_link_to_another_users_file_keeps_its_owner(store: Mailstore) -> None:
     bobs = store.mount / "bobs"
     bobs.write_text("bob's")
     os.chown(bobs, 70_000, 70_000)

@@ -85,7 +85,7 @@ def test_a_message_that_is_there_in_any_flag_state_is_left_alone(store: Mailstor
 
 
 def test_the_plan_changes_nothing(store: Mailstore) -> None:
-    deliver(store.recovered, range(3), folder="Gone")
+    deliver(store.recovered, range(3), folder="Lost")
     before = sorted(store.mount.rglob("*")), store.recovery.stat()
     assert "3" in str(plan_for(store))
     assert (sorted(store.mount.rglob("*")), store.recovery.stat()) == before
@@ -169,7 +169,7 @@ def test_a_folder_that_was_not_restored_is_refused(store: Mailstore) -> None:
 
 
 @pytest.mark.parametrize("version", ["V\t2\n\n", ""])
-def test_a_folder_that_is_gone_is_made_again_and_subscribed(store: Mailstore, version: str) -> None:
+def test_a_deleted_folder_is_created_and_subscribed(store: Mailstore, version: str) -> None:
     separator = "\t" if version else "."
     deliver(store.recovered, [0], folder="Work.2026")
     deliver(store.recovered, [1], folder="Unsubscribed")
@@ -188,14 +188,14 @@ def messages_of(where: list[tuple[str, int]]) -> Counter[tuple[str, str]]:
 
 def test_a_folder_is_subscribed_before_it_is_there(store: Mailstore) -> None:
     # A run killed in between would otherwise leave it unsubscribed for ever.
-    deliver(store.recovered, [0], folder="Gone")
-    (store.recovered / "subscriptions").write_text("V\t2\n\nGone\n")
+    deliver(store.recovered, [0], folder="Lost")
+    (store.recovered / "subscriptions").write_text("V\t2\n\nLost\n")
     plan = plan_for(store)
-    (store.live / ".Gone").write_text("in the way: the folder cannot be made")
+    (store.live / ".Lost").write_text("in the way: the folder cannot be made")
     *_, finished = mail_host.merge(plan)
     assert isinstance(finished, Finished)
     assert finished.problems
-    assert (store.live / "subscriptions").read_text() == "V\t2\n\nGone\n"
+    assert (store.live / "subscriptions").read_text() == "V\t2\n\nLost\n"
 
 
 def test_a_renamed_folder_is_not_made_again(store: Mailstore) -> None:
@@ -206,12 +206,12 @@ def test_a_renamed_folder_is_not_made_again(store: Mailstore) -> None:
 
 
 def test_indexes_and_tmp_are_never_copied(store: Mailstore) -> None:
-    deliver(store.recovered, [0], folder="Gone")
+    deliver(store.recovered, [0], folder="Lost")
     for name in ("dovecot-uidlist", "dovecot.index", "dovecot.index.log", "tmp/half"):
-        (store.recovered / ".Gone" / name).write_text("old")
+        (store.recovered / ".Lost" / name).write_text("old")
     merged(store)
-    assert names(store.live / ".Gone") == ["cur", "maildirfolder", "new", "tmp"]
-    assert names(store.live / ".Gone" / "tmp") == []
+    assert names(store.live / ".Lost") == ["cur", "maildirfolder", "new", "tmp"]
+    assert names(store.live / ".Lost" / "tmp") == []
 
 
 def test_keyword_letters_are_translated_by_name(store: Mailstore) -> None:
@@ -241,11 +241,11 @@ def test_a_list_that_grows_gets_a_later_mtime(store: Mailstore) -> None:
 
 
 def test_keywords_come_along_with_a_folder_made_again(store: Mailstore) -> None:
-    deliver(store.recovered, [0], folder="Gone", flags="b")
-    (store.recovered / ".Gone" / "dovecot-keywords").write_text("0 Work\n1 Later\n")
+    deliver(store.recovered, [0], folder="Lost", flags="b")
+    (store.recovered / ".Lost" / "dovecot-keywords").write_text("0 Work\n1 Later\n")
     merged(store)
-    assert names(store.live / ".Gone" / "cur") == [f"{base(0)}:2,b"]
-    assert (store.live / ".Gone" / "dovecot-keywords").read_text() == "1 Later\n"
+    assert names(store.live / ".Lost" / "cur") == [f"{base(0)}:2,b"]
+    assert (store.live / ".Lost" / "dovecot-keywords").read_text() == "1 Later\n"
 
 
 def test_a_letter_without_a_name_is_dropped_and_reported(store: Mailstore) -> None:
@@ -298,8 +298,8 @@ def test_a_run_stopped_between_link_and_unlink_is_finished(store: Mailstore) -> 
 
 
 def test_a_second_run_has_nothing_to_do(store: Mailstore) -> None:
-    deliver(store.recovered, range(3), folder="Gone", flags="a")
-    (store.recovered / ".Gone" / "dovecot-keywords").write_text("0 Work\n")
+    deliver(store.recovered, range(3), folder="Lost", flags="a")
+    (store.recovered / ".Lost" / "dovecot-keywords").write_text("0 Work\n")
     merged(store)
     assert not plan_for(store).changes
 
@@ -339,20 +339,20 @@ def test_messages_that_change_their_flags_meanwhile_are_not_missed(store: Mailst
 
 @as_root
 def test_owner_and_modes_are_set(store: Mailstore) -> None:
-    for path in deliver(store.recovered, range(2), folder="Gone"):
+    for path in deliver(store.recovered, range(2), folder="Lost"):
         os.chown(path, 1000, 1000)
         path.chmod(0o644)
     os.chown(store.home, 70_000, 70_001)
     os.chown(store.live, 70_000, 70_001)
     merged(store, uid=None)
-    for path in (store.live / ".Gone").rglob("*"):
+    for path in (store.live / ".Lost").rglob("*"):
         status = path.stat()
         assert (status.st_uid, status.st_gid) == (70_000, 70_001)
         assert status.st_mode & 0o7777 == (0o700 if path.is_dir() else 0o600)
 
 
 @as_root
-def test_a_home_that_is_gone_is_made_for_a_uid(store: Mailstore) -> None:
+def test_a_deleted_home_is_created_for_a_uid(store: Mailstore) -> None:
     deliver(store.recovered, [0])
     subprocess.run(["rm", "-r", str(store.home)], check=True)
     with pytest.raises(Refused, match="--uid"):

@@ -205,7 +205,7 @@ class _Clone:
     def _now(self) -> FileSystemSettings:
         settings = file_system_settings.read_settings(self._aws, self._id)
         if settings is None:
-            raise AwsError(f"The file system {self._id} has gone while it was set up.")
+            raise AwsError(f"The file system {self._id} was deleted while it was set up.")
         return settings
 
     def _line(self, what: str) -> str:

@@ -104,8 +104,8 @@ def plan_restore(aws: Aws, now: datetime, request: MailboxRequest) -> RestoreMai
     role = check_role(aws, request.point.role)
     if file_system_settings.describe(aws, mailstore) is None:
         raise AwsError(
-            f"The file system {mailstore} is gone, so nothing can be restored into it. Nothing "
-            "was done. `cabal-backup restore mailstore` restores all of it to a new one."
+            f"The file system {mailstore} does not exist, so nothing can be restored into it. "
+            "Nothing was done. `cabal-backup restore mailstore` restores all of it to a new one."
         )
     jobs: list[Job] = []
     if request.creation_token is None:

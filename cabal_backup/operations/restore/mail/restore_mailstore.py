@@ -63,7 +63,7 @@ class RestoreMailstorePlan:
 
     def lines(self) -> tuple[str, ...]:
         """The plan in sentences."""
-        gone = not self.settings.file_system_id
+        deleted = not self.settings.file_system_id
         return (
             f"Restore all of {self.file_system_id} to a new file system:",
             f"  recovery point {self.point.arn}",
@@ -71,16 +71,16 @@ class RestoreMailstorePlan:
             *(f"  {line}" for line in mailstore_restores.expectation(self.point, self.now)),
             f"  as {self.role}",
             *self._job(),
-            f"  {self.file_system_id} is gone, so the new one is set up as Cabal has it:"
-            if gone
+            f"  {self.file_system_id} was deleted, so the new one is set up as Cabal has it:"
+            if deleted
             else f"  AWS does not bring these back; they are cloned from {self.file_system_id}:",
             *(f"    {line}" for line in self.settings.lines()),
             *(
                 (
-                    "    mount target: NONE, because nobody can be asked where they were. Say "
+                    "    mount target: NONE, because it is not known where they were. Name "
                     "--subnet and --security-group; run again with them, it adds them",
                 )
-                if gone and not self.settings.mount_targets
+                if deleted and not self.settings.mount_targets
                 else ()
             ),
         )

@@ -42,7 +42,7 @@ def delete_restored(aws: Aws, table: str) -> None:
         aws.client("dynamodb").delete_table(TableName=table)
 
 
-def wait_until_gone(aws: Aws, table: str, clock: Clock, report: Report) -> None:
+def wait_until_absent(aws: Aws, table: str, clock: Clock, report: Report) -> None:
     """Wait until a table that is being deleted does not exist; raises as `jobs.follow`."""
     dynamodb = aws.client("dynamodb")
     wait_until_deleted(

@@ -64,7 +64,9 @@ class RestoreAddressesPlan:
         return (
             f"Restore {self.live} from a recovery point to "
             + (
-                f"{self.target}, which is gone:" if self.straight else f"a new table {self.target}:"
+                f"{self.target}, which was deleted:"
+                if self.straight
+                else f"a new table {self.target}:"
             ),
             f"  recovery point {self.point.arn}",
             f"  taken {moment(self.point.created)}, "
@@ -257,5 +259,5 @@ def _same_restore(
 def _failed(job: Job, plan: RestoreAddressesPlan) -> CabalBackupError:
     error = failure(job)
     if plan.straight:
-        return AwsError(f"{error} {plan.live} is still gone.")
+        return AwsError(f"{error} {plan.live} still does not exist.")
     return AwsError(f"{error} The live table was not touched.")

@@ -109,7 +109,7 @@ class RestoreTablePlan:
     def lines(self) -> tuple[str, ...]:
         """The plan in sentences."""
         return (
-            f"Restore {self.table} under its own name, which is gone:"
+            f"Restore {self.table} under its own name, which was deleted:"
             if self.straight
             else f"Restore {self.table} to a new table {self.target}:",
             *self._source(),
@@ -156,7 +156,7 @@ class RestoreTablePlan:
             return ()
         return (
             "  CAUTION: uids handed out after that moment would be handed out again. Before "
-            f"anybody signs up, set {names.COUNTER_ATTRIBUTE} to the highest custom:osid",
+            f"a user signs up, set {names.COUNTER_ATTRIBUTE} to the highest custom:osid",
         )
 
 

@@ -206,5 +206,5 @@ class _Deleter:
                 self.kept.add()
             else:
                 self._rate.take(write_units(len(encode(item))), stop)
-                gone = delete_if_still(self._wire, self._table, item, stop)
-                (self.deleted if gone else self.kept).add()
+                deleted = delete_if_still(self._wire, self._table, item, stop)
+                (self.deleted if deleted else self.kept).add()

@@ -73,8 +73,8 @@ def lock(state: State, region: RegionState) -> Outcome:
     )
     if not seen.get("Locked"):
         return fail(
-            f"The lock of {where} is off: whoever may delete recovery points can delete all "
-            f"of them. {_removal(region)}",
+            f"The lock of {where} is off: every user who may delete recovery points can delete "
+            f"all of them. {_removal(region)}",
             f"Put it back: {put_back}",
         )
     if seen.get("LockDate") and seen["LockDate"] <= state.now:

@@ -292,7 +292,7 @@ class System:
         functions.stop_all()
 
     def _step(self, whole: timedelta) -> timedelta:
-        if not (self._alarms.exist() or self.world.reports.anybody_listens()):
+        if not (self._alarms.exist() or self.world.reports.has_listeners()):
             return whole
         return _FINE_STEP if whole <= _FINE_REACH else _COARSE_STEP
 

@@ -63,15 +63,15 @@ def test_the_one_that_was_made_while_its_job_ran(mount: Path) -> None:
     "restores",
     [
         [],
-        [a_restore("somebody's own")],
+        [a_restore("another restore")],
         [a_restore(began=BEGAN - timedelta(hours=1))],
         [a_restore(began=BEGAN + timedelta(hours=1))],
         [a_restore(items='["/bob"]')],
         [a_restore(items='["/alice", "/bob"]')],
         [a_restore(newFileSystem="true")],
-        # Somebody restores the same at the same time: it may be his.
-        [a_restore(), a_restore("somebody's own")],
-        [a_restore(), a_restore("somebody's own", items=None)],
+        # Another user restores the same at the same time: it may be theirs.
+        [a_restore(), a_restore("another restore")],
+        [a_restore(), a_restore("another restore", items=None)],
         [a_restore(), a_restore("cabal-drill-20261122-130001")],
     ],
 )
@@ -79,7 +79,7 @@ def test_every_other_is_left(mount: Path, restores: list[MailRestore]) -> None:
     assert recovery_of_drills(restores, mount) == {}
 
 
-def test_somebody_elses_restore_does_not_matter(mount: Path) -> None:
+def test_a_restore_of_another_mailbox_is_ignored(mount: Path) -> None:
     others = [a_restore("his", items='["/bob"]'), a_restore("new", newFileSystem="true")]
     assert recovery_of_drills([a_restore(), *others], mount) == {TOKEN: (DIRECTORY,)}
 

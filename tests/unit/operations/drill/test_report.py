@@ -98,7 +98,7 @@ def test_a_summary_is_as_good_as_the_worst() -> None:
         (f"User: arn:aws:sts::{ACCOUNT}:assumed-role/Admin/alice@example.com is", "User: <princip"),
         (f"User: arn:aws:iam::{ACCOUNT}:user/alice is not", "User: <principal> is not"),
         (f"arn:aws:iam::{ACCOUNT}:role/cabal-backup-role", "<account>:role/cabal-backup-role"),
-        ("file system fs-0123456789abcdef0 is gone", "file system <file system> is gone"),
+        ("file system fs-0123456789abcdef0 was deleted", "file system <file system> was deleted"),
         ("to carol@mail.example.com now", "to <address> now"),
         ("Item /alice does not exist", "Item /<user> does not exist"),
         ("no alice.", "no <user>."),
@@ -143,7 +143,7 @@ def test_no_report_is_written_over(tmp_path: Path) -> None:
     }
 
 
-def test_a_folder_that_cannot_be_written_is_told_beforehand(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported_first(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="Cannot write reports"):
         report.make_folder(tmp_path / "file")

@@ -76,7 +76,7 @@ def test_none_at_all_and_none_so_old() -> None:
         choose(COPIES, "addresses", at=NOW - timedelta(days=300))
 
 
-def test_two_file_systems_are_told_apart() -> None:
+def test_two_file_systems_are_distinguished() -> None:
     """A new, empty one is newer; the newest of all would bring back nothing."""
     newer = a_point(LAST_NIGHT + timedelta(hours=1), OTHER_ARN, vault="dr", resource_type="EFS")
     points = [newer, *COPIES]

@@ -73,7 +73,7 @@ def test_one_that_would_expire_on_arrival_is_refused(age_days: float) -> None:
         (0.5, Lock(min_days=1, max_days=365), 3),
         (0.5, None, 3),
         (200, None, 202),
-        # Less than is wished for, but not yet gone when it arrives.
+        # Less than requested, but not yet expired when it arrives.
         (28.5, Lock(min_days=1, max_days=30), 30),
     ],
 )

@@ -597,7 +597,7 @@ def a_channel(region: str = "us-west-1", **changes: Any) -> Channel:
 
 
 def a_watch(**changes: Any) -> Watching:
-    """Messages reach somebody, and a trail logs, in both regions."""
+    """In both regions a subscription is confirmed and a trail logs."""
     regions = ("us-west-1", "us-west-2")
     watching = Watching(
         channels={region: a_channel(region) for region in regions},

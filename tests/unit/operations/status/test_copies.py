@@ -89,7 +89,7 @@ def test_a_copy_that_is_not_complete_is_none(status: str) -> None:
     assert seen_of([source], [replace(copy, status=status)], []).status == "fail"
 
 
-def test_a_job_that_completed_does_not_stand_for_a_copy_that_is_gone() -> None:
+def test_a_completed_job_does_not_replace_a_deleted_copy() -> None:
     source, copy = pair(at("2026-03-20 00:20"))
 
     seen = seen_of([source], [], [a_copy_job(source, copy)])

@@ -138,7 +138,7 @@ def test_a_failure_after_a_success_does_not_undo_it() -> None:
     assert drills(*past, a_drill("addresses", NOW, passed=False)).status == "ok"
 
 
-def test_elsewhere_counts_for_prod_and_for_nobody_else() -> None:
+def test_a_drill_elsewhere_counts_for_prod_only() -> None:
     elsewhere = [
         a_drill(kind, environment="development") for kind in ("addresses", "mailbox", "copy-back")
     ]

@@ -294,7 +294,7 @@ def described(**changes: Any) -> TableState:
         ),
     ],
 )
-def test_what_is_gone_is_named(changes: dict[str, Any], words: str) -> None:
+def test_what_is_missing_is_named(changes: dict[str, Any], words: str) -> None:
     seen = finding("resources", **changes)
 
     assert seen.status == "fail"
@@ -345,7 +345,7 @@ def test_a_table_younger_than_the_backup_may_be_another_one(
         assert "6a2b9c1e-0000-4000-8000-000000000001" in seen.evidence
 
 
-def test_what_is_gone_outweighs_what_is_unknown() -> None:
+def test_missing_outweighs_unknown() -> None:
     tables = with_tables(cabal_addresses=a_table(table=DENIED))
 
     assert finding("resources", tables=tables).status == "unknown"

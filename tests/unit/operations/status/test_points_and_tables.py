@@ -34,7 +34,7 @@ def among_others(**changes: Any) -> Any:
     )
 
 
-def test_all_points_alike() -> None:
+def test_all_points_with_one_lifecycle() -> None:
     assert finding("dr-points").evidence == (
         "80 recovery points in cabal-backup-dr, each cold after 30 days, deleted after 365."
     )
@@ -77,12 +77,12 @@ def test_another_lifecycle(lifecycle: Lifecycle | None, status: str, words: str)
     ],
 )
 def test_another_state(status: str, result: str) -> None:
-    seen = among_others(status=status, status_message="The role is gone.")
+    seen = among_others(status=status, status_message="The role was deleted.")
 
     assert seen.status == result
     if result == "warn":
         assert seen.details == (
-            f"2026-03-15 09:00 UTC: cabal-addresses: {status} The role is gone.",
+            f"2026-03-15 09:00 UTC: cabal-addresses: {status} The role was deleted.",
         )
 
 
@@ -219,19 +219,19 @@ def switched_off() -> Any:
 
 
 def test_a_missing_table_is_named_once() -> None:
-    gone = tables(cabal_counter=a_table(table=Known(None), backups=Known(None)))
+    seen = tables(cabal_counter=a_table(table=Known(None), backups=Known(None)))
 
-    assert finding("tables", **gone).status == "fail"
-    assert finding("tables", **gone).evidence == ("In us-west-1: cabal-counter does not exist.")
-    assert finding("pitr", **gone).evidence == "Point-in-time recovery is on for 4 tables."
-    assert finding("deletion-protection", **gone).status == "ok"
+    assert finding("tables", **seen).status == "fail"
+    assert finding("tables", **seen).evidence == ("In us-west-1: cabal-counter does not exist.")
+    assert finding("pitr", **seen).evidence == "Point-in-time recovery is on for 4 tables."
+    assert finding("deletion-protection", **seen).status == "ok"
 
 
 def test_the_table_in_the_plan_belongs_to_resources() -> None:
-    gone = tables(cabal_addresses=a_table(table=Known(None), backups=Known(None)))
+    seen = tables(cabal_addresses=a_table(table=Known(None), backups=Known(None)))
 
-    assert finding("tables", **gone).status == "ok"
-    assert finding("resources", **gone).status == "fail"
+    assert finding("tables", **seen).status == "ok"
+    assert finding("resources", **seen).status == "fail"
 
 
 def test_each_table_without_pitr_gets_its_command() -> None:

@@ -125,7 +125,7 @@ def test_the_newest_test_counts_in_whatever_order(order: int) -> None:
 
 
 def test_other_restores_are_no_tests() -> None:
-    """A restore by hand, and one by somebody else's plan."""
+    """A restore by hand, and one by another plan."""
     foreign = "arn:aws:backup:us-west-1:123456789012:restore-testing-plan:other-1"
     seen = seen_with(
         a_restore_test("DynamoDB"),

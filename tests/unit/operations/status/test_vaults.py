@@ -134,7 +134,7 @@ def test_a_sparse_record_does_not_hide_the_removal(event: dict[str, Any], who: s
         (Unknown("LookupEvents: AccessDeniedException"), "not known: LookupEvents: AccessDenied"),
     ],
 )
-def test_a_removal_nobody_remembers_still_fails(removal: Any, words: str) -> None:
+def test_a_removal_without_a_record_still_fails(removal: Any, words: str) -> None:
     seen = finding("primary-lock", **unlocked(removal))
 
     assert seen.status == "fail"

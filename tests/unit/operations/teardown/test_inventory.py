@@ -91,9 +91,9 @@ def test_an_empty_but_locked_vault_is_not_destroyed_either() -> None:
 
 
 def test_without_the_points_role_nothing_is_deleted() -> None:
-    gone = replace(UNLOCKED, roles={ROLE_ARN: False})
+    without_role = replace(UNLOCKED, roles={ROLE_ARN: False})
     with pytest.raises(RefusedError, match="only mark them EXPIRED"):
-        plan_deletion(gone)
+        plan_deletion(without_role)
     assert plan_deletion(replace(EMPTY, roles={ROLE_ARN: False})).points == 0
 
 
@@ -114,9 +114,9 @@ def test_the_plan_says_what_is_there_and_what_comes_next() -> None:
 
 def test_nothing_left() -> None:
     nothing = replace(EMPTY, stacks=(), vaults=(), plan_id=None, roles={ROLE_ARN: False})
-    assert nothing.gone
+    assert nothing.is_empty
     assert list(overview(nothing)) == [
         f"Nothing is left of the backup of development in account {ACCOUNT}."
     ]
     assert "there to destroy" in plan_destruction(nothing).lines()[0]
-    assert not replace(nothing, plan_id="a-plan").gone
+    assert not replace(nothing, plan_id="a-plan").is_empty

@@ -119,7 +119,7 @@ class MiniStackReports:
 
         self._delivery.put(lambda: _in(scope, send))
 
-    def anybody_listens(self) -> bool:
+    def has_listeners(self) -> bool:
         """Whether there is any rule in any account and region."""
         return bool(internals.eventbridge._rules.has_any())
 

@@ -100,7 +100,7 @@ def test_an_access_point_that_is_there_is_not_missing() -> None:
     assert missing_access_points((old,), (an_access_point("/smtp-in-queue"),)) == [old]
 
 
-def test_two_alike_need_one_each() -> None:
+def test_two_equal_requests_need_one_each() -> None:
     one, two = (an_access_point("/", identity=name) for name in ("fsap-1", "fsap-2"))
     there = an_access_point("/", identity="fsap-3")
     assert missing_access_points((one, two), (there,)) == [two]
