@@ -27,6 +27,15 @@ REGISTRY = re.compile(
     re.MULTILINE,
 )
 
+WORDS = re.compile(
+    r"(?<![a-z])(?:gone|nobody|somebody|anybody|told|whoever|wished|mend(?:ed|ing)?|lest|alike)s?"
+    r"(?![a-z])",
+    re.IGNORECASE,
+)
+"""Words that the project does not use, also within names that have underscores."""
+QUOTED = {"CHANGELOG.md: gone"}
+"""A former field of `--json`."""
+
 USES = re.compile(r"^\s*(?:-\s+)?uses:\s*[\"']?([^\s\"'#]+)[\"']?[ \t]*(#.*)?$", re.MULTILINE)
 PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}")
 
@@ -79,9 +88,18 @@ def test_no_registry_but_the_default_one() -> None:
     assert found(REGISTRY) == []
 
 
+def test_plain_words_in_code_and_documents() -> None:
+    assert {
+        hit for hit in found(WORDS) if hit.partition(": ")[0].endswith((".py", ".md"))
+    } == QUOTED
+
+
 @pytest.mark.parametrize(
     ("pattern", "text"),
     [
+        (WORDS, "def test_a_table_that_is_gone_is_told(): ..."),
+        (WORDS, "# Somebody's table"),
+        (WORDS, "ON_NOBODYS_LIST"),
         (MACHINE_PATH, "see /Users/alice/notes"),
         (MACHINE_PATH, "cd /home/runner/project"),
         (MACHINE_PATH, "C:\\Users\\alice"),
