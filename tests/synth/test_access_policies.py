@@ -398,7 +398,7 @@ def test_break_glass_reaches_only_what_this_application_made(guarded: Synthesize
     }
 
 
-def test_they_stay_when_their_stack_goes(guarded: Synthesized) -> None:
+def test_they_are_retained_when_their_stack_is_deleted(guarded: Synthesized) -> None:
     """IAM deletes no policy that is attached, and break-glass ends a teardown."""
     for policy in stack(guarded).all(POLICY).values():
         assert policy["DeletionPolicy"] == "RetainExceptOnCreate"

@@ -78,7 +78,7 @@ def test_each_region_has_an_encrypted_topic(stack: Stack) -> None:
     assert properties["DisplayName"] == "Cabal backup prod"
 
 
-def test_the_topic_takes_nothing_in_the_clear(stack: Stack) -> None:
+def test_the_topic_requires_tls(stack: Stack) -> None:
     policy = stack.only("AWS::SNS::TopicPolicy")["Properties"]
     topic = {"Ref": stack.id_of(TOPIC)}
     assert policy["Topics"] == [topic]
@@ -147,7 +147,7 @@ def test_every_rule_leads_to_the_queue_or_to_the_other_region(stack: Stack) -> N
             assert target == {"Id": "target", "Arn": {"Fn::GetAtt": [queue, "Arn"]}}
 
 
-def test_both_queues_are_encrypted_and_take_nothing_in_the_clear(stack: Stack) -> None:
+def test_both_queues_are_encrypted_and_require_tls(stack: Stack) -> None:
     queues = {each["Properties"]["QueueName"]: each for each in stack.all(QUEUE).values()}
     assert queues.keys() == {"cabal-backup-alerts", "cabal-backup-alerts-dead-letters"}
     for each in queues.values():
@@ -198,7 +198,7 @@ def test_rules_are_created_after_what_a_deployment_changes(alerting: Synthesized
             assert types >= {first, VAULT, "AWS::Lambda::EventSourceMapping"}
 
 
-def test_the_function_knows_names(synthesized: Synthesize) -> None:
+def test_the_function_has_the_names(synthesized: Synthesize) -> None:
     stage = synthesized(an_environment("stage", **ALERTS))
     for stack in stage.stacks:
         variables = dict(notify(stack)["Environment"]["Variables"])

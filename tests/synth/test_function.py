@@ -69,7 +69,7 @@ def test_its_log_group_is_its_own_and_kept_for_a_year(deployed: Deployed) -> Non
     assert len(deployed.stack.all(LOG_GROUP)) == len(deployed.stack.all(FUNCTION))
 
 
-def test_its_role_is_lambdas_alone_and_has_only_the_one_policy(deployed: Deployed) -> None:
+def test_only_lambda_assumes_its_role_which_has_one_policy(deployed: Deployed) -> None:
     role = deployed.stack.json["Resources"][deployed.role_id]["Properties"]
     assert deployed.stack.in_account(role["AssumeRolePolicyDocument"])["Statement"] == [
         {
@@ -84,7 +84,7 @@ def test_its_role_is_lambdas_alone_and_has_only_the_one_policy(deployed: Deploye
     assert attached.count([{"Ref": deployed.role_id}]) == 1
 
 
-def test_it_has_no_secrets_and_no_way_in(deployed: Deployed) -> None:
+def test_it_has_no_secrets_and_no_url(deployed: Deployed) -> None:
     assert "Environment" not in deployed.properties
     assert not deployed.stack.all("AWS::Lambda::Permission")
     assert not deployed.stack.all("AWS::Lambda::Url")

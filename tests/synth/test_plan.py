@@ -36,7 +36,7 @@ def the_selection(stage: Synthesized) -> Json:
     return stage.primary.only(SELECTION)["Properties"]["BackupSelection"]
 
 
-def test_there_is_one_plan_with_one_rule_named_to_the_letter(prod: Synthesized) -> None:
+def test_there_is_one_plan_with_one_rule_with_fixed_names(prod: Synthesized) -> None:
     plan = prod.primary.only(PLAN)["Properties"]["BackupPlan"]
     assert plan["BackupPlanName"] == "cabal-backup-plan"
     assert the_rule(prod)["RuleName"] == "cabal-backup-plan-rule"

@@ -91,7 +91,7 @@ def test_nothing_is_selected_before_aws_backup_can_use_the_role(stack: Stack) ->
         assert check in stack.needs(selection)
 
 
-def test_the_function_hears_of_this_plans_restores_and_looks_every_three_hours(
+def test_the_function_gets_the_restores_of_this_plan_and_runs_every_three_hours(
     stack: Stack,
 ) -> None:
     name, _ = function(stack)

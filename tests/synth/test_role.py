@@ -83,7 +83,7 @@ def test_it_can_do_nothing_beyond_that(prod: Synthesized) -> None:
         assert {"Ref": logical_id} not in policy["Properties"]["Roles"]
 
 
-def test_it_stays_when_its_stack_goes(prod: Synthesized) -> None:
+def test_it_is_retained_when_its_stack_is_deleted(prod: Synthesized) -> None:
     """Without it AWS Backup cannot remove what has expired."""
     _, role = backup_role(prod.primary)
     assert role["DeletionPolicy"] == "RetainExceptOnCreate"

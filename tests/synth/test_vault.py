@@ -13,7 +13,7 @@ from tests.synth.synthesis import Synthesized
 VAULT = "AWS::Backup::BackupVault"
 
 
-def test_each_stack_has_one_vault_named_to_the_letter(prod: Synthesized) -> None:
+def test_each_stack_has_one_vault_with_the_fixed_name(prod: Synthesized) -> None:
     assert prod.primary.only(VAULT)["Properties"]["BackupVaultName"] == "cabal-backup"
     assert prod.dr.only(VAULT)["Properties"]["BackupVaultName"] == "cabal-backup-dr"
 
@@ -41,7 +41,7 @@ def test_no_lock_is_ever_in_compliance_mode(synthesized: Synthesize, lock: tuple
         assert "ChangeableForDays" not in json.dumps(stack.json).replace(denied, "")
 
 
-def test_both_stay_when_their_stack_goes(prod: Synthesized) -> None:
+def test_both_are_retained_when_their_stack_is_deleted(prod: Synthesized) -> None:
     for stack in prod.stacks:
         vault = stack.only(VAULT)
         assert vault["DeletionPolicy"] == "RetainExceptOnCreate"

@@ -137,7 +137,7 @@ def test_no_templates_are_no_verdict(script: ModuleType) -> None:
 @pytest.mark.parametrize(
     "claim", ["Number of stacks with differences: 0", "This app contains no stacks"]
 )
-def test_words_in_a_template_decide_nothing(script: ModuleType, claim: str) -> None:
+def test_text_in_a_template_has_no_effect(script: ModuleType, claim: str) -> None:
     template = changed("Vault", "Properties", "LockConfiguration", to=None)
     template["Description"] = claim
     text = script.comment("prod", [stack(synthesized=template)], f"{claim}\n{claim}")

@@ -234,7 +234,7 @@ def test_the_local_aws_never_leaks_into_the_package(module: Path) -> None:
         ("config/settings.py", "from tests.builders import settings"),
     ],
 )
-def test_a_trespass_would_be_noticed(module: str, source: str) -> None:
+def test_a_forbidden_import_is_found(module: str, source: str) -> None:
     assert trespasses(Path(module), source)
 
 
@@ -284,7 +284,7 @@ def test_what_is_allowed_is_no_trespass(module: str, source: str) -> None:
         },
     ],
 )
-def test_a_circle_would_be_noticed(sources: dict[str, str]) -> None:
+def test_a_circle_is_found(sources: dict[str, str]) -> None:
     assert loop(arrows({Path(name): source for name, source in sources.items()}))
 
 

@@ -109,11 +109,11 @@ def test_plain_words_in_code_and_documents() -> None:
         (REGISTRY, "registry=https://example.com"),
     ],
 )
-def test_it_would_be_noticed(pattern: re.Pattern[str], text: str) -> None:
+def test_what_is_forbidden_is_found(pattern: re.Pattern[str], text: str) -> None:
     assert pattern.search(text)
 
 
-def test_a_foreign_account_would_be_noticed() -> None:
+def test_a_foreign_account_is_found() -> None:
     digits = "9876" + "54321098"
     assert foreign_accounts(f"arn:aws:iam::{digits}:role/x") == {digits}
     assert foreign_accounts("arn:aws:iam::123456789012:role/x") == set()

@@ -34,7 +34,7 @@ def test_cdk_works_through_the_roles_of_its_bootstrap(guarded: Guarded) -> None:
     assert by_root <= {"sts:AssumeRole", "sts:GetCallerIdentity"}
 
 
-def test_neither_does_cloudformation_take_anything_away(guarded: Guarded) -> None:
+def test_cloudformation_deletes_nothing_either(guarded: Guarded) -> None:
     """Its own calls of AWS Backup, from CloudTrail."""
     sandbox = guarded.rewound().sandbox
     called = {

@@ -20,7 +20,7 @@ TABLE = "arn:aws:dynamodb:us-west-1:123456789012:table/cabal-addresses"
 WHY = "Something in the service went wrong."
 
 
-def test_good_nights_are_quiet(watched: Watched) -> None:
+def test_successful_nights_send_no_message(watched: Watched) -> None:
     watched.sandbox.run_nights(3)
 
     assert watched.inbox.read() == []

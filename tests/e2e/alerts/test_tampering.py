@@ -351,7 +351,7 @@ def test_points_deleted_without_a_trail(watched: Watched) -> None:
     )
 
 
-def test_other_roles_are_none_of_our_business(watched: Watched) -> None:
+def test_changes_of_other_roles_are_not_reported(watched: Watched) -> None:
     iam = watched.client("iam")
     iam.create_role(RoleName="another", AssumeRolePolicyDocument=EMPTY_POLICY)
     iam.delete_role(RoleName="another")

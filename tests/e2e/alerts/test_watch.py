@@ -92,7 +92,9 @@ def trust_the_receiver(watched: Watched) -> None:
     )
 
 
-def test_a_quiet_month_is_a_heartbeat_a_day_and_no_message(guarded: Guarded) -> None:
+def test_a_month_without_findings_calls_the_heartbeat_daily_without_messages(
+    guarded: Guarded,
+) -> None:
     for _ in range(shortened(30)):
         assert [each.body for each in guarded.next_day()] == []
         assert guarded.receiver.called == [PATH]

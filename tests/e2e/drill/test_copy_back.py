@@ -164,7 +164,7 @@ def test_all_of_them_with_a_summary(driller: Driller) -> None:
     assert ACCOUNT not in text
 
 
-def test_one_that_fails_keeps_none_of_the_others_back(driller: Driller) -> None:
+def test_one_failure_does_not_stop_the_others(driller: Driller) -> None:
     driller.sandbox.faults.fail_next("restore", resource_type="EFS", message="Something broke.")
     said = driller.drill("all", "--user", USER)
 

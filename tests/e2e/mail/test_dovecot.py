@@ -202,7 +202,7 @@ def merge(server: Dovecot, *options: str) -> dict[str, dict[str, object]]:
     return report
 
 
-def test_lost_mail_comes_back_under_a_running_dovecot(
+def test_lost_mail_is_restored_under_a_running_dovecot(
     server: Dovecot, postmaster: Postmaster
 ) -> None:
     mailbox = Mailbox(server)

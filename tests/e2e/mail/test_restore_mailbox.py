@@ -154,7 +154,7 @@ def test_a_user_who_is_not_in_the_backup(postmaster: Postmaster) -> None:
     assert "Is there a user Alice in that backup? Names are case-sensitive." in said.err
 
 
-def test_a_cold_point_has_to_be_asked_for(postmaster: Postmaster) -> None:
+def test_a_cold_point_needs_the_option_cold(postmaster: Postmaster) -> None:
     postmaster.sandbox.advance(days=32)
     with postmaster.nothing_changes():
         said = postmaster.run("restore mailbox alice --yes --at 2026-01-03")

@@ -106,7 +106,7 @@ def everybodys(root: Path) -> dict[str, Any]:
     }
 
 
-def test_everything_comes_to_a_new_file_system(postmaster: Postmaster) -> None:
+def test_everything_is_restored_to_a_new_file_system(postmaster: Postmaster) -> None:
     dress_up(postmaster)
     old = postmaster.cabal.file_system_id
     before, wanted = everybodys(postmaster.mount), settings(postmaster, old)

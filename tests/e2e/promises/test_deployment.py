@@ -77,7 +77,7 @@ def test_s08_the_opt_in_is_on_in_both_regions(deployed: Deployment, region: str)
     assert [settings[preference]["DynamoDB"] for preference in PREFERENCES] == [True, True]
 
 
-def test_s08_no_other_resource_type_changes_and_deletion_takes_nothing_back(
+def test_s08_no_other_resource_type_changes_and_deletion_reverts_nothing(
     deployed: Deployment,
 ) -> None:
     client = backup(deployed)

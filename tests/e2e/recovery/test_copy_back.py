@@ -76,7 +76,7 @@ def test_an_older_one_that_would_go_cold_at_once_stays_warm(emptied: Operator) -
     assert copy["Lifecycle"] == {"DeleteAfterDays": 365}
 
 
-def test_s24_a_cold_one_cannot_come_back(emptied: Operator) -> None:
+def test_s24_a_cold_point_cannot_be_copied_back(emptied: Operator) -> None:
     at = emptied.sandbox.now() - timedelta(days=33)
     said = emptied.run("copy-back", "mailstore", "--yes", "--at", at.isoformat())
     assert said.code == 4
@@ -238,7 +238,7 @@ def test_a_copy_with_the_plans_lifecycle_is_preferred(emptied: Operator) -> None
     assert emptied.run("copy-back", "addresses", "--yes").out == wanted
 
 
-def test_a_running_job_whose_copy_expires_soon_is_not_enough(emptied: Operator) -> None:
+def test_a_running_job_whose_copy_expires_soon_does_not_count(emptied: Operator) -> None:
     job = copy_for(emptied, 1)
     said = emptied.run("copy-back", "addresses", "--yes")
     assert (said.code, f"the job {job} is copying it already" in said.err) == (0, True)

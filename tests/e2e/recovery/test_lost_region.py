@@ -27,7 +27,7 @@ def items(sandbox: Sandbox, table: str) -> list[dict[str, Any]]:
     )
 
 
-def test_s23_the_primary_region_is_lost_and_comes_back(
+def test_s23_the_primary_region_is_lost_and_restored(
     deployed: Deployment,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

@@ -79,7 +79,7 @@ def test_points_are_known_or_not(operator: Operator) -> None:
 # --- Where the environment is described
 
 
-def test_the_environment_may_be_said_once_and_for_all(
+def test_the_environment_can_be_set_in_a_variable(
     operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CABAL_ENVIRONMENT", "development")

@@ -249,7 +249,7 @@ NIGHTS: Mapping[str, tuple[Fault, NotOk]] = {
 
 
 @pytest.mark.parametrize("fault", NIGHTS)
-def test_exactly_the_checks_meant_for_it_turn(operator: Operator, fault: str) -> None:
+def test_exactly_the_expected_checks_change(operator: Operator, fault: str) -> None:
     inject, expected = NIGHTS[fault]
 
     inject(operator.deployment)

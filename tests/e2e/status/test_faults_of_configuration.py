@@ -208,7 +208,7 @@ FAULTS = {**VAULTS, **PLAN, **ROLE_AND_TABLES}
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_exactly_the_checks_meant_for_it_turn(operator: Operator, fault: str) -> None:
+def test_exactly_the_expected_checks_change(operator: Operator, fault: str) -> None:
     inject, expected = FAULTS[fault]
 
     inject(operator.deployment)

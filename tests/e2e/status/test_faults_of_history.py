@@ -336,7 +336,7 @@ FAULTS = {**HISTORY, **ROLE, **VAULTS, **TIME}
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_exactly_the_checks_meant_for_it_turn(operator: Operator, fault: str) -> None:
+def test_exactly_the_expected_checks_change(operator: Operator, fault: str) -> None:
     inject, expected = FAULTS[fault]
 
     inject(operator.deployment)
@@ -525,7 +525,7 @@ def test_the_clock_of_the_machine(operator: Operator, wrong: timedelta, expected
     assert operator.not_ok(at=operator.clock.now() + wrong) == expected
 
 
-def test_on_a_day_that_is_still_to_come_nothing_has_happened(operator: Operator) -> None:
+def test_a_clock_that_is_a_day_slow(operator: Operator) -> None:
     """The clock is a day slow: to it, last night's recovery points are of the future."""
     seen = operator.not_ok(at=operator.clock.now() - timedelta(days=1))
 

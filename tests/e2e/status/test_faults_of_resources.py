@@ -163,7 +163,7 @@ FAULTS = {**MAILSTORE, **KEYS, **TABLES, **CONTENT, **PITR}
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_exactly_the_checks_meant_for_it_turn(operator: Operator, fault: str) -> None:
+def test_exactly_the_expected_checks_change(operator: Operator, fault: str) -> None:
     inject, expected = FAULTS[fault]
 
     inject(operator.deployment)

@@ -211,7 +211,7 @@ class Impatient(SandboxClock):
         raise KeyboardInterrupt
 
 
-def test_watch_looks_again_until_all_is_well(
+def test_watch_repeats_until_everything_is_ok(
     operator: Operator, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hand.opt_in(operator.sandbox, "us-west-1", managed=False)

@@ -207,7 +207,7 @@ def test_the_list_has_a_line_for_each_point(operator: Operator) -> None:
     assert len({row[6] for row in rows}) == len(rows)
 
 
-def test_the_list_says_never(operator: Operator) -> None:
+def test_the_list_shows_never(operator: Operator) -> None:
     with hand.unlocked(operator.sandbox, PRIMARY):
         hand.back_up(operator.deployment)
 

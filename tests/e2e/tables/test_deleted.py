@@ -95,7 +95,7 @@ def test_an_interrupted_restore_is_brought_to_its_end_whatever_else_there_is(
     assert described["DeletionProtectionEnabled"]
 
 
-def test_a_table_that_was_made_anew_empty_gets_its_items_back(small: Rescuer) -> None:
+def test_a_table_that_was_recreated_empty_gets_its_items_back(small: Rescuer) -> None:
     """It is there, so it is restored beside it, and cut over."""
     sandbox = small.sandbox
     before = items(sandbox, TABLE)

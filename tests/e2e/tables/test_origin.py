@@ -24,7 +24,7 @@ def test_a_table_that_was_never_restored(small: Rescuer, mode: str) -> None:
     assert "theirs" in said.err
 
 
-def test_it_is_taken_when_the_operator_says_so_and_never_deleted(small: Rescuer) -> None:
+def test_it_is_accepted_with_an_option_and_never_deleted(small: Rescuer) -> None:
     make(small.sandbox, "theirs", KEY, [STRAY])
     command = f"cutover theirs {ADDRESSES} --not-a-restore --yes"
     with nothing_changes(small):

@@ -140,7 +140,7 @@ def test_a_moment_before_the_first_point(rescuer: Rescuer) -> None:
     assert "the oldest is from 2026-01-02 00:20 UTC" in said.err
 
 
-def test_a_cold_point_unless_it_is_asked_for(rescuer: Rescuer) -> None:
+def test_a_cold_point_without_its_option_is_refused(rescuer: Rescuer) -> None:
     with nothing_changes(rescuer):
         said = rescuer.run("restore addresses --yes --at 2026-01-03")
         planned = rescuer.run("restore addresses --dry-run --cold --at 2026-01-03")

@@ -49,9 +49,7 @@ def test_addresses_that_others_changed_are_restored_again(rescuer: Rescuer) -> N
 
 
 @pytest.mark.parametrize("mode", ["", "--mirror", "--missing-only"])
-def test_a_changed_table_is_cut_over_only_when_the_operator_says_so(
-    small: Rescuer, mode: str
-) -> None:
+def test_a_changed_table_is_cut_over_only_with_an_option(small: Rescuer, mode: str) -> None:
     sandbox = small.sandbox
     live = items(sandbox, ADDRESSES)
     make_restored(sandbox, "restored", {"address": "S"}, live)
@@ -105,7 +103,7 @@ def test_a_changed_table_under_the_name_asked_for_is_refused(rescuer: Rescuer) -
     assert "not known to be as it was restored from this recovery point" in said.err
 
 
-def test_a_table_made_anew_under_the_name_of_a_restored_one(rescuer: Rescuer) -> None:
+def test_a_recreated_table_under_the_name_of_a_restored_one(rescuer: Rescuer) -> None:
     """The job is the same, the table is not."""
     sandbox = rescuer.sandbox
     first = rescuer.run("restore addresses --yes").out.strip()

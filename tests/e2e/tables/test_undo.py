@@ -229,7 +229,9 @@ def raised(small: Rescuer) -> tuple[Rescuer, Said]:
     return small, said
 
 
-def test_the_counters_way_back_brings_the_lower_value(raised: tuple[Rescuer, Said]) -> None:
+def test_undoing_a_cutover_of_the_counter_restores_the_lower_value(
+    raised: tuple[Rescuer, Said],
+) -> None:
     small, said = raised
     assert "a uid that was handed out since would be handed out again" in said.out
     _, went_back = go_back(small, said)

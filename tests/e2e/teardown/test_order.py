@@ -153,7 +153,9 @@ def test_prod_wants_the_number_of_points_too(
     ("step", "region"),
     [("unlock", "us-west-2"), ("delete", "us-west-1"), ("destroy", "us-west-2")],
 )
-def test_nothing_is_taken_down_unseen(remover: Remover, step: str, region: str) -> None:
+def test_nothing_is_deleted_in_an_unreadable_region(
+    remover: Remover, step: str, region: str
+) -> None:
     up_to(remover, step)
     before, began = everything(remover.deployment), remover.sandbox.advance(seconds=2)
     said = remover.run(*STEPS[step], "--yes", "--assume-region-lost", region)

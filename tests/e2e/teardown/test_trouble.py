@@ -93,7 +93,7 @@ def test_a_lock_put_back_meanwhile_stops_the_deletion(unlocked: Remover) -> None
     assert len(everything(unlocked.deployment)["points"]) == 40
 
 
-def test_destroying_goes_on_where_a_person_stopped(unlocked: Remover) -> None:
+def test_destroying_continues_after_a_manual_deletion(unlocked: Remover) -> None:
     """The primary stack and one vault are deleted already."""
     deployment = unlocked.deployment
     assert unlocked.run(*DELETE, "--yes").code == 0

@@ -115,7 +115,7 @@ def test_what_aws_says_is_text() -> None:
     assert "denied &lt;b&gt;" in unknown
 
 
-def test_a_symbol_never_stands_alone() -> None:
+def test_every_symbol_has_its_word() -> None:
     """A reader who does not see color or shape reads the word."""
     text = written(STATES["healthy"])
 

@@ -112,7 +112,7 @@ def test_the_command_line_switches_an_environment_of_cdk_json_on() -> None:
     assert read_environments(context) == (an_environment("stage"),)
 
 
-def test_an_override_lies_over_what_is_written() -> None:
+def test_an_override_replaces_a_written_value() -> None:
     context = a_context(delete_after_days=300) | {"prod.delete_after_days": "200"}
     (environment,) = read_environments(context)
     assert environment.lifecycle.delete_after_days == 200

@@ -562,9 +562,7 @@ def test_what_iam_refuses_may_be_recorded_without_its_parameters(
 
 
 @pytest.mark.parametrize(("role", "reported"), [("cabal-backup-role", True), ("another", False)])
-def test_a_refused_change_of_the_role_goes_by_the_words_of_the_refusal(
-    role: str, reported: bool
-) -> None:
+def test_a_refused_change_counts_if_the_message_names_the_role(role: str, reported: bool) -> None:
     event = call_of(
         "role",
         "DetachRolePolicy",
@@ -672,7 +670,7 @@ def test_an_alarm_that_is_over_says_so() -> None:
     )
 
 
-def test_an_alarm_without_a_description_goes_by_its_name() -> None:
+def test_an_alarm_without_a_description_is_named() -> None:
     assert notice_of(an_alarm("ALARM", configuration={})).subject == (
         "[cabal-backup prod] ALARM: cabal-backup-no-backup-efs"
     )
@@ -709,7 +707,7 @@ ODD: list[Any] = [
 
 
 @pytest.mark.parametrize("event", ODD, ids=range(len(ODD)))
-def test_no_shape_of_an_event_is_too_odd_to_tell(event: Any) -> None:
+def test_events_of_any_shape_are_reported(event: Any) -> None:
     notice = notice_of(event)
     assert notice.subject.startswith("[cabal-backup prod] ")
     assert len(notice.subject) < 100
@@ -869,7 +867,7 @@ UNLOCKED = an_event(
 UNLOCK = a_call("DeleteBackupVaultLockConfiguration", OURS["lock"])
 
 
-def test_aws_backups_own_event_waits_for_the_call_that_says_who(account: Aws) -> None:
+def test_an_event_of_aws_backup_waits_for_the_call_with_the_principal(account: Aws) -> None:
     assert handle(UNLOCKED, at=1_000_000) == ["message-0"]
     assert account.hidden == [("receipt-0", 301)]
     assert handle(UNLOCK, at=1_000_120) == []
@@ -965,7 +963,7 @@ def test_a_test_event_is_marked_and_never_waits(account: Aws) -> None:
     ] * 2
 
 
-def test_an_alarm_comes_without_a_queue(account: Aws) -> None:
+def test_an_alarm_is_published_without_a_queue(account: Aws) -> None:
     notify.handler(an_alarm("ALARM"), None)
     assert account.messages == [notice_of(an_alarm("ALARM"))]
 

@@ -201,7 +201,7 @@ def test_the_opt_in_is_made_in_the_region_of_the_function(
 # --- A whole life
 
 
-def test_a_life_keeps_one_physical_id_and_leaves_the_opt_in_on(
+def test_create_update_and_delete_keep_the_physical_id_and_the_opt_in(
     resource: Resource, account: RegionSettings
 ) -> None:
     resource.create()
@@ -339,7 +339,7 @@ def test_a_setting_that_shows_late_is_waited_for(
 
 
 @pytest.mark.parametrize("operation", [DESCRIBE, UPDATE])
-def test_throttling_for_ever_fails_in_good_time(
+def test_endless_throttling_fails_in_time(
     resource: Resource, account: RegionSettings, slept: list[float], operation: str
 ) -> None:
     account.faults.append(Fault(THROTTLED, operation))
@@ -377,7 +377,7 @@ def test_a_denied_call_says_what_to_allow_and_what_to_type(
 
 @pytest.mark.parametrize("action", [DESCRIBE, UPDATE])
 @pytest.mark.parametrize("code", ["AccessDeniedException", "AccessDenied"])
-def test_a_permission_that_iam_does_not_show_yet_is_waited_for(
+def test_a_permission_that_iam_does_not_apply_yet_is_retried(
     resource: Resource, account: RegionSettings, slept: list[float], action: str, code: str
 ) -> None:
     """IAM shows a policy of a minute ago; the function runs seconds after its policy is made."""
@@ -559,7 +559,7 @@ def test_the_worst_case_still_answers_before_lambda_stops_the_function(
     ],
 )
 @pytest.mark.parametrize("outcome", ["SUCCESS", "FAILED"])
-def test_an_answer_is_delivered_at_last(
+def test_an_answer_is_delivered_after_retries(
     resource: Resource,
     account: RegionSettings,
     url: ResponseUrl,
@@ -601,7 +601,7 @@ def test_an_unreachable_server_is_an_os_error_too(
     assert url.deliveries == 0
 
 
-def test_the_log_tells_the_course_of_events(
+def test_the_log_has_the_course_of_events(
     resource: Resource, caplog: pytest.LogCaptureFixture
 ) -> None:
     resource.create()

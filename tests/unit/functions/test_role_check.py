@@ -110,7 +110,7 @@ def test_the_role_is_tried_with_a_selection_of_nothing_that_does_not_stay(
 @pytest.mark.parametrize(
     "refusal", [NOT_ASSUMABLE, NOT_AUTHORIZED, denied("iam:PassRole"), denied(f"backup:{CREATE}")]
 )
-def test_a_role_that_iam_does_not_show_yet_is_waited_for(
+def test_a_role_that_iam_does_not_return_yet_is_retried(
     resource: Resource, plan: Plan, slept: list[float], refusal: Refusal
 ) -> None:
     plan.refuse(CREATE, refusal, times=6)
@@ -120,7 +120,7 @@ def test_a_role_that_iam_does_not_show_yet_is_waited_for(
 
 
 @pytest.mark.parametrize("operation", [LIST, DELETE])
-def test_a_permission_of_the_handler_that_iam_does_not_show_yet_is_waited_for(
+def test_a_permission_of_the_handler_that_iam_does_not_apply_yet_is_retried(
     resource: Resource, plan: Plan, operation: str
 ) -> None:
     plan.refuse(operation, denied(f"backup:{operation}"), times=6)

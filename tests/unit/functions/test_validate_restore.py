@@ -313,7 +313,7 @@ def test_a_verdict_that_is_already_there_is_no_error_and_stays(restores: Restore
     assert events(restores) == []
 
 
-def test_an_event_that_tells_of_a_verdict_is_not_looked_into(restores: Restores) -> None:
+def test_an_event_about_a_verdict_is_ignored(restores: Restores) -> None:
     for status in ("SUCCESSFUL", "FAILED", "TIMED_OUT"):
         judge(restores, validationStatus=status)
     assert restores.calls == []

@@ -190,7 +190,9 @@ def run(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> Any:
 # --- What is published
 
 
-def test_a_good_day_is_silent(watched: Watched, run: Any, listener: Receiver) -> None:
+def test_without_findings_there_is_no_message(
+    watched: Watched, run: Any, listener: Receiver
+) -> None:
     found = run()
     assert watched.published == []
     assert listener.called == [SECRET]
@@ -282,13 +284,13 @@ def test_when_it_is_over_there_is_one_more(watched: Watched, run: Any, listener:
 
 
 @pytest.mark.parametrize("value", ["{}", "null", "[]", "not JSON", '{"ran": 7, "since": {}}'])
-def test_a_record_that_cannot_be_read_is_begun_anew(watched: Watched, run: Any, value: str) -> None:
+def test_an_unreadable_record_is_replaced(watched: Watched, run: Any, value: str) -> None:
     watched.records[PRIMARY] = value
     run()
     assert watched.record() == {"ran": written(NOW), "since": {}}
 
 
-def test_a_record_that_is_missing_is_begun_anew(watched: Watched, run: Any) -> None:
+def test_a_missing_record_is_created(watched: Watched, run: Any) -> None:
     del watched.records[PRIMARY]
     watched.state = UNLOCKED
     run()
@@ -418,7 +420,7 @@ def test_the_credentials_of_another_account_are_refused(
 
 
 @pytest.mark.parametrize("state", [GOOD, UNLOCKED], ids=["good", "unlocked"])
-def test_the_other_is_silent_while_the_first_one_runs(
+def test_the_other_region_reports_nothing_while_the_first_one_runs(
     watched: Watched, run: Any, listener: Receiver, state: State
 ) -> None:
     watched.ran(PRIMARY, NOW - timedelta(hours=2))
@@ -435,7 +437,7 @@ def test_the_other_is_silent_while_the_first_one_runs(
 @pytest.mark.parametrize(
     ("hours", "reports"), [(24, False), (25, False), (25.01, True), (26, True), (900, True)]
 )
-def test_the_other_stands_in_when_the_first_one_is_silent(
+def test_the_other_region_reports_when_the_first_one_has_not_run(
     watched: Watched, run: Any, listener: Receiver, hours: float, reports: bool
 ) -> None:
     watched.ran(PRIMARY, NOW - timedelta(hours=hours))

@@ -246,7 +246,7 @@ def test_control_characters_are_not_printed(store: Mailstore) -> None:
     assert str(problem).isprintable()
 
 
-def test_a_list_without_an_end_takes_no_memory(store: Mailstore) -> None:
+def test_an_endless_list_needs_no_memory(store: Mailstore) -> None:
     deliver(store.recovered, [0], flags="a")
     with (store.recovered / "dovecot-uidlist").open("wb") as file:
         file.write(b"3 V1 G")
@@ -415,7 +415,7 @@ def test_a_disk_that_fills_up_stops_it_and_loses_nothing(small: Path) -> None:
 
 
 @as_root
-def test_a_disk_that_is_full_is_said_before_anything_moves(small: Path) -> None:
+def test_a_full_disk_is_reported_before_anything_is_moved(small: Path) -> None:
     store = Mailstore.make(small)
     deliver(store.recovered, range(200))
     fill(small)

@@ -49,7 +49,7 @@ def merged(store: Mailstore, **choices: Any) -> Finished:
     return finished
 
 
-def test_missing_messages_come_back_to_where_they_were(store: Mailstore) -> None:
+def test_missing_messages_are_restored_to_their_folders(store: Mailstore) -> None:
     deliver(store.recovered, range(5), flags="FS")
     deliver(store.recovered, range(5, 8), flags=None)
     deliver(store.recovered, range(8, 10), folder="Archive.2026", flags="")
@@ -63,7 +63,7 @@ def test_missing_messages_come_back_to_where_they_were(store: Mailstore) -> None
     assert messages(store.recovered) == Counter()
 
 
-def test_content_and_date_come_back(store: Mailstore) -> None:
+def test_content_and_date_are_restored(store: Mailstore) -> None:
     deliver(store.recovered, [7])
     merged(store)
     restored = store.live / "cur" / f"{base(7)}:2,S"
@@ -240,7 +240,7 @@ def test_a_list_that_grows_gets_a_later_mtime(store: Mailstore) -> None:
     assert keywords.stat().st_mtime == ahead + 1
 
 
-def test_keywords_come_along_with_a_folder_made_again(store: Mailstore) -> None:
+def test_keywords_are_restored_with_a_recreated_folder(store: Mailstore) -> None:
     deliver(store.recovered, [0], folder="Lost", flags="b")
     (store.recovered / ".Lost" / "dovecot-keywords").write_text("0 Work\n1 Later\n")
     merged(store)
@@ -482,7 +482,7 @@ def test_cleanup_counts_what_is_not_mail(store: Mailstore) -> None:
     assert ".dovecot.sieve" in done.stderr
 
 
-def test_the_program_speaks_json(store: Mailstore) -> None:
+def test_the_program_prints_json(store: Mailstore) -> None:
     deliver(store.recovered, range(3))
     done = run(store, "--yes", "--json")
     report = json.loads(done.stdout)

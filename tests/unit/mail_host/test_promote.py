@@ -31,7 +31,7 @@ def promoted(mount: Path, *, with_queues: bool = False) -> None:
     list(mail_host.promote(mail_host.plan_promote(str(mount), with_queues=with_queues)))
 
 
-def test_everything_but_the_queues_comes_to_the_root(mount: Path) -> None:
+def test_everything_but_the_queues_is_moved_to_the_root(mount: Path) -> None:
     inode = (mount / RECOVERY / "alice").stat().st_ino
     promoted(mount)
     assert names(mount) == [*USERS[:1], RECOVERY, *USERS[1:], "link", "notes.txt"]
@@ -50,7 +50,7 @@ def test_the_plan_says_why_the_queues_stay(mount: Path) -> None:
     assert not (mount / "alice").exists()
 
 
-def test_queues_come_when_asked_for_and_the_empty_directory_goes(mount: Path) -> None:
+def test_queues_are_moved_with_an_option_and_the_empty_directory_is_removed(mount: Path) -> None:
     promoted(mount, with_queues=True)
     assert RECOVERY not in names(mount)
     assert "smtp-queue" in names(mount)
@@ -77,7 +77,7 @@ def test_a_file_system_in_use_is_refused(mount: Path) -> None:
 
 
 @pytest.mark.parametrize("what", ["directory", "empty directory", "file", "link"])
-def test_nothing_is_covered(mount: Path, what: str) -> None:
+def test_nothing_is_overwritten_at_the_root(mount: Path, what: str) -> None:
     (mount / RECOVERY / ".promoting").touch()  # an earlier run has begun
     there = mount / "bob"
     if "directory" in what:

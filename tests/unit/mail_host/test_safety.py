@@ -87,7 +87,7 @@ def test_the_mailbox_can_grant_more_but_not_more_than_was_restored(store: Mailst
     assert mode(store.live / ".Shared") == 0o2750
 
 
-def test_a_list_that_grows_keeps_its_permissions(store: Mailstore) -> None:
+def test_a_longer_list_keeps_its_permissions(store: Mailstore) -> None:
     store.live.chmod(0o755)
     deliver(store.recovered, [0], flags="a")
     (store.recovered / "dovecot-keywords").write_text("0 Work\n")

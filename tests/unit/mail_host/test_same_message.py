@@ -288,7 +288,7 @@ def files_of(maildir: Path, folder: str) -> list[str]:
 # Dovecot's files ------------------------------------------------------------------------
 
 
-def test_the_quota_is_counted_anew(store: Mailstore) -> None:
+def test_the_quota_is_recalculated(store: Mailstore) -> None:
     deliver(store.recovered, [0])
     (store.live / "maildirsize").write_text("1000S\n64 1\n")
     merged(store)

@@ -197,7 +197,7 @@ def test_one_job_per_resource_at_a_time(ready: Account) -> None:
     assert job_of(ready, second)["State"] == "COMPLETED"
 
 
-def test_a_copy_keeps_the_next_backup_of_its_resource_waiting(ready: Account) -> None:
+def test_a_copy_delays_the_next_backup_of_its_resource(ready: Account) -> None:
     """A backup also delays the next copy; another resource is independent."""
     point = ready.back_up()
     ready.service.settings.dynamodb_copy = timedelta(hours=30)

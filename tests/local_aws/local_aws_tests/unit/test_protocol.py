@@ -153,7 +153,7 @@ def test_every_operation_of_the_model_is_listed_as_served_or_not() -> None:
     assert as_markdown().count("\n| `") == len(rows)
 
 
-def test_the_service_knows_what_it_serves(account: Account) -> None:
+def test_the_service_lists_its_operations(account: Account) -> None:
     served = account.service.served_operations()
     assert served["StartCopyJob"] is True
     assert served["CreateFramework"] is False

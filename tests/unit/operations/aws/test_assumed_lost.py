@@ -33,7 +33,7 @@ def test_the_other_region_and_global_services_are_asked(aws: Aws) -> None:
     assert aws.client("iam").meta.service_model.service_name == "iam"
 
 
-def test_in_words() -> None:
+def test_an_assumed_lost_region_is_worded() -> None:
     error = in_words(AssumedLost(region="us-west-1"), "listing the tables")
     assert isinstance(error, UnreachableError)
     assert str(error) == (

@@ -21,7 +21,7 @@ LIVE = "cabal-addresses"
 WHEN = datetime(2026, 11, 22, 18, 35, 12, tzinfo=UTC)
 
 
-def test_names_say_when() -> None:
+def test_names_contain_the_time() -> None:
     drill = drill_id(WHEN)
     assert restored_table(LIVE, drill) == "cabal-addresses-drill-20261122-183512"
     assert scratch_table(LIVE, drill) == "cabal-addresses-drill-20261122-183512-cutover"

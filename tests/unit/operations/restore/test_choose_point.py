@@ -83,7 +83,7 @@ def test_a_named_one_by_its_arn_or_its_end() -> None:
     assert chosen(POINTS, arn="0003") == "0003"
 
 
-def test_a_cold_one_only_when_it_is_asked_for() -> None:
+def test_a_cold_point_needs_an_option() -> None:
     assert chosen(POINTS, arn="0040", cold=True) == "0040"
     with pytest.raises(RefusedError, match=r"The oldest warm one is from 2026-02-26 12:00 UTC"):
         chosen(POINTS, at=NOW - timedelta(days=30))

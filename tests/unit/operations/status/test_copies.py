@@ -113,7 +113,7 @@ def test_a_copy_may_take_twelve_hours_to_be_started(age: timedelta, status: str)
 
 
 @pytest.mark.parametrize("state", ["CREATED", "RUNNING"])
-def test_a_copy_under_way_is_no_gap(state: str) -> None:
+def test_a_running_copy_is_no_gap(state: str) -> None:
     source = a_point(at("2026-03-31 00:20"))
 
     seen = seen_of([source], [], [a_copy_job(source, State=state)])
@@ -214,7 +214,7 @@ def test_a_failed_copy_that_was_made_up_for_warns() -> None:
     assert jobs(failed, a_copy_job(source, copy)).status == "warn"
 
 
-def test_a_failed_copy_that_stands_fails_with_aws_s_reason() -> None:
+def test_a_failed_copy_without_a_later_one_fails_with_the_reason_of_aws() -> None:
     source, another = a_point(at("2026-03-20 00:20")), a_point(at("2026-03-21 00:20"))
     failed = a_copy_job(source, State="FAILED", StatusMessage="Rate exceeded")
 
@@ -336,7 +336,7 @@ def test_a_single_cold_copy_is_singular() -> None:
     )
 
 
-def test_copies_that_never_go_cold_all_come_back() -> None:
+def test_all_warm_copies_can_be_copied_back() -> None:
     forever = Lifecycle(cold_after_days=None, delete_after_days=365)
     points = [
         a_point(at("2025-06-01 00:20"), arn, vault="dr", lifecycle=forever)

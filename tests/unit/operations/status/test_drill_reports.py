@@ -85,7 +85,7 @@ def drills(*past: PastDrill, environment: str = "prod") -> Finding:
     return finding("drill", replace(state, drills=Known(past), environment=named))
 
 
-def test_within_a_year_and_the_copy_back_ever() -> None:
+def test_drills_within_a_year_and_the_copy_back_once() -> None:
     seen = drills(
         a_drill("addresses", NOW - YEAR),
         a_drill("mailbox", NOW - YEAR),

@@ -151,7 +151,7 @@ def test_a_wipe_and_a_new_plan_do_not_look_like_a_fresh_deployment() -> None:
     assert not_ok(state) == {"nights": "warn"}
 
 
-def test_a_vault_made_anew_under_an_old_plan_is_a_wipe() -> None:
+def test_a_vault_recreated_under_an_old_plan_is_a_wipe() -> None:
     state = a_year(**after(NEWEST, NEWEST[-1] - timedelta(hours=6)))
 
     assert not_ok(state) == {"nights": "fail"}
@@ -308,7 +308,7 @@ def test_a_new_mailstore_begins_with_its_creation(wiped: bool, status: str) -> N
     assert finding("dr-copies", state).status == "ok"
 
 
-def test_a_table_made_anew_under_its_name_keeps_its_nights() -> None:
+def test_a_recreated_table_keeps_its_nights() -> None:
     table = a_table(table=Known({"TableStatus": "ACTIVE", "CreationDateTime": NOW}))
     tables = with_tables(cabal_addresses=table)
 
@@ -380,7 +380,7 @@ def on_demand(created: datetime, arn: str = TABLE_ARN, **changes: Any) -> Recove
     return a_point(created, arn, plan_id=None, **changes)
 
 
-def test_a_point_made_on_demand_does_not_stand_for_the_last_night() -> None:
+def test_a_point_made_on_demand_does_not_replace_the_last_night() -> None:
     changes = after(YEAR[1:40])
     made = [on_demand(at("2026-03-31 12:00"), arn) for arn in (TABLE_ARN, MAILSTORE_ARN)]
     changes["primary"] = a_region("primary", points=Known([*made, *nightly("primary", YEAR[1:40])]))
@@ -391,7 +391,7 @@ def test_a_point_made_on_demand_does_not_stand_for_the_last_night() -> None:
     assert "made on demand" in seen.details[0]
 
 
-def test_a_point_made_on_demand_does_not_stand_for_an_earlier_night() -> None:
+def test_a_point_made_on_demand_does_not_replace_an_earlier_night() -> None:
     nights = [night for night in YEAR[:40] if night.date() != at("2026-03-20 00:00").date()]
     changes = after(nights)
     made = [on_demand(at("2026-03-20 12:00"), arn) for arn in (TABLE_ARN, MAILSTORE_ARN)]
@@ -400,7 +400,7 @@ def test_a_point_made_on_demand_does_not_stand_for_an_earlier_night() -> None:
     assert finding("nights", a_state(**changes)).status == "warn"
 
 
-def test_a_point_that_was_copied_back_stands_for_its_night() -> None:
+def test_a_point_that_was_copied_back_counts_for_its_night() -> None:
     lost = a_point(YEAR[5], TABLE_ARN)
     points = [point for point in nightly("primary", YEAR[:40]) if point.arn != lost.arn]
     back = replace(lost, arn=f"{lost.arn}-back", plan_id=None)

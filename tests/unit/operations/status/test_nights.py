@@ -287,7 +287,7 @@ def failed(created: str, **changes: Any) -> dict[str, Any]:
     return {"backup_jobs": Known([job, *others])}
 
 
-def test_a_failure_that_stands_fails() -> None:
+def test_a_failure_without_a_later_success_fails() -> None:
     seen = finding("backup-jobs", **failed("2026-03-21 00:00"))
 
     assert seen.status == "fail"
@@ -316,7 +316,7 @@ def test_the_success_of_another_resource_does_not_help() -> None:
 
 
 @pytest.mark.parametrize("state", ["FAILED", "EXPIRED", "ABORTED", "PARTIAL"])
-def test_every_bad_end_counts(state: str) -> None:
+def test_every_unsuccessful_end_counts(state: str) -> None:
     jobs = [a_backup_job(NOW, State=state)]
 
     assert finding("backup-jobs", backup_jobs=Known(jobs)).status == "fail"

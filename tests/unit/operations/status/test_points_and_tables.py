@@ -131,7 +131,7 @@ def test_what_is_no_second_copy(changes: dict[str, Any], status: str) -> None:
     assert beside_last_night(**changes).status == status
 
 
-def test_two_short_ones_do_not_stand_in_for_each_other() -> None:
+def test_two_short_ones_do_not_replace_each_other() -> None:
     pair = [
         a_point(at("2026-03-15 09:00"), lifecycle=SHORT, arn=f"arn:aws:backup:::{name}")
         for name in ("one", "other")

@@ -175,7 +175,7 @@ def test_what_a_recovery_point_remembers_is_said_when_its_job_is_no_longer_liste
     ],
 )
 @pytest.mark.parametrize("listed", [True, False])
-def test_a_test_that_stays_away_is_a_warning(schedule: str, last_moment: str, listed: bool) -> None:
+def test_an_overdue_test_is_a_warning(schedule: str, last_moment: str, listed: bool) -> None:
     """By the schedule and two days more, since the last test or else the plan's last run."""
     ran = at("2026-03-01 06:10")
     settings = dict.fromkeys(
@@ -278,7 +278,7 @@ def test_the_first_tests_are_waited_for() -> None:
     )
 
 
-def test_a_first_test_that_is_under_way_is_waited_for() -> None:
+def test_a_running_first_test_is_ok() -> None:
     job = a_restore_test("DynamoDB", NOW, plan=DR_TABLE_PLAN, Status="RUNNING")
     seen = seen_with_copies(job)
     assert seen.status == "ok"

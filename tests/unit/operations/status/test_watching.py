@@ -262,7 +262,7 @@ def test_a_trail_logs_in_both_regions() -> None:
         ),
     ],
 )
-def test_no_trail_hears(trails: list[Trail], why: list[str]) -> None:
+def test_no_trail_logs_management_events(trails: list[Trail], why: list[str]) -> None:
     found = heard(*trails)
     assert found.status == "warn"
     assert "in us-west-1: a lock taken off there" in found.evidence
@@ -270,7 +270,7 @@ def test_no_trail_hears(trails: list[Trail], why: list[str]) -> None:
     assert list(found.details) == why
 
 
-def test_one_trail_that_hears_is_enough() -> None:
+def test_one_trail_that_logs_is_enough() -> None:
     assert heard(a_trail(is_logging=False), a_trail(name="second")).status == "ok"
 
 

@@ -61,7 +61,7 @@ def test_a_cold_one_takes_four_hours_more() -> None:
     assert "15 hours at its 500 files/s" in second
 
 
-def test_what_aws_would_not_finish_is_said() -> None:
+def test_a_restore_beyond_the_limit_of_aws_is_reported() -> None:
     assert not any("SEVEN DAYS" in line for line in expectation(a_point(15 * TB), NOW))
     assert "AWS ENDS A RESTORE AFTER SEVEN DAYS" in expectation(a_point(16 * TB), NOW)[-1]
 

@@ -43,7 +43,7 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     server.server_close()
 
 
-def test_a_page_in_the_place_of_an_answer_is_asked_for_again_and_then_refused(
+def test_an_html_page_as_answer_is_retried_and_then_refused(
     page: list[str],
 ) -> None:
     aws = Aws(an_environment(), boto3.Session(region_name="us-west-1"), ACCOUNT)
