@@ -115,7 +115,7 @@ def test_every_problem_is_reported_and_no_template_is_written(
     assert build(App(outdir=str(tmp_path), context={**FLAGS, **ALL_WRONG})) == 1
     assert list(tmp_path.rglob("*.template.json")) == []
     said = capsys.readouterr().err
-    assert said.startswith("10 problems in the configuration")
+    assert said.startswith("11 problems in the configuration")
     for problem in (
         'staging.backup: "true"',
         'prod.account: "12"',
@@ -127,6 +127,6 @@ def test_every_problem_is_reported_and_no_template_is_written(
         "development.mailstore_file_system_id: not set",
     ):
         assert f"\n{problem}\n" in said
-    assert said.count("    rule:   ") == said.count("    remedy: ") == 10
-    # The watch's policy, and the operator's.
-    assert said.count('\nprod.pitr_tables: ["orders-000') == 2
+    assert said.count("    rule:   ") == said.count("    remedy: ") == 11
+    # The policies of the watch, the auditor and the operator.
+    assert said.count('\nprod.pitr_tables: ["orders-000') == 3
