@@ -8,12 +8,15 @@ environment, input and output, and its exit code is returned.
 from __future__ import annotations
 
 import pkgutil
+import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+import local_aws
 
 from cabal_backup import cli, config, operations
 from tests.sandbox.deployment import aws_cli
@@ -23,11 +26,12 @@ _CLIENT = """\
 import json, os, socket, sys
 with socket.socket(socket.AF_UNIX) as connection:
     connection.connect({address!r})
-    asked = {{"arguments": sys.argv[1:], "folder": os.getcwd(), "environment": dict(os.environ)}}
+    command = [{script!r}, *sys.argv[1:]]
+    asked = {{"command": command, "folder": os.getcwd(), "environment": dict(os.environ)}}
     line = json.dumps(asked).encode() + b"\\n"
     sent = socket.send_fds(connection, [line], [0, 1, 2])
     connection.sendall(line[sent:])
-    code = int(connection.recv(16))
+    code = int(connection.makefile().readlines()[1])
 if code < 0:
     os.kill(os.getpid(), -code)
 sys.exit(code)
@@ -35,7 +39,7 @@ sys.exit(code)
 
 _AWS_CLI = ("awscli.clidriver", "awscli.handlers")
 
-_SERVER = Path(__file__).with_name("warm_process.py")
+_SERVER = str(Path(local_aws.__file__).with_name("warm_process.py"))
 
 
 @contextmanager
@@ -48,18 +52,21 @@ def warm_commands() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="cabal-warm-") as name, ExitStack() as stack:
         for script, modules in zip(real, (_AWS_CLI, list(_tool())), strict=True):
             address, command = f"{name}/{script.name}.socket", Path(name, script.name)
-            process = stack.enter_context(
-                subprocess.Popen(
-                    [script.with_name("python"), "-P", _SERVER, address, script, *modules],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
+            ours, theirs = socket.socketpair()
+            with theirs:
+                process = stack.enter_context(
+                    subprocess.Popen(
+                        [str(script.with_name("python")), "-P", _SERVER, address, *modules],
+                        stdin=theirs.fileno(),
+                        stdout=subprocess.PIPE,
+                    )
                 )
-            )
-            assert process.stdin is not None
             assert process.stdout is not None
-            stack.callback(process.stdin.close)
+            stack.callback(ours.close)
             process.stdout.read()
-            command.write_text(_CLIENT.format(python=sys.executable, address=address))
+            command.write_text(
+                _CLIENT.format(python=sys.executable, script=str(script), address=address)
+            )
             command.chmod(0o755)
         yield Path(name)
 

@@ -25,6 +25,7 @@ from local_aws.ministack import (
     other_clients,
     simulation,
     strictness,
+    workers,
 )
 from local_aws.ministack.alarms import Alarms
 from local_aws.ministack.decisions import Decisions
@@ -147,6 +148,7 @@ class System:
         BackupEndpoint(self.service, trail, roles).install()
         mfa.install()
         functions.install(self._alarms.count_error)
+        workers.install()
         simulation.install()
         other_clients.install(self.service)
         self.decisions.install()

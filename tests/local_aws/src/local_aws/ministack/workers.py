@@ -1,0 +1,126 @@
+"""Processes of Python functions, forked from one that has loaded boto3.
+
+A new interpreter would load boto3 for 0.2 s, hundreds of times in a test run. What a function
+brings with it is imported in its own process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import local_aws
+from local_aws.ministack import internals
+
+LOADED = sys.stdlib_module_names | {
+    "boto3",
+    "botocore",
+    "dateutil",
+    "jmespath",
+    "local_aws",
+    "s3transfer",
+    "six",
+    "urllib3",
+}
+"""The process has some of these. A function with one of its own runs in a new interpreter."""
+
+_WARM_PROCESS = str(Path(local_aws.__file__).with_name("warm_process.py"))
+
+_starting = threading.Lock()
+
+
+def install() -> None:
+    """Start the processes of Python functions by forking."""
+    replaced = {"Popen": _start}
+    internals.lambda_runtime.subprocess = SimpleNamespace(**(vars(subprocess) | replaced))
+
+
+def _start(command: Sequence[str], **options: Any) -> Any:
+    if command[0] != sys.executable or _needs_interpreter(options["cwd"], options["env"]):
+        return subprocess.Popen(command, **options)
+    return _Fork(command[1:], options["cwd"], options["env"])
+
+
+def _needs_interpreter(folder: str, variables: Mapping[str, str]) -> bool:
+    """Whether the function replaces what is loaded, or has settings of the interpreter."""
+    brought = {path.name.partition(".")[0] for path in Path(folder).iterdir()}
+    return (
+        not brought.isdisjoint(LOADED)
+        or "_LAMBDA_LAYERS_DIRS" in variables
+        or _of_python(variables) != _of_python(os.environ)
+    )
+
+
+def _of_python(variables: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in variables.items() if name.startswith("PYTHON")}
+
+
+@cache
+def _warm_process() -> socket.socket:
+    """Its stdin: it ends with this process, which has the only other end."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        subprocess.Popen(
+            [sys.executable, "-P", _WARM_PROCESS, "", "local_aws.warm_sdk"],
+            stdin=theirs.fileno(),
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    return ours
+
+
+class _Fork:
+    """What MiniStack uses of a subprocess.Popen with pipes."""
+
+    def __init__(self, command: Sequence[str], folder: str, variables: Mapping[str, str]) -> None:
+        asked = {"command": command, "folder": folder, "environment": variables}
+        line = json.dumps(asked).encode() + b"\n"
+        (read_in, write_in), (read_out, write_out), (read_err, write_err) = (
+            os.pipe() for _ in range(3)
+        )
+        self.stdin = os.fdopen(write_in, "w", 1)
+        self.stdout, self.stderr = os.fdopen(read_out), os.fdopen(read_err)
+        self._connection, theirs = socket.socketpair()
+        with theirs, _starting:
+            socket.send_fds(_warm_process(), [b"\0"], [theirs.fileno()])
+        sent = socket.send_fds(self._connection, [line], [read_in, write_out, write_err])
+        for descriptor in (read_in, write_out, write_err):
+            os.close(descriptor)
+        self._connection.sendall(line[sent:])
+        self._answers = self._connection.makefile()
+        self.pid = int(self._answers.readline())
+        self._exit_code: int | None = None
+        self._asking = threading.Lock()
+
+    def poll(self) -> int | None:
+        return self._await(0)
+
+    def wait(self, timeout: float) -> int:
+        code = self._await(timeout)
+        if code is None:
+            raise subprocess.TimeoutExpired("a function", timeout)
+        return code
+
+    def terminate(self) -> None:
+        os.kill(self.pid, signal.SIGTERM)
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+
+    def _await(self, seconds: float) -> int | None:
+        """The exit code, if the process ends in so many seconds."""
+        with self._asking:
+            if self._exit_code is None and select.select([self._connection], [], [], seconds)[0]:
+                self._exit_code = int(self._answers.readline() or -signal.SIGKILL)
+            return self._exit_code
