@@ -60,6 +60,13 @@ class PointOptions(CommonOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class MailPointOptions(PointOptions):
+    """Which recovery point of mail is restored; see `add_file_system`."""
+
+    file_system: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReportOptions(CommonOptions):
     """Where the reports of drills are; see `add_report_folder`."""
 
@@ -271,7 +278,21 @@ def point_request(options: PointOptions) -> PointRequest:
     from cabal_backup.operations.restore.select_point import PointRequest
 
     return PointRequest(
-        arn=options.recovery_point, at=options.at, cold=options.cold, role=options.role
+        arn=options.recovery_point,
+        at=options.at,
+        file_system=options.file_system if isinstance(options, MailPointOptions) else None,
+        cold=options.cold,
+        role=options.role,
+    )
+
+
+def add_file_system(parser: argparse.ArgumentParser) -> None:
+    """The option --file-system."""
+    parser.add_argument(
+        "--file-system",
+        metavar="ID",
+        help="only recovery points of this file system (default: those of the mailstore and of "
+        "former mailstores)",
     )
 
 

@@ -136,6 +136,8 @@ def show_calendar(calendar: Calendar) -> None:
         if calendar.count(cell):
             legend.append(f"{symbol} ", style=style).append(f"{cell} {calendar.count(cell)}   ")
     console.print(legend)
+    for sentence in calendar.former:
+        console.print(sentence)
 
 
 def show_list(calendar: Calendar) -> None:

@@ -217,6 +217,7 @@ def _nights(calendar: Calendar) -> str:
     ]
     counts = ", ".join(f"{calendar.count(cell)} {cell}" for cell in Cell if calendar.count(cell))
     parts = [_table(f"The newest night first: {counts}.", ("night", *columns), rows)]
+    parts += [f"<p>{_text(sentence)}</p>" for sentence in calendar.former]
     parts += [
         f"<p>{_text(f'{vault} could not be looked into: {reason}')}</p>"
         for vault, reason in calendar.unknown.items()

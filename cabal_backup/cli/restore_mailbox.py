@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from cabal_backup.cli.confirm import ConfirmOptions, add_confirmation, carry_out, confirm, show_plan
 from cabal_backup.cli.options import (
     Invocation,
-    PointOptions,
+    MailPointOptions,
     add_common,
+    add_file_system,
     add_point,
     check_not_a_drills,
     connect_to_change,
@@ -23,7 +24,7 @@ from cabal_backup.operations.restore.mail.restore_mailbox import MailboxRequest,
 
 
 @dataclass(frozen=True, kw_only=True)
-class MailboxOptions(PointOptions, ConfirmOptions):
+class MailboxOptions(MailPointOptions, ConfirmOptions):
     """The options of `restore mailbox`."""
 
     user: str
@@ -42,6 +43,7 @@ def add_parser(kinds: Subcommands) -> None:
     add_common(parser)
     parser.add_argument("user", metavar="USER", help="the user: the name of the home directory")
     add_point(parser)
+    add_file_system(parser)
     parser.add_argument(
         "--again", action="store_true", help="restore again what was restored before"
     )

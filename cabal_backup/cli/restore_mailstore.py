@@ -18,8 +18,9 @@ from cabal_backup.cli.confirm import (
 )
 from cabal_backup.cli.options import (
     Invocation,
-    PointOptions,
+    MailPointOptions,
     add_common,
+    add_file_system,
     add_point,
     connect_to_change,
     point_request,
@@ -38,10 +39,9 @@ from cabal_backup.operations.restore.mail_tiers import Reconfigure
 
 
 @dataclass(frozen=True, kw_only=True)
-class MailstoreOptions(PointOptions, ConfirmOptions):
+class MailstoreOptions(MailPointOptions, ConfirmOptions):
     """The options of `restore mailstore`."""
 
-    file_system: str | None
     subnet: Sequence[str]
     security_group: Sequence[str]
     set_environment: bool
@@ -63,11 +63,7 @@ def add_parser(kinds: Subcommands) -> None:
     )
     add_common(parser)
     add_point(parser)
-    parser.add_argument(
-        "--file-system",
-        metavar="ID",
-        help="the file system of the backup (default: mailstore_file_system_id)",
-    )
+    add_file_system(parser)
     deleted = parser.add_argument_group("if that file system was deleted")
     deleted.add_argument(
         "--subnet",
@@ -103,7 +99,6 @@ def run(options: MailstoreOptions, invocation: Invocation) -> int:
     clock = invocation.clock
     request = MailstoreRequest(
         point=point_request(options),
-        file_system_id=options.file_system,
         subnets=options.subnet,
         security_groups=options.security_group,
     )

@@ -71,6 +71,18 @@ def lifecycle_request(lifecycle: Lifecycle) -> LifecycleTypeDef:
     return request
 
 
+def protected_as(arn: str, mailstore_arn: str) -> str:
+    """The ARN of the resource in the plan that a recovery point or job of `arn` counts for.
+
+    A file system of the same account and region that is not the mailstore is a former mailstore:
+    AWS Backup keeps the recovery points of a file system that was replaced or deleted, with its
+    ARN, and restores them to any existing file system.
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-efs.html
+    """
+    file_systems = mailstore_arn.rpartition("/")[0] + "/"
+    return mailstore_arn if arn.startswith(file_systems) else arn
+
+
 def list_vaults(backup: BackupClient) -> list[BackupVaultListMemberTypeDef]:
     """Every vault in the client's region. Raises botocore's errors."""
     return [

@@ -63,7 +63,11 @@ def if_region_failed(state: State) -> Answer[Sequence[Loss]]:
     kinds = {state.table_arn: names.DYNAMODB, state.mailstore_arn: names.EFS}
     found = []
     for arn, name in state.resources.items():
-        copies = [p for p in state.dr.points.value if p.completed and p.resource_arn == arn]
+        copies = [
+            point
+            for point in state.dr.points.value
+            if point.completed and state.counts_for(point.resource_arn) == arn
+        ]
         newest = max((copy.created for copy in copies), default=None)
         warm = [copy.created for copy in copies if not copy.is_cold(state.now)]
         found.append(
@@ -102,7 +106,7 @@ def stored(state: State) -> Iterator[Stored]:
                     point
                     for point in (region.points.value if isinstance(region.points, Known) else ())
                     if point.completed
-                    and point.resource_arn == arn
+                    and state.counts_for(point.resource_arn) == arn
                     and point.is_cold(state.now) == (tier == prices.COLD)
                 ]
                 if points:

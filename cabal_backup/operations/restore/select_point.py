@@ -9,7 +9,11 @@ from datetime import UTC, datetime
 from cabal_backup import names
 from cabal_backup.errors import AwsError, CabalBackupError, RefusedError, UsageError
 from cabal_backup.operations.aws.client import Aws, worded
-from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_recovery_points
+from cabal_backup.operations.aws.recovery_points import (
+    RecoveryPoint,
+    list_recovery_points,
+    protected_as,
+)
 from cabal_backup.text import moment
 
 ADDRESSES = "addresses"
@@ -38,6 +42,10 @@ class PointRequest:
     """This one; the last part of its ARN is enough."""
     at: datetime | None = None
     """The newest from before that moment."""
+    file_system: str | None = None
+    """Of mail: only those of this file system; by default those of the mailstore and of former
+    mailstores.
+    """
     cold: bool = False
     """Whether one in cold storage is accepted."""
     role: str = names.ROLE
@@ -48,19 +56,26 @@ def choose_point(
 ) -> RecoveryPoint:
     """The completed recovery point of a resource in the primary vault that is to be restored.
 
+    Those of former mailstores count for the mailstore; see `protected_as`.
+
     Raises UsageError when there is no such point, RefusedError for a cold one that was
     not asked for, CabalBackupError when AWS will not say.
     """
     with worded(f"listing the recovery points in {names.VAULT}"):
         points = list_recovery_points(aws.client("backup"), names.VAULT)
-    mine = [point for point in points if point.resource_arn == resource_arn]
+    mine = [
+        point
+        for point in points
+        if protected_as(point.resource_arn, resource_arn) == resource_arn
+        and request.file_system in (None, _resource(point.resource_arn))
+    ]
     point = (
-        _restorable(points, resource_arn, request.arn)
+        _restorable(points, mine, resource_arn, request)
         if request.arn
         else _longest_lived(mine, request.at)
     )
     if point is None:
-        raise _nothing(mine, resource_arn, request.at)
+        raise _nothing(mine, request.file_system or _resource(resource_arn), request.at)
     if point.is_cold(now) and not request.cold:
         raise RefusedError(_cold_to_restore(point, mine, now))
     return point
@@ -112,7 +127,13 @@ def _resource(arn: str) -> str:
     return arn.rpartition("/")[2]
 
 
-def _restorable(points: Sequence[RecoveryPoint], resource_arn: str, arn: str) -> RecoveryPoint:
+def _restorable(
+    points: Sequence[RecoveryPoint],
+    mine: Sequence[RecoveryPoint],
+    resource_arn: str,
+    request: PointRequest,
+) -> RecoveryPoint:
+    arn = str(request.arn)
     point = _named(points, arn)
     if point is None:
         raise UsageError(
@@ -120,10 +141,10 @@ def _restorable(points: Sequence[RecoveryPoint], resource_arn: str, arn: str) ->
             f"lists those there are; one in {names.DR_VAULT} has to be copied back first. "
             "Nothing was done."
         )
-    if point.resource_arn != resource_arn:
+    if point not in mine:
         raise UsageError(
             f"{arn} is a recovery point of {_resource(point.resource_arn)}, not of "
-            f"{_resource(resource_arn)}. Nothing was done."
+            f"{request.file_system or _resource(resource_arn)}. Nothing was done."
         )
     if not point.completed:
         reason = f": {point.status_message}" if point.status_message else ""
@@ -152,10 +173,7 @@ def _life(point: RecoveryPoint) -> tuple[datetime, datetime]:
     return end, point.cold_at or end
 
 
-def _nothing(
-    mine: Sequence[RecoveryPoint], resource_arn: str, at: datetime | None
-) -> CabalBackupError:
-    resource = _resource(resource_arn)
+def _nothing(mine: Sequence[RecoveryPoint], resource: str, at: datetime | None) -> CabalBackupError:
     completed = [point for point in mine if point.completed]
     if not completed or at is None:
         return UsageError(

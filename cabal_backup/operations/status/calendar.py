@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -10,7 +10,11 @@ from typing import Any
 
 from cabal_backup import names
 from cabal_backup.operations.aws.client import Aws
-from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_recovery_points
+from cabal_backup.operations.aws.recovery_points import (
+    RecoveryPoint,
+    list_recovery_points,
+    protected_as,
+)
 from cabal_backup.operations.aws.results import Answer, Known, Unknown, ask_together, pages
 from cabal_backup.urgent import FAILED_STATES
 
@@ -52,6 +56,8 @@ class Calendar:
     """Every recovery point with its vault, the newest first."""
     unknown: Mapping[str, str]
     """Why a vault could not be looked at, by its name."""
+    former: tuple[str, ...] = ()
+    """Of which former mailstores recovery points are shown, a sentence for each."""
 
     def count(self, cell: Cell) -> int:
         """How many cells are like this one."""
@@ -65,8 +71,11 @@ class Calendar:
         Unchanged where there is no recovery point, or where one of the vaults is not known.
         """
         columns = {(column.vault, column.resource_arn) for column in self.columns}
+        mailstore = self.columns[-1].resource_arn
         made = [
-            point.created for vault, point in self.points if (vault, point.resource_arn) in columns
+            point.created
+            for vault, point in self.points
+            if (vault, protected_as(point.resource_arn, mailstore)) in columns
         ]
         if self.unknown or not made:
             return self
@@ -111,13 +120,13 @@ def look(aws: Aws, now: datetime, *, nights: int) -> Calendar:
     )
     today = now.astimezone(UTC).date()
     shown = tuple(today - timedelta(days=ago) for ago in range(nights))
-    failed = _failed(answers["backup"], names.VAULT) | _failed(answers["copy"], names.DR_VAULT)
     found = {
         vault: answer.value
         for vault in (names.VAULT, names.DR_VAULT)
         if isinstance(answer := answers[vault], Known)
     }
-    best = _best(found, now)
+    mailstore = columns[-1].resource_arn
+    best = _best(found, mailstore, now)
     cells = {
         (night, column): best.get((column.vault, column.resource_arn, night), Cell.MISSING)
         if column.vault in found
@@ -125,6 +134,9 @@ def look(aws: Aws, now: datetime, *, nights: int) -> Calendar:
         for night in shown
         for column in columns
     }
+    failed = _failed(answers["backup"], names.VAULT, mailstore) | _failed(
+        answers["copy"], names.DR_VAULT, mailstore
+    )
     for (night, column), cell in cells.items():
         if cell is Cell.MISSING and (column.vault, column.resource_arn, night) in failed:
             cells[night, column] = Cell.FAILED
@@ -145,18 +157,36 @@ def look(aws: Aws, now: datetime, *, nights: int) -> Calendar:
             for vault in (names.VAULT, names.DR_VAULT)
             if isinstance(answer := answers[vault], Unknown)
         },
+        former=tuple(_former(found, mailstore, shown)),
     )
 
 
+def _former(
+    found: Mapping[str, list[RecoveryPoint]], mailstore: str, shown: Sequence[date]
+) -> Iterator[str]:
+    """A sentence for each former mailstore that has recovery points of these nights."""
+    nights: dict[str, set[date]] = {}
+    for point in (point for points in found.values() for point in points):
+        arn, night = point.resource_arn, point.created.astimezone(UTC).date()
+        if arn != mailstore == protected_as(arn, mailstore) and night in shown:
+            nights.setdefault(arn, set()).add(night)
+    for arn, its in sorted(nights.items(), key=lambda entry: min(entry[1])):
+        yield (
+            f"{len(its):,} of the mailstore's nights are of {arn.rpartition('/')[2]}, a former "
+            f"mailstore: {min(its)} to {max(its)}."
+        )
+
+
 def _best(
-    found: Mapping[str, list[RecoveryPoint]], now: datetime
+    found: Mapping[str, list[RecoveryPoint]], mailstore: str, now: datetime
 ) -> dict[tuple[str, str, date], Cell]:
     """For each vault, resource and night the recovery point that serves best."""
     rank = [Cell.INCOMPLETE, Cell.COLD, Cell.WARM]
     best: dict[tuple[str, str, date], Cell] = {}
     for vault, points in found.items():
         for point in points:
-            key = (vault, point.resource_arn, point.created.astimezone(UTC).date())
+            arn = protected_as(point.resource_arn, mailstore)
+            key = (vault, arn, point.created.astimezone(UTC).date())
             cell = _cell(point, now)
             if key not in best or rank.index(cell) > rank.index(best[key]):
                 best[key] = cell
@@ -169,12 +199,16 @@ def _cell(point: RecoveryPoint, now: datetime) -> Cell:
     return Cell.COLD if point.is_cold(now) else Cell.WARM
 
 
-def _failed(jobs: Answer[list[Any]], vault: str) -> set[tuple[str, str, date]]:
+def _failed(jobs: Answer[list[Any]], vault: str, mailstore: str) -> set[tuple[str, str, date]]:
     """The nights on which a job of a resource failed; none where jobs could not be listed."""
     if isinstance(jobs, Unknown):
         return set()
     return {
-        (vault, job["ResourceArn"], job["CreationDate"].astimezone(UTC).date())
+        (
+            vault,
+            protected_as(job["ResourceArn"], mailstore),
+            job["CreationDate"].astimezone(UTC).date(),
+        )
         for job in jobs.value
         if job["State"] in FAILED_STATES
     }

@@ -16,6 +16,7 @@ from cabal_backup.operations.aws.recovery_points import (
     RecoveryPoint,
     list_recovery_points,
     list_vaults,
+    protected_as,
 )
 from cabal_backup.operations.aws.results import (
     Answer,
@@ -214,6 +215,16 @@ class State:
             self.table_arn: self.environment.addresses_table,
             self.mailstore_arn: f"mailstore {self.environment.mailstore_file_system_id}",
         }
+
+    def counts_for(self, arn: str) -> str:
+        """The resource in the plan that a recovery point or job of `arn` counts for."""
+        return protected_as(arn, self.mailstore_arn)
+
+    def name_of(self, arn: str) -> str:
+        """A name for people; the ARN of what is not protected."""
+        former = f"former mailstore {arn.rpartition('/')[2]}"
+        is_former = self.counts_for(arn) == self.mailstore_arn
+        return self.resources.get(arn, former if is_former else arn)
 
 
 def look(aws: Aws, now: datetime, *, drills: Answer[Sequence[PastDrill]] | None = None) -> State:

@@ -300,8 +300,12 @@ def test_the_setting_and_the_roll_are_offered(
     assert (project / "cdk.json").read_text() == (PROJECT / "cdk.json").read_text()
     assert len(postmaster.sandbox.trail("UpdateService")) == 6
 
-    # From now on the backup is another file system's.
-    assert "no completed recovery point" in postmaster.operator.type(*command, "--dry-run").err
+    # From now on the recovery point is a former mailstore's.
+    default = postmaster.operator.type(*command, "--dry-run")
+    assert f"Restore all of {old} to a new file system" in default.out
+    assert f"restored already, to {new}" in default.out
+    of_new = postmaster.operator.type(*command, "--dry-run", "--file-system", new)
+    assert f"no completed recovery point of {new}" in of_new.err
     named = postmaster.operator.type(*command, "--dry-run", "--file-system", old)
     assert f"restored already, to {new}" in named.out
 

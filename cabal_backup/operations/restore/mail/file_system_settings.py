@@ -185,12 +185,16 @@ def as_cabal_has_it(
         backup_policy=None,
         policy=None,
         access_points=tuple(_of_a_queue(queue) for queue in QUEUES),
-        mount_targets=tuple(
-            MountTarget(
-                subnet=subnet, security_groups=tuple(security_groups), addresses="IPV4_ONLY"
-            )
-            for subnet in subnets
-        ),
+        mount_targets=new_targets(subnets, security_groups),
+    )
+
+
+def new_targets(subnets: Sequence[str], security_groups: Sequence[str]) -> tuple[MountTarget, ...]:
+    """A mount target in each subnet."""
+    groups = tuple(security_groups)
+    return tuple(
+        MountTarget(subnet=subnet, security_groups=groups, addresses="IPV4_ONLY")
+        for subnet in subnets
     )
 
 

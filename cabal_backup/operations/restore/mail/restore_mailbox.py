@@ -50,7 +50,7 @@ class RestoreMailboxPlan:
 
     user: str
     file_system_id: str
-    """The mailstore: where the backup was made, and where it is restored to."""
+    """The mailstore, which it is restored to; the backup may be a former mailstore's."""
     point: RecoveryPoint
     now: datetime
     role: RestoreRole
@@ -63,9 +63,13 @@ class RestoreMailboxPlan:
 
     def lines(self) -> tuple[str, ...]:
         """The plan in sentences."""
+        source = self.point.resource_arn.rpartition("/")[2]
+        is_former = source != self.file_system_id
+        into = f"to {self.file_system_id}, " if is_former else ""
         return (
-            f"Restore /{self.user} from a recovery point of {self.file_system_id}, "
-            + ("to a new file system:" if self.to_new else "next to what is there:"),
+            f"Restore /{self.user} from a recovery point of {source}, "
+            + ("a former mailstore, " if is_former else "")
+            + ("to a new file system:" if self.to_new else f"{into}next to what is there:"),
             f"  recovery point {self.point.arn}",
             f"  taken {moment(self.point.created)}, {duration(self.now - self.point.created)} ago",
             "  in cold storage: about four hours, then as long as a warm one"

@@ -8,7 +8,7 @@ the files to its root is `mail_host`'s work, on a host that mounts it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -36,8 +36,6 @@ class MailstoreRequest:
     """Which backup of a mailstore is to be restored, and how."""
 
     point: PointRequest = field(default_factory=PointRequest)
-    file_system_id: str | None = None
-    """Whose backup; by default that of the environment's mailstore."""
     subnets: Sequence[str] = ()
     """Where to mount it from, if that file system was deleted."""
     security_groups: Sequence[str] = ()
@@ -49,7 +47,7 @@ class RestoreMailstorePlan:
     """Exactly what a restore of the mailstore will do."""
 
     file_system_id: str
-    """Whose backup it is."""
+    """The file system that is replaced, whose settings the new one gets."""
     point: RecoveryPoint
     now: datetime
     role: RestoreRole
@@ -65,7 +63,7 @@ class RestoreMailstorePlan:
         """The plan in sentences."""
         deleted = not self.settings.file_system_id
         return (
-            f"Restore all of {self.file_system_id} to a new file system:",
+            f"Restore all of {self.point.resource_arn.rpartition('/')[2]} to a new file system:",
             f"  recovery point {self.point.arn}",
             f"  taken {moment(self.point.created)}, {duration(self.now - self.point.created)} ago",
             *(f"  {line}" for line in mailstore_restores.expectation(self.point, self.now)),
@@ -99,13 +97,17 @@ def plan_restore(aws: Aws, now: datetime, request: MailstoreRequest) -> RestoreM
     Raises RefusedError where an earlier restore has left a file system that is not whole,
     and CabalBackupError when something that is needed is not there.
     """
-    source = request.file_system_id or str(aws.environment.mailstore_file_system_id)
+    source = request.point.file_system or str(aws.environment.mailstore_file_system_id)
     resource_arn = aws.arn("elasticfilesystem", f"file-system/{source}")
     point = choose_point(aws, resource_arn, now, request.point)
     role = check_role(aws, request.point.role)
-    settings = file_system_settings.read_settings(aws, source)
     token = f"cabal-restore-{point.arn.rpartition(':')[2]}"[:64]
     earlier = _earlier(aws, point, token, now)
+    settings = file_system_settings.read_settings(aws, source)
+    if settings is not None and earlier.file_system_id == source:
+        # It is the mailstore already: it keeps its settings, and only mount targets are added.
+        more = file_system_settings.new_targets(request.subnets, request.security_groups)
+        settings = replace(settings, mount_targets=settings.mount_targets + more)
     return RestoreMailstorePlan(
         file_system_id=source,
         point=point,

@@ -126,7 +126,7 @@ def copy_jobs(state: State) -> Outcome:
         job
         for job in state.copy_jobs.value
         if job["DestinationBackupVaultArn"] == state.dr_vault_arn
-        and job["ResourceArn"] in state.resources
+        and state.counts_for(job["ResourceArn"]) in state.resources
     ]
     done = {job["SourceRecoveryPointArn"] for job in jobs if job["State"] == "COMPLETED"}
     on_demand = {p.arn for arn in state.resources for p in History(state).on_demand(arn)}
@@ -166,7 +166,7 @@ def copy_back(state: State) -> Outcome:
     reach: dict[str, datetime] = {}
     for point in state.dr.points.value:
         if point.completed and not point.is_cold(state.now):
-            arn = point.resource_arn
+            arn = state.counts_for(point.resource_arn)
             reach[arn] = min(reach.get(arn, point.created), point.created)
     without = [name for arn, name in state.resources.items() if arn not in reach]
     if without:
@@ -202,7 +202,7 @@ def foreign_copies(state: State) -> Outcome:
     foreign = [job for job in jobs if job["DestinationBackupVaultArn"] not in ours]
     details = [
         f"{moment(job['CreationDate'])}: "
-        f"{state.resources.get(job['ResourceArn'], job['ResourceArn'])} to "
+        f"{state.name_of(job['ResourceArn'])} to "
         f"{job['DestinationBackupVaultArn']} with {job['IamRoleArn']}: {job['State']}"
         for job in foreign
     ]
@@ -334,4 +334,4 @@ def _lag(pair: _Copy) -> timedelta | None:
 
 
 def _named(state: State, point: RecoveryPoint) -> str:
-    return f"{moment(point.created)}: {state.resources.get(point.resource_arn, point.resource_arn)}"
+    return f"{moment(point.created)}: {state.name_of(point.resource_arn)}"

@@ -74,17 +74,22 @@ class History:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._points = _by_resource(state.primary)
-        self._copies = _by_resource(state.dr)
+        self._points = _by_resource(state, state.primary)
+        self._copies = _by_resource(state, state.dr)
         self._plan: Plan | None = state.plan.value if isinstance(state.plan, Known) else None
 
     def begin(self, arn: str) -> datetime | None:
-        """After which moment nights of a resource are expected; None where nothing says it."""
+        """After which moment nights of a resource are expected; None where nothing says it.
+
+        Those of former mailstores are nights of the mailstore.
+        """
+        return self._begin(self._resource_made(arn))
+
+    def _begin(self, made: datetime | None) -> datetime | None:
         vault = self._state.primary.vault_created
         plan = None if self._plan is None else self._plan.created
         vault_first = plan is None or (vault is not None and plan - vault > _TOGETHER)
         start = vault if vault_first else plan
-        made = self._resource_made(arn)
         return start if start is None or made is None else max(start, made)
 
     def nights(self, arn: str) -> list[Night]:
@@ -110,8 +115,8 @@ class History:
         ]
 
     def is_due(self, arn: str, midnight: datetime) -> bool:
-        """Whether a night is one of those that are expected at all."""
-        begin = self.begin(arn)
+        """Whether a night of this resource, not of a former one, is expected at all."""
+        begin = self._begin(self._resource_made(arn, former=False))
         return begin is None or midnight > begin + _SETTING_UP
 
     def scheduled(self, arn: str) -> list[RecoveryPoint]:
@@ -156,7 +161,7 @@ class History:
         return [
             job
             for job in state.backup_jobs.value
-            if job["ResourceArn"] == arn
+            if state.counts_for(job["ResourceArn"]) == arn
             and job["BackupVaultName"] == names.VAULT
             and job["State"] == "COMPLETED"
             and job["CreationDate"] > since
@@ -206,8 +211,11 @@ class History:
         plans = (version.plan for version in reversed(versions) if version.created <= midnight)
         return next(plans, cast("BackupPlanTypeDef", {}))
 
-    def _resource_made(self, arn: str) -> datetime | None:
-        """When a resource was made, or its oldest recovery point, whichever is older."""
+    def _resource_made(self, arn: str, *, former: bool = True) -> datetime | None:
+        """When a resource was made, or its oldest recovery point, whichever is older.
+
+        :param former: whether recovery points of former mailstores count.
+        """
         state = self._state
         made: datetime | None = None
         if arn == state.table_arn:
@@ -219,7 +227,8 @@ class History:
         if made is None:
             return None
         kept = (*self._points.get(arn, ()), *self._copies.get(arn, ()))
-        return min(made, *(point.created for point in kept)) if kept else made
+        dates = (point.created for point in kept if former or point.resource_arn == arn)
+        return min([made, *dates])
 
 
 def newest_due_night(state: State) -> datetime:
@@ -266,12 +275,12 @@ def spans(state: State, nights: Iterable[Night]) -> Iterator[str]:
         yield f"{first:%Y-%m-%d}{until}: {name}"
 
 
-def _by_resource(region: RegionState) -> dict[str, Sequence[RecoveryPoint]]:
-    """From old to new; nothing where they could not be listed."""
+def _by_resource(state: State, region: RegionState) -> dict[str, Sequence[RecoveryPoint]]:
+    """From old to new, by the resource they count for; nothing where they could not be listed."""
     found: dict[str, list[RecoveryPoint]] = {}
     if isinstance(region.points, Known):
         for point in sorted(region.points.value, key=lambda point: point.created):
-            found.setdefault(point.resource_arn, []).append(point)
+            found.setdefault(state.counts_for(point.resource_arn), []).append(point)
     return dict(found)
 
 

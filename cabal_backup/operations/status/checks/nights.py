@@ -45,7 +45,9 @@ def last_night(state: State) -> Outcome:
         for arn in state.resources
         if (points := [*scheduled[arn], *history.on_demand(arn)])
     ]
-    outcome = _last_night(state, history, {arn: ps[-1] for arn, ps in scheduled.items() if ps})
+    # Tonight's must be of the present resource: a former mailstore's is not the mail of today.
+    own = {arn: [p for p in ps if p.resource_arn == arn] for arn, ps in scheduled.items()}
+    outcome = _last_night(state, history, {arn: ps[-1] for arn, ps in own.items() if ps})
     return measured(outcome, oldest_newest_point_seconds=max(ages)) if ages else outcome
 
 
@@ -54,7 +56,11 @@ def _last_night(state: State, history: History, newest: dict[str, RecoveryPoint]
     good, early, covered, late = [], [], [], {}
     for arn, name in state.resources.items():
         point = newest.get(arn)
-        by_hand = [made for made in history.on_demand(arn) if made.created >= since]
+        by_hand = [
+            made
+            for made in history.on_demand(arn)
+            if made.created >= since and made.resource_arn == arn
+        ]
         if point is not None and point.created >= since:
             good.append(f"{name}: {_when(point, state)}")
         elif point is None and not history.is_due(arn, since):
@@ -158,7 +164,8 @@ def backup_jobs(state: State) -> Outcome:
     jobs = [
         job
         for job in state.backup_jobs.value
-        if job["BackupVaultName"] == names.VAULT and job["ResourceArn"] in state.resources
+        if job["BackupVaultName"] == names.VAULT
+        and state.counts_for(job["ResourceArn"]) in state.resources
     ]
     failed = [job for job in jobs if job["State"] in FAILED_STATES]
     completed = {
@@ -171,8 +178,12 @@ def backup_jobs(state: State) -> Outcome:
     standing = [
         job
         for job in failed
-        if job["ResourceArn"] not in completed
-        or job["CreationDate"] > completed[job["ResourceArn"]]
+        # What failed for a former mailstore has succeeded for the present one.
+        if not any(
+            job["CreationDate"] <= completed[arn]
+            for arn in (job["ResourceArn"], state.counts_for(job["ResourceArn"]))
+            if arn in completed
+        )
     ]
     if standing:
         return fail(

@@ -113,7 +113,7 @@ def lifecycle_words(cold_after_days: int | None, delete_after_days: int | None) 
 
 def failed_job(state: State, job: AnyJob) -> str:
     """One line about a job that failed, with AWS's own reason."""
-    name = state.resources.get(job["ResourceArn"], job["ResourceArn"])
+    name = state.name_of(job["ResourceArn"])
     why = job.get("StatusMessage") or "AWS gives no reason"
     return f"{moment(job['CreationDate'])}: {name}: {job['State']}: {why}"
 

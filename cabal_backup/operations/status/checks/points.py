@@ -41,7 +41,7 @@ def points(state: State, region: RegionState, wanted: Lifecycle) -> Outcome:
         if point.lifecycle != wanted and _is_double(point, region.points.value, wanted):
             doubles += 1
             continue
-        described = f"{moment(point.created)}: {_name(state, point)}"
+        described = f"{moment(point.created)}: {state.name_of(point.resource_arn)}"
         if point.status == "DELETING" and not _is_past(point, state.now):
             early.append(f"{described}: DELETING")
         elif point.status not in _SOUND:
@@ -137,10 +137,6 @@ def _deletions(events: Sequence[Event]) -> str:
         f"From {moment(events[-1]['EventTime'])} to {moment(events[0]['EventTime'])} {who}: "
         f"{count} {noun}"
     )
-
-
-def _name(state: State, point: RecoveryPoint) -> str:
-    return state.resources.get(point.resource_arn, point.resource_arn)
 
 
 def _lifecycle(lifecycle: Lifecycle) -> str:

@@ -370,8 +370,20 @@ def _is_test(
         f":{expected.name}-" in plan
         and job.get("ResourceType") == kind
         # A test of another resource, selected for a while, proves nothing.
-        and job.get("SourceResourceArn") in (None, *state.resources)
+        and _was_protected(state, job)
     )
+
+
+def _was_protected(state: State, job: RestoreJobsListMemberTypeDef) -> bool:
+    """Whether a job restored what the plan protected then: a former mailstore until there was the
+    present one.
+    """
+    arn = job.get("SourceResourceArn")
+    if arn is None or arn in state.resources:
+        return True
+    is_former = state.counts_for(arn) == state.mailstore_arn
+    mailstore = state.mailstore.value if isinstance(state.mailstore, Known) else None
+    return is_former and mailstore is not None and job["CreationDate"] < mailstore["CreationTime"]
 
 
 def _is_under_way(job: RestoreJobsListMemberTypeDef, now: datetime) -> bool:
@@ -451,7 +463,7 @@ def _newest_restores(state: State) -> dict[str, datetime]:
             kind, ended = job.get("ResourceType", ""), job.get("CompletionDate")
             if (
                 job["Status"] == "COMPLETED"
-                and job.get("SourceResourceArn") in state.resources
+                and state.counts_for(job.get("SourceResourceArn", "")) in state.resources
                 and ended is not None
                 and ended <= state.now + FUTURE
             ):
@@ -464,6 +476,7 @@ def _restored_points(state: State, points: Answer[list[RecoveryPoint]]) -> dict[
     newest: dict[str, datetime] = {}
     for point in points.value if isinstance(points, Known) else ():
         when = point.last_restored
-        if when and when <= state.now + FUTURE and point.resource_arn in state.resources:
+        is_ours = state.counts_for(point.resource_arn) in state.resources
+        if when and when <= state.now + FUTURE and is_ours:
             newest[point.resource_type] = max(when, newest.get(point.resource_type, when))
     return newest

@@ -22,7 +22,11 @@ def sizes(state: State) -> Outcome:
         if not isinstance(region.points, Known):
             continue
         for arn, name in state.resources.items():
-            points = [p for p in region.points.value if p.completed and p.resource_arn == arn]
+            points = [
+                point
+                for point in region.points.value
+                if point.completed and state.counts_for(point.resource_arn) == arn
+            ]
             if not points:
                 continue
             newest = max(points, key=lambda point: point.created)

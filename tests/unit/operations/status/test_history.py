@@ -21,6 +21,7 @@ from tests.unit.operations.status.builders import (
     a_backup_job,
     a_copy_action,
     a_copy_job,
+    a_mailstore,
     a_plan,
     a_point,
     a_region,
@@ -531,3 +532,89 @@ def test_a_point_dated_in_the_future_is_reported_and_is_not_the_last_night() -> 
 
     assert finding("primary-points", primary=region).status == "warn"
     assert finding("last-night", primary=region).status == "fail"
+
+
+FORMER = MAILSTORE_ARN[:-1] + "f"
+REPLACED = at("2026-03-11 14:00")
+"""When the present mailstore was made."""
+
+
+def with_former_mailstore(since: datetime = REPLACED) -> State:
+    """A healthy environment whose recovery points until `since` are a former mailstore's."""
+
+    def before(region: RegionState) -> RegionState:
+        assert isinstance(region.points, Known)
+        points = [
+            replace(point, resource_arn=FORMER)
+            if point.resource_arn == MAILSTORE_ARN and point.created < since
+            else point
+            for point in region.points.value
+        ]
+        return replace(region, points=Known(points))
+
+    state = a_state(mailstore=Known(a_mailstore(CreationTime=since)))
+    jobs: list[list[Any]] = [
+        [
+            {**job, "ResourceArn": FORMER}
+            if job["ResourceArn"] == MAILSTORE_ARN and job["CreationDate"] < since
+            else job
+            for job in answer.value
+        ]
+        for answer in (state.backup_jobs, state.copy_jobs)
+        if isinstance(answer, Known)
+    ]
+    return replace(
+        state,
+        primary=before(state.primary),
+        dr=before(state.dr),
+        backup_jobs=Known(jobs[0]),
+        copy_jobs=Known(jobs[1]),
+    )
+
+
+def test_the_nights_of_a_former_mailstore_count() -> None:
+    state = with_former_mailstore()
+
+    assert not_ok(state) == {}
+    assert finding("nights", state).evidence == "None of the 39 earlier nights is missing."
+
+
+def test_a_deleted_night_of_a_former_mailstore_is_reported() -> None:
+    state = with_former_mailstore()
+    assert isinstance(state.primary.points, Known)
+    points = [
+        point
+        for point in state.primary.points.value
+        if point.resource_arn != FORMER or point.created < REPLACED - timedelta(days=1)
+    ]
+    seen = finding("nights", replace(state, primary=replace(state.primary, points=Known(points))))
+
+    assert seen.status == "fail"
+    assert seen.details == (
+        f"2026-03-11: mailstore {MAILSTORE_ARN.rpartition('/')[2]}",
+        f"the job of 2026-03-11 00:20 UTC: {FORMER}",
+    )
+
+
+def test_the_newest_night_must_be_the_present_mailstores() -> None:
+    seen = finding("last-night", with_former_mailstore(LAST_NIGHT + timedelta(hours=1)))
+    assert (seen.status, seen.evidence) == ("warn", "The first night is still to come.")
+
+    late = with_former_mailstore(LAST_NIGHT + timedelta(hours=1))
+    long_there = replace(late, mailstore=Known(a_mailstore()))
+    assert finding("last-night", long_there).status == "fail"
+
+
+def test_what_failed_for_a_former_mailstore_has_succeeded_since() -> None:
+    state = with_former_mailstore()
+    assert isinstance(state.backup_jobs, Known)
+    failed = a_backup_job(LAST_NIGHT - timedelta(days=1), FORMER, State="FAILED")
+    of_present = {**failed, "ResourceArn": MAILSTORE_ARN, "CreationDate": NOW}
+    former = a_backup_job(NOW + timedelta(minutes=1), FORMER)
+
+    def seen(*jobs: Any) -> str:
+        known = Known([*state.backup_jobs.value, *jobs])  # type: ignore[union-attr]
+        return finding("backup-jobs", replace(state, backup_jobs=known)).status
+
+    assert seen(failed) == "warn"
+    assert seen(of_present, former) == "fail"
