@@ -160,7 +160,7 @@ def _verdict(report: Report) -> str:
         )
     )
     for finding in report.verdict.findings:
-        if finding.status in NOT_OK:
+        if finding.status in NOT_OK and not finding.explained_by:
             lines += _finding(finding)
     return "\n".join(["<h2>Verdict</h2>", *lines])
 

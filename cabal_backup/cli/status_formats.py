@@ -152,7 +152,7 @@ def _show_groups(console: Console, report: Report, *, verbose: bool) -> None:
     for name, group in report.groups.items():
         console.print(styled(group.status, f"{name:<12}{group.counts}"))
         for finding in group.findings:
-            if not verbose and finding.status not in NOT_OK:
+            if not verbose and (finding.status not in NOT_OK or finding.explained_by):
                 continue
             print_finding(console, finding, "status", verbose=verbose)
 

@@ -122,7 +122,11 @@ class Report:
 
     def _findings(self) -> Iterator[str]:
         ordered = sorted(
-            (each for each in self.verdict.findings if each.status in NOT_OK),
+            (
+                each
+                for each in self.verdict.findings
+                if each.status in NOT_OK and not each.explained_by
+            ),
             key=lambda each: NOT_OK.index(each.status),
         )
         for each in ordered:

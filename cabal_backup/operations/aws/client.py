@@ -268,7 +268,7 @@ def _account(session: boto3.Session, environment: Environment, lost: Collection[
     try:
         return ask(environment.region)
     except (BotoCoreError, ClientError) as error:
-        if (is_from_aws(error) and not _is_unreachable(error)) or environment.dr_region in lost:
+        if (is_from_aws(error) and not is_unreachable(error)) or environment.dr_region in lost:
             raise
         return ask(environment.dr_region)
 
@@ -287,7 +287,7 @@ def in_words(error: BotoCoreError | ClientError, doing: str) -> CabalBackupError
         )
     if not is_from_aws(error):
         return UnknownError(f"AWS gave no answer while {doing}: {reason(error)}")
-    if _is_unreachable(error):
+    if is_unreachable(error):
         return UnreachableError(f"AWS did not answer while {doing}: {_sentence(error)}")
     if isinstance(error, ClientError):
         if cause := _likely_cause(error):
@@ -317,7 +317,7 @@ def in_words_if_from_aws(error: BaseException) -> CabalBackupError | None:
     return None
 
 
-def _is_unreachable(error: BotoCoreError | ClientError) -> bool:
+def is_unreachable(error: BotoCoreError | ClientError) -> bool:
     """Whether there was no answer, or only one that the service is unavailable (5xx)."""
     if isinstance(error, ClientError):
         return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)) >= 500

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cabal_backup.operations.aws.client import reason
+from cabal_backup.operations.aws.client import is_unreachable, reason
 
 T = TypeVar("T")
 P = TypeVar("P", bound=Mapping[str, object])
@@ -31,6 +31,8 @@ class Unknown:
     """AWS did not answer, or refused to."""
 
     reason: str
+    unreachable: bool = field(default=False, compare=False)
+    """Whether there was no answer at all, or only one that the service is unavailable."""
 
 
 Answer = Known[T] | Unknown
@@ -41,7 +43,7 @@ def ask(question: Callable[[], T]) -> Answer[T]:
     try:
         return Known(question())
     except (BotoCoreError, ClientError) as error:
-        return Unknown(reason(error))
+        return Unknown(reason(error), is_unreachable(error))
 
 
 Questions = dict[str, Callable[[], object]]

@@ -40,6 +40,8 @@ class Finding:
     """Single cases behind the evidence, such as the nights that are missing."""
     measures: Mapping[str, float] = field(default_factory=dict)
     """Numbers for monitoring, by name; a name that ends in `_seconds` is a time."""
+    explained_by: str = ""
+    """The check whose finding explains this one, with the same remedy; empty for most."""
 
 
 @dataclass(frozen=True)

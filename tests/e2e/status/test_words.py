@@ -54,11 +54,76 @@ def test_a_removed_lock(operator: Operator, vault: hand.Vault, check: str) -> No
     moments = [f"{when + timedelta(seconds=s):%Y-%m-%d %H:%M}" for s in (0, 5)]
     assert any(f"Taken off at {moment} UTC by arn:aws:iam::" in said.text for moment in moments)
     assert f"\n  ✘ {check}  docs/status.md#{check}\n" in said.out
+    relock = f"cabal-backup relock -e development --vault {check.partition('-')[0]}"
+    assert f"Put it back: {relock} (docs/runbooks/locks.md#on). Or, without the tool: " in said.text
     assert commands(said.out) == [
         f"aws backup put-backup-vault-lock-configuration --region {region} --backup-vault-name="
         f"{name} --min-retention-days 30 --max-retention-days 365"
     ]
     fixed(operator, said.out, days=8)  # For a week it is reported.
+
+
+def test_a_removed_lock_is_put_back_by_our_command(operator: Operator) -> None:
+    hand.unlock(operator.sandbox, DR)
+    (command,) = re.findall(r"cabal-backup (relock .*?) \(", operator.run("status").text)
+
+    name, *arguments = command.replace(" -e development", "").split()
+    assert operator.run(name, *arguments).code == 0
+
+    operator.sandbox.advance(days=8)  # For a week it is reported.
+    assert operator.not_ok() == {}
+
+
+def test_what_was_deleted_is_restored_by_our_commands(operator: Operator) -> None:
+    for table in ("cabal-addresses", "cabal-counter"):
+        hand.delete_table(operator.sandbox, table)
+    hand.delete_file_system(operator.deployment)
+
+    commands = re.findall(
+        r"cabal-backup (restore .*?) -e development \(", said := operator.run("status").text
+    )
+
+    assert commands == [
+        "restore addresses",
+        "restore mailstore",
+        "restore table cabal-counter --latest",
+    ], said
+    for command in commands:
+        kind, what, *arguments = command.split()
+        planned = operator.type(
+            kind,
+            what,
+            *arguments,
+            "--dry-run",
+            "--project",
+            str(PROJECT),
+            "-e",
+            "development",
+            *operator.deployment.context_arguments(),
+        )
+        assert planned.code == 0, planned.err
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("region", ["us-west-1", "us-west-2"])
+def test_a_region_that_does_not_answer(operator: Operator, region: str) -> None:
+    operator.sandbox.faults.lose_regions(region)
+
+    said = operator.run("status")
+    everything = operator.run("status", "--json").json["findings"]
+
+    unknown = [one["check"] for one in everything if one["status"] == "unknown"]
+    assert len(unknown) > 5
+    assert f"No answer from {region}: " in said.text
+    assert f"{len(unknown)} checks could not be made." in said.text
+    assert said.out.count("\n  ? ") == 1
+    assert said.text.count("Run it again") == 0
+    assert f"cabal-backup status -e development --assume-region-lost {region}" in said.text
+    assert all(check in said.text for check in unknown)
+    remedy = "lose-a-region.md" if region == "us-west-1" else "cabal-backup copy now -e development"
+    assert remedy in said.text
+    lost = operator.run("status", "--assume-region-lost", region)
+    assert f"No answer from {region}: {region} is assumed lost and was not asked." in lost.text
 
 
 def test_a_widened_lock(operator: Operator) -> None:
@@ -184,6 +249,8 @@ def on(change: Callable[[Sandbox], None]) -> Callable[[Deployment], None]:
             [
                 "What the plan protects is not there or not in use: {file_system} does not exist.",
                 "Nights without it fail, are skipped, or contain nothing new.",
+                "To restore the mailstore: cabal-backup restore mailstore -e development "
+                "(docs/runbooks/restore-mail.md#the-whole-mailstore).",
                 "set addresses_table or mailstore_file_system_id of development to the new one, "
                 "then: make deploy ENVIRONMENT=development",
             ],
@@ -209,10 +276,21 @@ def on(change: Callable[[Sandbox], None]) -> Callable[[Deployment], None]:
             id="the plan was edited",
         ),
         pytest.param(
+            on(lambda sandbox: hand.delete_table(sandbox, "cabal-addresses")),
+            [
+                "cabal-addresses does not exist",
+                "To restore the table: cabal-backup restore addresses -e development "
+                "(docs/runbooks/restore-tables.md).",
+            ],
+            id="the addresses are missing",
+        ),
+        pytest.param(
             on(lambda sandbox: hand.delete_table(sandbox, "cabal-counter")),
             [
                 "In us-west-1: cabal-counter does not exist.",
-                "cabal-backup restore table, within 35 days",
+                "To restore cabal-counter, within 35 days of its deletion: cabal-backup restore "
+                "table cabal-counter --latest -e development "
+                "(docs/runbooks/restore-tables.md#the-other-tables).",
                 "remove it from pitr_tables of development",
             ],
             id="a table is missing",
@@ -251,7 +329,7 @@ def test_an_ordinary_terminal_is_wide_enough(
     assert [
         line
         for line in said.out.splitlines()
-        if len(line.rstrip()) > 80 and not line.startswith("    Put it back: aws ")
+        if len(line.rstrip()) > 80 and not line.startswith("    Put it back: ")
     ] == []
 
 

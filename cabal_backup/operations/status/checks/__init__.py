@@ -24,7 +24,7 @@ from cabal_backup.operations.status.checks import (
     vaults,
     watching,
 )
-from cabal_backup.operations.status.checks.outcome import Outcome
+from cabal_backup.operations.status.checks.outcome import Outcome, no_answer
 from cabal_backup.operations.status.findings import Finding, Status, Verdict
 from cabal_backup.operations.status.state import State
 
@@ -85,22 +85,31 @@ def run_checks(state: State, ids: Collection[str]) -> Verdict:
     """The findings of the named checks, in the order of `CHECKS`.
 
     Where nothing is deployed, or another environment, that is the only finding: all others would
-    follow from it.
+    follow from it. Where a region does not answer, one finding explains all that follow from it.
     """
-    findings = []
+    outcomes: dict[str, Outcome] = {}
     for name, check in CHECKS.items():
         if name in ids:
-            outcome = check(state)
-            findings.append(
-                Finding(
-                    check=name,
-                    status=outcome.status,
-                    evidence=outcome.evidence,
-                    hint=outcome.hint,
-                    details=outcome.details,
-                    measures=outcome.measures,
-                )
-            )
-            if name == deployment.CHECK and outcome.status is Status.FAIL:
+            outcomes[name] = check(state)
+            if name == deployment.CHECK and outcomes[name].status is Status.FAIL:
                 break
-    return Verdict(tuple(findings))
+    without_answer = [name for name, outcome in outcomes.items() if outcome.unreachable]
+    explaining = ""
+    if without_answer and (explained := no_answer(state, without_answer)):
+        explaining = without_answer[0]
+        outcomes[explaining] = explained
+    return Verdict(
+        tuple(
+            Finding(
+                check=name,
+                status=outcome.status,
+                evidence=outcome.evidence,
+                hint="" if is_explained else outcome.hint,
+                details=outcome.details,
+                measures=outcome.measures,
+                explained_by=explaining if is_explained else "",
+            )
+            for name, outcome in outcomes.items()
+            for is_explained in [explaining != "" and name in without_answer[1:]]
+        )
+    )

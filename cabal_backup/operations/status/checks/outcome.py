@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cabal_backup.operations.aws.results import Unknown
 from cabal_backup.operations.status.findings import Status
 from cabal_backup.operations.status.state import Event, State
-from cabal_backup.text import duration, moment
+from cabal_backup.text import duration, moment, plural
 
 if TYPE_CHECKING:
     from types_boto3_backup.type_defs import (
@@ -33,6 +33,8 @@ class Outcome:
     hint: str = ""
     details: tuple[str, ...] = ()
     measures: Mapping[str, float] = field(default_factory=dict)
+    unreachable: bool = False
+    """Whether it is unknown only because a region or a service does not answer."""
 
 
 def ok(evidence: str, *, details: Iterable[str] = ()) -> Outcome:
@@ -62,13 +64,41 @@ def measured(outcome: Outcome, **measures: float) -> Outcome:
 
 def unknown(*answers: object, looking_at: str, details: Iterable[str] = ()) -> Outcome:
     """What to say when at least one of the answers is missing."""
-    reasons = sorted({answer.reason for answer in answers if isinstance(answer, Unknown)})
+    missing = [answer for answer in answers if isinstance(answer, Unknown)]
+    reasons = sorted({answer.reason for answer in missing})
     return Outcome(
         Status.UNKNOWN,
         f"Could not look at {looking_at}: {' '.join(reasons)}",
         "Run it again; if it stays, the credentials may not be allowed to look, or the region "
         "may be down.",
         tuple(details),
+        unreachable=all(answer.unreachable for answer in missing),
+    )
+
+
+def no_answer(state: State, checks: Sequence[str]) -> Outcome | None:
+    """What explains that these checks could not be made; None if both regions answer."""
+    silent = {
+        one.region: one.vault.reason
+        for one in state.regions
+        if isinstance(one.vault, Unknown) and one.vault.unreachable
+    }
+    if not silent:
+        return None
+    region, name = next(iter(silent)), state.environment.name
+    copies = f"cabal-backup copy now -e {name}"
+    return Outcome(
+        Status.UNKNOWN,
+        f"No answer from {' and '.join(silent)}: {' '.join(dict.fromkeys(silent.values()))} "
+        f"{plural(len(checks), 'check')} could not be made.",
+        f"To see the rest without waiting: cabal-backup status -e {name} --assume-region-lost "
+        f"{region}. "
+        + (
+            "If the region is lost: docs/runbooks/lose-a-region.md"
+            if region == state.environment.region
+            else f"To copy what is missing when it answers: {copies}"
+        ),
+        details=(", ".join(checks),),
     )
 
 

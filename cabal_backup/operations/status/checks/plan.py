@@ -187,12 +187,13 @@ def resources(state: State) -> Outcome:
     """The table and the mailstore exist, are in use, and are the same ones as before."""
     name = state.environment.addresses_table
     table, mailstore = state.tables[name].table, state.mailstore
-    missing = [*table_trouble(name, table), *_mailstore_trouble(state)]
-    if missing:
+    of_table, of_mailstore = list(table_trouble(name, table)), list(_mailstore_trouble(state))
+    if missing := [*of_table, *of_mailstore]:
         return fail(
             f"What the plan protects is not there or not in use: {' and '.join(missing)}. Nights "
             "without it fail, are skipped, or contain nothing new.",
-            "If it was replaced on purpose, set addresses_table or mailstore_file_system_id of "
+            _restore(state, table=bool(of_table), mailstore=bool(of_mailstore))
+            + "If it was replaced on purpose, set addresses_table or mailstore_file_system_id of "
             f"{state.environment.name} to the new one, then: {deploy(state.environment.name)}",
         )
     if isinstance(table, Unknown) or isinstance(mailstore, Unknown):
@@ -211,6 +212,28 @@ def resources(state: State) -> Outcome:
             "are still there: cabal-backup points",
         )
     return ok(f"{' and '.join(state.resources.values())} exist and are in use.")
+
+
+def _restore(state: State, *, table: bool, mailstore: bool) -> str:
+    """How to restore what does not exist; empty where it exists and is out of use."""
+    environment, words = state.environment, ""
+    if table and state.tables[environment.addresses_table].table == Known(None):
+        words += (
+            f"To restore the table: cabal-backup restore addresses -e {environment.name} "
+            "(docs/runbooks/restore-tables.md). "
+        )
+    if mailstore and state.mailstore == Known(None):
+        words += (
+            f"To restore the mailstore: cabal-backup restore mailstore -e {environment.name} "
+            "(docs/runbooks/restore-mail.md#the-whole-mailstore). "
+        )
+    elif mailstore:
+        words += (
+            f"Without mount targets: aws efs create-mount-target --region {environment.region} "
+            f"--file-system-id={environment.mailstore_file_system_id} --subnet-id SUBNET "
+            "--security-groups GROUP; if it is not AVAILABLE, wait. "
+        )
+    return words
 
 
 def table_trouble(name: str, answer: Answer[Any]) -> Iterator[str]:

@@ -291,9 +291,8 @@ def _overdue(state: State) -> Outcome | None:
     return warn(
         "Restore tests are overdue: "
         f"{'; '.join(f'{each.what} since {moment(each.due)}' for each in late)}.",
-        "See why with `aws backup list-restore-jobs --region "
-        f"{late[0].expected.region}`. AWS Backup tests a recovery point of the last "
-        f"{names.RESTORE_TEST_WINDOW_DAYS} days. {ADVICE}",
+        f"See why: cabal-backup jobs --days 30 -e {state.environment.name}. AWS Backup tests a "
+        f"recovery point of the last {names.RESTORE_TEST_WINDOW_DAYS} days. {ADVICE}",
         details=_seen(state),
     )
 

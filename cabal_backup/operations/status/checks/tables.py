@@ -42,9 +42,15 @@ def tables(state: State) -> Outcome:
     if trouble:
         return fail(
             f"In {state.environment.region}: {' and '.join(trouble)}.",
-            "If it was deleted by mistake: cabal-backup restore table, within 35 days. If its key "
-            "is inaccessible, the check `keys` says what to do. If it is no longer needed, remove "
-            f"it from pitr_tables of {state.environment.name}.",
+            "".join(
+                f"To restore {name}, within 35 days of its deletion: cabal-backup restore table "
+                f"{name} --latest -e {state.environment.name} "
+                "(docs/runbooks/restore-tables.md#the-other-tables). "
+                for name, answer in answers.items()
+                if answer == Known(None)
+            )
+            + "If a key is inaccessible, the check `keys` says what to do. If a table is no longer "
+            f"needed, remove it from pitr_tables of {state.environment.name}.",
         )
     if any(isinstance(answer, Unknown) for answer in answers.values()):
         return unknown(*answers.values(), looking_at="the tables")

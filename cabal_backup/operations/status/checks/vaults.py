@@ -67,6 +67,8 @@ def lock(state: State, region: RegionState) -> Outcome:
         return not_there(f"vault {where}")
     seen, wanted = region.vault.value, state.environment.lock
     put_back = (
+        f"cabal-backup relock -e {state.environment.name} --vault {region.which} "
+        "(docs/runbooks/locks.md#on). Or, without the tool: "
         f"aws backup put-backup-vault-lock-configuration --region {region.region} "
         f"--backup-vault-name={region.vault_name} --min-retention-days {wanted.min_days} "
         f"--max-retention-days {wanted.max_days}"

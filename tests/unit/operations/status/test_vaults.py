@@ -11,7 +11,8 @@ from cabal_backup.operations.aws.results import Known, Unknown
 from tests.unit.operations.status.builders import DENIED, a_region, a_vault, at, finding
 
 PUT_BACK = (
-    "aws backup put-backup-vault-lock-configuration --region us-west-1 --backup-vault-name="
+    "cabal-backup relock -e prod --vault primary (docs/runbooks/locks.md#on). Or, without the "
+    "tool: aws backup put-backup-vault-lock-configuration --region us-west-1 --backup-vault-name="
     "cabal-backup --min-retention-days 30 --max-retention-days 365"
 )
 
