@@ -35,6 +35,27 @@ def moment(when: datetime, *, seconds: bool = False) -> str:
     return f"{when:%Y-%m-%d %H:%M:%S UTC}" if seconds else f"{when:%Y-%m-%d %H:%M UTC}"
 
 
+_MOMENT = re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)? UTC\b")
+"""What `moment` writes."""
+
+
+def with_local_time(text: str) -> str:
+    """The text with the time of this machine's zone after each moment, where it is not UTC's.
+
+    For people only: what programs read, and what is stored, is in UTC.
+    """
+
+    def both(found: re.Match[str]) -> str:
+        when = datetime.fromisoformat(found[0].replace(" UTC", "+00:00"))
+        local = when.astimezone()
+        if not local.utcoffset():
+            return found[0]
+        day = "" if local.date() == when.date() else f"{local:%Y-%m-%d} "
+        return f"{found[0]} ({day}{local:%H:%M %Z})"
+
+    return _MOMENT.sub(both, text)
+
+
 def timestamp(when: datetime) -> str:
     """A moment without spaces, such as `2026-11-20T00:20:00Z`: for columns and options.
 

@@ -16,6 +16,7 @@ from cabal_backup.errors import RefusedError
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.deployed import check_environment
 from cabal_backup.operations.aws.jobs import Report
+from cabal_backup.text import with_local_time
 
 _ENDINGS = {signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}
 
@@ -36,7 +37,8 @@ def add_confirmation(parser: argparse.ArgumentParser) -> None:
 
 def show_plan(lines: Iterable[str], *, dry_run: bool) -> bool:
     """Print the plan on stderr, or on stdout if it is all that was asked for; whether it was."""
-    print("\n".join(lines), file=sys.stdout if dry_run else sys.stderr)
+    plan = "\n".join(lines)
+    print(with_local_time(plan) if dry_run else plan, file=sys.stdout if dry_run else sys.stderr)
     return dry_run
 
 

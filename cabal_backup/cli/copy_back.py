@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from cabal_backup import names
 from cabal_backup.cli.confirm import ConfirmOptions, add_confirmation, carry_out, confirm, show_plan
@@ -13,8 +13,8 @@ from cabal_backup.cli.options import (
     CommonOptions,
     Invocation,
     add_common,
+    add_time,
     connect_to_change,
-    moment,
 )
 from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode, UsageError
@@ -29,6 +29,7 @@ class CopyBackOptions(CommonOptions, ConfirmOptions):
 
     what: str
     at: datetime | None
+    night: date | None
     file_system: str | None
     wait: bool
 
@@ -38,7 +39,7 @@ def define(parser: Parser) -> None:
         "Copies a recovery point from the DR vault to the primary vault, so that it can be "
         "restored there. docs/runbooks/lose-a-region.md explains it.",
         "copy-back addresses -e prod --dry-run",
-        "copy-back mailstore -e prod --at 2026-11-20 --no-wait",
+        "copy-back mailstore -e prod --night 2026-11-20 --no-wait",
     )
     add_common(parser)
     parser.add_argument(
@@ -46,12 +47,7 @@ def define(parser: Parser) -> None:
         metavar=f"{ADDRESSES}|{MAILSTORE}|RECOVERY_POINT",
         help="copy the newest recovery point of this resource, or the one with this ARN",
     )
-    parser.add_argument(
-        "--at",
-        type=moment,
-        metavar="TIME",
-        help="the newest one before this time, such as 2026-11-20",
-    )
+    add_time(parser.add_mutually_exclusive_group())
     parser.add_argument(
         "--file-system",
         metavar="ID",
@@ -92,9 +88,14 @@ def run(options: CopyBackOptions, invocation: Invocation) -> int:
 def _wanted(options: CopyBackOptions) -> CopyBackRequest:
     if options.file_system is not None and options.what != MAILSTORE:
         raise UsageError(f"--file-system goes with {MAILSTORE} only.")
-    if options.at is not None and options.what not in (ADDRESSES, MAILSTORE):
-        raise UsageError(f"--at goes with {ADDRESSES} or {MAILSTORE}, not with a recovery point.")
-    return CopyBackRequest(what=options.what, at=options.at, file_system=options.file_system)
+    has_time = options.at is not None or options.night is not None
+    if has_time and options.what not in (ADDRESSES, MAILSTORE):
+        raise UsageError(
+            f"--at and --night go with {ADDRESSES} or {MAILSTORE}, not with a recovery point."
+        )
+    return CopyBackRequest(
+        what=options.what, at=options.at, night=options.night, file_system=options.file_system
+    )
 
 
 def _say_what_next(plan: CopyBackPlan, arn: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 from cabal_backup import names
@@ -67,6 +67,7 @@ class DrillOptions(ReportOptions, ConfirmOptions):
     role: str
     recovery_point: str | None = None
     at: datetime | None = None
+    night: date | None = None
     tolerance: int | None = None
     user: str | None = None
     mount: Path | None = None
@@ -311,7 +312,9 @@ def _request(options: DrillOptions, aws: Aws) -> DrillRequest:
     usual = aws.environment.restore_testing_tolerance_percent
     return DrillRequest(
         tolerance_percent=usual if options.tolerance is None else options.tolerance,
-        point=PointRequest(arn=options.recovery_point, at=options.at, role=options.role),
+        point=PointRequest(
+            arn=options.recovery_point, at=options.at, night=options.night, role=options.role
+        ),
         user=options.user,
         mount=options.mount,
     )

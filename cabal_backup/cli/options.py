@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -55,6 +55,7 @@ class PointOptions(CommonOptions):
 
     recovery_point: str | None
     at: datetime | None
+    night: date | None
     cold: bool
     role: str
 
@@ -264,6 +265,29 @@ def moment(text: str) -> datetime:
         ) from None
 
 
+def instant(text: str) -> datetime:
+    """As `moment`, but not a day alone, which could be taken for the night with its name."""
+    read = moment(text)
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return read
+    raise argparse.ArgumentTypeError(
+        f"{text} is a day: for the night with that name use --night {day}; for a point in time "
+        f"add the time, such as {day}T08:30 (UTC)"
+    )
+
+
+def night(text: str) -> date:
+    """A night of the calendar. Raises ArgumentTypeError for anything but a date."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"it is a date such as 2026-11-20, not {text!r}; --at takes a point in time"
+        ) from None
+
+
 def add_point(parser: argparse.ArgumentParser) -> None:
     """Which recovery point, whether a cold one will do, and the role."""
     add_which_point(parser)
@@ -280,6 +304,7 @@ def point_request(options: PointOptions) -> PointRequest:
     return PointRequest(
         arn=options.recovery_point,
         at=options.at,
+        night=options.night,
         file_system=options.file_system if isinstance(options, MailPointOptions) else None,
         cold=options.cold,
         role=options.role,
@@ -300,11 +325,23 @@ def add_which_point(parser: argparse.ArgumentParser) -> None:
     """The options that choose a recovery point."""
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--recovery-point", metavar="ARN", help="this recovery point")
+    add_time(which)
+
+
+def add_time(which: argparse._MutuallyExclusiveGroup) -> None:
+    """The options --night and --at."""
+    which.add_argument(
+        "--night",
+        type=night,
+        metavar="DATE",
+        help="the newest one of this night, such as 2026-11-20: the night with that name in "
+        "`cabal-backup points`",
+    )
     which.add_argument(
         "--at",
-        type=moment,
+        type=instant,
         metavar="TIME",
-        help="the newest one before this time, such as 2026-11-20",
+        help="the newest one before this point in time, such as 2026-11-20T08:30 (UTC)",
     )
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from cabal_backup.errors import ExitCode
-from cabal_backup.text import printable
+from cabal_backup.text import printable, with_local_time
 
 _PLAIN = {"●": "*", "○": "o", "·": ".", "✘": "x", "✔": "+", "◐": "%", "…": "...", "–": "-"}
 """What stands in for the tool's own symbols in an encoding that lacks them."""
@@ -45,11 +45,13 @@ class WriteError(OSError):
 class Stream:
     """stdout or stderr, for text of any origin."""
 
-    def __init__(self, stream: TextIO, *, styled: bool = False) -> None:
+    def __init__(self, stream: TextIO, *, styled: bool = False, for_people: bool = False) -> None:
         """
         :param styled: what is written is printable already, and has rich's escape sequences.
+        :param for_people: no program reads it: the local time is written next to UTC.
         """
         self.stream = stream
+        self._for_people = for_people
         self._styled = styled
         self._failed: WriteError | None = None
 
@@ -57,6 +59,8 @@ class Stream:
         """Raises WriteError when it cannot."""
         encoding = self.stream.encoding or "utf-8"
         clean = text if self._styled else printable(text)
+        if self._for_people:
+            clean = with_local_time(clean)
         with self._watched():
             self.stream.write(clean.encode(encoding, "cabal-backup").decode(encoding))
         return len(text)
@@ -97,7 +101,7 @@ def guarded() -> Iterator[None]:
     # A descriptor that is closed, as `<&-` and `>&-` do it, is None here.
     sys.stdin = before[0] or Path(os.devnull).open()  # noqa: SIM115 (open to the end)
     out, err = (stream or Path(os.devnull).open("w") for stream in before[1:])  # noqa: SIM115 (open to the end)
-    sys.stdout, sys.stderr = Stream(out), Stream(err)
+    sys.stdout, sys.stderr = Stream(out), Stream(err, for_people=True)
     if hasattr(sys.stdin, "reconfigure"):
         sys.stdin.reconfigure(errors="replace")
     try:

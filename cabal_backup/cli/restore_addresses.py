@@ -42,7 +42,7 @@ def add_parser(kinds: Subcommands) -> None:
         "Restores the addresses table to a new table, or under its own name if it was deleted. "
         "docs/runbooks/restore-tables.md explains it.",
         "restore addresses -e prod --dry-run",
-        "restore addresses -e prod --at 2026-11-20 --cutover --missing-only",
+        "restore addresses -e prod --night 2026-11-20 --cutover --missing-only",
     )
     add_common(parser)
     add_point(parser)

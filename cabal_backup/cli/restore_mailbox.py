@@ -38,7 +38,7 @@ def add_parser(kinds: Subcommands) -> None:
         "Restores the home directory of one user to a new directory of the mailstore. Then "
         "`mailbox merge` moves the missing messages into the mailbox. "
         "docs/runbooks/restore-mail.md explains it.",
-        "restore mailbox alice -e prod --at 2026-11-20",
+        "restore mailbox alice -e prod --night 2026-11-20",
     )
     add_common(parser)
     parser.add_argument("user", metavar="USER", help="the user: the name of the home directory")

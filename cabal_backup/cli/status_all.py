@@ -11,6 +11,7 @@ from cabal_backup.cli.status_formats import Report, document, styled
 from cabal_backup.errors import BackupOffError, CabalBackupError
 from cabal_backup.operations.status.checks import GROUPS
 from cabal_backup.operations.status.findings import NOT_OK, Status
+from cabal_backup.text import with_local_time
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -91,7 +92,7 @@ def show(all_seen: Sequence[Seen]) -> None:
         for finding in seen.report.verdict.findings if seen.report else ():
             if finding.status in NOT_OK:
                 line = Text(f"{seen.name}: ").append_text(styled(finding.status, finding.check))
-                console.print(line.append(f": {finding.evidence}"))
+                console.print(line.append(f": {with_local_time(finding.evidence)}"))
     print()
     for seen in all_seen:
         console.print(styled(seen.status, seen.sentence), soft_wrap=True)

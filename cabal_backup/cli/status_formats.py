@@ -13,7 +13,7 @@ from cabal_backup.operations.status.checks import CHECKS, GROUPS
 from cabal_backup.operations.status.checks.deployment import CHECK as DEPLOYMENT
 from cabal_backup.operations.status.findings import NOT_OK, Finding, Status, Verdict
 from cabal_backup.operations.status.state import State
-from cabal_backup.text import moment, plural
+from cabal_backup.text import moment, plural, with_local_time
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -148,7 +148,7 @@ def _show_groups(console: Console, report: Report, *, verbose: bool) -> None:
 
     environment, when = report.state.environment, moment(report.state.now)
     where = f"account {report.state.account}, {environment.region} and {environment.dr_region}"
-    console.print(Text(f"  {where}, {when}", style="dim"))
+    console.print(Text(f"  {where}, {with_local_time(when)}", style="dim"))
     for name, group in report.groups.items():
         console.print(styled(group.status, f"{name:<12}{group.counts}"))
         for finding in group.findings:
@@ -172,7 +172,7 @@ def print_finding(console: Console, finding: Finding, page: str, *, verbose: boo
         _print_indented(console, f"· {line}", style="dim")
     if finding.hint:
         # On one line, so that a command can be copied in one piece.
-        console.print(Text(f"    {finding.hint}"), soft_wrap=True)
+        console.print(Text(f"    {with_local_time(finding.hint)}"), soft_wrap=True)
 
 
 def _print_indented(console: Console, words: str, style: str = "") -> None:
@@ -180,7 +180,7 @@ def _print_indented(console: Console, words: str, style: str = "") -> None:
     from rich.text import Text
 
     filled = textwrap.fill(
-        words,
+        with_local_time(words),
         console.width,
         initial_indent="    ",
         subsequent_indent="      " if style else "    ",

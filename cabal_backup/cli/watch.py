@@ -14,7 +14,7 @@ from cabal_backup.cli.parser import Parser
 from cabal_backup.cli.status_formats import EXIT_CODES
 from cabal_backup.operations.status.findings import NOT_OK, Status
 from cabal_backup.operations.watch import run_watch
-from cabal_backup.text import moment, printable
+from cabal_backup.text import moment, printable, with_local_time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,8 @@ def run(options: WatchOptions, _invocation: Invocation) -> int:
     for result in run_watch(connect_to(options)):
         results.append(result)
         if not options.json:
-            print(printable("\n".join(_lines(result, findings=len(results) == 1))), flush=True)
+            lines = "\n".join(_lines(result, findings=len(results) == 1))
+            print(with_local_time(printable(lines)), flush=True)
     if options.json:
         json.dump(results, sys.stdout, indent=2)
         sys.stdout.write("\n")

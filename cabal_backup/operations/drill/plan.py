@@ -32,7 +32,7 @@ class DrillRequest:
     @property
     def chosen(self) -> bool:
         """Whether a recovery point was named; otherwise it is the newest."""
-        return self.point.arn is not None or self.point.at is not None
+        return self.point.arn is not None or self.point.time != ""
 
 
 class DrillPlan(Protocol):

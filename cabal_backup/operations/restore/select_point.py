@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from cabal_backup import names
 from cabal_backup.errors import AwsError, CabalBackupError, RefusedError, UsageError
@@ -23,29 +23,47 @@ _FOR_EVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
-class CopyBackRequest:
-    """What is to be copied back."""
+class PointChoice:
+    """Which of the recovery points of a resource is wanted: the newest by default."""
 
-    what: str
-    """ADDRESSES, MAILSTORE, or the ARN of a recovery point; its last part will do."""
     at: datetime | None = None
-    """The newest from before then; None for the newest of all."""
+    """The newest from before that moment."""
+    night: date | None = None
+    """The newest of that night: of that day in UTC, as the calendar names it."""
     file_system: str | None = None
-    """For MAILSTORE: which file system, where the vault has points of several."""
+    """Of mail: only those of this file system."""
+
+    def includes(self, point: RecoveryPoint) -> bool:
+        """Whether a recovery point is from that time."""
+        created = point.created
+        is_of_night = self.night in (None, created.astimezone(UTC).date())
+        return is_of_night and (self.at is None or created <= self.at)
+
+    @property
+    def time(self) -> str:
+        """The time that is asked for, as the end of a sentence; empty for any."""
+        if self.night is not None:
+            return f" of the night {self.night} (00:00 to 24:00 UTC)"
+        return "" if self.at is None else f" from before {moment(self.at)}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class PointRequest:
-    """Which recovery point is to be restored, and as which role; the newest one by default."""
+class CopyBackRequest(PointChoice):
+    """What is to be copied back; of mail, whose file system must be named if there are several."""
+
+    what: str
+    """ADDRESSES, MAILSTORE, or the ARN of a recovery point; its last part will do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointRequest(PointChoice):
+    """Which recovery point is to be restored, and as which role.
+
+    Of mail it is one of the mailstore or of a former mailstore.
+    """
 
     arn: str | None = None
     """This one; the last part of its ARN is enough."""
-    at: datetime | None = None
-    """The newest from before that moment."""
-    file_system: str | None = None
-    """Of mail: only those of this file system; by default those of the mailstore and of former
-    mailstores.
-    """
     cold: bool = False
     """Whether one in cold storage is accepted."""
     role: str = names.ROLE
@@ -72,10 +90,10 @@ def choose_point(
     point = (
         _restorable(points, mine, resource_arn, request)
         if request.arn
-        else _longest_lived(mine, request.at)
+        else _longest_lived(mine, request)
     )
     if point is None:
-        raise _nothing(mine, request.file_system or _resource(resource_arn), request.at)
+        raise _nothing(mine, request.file_system or _resource(resource_arn), request)
     if point.is_cold(now) and not request.cold:
         raise RefusedError(_cold_to_restore(point, mine, now))
     return point
@@ -111,12 +129,9 @@ def _named(points: Sequence[RecoveryPoint], name: str) -> RecoveryPoint | None:
     return next((point for point in points if name in (point.arn, point.id)), None)
 
 
-def _newest(points: Sequence[RecoveryPoint], at: datetime | None) -> RecoveryPoint | None:
-    """The newest completed one, from before `at` if that is given, of a list in that order."""
-    return next(
-        (p for p in points if p.completed and (at is None or p.created <= at)),
-        None,
-    )
+def _newest(points: Sequence[RecoveryPoint], choice: PointChoice) -> RecoveryPoint | None:
+    """The newest completed one that is asked for, of a list in that order."""
+    return next((p for p in points if p.completed and choice.includes(p)), None)
 
 
 def _warm(points: Sequence[RecoveryPoint], now: datetime) -> list[RecoveryPoint]:
@@ -155,13 +170,13 @@ def _restorable(
     return point
 
 
-def _longest_lived(mine: Sequence[RecoveryPoint], at: datetime | None) -> RecoveryPoint | None:
+def _longest_lived(mine: Sequence[RecoveryPoint], choice: PointChoice) -> RecoveryPoint | None:
     """The newest one.
 
     A copy keeps the date of its backup, so several may be as new: of those, the one that lives
     longest, and then stays warm longest, not a rehearsal's copy that is about to expire.
     """
-    newest = _newest(mine, at)
+    newest = _newest(mine, choice)
     if newest is None:
         return None
     return max((p for p in mine if p.completed and p.created == newest.created), key=_life)
@@ -173,16 +188,17 @@ def _life(point: RecoveryPoint) -> tuple[datetime, datetime]:
     return end, point.cold_at or end
 
 
-def _nothing(mine: Sequence[RecoveryPoint], resource: str, at: datetime | None) -> CabalBackupError:
+def _nothing(mine: Sequence[RecoveryPoint], resource: str, choice: PointChoice) -> CabalBackupError:
     completed = [point for point in mine if point.completed]
-    if not completed or at is None:
+    if not completed or not choice.time:
         return UsageError(
             f"There is no completed recovery point of {resource} in {names.VAULT}. Its copies in "
             f"{names.DR_VAULT}, if any, can be copied back. Nothing was done."
         )
     return UsageError(
-        f"There is no recovery point of {resource} in {names.VAULT} from before "
-        f"{moment(at)}; the oldest is from {moment(completed[-1].created)}. Nothing was done."
+        f"There is no completed recovery point of {resource} in {names.VAULT}{choice.time}; the "
+        f"oldest is from {moment(completed[-1].created)}. `cabal-backup points` shows all nights. "
+        "Nothing was done."
     )
 
 
@@ -230,15 +246,15 @@ def _of_file_system(
 
 
 def _newest_copy(candidates: Sequence[RecoveryPoint], wanted: CopyBackRequest) -> RecoveryPoint:
-    newest = _newest(candidates, wanted.at)
+    newest = _newest(candidates, wanted)
     if newest is not None:
         return newest
     completed = [point for point in candidates if point.completed]
-    if completed and wanted.at is not None:
+    if completed and wanted.time:
         raise UsageError(
-            f"There is no recovery point of the {wanted.what} in {names.DR_VAULT} from before "
-            f"{moment(wanted.at)}; the oldest is from {moment(completed[-1].created)}. "
-            "Nothing was done."
+            f"There is no completed recovery point of the {wanted.what} in {names.DR_VAULT}"
+            f"{wanted.time}; the oldest is from {moment(completed[-1].created)}. `cabal-backup "
+            "points` shows all nights. Nothing was done."
         )
     raise UsageError(
         f"There is no completed recovery point of the {wanted.what} in {names.DR_VAULT}. "

@@ -90,12 +90,12 @@ def test_without_a_confirmation_nothing_is_done(
 
 def test_an_older_point(driller: Driller) -> None:
     day = driller.sandbox.now().replace(hour=0, minute=0, second=0)
-    said = driller.drill("addresses", "--at", f"{day:%Y-%m-%d}")
+    said = driller.drill("addresses", "--at", f"{day:%Y-%m-%dT%H:%M}")
     assert said.code == 0
     assert 36 * 3600 < driller.report["recovery_point"]["age_seconds"] < 37 * 3600
 
 
-@pytest.mark.parametrize("chosen", [("--recovery-point", "nonsense"), ("--at", "2020-01-01")])
+@pytest.mark.parametrize("chosen", [("--recovery-point", "nonsense"), ("--at", "2020-01-01T00:00")])
 def test_a_point_that_was_mistyped_is_no_drill(driller: Driller, chosen: tuple[str, str]) -> None:
     assert driller.drill("addresses", *chosen).code == 64
     assert driller.reports == []

@@ -157,8 +157,8 @@ def test_a_user_who_is_not_in_the_backup(postmaster: Postmaster) -> None:
 def test_a_cold_point_needs_the_option_cold(postmaster: Postmaster) -> None:
     postmaster.sandbox.advance(days=32)
     with postmaster.nothing_changes():
-        said = postmaster.run("restore mailbox alice --yes --at 2026-01-03")
-        planned = postmaster.run("restore mailbox alice --dry-run --cold --at 2026-01-03")
+        said = postmaster.run("restore mailbox alice --yes --at 2026-01-03T00:00")
+        planned = postmaster.run("restore mailbox alice --dry-run --cold --at 2026-01-03T00:00")
     assert said.code == 4
     assert "is in cold storage. Restoring it takes about four hours longer" in said.err
     assert "The oldest warm one is from 2026-01-0" in said.err

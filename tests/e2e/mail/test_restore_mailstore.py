@@ -347,7 +347,7 @@ def test_a_file_system_that_is_not_known_to_be_whole(postmaster: Postmaster) -> 
 @pytest.mark.parametrize("cold", [False, True])
 def test_a_cold_point(postmaster: Postmaster, cold: bool) -> None:
     postmaster.sandbox.advance(days=32)
-    arguments = ["--dry-run", "--at", "2026-01-03", *(["--cold"] * cold)]
+    arguments = ["--dry-run", "--at", "2026-01-03T00:00", *(["--cold"] * cold)]
     said = postmaster.run("restore mailstore", *arguments)
     assert said.code == (0 if cold else 4)
     assert "in cold storage" in (said.out if cold else said.err)

@@ -91,8 +91,8 @@ def test_a_named_one_and_one_that_is_not_there(emptied: Operator) -> None:
     assert emptied.run("copy-back", arn.rpartition(":")[2], "--yes").code == 0
     said = emptied.run("copy-back", "nonesuch", "--yes")
     assert (said.code, "There is no recovery point nonesuch" in said.err) == (64, True)
-    assert emptied.run("copy-back", arn, "--at", "2026-01-20", "--yes").code == 64
-    said = emptied.run("copy-back", "addresses", "--at", "2025-01-01", "--yes")
+    assert emptied.run("copy-back", arn, "--at", "2026-01-20T00:00", "--yes").code == 64
+    said = emptied.run("copy-back", "addresses", "--at", "2025-01-01T00:00", "--yes")
     assert (said.code, "the oldest is from 2026-01-02" in said.err) == (64, True)
 
 

@@ -135,15 +135,15 @@ def test_a_point_of_the_mailstore(rescuer: Rescuer) -> None:
 
 def test_a_moment_before_the_first_point(rescuer: Rescuer) -> None:
     with nothing_changes(rescuer):
-        said = rescuer.run("restore addresses --yes --at 2025-12-31")
+        said = rescuer.run("restore addresses --yes --at 2025-12-31T00:00")
     assert said.code == 64
     assert "the oldest is from 2026-01-02 00:20 UTC" in said.err
 
 
 def test_a_cold_point_without_its_option_is_refused(rescuer: Rescuer) -> None:
     with nothing_changes(rescuer):
-        said = rescuer.run("restore addresses --yes --at 2026-01-03")
-        planned = rescuer.run("restore addresses --dry-run --cold --at 2026-01-03")
+        said = rescuer.run("restore addresses --yes --at 2026-01-03T00:00")
+        planned = rescuer.run("restore addresses --dry-run --cold --at 2026-01-03T00:00")
     assert said.code == 4
     assert "from 2026-01-02 00:20 UTC is in cold storage" in said.err
     assert "four hours longer" in said.err
@@ -245,8 +245,8 @@ def test_the_wrong_tables(small: Rescuer, restored: str, live: str, words: str) 
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        ("cabal-counter --at 2025-12-01", "can be restored to any second from"),
-        ("cabal-counter --at 2030-12-01", "can be restored to any second from"),
+        ("cabal-counter --at 2025-12-01T00:00", "can be restored to any second from"),
+        ("cabal-counter --at 2030-12-01T00:00", "can be restored to any second from"),
         ("another-table --latest", "is no table of development"),
     ],
 )

@@ -131,7 +131,7 @@ def test_another_recovery_point_is_on_its_way_to_the_same_table(rescuer: Rescuer
         IamRoleArn=f"arn:aws:iam::{ACCOUNT}:role/cabal-backup-role",
         Metadata={"targetTableName": "cabal-addresses-again"},
     )["RestoreJobId"]
-    said = rescuer.run("restore addresses --yes --to cabal-addresses-again --at 2026-02-01")
+    said = rescuer.run("restore addresses --yes --to cabal-addresses-again --at 2026-02-01T00:00")
     assert said.code == 64
     assert f"job {job} is making cabal-addresses-again from another recovery point" in said.err
     assert f"--recovery-point {point}" in said.err

@@ -116,6 +116,16 @@ def test_64_for_a_time_that_is_none(terminal: Terminal, at: str) -> None:
     )
 
 
+def test_64_for_a_day_that_may_be_a_night(terminal: Terminal) -> None:
+    said = terminal.type("restore", "addresses", "--at", "2026-11-27")
+
+    assert said.code == 64
+    assert "2026-11-27 is a day: for the night with that name use --night 2026-11-27;" in said.err
+    assert "such as 2026-11-27T08:30 (UTC)" in said.err
+    wrong = terminal.type("restore", "addresses", "--night", "2026-11-27T08:30")
+    assert (wrong.code, "--at takes a point in time" in wrong.err) == (64, True)
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["status", "--help"], ["points", "--help"]])
 def test_0_for_help(terminal: Terminal, arguments: list[str]) -> None:
     said = terminal.type(*arguments)

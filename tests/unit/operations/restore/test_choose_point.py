@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -106,3 +106,22 @@ def test_none(how: dict[str, Any], error: type[CabalBackupError], words: str) ->
 def test_an_empty_vault() -> None:
     with pytest.raises(UsageError, match="There is no completed recovery point of cabal-addresses"):
         chosen([])
+
+
+NIGHTS = [
+    a_point(1, CreationDate=datetime(2026, 2, 28, 13, 5, tzinfo=UTC)),
+    a_point(2, CreationDate=datetime(2026, 2, 28, 0, 20, tzinfo=UTC)),
+    a_point(3, CreationDate=datetime(2026, 2, 27, 0, 20, tzinfo=UTC)),
+    a_point(4, CreationDate=datetime(2026, 2, 26, 0, 20, tzinfo=UTC), Status="PARTIAL"),
+]
+
+
+def test_the_night_with_a_name_is_the_one_of_the_calendar() -> None:
+    assert chosen(NIGHTS, night=date(2026, 2, 27)) == "0003"
+    assert chosen(NIGHTS, night=date(2026, 2, 28)) == "0001"
+
+
+@pytest.mark.parametrize("day", [25, 26])
+def test_a_night_without_a_completed_recovery_point(day: int) -> None:
+    with pytest.raises(UsageError, match=f"of the night 2026-02-{day} .*the oldest is from"):
+        chosen(NIGHTS, night=date(2026, 2, day))
