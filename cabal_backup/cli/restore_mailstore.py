@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cabal_backup.cli import progress
 from cabal_backup.cli.confirm import (
@@ -27,7 +27,7 @@ from cabal_backup.cli.options import (
 )
 from cabal_backup.cli.parser import Subcommands
 from cabal_backup.config.project import check_replaceable, files_with, find_project, replace_setting
-from cabal_backup.errors import ExitCode
+from cabal_backup.errors import ExitCode, UsageError
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.restore import mail_tiers
 from cabal_backup.operations.restore.mail import restore_mailstore
@@ -106,6 +106,8 @@ def run(options: MailstoreOptions, invocation: Invocation) -> int:
     if options.set_environment:
         for file in files_with(find_project(options.project, options.config), plan.file_system_id):
             check_replaceable(file)
+    if plan.lacks_mount_target and can_ask() and not (options.yes or options.dry_run):
+        plan = restore_mailstore.plan_restore(aws, clock.now(), _ask_where(request))
     if show_plan(plan.lines(), dry_run=options.dry_run):
         return ExitCode.OK
     if plan.job is None and plan.restored is None:
@@ -113,56 +115,110 @@ def run(options: MailstoreOptions, invocation: Invocation) -> int:
     with carry_out(aws) as report:
         made = restore_mailstore.execute(aws, plan, clock, report)
     print(made)
-    _say_what_next(aws, plan, made)
-    _offer_environment(options, plan, made)
-    _offer_roll(aws, options)
+    if plan.lacks_mount_target:
+        print(
+            f"NOT COMPLETE: {made} has no mount target, so no host can mount it. Choose a subnet "
+            "and a security group of the mail hosts, and run this again:\n"
+            f"  cabal-backup restore mailstore -e {aws.environment.name} --recovery-point="
+            f"{plan.point.arn} --subnet SUBNET --security-group GROUP",
+            file=sys.stderr,
+        )
+        return ExitCode.INCOMPLETE
+    is_set = _offer_environment(options, plan, made)
+    is_rolled = _offer_roll(aws, options)
+    _say_what_next(aws, plan, made, is_set=is_set, is_rolled=is_rolled)
     return ExitCode.OK
 
 
-def _say_what_next(aws: Aws, plan: RestoreMailstorePlan, made: str) -> None:
-    name = aws.environment.name
-    print(
-        f"Restored to {made}, which is not used yet; everything in it is still below "
-        "aws-backup-restore_<time>. Next:\n"
-        "  1. As root on a host that can mount it, with the file that `cabal-backup mailbox "
-        "script` prints:\n"
+def _ask_where(request: MailstoreRequest) -> MailstoreRequest:
+    """The request with the subnets and security groups that the operator types.
+
+    Raises UsageError for what is no id.
+    """
+    subnets = ask(
+        "The new file system needs a mount target. Type the ids of the subnets of the mail hosts, "
+        "with spaces between them; nothing to do this later: "
+    ).split()
+    groups = (
+        ask("Type the ids of the security groups; nothing for the VPC's default: ").split()
+        if subnets
+        else []
+    )
+    for prefix, typed in (("subnet-", subnets), ("sg-", groups)):
+        for one in typed:
+            if not one.startswith(prefix):
+                raise UsageError(
+                    f"{one} is not an id such as {prefix}0123456789abcdef0. Nothing was changed."
+                )
+    return replace(request, subnets=subnets, security_groups=groups)
+
+
+def _say_what_next(
+    aws: Aws, plan: RestoreMailstorePlan, made: str, *, is_set: bool, is_rolled: bool
+) -> None:
+    """What is left to do: not what was done just now, or by an earlier run."""
+    name, old = aws.environment.name, plan.file_system_id
+    steps = [
+        "As root on a host that can mount it, with the file that `cabal-backup mailbox script` "
+        "prints:\n"
         f"       mount -t efs -o tls {made}:/ /mnt/new\n"
-        "       python3 mail_host.py mailstore promote --mount /mnt/new\n"
-        f"  2. In Cabal's Terraform, {made} in the place of {plan.file_system_id}; apply it.\n"
-        f"  3. Here, mailstore_file_system_id of {name} = {made}, wherever it is set, then: "
-        f"make deploy ENVIRONMENT={name}\n"
-        f"     Until then the nights back up {plan.file_system_id}, and `cabal-backup status` "
-        "fails.\n"
-        f"  4. {_first_upper(mail_tiers.describe(Reconfigure.ROLL))}: --roll of this command.",
+        "       python3 mail_host.py mailstore promote --mount /mnt/new"
+    ]
+    if old != made:
+        setting = "" if is_set else f"mailstore_file_system_id of {name} = {made}, wherever it is "
+        steps += [
+            f"In Cabal's Terraform, {made} in the place of {old}; apply it.",
+            f"Here: {f'{setting}set, then: ' if setting else ''}make deploy ENVIRONMENT={name}\n"
+            f"     Until then the nights back up {old}, and `cabal-backup status` fails.",
+        ]
+    if not is_rolled:
+        steps.append(
+            f"{_first_upper(mail_tiers.describe(Reconfigure.ROLL))}: --roll of this command."
+        )
+    print(
+        f"Restored to {made}; everything in it is still below aws-backup-restore_<time>. Next:\n"
+        + "\n".join(f"  {number}. {step}" for number, step in enumerate(steps, start=1)),
         file=sys.stderr,
     )
 
 
-def _offer_environment(options: MailstoreOptions, plan: RestoreMailstorePlan, made: str) -> None:
-    """Change the setting where a file has it; a variable or `-c` cannot be changed from here."""
+def _offer_environment(options: MailstoreOptions, plan: RestoreMailstorePlan, made: str) -> bool:
+    """Change the setting where a file has it; a variable or `-c` cannot be changed from here.
+
+    Whether a file was changed.
+    """
     project = find_project(options.project, options.config)
-    files = files_with(project, plan.file_system_id)
+    files = files_with(project, plan.file_system_id) if plan.file_system_id != made else []
     if not files:
         if options.set_environment:
             print(
-                f"{plan.file_system_id} is in no file of {project.folder}; none was changed.",
+                f"{plan.file_system_id} is in no file of {project.folder} or is the new one "
+                "already; none was changed.",
                 file=sys.stderr,
             )
-        return
+        return False
     listed = " and ".join(file.name for file in files)
-    if _wanted(options.set_environment, options, f"Write {made} to {listed}?", made):
-        for file in files:
-            replace_setting(file, plan.file_system_id, made)
-        print(f"{listed}: {made} in the place of {plan.file_system_id}.", file=sys.stderr)
+    if not _is_wanted(options.set_environment, options, f"Write {made} to {listed}?", made):
+        return False
+    for file in files:
+        replace_setting(file, plan.file_system_id, made)
+    print(f"{listed}: {made} in the place of {plan.file_system_id}.", file=sys.stderr)
+    return True
 
 
-def _offer_roll(aws: Aws, options: MailstoreOptions) -> None:
-    question = "Roll the mail tiers now? That helps only after steps 1 and 2."
-    if _wanted(options.roll, options, question, "roll"):
+def _offer_roll(aws: Aws, options: MailstoreOptions) -> bool:
+    """Roll the mail tiers, if that is wanted; whether it was."""
+    question = (
+        "Roll the mail tiers now? That helps only after `mailstore promote` and after Terraform "
+        "was applied."
+    )
+    is_wanted = _is_wanted(options.roll, options, question, "roll")
+    if is_wanted:
         mail_tiers.reconfigure(aws, Reconfigure.ROLL, progress.print_line)
+    return is_wanted
 
 
-def _wanted(asked_for: bool, options: MailstoreOptions, question: str, word: str) -> bool:
+def _is_wanted(asked_for: bool, options: MailstoreOptions, question: str, word: str) -> bool:
     if asked_for or options.yes or not can_ask():
         return asked_for
     return ask(f"{question} Type {word} to do it: ") == word

@@ -228,7 +228,10 @@ def test_after_the_file_system_was_deleted(postmaster: Postmaster) -> None:
 
     assert f"{old} was deleted, so the new one is set up as Cabal has it" in planned.out
     assert "mount target: NONE" in planned.out
-    assert (made.code, again.code) == (0, 0), made.err + again.err
+    assert (made.code, again.code) == (7, 0), made.err + again.err
+    assert f"NOT COMPLETE: {made.out.strip()} has no mount target" in made.err
+    assert f"--recovery-point={point} --subnet SUBNET --security-group GROUP" in made.err
+    assert "Next:" not in made.err
     assert status.code == 1
     new = again.out.strip()
     assert made.out.strip() == new
@@ -246,6 +249,32 @@ def test_after_the_file_system_was_deleted(postmaster: Postmaster) -> None:
     mount = postmaster.sandbox.efs_directory(new)
     assert postmaster.on_the_host("mailstore promote", mount).returncode == 0
     assert everybodys(mount) == before
+
+
+def test_the_subnet_is_asked_for_at_a_terminal(
+    postmaster: Postmaster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    efs, old = postmaster.sandbox.client("efs"), postmaster.cabal.file_system_id
+    subnet = efs.describe_mount_targets(FileSystemId=old)["MountTargets"][0]["SubnetId"]
+    aws_by_hand.delete_file_system(postmaster.operator.deployment)
+
+    before = postmaster.changes()
+    monkeypatch.setattr("sys.stdin", Terminal("vpc-1\n\n"))
+    wrong = postmaster.run("restore mailstore")
+    assert (wrong.code, postmaster.changes()) == (64, before)
+    assert "vpc-1 is not an id such as subnet-0123456789abcdef0. Nothing was changed." in wrong.err
+
+    monkeypatch.setattr("sys.stdin", Terminal(f"{subnet}\n\nrestore\nno\n"))
+    made = postmaster.run("restore mailstore")
+
+    assert made.code == 0, made.err
+    assert f"mount target: {subnet}" in made.err
+    targets = efs.describe_mount_targets(FileSystemId=made.out.strip())["MountTargets"]
+    assert [target["SubnetId"] for target in targets] == [subnet]
+    # It has one now: nothing is asked for.
+    monkeypatch.setattr("sys.stdin", Terminal("no\n"))
+    again = postmaster.run("restore mailstore")
+    assert (again.code, "needs a mount target" in again.err) == (0, False), again.err
 
 
 class Terminal(io.StringIO):
@@ -283,6 +312,8 @@ def test_the_setting_and_the_roll_are_offered(
     assert declined.code == 0, declined.err
     assert f"Write {new} to cdk.context.json? Type {new} to do it:" in declined.err
     assert "Roll the mail tiers now?" in declined.err
+    assert f"mailstore_file_system_id of development = {new}" in declined.err
+    assert "--roll of this command" in declined.err
     assert json.loads(private.read_text()) == kept
     assert postmaster.sandbox.trail("UpdateService") == []
 
@@ -290,6 +321,10 @@ def test_the_setting_and_the_roll_are_offered(
     agreed = postmaster.operator.type(*command)
     assert agreed.code == 0, agreed.err
     assert json.loads(private.read_text())["development.mailstore_file_system_id"] == new
+    steps = agreed.err.partition("Next:\n")[2]
+    assert "make deploy ENVIRONMENT=development" in steps
+    assert "wherever it is set" not in steps
+    assert "--roll" not in steps
     assert len(postmaster.sandbox.trail("UpdateService")) == 3
 
     private.write_text(json.dumps(kept, indent=3))

@@ -58,6 +58,13 @@ class RestoreMailstorePlan:
     """An earlier run's job that restores this, which is followed instead of a new one."""
     restored: str | None
     """The new file system, where an earlier run's job has come to its end."""
+    mount_targets: int = 0
+    """How many mount targets that file system has already."""
+
+    @property
+    def lacks_mount_target(self) -> bool:
+        """Whether no host could mount the new file system in the end."""
+        return not self.settings.mount_targets and not self.mount_targets
 
     def lines(self) -> tuple[str, ...]:
         """The plan in sentences."""
@@ -78,7 +85,7 @@ class RestoreMailstorePlan:
                     "    mount target: NONE, because it is not known where they were. Name "
                     "--subnet and --security-group; run again with them, it adds them",
                 )
-                if deleted and not self.settings.mount_targets
+                if self.lacks_mount_target
                 else ()
             ),
         )
@@ -120,6 +127,7 @@ def plan_restore(aws: Aws, now: datetime, request: MailstoreRequest) -> RestoreM
         ),
         job=earlier.job,
         restored=earlier.file_system_id,
+        mount_targets=earlier.mount_targets,
     )
 
 
@@ -152,6 +160,7 @@ class _Earlier(NamedTuple):
 
     job: Job | None = None
     file_system_id: str | None = None
+    mount_targets: int = 0
 
 
 def _earlier(aws: Aws, point: RecoveryPoint, token: str, now: datetime) -> _Earlier:
@@ -165,7 +174,9 @@ def _earlier(aws: Aws, point: RecoveryPoint, token: str, now: datetime) -> _Earl
         return _Earlier()
     arn = made["FileSystemArn"]
     if any(job.completed_well and job.created_resource_arn == arn for job in jobs):
-        return _Earlier(file_system_id=str(made["FileSystemId"]))
+        return _Earlier(
+            file_system_id=str(made["FileSystemId"]), mount_targets=made["NumberOfMountTargets"]
+        )
     identity = made["FileSystemId"]
     ended = f"its job ended {jobs[0].state}" if jobs else "AWS Backup no longer lists its job"
     raise RefusedError(
