@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import dataclass
 
@@ -28,6 +29,7 @@ class MailboxOptions(MailPointOptions, ConfirmOptions):
     """The options of `restore mailbox`."""
 
     user: str
+    folder: str | None
     again: bool
 
 
@@ -39,9 +41,16 @@ def add_parser(kinds: Subcommands) -> None:
         "`mailbox merge` moves the missing messages into the mailbox. "
         "docs/runbooks/restore-mail.md explains it.",
         "restore mailbox alice -e prod --night 2026-11-20",
+        "restore mailbox alice -e prod --folder Archive",
     )
     add_common(parser)
     parser.add_argument("user", metavar="USER", help="the user: the name of the home directory")
+    parser.add_argument(
+        "--folder",
+        metavar="F",
+        help="only this folder, such as Archive or Lists/Announce: nothing else is requested from "
+        "AWS",
+    )
     add_point(parser)
     add_file_system(parser)
     parser.add_argument(
@@ -55,7 +64,12 @@ def run(options: MailboxOptions, invocation: Invocation) -> int:
     check_not_a_drills(options.user)
     aws = connect_to_change(options)
     clock = invocation.clock
-    request = MailboxRequest(user=options.user, point=point_request(options), again=options.again)
+    request = MailboxRequest(
+        user=options.user,
+        folder=options.folder,
+        point=point_request(options),
+        again=options.again,
+    )
     plan = restore_mailbox.plan_restore(aws, clock.now(), request)
     if show_plan(plan.lines(), dry_run=options.dry_run):
         return ExitCode.OK
@@ -65,11 +79,14 @@ def run(options: MailboxOptions, invocation: Invocation) -> int:
     with carry_out(aws) as report:
         job = restore_mailbox.execute(aws, plan, clock, report)
     print(job.id)
-    _say_what_next(plan, job)
+    _say_what_next(plan, job, options.folder)
     return ExitCode.OK
 
 
-def _say_what_next(plan: RestoreMailboxPlan, job: Job) -> None:
+def _say_what_next(plan: RestoreMailboxPlan, job: Job, folder: str | None) -> None:
+    merge = f"mailbox merge {plan.user}"
+    if folder is not None:
+        merge += f" --folder {shlex.quote(folder)}"
     between = f"between {job.created:%Y-%m-%d %H:%M:%S}"
     if job.completed is not None:
         between += f" and {job.completed:%Y-%m-%d %H:%M:%S}"
@@ -79,7 +96,7 @@ def _say_what_next(plan: RestoreMailboxPlan, job: Job) -> None:
         f"/home/aws-backup-restore_*/{plan.user}\n"
         f"Next, as root on a host that mounts {plan.file_system_id} (Cabal: at /home of the IMAP "
         "hosts), with the file that `cabal-backup mailbox script` prints:\n"
-        f"  python3 mail_host.py mailbox merge {plan.user} --dry-run\n"
-        f"  python3 mail_host.py mailbox merge {plan.user} --cleanup",
+        f"  python3 mail_host.py {merge} --dry-run\n"
+        f"  python3 mail_host.py {merge} --cleanup",
         file=sys.stderr,
     )

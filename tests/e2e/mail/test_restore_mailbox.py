@@ -6,6 +6,7 @@ import io
 import json
 import re
 import shutil
+from collections import Counter
 from datetime import datetime
 from pathlib import Path
 
@@ -75,6 +76,40 @@ def test_lost_mail_is_restored_and_merged(postmaster: Postmaster) -> None:
     assert recovery_directories(postmaster.mount) == []
     assert files(postmaster.mount / "bob") == others
     assert {path.stat().st_uid for path in maildir.rglob("*")} == {owner}
+
+
+def test_one_folder_is_all_that_is_requested(postmaster: Postmaster) -> None:
+    maildir = postmaster.mount / "alice" / "Maildir"
+    before = messages(maildir)
+    lose_mail(maildir)
+    inbox = messages(maildir)
+
+    restored = postmaster.run("restore mailbox alice --folder Archive --yes")
+
+    assert restored.code == 0, restored.err
+    assert "Restore /alice/Maildir/.Archive from a recovery point of fs-" in restored.err
+    (job,) = postmaster.restore_jobs()
+    metadata = postmaster.sandbox.client("backup").get_restore_job_metadata(
+        RestoreJobId=job["RestoreJobId"]
+    )["Metadata"]
+    assert json.loads(metadata["ItemsToRestore"]) == ["/alice/Maildir/.Archive"]
+    (directory,) = recovery_directories(postmaster.mount)
+    found = postmaster.mount / directory / "alice" / "Maildir"
+    assert [path.name for path in found.iterdir()] == [".Archive"]
+    # The whole mailbox is another restore; the same folder is not restored twice.
+    with postmaster.nothing_changes():
+        again = postmaster.run("restore mailbox alice --folder Archive --yes")
+        whole = postmaster.run("restore mailbox alice --dry-run")
+    assert "has done this already" in again.err
+    assert "has done this already" not in whole.out
+
+    for line in re.findall(r"python3 mail_host\.py (.*)", restored.err):
+        assert "--folder Archive" in line
+        done = postmaster.on_the_host(line, postmaster.mount)
+        assert done.returncode == 0, done.stderr
+    archive = Counter({key: count for key, count in before.items() if key[0] == "Archive"})
+    assert messages(maildir) == inbox + archive
+    assert recovery_directories(postmaster.mount) == []
 
 
 def check_the_time_that_is_said(said: str, directory: str) -> None:
@@ -151,7 +186,7 @@ def test_a_user_who_is_not_in_the_backup(postmaster: Postmaster) -> None:
     said = postmaster.run("restore mailbox Alice --yes")
     assert said.code == 3
     assert "ended FAILED. AWS says: Item /Alice does not exist" in said.err
-    assert "Is there a user Alice in that backup? Names are case-sensitive." in said.err
+    assert "Is /Alice in that backup? Names are case-sensitive." in said.err
 
 
 def test_a_cold_point_needs_the_option_cold(postmaster: Postmaster) -> None:

@@ -6,13 +6,17 @@ mailstore, never over anything. From there `mail_host` merges it into the mailbo
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from cabal_backup.errors import AwsError, UsageError
 from cabal_backup.mail_host import trees
+from cabal_backup.mail_host.names import folder_name
 from cabal_backup.mail_host.problems import Refused
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.clock import Clock
@@ -35,6 +39,8 @@ class MailboxRequest:
     """Which mailbox is to be restored, and how."""
 
     user: str
+    folder: str | None = None
+    """Only this folder, as a mail client shows it; by default the whole home."""
     point: PointRequest = field(default_factory=PointRequest)
     again: bool = False
     """Whether what an earlier job restored is restored once more."""
@@ -49,6 +55,8 @@ class RestoreMailboxPlan:
     """Exactly what a restore of one mailbox will do."""
 
     user: str
+    items: tuple[str, ...]
+    """The paths that are restored."""
     file_system_id: str
     """The mailstore, which it is restored to; the backup may be a former mailstore's."""
     point: RecoveryPoint
@@ -67,7 +75,7 @@ class RestoreMailboxPlan:
         is_former = source != self.file_system_id
         into = f"to {self.file_system_id}, " if is_former else ""
         return (
-            f"Restore /{self.user} from a recovery point of {source}, "
+            f"Restore {' and '.join(self.items)} from a recovery point of {source}, "
             + ("a former mailstore, " if is_former else "")
             + ("to a new file system:" if self.to_new else f"{into}next to what is there:"),
             f"  recovery point {self.point.arn}",
@@ -102,6 +110,7 @@ def plan_restore(aws: Aws, now: datetime, request: MailboxRequest) -> RestoreMai
     """
     user = request.user
     check_user(user)
+    items = items_of(user, request.folder)
     mailstore = _mailstore(aws)
     resource_arn = aws.arn("elasticfilesystem", f"file-system/{mailstore}")
     point = choose_point(aws, resource_arn, now, request.point)
@@ -113,9 +122,10 @@ def plan_restore(aws: Aws, now: datetime, request: MailboxRequest) -> RestoreMai
         )
     jobs: list[Job] = []
     if request.creation_token is None:
-        jobs = mailstore_restores.find_jobs(aws, point, _asked(mailstore, user), now)
+        jobs = mailstore_restores.find_jobs(aws, point, _asked(mailstore, items), now)
     return RestoreMailboxPlan(
         user=user,
+        items=items,
         file_system_id=mailstore,
         point=point,
         now=now,
@@ -140,7 +150,7 @@ def execute(aws: Aws, plan: RestoreMailboxPlan, clock: Clock, report: Report) ->
     job = follow_restore(aws, job, clock, report, longest=mailstore_restores.LONGEST)
     if not job.completed_well:
         raise AwsError(
-            f"{failure(job)} The mailbox was not touched. Is there a user {plan.user} in that "
+            f"{failure(job)} The mailbox was not touched. Is {' and '.join(plan.items)} in that "
             "backup? Names are case-sensitive. What a restore that fails leaves behind is called "
             f"aws-backup-failed-restore_<time>, at the root of {plan.file_system_id}."
         )
@@ -155,18 +165,54 @@ def check_user(user: str) -> None:
         raise UsageError(f"{refusal} Nothing was done.") from refusal
 
 
+def items_of(user: str, folder: str | None) -> tuple[str, ...]:
+    """The paths to restore: the home, or the directories of one folder of its Maildir++.
+
+    INBOX is the Maildir itself; any other folder is a directory whose name begins with a dot, with
+    dots between its levels, in IMAP's modified UTF-7 (RFC 3501, 5.1.3).
+    https://doc.dovecot.org/2.3/admin_manual/mailbox_formats/maildir/
+
+    Raises UsageError for what is no folder's name.
+    """
+    home = f"/{user}"
+    if folder is None:
+        return (home,)
+    if folder.upper() == "INBOX":
+        return (f"{home}/Maildir/cur", f"{home}/Maildir/new")
+    name = folder.replace("/", ".")
+    if not name.isprintable() or "" in name.split("."):
+        raise UsageError(
+            f"{folder!r} is no name of a folder, such as Archive or Lists/Announce. Nothing was "
+            "done."
+        )
+    is_encoded = name.isascii() and folder_name(f".{name}") != name
+    return (f"{home}/Maildir/.{name if is_encoded else _encoded(name)}",)
+
+
+def _encoded(name: str) -> str:
+    """Text in IMAP's modified UTF-7."""
+
+    def packed(match: re.Match[str]) -> str:
+        if match[0] == "&":
+            return "&-"
+        code = base64.b64encode(match[0].encode("utf-16-be")).decode("ascii")
+        return f"&{code.rstrip('=').replace('/', ',')}-"
+
+    return re.sub(r"&|[^\x20-\x7e]+", packed, name)
+
+
 def _mailstore(aws: Aws) -> str:
     mailstore = aws.environment.mailstore_file_system_id
     assert mailstore is not None, "an environment with backup has a mailstore"
     return mailstore
 
 
-def _asked(mailstore: str, user: str) -> dict[str, str]:
+def _asked(mailstore: str, items: Sequence[str]) -> dict[str, str]:
     """What distinguishes this restore from every other of the same recovery point."""
     return {
         "file-system-id": mailstore,
         "newFileSystem": "false",
-        "ItemsToRestore": json.dumps([f"/{user}"]),
+        "ItemsToRestore": json.dumps(list(items)),
     }
 
 
@@ -176,7 +222,7 @@ def _metadata(aws: Aws, plan: RestoreMailboxPlan) -> dict[str, str]:
     return {
         "PerformanceMode": "generalPurpose",
         **mailstore_restores.starting_metadata(aws, plan.point),
-        **_asked(plan.file_system_id, plan.user),
+        **_asked(plan.file_system_id, plan.items),
         **new,
         "CreationToken": plan.creation_token or str(uuid.uuid4()),
     }

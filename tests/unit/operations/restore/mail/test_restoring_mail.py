@@ -8,10 +8,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cabal_backup.config.environment import Lifecycle
+from cabal_backup.errors import UsageError
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.restore.mail.clone_settings import missing_access_points
 from cabal_backup.operations.restore.mail.file_system_settings import AccessPoint
 from cabal_backup.operations.restore.mail.mailstore_restores import estimate, expectation, size
+from cabal_backup.operations.restore.mail.restore_mailbox import items_of
 from tests.builders import ACCOUNT, MAILSTORE
 
 NOW = datetime(2026, 2, 1, 8, tzinfo=UTC)
@@ -105,3 +107,25 @@ def test_two_equal_requests_need_one_each() -> None:
     there = an_access_point("/", identity="fsap-3")
     assert missing_access_points((one, two), (there,)) == [two]
     assert missing_access_points((one, two), (there, replace(there, id="fsap-4"))) == []
+
+
+@pytest.mark.parametrize(
+    ("folder", "items"),
+    [
+        (None, ["/alice"]),
+        ("Inbox", ["/alice/Maildir/cur", "/alice/Maildir/new"]),
+        ("Archive", ["/alice/Maildir/.Archive"]),
+        ("Lists/Announce", ["/alice/Maildir/.Lists.Announce"]),
+        ("Entwürfe & mehr", ["/alice/Maildir/.Entw&APw-rfe &- mehr"]),
+        ("Entw&APw-rfe", ["/alice/Maildir/.Entw&APw-rfe"]),
+        ("日本語", ["/alice/Maildir/.&ZeVnLIqe-"]),
+    ],
+)
+def test_the_paths_of_a_folder(folder: str | None, items: list[str]) -> None:
+    assert list(items_of("alice", folder)) == items
+
+
+@pytest.mark.parametrize("folder", ["", "/", "../bob", "Archive/", "a//b", "a\nb"])
+def test_what_is_no_folder(folder: str) -> None:
+    with pytest.raises(UsageError, match=r"is no name of a folder, such as Archive"):
+        items_of("alice", folder)
