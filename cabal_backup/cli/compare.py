@@ -10,10 +10,18 @@ from cabal_backup.cli import progress
 from cabal_backup.cli.options import CommonOptions, Invocation, add_common, connect_to
 from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode
-from cabal_backup.operations.restore.tables.compare import Comparison, Group, compare
+from cabal_backup.operations.restore.tables.compare import (
+    SAMPLES,
+    Comparison,
+    Group,
+    ItemComparison,
+    compare,
+    compare_item,
+)
 from cabal_backup.operations.restore.tables.cutover import find_pair
-from cabal_backup.operations.restore.tables.items import readable
+from cabal_backup.operations.restore.tables.items import encode, readable
 from cabal_backup.operations.restore.tables.wire import Stop, Wire
+from cabal_backup.text import plural
 
 JSON_VERSION = 1
 """Raised when a field is removed or changes its meaning; fields may be added without."""
@@ -25,6 +33,7 @@ class CompareOptions(CommonOptions):
 
     restored: str
     live: str
+    show: str | None
     json: bool
 
 
@@ -32,10 +41,18 @@ def define(parser: Parser) -> None:
     parser.describe(
         "Compares two tables key by key. Exit codes: 0 equal, 5 different.",
         "compare cabal-addresses-restored-20261120-000000 cabal-addresses -e prod",
+        "compare cabal-addresses-restored-20261120-000000 cabal-addresses -e prod "
+        "--show alice@example.com",
     )
     add_common(parser)
     parser.add_argument("restored", metavar="RESTORED", help="the restored table")
     parser.add_argument("live", metavar="LIVE", help="the table Cabal uses")
+    parser.add_argument(
+        "--show",
+        metavar="KEY",
+        help="only this item, with each attribute that differs; the parts of a key are written as "
+        "'alice / example.com'",
+    )
     parser.add_argument(
         "--json", action="store_true", help="as JSON (docs/runbooks/restore-tables.md)"
     )
@@ -45,10 +62,17 @@ def define(parser: Parser) -> None:
 def run(options: CompareOptions, invocation: Invocation) -> int:  # noqa: ARG001 (as every command)
     aws = connect_to(options)
     pair = restored, live = find_pair(aws, options.restored, options.live)
+    content = {"version": JSON_VERSION, "restored": restored.name, "live": live.name}
+    if options.show is not None:
+        item = compare_item(Wire(aws), pair, options.show)
+        if options.json:
+            sys.stdout.write(json.dumps({**content, **item_as_json(item)}, indent=2) + "\n")
+        else:
+            sys.stdout.write("\n".join(item_lines(item, restored.name, live.name)) + "\n")
+        return ExitCode.OK if item.equal else ExitCode.DIFFERENT
     with progress.shown() as report:
-        found = compare(Wire(aws), pair, Stop(), report)
+        found = compare(Wire(aws), pair, Stop(), report, all_keys=options.json)
     if options.json:
-        content = {"version": JSON_VERSION, "restored": restored.name, "live": live.name}
         sys.stdout.write(json.dumps({**content, **as_json(found)}, indent=2) + "\n")
     else:
         sys.stdout.write("\n".join(lines(found, restored.name, live.name)) + "\n")
@@ -68,15 +92,50 @@ def lines(found: Comparison, restored: str, live: str) -> list[str]:
         if group.count and group is not found.identical:
             more = group.count - len(group.samples)
             text += [f"{'':>14}{readable(key)}" for key in group.samples]
-            text += [f"{'':>14}… and {more:,} more"] if more else []
+            text += [f"{'':>14}… and {more:,} more (--json lists all)"] if more else []
+    if found.differing.count:
+        text.append("To see what differs in an item: --show KEY")
     return text
+
+
+def item_lines(item: ItemComparison, restored: str, live: str) -> list[str]:
+    """The comparison of one item for people."""
+    key = readable(item.key)
+    if item.equal:
+        return [f"{key}: identical in {restored} and {live}"]
+    if not (item.in_restored and item.in_live):
+        text = [f"{key}: only in {restored if item.in_restored else live}"]
+    else:
+        text = [f"{key}: {plural(len(item.different), 'attribute')} differing"]
+    for one in item.different:
+        text.append(f"  {one.name}")
+        text += [
+            f"    {table}: {'none' if value is None else encode(value).decode()}"
+            for table, value in ((restored, one.restored), (live, one.live))
+        ]
+    return text
+
+
+def item_as_json(item: ItemComparison) -> dict[str, object]:
+    """The documented fields of the comparison of one item."""
+    return {
+        "equal": item.equal,
+        "key": item.key,
+        "in_restored": item.in_restored,
+        "in_live": item.in_live,
+        "different": {
+            one.name: {"restored": one.restored, "live": one.live} for one in item.different
+        },
+    }
 
 
 def as_json(found: Comparison) -> dict[str, object]:
     """The documented fields of a comparison."""
 
     def group(members: Group) -> dict[str, object]:
-        return {"count": members.count, "samples": list(members.samples)}
+        samples = list(members.samples)
+        shown: dict[str, object] = {"count": members.count, "samples": samples[:SAMPLES]}
+        return shown if members is found.identical else {**shown, "keys": samples}
 
     return {
         "equal": found.equal,

@@ -7,11 +7,13 @@ nothing has to be remembered, so memory does not depend on the tables.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from cabal_backup.errors import UsageError
 from cabal_backup.operations.aws.jobs import Progress, Report
 from cabal_backup.operations.restore.tables.describe import TableDescription
 from cabal_backup.operations.restore.tables.items import (
@@ -78,17 +80,27 @@ class Comparison:
 
 
 def compare(
-    wire: Wire, pair: TablePair, stop: Stop, report: Report, *, spool: KeySpool | None = None
+    wire: Wire,
+    pair: TablePair,
+    stop: Stop,
+    report: Report,
+    *,
+    spool: KeySpool | None = None,
+    all_keys: bool = False,
 ) -> Comparison:
     """Compare two tables with the same key; report the progress and return the result.
 
     :param spool: takes the keys that only the live table has.
+    :param all_keys: keep every key that is not identical, which takes memory for each.
 
     Raises CabalBackupError when AWS refuses or does not answer.
     """
     restored, live = pair
     backup_side = _BackupSide(wire, restored.table, live.table)
     live_side = _LiveSide(wire, restored.table, live.table, spool)
+    if all_keys:
+        for keys in (backup_side.only_in_backup, backup_side.differing, live_side.only_in_live):
+            keys.most = sys.maxsize
     try:
         for side, table in ((backup_side, restored), (live_side, live)):
             sources = scan(wire, table.table, for_reading)
@@ -109,10 +121,77 @@ def compare(
     )
 
 
+class DifferentAttribute(NamedTuple):
+    """An attribute that two items do not have in common; None where an item lacks it."""
+
+    name: str
+    restored: Item | None
+    live: Item | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemComparison:
+    """One item in both tables."""
+
+    key: Item
+    in_restored: bool
+    in_live: bool
+    different: tuple[DifferentAttribute, ...]
+    """The attributes that differ, by name."""
+
+    @property
+    def equal(self) -> bool:
+        """Whether both tables have the same item."""
+        return self.in_restored and self.in_live and not self.different
+
+
+def compare_item(wire: Wire, pair: TablePair, text: str) -> ItemComparison:
+    """Compare one item, attribute by attribute.
+
+    :param text: its key as `readable` writes it.
+
+    Raises UsageError for what is no key, or that of no item in either table, and
+    CabalBackupError when AWS refuses or does not answer.
+    """
+    restored, live = pair
+    values = text.split(" / ") if len(restored.keys) > 1 else [text]
+    if len(values) != len(restored.keys) or not all(values):
+        names = " / ".join(key.name for key in restored.keys)
+        raise UsageError(f"{text!r} is no key: the tables have {names}.")
+    key = {one.name: {one.kind: value} for one, value in zip(restored.keys, values, strict=True)}
+    try:
+        ours, theirs = (
+            next(iter(get_all(wire, one.table, [key], Stop()).values()), None) for one in pair
+        )
+    except Exception as error:
+        raise explained(error, f"reading {text} in {restored.name} and {live.name}") from error
+    if ours is None and theirs is None:
+        raise UsageError(f"Neither {restored.name} nor {live.name} has an item {text}.")
+    attributes = sorted({*(ours or {}), *(theirs or {})})
+    pairs = [
+        DifferentAttribute(name, (ours or {}).get(name), (theirs or {}).get(name))
+        for name in attributes
+    ]
+    return ItemComparison(
+        key=key,
+        in_restored=ours is not None,
+        in_live=theirs is not None,
+        different=tuple(
+            one
+            for one in pairs
+            if one.restored is None
+            or one.live is None
+            or not same({one.name: one.restored}, {one.name: one.live})
+        ),
+    )
+
+
 class _Keys:
     """Counts keys and keeps the first few."""
 
     def __init__(self) -> None:
+        self.most = SAMPLES
+        """How many are kept."""
         self._count = 0
         self._samples: list[Item] = []
         self._lock = threading.Lock()
@@ -120,7 +199,7 @@ class _Keys:
     def add(self, keys: Sequence[Item]) -> None:
         with self._lock:
             self._count += len(keys)
-            self._samples += keys[: SAMPLES - len(self._samples)]
+            self._samples += keys[: self.most - len(self._samples)]
 
     def group(self) -> Group:
         return Group(count=self._count, samples=tuple(self._samples))
