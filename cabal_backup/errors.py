@@ -53,6 +53,11 @@ class CabalBackupError(Exception):
     exit_code: ClassVar[ExitCode] = ExitCode.FAILED
 
 
+class FollowingInterrupted(KeyboardInterrupt):
+    """Ctrl-C while something was followed that continues in AWS; the message says how to follow
+    it again."""
+
+
 class UsageError(CabalBackupError):
     """The command line asks for something that does not exist."""
 

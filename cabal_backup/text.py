@@ -27,6 +27,38 @@ def one_line(text: str) -> str:
     return " ".join(printable(text).split())
 
 
+_COMMAND = re.compile(
+    r"`[^`]*`"
+    r"|(?:cabal-backup|aws|cdk|make|python3|mount) (?:(?![;,.](?: |$)| shows | lists |`).)*"
+)
+"""A command in a message: between backticks, or up to the end of its clause."""
+
+
+def wrap(text: str, width: int) -> str:
+    """Wrap each line at words; the lines that continue it have its indentation.
+
+    Commands, and words such as ARNs, stay in one piece even if they are longer than `width`.
+    """
+    return "\n".join(_wrap_line(line, width) for line in text.split("\n"))
+
+
+def _wrap_line(line: str, width: int) -> str:
+    if len(line) <= width:
+        return line
+    indent = line[: len(line) - len(line.lstrip())]
+    # A space that must stay is replaced by a character that no printable text has.
+    kept = _COMMAND.sub(lambda command: command[0].replace(" ", "\0"), line)
+    first, *words = re.split("(?<! ) ", kept.lstrip())
+    lines = [indent + first]
+    for word in words:
+        longer = f"{lines[-1]} {word}"
+        if len(longer.rstrip()) > width:
+            lines.append(indent + word.lstrip())
+        else:
+            lines[-1] = longer
+    return "\n".join(lines).replace("\0", " ")
+
+
 def moment(when: datetime, *, seconds: bool = False) -> str:
     """A moment for people, such as `2026-11-20 00:20 UTC`.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
-from cabal_backup.cli.options import CommonOptions, Invocation, add_common, connect_to
+from cabal_backup.cli.options import CommonOptions, Invocation, add_common, changing, connect_to
 from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode
 from cabal_backup.operations import alerts
@@ -36,6 +36,7 @@ def run(options: AlertsOptions, _invocation: Invocation) -> int:
     test = alerts.plan_test(aws)
     print("\n".join(test.lines()))
     if not options.dry_run:
+        changing.set()
         alerts.send_test(aws, test)
         print(
             "Sent. Within about two minutes, a message of each kind arrives from each region, and "

@@ -88,7 +88,7 @@ def run(options: OnDemandOptions, invocation: Invocation) -> int:
     if show_plan(plan.lines(), dry_run=options.dry_run) or not plan.items:
         return ExitCode.OK
     if any(item.job is None for item in plan.items):
-        confirm("yes", f"This {plan.kind}s in {aws.environment.name}.", yes=options.yes)
+        confirm(f"This {plan.kind}s in {aws.environment.name}.", yes=options.yes)
     with carry_out(aws) as report:
         jobs = on_demand.execute(aws, plan, invocation.clock, report, wait=options.wait)
     for job in jobs:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import dataclass
 
-from cabal_backup.cli import progress
+from cabal_backup.cli import output, progress
 from cabal_backup.cli.options import CommonOptions, Invocation, add_common, connect_to
 from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode
@@ -66,14 +65,14 @@ def run(options: CompareOptions, invocation: Invocation) -> int:  # noqa: ARG001
     if options.show is not None:
         item = compare_item(Wire(aws), pair, options.show)
         if options.json:
-            sys.stdout.write(json.dumps({**content, **item_as_json(item)}, indent=2) + "\n")
+            output.print_json({**content, **item_as_json(item)})
         else:
             sys.stdout.write("\n".join(item_lines(item, restored.name, live.name)) + "\n")
         return ExitCode.OK if item.equal else ExitCode.DIFFERENT
     with progress.shown() as report:
         found = compare(Wire(aws), pair, Stop(), report, all_keys=options.json)
     if options.json:
-        sys.stdout.write(json.dumps({**content, **as_json(found)}, indent=2) + "\n")
+        output.print_json({**content, **as_json(found)})
     else:
         sys.stdout.write("\n".join(lines(found, restored.name, live.name)) + "\n")
     return ExitCode.OK if found.equal else ExitCode.DIFFERENT

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from cabal_backup.cli import output
 from cabal_backup.cli.options import Invocation
 from cabal_backup.cli.parser import Parser, build_parser, commands_of
 from cabal_backup.errors import ExitCode
@@ -41,5 +42,5 @@ def run(options: CompletionOptions, _: Invocation) -> int:
         for action in command._actions:
             if action.type is Path:
                 action.complete = shtab.FILE  # type: ignore[attr-defined]  # shtab's
-    sys.stdout.write(shtab.complete(parser, options.shell) + "\n")
+    output.styled(sys.stdout).write(shtab.complete(parser, options.shell) + "\n")
     return ExitCode.OK

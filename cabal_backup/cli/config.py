@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from cabal_backup.cli import output
 from cabal_backup.cli.options import CommonOptions, Invocation, add_environment
 from cabal_backup.cli.parser import Parser, add_commands
 from cabal_backup.config.environment import SETTINGS
@@ -71,7 +71,7 @@ def run(options: ConfigOptions, _: Invocation) -> int:
     }
     if options.json:
         content = {"version": JSON_VERSION, "environments": shown}
-        sys.stdout.write(json.dumps(content, indent=2) + "\n")
+        output.print_json(content)
     else:
         sys.stdout.write("\n".join(_lines(shown)) + "\n")
     return ExitCode.OK

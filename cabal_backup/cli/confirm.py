@@ -12,6 +12,7 @@ from types import FrameType
 from typing import NoReturn
 
 from cabal_backup.cli import progress
+from cabal_backup.cli.options import changing
 from cabal_backup.errors import RefusedError
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.deployed import check_environment
@@ -42,21 +43,22 @@ def show_plan(lines: Iterable[str], *, dry_run: bool) -> bool:
     return dry_run
 
 
-def confirm(word: str, question: str, *, yes: bool) -> None:
-    """Go on only when `word` is typed.
+def confirm(touched: str, *, yes: bool, destroys_in: str | None = None) -> None:
+    """Continue only if the operator confirms.
 
-    :param question: what is asked, without the word.
+    :param touched: what will be touched, as a sentence.
     :param yes: `--yes` was given: there is no question.
+    :param destroys_in: the environment, if the command overwrites, deletes or stops protecting
+        something: its name has to be typed. Otherwise the word is `yes`.
 
     Raises RefusedError when something else is typed or there is no terminal to ask on.
     """
     if yes:
         return
     if not can_ask():
-        raise RefusedError(
-            "There is no terminal to ask on, and --yes was not given. Nothing was changed."
-        )
-    if ask(f"{question} Type {word} to go on: ") != word:
+        raise RefusedError("stdin is not a terminal, and --yes was not given. Nothing was changed.")
+    word = destroys_in or "yes"
+    if ask(f"{touched} Type {word} to continue: ") != word:
         raise RefusedError("Not confirmed. Nothing was changed.")
 
 
@@ -69,6 +71,7 @@ def carry_out(aws: Aws, *, recorded: bool = False) -> Iterator[Report]:
     Raises as `check_environment`, before anything is changed.
     """
     check_environment(aws, recorded=recorded)
+    changing.set()
     with progress.shown() as report:
         yield report
 
@@ -88,7 +91,7 @@ def ask(prompt: str) -> str:
 def all_like_ctrl_c() -> Iterator[None]:
     """Let SIGTERM and a closed terminal do what Ctrl-C does: raise KeyboardInterrupt.
 
-    A signal that this process was started deaf to, as `nohup` does it, stays unheard.
+    A signal that this process ignores from the start, as with `nohup`, stays ignored.
     """
 
     def interrupt(_: int, __: FrameType | None) -> NoReturn:

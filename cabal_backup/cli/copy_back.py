@@ -74,7 +74,7 @@ def run(options: CopyBackOptions, invocation: Invocation) -> int:
         _say_what_next(plan, plan.there.arn)
         return ExitCode.OK
     if plan.job is None:
-        confirm("copy", f"This copies into {plan.environment}.", yes=options.yes)
+        confirm(f"This copies into {plan.environment}.", yes=options.yes)
     with carry_out(aws) as report:
         job = copy_back.execute(aws, plan, invocation.clock, report, wait=options.wait)
     if not options.wait:

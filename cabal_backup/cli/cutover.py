@@ -242,7 +242,7 @@ def tidy_up(aws: Aws, plan: CutoverPlan, *, yes: bool) -> None:
         return
     wanted = plan.request.delete_restored
     if not wanted and not yes and can_ask():
-        wanted = ask(f"Delete {name}? Type its name to delete it: ") == name
+        wanted = ask(f"Delete {name}? Type {plan.environment} to continue: ") == plan.environment
     if wanted:
         delete_table.delete_own_restore(aws, restored)
         print(f"{name} is being deleted.", file=sys.stderr)
@@ -263,11 +263,6 @@ def _confirm(plan: CutoverPlan, *, yes: bool) -> None:
             "and read the plan, or begin with a new undo point, which leaves what the earlier run "
             f"did: {plan.unfinished.how_to_forget}"
         )
-    word = "delete" if plan.to_delete else "cutover"
-    if plan.lowerings:
-        word = "lower"
-    if plan.request.not_a_restore:
-        word = plan.restored.name
     question = f"This writes {plan.to_write:,} items to {plan.live.name} of {plan.environment}"
     if plan.to_delete:
         question += f" and deletes {plan.to_delete:,}"
@@ -275,7 +270,7 @@ def _confirm(plan: CutoverPlan, *, yes: bool) -> None:
         question += f", and lowers {names.COUNTER_ATTRIBUTE}"
     if plan.unfinished is not None and plan.unfinished.is_old:
         question += f"; the way back stays {duration(plan.unfinished.age)} old"
-    confirm(word, f"{question}.", yes=yes)
+    confirm(f"{question}.", yes=yes, destroys_in=plan.environment)
 
 
 def _afterwards(aws: Aws, request: CutoverRequest, how: Reconfigure | None) -> list[str]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from dataclasses import dataclass
 
+from cabal_backup.cli import output
 from cabal_backup.cli.options import CommonOptions, Invocation, add_common, connect_without_backup
 from cabal_backup.cli.parser import Parser
 from cabal_backup.cli.status_formats import EXIT_CODES, finding_document, print_finding, styled
@@ -54,7 +53,7 @@ def run(options: DoctorOptions, invocation: Invocation) -> int:
             "summary": _sentence(aws.environment.name, verdict),
             "findings": [finding_document(finding, "doctor") for finding in verdict.findings],
         }
-        sys.stdout.write(json.dumps(content, indent=2) + "\n")
+        output.print_json(content)
     else:
         _show(aws.environment.name, verdict)
     return EXIT_CODES[verdict.status]

@@ -24,6 +24,7 @@ from cabal_backup.cli.options import (
     add_report_folder,
     add_role,
     add_which_point,
+    changing,
     connect_to_change,
     number,
     report_folder,
@@ -193,6 +194,7 @@ def run(options: DrillOptions, invocation: Invocation) -> int:
     if planned.possible:
         _confirm(options, kinds)
     check_environment(aws)
+    changing.set()
     reports = _Reports(folder, Redaction(aws.account, request.user, request.mount))
     with all_like_ctrl_c():
         records = _perform(aws, clock, planned, request, reports)
@@ -289,13 +291,13 @@ def _check_allowed(options: DrillOptions) -> None:
         return
     if not options.protected:
         raise RefusedError(
-            f"Drills are for development, not for {prod}. Nothing was changed. To drill "
-            f"{prod}, use --{prod} and type its name when asked."
+            f"Drills are for development, not for {prod}. Nothing was changed. To drill in "
+            f"{prod}, use --{prod} and type its name at a terminal."
         )
     if not can_ask():
         raise RefusedError(
-            f"There is no terminal to type the name of {prod}; --yes does not do that. Nothing was "
-            "changed."
+            f"stdin is not a terminal on which {prod} can be typed, and --yes does not replace "
+            "that. Nothing was changed."
         )
 
 
@@ -303,9 +305,9 @@ def _confirm(options: DrillOptions, kinds: Sequence[Kind]) -> None:
     name = options.environment
     question = f"This drills {', '.join(kinds)} in {name}."
     if name == names.PRODUCTION:
-        confirm(names.PRODUCTION, question, yes=False)
+        confirm(question, yes=False, destroys_in=name)
     else:
-        confirm("drill", question, yes=options.yes)
+        confirm(question, yes=options.yes)
 
 
 def _request(options: DrillOptions, aws: Aws) -> DrillRequest:

@@ -15,7 +15,7 @@ from cabal_backup.cli.confirm import (
     can_ask,
     confirm,
 )
-from cabal_backup.cli.options import CommonOptions, Invocation, add_common
+from cabal_backup.cli.options import CommonOptions, Invocation, add_common, changing
 from cabal_backup.cli.parser import Parser
 from cabal_backup.config.environment import SETTINGS
 from cabal_backup.config.project import (
@@ -84,7 +84,7 @@ def run(options: InitOptions, _: Invocation) -> int:
         print(text, end="")
         raise RefusedError(f"{file} exists and was not changed. Add the lines above to it.")
     print(text, end="", file=sys.stderr)
-    confirm("yes", f"This writes {file}.", yes=options.yes)
+    confirm(f"This writes {file}.", yes=options.yes)
     _write(file, text)
     print(f"Wrote {file}. Next: cabal-backup doctor -e {name}")
     return ExitCode.OK
@@ -175,6 +175,7 @@ def _choose(what: str, choices: dict[str, str], otherwise: str) -> str:
 
 
 def _write(file: Path, text: str) -> None:
+    changing.set()
     try:
         with file.open("x", encoding="utf-8") as opened:
             opened.write(text)

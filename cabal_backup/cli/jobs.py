@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from cabal_backup.cli import progress
+from cabal_backup.cli import output, progress
 from cabal_backup.cli.options import (
     CommonOptions,
     Invocation,
@@ -19,16 +18,18 @@ from cabal_backup.cli.options import (
     positive,
 )
 from cabal_backup.cli.parser import Parser
+from cabal_backup.config.environment import Environment
 from cabal_backup.errors import ExitCode, UnreachableError, UsageError
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Job, failure, find_job, follow, list_jobs
+from cabal_backup.operations.restore.select_point import MAILSTORE
 from cabal_backup.operations.restore.tables.describe import (
     describe_table,
     list_restoring,
     wait_until_active,
 )
-from cabal_backup.text import timestamp
+from cabal_backup.text import one_line
 
 JSON_VERSION = 1
 """Raised when a field is removed or changes its meaning; fields may be added without."""
@@ -108,12 +109,9 @@ def run_list(options: JobsOptions, invocation: Invocation) -> int:
             "restoring_tables": restoring,
             "unknown": unknown,
         }
-        sys.stdout.write(json.dumps(content, indent=2) + "\n")
+        output.print_json(content)
     else:
-        for table in restoring:
-            sys.stdout.write(f"DynamoDB is restoring the table {table}\n")
-        for job in listing.jobs:
-            sys.stdout.write(line(job) + "\n")
+        print("\n".join(_lines(aws.environment, listing.jobs, restoring)))
     for what, reason in unknown.items():
         print(f"cabal-backup: could not list the {what}: {reason}", file=sys.stderr)
     return ExitCode.UNKNOWN if unknown else ExitCode.OK
@@ -136,7 +134,7 @@ def run_watch(options: JobsOptions, invocation: Invocation) -> int:
 def _watch_job(aws: Aws, job_id: str, clock: Clock, longest: timedelta) -> int:
     with progress.shown() as report:
         job = follow(aws, find_job(aws, job_id), clock, report, longest=longest)
-    print(line(job))
+    print(f"{job.kind} job {job.id}: {job.state}  {_created(job)}".rstrip())
     if not job.completed_well:
         raise failure(job)
     if job.created_resource_arn == aws.arn("dynamodb", f"table/{aws.environment.addresses_table}"):
@@ -148,23 +146,39 @@ def _watch_job(aws: Aws, job_id: str, clock: Clock, longest: timedelta) -> int:
     return ExitCode.OK
 
 
-def line(job: Job) -> str:
-    """A job in columns that `sort` and `awk` can work on."""
-    percent = f"{job.percent} %" if job.percent and not job.finished else ""
-    created = job.created_resource_arn or job.recovery_point_arn
-    return "  ".join(
-        [
-            f"{timestamp(job.created)}",
-            f"{job.region:<10}",
-            f"{job.kind:<7}",
-            f"{job.state:<9}",
-            f"{percent:<7}",
-            f"{job.resource_type:<8}",
-            job.id,
-            created,
-            job.message,
-        ]
-    ).rstrip()
+def _lines(
+    environment: Environment, jobs: Sequence[Job], restoring: Sequence[str]
+) -> Iterator[str]:
+    """A header and one line per job, and then why jobs failed."""
+    yield from (f"DynamoDB is restoring the table {table}." for table in restoring)
+    if not jobs:
+        yield "No jobs."
+        return
+    header = ("STARTED UTC", "REGION", "KIND", "STATE", "RESOURCE", "ID")
+    rows = [header, *(_row(environment, job) for job in jobs)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+    yield from (f"{job.id}: {one_line(job.message)}" for job in jobs if job.message)
+
+
+def _row(environment: Environment, job: Job) -> tuple[str, ...]:
+    percent = f" {job.percent}%" if job.percent and not job.finished else ""
+    resource = re.split("[:/]", job.resource_arn)[-1]
+    if resource == environment.mailstore_file_system_id:
+        resource = MAILSTORE
+    return (
+        f"{job.created:%m-%d %H:%M}",  # AWS keeps jobs for 30 days
+        job.region,
+        job.kind,
+        f"{job.state}{percent}",
+        resource,
+        job.id,
+    )
+
+
+def _created(job: Job) -> str:
+    return job.created_resource_arn or job.recovery_point_arn
 
 
 def as_json(job: Job) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from cabal_backup.cli import output
 from cabal_backup.cli.options import Invocation
 from cabal_backup.cli.parser import Parser, add_commands
 from cabal_backup.errors import ExitCode
@@ -44,5 +45,5 @@ def run_on_the_host(options: argparse.Namespace, _: Invocation) -> int:
 
 def run_script(_: argparse.Namespace, __: Invocation) -> int:
     """Print the file for the mail host; the exit code."""
-    sys.stdout.write(host_script.build())
+    output.styled(sys.stdout).write(host_script.build())
     return ExitCode.OK

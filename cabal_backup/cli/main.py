@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cabal_backup.cli import output
-from cabal_backup.cli.options import Invocation
+from cabal_backup.cli.options import Invocation, changing
 from cabal_backup.cli.parser import CommandLineError, parse
 from cabal_backup.errors import CabalBackupError, ExitCode
 from cabal_backup.text import one_line
@@ -35,6 +35,7 @@ def main(argv: Sequence[str] | None = None, *, clock: Clock | None = None) -> in
 
 def _run(arguments: Sequence[str], clock: Clock | None) -> int:
     nagios, debug = "--nagios" in arguments, False
+    changing.clear()
     try:
         try:
             command = parse(arguments)
@@ -44,8 +45,9 @@ def _run(arguments: Sequence[str], clock: Clock | None) -> int:
         return int(command.run(command.options, Invocation(clock or _system_clock())))
     except (output.WriteError, ImportError, SyntaxError):
         raise
-    except KeyboardInterrupt:
-        print("cabal-backup: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        what_then = str(interrupt) or ("" if changing.is_set() else "Nothing was changed.")
+        print(f"cabal-backup: interrupted. {what_then}".rstrip(), file=sys.stderr)
         return ExitCode.INTERRUPTED
     except (Exception, SystemExit) as error:
         return _report(error, nagios=nagios, debug=debug)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from cabal_backup.operations.restore.select_point import PointRequest
 
 E = TypeVar("E", bound=StrEnum)
+
+changing = threading.Event()
+"""Set as soon as this command may have changed something. Until then, Ctrl-C ends it with
+"Nothing was changed"."""
 
 ENVIRONMENT = "CABAL_ENVIRONMENT"
 REPORTS = "CABAL_DRILLS"

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import codecs
 import errno
+import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,7 +18,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from cabal_backup.errors import ExitCode
-from cabal_backup.text import printable, with_local_time
+from cabal_backup.text import printable, with_local_time, wrap
 
 _PLAIN = {"●": "*", "○": "o", "·": ".", "✘": "x", "✔": "+", "◐": "%", "…": "...", "–": "-"}
 """What stands in for the tool's own symbols in an encoding that lacks them."""
@@ -47,7 +49,8 @@ class Stream:
 
     def __init__(self, stream: TextIO, *, styled: bool = False, for_people: bool = False) -> None:
         """
-        :param styled: what is written is printable already, and has rich's escape sequences.
+        :param styled: what is written is printable already, has rich's escape sequences, and is
+            not to be wrapped.
         :param for_people: no program reads it: the local time is written next to UTC.
         """
         self.stream = stream
@@ -61,6 +64,8 @@ class Stream:
         clean = text if self._styled else printable(text)
         if self._for_people:
             clean = with_local_time(clean)
+        if not self._styled and self.stream.isatty():
+            clean = wrap(clean, shutil.get_terminal_size().columns)
         with self._watched():
             self.stream.write(clean.encode(encoding, "cabal-backup").decode(encoding))
         return len(text)
@@ -86,8 +91,13 @@ class Stream:
 
 
 def styled(stream: Any) -> Any:
-    """The stream for rich to write to."""
+    """The stream for what has its own lines: tables, JSON, scripts."""
     return Stream(stream.stream, styled=True) if isinstance(stream, Stream) else stream
+
+
+def print_json(content: object) -> None:
+    """Print what --json shows on stdout."""
+    styled(sys.stdout).write(json.dumps(content, indent=2) + "\n")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from cabal_backup.cli import output
 from cabal_backup.cli.options import (
     CommonOptions,
     Invocation,
@@ -84,7 +85,7 @@ def run(options: PointsOptions, invocation: Invocation) -> int:
         points = tuple(each for each in calendar.points if each[1].created >= options.since)
         calendar = replace(calendar, points=points)
     if options.json:
-        sys.stdout.write(as_json(calendar))
+        output.styled(sys.stdout).write(as_json(calendar))
     elif options.list:
         show_list(calendar)
     else:

@@ -41,7 +41,11 @@ def run(options: RelockOptions, invocation: Invocation) -> int:
         return ExitCode.OK
     if plan.weakened:
         which_ones = " and ".join(vault.vault for vault in plan.weakened)
-        confirm(plan.environment, f"This weakens the lock of {which_ones}.", yes=options.yes)
+        confirm(
+            f"This weakens the lock of {which_ones}.",
+            yes=options.yes,
+            destroys_in=plan.environment,
+        )
     with carry_out(aws) as report:
         locks.relock(aws, plan, report)
     left = locks.plan_relock(aws, now, which=which(options.vault))

@@ -82,7 +82,7 @@ def run(options: AddressesOptions, invocation: Invocation) -> int:
             return cutover.cut_over(aws, request, options, clock)
         return ExitCode.OK
     if plan.job is None:
-        confirm("restore", f"This makes {plan.target} in {options.environment}.", yes=options.yes)
+        confirm(f"This creates {plan.target} in {options.environment}.", yes=options.yes)
     with carry_out(aws) as report:
         table = restore_addresses.execute(aws, plan, clock, report)
     print(table.name)

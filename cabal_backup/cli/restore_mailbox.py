@@ -74,8 +74,10 @@ def run(options: MailboxOptions, invocation: Invocation) -> int:
     if show_plan(plan.lines(), dry_run=options.dry_run):
         return ExitCode.OK
     if plan.job is None:
-        question = f"This makes a directory in {plan.file_system_id} of {options.environment}."
-        confirm("restore", question, yes=options.yes)
+        confirm(
+            f"This creates a directory in {plan.file_system_id} of {options.environment}.",
+            yes=options.yes,
+        )
     with carry_out(aws) as report:
         job = restore_mailbox.execute(aws, plan, clock, report)
     print(job.id)

@@ -111,7 +111,7 @@ def run(options: MailstoreOptions, invocation: Invocation) -> int:
     if show_plan(plan.lines(), dry_run=options.dry_run):
         return ExitCode.OK
     if plan.job is None and plan.restored is None:
-        confirm("restore", f"This makes a file system in {options.environment}.", yes=options.yes)
+        confirm(f"This creates a file system in {options.environment}.", yes=options.yes)
     with carry_out(aws) as report:
         made = restore_mailstore.execute(aws, plan, clock, report)
     print(made)
@@ -198,7 +198,7 @@ def _offer_environment(options: MailstoreOptions, plan: RestoreMailstorePlan, ma
             )
         return False
     listed = " and ".join(file.name for file in files)
-    if not _is_wanted(options.set_environment, options, f"Write {made} to {listed}?", made):
+    if not _is_wanted(options.set_environment, options, f"Write {made} to {listed}?"):
         return False
     for file in files:
         replace_setting(file, plan.file_system_id, made)
@@ -212,16 +212,16 @@ def _offer_roll(aws: Aws, options: MailstoreOptions) -> bool:
         "Roll the mail tiers now? That helps only after `mailstore promote` and after Terraform "
         "was applied."
     )
-    is_wanted = _is_wanted(options.roll, options, question, "roll")
+    is_wanted = _is_wanted(options.roll, options, question)
     if is_wanted:
         mail_tiers.reconfigure(aws, Reconfigure.ROLL, progress.print_line)
     return is_wanted
 
 
-def _is_wanted(asked_for: bool, options: MailstoreOptions, question: str, word: str) -> bool:
+def _is_wanted(asked_for: bool, options: MailstoreOptions, question: str) -> bool:
     if asked_for or options.yes or not can_ask():
         return asked_for
-    return ask(f"{question} Type {word} to do it: ") == word
+    return ask(f"{question} Type yes to continue: ") == "yes"
 
 
 def _first_upper(text: str) -> str:

@@ -103,7 +103,7 @@ def run(options: TableOptions, invocation: Invocation) -> int:
     if show_plan(plan.lines(), dry_run=options.dry_run):
         return ExitCode.OK
     if plan.under_way is None:
-        confirm("restore", f"This makes {plan.target} in {options.environment}.", yes=options.yes)
+        confirm(f"This creates {plan.target} in {options.environment}.", yes=options.yes)
     with carry_out(aws) as report:
         table = restore_table.execute(aws, plan, clock, report)
     print(table.name)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cabal_backup.cli import status_all
+from cabal_backup.cli import output, status_all
 from cabal_backup.cli import status_formats as formats
 from cabal_backup.cli.options import (
     Invocation,
@@ -93,7 +93,7 @@ def run(options: StatusOptions, invocation: Invocation) -> int:
 def _once(options: StatusOptions, chosen: list[str], aws: Aws, clock: Clock) -> Status:
     report = _look(options, chosen, aws, clock)
     if options.json:
-        sys.stdout.write(formats.as_json(report))
+        output.print_json(formats.document(report))
     elif options.nagios:
         sys.stdout.write(formats.nagios(report))
     else:
@@ -115,7 +115,7 @@ def _run_all(options: StatusOptions, chosen: list[str], clock: Clock) -> int:
         for name in names
     ]
     if options.json:
-        sys.stdout.write(status_all.as_json(all_seen))
+        output.print_json(status_all.as_json(all_seen))
     else:
         status_all.show(all_seen)
     return formats.EXIT_CODES[status_all.worst(all_seen)]

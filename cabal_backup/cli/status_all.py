@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -57,7 +56,7 @@ def worst(all_seen: Sequence[Seen]) -> Status:
     return next((status for status in NOT_OK if status in found), Status.OK)
 
 
-def as_json(all_seen: Sequence[Seen]) -> str:
+def as_json(all_seen: Sequence[Seen]) -> Mapping[str, Any]:
     """The documented JSON: docs/status.md describes every field."""
     environments: list[Mapping[str, Any]] = [
         document(seen.report)
@@ -65,12 +64,11 @@ def as_json(all_seen: Sequence[Seen]) -> str:
         else {"environment": seen.name, "verdict": seen.status, "summary": seen.sentence}
         for seen in all_seen
     ]
-    content = {
+    return {
         "version": JSON_VERSION,
         "verdict": worst(all_seen),
         "environments": environments,
     }
-    return json.dumps(content, indent=2) + "\n"
 
 
 def show(all_seen: Sequence[Seen]) -> None:

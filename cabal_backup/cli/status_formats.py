@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from cabal_backup.operations.status.checks import CHECKS, GROUPS
 from cabal_backup.operations.status.checks.deployment import CHECK as DEPLOYMENT
 from cabal_backup.operations.status.findings import NOT_OK, Finding, Status, Verdict
 from cabal_backup.operations.status.state import State
-from cabal_backup.text import moment, plural, with_local_time
+from cabal_backup.text import moment, plural, with_local_time, wrap
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -171,8 +170,11 @@ def print_finding(console: Console, finding: Finding, page: str, *, verbose: boo
     for line in _details(finding, verbose=verbose):
         _print_indented(console, f"· {line}", style="dim")
     if finding.hint:
-        # On one line, so that a command can be copied in one piece.
-        console.print(Text(f"    {with_local_time(finding.hint)}"), soft_wrap=True)
+        hint = f"    {with_local_time(finding.hint)}"
+        # A command stays in one piece, so that it can be copied.
+        if console.is_terminal:
+            hint = wrap(hint, console.width)
+        console.print(Text(hint), soft_wrap=True)
 
 
 def _print_indented(console: Console, words: str, style: str = "") -> None:
@@ -204,13 +206,8 @@ def _details(finding: Finding, *, verbose: bool) -> list[str]:
     return [*shown, f"… and {more} more (--verbose shows all)"] if more else shown
 
 
-def as_json(report: Report) -> str:
-    """The documented JSON: docs/status.md describes every field."""
-    return json.dumps(document(report), indent=2) + "\n"
-
-
 def document(report: Report) -> Mapping[str, Any]:
-    """What `--json` prints of one environment."""
+    """The documented JSON of one environment: docs/status.md describes every field."""
     environment = report.state.environment
     return {
         "version": JSON_VERSION,

@@ -142,7 +142,7 @@ def run_destroy(options: DestroyOptions, invocation: Invocation) -> int:
         return ExitCode.OK
     if not plan.seen.is_empty:
         name = plan.seen.environment
-        confirm(name, f"This ends the backup of {name}.", yes=options.yes)
+        confirm(f"This ends the backup of {name}.", yes=options.yes, destroys_in=name)
         with carry_out(aws, recorded=True) as report:
             destroy.destroy(aws, plan, clock, report)
     checked = destroy.prove(aws, clock)
@@ -167,7 +167,11 @@ def _confirm_deletion(plan: DeletePointsPlan, options: DeleteOptions) -> None:
             f"In {name}, --yes wants the number of recovery points too: --points N. Nothing was "
             "deleted."
         )
-    confirm(name, f"This deletes every backup of {name}.", yes=options.yes)
+    confirm(
+        f"This deletes {plan.points:,} recovery points of {name}.",
+        yes=options.yes,
+        destroys_in=name,
+    )
     if options.yes or not counted:
         return
     if ask("How many recovery points are deleted? ").replace(",", "") != str(plan.points):

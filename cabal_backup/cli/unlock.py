@@ -66,7 +66,7 @@ def run(options: UnlockOptions, invocation: Invocation) -> int:
     if not plan.to_remove:
         return ExitCode.OK
     name = plan.environment
-    confirm(name, f"This takes the protection of {name} away.", yes=options.yes)
+    confirm(f"This removes the protection of {name}.", yes=options.yes, destroys_in=name)
     with carry_out(aws, recorded=True) as report:
         locks.unlock(aws, plan, report)
     _say_what_next(plan)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cabal_backup.cli.options import CommonOptions, Invocation, add_common, connect_to
+from cabal_backup.cli import output
+from cabal_backup.cli.options import CommonOptions, Invocation, add_common, changing, connect_to
 from cabal_backup.cli.parser import Parser
 from cabal_backup.cli.status_formats import EXIT_CODES
 from cabal_backup.operations.status.findings import NOT_OK, Status
 from cabal_backup.operations.watch import run_watch
 from cabal_backup.text import moment, printable, with_local_time
+
+JSON_VERSION = 2
+"""Raised when a field is removed or changes its meaning; fields may be added without."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +35,12 @@ def define(parser: Parser) -> None:
     )
     add_common(parser)
     parser.add_argument("action", choices=("run",), help="run it and show what it found and did")
-    parser.add_argument("--json", action="store_true", help="as JSON: a list, one for each region")
+    parser.add_argument("--json", action="store_true", help="as JSON (docs/watch.md)")
     parser.runs(run, WatchOptions)
 
 
 def run(options: WatchOptions, _invocation: Invocation) -> int:
+    changing.set()
     results = []
     for result in run_watch(connect_to(options)):
         results.append(result)
@@ -45,8 +48,7 @@ def run(options: WatchOptions, _invocation: Invocation) -> int:
             lines = "\n".join(_lines(result, findings=len(results) == 1))
             print(with_local_time(printable(lines)), flush=True)
     if options.json:
-        json.dump(results, sys.stdout, indent=2)
-        sys.stdout.write("\n")
+        output.print_json({"version": JSON_VERSION, "regions": results})
     return EXIT_CODES[_worst(results)]
 
 

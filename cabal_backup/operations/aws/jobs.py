@@ -16,7 +16,13 @@ from typing import Generic, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
-from cabal_backup.errors import AwsError, CredentialsError, UnknownError, UsageError
+from cabal_backup.errors import (
+    AwsError,
+    CredentialsError,
+    FollowingInterrupted,
+    UnknownError,
+    UsageError,
+)
 from cabal_backup.operations.aws.client import Aws, in_words, reason, worded
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
@@ -272,7 +278,19 @@ def wait_until_deleted(
 
 
 def follow_until(wait: Wait[T], clock: Clock, report: Report) -> T:
-    """Ask again and again until the answer is that it is finished; see `follow`."""
+    """Ask again and again until the answer is that it is finished; see `follow`.
+
+    Raises FollowingInterrupted on Ctrl-C.
+    """
+    try:
+        return _follow_until(wait, clock, report)
+    except KeyboardInterrupt as interrupt:
+        raise FollowingInterrupted(
+            f"The {wait.what} continues. To follow it again: {wait.pick_up}"
+        ) from interrupt
+
+
+def _follow_until(wait: Wait[T], clock: Clock, report: Report) -> T:
     began = answered = clock.now()
     pause = FIRST_WAIT
     while True:

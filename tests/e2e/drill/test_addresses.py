@@ -84,7 +84,7 @@ def test_without_a_confirmation_nothing_is_done(
     assert changes_since(driller.sandbox, before) == []
     assert driller.reports == []
 
-    type_answers(monkeypatch, "drill")
+    type_answers(monkeypatch, "yes")
     assert driller.operator.type(*command).code == 0
 
 
@@ -148,12 +148,12 @@ def test_prod_needs_an_option_and_its_typed_name(
 
     once = driller.operator.type(*command, "--yes")
     unasked = driller.operator.type(*command, "--prod", "--yes")
-    type_answers(monkeypatch, "drill")
+    type_answers(monkeypatch, "yes")
     other = driller.operator.type(*command, "--prod", "--yes")
 
     assert (once.code, unasked.code, other.code) == (4, 4, 4)
     assert "Drills are for development, not for prod." in once.err
-    assert "--yes does not do that" in unasked.err
+    assert "--yes does not replace that" in unasked.err
     assert changes_since(driller.sandbox, before) == []
     assert driller.reports == []
 

@@ -226,7 +226,7 @@ def test_without_a_mailstore_without_a_terminal_and_in_another_environment(
     assert dry.code == 0
     assert newest_mailstore_point(postmaster.sandbox) in dry.out
     assert unasked.code == 4
-    assert "There is no terminal to ask on, and --yes was not given." in unasked.err
+    assert "stdin is not a terminal, and --yes was not given." in unasked.err
     assert elsewhere.code == 77
     assert table.code == 64
     assert "is a recovery point of cabal-addresses, not of fs-" in table.err

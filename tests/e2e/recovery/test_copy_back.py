@@ -121,7 +121,7 @@ def test_no_terminal_a_dry_run_and_a_wrong_word(
     type_answers(monkeypatch, "no")
     assert emptied.run("copy-back", "addresses").code == 4
     assert changes_since(emptied.sandbox, began) == []
-    type_answers(monkeypatch, "copy")
+    type_answers(monkeypatch, "yes")
     assert emptied.run("copy-back", "addresses").code == 0
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from datetime import timedelta
+from typing import NoReturn
 
 import pytest
 from local_aws.client import Sandbox
@@ -10,7 +13,7 @@ from local_aws.client import Sandbox
 from tests.e2e.audit import changes_since
 from tests.e2e.exercise import newest_point
 from tests.e2e.operator import Operator
-from tests.e2e.terminal import type_answers
+from tests.e2e.terminal import Keyboard, type_answers
 
 PRIMARY, DR = ("cabal-backup", "us-west-1"), ("cabal-backup-dr", "us-west-2")
 ROLE = "arn:aws:iam::123456789012:role/cabal-backup-role"
@@ -133,6 +136,44 @@ def test_nothing_is_started_without_a_confirmation(
 
     type_answers(monkeypatch, "yes")
     assert operator.run("backup", "now", "--no-wait").code == 0
+
+
+def test_ctrl_c_says_what_became_of_it(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    began = operator.sandbox.advance(seconds=2)
+    monkeypatch.setattr(sys, "stdin", Keyboard(["yes"], interrupt))
+    asked = operator.run("backup", "now")
+    assert asked.code == 130
+    assert asked.err.endswith("cabal-backup: interrupted. Nothing was changed.\n")
+    assert changes_since(operator.sandbox, began) == []
+
+    with monkeypatch.context() as patched:
+        patched.setattr(operator.clock, "sleep", interrupt)
+        followed = operator.run("backup", "now", "addresses", "--yes")
+    assert followed.code == 130
+    assert "Nothing was changed" not in followed.err
+    continues, command = followed.err.splitlines()[-1].split(" continues. To follow it again: ")
+    assert re.fullmatch("cabal-backup: interrupted. The backup job \\S{36}", continues)
+    _, jobs, *arguments = command.strip("`").split()
+    assert operator.run(jobs, *arguments).code == 0
+
+
+def test_jobs_are_one_line_each(operator: Operator) -> None:
+    operator.sandbox.faults.fail_next("backup", resource_type="DynamoDB", message="Not today.")
+    operator.sandbox.advance(days=1)
+
+    heading, *lines = operator.run("jobs").out.splitlines()
+
+    assert heading.split() == ["STARTED", "UTC", "REGION", "KIND", "STATE", "RESOURCE", "ID"]
+    *jobs, failed = lines
+    shown = operator.run("jobs", "--json").json["jobs"]
+    assert [job.split()[-1] for job in jobs] == [job["id"] for job in shown]
+    assert {job.split()[5] for job in jobs} == {"cabal-addresses", "mailstore"}
+    assert max(map(len, jobs)) <= 100
+    (identity,) = (job["id"] for job in shown if job["state"] == "FAILED")
+    assert failed == f"{identity}: Not today."
 
 
 def test_a_vault_that_is_not_there_is_named_first(operator: Operator) -> None:

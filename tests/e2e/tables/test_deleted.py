@@ -62,8 +62,8 @@ def test_the_one_that_is_chosen_at_a_terminal_is_restored(
     terminal = Terminal(small, "restore", "table", TABLE, "--latest")
     terminal.wait_for("Which one? Type its number: ")
     terminal.type("2")
-    terminal.wait_for("Type restore to go on: ")
-    terminal.type("restore")
+    terminal.wait_for("Type yes to continue: ")
+    terminal.type("yes")
     assert terminal.end() == 0, terminal.shown
     assert items(small.sandbox, TABLE) == before
 

@@ -43,8 +43,8 @@ def test_it_is_accepted_with_an_option_and_never_deleted(small: Rescuer) -> None
 def test_at_a_terminal_its_name_has_to_be_typed(small: Rescuer) -> None:
     make(small.sandbox, "theirs", KEY, [STRAY])
     terminal = Terminal(small, "cutover", "theirs", ADDRESSES, "--not-a-restore")
-    terminal.wait_for("Type theirs to go on: ")
-    terminal.type("cutover")
+    terminal.wait_for("Type development to continue: ")
+    terminal.type("yes")
     assert terminal.end() == 4
     assert STRAY not in items(small.sandbox, ADDRESSES)
 

@@ -53,7 +53,7 @@ def test_without_a_terminal_to_ask_on(rescuer: Rescuer) -> None:
     with nothing_changes(rescuer):
         said = rescuer.run("restore addresses --cutover")
     assert said.code == 4
-    assert "There is no terminal to ask on, and --yes was not given." in said.err
+    assert "stdin is not a terminal, and --yes was not given." in said.err
 
 
 def test_a_dry_run_prints_the_plan_and_does_nothing(rescuer: Rescuer) -> None:

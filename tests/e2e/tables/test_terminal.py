@@ -78,12 +78,12 @@ def test_a_cutover_by_a_person(small: Rescuer) -> None:
     expected = promised(backup, items(small.sandbox, ADDRESSES), "mirror")
 
     terminal = Terminal(small, "cutover", RESTORED, ADDRESSES, "--mirror")
-    terminal.wait_for("Type delete to go on: ")
+    terminal.wait_for("Type development to continue: ")
     assert "60 items only the live table has: deleted" in terminal.shown
     assert by_address(items(small.sandbox, ADDRESSES)) != expected
-    terminal.type("delete")
-    terminal.wait_for(f"Delete {RESTORED}? Type its name to delete it: ")
-    terminal.type(RESTORED)
+    terminal.type("development")
+    terminal.wait_for(f"Delete {RESTORED}? Type development to continue: ")
+    terminal.type("development")
 
     assert terminal.end() == 0, terminal.shown
     assert "Verified: the live table holds what it should." in terminal.shown
@@ -98,7 +98,7 @@ def test_another_word_changes_nothing(small: Rescuer, typed: str) -> None:
     before = items(small.sandbox, ADDRESSES)
 
     terminal = Terminal(small, "cutover", RESTORED, ADDRESSES, "--mirror")
-    terminal.wait_for("to go on: ")
+    terminal.wait_for("to continue: ")
     terminal.type(typed)
 
     assert terminal.end() == 4
@@ -117,6 +117,7 @@ def test_ctrl_c_in_the_middle_ends_it_and_it_can_be_run_again(small: Rescuer) ->
 
     assert terminal.end() == 130, terminal.shown
     assert "cabal-backup: interrupted" in terminal.shown
+    assert "Nothing was changed" not in terminal.shown
     again = small.run(f"cutover {RESTORED} {ADDRESSES} --yes")
     assert again.code == 0, again.err
     assert by_address(items(small.sandbox, ADDRESSES)) == expected

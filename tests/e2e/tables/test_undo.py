@@ -133,10 +133,10 @@ def test_an_old_undo_point_of_an_interrupted_run(
     assert "unfinished earlier run is 14 days old" in refused.err
     assert is_unfinished(sandbox)
 
-    type_answers(monkeypatch, "cutover", "")
+    type_answers(monkeypatch, "development", "")
     accepted = small.run(CUTOVER)
     assert accepted.code == 0, accepted.err
-    assert "the way back stays 14 days old. Type cutover to go on: " in accepted.err
+    assert "the way back stays 14 days old. Type development to continue: " in accepted.err
     assert sandbox.now() - undo_point(accepted) > timedelta(days=14)
     assert f"undoes every change that others make to {ADDRESSES} after" in accepted.out
     assert not is_unfinished(sandbox)
@@ -200,9 +200,9 @@ def test_recovery_switched_off_while_the_question_is_open(small: Rescuer) -> Non
     before = items(small.sandbox, ADDRESSES)
 
     terminal = Terminal(small, *CUTOVER.split())
-    terminal.wait_for("Type cutover to go on: ")
+    terminal.wait_for("Type development to continue: ")
     switch_recovery(small.sandbox, ADDRESSES, on=False)
-    terminal.type("cutover")
+    terminal.type("development")
 
     assert terminal.end() == 4, terminal.shown
     assert "was switched off after the plan was made" in terminal.shown

@@ -98,7 +98,7 @@ def test_without_a_terminal_to_ask_on(remover: Remover, step: str) -> None:
     before, began = everything(remover.deployment), remover.sandbox.advance(seconds=2)
     said = remover.run(*STEPS[step])
     assert said.code == 4
-    assert "There is no terminal to ask on, and --yes was not given" in said.err
+    assert "stdin is not a terminal, and --yes was not given" in said.err
     assert changes_since(remover.sandbox, began) == []
     assert everything(remover.deployment) == before
 

@@ -17,7 +17,7 @@ from cabal_backup.cli import output
 from cabal_backup.cli.confirm import confirm
 from cabal_backup.cli.console import SafeConsole
 from cabal_backup.errors import RefusedError
-from cabal_backup.text import REPLACEMENT, one_line, printable
+from cabal_backup.text import REPLACEMENT, one_line, printable, wrap
 
 PROJECT = Path(__file__).parents[3]
 
@@ -107,7 +107,29 @@ def test_a_closed_stdout_is_not_an_error() -> None:
 def test_a_closed_stdin_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", None)
     with output.guarded(), pytest.raises(RefusedError, match="--yes was not given"):
-        confirm("unlock", "Really?", yes=False)
+        confirm("Really?", yes=False)
+
+
+COMMAND = "cabal-backup jobs watch 4e1a6f2c-0b3d-4a57-9c1e-2f8d6b7a9c10 -e prod"
+ARN = "arn:aws:backup:eu-west-1:123456789012:recovery-point:4e1a6f2c-0b3d-4a57-9c1e-2f8d6b7a9c10"
+UNITS = st.sampled_from(["restored", "the", "table", f"`{COMMAND}`", f"{COMMAND};", ARN])
+
+
+@given(st.lists(UNITS, min_size=1), st.sampled_from(["", "  ", "      "]), st.integers(20, 120))
+def test_lines_are_wrapped_at_words_outside_commands(
+    units: list[str], indent: str, width: int
+) -> None:
+    text = indent + " ".join(units)
+    lines = wrap(text, width).split("\n")
+
+    assert all(line.startswith(indent) for line in lines)
+    assert indent + " ".join(line[len(indent) :] for line in lines) == text
+    assert all(len(line) <= width or line.lstrip() in units for line in lines)
+
+
+def test_a_short_line_and_a_prompt_stay_as_they_are() -> None:
+    text = "a  table   with    columns\n\nType prod to continue: "
+    assert wrap(text, 30) == text
 
 
 ATTACK = "\x1b]0;owned\x07\x1b[2J\x9b31m\rAll is well\u202e"
