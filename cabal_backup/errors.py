@@ -29,6 +29,10 @@ class ExitCode(IntEnum):
     """`restore mailstore` restored the files, and the file system has no mount target yet."""
     DRILL_FAILED = 6
     """A drill did not show what it is to show, or could not clear away after itself."""
+    NO_RECOVERY_POINT = 8
+    """There is no such recovery point."""
+    NOT_FOUND = 9
+    """Something else that the command names or needs does not exist."""
     USAGE = 64
     """The command line is not right."""
     UNREACHABLE = 69
@@ -59,9 +63,21 @@ class FollowingInterrupted(KeyboardInterrupt):
 
 
 class UsageError(CabalBackupError):
-    """The command line asks for something that does not exist."""
+    """The command line is wrong."""
 
     exit_code = ExitCode.USAGE
+
+
+class NotFoundError(CabalBackupError):
+    """Something that the command names or needs does not exist."""
+
+    exit_code = ExitCode.NOT_FOUND
+
+
+class NoRecoveryPointError(NotFoundError):
+    """There is no such recovery point."""
+
+    exit_code = ExitCode.NO_RECOVERY_POINT
 
 
 class SettingsError(CabalBackupError):

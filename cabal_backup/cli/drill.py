@@ -34,6 +34,7 @@ from cabal_backup.errors import (
     CabalBackupError,
     CredentialsError,
     ExitCode,
+    NotFoundError,
     RefusedError,
     UsageError,
 )
@@ -215,7 +216,7 @@ def _plan(
         try:
             drills.append(_Planned(kind, plan_drill(aws, clock.now(), kind, request)))
         except CabalBackupError as error:
-            mistyped = isinstance(error, UsageError) and request.chosen
+            mistyped = isinstance(error, UsageError | NotFoundError) and request.chosen
             if dry_run or mistyped or isinstance(error, CredentialsError):
                 raise
             drills.append(_Planned(kind, None, str(error)))

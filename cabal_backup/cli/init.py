@@ -26,7 +26,13 @@ from cabal_backup.config.project import (
     read_environment,
 )
 from cabal_backup.config.settings import as_text
-from cabal_backup.errors import ExitCode, RefusedError, SettingsError, UsageError
+from cabal_backup.errors import (
+    ExitCode,
+    NotFoundError,
+    RefusedError,
+    SettingsError,
+    UsageError,
+)
 from cabal_backup.operations.doctor.candidates import Candidates, find_candidates
 
 
@@ -129,7 +135,7 @@ def _file_system(options: InitOptions, found: Candidates) -> str:
     ids = [one.id for one in found.file_systems]
     if options.file_system:
         if options.file_system not in ids:
-            raise UsageError(
+            raise NotFoundError(
                 f"There is no file system {options.file_system} in {options.region}. There are: "
                 f"{', '.join(ids) or 'none'}."
             )

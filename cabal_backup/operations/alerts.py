@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cabal_backup import names, urgent
-from cabal_backup.errors import AwsError, RefusedError
+from cabal_backup.errors import (
+    AwsError,
+    NotFoundError,
+    RefusedError,
+)
 from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.results import pages, unless_missing
 
@@ -106,7 +110,7 @@ def _subscriptions(aws: Aws, region: str) -> list[SubscriptionTypeDef]:
             "NotFoundException",
         )
     if listed is None:
-        raise RefusedError(
+        raise NotFoundError(
             f"There is no topic {names.TOPIC} in {region}. Deploy the environment: make deploy "
             f"ENVIRONMENT={aws.environment.name}"
         )

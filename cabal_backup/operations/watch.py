@@ -7,7 +7,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cabal_backup import names
-from cabal_backup.errors import AwsError, RefusedError
+from cabal_backup.errors import (
+    AwsError,
+    NotFoundError,
+    RefusedError,
+)
 from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.results import unless_missing
 from cabal_backup.text import one_line
@@ -36,7 +40,7 @@ def _run(aws: Aws, region: str) -> Mapping[str, Any]:
             lambda: client.invoke(FunctionName=names.WATCH), "ResourceNotFoundException"
         )
     if answer is None:
-        raise RefusedError(
+        raise NotFoundError(
             f"There is no function {names.WATCH} in {region}. Deploy the environment: make deploy "
             f"ENVIRONMENT={aws.environment.name}"
         )

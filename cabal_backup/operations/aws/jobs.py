@@ -20,8 +20,8 @@ from cabal_backup.errors import (
     AwsError,
     CredentialsError,
     FollowingInterrupted,
+    NotFoundError,
     UnknownError,
-    UsageError,
 )
 from cabal_backup.operations.aws.client import Aws, in_words, reason, worded
 from cabal_backup.operations.aws.clock import Clock
@@ -190,7 +190,7 @@ def describe_job(aws: Aws, kind: JobKind, job_id: str, *, region: str | None = N
 def find_job(aws: Aws, job_id: str) -> Job:
     """The job with this id, whatever its kind, in either region.
 
-    Raises UsageError when there is none, CabalBackupError when AWS will not say.
+    Raises NotFoundError when there is none, CabalBackupError when AWS will not say.
     """
     refused: BotoCoreError | ClientError | None = None
     for region in _regions(aws):
@@ -202,7 +202,7 @@ def find_job(aws: Aws, job_id: str) -> Job:
                     refused = error
     if refused is not None:
         raise in_words(refused, f"looking for the job {job_id}") from refused
-    raise UsageError(
+    raise NotFoundError(
         f"There is no job {job_id} in {' or '.join(_regions(aws))}. `cabal-backup jobs` lists "
         "those of the last 30 days."
     )

@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from cabal_backup import names
 from cabal_backup.config.environment import Lifecycle, Lock
-from cabal_backup.errors import RefusedError, UnreachableError, UsageError
+from cabal_backup.errors import (
+    NoRecoveryPointError,
+    RefusedError,
+    UnreachableError,
+)
 from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Job, JobKind, Report, describe_job, failure, follow
@@ -266,7 +270,7 @@ def _named(points: Sequence[RecoveryPoint], name: str, now: datetime) -> Recover
                 "Nothing was done."
             )
         return point
-    raise UsageError(
+    raise NoRecoveryPointError(
         f"There is no recovery point {name} in {names.VAULT}; `cabal-backup points --list` "
         "lists them. Nothing was done."
     )

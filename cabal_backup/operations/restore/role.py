@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cabal_backup import names
-from cabal_backup.errors import AwsError
+from cabal_backup.errors import (
+    AwsError,
+    NotFoundError,
+)
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.results import Unknown, ask, unless_missing
 
@@ -47,7 +50,7 @@ def check_role(aws: Aws, role: str) -> RestoreRole:
         doubt = f"whether it may restore could not be looked up: {answer.reason}"
         return RestoreRole(arn, doubt)
     if answer.value is None:
-        raise AwsError(
+        raise NotFoundError(
             f"There is no role {role}, so AWS Backup cannot restore. Nothing was done. Deploy "
             f"{aws.environment.name} to have it back, or name another with --role."
         )

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from cabal_backup import names
-from cabal_backup.errors import AwsError, CabalBackupError, RefusedError, UsageError
+from cabal_backup.errors import (
+    AwsError,
+    CabalBackupError,
+    NoRecoveryPointError,
+    RefusedError,
+    UsageError,
+)
 from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.recovery_points import (
     RecoveryPoint,
@@ -76,8 +82,9 @@ def choose_point(
 
     Those of former mailstores count for the mailstore; see `protected_as`.
 
-    Raises UsageError when there is no such point, RefusedError for a cold one that was
-    not asked for, CabalBackupError when AWS will not say.
+    Raises NoRecoveryPointError when there is no such point, UsageError for one of another
+    resource, RefusedError for a cold one that was not asked for, CabalBackupError when AWS
+    will not say.
     """
     with worded(f"listing the recovery points in {names.VAULT}"):
         points = list_recovery_points(aws.client("backup"), names.VAULT)
@@ -106,8 +113,8 @@ def choose_copy(
 
     :param points: those of the DR vault, the newest first.
 
-    Raises UsageError when there is none or it is not clear which, AwsError for one that is
-    not complete, RefusedError for a cold one.
+    Raises NoRecoveryPointError when there is none, UsageError when it is not clear which, AwsError
+    for one that is not complete, RefusedError for a cold one.
     """
     if wanted.what == ADDRESSES:
         arn = aws.arn("dynamodb", f"table/{aws.environment.addresses_table}")
@@ -151,7 +158,7 @@ def _restorable(
     arn = str(request.arn)
     point = _named(points, arn)
     if point is None:
-        raise UsageError(
+        raise NoRecoveryPointError(
             f"There is no recovery point {arn} in {names.VAULT}. `cabal-backup points --list` "
             f"lists those there are; one in {names.DR_VAULT} has to be copied back first. "
             "Nothing was done."
@@ -191,11 +198,11 @@ def _life(point: RecoveryPoint) -> tuple[datetime, datetime]:
 def _nothing(mine: Sequence[RecoveryPoint], resource: str, choice: PointChoice) -> CabalBackupError:
     completed = [point for point in mine if point.completed]
     if not completed or not choice.time:
-        return UsageError(
+        return NoRecoveryPointError(
             f"There is no completed recovery point of {resource} in {names.VAULT}. Its copies in "
             f"{names.DR_VAULT}, if any, can be copied back. Nothing was done."
         )
-    return UsageError(
+    return NoRecoveryPointError(
         f"There is no completed recovery point of {resource} in {names.VAULT}{choice.time}; the "
         f"oldest is from {moment(completed[-1].created)}. `cabal-backup points` shows all nights. "
         "Nothing was done."
@@ -228,7 +235,7 @@ def _of_file_system(
         by_id.setdefault(_resource(point.resource_arn), []).append(point)
     if file_system is not None:
         if file_system not in by_id:
-            raise UsageError(
+            raise NoRecoveryPointError(
                 f"There is no recovery point of {file_system} in {names.DR_VAULT}. It has points "
                 f"of: {', '.join(by_id) or 'no file system'}. Nothing was done."
             )
@@ -251,12 +258,12 @@ def _newest_copy(candidates: Sequence[RecoveryPoint], wanted: CopyBackRequest) -
         return newest
     completed = [point for point in candidates if point.completed]
     if completed and wanted.time:
-        raise UsageError(
+        raise NoRecoveryPointError(
             f"There is no completed recovery point of the {wanted.what} in {names.DR_VAULT}"
             f"{wanted.time}; the oldest is from {moment(completed[-1].created)}. `cabal-backup "
             "points` shows all nights. Nothing was done."
         )
-    raise UsageError(
+    raise NoRecoveryPointError(
         f"There is no completed recovery point of the {wanted.what} in {names.DR_VAULT}. "
         "Nothing was done."
     )
@@ -265,7 +272,7 @@ def _newest_copy(candidates: Sequence[RecoveryPoint], wanted: CopyBackRequest) -
 def _copyable(points: Sequence[RecoveryPoint], name: str) -> RecoveryPoint:
     point = _named(points, name)
     if point is None:
-        raise UsageError(
+        raise NoRecoveryPointError(
             f"There is no recovery point {name} in {names.DR_VAULT}; `cabal-backup points "
             f"--list` lists those there are. Or say {ADDRESSES} or {MAILSTORE}. Nothing was done."
         )

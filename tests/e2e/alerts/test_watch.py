@@ -352,5 +352,5 @@ def test_it_says_what_failed(guarded: Guarded, operator: Operator) -> None:
 def test_without_the_function_it_is_refused(guarded: Guarded, operator: Operator) -> None:
     guarded.watched.client("lambda").delete_function(FunctionName=WATCH)
     said = run(operator)
-    assert said.code == 4
+    assert said.code == 9
     assert "make deploy ENVIRONMENT=development" in said.err

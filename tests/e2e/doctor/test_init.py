@@ -133,7 +133,7 @@ def test_an_answer_that_is_none_of_them_writes_nothing(
 def test_the_option_names_a_file_system_that_exists(operator: Operator, project: Project) -> None:
     other = another_file_system(operator)
 
-    assert project.init("--yes", "--file-system", "fs-00000000").code == 64
+    assert project.init("--yes", "--file-system", "fs-00000000").code == 9
     assert project.init("--yes", "--file-system", other).code == 0
     assert project.settings["development.mailstore_file_system_id"] == other
 

@@ -208,7 +208,7 @@ def test_a_role_that_may_not_restore(postmaster: Postmaster) -> None:
     with postmaster.nothing_changes():
         said = postmaster.run("restore mailbox alice --yes")
         without_role = postmaster.run("restore mailbox alice --yes --role missing")
-    assert (said.code, without_role.code) == (3, 3)
+    assert (said.code, without_role.code) == (3, 9)
     assert "AWSBackupServiceRolePolicyForRestores is not attached" in said.err
     assert "There is no role missing" in without_role.err
 
@@ -233,7 +233,7 @@ def test_without_a_mailstore_without_a_terminal_and_in_another_environment(
 
     aws_by_hand.delete_file_system(postmaster.operator.deployment)
     refused = postmaster.run("restore mailbox alice --yes")
-    assert refused.code == 3
+    assert refused.code == 9
     assert "does not exist, so nothing can be restored into it" in refused.err
     assert postmaster.restore_jobs() == []
 

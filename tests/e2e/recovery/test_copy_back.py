@@ -90,10 +90,10 @@ def test_a_named_one_and_one_that_is_not_there(emptied: Operator) -> None:
     arn = newest_point(emptied.sandbox, "DynamoDB", vault="cabal-backup-dr", region=DR)
     assert emptied.run("copy-back", arn.rpartition(":")[2], "--yes").code == 0
     said = emptied.run("copy-back", "nonesuch", "--yes")
-    assert (said.code, "There is no recovery point nonesuch" in said.err) == (64, True)
+    assert (said.code, "There is no recovery point nonesuch" in said.err) == (8, True)
     assert emptied.run("copy-back", arn, "--at", "2026-01-20T00:00", "--yes").code == 64
     said = emptied.run("copy-back", "addresses", "--at", "2025-01-01T00:00", "--yes")
-    assert (said.code, "the oldest is from 2026-01-02" in said.err) == (64, True)
+    assert (said.code, "the oldest is from 2026-01-02" in said.err) == (8, True)
 
 
 def test_started_once_however_often_it_is_typed(emptied: Operator) -> None:

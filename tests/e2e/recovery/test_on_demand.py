@@ -111,7 +111,7 @@ def test_what_cannot_be_copied(operator: Operator) -> None:
 
     for name, code, words in (
         (cold["RecoveryPointArn"], 4, "is in cold storage, and AWS Backup cannot copy it"),
-        ("nonesuch", 64, "There is no recovery point nonesuch in cabal-backup"),
+        ("nonesuch", 8, "There is no recovery point nonesuch in cabal-backup"),
     ):
         said = operator.run("copy", "now", name, "--yes")
         assert (said.code, words in said.err) == (code, True)

@@ -118,7 +118,7 @@ def test_a_backup_that_is_not_there(small: Rescuer, before: list[Item]) -> None:
     missing = backups(small)[0][:-4] + "0000"
     with nothing_changes(small):
         said = small.run(f"restore table {TABLE} --backup {missing} --yes")
-    assert said.code == 64
+    assert said.code == 9
     assert f"DynamoDB keeps no backup {missing} of {TABLE}" in said.err
     assert all(arn in said.err for arn in backups(small))
     assert before

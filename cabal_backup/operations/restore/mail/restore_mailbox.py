@@ -14,7 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from cabal_backup.errors import AwsError, UsageError
+from cabal_backup.errors import (
+    AwsError,
+    NotFoundError,
+    UsageError,
+)
 from cabal_backup.mail_host import trees
 from cabal_backup.mail_host.names import folder_name
 from cabal_backup.mail_host.problems import Refused
@@ -116,7 +120,7 @@ def plan_restore(aws: Aws, now: datetime, request: MailboxRequest) -> RestoreMai
     point = choose_point(aws, resource_arn, now, request.point)
     role = check_role(aws, request.point.role)
     if file_system_settings.describe(aws, mailstore) is None:
-        raise AwsError(
+        raise NotFoundError(
             f"The file system {mailstore} does not exist, so nothing can be restored into it. "
             "Nothing was done. `cabal-backup restore mailstore` restores all of it to a new one."
         )

@@ -160,8 +160,8 @@ def plan_cutover(
 ) -> CutoverPlan:
     """Look at both tables and plan.
 
-    Raises UsageError for tables that do not exist or do not go together, RefusedError
-    when there would be no way back or this machine's clock is wrong.
+    Raises NotFoundError for tables that do not exist, UsageError for those that do not match,
+    RefusedError when there would be no way back or this machine's clock is wrong.
     """
     mode, lower_counter = request.mode, request.lower_counter
     if lower_counter and (request.live != names.COUNTER_TABLE or mode is Mode.MISSING_ONLY):

@@ -8,7 +8,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from cabal_backup import names
-from cabal_backup.errors import AwsError, CabalBackupError, UsageError
+from cabal_backup.errors import (
+    AwsError,
+    CabalBackupError,
+    NotFoundError,
+    UsageError,
+)
 from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.clock import Clock, aws_time
 from cabal_backup.operations.aws.jobs import LONGEST, Progress, Report, Wait, follow_until
@@ -137,11 +142,11 @@ def list_table_names(aws: Aws, prefixes: tuple[str, ...]) -> list[str]:
 def find_table(aws: Aws, name: str) -> TableDescription:
     """The table, ready to be read and written.
 
-    Raises UsageError when there is none, CabalBackupError when it is not ready.
+    Raises NotFoundError when there is none, CabalBackupError when it is not ready.
     """
     table = describe_table(aws, name)
     if table is None:
-        raise UsageError(f"There is no table {name} in {aws.environment.region}.")
+        raise NotFoundError(f"There is no table {name} in {aws.environment.region}.")
     if table.status not in ("ACTIVE", "UPDATING"):
         raise CabalBackupError(
             f"The table {name} is {table.status}. Try again when it is ACTIVE; "

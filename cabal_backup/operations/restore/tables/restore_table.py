@@ -16,7 +16,12 @@ from typing import NamedTuple
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
-from cabal_backup.errors import AwsError, RefusedError, UsageError
+from cabal_backup.errors import (
+    AwsError,
+    NotFoundError,
+    RefusedError,
+    UsageError,
+)
 from cabal_backup.operations.aws.client import Aws, in_words, worded
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Report
@@ -247,7 +252,7 @@ def _of_backup(aws: Aws, request: TableRequest, live: TableDescription | None) -
     with worded(f"looking for what DynamoDB keeps of {table}"):
         backups = list_backups(aws, table)
     if not backups:
-        raise AwsError(
+        raise NotFoundError(
             f"DynamoDB keeps no backup of {table}. It keeps one for 35 days when a table with "
             "point-in-time recovery is deleted. Nothing was done."
         )
@@ -291,7 +296,7 @@ def _chosen(table: str, backups: Sequence[TableBackup], arn: str | None) -> Tabl
     for backup in backups:
         if backup.arn == arn:
             return backup
-    raise UsageError(
+    raise NotFoundError(
         f"DynamoDB keeps no backup {arn} of {table}. Nothing was done. Its backups are:\n"
         f"{in_lines(backups)}"
     )

@@ -7,7 +7,7 @@ from datetime import timedelta
 import boto3
 import pytest
 
-from cabal_backup.errors import AwsError, RefusedError, UsageError
+from cabal_backup.errors import AwsError, NoRecoveryPointError, RefusedError, UsageError
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.restore.select_point import CopyBackRequest, choose_copy
@@ -70,9 +70,9 @@ def test_when_every_one_is_cold() -> None:
 
 
 def test_none_at_all_and_none_so_old() -> None:
-    with pytest.raises(UsageError, match="no completed recovery point of the addresses"):
+    with pytest.raises(NoRecoveryPointError, match="no completed recovery point of the addresses"):
         choose([], "addresses")
-    with pytest.raises(UsageError, match="the oldest is from 2026-02-20"):
+    with pytest.raises(NoRecoveryPointError, match="the oldest is from 2026-02-20"):
         choose(COPIES, "addresses", at=NOW - timedelta(days=300))
 
 
@@ -84,5 +84,5 @@ def test_two_file_systems_are_distinguished() -> None:
         choose(points, "mailstore")
     assert choose(points, "mailstore", file_system="fs-0fedcba9876543210") == newer
     assert choose(points, "mailstore", file_system=MAILSTORE_ARN.rpartition("/")[2]) == COPIES[1]
-    with pytest.raises(UsageError, match="no recovery point of fs-00000000"):
+    with pytest.raises(NoRecoveryPointError, match="no recovery point of fs-00000000"):
         choose(points, "mailstore", file_system="fs-00000000")

@@ -7,7 +7,13 @@ from typing import Any
 
 import pytest
 
-from cabal_backup.errors import AwsError, CabalBackupError, RefusedError, UsageError
+from cabal_backup.errors import (
+    AwsError,
+    CabalBackupError,
+    NoRecoveryPointError,
+    RefusedError,
+    UsageError,
+)
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.restore.select_point import PointRequest, choose_point
 from tests.builders import ACCOUNT, an_environment
@@ -92,10 +98,14 @@ def test_a_cold_point_needs_an_option() -> None:
 @pytest.mark.parametrize(
     ("how", "error", "words"),
     [
-        ({"arn": "0099"}, UsageError, "There is no recovery point 0099 in cabal-backup"),
+        ({"arn": "0099"}, NoRecoveryPointError, "There is no recovery point 0099 in cabal-backup"),
         ({"arn": "0000"}, UsageError, "is a recovery point of fs-1, not of cabal-addresses"),
         ({"arn": "0001"}, AwsError, "is PARTIAL: half of it, so it cannot be restored"),
-        ({"at": NOW - timedelta(days=99)}, UsageError, "the oldest is from 2026-01-20 12:00 UTC"),
+        (
+            {"at": NOW - timedelta(days=99)},
+            NoRecoveryPointError,
+            "the oldest is from 2026-01-20 12:00 UTC",
+        ),
     ],
 )
 def test_none(how: dict[str, Any], error: type[CabalBackupError], words: str) -> None:
@@ -104,7 +114,9 @@ def test_none(how: dict[str, Any], error: type[CabalBackupError], words: str) ->
 
 
 def test_an_empty_vault() -> None:
-    with pytest.raises(UsageError, match="There is no completed recovery point of cabal-addresses"):
+    with pytest.raises(
+        NoRecoveryPointError, match="There is no completed recovery point of cabal-addresses"
+    ):
         chosen([])
 
 
