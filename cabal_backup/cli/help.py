@@ -1,14 +1,25 @@
-"""`cabal-backup help`: the same as `--help` after a command."""
+"""`cabal-backup help`: the same as `--help` after a command, and the pages of docs/."""
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
+from cabal_backup.cli import output
 from cabal_backup.cli.options import Invocation
 from cabal_backup.cli.parser import Parser, parse
-from cabal_backup.errors import ExitCode
+from cabal_backup.errors import ExitCode, UsageError
+from cabal_backup.text import printable
+
+_FOLDERS = (
+    Path(__file__).parents[2] / "docs",
+    Path(sys.prefix) / "share" / "doc" / "cabal-backup",
+)
+"""The pages of the checkout, and those that the wheel installs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,15 +31,44 @@ class HelpOptions:
 
 def define(parser: Parser) -> None:
     parser.describe(
-        "Shows the help of a command, or the list of all commands.",
+        "Shows the help of a command, the list of all commands, or a page of the documentation "
+        "such as docs/exit-codes.md, which is installed with the tool.",
         "help",
         "help restore addresses",
+        "help docs/runbooks/restore-tables.md",
     )
-    parser.add_argument("words", nargs="*", metavar="COMMAND", help="the command")
+    parser.add_argument("words", nargs="*", metavar="COMMAND|PAGE", help="the command or the page")
     parser.runs(run, HelpOptions)
 
 
 def run(options: HelpOptions, _: Invocation) -> int:
+    if len(options.words) == 1 and options.words[0].startswith("docs/"):
+        output.styled(sys.stdout).write(printable(_page(options.words[0])))
+        return ExitCode.OK
     with suppress(SystemExit):
         parse([*options.words, "--help"])
     return ExitCode.OK
+
+
+def _page(link: str) -> str:
+    """A page of docs/ of the checkout or of the installation; from the heading that `#…` names.
+
+    Raises UsageError when there is no such page.
+    """
+    name, _, anchor = link.removeprefix("docs/").partition("#")
+    for folder in _FOLDERS:
+        pages = {str(file.relative_to(folder)): file for file in folder.glob("**/*.md")}
+        if name in pages:
+            return _from_heading(pages[name].read_text(encoding="utf-8"), anchor)
+        if pages:
+            break
+    raise UsageError(f"There is no page {link}. The first page is docs/install.md.")
+
+
+def _from_heading(text: str, anchor: str) -> str:
+    """The text from a heading on, or all of it; anchors are those of GitHub."""
+    for heading in re.finditer(r"^#+ (.*)\n", text, re.MULTILINE):
+        words = re.sub(r"[^\w -]", "", heading[1].lower()).replace(" ", "-")
+        if anchor and words == anchor:
+            return text[heading.start() :]
+    return text

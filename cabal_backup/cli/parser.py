@@ -195,7 +195,8 @@ def build_parser(only: Collection[str] = COMMANDS.keys()) -> Parser:
         "-e prod restore addresses --dry-run",
         "help restore addresses",
         note="\n".join(["environment variables:", *variables])
-        + "\n\nexit codes: docs/exit-codes.md",
+        + "\n\npages that messages name, such as the exit codes:\n"
+        "  cabal-backup help docs/exit-codes.md",
     )
     parser.add_argument(
         "--version", action=_Version, nargs=0, help="show the version of the tool and exit"

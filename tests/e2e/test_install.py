@@ -99,9 +99,7 @@ def folder(tmp_path: Path, deployed: Deployment) -> Path:
         source / "cabal_backup",
         ignore=shutil.ignore_patterns("__pycache__"),
     )
-    manual = source / "docs" / "reference" / "cabal-backup.1"
-    manual.parent.mkdir(parents=True)
-    shutil.copy(PROJECT / "docs" / "reference" / "cabal-backup.1", manual)
+    shutil.copytree(PROJECT / "docs", source / "docs")
     subprocess.run(
         [sys.executable, "-m", "pip", "wheel", *WHEEL, "--wheel-dir", str(folder), str(source)],
         check=True,
@@ -140,9 +138,11 @@ def test_the_tool_works_without_a_checkout(
         [block.replace("status -e prod", "status -e prod --only primary-lock")], folder, variables
     )
     script = type_in(["cabal-backup mailbox script"], folder, variables)
+    page = type_in(["cabal-backup help docs/status.md#primary-lock"], folder, variables)
 
     assert said.startswith("cabal-backup 0.1.0")
     assert "locked in governance mode" in said
+    assert page.splitlines()[0].endswith("# primary-lock")
     assert script.startswith("# mail_host.py of cabal-backup 0.1.0")
     with pytest.raises(AssertionError, match="No module named 'aws_cdk'"):
         type_in(["python -c 'import aws_cdk'"], folder, variables)
