@@ -215,7 +215,8 @@ def print_result(plan: CutoverPlan, result: CutoverResult) -> None:
         text.append(f"VERIFICATION FAILED: {'; '.join(verified.problems)}.")
         text.append(
             "They were changed while the cutover ran, or not written. "
-            "Look at them with `cabal-backup compare`; the cutover can be run again."
+            f"Look at them with `cabal-backup compare {plan.restored.name} {plan.live.name} "
+            f"-e {plan.environment}`; the cutover can be run again."
         )
     else:
         text.append("Verified: the live table holds what it should.")

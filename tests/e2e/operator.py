@@ -16,6 +16,7 @@ from local_aws.client import Sandbox
 
 from cabal_backup import names
 from cabal_backup.cli.main import main
+from cabal_backup.cli.parser import COMMANDS
 from cabal_backup.config.environment import Environment, dump
 from cabal_backup.config.project import find_project, read_environment
 from cabal_backup.errors import UnreachableError
@@ -26,6 +27,7 @@ from cabal_backup.operations.status.checks import CHECKS, run_checks
 from cabal_backup.operations.status.drill_reports import read_reports
 from cabal_backup.operations.status.state import look
 from tests.e2e.exercise import write_reports
+from tests.hints import printed_commands, read
 from tests.sandbox.deployment import PROJECT, Deployment
 
 
@@ -120,6 +122,11 @@ class Operator:
         aws = self._connected(self._environment())
         state = look(aws, at or self.clock.now(), drills=read_reports(self.drills))
         findings = run_checks(state, CHECKS).findings
+        for each in findings:
+            for command in printed_commands("\n".join([each.evidence, each.hint, *each.details])):
+                # The primary vault has the name of the program.
+                if command.split()[0] in COMMANDS:
+                    read(command)
         if at is None:
             assert self.watch_finds() == [
                 (each.check, str(each.status), each.evidence, each.hint, list(each.details))

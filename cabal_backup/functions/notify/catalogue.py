@@ -67,9 +67,10 @@ JOBS: Mapping[str, Job] = {
         facts=_COPY_FACTS,
         advice=(
             (
-                "Fix the error that AWS reports, then copy back again:",
-                "cabal-backup copy-back -e {environment}",
+                "Fix the error that AWS reports, then copy back again, for the addresses:",
+                "cabal-backup copy-back addresses -e {environment}",
             ),
+            ("Or for the mail:", "cabal-backup copy-back mailstore -e {environment}"),
             _JOBS,
         ),
     ),

@@ -85,7 +85,7 @@ def test_a_failed_copy_back_is_reported_in_the_region_it_runs_in(watched: Watche
 
     assert message.region == "us-west-2"
     assert "Copy back FAILED" in message.subject
-    assert "    cabal-backup copy-back -e development" in message.body.splitlines()
+    assert "    cabal-backup copy-back addresses -e development" in message.body.splitlines()
 
 
 @pytest.mark.parametrize("state", ["FAILED", "ABORTED"])

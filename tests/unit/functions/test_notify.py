@@ -349,7 +349,7 @@ def test_a_failed_copy_back_is_called_so() -> None:
     event = a_copy_job(sourceBackupVaultArn=DR_VAULT, destinationBackupVaultArn=VAULT)
     notice = notice_of({**event, "region": "us-west-2"})
     assert notice.subject == "[cabal-backup prod] Copy back FAILED: fs-0123456789abcdef0"
-    assert "    cabal-backup copy-back -e prod" in notice.body.splitlines()
+    assert "    cabal-backup copy-back addresses -e prod" in notice.body.splitlines()
     assert "copy now" not in notice.body
 
 

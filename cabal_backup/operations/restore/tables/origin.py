@@ -75,7 +75,7 @@ def check(aws: Aws, plan: CutoverPlan, now: datetime) -> tuple[str, ...]:
     if not is_from_live and not plan.request.not_a_restore:
         raise RefusedError(
             f"{restored.name} {is_another}. Nothing was done. If its items are what {live.name} is "
-            "to have, say so with `cabal-backup cutover --not-a-restore`."
+            "to have, add --not-a-restore."
         )
     said = (
         f"{restored.name} was restored from {live.name}"
@@ -89,8 +89,8 @@ def check(aws: Aws, plan: CutoverPlan, now: datetime) -> tuple[str, ...]:
         return (said, f"CAUTION: {restored.name} was changed since it was restored")
     raise RefusedError(
         f"{restored.name} was changed since it was restored: its items are not those of the "
-        "backup any more. Nothing was done. Restore once more; or, if the changes are meant, say "
-        "so with `cabal-backup cutover --not-a-restore`."
+        "backup any more. Nothing was done. Restore once more; or, if the changes are "
+        "intended, add --not-a-restore."
     )
 
 

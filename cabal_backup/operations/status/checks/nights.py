@@ -125,7 +125,8 @@ def nights(state: State) -> Outcome:
             f"{plural(count, 'recovery point')} deleted from {names.VAULT} before their time: a "
             f"copy in {names.DR_VAULT} or a completed job shows that they were there.",
             "Find out in CloudTrail who did it (DeleteRecoveryPoint). A warm copy can be brought "
-            f"back: cabal-backup copy-back -e {state.environment.name}",
+            f"back: cabal-backup copy-back addresses -e {state.environment.name}; for the mail: "
+            f"cabal-backup copy-back mailstore -e {state.environment.name}",
             details=[
                 *spans(state, missing),
                 *(

@@ -428,7 +428,8 @@ def _by_hand(state: State) -> Outcome:
         state,
         late,
         "Restore testing is off: set restore_testing and deploy, or exercise it in development: "
-        "`cabal-backup drill` restores the table, and one mailbox.",
+        f"`cabal-backup drill all -e {state.environment.name} --user USER` restores the table and "
+        "one mailbox.",
         seen,
     )
 
