@@ -174,6 +174,7 @@ def all_calls(deployment: Deployment) -> list[Call]:
 
 
 MORE = {
+    ("backup", "StartBackupJob"): ["Lifecycle"],
     ("backup", "StartRestoreJob"): ["IamRoleArn"],
     ("backup", "PutBackupVaultLockConfiguration"): ["MinRetentionDays", "MaxRetentionDays"],
     ("backup", "UpdateRegionSettings"): ["ResourceTypeOptInPreference"],
@@ -194,6 +195,9 @@ KEY = [{"AttributeName": "address", "KeyType": "HASH"}]
 ASKED: Mapping[tuple[str, ...], Any] = {
     ("backup", "BackupVaultName"): "cabal-backup",
     ("backup", "SourceBackupVaultName"): "cabal-backup",
+    ("backup", "Lifecycle"): {"DeleteAfterDays": 365},
+    ("backup", "StartBackupJob", "ResourceArn"): f"arn:aws:dynamodb:{PRIMARY_REGION}:{ACCOUNT}:"
+    "table/cabal-addresses",
     ("backup", "MinRetentionDays"): 30,
     ("backup", "MaxRetentionDays"): 365,
     ("backup", "ResourceTypeOptInPreference"): {"DynamoDB": True},
