@@ -25,10 +25,10 @@ class ExitCode(IntEnum):
     """Not confirmed, no terminal to ask on, or too dangerous; nothing was changed."""
     DIFFERENT = 5
     """`compare` or `verify-aws` found differences, or `cutover` did when it read back."""
-    INCOMPLETE = 7
-    """`restore mailstore` restored the files, and the file system has no mount target yet."""
     DRILL_FAILED = 6
     """A drill did not show what it is to show, or could not clear away after itself."""
+    INCOMPLETE = 7
+    """`restore mailstore` restored the files, and the file system has no mount target yet."""
     NO_RECOVERY_POINT = 8
     """There is no such recovery point."""
     NOT_FOUND = 9

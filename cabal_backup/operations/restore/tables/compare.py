@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from cabal_backup.errors import UsageError
+from cabal_backup.errors import NotFoundError, UsageError
 from cabal_backup.operations.aws.jobs import Progress, Report
 from cabal_backup.operations.restore.tables.describe import TableDescription
 from cabal_backup.operations.restore.tables.items import (
@@ -150,7 +150,7 @@ def compare_item(wire: Wire, pair: TablePair, text: str) -> ItemComparison:
 
     :param text: its key as `readable` writes it.
 
-    Raises UsageError for what is no key, or that of no item in either table, and
+    Raises UsageError for what is no key, NotFoundError if neither table has the item, and
     CabalBackupError when AWS refuses or does not answer.
     """
     restored, live = pair
@@ -166,7 +166,7 @@ def compare_item(wire: Wire, pair: TablePair, text: str) -> ItemComparison:
     except Exception as error:
         raise explained(error, f"reading {text} in {restored.name} and {live.name}") from error
     if ours is None and theirs is None:
-        raise UsageError(f"Neither {restored.name} nor {live.name} has an item {text}.")
+        raise NotFoundError(f"Neither {restored.name} nor {live.name} has an item {text}.")
     attributes = sorted({*(ours or {}), *(theirs or {})})
     pairs = [
         DifferentAttribute(name, (ours or {}).get(name), (theirs or {}).get(name))

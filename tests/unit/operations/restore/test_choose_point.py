@@ -135,5 +135,7 @@ def test_the_night_with_a_name_is_the_one_of_the_calendar() -> None:
 
 @pytest.mark.parametrize("day", [25, 26])
 def test_a_night_without_a_completed_recovery_point(day: int) -> None:
-    with pytest.raises(UsageError, match=f"of the night 2026-02-{day} .*the oldest is from"):
+    with pytest.raises(
+        NoRecoveryPointError, match=f"of the night 2026-02-{day} .*the oldest is from"
+    ):
         chosen(NIGHTS, night=date(2026, 2, day))
