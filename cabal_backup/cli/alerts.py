@@ -5,10 +5,14 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
+from cabal_backup.cli import output
 from cabal_backup.cli.options import CommonOptions, Invocation, add_common, changing, connect_to
 from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode
 from cabal_backup.operations import alerts
+
+JSON_VERSION = 1
+"""Raised when a field is removed or changes its meaning; fields may be added without."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +20,7 @@ class AlertsOptions(CommonOptions):
     """The options of `alerts`."""
 
     dry_run: bool
+    json: bool
 
 
 def define(parser: Parser) -> None:
@@ -28,13 +33,15 @@ def define(parser: Parser) -> None:
     add_common(parser)
     parser.add_argument("action", choices=("test",), help="send the test messages")
     parser.add_argument("--dry-run", action="store_true", help="list what would be sent to whom")
+    parser.add_argument("--json", action="store_true", help="as JSON (docs/alerts.md)")
     parser.runs(run, AlertsOptions)
 
 
 def run(options: AlertsOptions, _invocation: Invocation) -> int:
     aws = connect_to(options)
     test = alerts.plan_test(aws)
-    print("\n".join(test.lines()))
+    if not options.json:
+        print("\n".join(test.lines()))
     if not options.dry_run:
         changing.set()
         alerts.send_test(aws, test)
@@ -49,5 +56,17 @@ def run(options: AlertsOptions, _invocation: Invocation) -> int:
             "The subscriptions that are not confirmed get nothing. Follow the link in the mail "
             "that SNS has sent to each.",
             file=sys.stderr,
+        )
+    if options.json:
+        output.print_json(
+            {
+                "version": JSON_VERSION,
+                "environment": test.environment,
+                "regions": test.regions,
+                "kinds": list(test.events),
+                "sent": not options.dry_run,
+                "confirmed": test.confirmed,
+                "pending": test.pending,
+            }
         )
     return ExitCode.OK if test.confirmed else ExitCode.NOT_PROTECTED

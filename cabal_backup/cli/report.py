@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from cabal_backup.cli import output
 from cabal_backup.cli.options import (
     Invocation,
     ReportOptions,
@@ -19,7 +20,7 @@ from cabal_backup.cli.options import (
 )
 from cabal_backup.cli.parser import Parser
 from cabal_backup.cli.report_page import GENERATOR, page
-from cabal_backup.cli.status_formats import Report
+from cabal_backup.cli.status_formats import Report, document
 from cabal_backup.errors import ExitCode, RefusedError, UsageError
 from cabal_backup.operations.status import calendar
 from cabal_backup.operations.status.checks import CHECKS, run_checks
@@ -33,6 +34,7 @@ class ReportPageOptions(ReportOptions):
 
     output: Path | None
     nights: int
+    json: bool
 
 
 def define(parser: Parser) -> None:
@@ -60,6 +62,7 @@ def define(parser: Parser) -> None:
         help="how many nights the calendar goes back (default: 31)",
     )
     add_report_folder(parser)
+    parser.add_argument("--json", action="store_true", help="as JSON (docs/report.md)")
     parser.runs(run, ReportPageOptions)
 
 
@@ -72,7 +75,10 @@ def run(options: ReportPageOptions, invocation: Invocation) -> int:
     report = Report(state, run_checks(state, CHECKS))
     nights = calendar.look(aws, now, nights=options.nights).from_first_point()
     _write(file, page(report, nights))
-    print(f"{report.sentence}\nThe report is {file}.")
+    if options.json:
+        output.print_json({**document(report), "report": str(file)})
+    else:
+        print(f"{report.sentence}\nThe report is {file}.")
     return ExitCode.OK
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cabal_backup import names
+from cabal_backup.cli import output
 from cabal_backup.cli.confirm import (
     ConfirmOptions,
     add_confirmation,
@@ -26,7 +28,22 @@ from cabal_backup.cli.parser import Parser, Subcommands, add_commands
 from cabal_backup.errors import ExitCode, RefusedError
 from cabal_backup.operations.teardown import delete_points, destroy
 from cabal_backup.operations.teardown.delete_points import DeletePointsPlan
-from cabal_backup.operations.teardown.inventory import INCLUDE_OTHERS, overview, take_inventory
+from cabal_backup.operations.teardown.inventory import (
+    INCLUDE_OTHERS,
+    Inventory,
+    overview,
+    take_inventory,
+)
+
+JSON_VERSION = 1
+"""Raised when a field is removed or changes its meaning; fields may be added without."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanOptions(CommonOptions):
+    """The options of `teardown plan`."""
+
+    json: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +78,8 @@ def _add_plan(steps: Subcommands) -> None:
         "teardown plan -e development",
     )
     add_common(parser)
-    parser.runs(run_plan, CommonOptions)
+    parser.add_argument("--json", action="store_true", help="as JSON (docs/runbooks/teardown.md)")
+    parser.runs(run_plan, PlanOptions)
 
 
 def _add_delete(steps: Subcommands) -> None:
@@ -101,11 +119,35 @@ def _add_destroy(steps: Subcommands) -> None:
     parser.runs(run_destroy, DestroyOptions)
 
 
-def run_plan(options: CommonOptions, invocation: Invocation) -> int:
+def run_plan(options: PlanOptions, invocation: Invocation) -> int:
     """Show what exists; the exit code."""
     seen = take_inventory(connect_to(options), invocation.clock.now())
-    print("\n".join(overview(seen)))
+    if options.json:
+        output.print_json(_as_json(seen))
+    else:
+        print("\n".join(overview(seen)))
     return ExitCode.OK
+
+
+def _as_json(seen: Inventory) -> Mapping[str, object]:
+    return {
+        "version": JSON_VERSION,
+        "environment": seen.environment,
+        "stacks": [{"name": stack.name, "region": stack.region} for stack in seen.stacks],
+        "vaults": [
+            {
+                "vault": vault.vault,
+                "region": vault.region,
+                "locked": vault.locked,
+                "recovery_points": len(vault.points),
+            }
+            for vault in seen.vaults
+        ],
+        "roles": seen.roles,
+        "nights": seen.nights,
+        "blockers": seen.blockers(),
+        "stays": seen.stays(),
+    }
 
 
 def run_delete(options: DeleteOptions, invocation: Invocation) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from cabal_backup.cli import output
 from cabal_backup.cli.options import CommonOptions, Invocation, add_common, connect_to
 from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode, UsageError
@@ -15,12 +16,16 @@ from cabal_backup.operations.drill.report import Redaction
 from cabal_backup.operations.verify_aws import Finding, Result, verify
 from cabal_backup.text import name_stamp, one_line, timestamp
 
+JSON_VERSION = 1
+"""Raised when a field is removed or changes its meaning; fields may be added without."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class VerifyOptions(CommonOptions):
     """The options of `verify-aws`."""
 
     report: Path | None
+    json: bool
 
 
 def define(parser: Parser) -> None:
@@ -40,6 +45,7 @@ def define(parser: Parser) -> None:
         help="where to write the report, which must not exist "
         "(default: verify-aws-ENVIRONMENT-TIME.md in this folder)",
     )
+    parser.add_argument("--json", action="store_true", help="as JSON (docs/first-deployment.md)")
     parser.runs(run, VerifyOptions)
 
 
@@ -54,16 +60,40 @@ def run(options: VerifyOptions, invocation: Invocation) -> int:
             opened.write(text)
     except OSError as error:
         raise UsageError(f"Cannot write {file}: {error.strerror}.") from error
-    for finding in findings:
-        print(
-            f"{finding.observation.result:<12}  {finding.question.id:<20}  "
-            f"{one_line(finding.observation.evidence)}"
-        )
-    print(f"\nThe report is {file}.")
+    if options.json:
+        output.print_json(_as_json(findings, aws, now, file))
+    else:
+        for finding in findings:
+            print(
+                f"{finding.observation.result:<12}  {finding.question.id:<20}  "
+                f"{one_line(finding.observation.evidence)}"
+            )
+        print(f"\nThe report is {file}.")
     results = {finding.observation.result for finding in findings}
     if Result.DIFFERENT in results:
         return ExitCode.DIFFERENT
     return ExitCode.OK if results == {Result.MATCHED} else ExitCode.UNKNOWN
+
+
+def _as_json(
+    findings: Sequence[Finding], aws: Aws, now: datetime, file: Path
+) -> Mapping[str, object]:
+    return {
+        "version": JSON_VERSION,
+        "environment": aws.environment.name,
+        "at": now.isoformat(timespec="seconds"),
+        "report": str(file),
+        "questions": [
+            {
+                "id": finding.question.id,
+                "question": finding.question.question,
+                "expected": finding.question.expected,
+                "result": finding.observation.result,
+                "evidence": finding.observation.evidence,
+            }
+            for finding in findings
+        ],
+    }
 
 
 def report(findings: Sequence[Finding], aws: Aws, now: datetime) -> str:

@@ -101,6 +101,19 @@ def test_alerts_test_can_be_tried_without_sending(watched: Watched, operator: Op
     assert watched.inbox.read() == []
 
 
+def test_alerts_test_as_json(watched: Watched, operator: Operator) -> None:
+    said = operator.run("alerts", "test", "--dry-run", "--json", **SETTINGS)
+
+    shown = said.json
+    assert (shown["version"], shown["sent"]) == (1, False)
+    assert [each.rpartition(" in ")[2] for each in shown["confirmed"]] == list(REGIONS)
+    assert shown["regions"] == list(REGIONS)
+    assert shown["pending"] == [f"email operator@example.com in {region}" for region in REGIONS]
+    kinds = f"one message of each kind ({', '.join(shown['kinds'])})"
+    assert kinds in operator.run("alerts", "test", "--dry-run", **SETTINGS).text
+    assert watched.inbox.read() == []
+
+
 def test_alerts_test_where_alerts_are_off(operator: Operator) -> None:
     said = operator.run("alerts", "test", alerts="false")
 

@@ -57,6 +57,18 @@ def report(operator: Operator, file: Path, *arguments: str) -> Said:
     return operator.run("report", "--output", str(file), *arguments)
 
 
+def test_json_is_that_of_status_and_the_file(operator: Operator, tmp_path: Path) -> None:
+    file = tmp_path / "report.html"
+    shown, status = report(operator, file, "--json").json, operator.run("status", "--json").json
+
+    assert (shown["version"], shown["report"]) == (1, str(file))
+    assert shown.keys() == {*status, "report"}
+    assert [(each["check"], each["status"]) for each in shown["findings"]] == [
+        (each["check"], each["status"]) for each in status["findings"]
+    ]
+    assert file.exists()
+
+
 def tables(file: Path) -> dict[str, list[list[str]]]:
     return Tables(file.read_text(encoding="utf-8")).found
 

@@ -55,6 +55,20 @@ def test_another_answer_is_different(
     assert "ResourceNotFoundException" in Path("report.md").read_text()
 
 
+def test_json_has_every_question(operator: Operator, tmp_path: Path) -> None:
+    said = operator.run("verify-aws", "--json")
+
+    (written,) = tmp_path.iterdir()
+    shown = said.json
+    assert (shown["version"], shown["environment"]) == (1, "development")
+    assert shown["report"] == written.name
+    assert len(shown["questions"]) == 11
+    assert {tuple(each) for each in shown["questions"]} == {
+        ("id", "question", "expected", "result", "evidence")
+    }
+    assert {each["result"] for each in shown["questions"]} == {"matched"}
+
+
 def test_a_refused_question_is_unknown(operator: Operator) -> None:
     operator.sandbox.faults.deny("ListBackupJobs")
 

@@ -79,6 +79,19 @@ def _destroying_by_hand_is_refused(remover: Remover) -> None:
     assert everything(remover.deployment) == before
 
 
+def test_the_plan_as_json(remover: Remover) -> None:
+    shown = remover.run("teardown plan --json").json
+
+    assert (shown["version"], shown["environment"]) == (1, "development")
+    assert {(each["vault"], each["region"], each["locked"]) for each in shown["vaults"]} == {
+        ("cabal-backup", "us-west-1", True),
+        ("cabal-backup-dr", "us-west-2", True),
+    }
+    assert all(each["recovery_points"] > 0 for each in shown["vaults"])
+    assert {each["region"] for each in shown["stacks"]} == {"us-west-1", "us-west-2"}
+    assert any("cabal-backup unlock -e development" in each for each in shown["blockers"])
+
+
 def test_with_one_lock_only_nothing_is_deleted(remover: Remover) -> None:
     assert remover.run(*UNLOCK, "--vault", "primary", "--yes").code == 0
     assert "Locked: cabal-backup-dr in us-west-2." in refused(remover, *DELETE)
