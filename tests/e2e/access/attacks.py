@@ -146,14 +146,6 @@ ALLOWED_TO_NO_ONE = (
         region="us-west-2",
     ),
     Attack(
-        "back up at will",
-        "backup",
-        "start_backup_job",
-        _vault(
-            ResourceArn=f"arn:aws:dynamodb:us-west-1:123456789012:table/{LIVE}", IamRoleArn=ROLE
-        ),
-    ),
-    Attack(
         "stop a night",
         "backup",
         "stop_backup_job",
@@ -456,6 +448,14 @@ TO_RESTORE = (
         },
     ),
     Attack(
+        "back up at will",
+        "backup",
+        "start_backup_job",
+        _vault(
+            ResourceArn=f"arn:aws:dynamodb:us-west-1:123456789012:table/{LIVE}", IamRoleArn=ROLE
+        ),
+    ),
+    Attack(
         "start a copy",
         "backup",
         "start_copy_job",
@@ -515,15 +515,14 @@ ONLY_THE_OPERATOR_COULD = (
         refused="iam:PassRole",
     ),
     Attack(
-        "copy out of the primary vault",
+        "back up into another vault",
         "backup",
-        "start_copy_job",
-        lambda facts: {
-            "RecoveryPointArn": facts.point,
-            "SourceBackupVaultName": VAULT,
-            "DestinationBackupVaultArn": "arn:aws:backup:us-west-2:000000000000:backup-vault:mine",
-            "IamRoleArn": ROLE,
-        },
+        "start_backup_job",
+        _plain(
+            BackupVaultName="others",
+            ResourceArn=f"arn:aws:dynamodb:us-west-1:123456789012:table/{LIVE}",
+            IamRoleArn=ROLE,
+        ),
     ),
     Attack(
         "restore over another application's name",

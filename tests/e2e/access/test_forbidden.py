@@ -168,6 +168,7 @@ def test_the_emergency_user_removes_a_lock_with_a_code(city: Guarded) -> None:
     city.sandbox.rollback(checkpoint)
 
 
+@pytest.mark.parametrize("source", [VAULT, DR_VAULT])
 @pytest.mark.parametrize(
     "vault",
     [
@@ -178,14 +179,18 @@ def test_the_emergency_user_removes_a_lock_with_a_code(city: Guarded) -> None:
     ],
 )
 def test_a_copy_to_the_vault_of_another_fails_and_is_reported(
-    city: Guarded, facts: Facts, vault: str
+    city: Guarded, facts: Facts, vault: str, source: str
 ) -> None:
     checkpoint = city.sandbox.checkpoint()
     operator, auditor = (city.people[role] for role in (Role.OPERATOR, Role.AUDITOR))
-    backup = operator.client("backup", "us-west-2")
+    region, point = {
+        VAULT: ("us-west-1", facts.point),
+        DR_VAULT: ("us-west-2", facts.dr_point),
+    }[source]
+    backup = operator.client("backup", region)
     job = backup.start_copy_job(
-        RecoveryPointArn=facts.dr_point,
-        SourceBackupVaultName=DR_VAULT,
+        RecoveryPointArn=point,
+        SourceBackupVaultName=source,
         DestinationBackupVaultArn=vault,
         IamRoleArn=ROLE,
     )["CopyJobId"]
