@@ -165,6 +165,8 @@ class System:
         function that a report invokes ends before time moves on.
         """
         with self._moving:
+            # What is on its way belongs to the time before.
+            self.settle()
             step = self._step(target - self.now())
             while (left := target - self.now()) > timedelta(0):
                 self.service.advance(min(step, left))
