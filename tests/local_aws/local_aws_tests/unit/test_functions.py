@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
-from local_aws.ministack import functions, internals
+from local_aws.ministack import functions, internals, workers
 from local_aws.ministack.delivery import FUNCTIONS_AT_ONCE, Delivery
 
 
@@ -73,3 +76,16 @@ def test_the_least_recently_used_processes_are_stopped(monkeypatch: pytest.Monke
 
     kept = [worker for pool in runtime._workers.values() for worker in pool]
     assert kept == [workers[0], *workers[3:]]
+
+
+def test_a_process_is_watched_where_many_files_are_open(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("import sys\nsys.exit(int(sys.stdin.readline()))\n")
+    with ExitStack() as stack:
+        for _ in range(1024):
+            stack.enter_context(Path(os.devnull).open())
+        process = workers._Fork([str(script)], str(tmp_path), dict(os.environ))
+
+        assert process.poll() is None
+        process.stdin.write("7\n")
+        assert process.wait(timeout=60) == 7

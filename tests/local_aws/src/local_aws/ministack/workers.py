@@ -100,6 +100,9 @@ class _Fork:
         self._connection.sendall(line[sent:])
         self._answers = self._connection.makefile()
         self.pid = int(self._answers.readline())
+        # select.select() fails for the 1,025th open file.
+        self._ends = select.poll()
+        self._ends.register(self._connection, select.POLLIN)
         self._exit_code: int | None = None
         self._asking = threading.Lock()
 
@@ -121,6 +124,6 @@ class _Fork:
     def _await(self, seconds: float) -> int | None:
         """The exit code, if the process ends in so many seconds."""
         with self._asking:
-            if self._exit_code is None and select.select([self._connection], [], [], seconds)[0]:
+            if self._exit_code is None and self._ends.poll(seconds * 1000):
                 self._exit_code = int(self._answers.readline() or -signal.SIGKILL)
             return self._exit_code
