@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import os
@@ -121,6 +122,21 @@ def test_an_error_in_its_module_is_reported(sandbox: Sandbox) -> None:
     make(sandbox, {"index.py": "raise ValueError('no words for this')\n"})
 
     assert "no words for this" in call(sandbox)["errorMessage"]
+
+
+def test_an_answer_has_the_lines_of_its_invocation_and_no_others(sandbox: Sandbox) -> None:
+    source = (
+        "def handler(event, context):\n"
+        "    for number in range(100 * event):\n"
+        "        print(event, number)\n"
+    )
+    make(sandbox, {"index.py": source})
+    for event in (2, 0, 1, 0, 3):
+        answer = sandbox.client("lambda").invoke(
+            FunctionName="it", LogType="Tail", Payload=json.dumps(event)
+        )
+        lines = base64.b64decode(answer.get("LogResult", "")).decode().splitlines()
+        assert lines == [f"{event} {number}" for number in range(100 * event)]
 
 
 def test_new_code_is_loaded(sandbox: Sandbox) -> None:

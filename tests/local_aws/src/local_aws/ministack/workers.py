@@ -6,6 +6,7 @@ brings with it is imported in its own process.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import select
@@ -13,7 +14,9 @@ import signal
 import socket
 import subprocess
 import sys
+import termios
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -37,6 +40,13 @@ LOADED = sys.stdlib_module_names | {
 
 _WARM_PROCESS = str(Path(local_aws.__file__).with_name("warm_process.py"))
 
+_LINE_SECONDS = 0.005
+"""From a line that was read to its place in MiniStack's queue. A function writes its lines before
+its answer, so they need not be waited for any longer."""
+
+_DRAIN_SECONDS = 0.25
+"""How long what was written is waited for."""
+
 _starting = threading.Lock()
 
 
@@ -44,6 +54,23 @@ def install() -> None:
     """Start the processes of Python functions by forking."""
     replaced = {"Popen": _start}
     internals.lambda_runtime.subprocess = SimpleNamespace(**(vars(subprocess) | replaced))
+    worker_class = internals.lambda_runtime.Worker
+    drain = worker_class._drain_stderr_bounded
+
+    def drain_what_is_written(worker: Any) -> Any:
+        if worker._proc is None:
+            return drain(worker)
+        deadline = time.monotonic() + _DRAIN_SECONDS
+        while _unread(worker._proc.stderr) and time.monotonic() < deadline:
+            time.sleep(_LINE_SECONDS / 5)
+        return drain(worker, first_line_wait=_LINE_SECONDS)
+
+    worker_class._drain_stderr_bounded = drain_what_is_written
+
+
+def _unread(pipe: Any) -> int:
+    """The bytes that were written to a pipe and not read yet."""
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4), sys.byteorder)
 
 
 def _start(command: Sequence[str], **options: Any) -> Any:
