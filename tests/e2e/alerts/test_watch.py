@@ -250,7 +250,7 @@ def test_it_runs_on_request_and_finds_what_status_finds(
     )
     said = run(operator, "--json")
     assert said.code == 1
-    primary, dr = said.json
+    primary, dr = said.json["regions"]
     status = operator.run(
         "status", "--json", "--skip", "drill", **SETTINGS, heartbeat_parameter=PARAMETER
     )

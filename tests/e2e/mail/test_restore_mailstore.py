@@ -264,7 +264,7 @@ def test_the_subnet_is_asked_for_at_a_terminal(
     assert (wrong.code, postmaster.changes()) == (64, before)
     assert "vpc-1 is not an id such as subnet-0123456789abcdef0. Nothing was changed." in wrong.err
 
-    monkeypatch.setattr("sys.stdin", Terminal(f"{subnet}\n\nrestore\nno\n"))
+    monkeypatch.setattr("sys.stdin", Terminal(f"{subnet}\n\nyes\nno\n"))
     made = postmaster.run("restore mailstore")
 
     assert made.code == 0, made.err
@@ -307,17 +307,17 @@ def test_the_setting_and_the_roll_are_offered(
     assert json.loads(private.read_text()) == kept
     assert postmaster.sandbox.trail("UpdateService") == []
 
-    monkeypatch.setattr("sys.stdin", Terminal("yes\nno\n"))
+    monkeypatch.setattr("sys.stdin", Terminal("no\nno\n"))
     declined = postmaster.operator.type(*command)
     assert declined.code == 0, declined.err
-    assert f"Write {new} to cdk.context.json? Type {new} to do it:" in declined.err
+    assert f"Write {new} to cdk.context.json? Type yes to continue:" in declined.err
     assert "Roll the mail tiers now?" in declined.err
     assert f"mailstore_file_system_id of development = {new}" in declined.err
     assert "--roll of this command" in declined.err
     assert json.loads(private.read_text()) == kept
     assert postmaster.sandbox.trail("UpdateService") == []
 
-    monkeypatch.setattr("sys.stdin", Terminal(f"{new}\nroll\n"))
+    monkeypatch.setattr("sys.stdin", Terminal("yes\nyes\n"))
     agreed = postmaster.operator.type(*command)
     assert agreed.code == 0, agreed.err
     assert json.loads(private.read_text())["development.mailstore_file_system_id"] == new
@@ -351,7 +351,7 @@ def test_what_is_refused(postmaster: Postmaster) -> None:
         unasked = postmaster.run("restore mailstore")
         elsewhere = postmaster.run("restore mailstore --yes", account="000000000000")
         without_role = postmaster.run("restore mailstore --yes --role missing")
-    assert (dry.code, unasked.code, elsewhere.code, without_role.code) == (0, 4, 77, 3)
+    assert (dry.code, unasked.code, elsewhere.code, without_role.code) == (0, 4, 77, 9)
     for line in (
         "mount target: subnet-",
         "access point: /smtp-queue as 0:12",

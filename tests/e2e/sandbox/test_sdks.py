@@ -103,11 +103,19 @@ def running(command: Sequence[str | Path], deployment: Deployment) -> Iterator[C
 def test_they_read_the_same(protected: Deployment, ours: Client, other: Client) -> None:
     calls = [call for call in all_calls(protected) if call["operation"].startswith(READS)]
     assert len(calls) > 60
-    results = [(call, ours(call), other(call)) for call in calls]
+    results = [(call, *together(call, ours, other)) for call in calls]
     refused = [(call, expected) for call, expected, _ in results if "answer" not in expected]
     assert not refused, refused
     different = [each for each in results if not agree(*each[1:])]
     assert not different, json.dumps(different, indent=1)
+
+
+def together(call: Call, ours: Client, other: Client) -> tuple[Result, Result]:
+    """Both answers; asked again where they differ, because some contain the present second."""
+    for _ in range(5):
+        if agree(*(answers := (ours(call), other(call)))):
+            break
+    return answers
 
 
 def test_they_change_the_same(protected: Deployment, ours: Client, other: Client) -> None:

@@ -227,7 +227,4 @@ def test_settings_that_were_not_deployed_are_noticed(operator: Operator) -> None
         "selection": "fail",
         "resources": "fail",
         "last-night": "fail",
-        "nights": "fail",
-        "copy-back": "warn",
-        "restore-tests": "warn",
     }
