@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cabal_backup.cli import output, progress
 from cabal_backup.cli.options import CommonOptions, Invocation, add_common, connect_to
 from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode
+from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.restore.tables.compare import (
     SAMPLES,
+    SAMPLES_OF_PATTERN,
     Comparison,
     Group,
     ItemComparison,
+    TablePair,
+    check_matches,
     compare,
     compare_item,
+    compare_items,
 )
 from cabal_backup.operations.restore.tables.cutover import find_pair
 from cabal_backup.operations.restore.tables.items import encode, readable
+from cabal_backup.operations.restore.tables.key_patterns import KeyPatterns
 from cabal_backup.operations.restore.tables.wire import Stop, Wire
 from cabal_backup.text import plural
 
@@ -32,6 +40,7 @@ class CompareOptions(CommonOptions):
 
     restored: str
     live: str
+    only: Sequence[str]
     show: str | None
     json: bool
 
@@ -46,7 +55,9 @@ def define(parser: Parser) -> None:
     add_common(parser)
     parser.add_argument("restored", metavar="RESTORED", help="the restored table")
     parser.add_argument("live", metavar="LIVE", help="the table Cabal uses")
-    parser.add_argument(
+    which = parser.add_mutually_exclusive_group()
+    add_only(which)
+    which.add_argument(
         "--show",
         metavar="KEY",
         help="only this item, with each attribute that differs; the parts of a key are written as "
@@ -69,17 +80,63 @@ def run(options: CompareOptions, invocation: Invocation) -> int:  # noqa: ARG001
         else:
             sys.stdout.write("\n".join(item_lines(item, restored.name, live.name)) + "\n")
         return ExitCode.OK if item.equal else ExitCode.DIFFERENT
-    with progress.shown() as report:
-        found = compare(Wire(aws), pair, Stop(), report, all_keys=options.json)
+    only = KeyPatterns(tuple(options.only))
     if options.json:
-        output.print_json({**content, **as_json(found)})
+        found = _compare(aws, pair, only, samples=sys.maxsize)
+        output.print_json({**content, "only": only.patterns, **as_json(found)})
     else:
-        sys.stdout.write("\n".join(lines(found, restored.name, live.name)) + "\n")
+        found = show(aws, pair, only)
     return ExitCode.OK if found.equal else ExitCode.DIFFERENT
 
 
-def lines(found: Comparison, restored: str, live: str) -> list[str]:
-    """The comparison for people."""
+def add_only(parser: argparse._ActionsContainer) -> None:
+    """The option --only."""
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="only the items whose partition key matches this shell pattern, such as 'alice@*'; "
+        "can be repeated",
+    )
+
+
+def show(aws: Aws, pair: TablePair, only: KeyPatterns) -> Comparison:
+    """Compare two tables, print the comparison for people and return it.
+
+    Raises NotFoundError if there are patterns and no key matches them.
+    """
+    found = _compare(aws, pair, only, samples=SAMPLES_OF_PATTERN if only else SAMPLES)
+    text = lines(found, pair.restored.name, pair.live.name, keys=not only)
+    text += differences(aws, pair, found) if only else []
+    sys.stdout.write("\n".join(text) + "\n")
+    return found
+
+
+def _compare(aws: Aws, pair: TablePair, only: KeyPatterns, *, samples: int) -> Comparison:
+    with progress.shown() as report:
+        found = compare(Wire(aws), pair, Stop(), report, only=only, samples=samples)
+    check_matches(found, pair, only)
+    return found
+
+
+def differences(aws: Aws, pair: TablePair, found: Comparison) -> list[str]:
+    """Each attribute that differs, of the items whose keys are in the comparison."""
+    groups = (found.differing, found.only_in_backup, found.only_in_live)
+    keys = [key for group in groups for key in group.samples]
+    items = compare_items(Wire(aws), pair, keys)
+    more = sum(group.count for group in groups) - len(keys)
+    return [
+        *(line for item in items for line in item_lines(item, pair.restored.name, pair.live.name)),
+        *([f"… and {more:,} more that differ (compare --json lists all keys)"] if more else []),
+    ]
+
+
+def lines(found: Comparison, restored: str, live: str, *, keys: bool = True) -> list[str]:
+    """The comparison for people.
+
+    :param keys: with some keys of each kind.
+    """
     text = [f"{restored}: {found.in_backup:,} items; {live}: {found.in_live:,} items"]
     for group, what in (
         (found.identical, "identical"),
@@ -88,11 +145,11 @@ def lines(found: Comparison, restored: str, live: str) -> list[str]:
         (found.only_in_live, f"only in {live}"),
     ):
         text.append(f"{group.count:>12,}  {what}")
-        if group.count and group is not found.identical:
+        if keys and group.count and group is not found.identical:
             more = group.count - len(group.samples)
             text += [f"{'':>14}{readable(key)}" for key in group.samples]
             text += [f"{'':>14}… and {more:,} more (--json lists all)"] if more else []
-    if found.differing.count:
+    if keys and found.differing.count:
         text.append("To see what differs in an item: --show KEY")
     return text
 

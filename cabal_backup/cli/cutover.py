@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cabal_backup import names
 from cabal_backup.cli import progress
+from cabal_backup.cli.compare import add_only, differences
 from cabal_backup.cli.compare import lines as comparison_lines
 from cabal_backup.cli.confirm import (
     ConfirmOptions,
@@ -34,11 +36,13 @@ from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.restore import mail_tiers
 from cabal_backup.operations.restore.mail_tiers import Reconfigure
 from cabal_backup.operations.restore.tables import cutover, delete_table, origin
+from cabal_backup.operations.restore.tables.compare import TablePair
 from cabal_backup.operations.restore.tables.cutover import (
     CutoverPlan,
     CutoverRequest,
     CutoverResult,
 )
+from cabal_backup.operations.restore.tables.key_patterns import KeyPatterns
 from cabal_backup.operations.restore.tables.table_copy import Mode
 from cabal_backup.operations.restore.tables.undo import what_is_lost
 from cabal_backup.operations.restore.tables.wire import Stop
@@ -49,6 +53,7 @@ from cabal_backup.text import duration
 class CutoverOptions(ConfirmOptions):
     """The options of a cutover; see `add_cutover_options`."""
 
+    only: Sequence[str]
     mode: Mode
     no_undo: bool
     rate: float | None
@@ -69,11 +74,12 @@ class CutoverCommandOptions(CommonOptions, CutoverOptions):
 
 def define(parser: Parser) -> None:
     parser.describe(
-        "Copies every item of a restored table into the live table, reads both tables again to "
+        "Copies the items of a restored table into the live table, reads both tables again to "
         "verify the result, and makes the mail tiers read the addresses again. "
         "docs/runbooks/restore-tables.md explains it.",
         "cutover cabal-addresses-restored-20261120-000000 cabal-addresses -e prod --dry-run",
         "cutover cabal-addresses-restored-20261120-000000 cabal-addresses -e prod --missing-only",
+        "cutover cabal-addresses-restored-20261120-000000 cabal-addresses -e prod --only 'alice@*'",
     )
     add_common(parser)
     parser.add_argument("restored", metavar="RESTORED", help="the restored table")
@@ -96,6 +102,7 @@ def define(parser: Parser) -> None:
 
 def add_cutover_options(parser: argparse.ArgumentParser) -> None:
     """The options of a cutover; `restore addresses --cutover` has them too."""
+    add_only(parser)
     group = parser.add_argument_group("cutover")
     modes = group.add_mutually_exclusive_group()
     modes.add_argument(
@@ -134,7 +141,9 @@ def add_cutover_options(parser: argparse.ArgumentParser) -> None:
 
 
 def given(options: CutoverOptions) -> list[str]:
-    """The options of `add_cutover_options` that were given, as they are typed."""
+    """The options of `add_cutover_options` that were given, as they are typed; without --only,
+    which is for the comparison too.
+    """
     return [
         option
         for option, is_given in (
@@ -154,6 +163,7 @@ def request_of(options: CutoverOptions, restored: str, live: str) -> CutoverRequ
         restored=restored,
         live=live,
         mode=options.mode,
+        only=KeyPatterns(tuple(options.only)),
         no_undo=options.no_undo,
         rate=options.rate,
         lower_counter=options.lower_counter,
@@ -175,7 +185,10 @@ def cut_over(aws: Aws, request: CutoverRequest, options: CutoverOptions, clock: 
     with progress.shown() as report:
         plan = cutover.plan_cutover(aws, request, clock, stop, report)
     origins = [f"  {line}" for line in origin.check(aws, plan, clock.now())]
-    lines = [*plan.lines(), *origins, *_afterwards(aws, request, options.reconfigure)]
+    pair = TablePair(plan.restored, plan.live)
+    shown = differences(aws, pair, plan.comparison) if request.only else []
+    after = _afterwards(aws, request, options.reconfigure)
+    lines = [*shown, *plan.lines(), *origins, *after]
     if show_plan(lines, dry_run=options.dry_run):
         return ExitCode.OK
     _confirm(plan, yes=options.yes)
@@ -216,18 +229,21 @@ def print_result(plan: CutoverPlan, result: CutoverResult) -> None:
         text.append(
             "They were changed while the cutover ran, or not written. "
             f"Look at them with `cabal-backup compare {plan.restored.name} {plan.live.name} "
-            f"-e {plan.environment}`; the cutover can be run again."
+            f"-e {plan.environment}{plan.request.only.options}`; the cutover can be run again."
         )
     else:
-        text.append("Verified: the live table holds what it should.")
+        text.append(
+            "Verified: the live table holds what it should"
+            + (f" under the keys that match {plan.request.only}." if plan.request.only else ".")
+        )
     if result.undo_point is not None:
-        text.append(what_is_lost(plan.live.name, result.undo_point))
+        text.append(what_is_lost(plan.live.name, result.undo_point, plan.request.only))
         text += ["To go back:", *(f"  {line}" for line in result.way_back)]
     print("\n".join(text))
 
 
 def notify(aws: Aws, how: Reconfigure) -> None:
-    """Make the mail tiers read their addresses anew."""
+    """Make the mail tiers read their addresses again."""
     mail_tiers.reconfigure(aws, how, progress.print_line)
 
 

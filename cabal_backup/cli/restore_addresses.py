@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 
 from cabal_backup import names
-from cabal_backup.cli import cutover
+from cabal_backup.cli import compare, cutover
 from cabal_backup.cli.confirm import add_confirmation, carry_out, confirm, show_plan
 from cabal_backup.cli.cutover import CutoverOptions
 from cabal_backup.cli.options import (
@@ -19,11 +19,14 @@ from cabal_backup.cli.options import (
     point_request,
 )
 from cabal_backup.cli.parser import Subcommands
-from cabal_backup.errors import ExitCode, UsageError
+from cabal_backup.errors import ExitCode, RefusedError, UsageError
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.restore import mail_tiers
 from cabal_backup.operations.restore.mail_tiers import Reconfigure
 from cabal_backup.operations.restore.tables import restore_addresses
+from cabal_backup.operations.restore.tables.cutover import find_pair
+from cabal_backup.operations.restore.tables.describe import describe_table
+from cabal_backup.operations.restore.tables.key_patterns import KeyPatterns
 from cabal_backup.operations.restore.tables.restore_addresses import RestoreAddressesPlan
 
 
@@ -40,9 +43,11 @@ def add_parser(kinds: Subcommands) -> None:
     parser = kinds.add_parser("addresses", help="restore the addresses table from a recovery point")
     parser.describe(
         "Restores the addresses table to a new table, or under its own name if it was deleted. "
+        "With --only it then shows how these items differ, and the cutover writes no others. "
         "docs/runbooks/restore-tables.md explains it.",
         "restore addresses -e prod --dry-run",
         "restore addresses -e prod --night 2026-11-20 --cutover --missing-only",
+        "restore addresses -e prod --night 2026-11-20 --only 'alice@*'",
     )
     add_common(parser)
     add_point(parser)
@@ -67,8 +72,11 @@ def run(options: AddressesOptions, invocation: Invocation) -> int:
     clock = invocation.clock
     plan = restore_addresses.plan_restore(aws, clock.now(), point_request(options), to=options.to)
     request = cutover.request_of(options, plan.target, plan.live)
+    _check_only(aws, plan, request.only)
     is_there = plan.job is not None and plan.job.finished and not plan.straight
     lines = list(plan.lines())
+    if request.only and not options.cutover:
+        lines.append(f"  then the items whose key matches {request.only} are compared")
     if options.cutover and not is_there:
         without_effect = [option for option in given if option != "--reconfigure"]
         lines += (
@@ -87,12 +95,24 @@ def run(options: AddressesOptions, invocation: Invocation) -> int:
         table = restore_addresses.execute(aws, plan, clock, report)
     print(table.name)
     if not options.cutover:
-        _say_what_next(aws, plan)
+        if request.only:
+            compare.show(aws, find_pair(aws, plan.target, plan.live), request.only)
+        _say_what_next(aws, plan, request.only)
         return ExitCode.OK
     if plan.straight:
         cutover.notify(aws, options.reconfigure or Reconfigure.PUBLISH)
         return ExitCode.OK
     return cutover.cut_over(aws, request, options, clock)
+
+
+def _check_only(aws: Aws, plan: RestoreAddressesPlan, only: KeyPatterns) -> None:
+    """Raises RefusedError for patterns where there is no live table to leave other items in."""
+    if only and (plan.straight or describe_table(aws, plan.live) is None):
+        raise RefusedError(
+            f"--only is for a live table that lacks some items, and {plan.live} does not exist or "
+            "is being restored under its own name. Nothing was done. Leave --only out to restore "
+            "the whole table."
+        )
 
 
 def _no_cutover(
@@ -109,17 +129,19 @@ def _no_cutover(
     ]
 
 
-def _say_what_next(aws: Aws, plan: RestoreAddressesPlan) -> None:
+def _say_what_next(aws: Aws, plan: RestoreAddressesPlan, only: KeyPatterns) -> None:
     name = aws.environment.name
     if plan.straight:
         text = (
-            f"{plan.live} is back. The mail tiers have to read it anew: publish "
+            f"{plan.live} is back. The mail tiers have to read it again: publish "
             f"{names.ADDRESS_CHANGED_EVENT} or roll the services, as docs/runbooks/"
             "restore-tables.md shows."
         )
     else:
+        compared = f"  cabal-backup compare {plan.target} {plan.live} -e {name}\n"
+        compared = "" if only else compared
         text = (
-            f"Restored. Next:\n  cabal-backup compare {plan.target} {plan.live} -e {name}\n"
-            f"  cabal-backup cutover {plan.target} {plan.live} -e {name}"
+            f"Restored. Next:\n{compared}"
+            f"  cabal-backup cutover {plan.target} {plan.live} -e {name}{only.options}"
         )
     print(text, file=sys.stderr)

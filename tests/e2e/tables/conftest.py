@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import UTC, datetime
 
 import pytest
@@ -24,7 +25,7 @@ class Rescuer:
 
     def run(self, command: str, *arguments: str, **settings: object) -> Said:
         """`cabal-backup COMMAND ARGUMENTS`; the command as one types it, `restore table x`."""
-        return self.operator.type(*command.split(), *arguments, *self.environment(**settings))
+        return self.operator.type(*shlex.split(command), *arguments, *self.environment(**settings))
 
     def environment(self, **settings: object) -> list[str]:
         deployment = self.operator.deployment

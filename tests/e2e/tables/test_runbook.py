@@ -131,6 +131,21 @@ def test_by_hand_when_the_table_was_deleted(few: Rescuer, tmp_path: Path) -> Non
 @pytest.mark.parametrize("title", ["With the tool", "The other tables"])
 def test_with_the_tool(rescuer: Rescuer, title: str) -> None:
     rescuer.sandbox.advance(minutes=10)
+    type_section(rescuer, title)
+
+
+def test_one_address_with_the_tool(rescuer: Rescuer) -> None:
+    alice = {"address": {"S": "alice@example.com"}, "user": {"S": "alice"}}
+    put(rescuer.sandbox, ADDRESSES, [alice])
+    rescuer.sandbox.run_nights(1)
+    put(rescuer.sandbox, ADDRESSES, [{**alice, "user": {"S": "mallory"}}])
+
+    type_section(rescuer, "One address")
+
+    assert alice in items(rescuer.sandbox, ADDRESSES)
+
+
+def type_section(rescuer: Rescuer, title: str) -> None:
     for line in filter(None, section(title).splitlines()):
         command = line.removeprefix("cabal-backup ")
         asks = command.startswith(("restore", "cutover"))
@@ -148,6 +163,7 @@ def test_every_command_of_the_runbook_is_run_here() -> None:
     }
     assert with_commands == {
         "With the tool",
+        "One address",
         "The other tables",
         "By hand",
         "Restore from a recovery point",

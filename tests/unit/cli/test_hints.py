@@ -20,6 +20,8 @@ VALUES = {
     "at": "2026-11-20",
     "written(at)": "2026-11-20T00:00:00Z",
     "lower": " --lower-counter",
+    "only.options": " --only='alice@*'",
+    "plan.request.only.options": " --only='alice@*'",
     "region.which": "primary",
     "example": "help",
     "table.restored_to": "2026-11-20T00:00:00",

@@ -7,7 +7,6 @@ nothing has to be remembered, so memory does not depend on the tables.
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,14 +22,19 @@ from cabal_backup.operations.restore.tables.items import (
     fingerprint,
     identity,
     key_of,
+    readable,
     same,
 )
+from cabal_backup.operations.restore.tables.key_patterns import ALL_ITEMS, KeyPatterns
 from cabal_backup.operations.restore.tables.pipeline import Chunk, Counter, run
 from cabal_backup.operations.restore.tables.table_items import Table, for_reading, get_all, scan
 from cabal_backup.operations.restore.tables.wire import Stop, Wire, explained
 
 SAMPLES = 5
 """How many keys of each kind are shown."""
+
+SAMPLES_OF_PATTERN = 20
+"""The same where only some items are compared: each is shown with its attributes."""
 
 _WORKERS = 8
 
@@ -52,16 +56,22 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """A restored table and a live one, while both were read."""
+    """A restored table and a live one, or those of their items that match a pattern, while both
+    were read.
+    """
 
     only_in_backup: Group
     only_in_live: Group
     differing: Group
     identical: Group
     backup_digest: str
-    """A digest over all items of the backup."""
+    """A digest over the compared items of the backup."""
     live_digest: str
     """The same over the items that the live table has under the backup's keys."""
+    restored: Digest
+    """All items of the restored table, whether they match or not."""
+    live_others: Digest
+    """The items of the live table that do not match."""
 
     @property
     def equal(self) -> bool:
@@ -85,27 +95,30 @@ def compare(
     stop: Stop,
     report: Report,
     *,
+    only: KeyPatterns = ALL_ITEMS,
     spool: KeySpool | None = None,
-    all_keys: bool = False,
+    samples: int = SAMPLES,
 ) -> Comparison:
     """Compare two tables with the same key; report the progress and return the result.
 
+    :param only: compare only the items whose key matches.
     :param spool: takes the keys that only the live table has.
-    :param all_keys: keep every key that is not identical, which takes memory for each.
+    :param samples: how many keys of each kind are kept, which takes memory for each.
 
     Raises CabalBackupError when AWS refuses or does not answer.
     """
     restored, live = pair
     backup_side = _BackupSide(wire, restored.table, live.table)
     live_side = _LiveSide(wire, restored.table, live.table, spool)
-    if all_keys:
-        for keys in (backup_side.only_in_backup, backup_side.differing, live_side.only_in_live):
-            keys.most = sys.maxsize
+    for keys in (backup_side.only_in_backup, backup_side.differing, live_side.only_in_live):
+        keys.most = samples
     try:
         for side, table in ((backup_side, restored), (live_side, live)):
-            sources = scan(wire, table.table, for_reading)
+            cut = only.select(for_reading, table.table, side.others)
+            sources = scan(wire, table.table, cut)
+            items = 0 if only else table.items
 
-            def tick(side: _BackupSide | _LiveSide = side, total: int = table.items) -> None:
+            def tick(side: _BackupSide | _LiveSide = side, total: int = items) -> None:
                 report(Progress("comparing", side.read.value, total or None))
 
             run(sources, side.work, workers=_WORKERS, stop=stop, tick=tick)
@@ -118,7 +131,19 @@ def compare(
         identical=backup_side.identical.group(),
         backup_digest=backup_side.backup_digest.hex(),
         live_digest=backup_side.live_digest.hex(),
+        restored=backup_side.backup_digest + backup_side.others,
+        live_others=live_side.others,
     )
+
+
+def check_matches(found: Comparison, pair: TablePair, only: KeyPatterns) -> None:
+    """Raises NotFoundError if neither table has an item that the patterns select."""
+    if only and not (found.in_backup or found.in_live):
+        raise NotFoundError(
+            f"Neither {pair.restored.name} nor {pair.live.name} has an item whose partition key "
+            f"matches {only}. Nothing was written. Put the pattern in quotes, and note that case "
+            "matters and that it is for the whole key, as in --only='alice@*'."
+        )
 
 
 class DifferentAttribute(NamedTuple):
@@ -159,14 +184,32 @@ def compare_item(wire: Wire, pair: TablePair, text: str) -> ItemComparison:
         names = " / ".join(key.name for key in restored.keys)
         raise UsageError(f"{text!r} is no key: the tables have {names}.")
     key = {one.name: {one.kind: value} for one, value in zip(restored.keys, values, strict=True)}
-    try:
-        ours, theirs = (
-            next(iter(get_all(wire, one.table, [key], Stop()).values()), None) for one in pair
-        )
-    except Exception as error:
-        raise explained(error, f"reading {text} in {restored.name} and {live.name}") from error
-    if ours is None and theirs is None:
+    (found,) = compare_items(wire, pair, [key])
+    if not (found.in_restored or found.in_live):
         raise NotFoundError(f"Neither {restored.name} nor {live.name} has an item {text}.")
+    return found
+
+
+def compare_items(wire: Wire, pair: TablePair, keys: Sequence[Item]) -> list[ItemComparison]:
+    """Compare the items of these keys, at most READ_ITEMS of them, attribute by attribute.
+
+    Raises CabalBackupError when AWS refuses or does not answer.
+    """
+    if not keys:
+        return []
+    names = pair.restored.table.key_names
+    try:
+        ours, theirs = (get_all(wire, one.table, keys, Stop()) for one in pair)
+    except Exception as error:
+        what = ", ".join(map(readable, keys))
+        raise explained(
+            error, f"reading {what} in {pair.restored.name} and {pair.live.name}"
+        ) from error
+    both = ((key, identity(key, names)) for key in keys)
+    return [_compare_item(key, ours.get(one), theirs.get(one)) for key, one in both]
+
+
+def _compare_item(key: Item, ours: Item | None, theirs: Item | None) -> ItemComparison:
     attributes = sorted({*(ours or {}), *(theirs or {})})
     pairs = [
         DifferentAttribute(name, (ours or {}).get(name), (theirs or {}).get(name))
@@ -212,7 +255,7 @@ class _BackupSide:
         self._wire, self._names, self._live = wire, restored.key_names, live
         self.read = Counter()
         self.only_in_backup, self.differing, self.identical = _Keys(), _Keys(), _Keys()
-        self.backup_digest, self.live_digest = Digest(), Digest()
+        self.backup_digest, self.live_digest, self.others = Digest(), Digest(), Digest()
 
     def work(self, chunk: Chunk, stop: Stop) -> None:
         keys = [key_of(item, self._names) for item in chunk.items]
@@ -246,7 +289,7 @@ class _LiveSide:
         self._wire, self._restored, self._names = wire, restored, live.key_names
         self._spool = spool
         self.read = Counter()
-        self.only_in_live = _Keys()
+        self.only_in_live, self.others = _Keys(), Digest()
 
     def work(self, chunk: Chunk, stop: Stop) -> None:
         keys = [key_of(item, self._names) for item in chunk.items]

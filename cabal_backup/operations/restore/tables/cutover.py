@@ -17,7 +17,14 @@ from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Report
 from cabal_backup.operations.restore.tables import undo
-from cabal_backup.operations.restore.tables.compare import Comparison, TablePair, compare
+from cabal_backup.operations.restore.tables.compare import (
+    SAMPLES,
+    SAMPLES_OF_PATTERN,
+    Comparison,
+    TablePair,
+    check_matches,
+    compare,
+)
 from cabal_backup.operations.restore.tables.counter import Lowering, highest, is_lower
 from cabal_backup.operations.restore.tables.describe import (
     TableDescription,
@@ -27,6 +34,7 @@ from cabal_backup.operations.restore.tables.describe import (
     live_tables,
 )
 from cabal_backup.operations.restore.tables.items import KeySpool, fingerprint, identity, same
+from cabal_backup.operations.restore.tables.key_patterns import ALL_ITEMS, KeyPatterns
 from cabal_backup.operations.restore.tables.table_copy import (
     Copied,
     CopyRequest,
@@ -50,6 +58,8 @@ class CutoverRequest:
     live: str
     """The names of the two tables."""
     mode: Mode = Mode.OVERWRITE
+    only: KeyPatterns = ALL_ITEMS
+    """Which items it is about; all others stay as they are."""
     no_undo: bool = False
     """Whether it is done although it cannot be undone."""
     rate: float | None = None
@@ -127,8 +137,8 @@ class CutoverPlan:
             f"  an earlier run did not finish; the way back stays {moment}, the moment before its "
             f"first write, {since} ago",
             f"  going back to it also undoes every change that others have made to "
-            f"{self.live.name} since, and deletes up to "
-            f"{_items(self.comparison.only_in_live.count)} that only the live table has",
+            f"{'these items of ' if self.request.only else ''}{self.live.name} since, and deletes "
+            f"up to {_items(self.comparison.only_in_live.count)} that only the live table has",
             f"  to begin with a new undo point instead, first: {self.unfinished.how_to_forget}",
         )
 
@@ -160,10 +170,11 @@ def plan_cutover(
 ) -> CutoverPlan:
     """Look at both tables and plan.
 
-    Raises NotFoundError for tables that do not exist, UsageError for those that do not match,
-    RefusedError when there would be no way back or this machine's clock is wrong.
+    Raises NotFoundError for tables that do not exist and for a pattern that no key matches,
+    UsageError for tables that do not fit, RefusedError when there would be no way back, an
+    unfinished cutover would lose its own, or this machine's clock is wrong.
     """
-    mode, lower_counter = request.mode, request.lower_counter
+    mode, only, lower_counter = request.mode, request.only, request.lower_counter
     if lower_counter and (request.live != names.COUNTER_TABLE or mode is Mode.MISSING_ONLY):
         raise UsageError(
             f"--lower-counter is for {names.COUNTER_TABLE} only, and not with --missing-only, "
@@ -174,12 +185,16 @@ def plan_cutover(
     spares_counters = live.name == names.COUNTER_TABLE and not lower_counter
     spool = KeySpool() if mode is Mode.MIRROR and not spares_counters else None
     wire = Wire(aws)
-    comparison = compare(wire, pair, stop, report, spool=spool)
-    if comparison.in_backup == 0:
-        raise RefusedError(
-            f"{restored.name} is empty: there is nothing to bring back. Nothing was done."
-        )
+    samples = SAMPLES_OF_PATTERN if only else SAMPLES
+    comparison = compare(wire, pair, stop, report, only=only, spool=spool, samples=samples)
+    _check_not_empty(comparison, pair, request)
     earlier = undo.unfinished(aws, restored, live, window) if window else None
+    if earlier is not None and only and earlier.only != only.name:
+        raise RefusedError(
+            f"A cutover of other items from {restored.name} did not finish, and its way back, to "
+            f"{undo.written(earlier.at)}, would be lost. Nothing was changed. First run that "
+            f"cutover again; or, to do without its way back: {earlier.how_to_forget}"
+        )
     return CutoverPlan(
         environment=aws.environment.name,
         restored=restored,
@@ -191,6 +206,24 @@ def plan_cutover(
         undo_possible=window is not None,
         unfinished=earlier,
     )
+
+
+def _check_not_empty(found: Comparison, pair: TablePair, request: CutoverRequest) -> None:
+    """Raises RefusedError where the backup has nothing for the cutover, NotFoundError where
+    neither table has.
+
+    With patterns, a mirror may have items to delete only.
+    """
+    name, only = pair.restored.name, request.only
+    if found.restored.count == 0:
+        raise RefusedError(f"{name} is empty: there is nothing to bring back. Nothing was done.")
+    check_matches(found, pair, only)
+    if found.in_backup == 0 and request.mode is not Mode.MIRROR:
+        raise RefusedError(
+            f"No partition key in {name} matches {only}: there is nothing to bring back. Nothing "
+            f"was written. {pair.live.name} has {_items(found.in_live)} that match; --mirror "
+            "deletes them."
+        )
 
 
 def outline(aws: Aws, request: CutoverRequest, clock: Clock) -> tuple[str, ...]:
@@ -272,9 +305,11 @@ def execute(aws: Aws, plan: CutoverPlan, clock: Clock, stop: Stop, report: Repor
     way_back: tuple[str, ...] = ()
     if plan.undo_possible:
         undo_point = _undo_point(aws, plan, clock)
-        way_back = undo.how_to_go_back(plan.environment, plan.live.name, undo_point)
-        report(_about_undo(plan.live.name, undo_point, way_back))
-        if problem := undo.begin(aws, plan.restored, plan.live, undo_point):
+        only = plan.request.only
+        way_back = undo.how_to_go_back(plan.environment, plan.live.name, undo_point, only)
+        lost = undo.what_is_lost(plan.live.name, undo_point, only)
+        report(_about_undo(undo_point, way_back, lost))
+        if problem := undo.begin(aws, plan.restored, plan.live, undo_point, only):
             report(f"The undo point could not be noted on {plan.restored.name} ({problem}).")
     transfer = Transfer(wire=Wire(aws), rate=Rate(plan.request.rate), stop=stop, report=report)
     copying = CopyRequest(
@@ -282,6 +317,7 @@ def execute(aws: Aws, plan: CutoverPlan, clock: Clock, stop: Stop, report: Repor
         to_table=plan.live.table,
         mode=plan.request.mode,
         total=plan.comparison.in_backup,
+        only=plan.request.only,
         lowerings=plan.lowerings,
     )
     copied = copy_items(transfer, copying)
@@ -326,7 +362,8 @@ def _verify(
 ) -> Verification:
     wire, stop = transfer.wire, transfer.stop
     transfer.report("Reading both tables back.")
-    found = compare(wire, TablePair(plan.restored, plan.live), stop, transfer.report)
+    pair = TablePair(plan.restored, plan.live)
+    found = compare(wire, pair, stop, transfer.report, only=plan.request.only)
     try:
         problems = tuple(_problems(wire, plan, copied, found, stop))
     except Exception as error:
@@ -334,7 +371,7 @@ def _verify(
     return Verification(
         comparison=found,
         problems=problems,
-        remarks=tuple(_remarks(plan, found, deleted)) if deleted else (),
+        remarks=(*_about_others(plan, found), *_remarks(plan, found, deleted)),
     )
 
 
@@ -358,7 +395,22 @@ def _problems(
         yield f"{_items(left)} not deleted"
 
 
-def _remarks(plan: CutoverPlan, found: Comparison, deleted: Deleted) -> Iterator[str]:
+def _about_others(plan: CutoverPlan, found: Comparison) -> Iterator[str]:
+    before, after = plan.comparison.live_others, found.live_others
+    if not plan.request.only:
+        return
+    if before.hex() == after.hex():
+        yield f"the other {_items(after.count)} of {plan.live.name} are as they were"
+    else:
+        yield (
+            f"others changed items of {plan.live.name} that do not match {plan.request.only}; this "
+            "cutover wrote none of them"
+        )
+
+
+def _remarks(plan: CutoverPlan, found: Comparison, deleted: Deleted | None) -> Iterator[str]:
+    if deleted is None:
+        return
     if deleted.kept:
         yield f"{_items(deleted.kept)} to be deleted had been changed since, and was kept"
     new = found.only_in_live.count - deleted.kept
@@ -407,6 +459,11 @@ def _copying(request: CutoverRequest, plan: CutoverPlan | None) -> tuple[str, ..
     keeps = mode is Mode.MISSING_ONLY
     return (
         f"Copy from {request.restored} to the live table {request.live}, {mode}:",
+        *(
+            [f"  only items whose key matches {request.only}; all others stay as they are"]
+            if request.only
+            else []
+        ),
         f"  {absent} the live table lacks: written",
         f"  {differing} different in the live table: "
         + ("kept as they are there" if keeps else "written over with the backup's"),
@@ -429,11 +486,11 @@ def _ending(rate: float | None) -> tuple[str, ...]:
     )
 
 
-def _about_undo(live: str, at: datetime, way_back: tuple[str, ...]) -> str:
+def _about_undo(at: datetime, way_back: tuple[str, ...], lost: str) -> str:
     first, second = way_back
     return (
         f"Undo point: {undo.written(at)}. To go back, from about five minutes after it on:\n"
-        f"  {first}\n  {second}\n{undo.what_is_lost(live, at)}"
+        f"  {first}\n  {second}\n{lost}"
     )
 
 

@@ -110,6 +110,12 @@ class Digest:
             self._sum = (self._sum + part) % (1 << 256)
             self._count += len(fingerprints)
 
+    def __add__(self, other: Digest) -> Digest:
+        both = Digest()
+        both._sum = (self._sum + other._sum) % (1 << 256)
+        both._count = self._count + other._count
+        return both
+
     @property
     def count(self) -> int:
         """The number of items."""

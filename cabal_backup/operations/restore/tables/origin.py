@@ -83,7 +83,7 @@ def check(aws: Aws, plan: CutoverPlan, now: datetime) -> tuple[str, ...]:
         else f"CAUTION: {restored.name} {is_another}"
     )
     recorded = _digest(_tags(aws, restored), restored)
-    if recorded in ("", plan.comparison.backup_digest):
+    if recorded in ("", plan.comparison.restored.hex()):
         return (said,)
     if plan.request.not_a_restore:
         return (said, f"CAUTION: {restored.name} was changed since it was restored")

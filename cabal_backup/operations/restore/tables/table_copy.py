@@ -23,6 +23,7 @@ from cabal_backup.operations.restore.tables.items import (
     key_of,
     write_units,
 )
+from cabal_backup.operations.restore.tables.key_patterns import ALL_ITEMS, KeyPatterns
 from cabal_backup.operations.restore.tables.pipeline import Chunk, Counter, Source, Work, run
 from cabal_backup.operations.restore.tables.table_items import (
     READ_ITEMS,
@@ -92,12 +93,14 @@ class CopyRequest:
     mode: Mode
     total: int
     """How many there are, for the progress."""
+    only: KeyPatterns = ALL_ITEMS
+    """Only the items whose key matches are copied."""
     lowerings: Sequence[Lowering] = ()
     """The counters that may be lowered; all others only rise."""
 
 
 def copy_items(transfer: Transfer, request: CopyRequest) -> Copied:
-    """Copy all items and return what was done.
+    """Copy the items and return what was done.
 
     Raises CabalBackupError when AWS refuses or does not answer.
     """
@@ -109,7 +112,8 @@ def copy_items(transfer: Transfer, request: CopyRequest) -> Copied:
         work, cut = writer.put_missing, for_checked_writing
     elif to_table.name == names.COUNTER_TABLE:
         work, cut = writer.put_counter, for_reading
-    sources = scan(transfer.wire, request.from_table, cut)
+    selected = request.only.select(cut, request.from_table)
+    sources = scan(transfer.wire, request.from_table, selected)
 
     def tick() -> None:
         done = writer.written.value + writer.kept.value

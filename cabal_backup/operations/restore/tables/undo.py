@@ -22,6 +22,7 @@ from cabal_backup.operations.restore.tables.describe import (
     Window,
     recovery_window,
 )
+from cabal_backup.operations.restore.tables.key_patterns import KeyPatterns
 from cabal_backup.text import name_stamp, timestamp
 
 UNFINISHED = "cabal-backup:unfinished-cutover"
@@ -46,6 +47,8 @@ class Unfinished:
     """By AWS's clock."""
     restored_arn: str
     """The table that has it as a tag."""
+    only: str
+    """The `KeyPatterns.name` of the items that the run was about; empty for all."""
 
     @property
     def is_old(self) -> bool:
@@ -121,7 +124,8 @@ def unfinished(
     except (BotoCoreError, ClientError):
         return None
     value = next((tag["Value"] for tag in tags if tag["Key"] == UNFINISHED), "")
-    table, _, moment = value.partition(" ")
+    table, _, rest = value.partition(" ")
+    moment, _, only = rest.partition(" ")
     if table != live.name:
         return None
     try:
@@ -130,15 +134,19 @@ def unfinished(
         return None
     if at < max(window.earliest, live.created):
         return None
-    return Unfinished(at=at, age=window.now - at, restored_arn=restored.arn)
+    return Unfinished(at=at, age=window.now - at, restored_arn=restored.arn, only=only)
 
 
-def begin(aws: Aws, restored: TableDescription, live: TableDescription, at: datetime) -> str | None:
+def begin(
+    aws: Aws, restored: TableDescription, live: TableDescription, at: datetime, only: KeyPatterns
+) -> str | None:
     """Remember the moment; why it could not be remembered, or None."""
     try:
         aws.client("dynamodb").tag_resource(
             ResourceArn=restored.arn,
-            Tags=[{"Key": UNFINISHED, "Value": f"{live.name} {at.isoformat()}"}],
+            Tags=[
+                {"Key": UNFINISHED, "Value": f"{live.name} {at.isoformat()} {only.name}".strip()}
+            ],
         )
     except (BotoCoreError, ClientError) as error:
         return reason(error)
@@ -163,19 +171,20 @@ def finish(
     return None
 
 
-def how_to_go_back(environment: str, live: str, at: datetime) -> tuple[str, ...]:
-    """What to type to have the live table as it was before the cutover."""
+def how_to_go_back(environment: str, live: str, at: datetime, only: KeyPatterns) -> tuple[str, ...]:
+    """What to type to have the items of the live table as they were before the cutover."""
     before = f"{live}-before-{name_stamp(at)}"
     lower = " --lower-counter" if live == names.COUNTER_TABLE else ""
     return (
         f"cabal-backup restore table {live} -e {environment} --at {written(at)} --to={before}",
-        f"cabal-backup cutover {before} {live} -e {environment} --mirror{lower}",
+        f"cabal-backup cutover {before} {live} -e {environment} --mirror{lower}{only.options}",
     )
 
 
-def what_is_lost(live: str, at: datetime) -> str:
+def what_is_lost(live: str, at: datetime, only: KeyPatterns) -> str:
     """What else going back undoes, in a sentence."""
-    lost = f"Going back also undoes every change that others make to {live} after {written(at)}."
+    where = f"the items of {live} that match {only}" if only else live
+    lost = f"Going back also undoes every change that others make to {where} after {written(at)}."
     if live != names.COUNTER_TABLE:
         return lost
     return (

@@ -8,6 +8,7 @@ from cabal_backup.operations.drill.addresses import about_cutover, about_restore
 from cabal_backup.operations.drill.record import Check
 from cabal_backup.operations.restore.tables.compare import Comparison, Group
 from cabal_backup.operations.restore.tables.cutover import Verification
+from cabal_backup.operations.restore.tables.items import Digest
 
 
 def found(
@@ -21,6 +22,8 @@ def found(
         identical=Group(count=identical),
         backup_digest=digests[0] * 64,
         live_digest=digests[1] * 64,
+        restored=Digest(),
+        live_others=Digest(),
     )
 
 
