@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,33 @@ RESTORED_TABLE = "cabal-addresses-restored"
 
 EXERCISE = timedelta(hours=2)
 """How long an exercise takes."""
+
+
+NIGHT = (
+    "scheduled_start_delay",
+    "dynamodb_backup",
+    "efs_backup",
+    "copy_start_delay",
+    "dynamodb_copy",
+    "efs_copy",
+)
+"""The settings of the local AWS that say how long the jobs of a night take."""
+
+
+def catch_up(sandbox: Sandbox) -> None:
+    """Go on to the machine's time, which commands in processes of their own look at.
+
+    In the first hours of a day the jobs of the night take a second each: they do not run while
+    the test does.
+    """
+    now = datetime.now(UTC)
+    if now.hour < 2:
+        sandbox.advance_to(now.replace(hour=0, minute=0, second=0) - timedelta(seconds=1))
+        before = sandbox.settings()
+        sandbox.settings(**dict.fromkeys(NIGHT, 1))
+        sandbox.advance_to(now)
+        sandbox.settings(**{name: before[name] for name in NIGHT})
+    sandbox.advance_to(datetime.now(UTC))
 
 
 def exercise_restores(deployment: Deployment) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.exercise import EXERCISE, exercise_restores, write_reports
+from tests.e2e.exercise import EXERCISE, catch_up, exercise_restores, write_reports
 from tests.e2e.shell import BLOCK, HUNG_SECONDS, make_checkout
 from tests.sandbox.deployment import PROJECT, Deployment, aws_cli
 
@@ -81,7 +81,7 @@ def test_its_commands_work(deployed: Deployment, checkout: Path, document: str) 
     # The commands look at the machine's clock, so the sandbox catches up with it.
     deployed.sandbox.advance_to(datetime.now(UTC) - EXERCISE)
     exercise_restores(deployed)
-    deployed.sandbox.advance_to(datetime.now(UTC))
+    catch_up(deployed.sandbox)
     write_reports(checkout / "drills", deployed.environment, deployed.sandbox.now())
     environment = {
         **deployed.sandbox.environ(),

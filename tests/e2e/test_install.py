@@ -13,13 +13,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.exercise import write_reports
+from tests.e2e.exercise import catch_up, write_reports
 from tests.e2e.shell import make_checkout, sections
 from tests.sandbox.deployment import PROJECT, Deployment
 
@@ -125,7 +124,7 @@ def test_the_tool_works_without_a_checkout(
     declared = [re.split("[>=]", each)[0] for each in distribution("cabal-backup").requires or ()]
     fill(clean, with_dependencies(declared))
     # The tool looks at the machine's clock, so the sandbox catches up with it.
-    deployed.sandbox.advance_to(datetime.now(UTC))
+    catch_up(deployed.sandbox)
     variables = {
         **deployed.sandbox.environ(),
         "HOME": str(tmp_path / "home"),

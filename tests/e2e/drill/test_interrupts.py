@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import pytest
 
@@ -25,6 +24,7 @@ from cabal_backup.operations.drill.record import Record
 from cabal_backup.operations.restore.tables import restore_addresses
 from tests import killing
 from tests.e2e.drill.conftest import QUICK, USER, Driller, left
+from tests.e2e.exercise import catch_up
 from tests.e2e.operator import SandboxClock
 from tests.e2e.shell import HUNG_SECONDS
 from tests.killing import Ended
@@ -120,7 +120,7 @@ def today(driller: Driller) -> Driller:
     """On the machine's time, which processes of their own look at; AWS is quick."""
     driller.sandbox.settings(**QUICK)
     driller.sandbox.run_nights(1)
-    driller.sandbox.advance_to(datetime.now(UTC))
+    catch_up(driller.sandbox)
     return driller
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from local_aws.client import ACCOUNT
 
 from tests.e2e.drill.conftest import USER, Driller, left
 from tests.e2e.drill.test_interrupts import Interrupting
+from tests.e2e.exercise import catch_up
 from tests.e2e.status import aws_by_hand as hand
 from tests.maildirs import messages
 
@@ -19,7 +19,7 @@ from tests.maildirs import messages
 @pytest.fixture
 def night_to_come(driller: Driller) -> Driller:
     """After a night that is later than every file is old: files have the machine's time."""
-    driller.sandbox.advance_to(datetime.now(UTC))
+    catch_up(driller.sandbox)
     driller.sandbox.run_nights(1)
     return driller
 

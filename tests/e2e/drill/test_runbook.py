@@ -6,12 +6,12 @@ import json
 import re
 import subprocess
 from collections import Counter
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.drill.conftest import QUICK, left
+from tests.e2e.exercise import catch_up
 from tests.e2e.shell import make_checkout, sections, type_in
 from tests.sandbox.deployment import Deployment
 
@@ -22,7 +22,7 @@ RUNBOOK = "docs/runbooks/drill.md"
 def lived(deployed: Deployment) -> Deployment:
     """A few nights, up to the machine's present: the commands look at its clock."""
     deployed.sandbox.settings(**QUICK)
-    deployed.sandbox.advance_to(datetime.now(UTC))
+    catch_up(deployed.sandbox)
     return deployed
 
 

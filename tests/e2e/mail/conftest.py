@@ -6,13 +6,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from local_aws.client import Sandbox
 
+from tests.e2e.exercise import catch_up
 from tests.e2e.operator import Operator, Said, SandboxClock
 from tests.sandbox.deployment import PROJECT, Deployment
 
@@ -105,7 +105,7 @@ def last_night(first_night: tuple[Deployment, str]) -> tuple[Deployment, str]:
     """The same on the machine's time, which commands in processes of their own look at."""
     deployment, checkpoint = first_night
     deployment.sandbox.rollback(checkpoint)
-    deployment.sandbox.advance_to(datetime.now(UTC))
+    catch_up(deployment.sandbox)
     return deployment, deployment.sandbox.checkpoint()
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.exercise import catch_up
 from tests.e2e.promises.vaults import VAULTS, backup
 from tests.e2e.shell import make_checkout, sections, type_in
 from tests.e2e.teardown.left import NOTHING, everything
@@ -19,7 +19,7 @@ BY_HAND = "By hand"
 def lived(deployed: Deployment) -> Deployment:
     """A few nights, up to the machine's present: the commands look at its clock."""
     sandbox = deployed.sandbox
-    sandbox.advance_to(datetime.now(UTC))
+    catch_up(sandbox)
     # From here on the sandbox keeps the machine's pace, so jobs shall not take long.
     sandbox.settings(
         deletion_duration=1,

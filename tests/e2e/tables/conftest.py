@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from datetime import UTC, datetime
 
 import pytest
 from local_aws.client import Sandbox
 
+from tests.e2e.exercise import catch_up
 from tests.e2e.operator import Operator, Said
 from tests.sandbox import cabal
 from tests.sandbox.deployment import PROJECT, Deployment
@@ -45,7 +45,7 @@ def small_cabal(running_sandbox: Sandbox, pristine: str) -> tuple[Deployment, st
     processes of their own look at the machine's clock.
     """
     running_sandbox.rollback(pristine)
-    running_sandbox.advance_to(datetime.now(UTC))
+    catch_up(running_sandbox)
     filled = cabal.fill(running_sandbox, addresses=ITEMS, users=2, messages_per_user=1)
     return Deployment(running_sandbox, filled), running_sandbox.checkpoint()
 
@@ -59,5 +59,5 @@ def small(
     """In front of a Cabal with few addresses, for what needs no backups."""
     deployment, checkpoint = small_cabal
     deployment.sandbox.rollback(checkpoint)
-    deployment.sandbox.advance_to(datetime.now(UTC))
+    catch_up(deployment.sandbox)
     return Rescuer(Operator(deployment, monkeypatch, capsys))

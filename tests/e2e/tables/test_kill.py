@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
 
 import pytest
 
@@ -19,6 +18,7 @@ from cabal_backup.operations.restore.tables.table_copy import Mode
 from cabal_backup.operations.restore.tables.wire import Stop
 from tests import killing
 from tests.builders import an_environment
+from tests.e2e.exercise import catch_up
 from tests.e2e.tables.conftest import Rescuer
 from tests.e2e.tables.disaster import RESTORED, by_address, lose, promised
 from tests.e2e.tables.tables import ADDRESSES, items
@@ -48,7 +48,7 @@ def test_killed_at_random_moments(small: Rescuer, mode: Mode) -> None:
 
     def killed(at: int | None) -> Ended:
         small.sandbox.rollback(start)
-        small.sandbox.advance_to(datetime.now(UTC))
+        catch_up(small.sandbox)
         return killing.run(
             lambda: len(cut_over(mode).verification.problems), killing.aws_calls, kill_at=at
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
 from cabal_backup.operations.aws.client import connect
@@ -14,6 +12,7 @@ from cabal_backup.operations.restore.tables.key_patterns import KeyPatterns
 from cabal_backup.operations.restore.tables.wire import Stop
 from tests import killing
 from tests.builders import an_environment
+from tests.e2e.exercise import catch_up
 from tests.e2e.tables.conftest import Rescuer
 from tests.e2e.tables.disaster import RESTORED, address, by_address
 from tests.e2e.tables.tables import (
@@ -156,7 +155,7 @@ def test_killed_before_and_after_each_write_and_run_again(
 
     def run(kill_at: int | None) -> killing.Ended:
         rescuer.sandbox.rollback(start)
-        rescuer.sandbox.advance_to(datetime.now(UTC))
+        catch_up(rescuer.sandbox)
         return killing.run(lambda: rescuer.run(command).code, writes, kill_at=kill_at)
 
     whole = run(None)
