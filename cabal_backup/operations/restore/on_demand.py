@@ -92,14 +92,18 @@ class OnDemandPlan:
         """The plan in sentences."""
         verb = "Back up" if self.kind is JobKind.BACKUP else "Copy"
         keeps = (
-            f"the lock of {self.vault} keeps each for at least {self.lock.min_days} days"
+            f"the lock of {self.vault} refuses to delete one before that date"
             if self.lock
             else f"{self.vault} has NO LOCK: `cabal-backup relock` puts it on"
         )
+        if self.items:
+            first = f"{verb} into {self.vault} in {self.to_region}, as {self.role_arn}:"
+        elif self.left_out:
+            first = "Nothing can be copied."
+        else:
+            first = "Every recovery point of the last 30 days has a copy: there is nothing to copy."
         return (
-            f"{verb} into {self.vault} in {self.to_region}, as {self.role_arn}:"
-            if self.items
-            else "Every recovery point of the last 30 days has a copy: there is nothing to copy.",
+            first,
             *(f"  {item}" for item in self.items),
             *(f"  not copied: {reason}" for reason in self.left_out),
             *(f"  not checked: {doubt}" for doubt in self.doubts),
