@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from cabal_backup.operations.status.checks import CHECKS
+
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
     ROOT / "README.md",
@@ -52,3 +54,10 @@ def test_every_promise_of_the_templates_has_a_test() -> None:
         rows = re.findall(rf"^\| {promise}\b.*$", text, flags=re.MULTILINE)
         assert rows, f"{promise} has no row"
         assert all(TEST.search(row) for row in rows), f"{promise} has no test"
+
+
+def test_each_check_of_status_states_what_it_does_not_see() -> None:
+    text = (ROOT / "docs" / "status.md").read_text(encoding="utf-8")
+    sections = re.split(r"^##+ ", text, flags=re.MULTILINE)
+    stated = {part.split("\n")[0] for part in sections if "*Not seen:*" in part}
+    assert CHECKS.keys() - stated == set()
