@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aws_cdk import Acknowledgment, CfnResource, Stack, Token, Validations
+from aws_cdk import Acknowledgment, CfnResource, Validations
 from constructs import IConstruct
 
 
@@ -21,15 +21,6 @@ def acknowledge(construct: IConstruct, *, reason: str, rules: list[str]) -> None
     for rule in rules:
         if rule not in nag:
             _skip_in_checkov(construct, rule, reason)
-
-
-def wildcard(construct: IConstruct, arn: str) -> str:
-    """The id of the finding that a policy in this construct's stack has `arn` as a resource."""
-    stack = Stack.of(construct)
-    for value, name in ((stack.account, "AWS::AccountId"), (stack.partition, "AWS::Partition")):
-        if Token.is_unresolved(value):
-            arn = arn.replace(value, f"<{name}>")
-    return f"AwsSolutions-IAM5[Resource::{arn}]"
 
 
 def _pack(rule: str) -> str:

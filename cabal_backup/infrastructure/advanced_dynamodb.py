@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from aws_cdk import CustomResource, Duration
-from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from cabal_backup.infrastructure.acknowledge import acknowledge
 from cabal_backup.infrastructure.function import HandlerFunction
+from cabal_backup.infrastructure.grant import Grant
 
 HANDLER_TIMEOUT = Duration.minutes(15)
 """Longer than all retries of the handler together; the most that Lambda grants."""
@@ -31,19 +31,16 @@ class AdvancedDynamoDB(Construct):
             module="opt_in",
             description="Opts this account in to advanced DynamoDB backup in this region",
             timeout=HANDLER_TIMEOUT,
-            statements=[
-                iam.PolicyStatement(
-                    actions=["backup:DescribeRegionSettings", "backup:UpdateRegionSettings"],
-                    resources=["*"],
+            grants=[
+                Grant(
+                    "OptIn",
+                    "backup: DescribeRegionSettings UpdateRegionSettings",
+                    ["*"],
+                    why="The actions act on the settings of a region and know no resource to be "
+                    "narrowed to (Service Authorization Reference, AWS Backup). Nothing else has "
+                    "the wildcard.",
                 )
             ],
-        )
-        acknowledge(
-            handler.permissions,
-            reason="backup:DescribeRegionSettings and backup:UpdateRegionSettings act on the "
-            "settings of a region and know no resource to be narrowed to "
-            "(Service Authorization Reference, AWS Backup). Nothing else has the wildcard.",
-            rules=["AwsSolutions-IAM5[Resource::*]"],
         )
         acknowledge(
             handler.function,

@@ -15,8 +15,9 @@ from constructs import Construct, IDependable
 
 from cabal_backup import names, urgent
 from cabal_backup.config.environment import Environment
-from cabal_backup.infrastructure.acknowledge import acknowledge, wildcard
+from cabal_backup.infrastructure.acknowledge import acknowledge
 from cabal_backup.infrastructure.function import HandlerFunction
+from cabal_backup.infrastructure.grant import Grant
 from cabal_backup.infrastructure.watch import Watch
 
 _TIMEOUT = Duration.minutes(1)
@@ -232,22 +233,21 @@ def _handler(
         function_name=names.NOTIFY,
         description="Reports urgent events of the backup, one message per incident",
         timeout=_TIMEOUT,
-        statements=[
-            iam.PolicyStatement(actions=["sns:Publish"], resources=[topic.topic_arn]),
-            iam.PolicyStatement(
-                actions=[
-                    "sqs:ChangeMessageVisibility",
-                    "sqs:DeleteMessage",
-                    "sqs:GetQueueAttributes",
-                    "sqs:ReceiveMessage",
-                ],
-                resources=[queue.queue_arn],
+        grants=[
+            Grant("Publish", "sns: Publish", [topic.topic_arn]),
+            Grant(
+                "Read",
+                "sqs: ChangeMessageVisibility DeleteMessage GetQueueAttributes ReceiveMessage",
+                [queue.queue_arn],
             ),
-            iam.PolicyStatement(
-                actions=["ssm:GetParameter", "ssm:PutParameter"],
-                resources=[incidents.parameter_arn],
+            Grant("Remember", "ssm: GetParameter PutParameter", [incidents.parameter_arn]),
+            Grant(
+                "Plans",
+                "backup: GetBackupPlan",
+                [plans],
+                why="A plan that is made elsewhere and that uses these vaults has an id that is "
+                "not known beforehand. The action reads plans, and what is stored in no vault.",
             ),
-            iam.PolicyStatement(actions=["backup:GetBackupPlan"], resources=[plans]),
         ],
         environment={
             "TOPIC_ARN": topic.topic_arn,
@@ -257,12 +257,6 @@ def _handler(
             "TABLES": ",".join((environment.addresses_table, *environment.pitr_tables)),
             **({"PLAN_ID": plan_id} if plan_id else {}),
         },
-    )
-    acknowledge(
-        handler.permissions,
-        reason="A plan that is made elsewhere and that uses these vaults has an id that is not "
-        "known beforehand. The action reads plans, and what is stored in no vault.",
-        rules=[wildcard(scope, plans)],
     )
     acknowledge(
         handler.function,

@@ -13,6 +13,7 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from cabal_backup.infrastructure.acknowledge import acknowledge
+from cabal_backup.infrastructure.grant import Grant, managed_policy
 
 _PACKAGE = Path(__file__).parent.parent
 
@@ -36,7 +37,7 @@ class HandlerFunction(Construct):
         module: str,
         description: str,
         timeout: Duration,
-        statements: Sequence[iam.PolicyStatement],
+        grants: Sequence[Grant],
         environment: Mapping[str, str] | None = None,
         dead_letters: sns.ITopic | None = None,
         function_name: str | None = None,
@@ -47,7 +48,7 @@ class HandlerFunction(Construct):
         :param module: the folder's name; its function `handler` is called.
         :param description: what it does, as the Lambda console shows it.
         :param timeout: the longest one invocation may take, at most 15 minutes.
-        :param statements: what it may do beside logging.
+        :param grants: what it may do beside logging.
         :param environment: its environment variables, none of them a secret. Default: none.
         :param dead_letters: where an event goes that it failed on three times; for functions
             that are invoked asynchronously. Default: nowhere.
@@ -74,27 +75,17 @@ class HandlerFunction(Construct):
                 conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
             ),
         )
-        self.permissions = iam.ManagedPolicy(
+        grants = [
+            Grant("Log", "logs: CreateLogStream PutLogEvents", [log_group.log_group_arn]),
+            *grants,
+            *([Grant("Lost", "sns: Publish", [dead_letters.topic_arn])] if dead_letters else []),
+        ]
+        self.permissions = managed_policy(
             self,
             "Policy",
+            grants,
             description=f"Permissions of: {description}",
             roles=[self.role],
-            statements=[
-                iam.PolicyStatement(
-                    actions=["logs:CreateLogStream", "logs:PutLogEvents"],
-                    resources=[log_group.log_group_arn],
-                ),
-                *statements,
-                *(
-                    [
-                        iam.PolicyStatement(
-                            actions=["sns:Publish"], resources=[dead_letters.topic_arn]
-                        )
-                    ]
-                    if dead_letters
-                    else []
-                ),
-            ],
         )
         self.function: lambda_.IFunction = lambda_.Function(
             self,

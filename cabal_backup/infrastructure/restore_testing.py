@@ -15,8 +15,9 @@ from constructs import Construct, IDependable
 
 from cabal_backup import names
 from cabal_backup.config.environment import Environment
-from cabal_backup.infrastructure.acknowledge import acknowledge, wildcard
+from cabal_backup.infrastructure.acknowledge import acknowledge
 from cabal_backup.infrastructure.function import HandlerFunction
+from cabal_backup.infrastructure.grant import Grant
 from cabal_backup.infrastructure.role_check import RoleCheck
 
 RESTORED_TABLES = "awsbackup-restore-test-*"
@@ -132,32 +133,39 @@ class RestoreTesting(Construct):
                     validation_window_hours=names.RESTORE_TEST_VALIDATION_HOURS,
                 )
                 selection.node.add_dependency(role_usable)
-        self.handler = HandlerFunction(
+        handler = HandlerFunction(
             self,
             "Handler",
             module="validate_restore",
             description="Judges what AWS Backup's restore testing restored",
             timeout=Duration.minutes(15),
-            statements=[
-                iam.PolicyStatement(
-                    actions=[
-                        "backup:DescribeRestoreJob",
-                        "backup:ListRestoreJobs",
-                        "backup:PutRestoreValidationResult",
-                    ],
-                    resources=["*"],
+            grants=[
+                Grant(
+                    "Judge",
+                    "backup: DescribeRestoreJob ListRestoreJobs PutRestoreValidationResult",
+                    ["*"],
+                    why="The actions know no resource to be narrowed to (Service Authorization "
+                    "Reference). Nothing else has this wildcard.",
                 ),
-                iam.PolicyStatement(
-                    actions=["dynamodb:DescribeTable", "dynamodb:Scan"],
-                    resources=[table_arn, restored_tables],
+                Grant(
+                    "Tables",
+                    "dynamodb: DescribeTable Scan",
+                    [restored_tables, table_arn],
+                    why="AWS Backup gives every table it restores for a test a new random name "
+                    "that begins like this, and nothing else has such names.",
                 ),
-                iam.PolicyStatement(actions=["dynamodb:BatchGetItem"], resources=[table_arn]),
-                iam.PolicyStatement(
-                    actions=["elasticfilesystem:DescribeFileSystems"], resources=file_systems
+                Grant("LiveTable", "dynamodb: BatchGetItem", [table_arn]),
+                Grant(
+                    "FileSystems",
+                    "elasticfilesystem: DescribeFileSystems",
+                    file_systems,
+                    why="A file system restored for a test has a new random id, known only once "
+                    "it exists. The action reads descriptions, and nothing that is stored.",
                 ),
-                iam.PolicyStatement(
-                    actions=["events:PutEvents"],
-                    resources=[
+                Grant(
+                    "Announce",
+                    "events: PutEvents",
+                    [
                         stack.format_arn(
                             service="events", resource="event-bus", resource_name="default"
                         )
@@ -191,35 +199,11 @@ class RestoreTesting(Construct):
             schedule=events.Schedule.rate(Duration.hours(3)),
         )
         for rule in (restored, waiting):
-            rule.add_target(targets.LambdaFunction(self.handler.function))
-            rule.node.add_dependency(self.handler.permissions)
-        self._acknowledge(restored_tables, file_systems, dead_letters)
-
-    def _acknowledge(
-        self, restored_tables: str, file_systems: Sequence[str], dead_letters: sns.ITopic | None
-    ) -> None:
-        acknowledge(
-            self.handler.permissions,
-            reason="backup:DescribeRestoreJob, ListRestoreJobs and PutRestoreValidationResult know "
-            "no resource to be narrowed to (Service Authorization Reference). Nothing else has "
-            "this wildcard.",
-            rules=["AwsSolutions-IAM5[Resource::*]"],
-        )
-        acknowledge(
-            self.handler.permissions,
-            reason="AWS Backup gives every table it restores for a test a new random name that "
-            "begins like this, and nothing else has such names.",
-            rules=[wildcard(self, restored_tables)],
-        )
-        acknowledge(
-            self.handler.permissions,
-            reason="A file system restored for a test has a new random id, known only once it is "
-            "there. The one action allowed reads descriptions, and nothing that is stored.",
-            rules=[wildcard(self, each) for each in file_systems],
-        )
+            rule.add_target(targets.LambdaFunction(handler.function))
+            rule.node.add_dependency(handler.permissions)
         if dead_letters is None:
             acknowledge(
-                self.handler.function,
+                handler.function,
                 reason="What it did not get done once it does at the next run of its schedule, as "
                 "long as the restore waits for a verdict, and a test that stays without one is "
                 "reported by `cabal-backup status`. Alerts bring a dead letter topic too.",

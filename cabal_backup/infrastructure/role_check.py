@@ -8,8 +8,9 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from cabal_backup import names
-from cabal_backup.infrastructure.acknowledge import acknowledge, wildcard
+from cabal_backup.infrastructure.acknowledge import acknowledge
 from cabal_backup.infrastructure.function import HandlerFunction
+from cabal_backup.infrastructure.grant import Grant
 
 HANDLER_TIMEOUT = Duration.minutes(15)
 """Longer than all retries of the handler together; the most that Lambda grants."""
@@ -39,7 +40,7 @@ class RoleCheck(Construct):
         if isinstance(plan, backup.BackupPlan):
             plan_arn = plan.backup_plan_arn
             named = {"BackupPlanId": plan.backup_plan_id}
-            actions = ["CreateBackupSelection", "DeleteBackupSelection", "ListBackupSelections"]
+            actions = "CreateBackupSelection DeleteBackupSelection ListBackupSelections"
         else:
             # Its ARN ends with an id that AWS Backup adds to the name.
             plan_arn = stack.format_arn(
@@ -49,7 +50,7 @@ class RoleCheck(Construct):
                 arn_format=ArnFormat.COLON_RESOURCE_NAME,
             )
             named = {"RestoreTestingPlanName": plan.ref}
-            actions = ["CreateRestoreTestingSelection", "DeleteRestoreTestingSelection"]
+            actions = "CreateRestoreTestingSelection DeleteRestoreTestingSelection"
         nothing = stack.format_arn(
             service="dynamodb", resource="table", resource_name=names.ROLE_CHECK
         )
@@ -59,13 +60,18 @@ class RoleCheck(Construct):
             module="role_check",
             description="Waits until AWS Backup can use the role of the backups",
             timeout=HANDLER_TIMEOUT,
-            statements=[
-                iam.PolicyStatement(
-                    actions=[f"backup:{action}" for action in actions], resources=[plan_arn]
+            grants=[
+                Grant(
+                    "Select",
+                    f"backup: {actions}",
+                    [plan_arn],
+                    why="The ARN of a restore testing plan ends with an id that AWS Backup adds. "
+                    "The plan's name before it is this stack's own.",
                 ),
-                iam.PolicyStatement(
-                    actions=["iam:PassRole"],
-                    resources=[role.role_arn],
+                Grant(
+                    "PassRole",
+                    "iam: PassRole",
+                    [role.role_arn],
                     conditions={"StringEquals": {"iam:PassedToService": "backup.amazonaws.com"}},
                 ),
             ],
@@ -76,13 +82,6 @@ class RoleCheck(Construct):
             "and fails the deployment with the reason when none comes.",
             rules=["NIST.800.53.R5-LambdaDLQ", "CKV_AWS_116"],
         )
-        if "*" in plan_arn:
-            acknowledge(
-                handler.permissions,
-                reason="The ARN of a restore testing plan ends with an id that AWS Backup adds. "
-                "The plan's name before it is this stack's own.",
-                rules=[wildcard(self, plan_arn)],
-            )
         self.resource = CustomResource(
             self,
             "Check",

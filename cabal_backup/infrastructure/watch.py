@@ -13,10 +13,10 @@ from constructs import Construct
 from cabal_backup import names, urgent
 from cabal_backup.config.environment import Environment, dump
 from cabal_backup.config.reader import ConfigurationError, Problem
-from cabal_backup.infrastructure.access_grants import Grant, Places, watch_grants
-from cabal_backup.infrastructure.access_policies import acknowledge_wildcards
+from cabal_backup.infrastructure.access_grants import Places, watch_grants
 from cabal_backup.infrastructure.acknowledge import acknowledge
 from cabal_backup.infrastructure.function import HandlerFunction
+from cabal_backup.infrastructure.grant import Grant, managed_policy
 
 PACKAGED = (
     "config/__init__.py",
@@ -83,38 +83,24 @@ class Watch(Construct):
             "created by CloudFormation.",
             rules=["CKV2_AWS_34"],
         )
-        places = Places.of(environment, partition=Aws.PARTITION, account=stack.account)
-        grants = watch_grants(places)
-        auditor = iam.ManagedPolicy(
+        places = Places.of(vars(environment), partition=Aws.PARTITION, account=stack.account)
+        auditor = managed_policy(
             self,
             "Auditor",
+            watch_grants(places),
             description="What the watch looks at: the same as the auditor",
-            document=iam.PolicyDocument(
-                minimize=False,
-                statements=[iam.PolicyStatement.from_json(each.statement()) for each in grants],
-            ),
         )
-        acknowledge_wildcards(auditor, grants)
         variables = {"ENVIRONMENT": _settings(environment), "TOPIC_ARN": topic.topic_arn}
         own = [
-            Grant(
-                sid="Record",
-                actions=("ssm:GetParameter", "ssm:PutParameter"),
-                resources=(record.parameter_arn,),
-            ),
-            Grant(sid="Report", actions=("sns:Publish",), resources=(topic.topic_arn,)),
+            Grant("Record", "ssm: GetParameter PutParameter", [record.parameter_arn]),
+            Grant("Report", "sns: Publish", [topic.topic_arn]),
         ]
         if environment.heartbeat_parameter and is_primary:
             # Not kms:Decrypt: the AWS-managed key lets everything in the account decrypt through
             # Systems Manager that may get the parameter.
             # https://docs.aws.amazon.com/systems-manager/latest/userguide/ps-restrict-decryption.html
-            own.append(
-                Grant(
-                    sid="Heartbeat",
-                    actions=("ssm:GetParameter",),
-                    resources=(places.arn("ssm", f"parameter{environment.heartbeat_parameter}"),),
-                )
-            )
+            heartbeat = places.arn("ssm", f"parameter{environment.heartbeat_parameter}")
+            own.append(Grant("Heartbeat", "ssm: GetParameter", [heartbeat]))
         handler = HandlerFunction(
             self,
             "Handler",
@@ -124,7 +110,7 @@ class Watch(Construct):
             # A region that does not answer costs minutes of retries.
             timeout=Duration.minutes(15),
             memory_mb=512,
-            statements=[iam.PolicyStatement.from_json(each.statement()) for each in own],
+            grants=own,
             environment=variables,
             packaged=PACKAGED,
         )

@@ -144,7 +144,7 @@ def asset_hash(module: ModuleType, outdir: Path) -> str:
         module="opt_in",
         description="",
         timeout=Duration.minutes(1),
-        statements=[],
+        grants=[],
     )
     app.synth()
     template = (outdir / "Stack.template.json").read_text()
@@ -186,5 +186,5 @@ def test_a_module_that_does_not_exist_is_refused() -> None:
             module="opt",
             description="",
             timeout=Duration.minutes(1),
-            statements=[],
+            grants=[],
         )
