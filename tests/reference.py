@@ -16,11 +16,13 @@ from cabal_backup.cli.parser import ENVIRONMENT_VARIABLES, Parser, build_parser,
 from cabal_backup.config.environment import SETTINGS
 from cabal_backup.config.reader import NAME
 from cabal_backup.config.settings import as_text
+from tests.json_schema import changes_schema
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "settings.md"
 SCHEMA = ROOT / "docs" / "reference" / "settings.schema.json"
 COMMANDS = ROOT / "docs" / "reference" / "cli.md"
+CHANGES = ROOT / "docs" / "reference" / "changes.schema.json"
 MANUAL = ROOT / "docs" / "reference" / "cabal-backup.1"
 EXIT_CODES = ROOT / "docs" / "exit-codes.md"
 
@@ -34,6 +36,7 @@ def documents() -> Iterator[tuple[Path, str]]:
     yield PAGE, TABLE.sub(lambda _: table(), PAGE.read_text(encoding="utf-8"))
     yield SCHEMA, json.dumps(schema(), indent=2) + "\n"
     yield COMMANDS, "\n".join(commands_as_markdown()) + "\n"
+    yield CHANGES, json.dumps(changes_schema(), indent=1) + "\n"
     yield MANUAL, "\n".join(manual()) + "\n"
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from cabal_backup.cli.answer import answer
 from cabal_backup.cli.confirm import ConfirmOptions, add_confirmation, carry_out, confirm, show_plan
 from cabal_backup.cli.options import (
     CommonOptions,
@@ -17,6 +18,7 @@ from cabal_backup.cli.options import (
 )
 from cabal_backup.cli.parser import Parser, add_commands
 from cabal_backup.errors import ExitCode
+from cabal_backup.operations.aws.jobs import Job
 from cabal_backup.operations.restore import on_demand
 from cabal_backup.operations.restore.select_point import ADDRESSES, MAILSTORE
 
@@ -79,18 +81,19 @@ def finish(parser: Parser, plan: Callable[..., on_demand.OnDemandPlan]) -> None:
     )
     add_confirmation(parser)
     parser.set_defaults(plan=plan)
-    parser.runs(run, OnDemandOptions)
+    parser.runs(run, OnDemandOptions, plan=on_demand.OnDemandPlan, result={"jobs": tuple[Job, ...]})
 
 
 def run(options: OnDemandOptions, invocation: Invocation) -> int:
     aws = connect_to_change(options)
     plan = options.plan(aws, invocation.clock.now(), options.what)
-    if show_plan(plan.lines(), dry_run=options.dry_run) or not plan.items:
+    if show_plan(plan, options) or not plan.items:
         return ExitCode.OK
     if any(item.job is None for item in plan.items):
         confirm(f"This {plan.kind}s in {aws.environment.name}.", yes=options.yes)
     with carry_out(aws) as report:
         jobs = on_demand.execute(aws, plan, invocation.clock, report, wait=options.wait)
+    answer.add(jobs=jobs)
     for job in jobs:
         print(job.recovery_point_arn if options.wait else job.id)
     return ExitCode.OK

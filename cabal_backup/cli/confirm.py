@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 from cabal_backup.cli import progress
+from cabal_backup.cli.answer import answer
 from cabal_backup.cli.options import changing
 from cabal_backup.errors import RefusedError
 from cabal_backup.operations.aws.client import Aws
@@ -28,19 +29,39 @@ class ConfirmOptions:
 
     yes: bool
     dry_run: bool
+    json: bool
+
+
+class Plan(Protocol):
+    """What a command is about to do."""
+
+    def lines(self) -> Iterable[str]:
+        """The plan in sentences."""
+        ...
 
 
 def add_confirmation(parser: argparse.ArgumentParser) -> None:
-    """The options --yes and --dry-run."""
+    """The options --yes, --dry-run and --json."""
     parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and change nothing")
+    parser.add_argument(
+        "--json", action="store_true", help="the plan and the result as JSON (docs/json.md)"
+    )
 
 
-def show_plan(lines: Iterable[str], *, dry_run: bool) -> bool:
-    """Print the plan on stderr, or on stdout if it is all that was asked for; whether it was."""
-    plan = "\n".join(lines)
-    print(with_local_time(plan) if dry_run else plan, file=sys.stdout if dry_run else sys.stderr)
-    return dry_run
+def show_plan(plan: Plan, options: ConfirmOptions, lines: Iterable[str] | None = None) -> bool:
+    """Print the plan on stderr, or on stdout if it is all that was asked for; whether it was.
+
+    :param lines: what is printed of it; its own lines without this.
+    """
+    shown = [*(plan.lines() if lines is None else lines)]
+    answer.add_plan(plan, shown)
+    text = "\n".join(shown)
+    if options.dry_run:
+        print(with_local_time(text))
+    else:
+        print(text, file=sys.stderr)
+    return options.dry_run
 
 
 def confirm(touched: str, *, yes: bool, destroys_in: str | None = None) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from cabal_backup import names
+from cabal_backup.cli.answer import answer
 from cabal_backup.cli.confirm import ConfirmOptions, add_confirmation, carry_out, confirm, show_plan
 from cabal_backup.cli.options import (
     CommonOptions,
@@ -18,6 +19,7 @@ from cabal_backup.cli.options import (
 )
 from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode, UsageError
+from cabal_backup.operations.aws.jobs import Job
 from cabal_backup.operations.restore import copy_back
 from cabal_backup.operations.restore.copy_back import CopyBackPlan
 from cabal_backup.operations.restore.select_point import ADDRESSES, MAILSTORE, CopyBackRequest
@@ -60,16 +62,19 @@ def define(parser: Parser) -> None:
         help="wait for the end of the job (default), or only start it",
     )
     add_confirmation(parser)
-    parser.runs(run, CopyBackOptions)
+    parser.runs(
+        run, CopyBackOptions, plan=CopyBackPlan, result={"recovery_point_arn": str, "job": Job}
+    )
 
 
 def run(options: CopyBackOptions, invocation: Invocation) -> int:
     wanted = _wanted(options)
     aws = connect_to_change(options)
     plan = copy_back.plan_copy_back(aws, invocation.clock.now(), wanted)
-    if show_plan(plan.lines(), dry_run=options.dry_run):
+    if show_plan(plan, options):
         return ExitCode.OK
     if plan.there is not None:
+        answer.add(recovery_point_arn=plan.there.arn)
         print(plan.there.arn)
         _say_what_next(plan, plan.there.arn)
         return ExitCode.OK
@@ -77,9 +82,11 @@ def run(options: CopyBackOptions, invocation: Invocation) -> int:
         confirm(f"This copies into {plan.environment}.", yes=options.yes)
     with carry_out(aws) as report:
         job = copy_back.execute(aws, plan, invocation.clock, report, wait=options.wait)
+    answer.add(job=job)
     if not options.wait:
         print(job.id)
         return ExitCode.OK
+    answer.add(recovery_point_arn=job.recovery_point_arn)
     print(job.recovery_point_arn)
     _say_what_next(plan, job.recovery_point_arn)
     return ExitCode.OK

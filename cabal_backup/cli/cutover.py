@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from cabal_backup import names
 from cabal_backup.cli import progress
+from cabal_backup.cli.answer import answer
 from cabal_backup.cli.compare import add_only, differences
 from cabal_backup.cli.compare import lines as comparison_lines
 from cabal_backup.cli.confirm import (
@@ -97,7 +98,12 @@ def define(parser: Parser) -> None:
         "cutover that raised it by mistake",
     )
     add_confirmation(parser)
-    parser.runs(run, CutoverCommandOptions)
+    parser.runs(
+        run,
+        CutoverCommandOptions,
+        plan=CutoverPlan,
+        result={"cutover": CutoverResult, "deleted_table": str},
+    )
 
 
 def add_cutover_options(parser: argparse.ArgumentParser) -> None:
@@ -189,11 +195,12 @@ def cut_over(aws: Aws, request: CutoverRequest, options: CutoverOptions, clock: 
     shown = differences(aws, pair, plan.comparison) if request.only else []
     after = _afterwards(aws, request, options.reconfigure)
     lines = [*shown, *plan.lines(), *origins, *after]
-    if show_plan(lines, dry_run=options.dry_run):
+    if show_plan(plan, options, lines):
         return ExitCode.OK
     _confirm(plan, yes=options.yes)
     with carry_out(aws) as report:
         result = cutover.execute(aws, plan, clock, stop, report)
+    answer.add(cutover=result)
     print_result(plan, result)
     notify(aws, options.reconfigure or _usual(aws, request.live))
     if result.verification.problems:
@@ -262,6 +269,7 @@ def tidy_up(aws: Aws, plan: CutoverPlan, *, yes: bool) -> None:
         wanted = ask(f"Delete {name}? Type {plan.environment} to continue: ") == plan.environment
     if wanted:
         delete_table.delete_own_restore(aws, restored)
+        answer.add(deleted_table=name)
         print(f"{name} is being deleted.", file=sys.stderr)
     else:
         print(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 
 from cabal_backup import names
 from cabal_backup.cli import progress
+from cabal_backup.cli.answer import answer
 from cabal_backup.cli.confirm import (
     ConfirmOptions,
     add_confirmation,
@@ -43,8 +44,8 @@ from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.deployed import check_environment
 from cabal_backup.operations.drill import leftovers, mailbox, report
 from cabal_backup.operations.drill.leftovers import Leftover
-from cabal_backup.operations.drill.perform import Drill, perform, plan_drill
-from cabal_backup.operations.drill.plan import DrillPlan, DrillRequest
+from cabal_backup.operations.drill.perform import AnyDrillPlan, Drill, perform, plan_drill
+from cabal_backup.operations.drill.plan import DrillRequest
 from cabal_backup.operations.drill.record import Record
 from cabal_backup.operations.drill.report import Redaction
 from cabal_backup.operations.restore.select_point import PointRequest
@@ -122,28 +123,57 @@ def _add_kind(kinds: Subcommands, kind: str, about: str) -> None:
     )
     add_confirmation(parser)
     parser.set_defaults(which=kind)
-    parser.runs(run, DrillOptions)
+    parser.runs(
+        run,
+        DrillOptions,
+        plan=PlannedDrills,
+        result={
+            "verdict": Verdict,
+            "drills": tuple[Record, ...],
+            "reports": tuple[Path, ...],
+        },
+    )
 
 
 @dataclass(frozen=True)
-class _Planned:
+class PlannedDrill:
     """A drill that can be done, or why it cannot."""
 
     kind: Kind
-    plan: DrillPlan | None
+    plan: AnyDrillPlan | None
     problem: str = ""
 
 
 @dataclass(frozen=True)
-class _PlannedDrills:
+class PlannedDrills:
     """The drills, and what earlier ones left."""
 
-    drills: Sequence[_Planned]
+    drills: Sequence[PlannedDrill]
     earlier: Sequence[Leftover] = ()
 
     @property
     def possible(self) -> bool:
+        """Whether at least one drill can be done."""
         return any(each.plan for each in self.drills)
+
+    def lines(self) -> Iterator[str]:
+        """Everything that will be done, and what cannot be."""
+        for leftover in self.earlier:
+            if not leftover.proven:
+                yield (
+                    f"The {leftover} has the name of a drill's, but nothing shows that a drill "
+                    "made it: it is left alone."
+                )
+                continue
+            yield (
+                f"An earlier drill left the {leftover}. It is removed first; if that drill is "
+                "running somewhere else just now, wait for it."
+            )
+        for each in self.drills:
+            if each.plan is None:
+                yield f"The {each.kind} drill has failed before it began: {each.problem}"
+            else:
+                yield from each.plan.lines()
 
 
 @dataclass(frozen=True)
@@ -152,6 +182,7 @@ class _Reports:
 
     folder: Path
     redaction: Redaction
+    written: list[Path] = field(default_factory=list)
 
     def write(self, record: Record) -> None:
         """Write the report of one drill and print its outcome."""
@@ -164,6 +195,7 @@ class _Reports:
             self.folder, record.started, record.environment, record.kind, content
         )
         print(report.headline(record))
+        self.written.append(written)
         for line in (*record.stays, *record.not_verified, written):
             print(line)
 
@@ -174,7 +206,10 @@ class _Reports:
             self.redaction.text(report.summary_markdown(records)),
         )
         first = records[0]
-        print(report.write(self.folder, first.started, first.environment, ALL, content))
+        self.written.append(
+            report.write(self.folder, first.started, first.environment, ALL, content)
+        )
+        print(self.written[-1])
 
 
 def run(options: DrillOptions, invocation: Invocation) -> int:
@@ -190,7 +225,7 @@ def run(options: DrillOptions, invocation: Invocation) -> int:
         mailbox.check_wanted(request.user, request.mount)
     kinds = list(_ABOUT) if options.which == ALL else [Kind(options.which)]
     planned = _plan(aws, clock, kinds, request, dry_run=options.dry_run)
-    if show_plan(_lines(planned), dry_run=options.dry_run):
+    if show_plan(planned, options):
         return ExitCode.OK
     if planned.possible:
         _confirm(options, kinds)
@@ -202,6 +237,7 @@ def run(options: DrillOptions, invocation: Invocation) -> int:
     if options.which == ALL:
         reports.write_summary(records)
     verdict = report.worst(records)
+    answer.add(verdict=verdict, drills=records, reports=reports.written)
     if any(record.interrupted for record in records):
         return _INTERRUPTED
     return ExitCode.OK if verdict is Verdict.PASSED else ExitCode.DRILL_FAILED
@@ -209,31 +245,31 @@ def run(options: DrillOptions, invocation: Invocation) -> int:
 
 def _plan(
     aws: Aws, clock: Clock, kinds: Sequence[Kind], request: DrillRequest, *, dry_run: bool
-) -> _PlannedDrills:
+) -> PlannedDrills:
     """Plan each drill. One that cannot be done has failed; the others are done all the same."""
-    drills: list[_Planned] = []
+    drills: list[PlannedDrill] = []
     for kind in kinds:
         try:
-            drills.append(_Planned(kind, plan_drill(aws, clock.now(), kind, request)))
+            drills.append(PlannedDrill(kind, plan_drill(aws, clock.now(), kind, request)))
         except CabalBackupError as error:
             mistyped = isinstance(error, UsageError | NotFoundError) and request.chosen
             if dry_run or mistyped or isinstance(error, CredentialsError):
                 raise
-            drills.append(_Planned(kind, None, str(error)))
-    planned = _PlannedDrills(drills)
+            drills.append(PlannedDrill(kind, None, str(error)))
+    planned = PlannedDrills(drills)
     if not planned.possible:
         return planned
     try:
-        return _PlannedDrills(drills, leftovers.find(aws, clock.now(), mount=request.mount))
+        return PlannedDrills(drills, leftovers.find(aws, clock.now(), mount=request.mount))
     except CabalBackupError as error:
         if dry_run:
             raise
         # Without knowing what is there nothing more is made.
-        return _PlannedDrills([_Planned(kind, None, str(error)) for kind in kinds])
+        return PlannedDrills([PlannedDrill(kind, None, str(error)) for kind in kinds])
 
 
 def _perform(
-    aws: Aws, clock: Clock, planned: _PlannedDrills, request: DrillRequest, reports: _Reports
+    aws: Aws, clock: Clock, planned: PlannedDrills, request: DrillRequest, reports: _Reports
 ) -> list[Record]:
     """Do one drill after the other, and write a report of each."""
     records: list[Record] = []
@@ -263,26 +299,6 @@ def _perform(
         if record.interrupted:
             break
     return records
-
-
-def _lines(planned: _PlannedDrills) -> Iterator[str]:
-    """Everything that will be done, and what cannot be."""
-    for leftover in planned.earlier:
-        if not leftover.proven:
-            yield (
-                f"The {leftover} has the name of a drill's, but nothing shows that a drill made "
-                "it: it is left alone."
-            )
-            continue
-        yield (
-            f"An earlier drill left the {leftover}. It is removed first; if that drill is running "
-            "somewhere else just now, wait for it."
-        )
-    for each in planned.drills:
-        if each.plan is None:
-            yield f"The {each.kind} drill has failed before it began: {each.problem}"
-        else:
-            yield from each.plan.lines()
 
 
 def _check_allowed(options: DrillOptions) -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cabal_backup import names
+from cabal_backup.cli.answer import answer
 from cabal_backup.cli.confirm import (
     ConfirmOptions,
     add_confirmation,
     ask,
     can_ask,
     confirm,
+    show_plan,
 )
 from cabal_backup.cli.options import CommonOptions, Invocation, add_common, changing
 from cabal_backup.cli.parser import Parser
@@ -45,6 +48,18 @@ class InitOptions(CommonOptions, ConfirmOptions):
     file_system: str | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class InitPlan:
+    """The file that is written."""
+
+    file: Path
+    settings: Mapping[str, object]
+
+    def lines(self) -> Sequence[str]:
+        """The content of the file."""
+        return json.dumps(self.settings, indent=2).splitlines()
+
+
 def define(parser: Parser) -> None:
     parser.describe(
         f"Writes {PRIVATE}, the settings that are not in the repository, from the account of the "
@@ -63,7 +78,7 @@ def define(parser: Parser) -> None:
             option, metavar="REGION", default=default, help=f"{what} (default: {default})"
         )
     parser.add_argument("--file-system", metavar="ID", help="the file system of the mail")
-    parser.runs(run, InitOptions)
+    parser.runs(run, InitOptions, plan=InitPlan, result={"file": Path})
 
 
 def run(options: InitOptions, _: Invocation) -> int:
@@ -81,17 +96,15 @@ def run(options: InitOptions, _: Invocation) -> int:
     # Everything that is wrong is reported before anything is written.
     overrides = [*options.context, *(f"{key}={as_text(value)}" for key, value in content.items())]
     read_environment(project, name, overrides)
-    text = json.dumps(content, indent=2) + "\n"
     file = project.folder / PRIVATE
-    if options.dry_run:
-        print(text, end="")
+    plan = InitPlan(file=file, settings=content)
+    if show_plan(plan, options):
         return ExitCode.OK
     if file.exists():
-        print(text, end="")
         raise RefusedError(f"{file} exists and was not changed. Add the lines above to it.")
-    print(text, end="", file=sys.stderr)
     confirm(f"This writes {file}.", yes=options.yes)
-    _write(file, text)
+    _write(file, "\n".join(plan.lines()) + "\n")
+    answer.add(file=file)
     print(f"Wrote {file}. Next: cabal-backup doctor -e {name}")
     return ExitCode.OK
 

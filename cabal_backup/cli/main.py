@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cabal_backup.cli import output
+from cabal_backup.cli.answer import answer
 from cabal_backup.cli.options import Invocation, changing
 from cabal_backup.cli.parser import CommandLineError, parse
 from cabal_backup.errors import CabalBackupError, ExitCode
@@ -34,23 +36,40 @@ def main(argv: Sequence[str] | None = None, *, clock: Clock | None = None) -> in
 
 
 def _run(arguments: Sequence[str], clock: Clock | None) -> int:
-    nagios, debug = "--nagios" in arguments, False
+    nagios, as_json = "--nagios" in arguments, "--json" in arguments
+    debug, options, prog = False, None, ""
     changing.clear()
+    answer.clear()
     try:
         try:
             command = parse(arguments)
         except SystemExit as ended:
             return int(ended.code or 0)
-        debug = getattr(command.options, "debug", False)
-        return int(command.run(command.options, Invocation(clock or _system_clock())))
+        options, prog = command.options, command.prog
+        debug = getattr(options, "debug", False)
+        invocation = Invocation(clock or _system_clock())
+        if not as_json or command.parts is None:
+            return int(command.run(options, invocation))
+        with redirect_stdout(sys.stderr):
+            code, message = int(command.run(options, invocation)), ""
     except (output.WriteError, ImportError, SyntaxError):
         raise
     except KeyboardInterrupt as interrupt:
         what_then = str(interrupt) or ("" if changing.is_set() else "Nothing was changed.")
-        print(f"cabal-backup: interrupted. {what_then}".rstrip(), file=sys.stderr)
-        return ExitCode.INTERRUPTED
+        code, message = ExitCode.INTERRUPTED, f"interrupted. {what_then}".rstrip()
+        print(f"cabal-backup: {message}", file=sys.stderr)
     except (Exception, SystemExit) as error:
-        return _report(error, nagios=nagios, debug=debug)
+        code, message = _explain(error, debug=debug)
+        if nagios:
+            # A monitoring system reads one line on stdout, also when there was nothing to look at.
+            print(f"UNKNOWN: {one_line(message).replace('|', '/')}")
+            return _NAGIOS_UNKNOWN
+        prog = getattr(error, "prog", prog)
+        usage = f"{error.usage}{prog}" if isinstance(error, CommandLineError) else "cabal-backup"
+        print(f"{usage}: {message}", file=sys.stderr)
+    if as_json:
+        output.print_json(answer.document(prog, options, code, message))
+    return code
 
 
 def _system_clock() -> Clock:
@@ -59,25 +78,17 @@ def _system_clock() -> Clock:
     return SystemClock()
 
 
-def _report(error: BaseException, *, nagios: bool, debug: bool) -> int:
-    """Print how a command failed; its exit code.
+def _explain(error: BaseException, *, debug: bool) -> tuple[int, str]:
+    """The exit code for an error, and the message.
 
     1 is the verdict of `status`, so nothing unforeseen may end with it.
     """
     if debug:
         traceback.print_exception(error)
     explained = error if isinstance(error, CabalBackupError) else _from_aws(error)
-    code = ExitCode.INTERNAL if explained is None else explained.exit_code
-    message = _unforeseen(error) if explained is None else str(explained)
-    if nagios:
-        # A monitoring system reads one line on stdout, also when there was nothing to look at.
-        print(f"UNKNOWN: {one_line(message).replace('|', '/')}")
-        return _NAGIOS_UNKNOWN
-    if isinstance(error, CommandLineError):
-        print(f"{error.usage}{error.prog}: {message}", file=sys.stderr)
-        return code
-    print(f"cabal-backup: {message}", file=sys.stderr)
-    return code
+    if explained is None:
+        return ExitCode.INTERNAL, _unforeseen(error)
+    return explained.exit_code, str(explained)
 
 
 def _from_aws(error: BaseException) -> CabalBackupError | None:

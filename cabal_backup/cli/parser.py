@@ -9,11 +9,13 @@ those of the file for the mail host, which has the standard library only.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any, NoReturn, TypeAlias, TypeVar
 
+from cabal_backup.cli.answer import Parts
 from cabal_backup.cli.options import ENVIRONMENT, REPORTS, Invocation, add_common
 from cabal_backup.errors import UsageError
 
@@ -95,9 +97,21 @@ class Parser(argparse.ArgumentParser):
         parts = ["\n  ".join([f"{title}:", *self.examples]), note]
         self.epilog = "\n\n".join(filter(None, parts))
 
-    def runs(self, run: Callable[[OptionsT, Invocation], int], options: type[OptionsT]) -> None:
-        """Set what carries the command out, and the dataclass of its options."""
-        self.set_defaults(run=run, options=options)
+    def runs(
+        self,
+        run: Callable[[OptionsT, Invocation], int],
+        options: type[OptionsT],
+        *,
+        plan: type | None = None,
+        result: Mapping[str, object] = MappingProxyType({}),
+    ) -> None:
+        """Set what carries the command out, and the dataclass of its options.
+
+        :param plan: of a command that changes something, the type of its plan.
+        :param result: the types of what it adds to the answer.
+        """
+        self.set_defaults(run=run, options=options, prog=self.prog)
+        self.set_defaults(parts=None if plan is None else Parts(plan, result))
 
     def _check_value(self, action: argparse.Action, value: object) -> None:
         """Name the nearest command or value for one that does not exist."""
@@ -106,8 +120,15 @@ class Parser(argparse.ArgumentParser):
         try:
             super()._check_value(action, value)
         except argparse.ArgumentError as error:
-            for near in get_close_matches(str(value), map(str, action.choices or ()), 1):
-                error.message += f". Did you mean {near}?"
+            near = get_close_matches(str(value), map(str, action.choices or ()), 1)
+            meant = f" Did you mean {near[0]}?" if near else ""
+            if isinstance(action, argparse._SubParsersAction):
+                program, _, group = self.prog.partition(" ")
+                listed = f"{program} help {group}".strip()
+                raise CommandLineError(
+                    f"there is no command {value}.{meant} To list them: {listed}", self.prog, ""
+                ) from None
+            error.message += f".{meant}" if near else ""
             raise
 
     def error(self, message: str) -> NoReturn:
@@ -216,6 +237,10 @@ class Command:
     run: Callable[..., int]
     options: Any
     """The dataclass that the command has given to `Parser.runs`; without one, the namespace."""
+    prog: str = ""
+    """The program and the command."""
+    parts: Parts | None = None
+    """What the answer of a command that changes something consists of."""
 
 
 def parse(arguments: Sequence[str]) -> Command:
@@ -230,7 +255,9 @@ def parse(arguments: Sequence[str]) -> Command:
     if options is None:
         return Command(read.run, read)
     names = {field.name for field in fields(options)} & given.keys()
-    return Command(read.run, options(**{name: given[name] for name in names}))
+    return Command(
+        read.run, options(**{name: given[name] for name in names}), read.prog, read.parts
+    )
 
 
 def commands_of(parser: Parser) -> Iterator[Parser]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
+from cabal_backup.cli.answer import answer
 from cabal_backup.cli.confirm import ConfirmOptions, add_confirmation, carry_out, confirm, show_plan
 from cabal_backup.cli.options import CommonOptions, Invocation, add_common, connect_to_change
 from cabal_backup.cli.parser import Parser
@@ -30,14 +31,16 @@ def define(parser: Parser) -> None:
     add_common(parser)
     add_which(parser)
     add_confirmation(parser)
-    parser.runs(run, RelockOptions)
+    parser.runs(
+        run, RelockOptions, plan=locks.RelockPlan, result={"vaults": tuple[locks.VaultLock, ...]}
+    )
 
 
 def run(options: RelockOptions, invocation: Invocation) -> int:
     aws = connect_to_change(options)
     now = invocation.clock.now()
     plan = locks.plan_relock(aws, now, which=which(options.vault))
-    if show_plan(plan.lines(), dry_run=options.dry_run):
+    if show_plan(plan, options):
         return ExitCode.OK
     if plan.weakened:
         which_ones = " and ".join(vault.vault for vault in plan.weakened)
@@ -49,6 +52,7 @@ def run(options: RelockOptions, invocation: Invocation) -> int:
     with carry_out(aws) as report:
         locks.relock(aws, plan, report)
     left = locks.plan_relock(aws, now, which=which(options.vault))
+    answer.add(vaults=left.vaults)
     if left.to_put:
         raise AwsError(
             "AWS accepted the lock and does not show it: "

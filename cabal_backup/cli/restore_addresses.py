@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cabal_backup import names
 from cabal_backup.cli import compare, cutover
+from cabal_backup.cli.answer import answer
 from cabal_backup.cli.confirm import add_confirmation, carry_out, confirm, show_plan
 from cabal_backup.cli.cutover import CutoverOptions
 from cabal_backup.cli.options import (
@@ -24,8 +25,8 @@ from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.restore import mail_tiers
 from cabal_backup.operations.restore.mail_tiers import Reconfigure
 from cabal_backup.operations.restore.tables import restore_addresses
-from cabal_backup.operations.restore.tables.cutover import find_pair
-from cabal_backup.operations.restore.tables.describe import describe_table
+from cabal_backup.operations.restore.tables.cutover import CutoverPlan, CutoverResult, find_pair
+from cabal_backup.operations.restore.tables.describe import TableDescription, describe_table
 from cabal_backup.operations.restore.tables.key_patterns import KeyPatterns
 from cabal_backup.operations.restore.tables.restore_addresses import RestoreAddressesPlan
 
@@ -57,7 +58,17 @@ def add_parser(kinds: Subcommands) -> None:
     )
     cutover.add_cutover_options(parser)
     add_confirmation(parser)
-    parser.runs(run, AddressesOptions)
+    parser.runs(
+        run,
+        AddressesOptions,
+        plan=RestoreAddressesPlan,
+        result={
+            "table": TableDescription,
+            "next_plan": CutoverPlan,
+            "cutover": CutoverResult,
+            "deleted_table": str,
+        },
+    )
 
 
 def run(options: AddressesOptions, invocation: Invocation) -> int:
@@ -84,8 +95,7 @@ def run(options: AddressesOptions, invocation: Invocation) -> int:
             if plan.straight
             else cutover.outline(aws, request, options, clock)
         )
-    show_plan(lines, dry_run=options.dry_run)
-    if options.dry_run:
+    if show_plan(plan, options, lines):
         if options.cutover and is_there:
             return cutover.cut_over(aws, request, options, clock)
         return ExitCode.OK
@@ -93,6 +103,7 @@ def run(options: AddressesOptions, invocation: Invocation) -> int:
         confirm(f"This creates {plan.target} in {options.environment}.", yes=options.yes)
     with carry_out(aws) as report:
         table = restore_addresses.execute(aws, plan, clock, report)
+    answer.add(table=table)
     print(table.name)
     if not options.cutover:
         if request.only:

@@ -6,6 +6,7 @@ import shlex
 import sys
 from dataclasses import dataclass
 
+from cabal_backup.cli.answer import answer
 from cabal_backup.cli.confirm import ConfirmOptions, add_confirmation, carry_out, confirm, show_plan
 from cabal_backup.cli.options import (
     Invocation,
@@ -57,7 +58,7 @@ def add_parser(kinds: Subcommands) -> None:
         "--again", action="store_true", help="restore again what was restored before"
     )
     add_confirmation(parser)
-    parser.runs(run, MailboxOptions)
+    parser.runs(run, MailboxOptions, plan=RestoreMailboxPlan, result={"job": Job})
 
 
 def run(options: MailboxOptions, invocation: Invocation) -> int:
@@ -71,7 +72,7 @@ def run(options: MailboxOptions, invocation: Invocation) -> int:
         again=options.again,
     )
     plan = restore_mailbox.plan_restore(aws, clock.now(), request)
-    if show_plan(plan.lines(), dry_run=options.dry_run):
+    if show_plan(plan, options):
         return ExitCode.OK
     if plan.job is None:
         confirm(
@@ -80,6 +81,7 @@ def run(options: MailboxOptions, invocation: Invocation) -> int:
         )
     with carry_out(aws) as report:
         job = restore_mailbox.execute(aws, plan, clock, report)
+    answer.add(job=job)
     print(job.id)
     _say_what_next(plan, job, options.folder)
     return ExitCode.OK

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from cabal_backup.cli import progress
+from cabal_backup.cli.answer import answer
 from cabal_backup.cli.confirm import (
     ConfirmOptions,
     add_confirmation,
@@ -91,7 +92,12 @@ def add_parser(kinds: Subcommands) -> None:
         help="restart the services of the mail tiers, so that they mount the new file system",
     )
     add_confirmation(parser)
-    parser.runs(run, MailstoreOptions)
+    parser.runs(
+        run,
+        MailstoreOptions,
+        plan=RestoreMailstorePlan,
+        result={"file_system_id": str, "setting_replaced": bool, "rolled": bool},
+    )
 
 
 def run(options: MailstoreOptions, invocation: Invocation) -> int:
@@ -108,12 +114,13 @@ def run(options: MailstoreOptions, invocation: Invocation) -> int:
             check_replaceable(file)
     if plan.lacks_mount_target and can_ask() and not (options.yes or options.dry_run):
         plan = restore_mailstore.plan_restore(aws, clock.now(), _ask_where(request))
-    if show_plan(plan.lines(), dry_run=options.dry_run):
+    if show_plan(plan, options):
         return ExitCode.OK
     if plan.job is None and plan.restored is None:
         confirm(f"This creates a file system in {options.environment}.", yes=options.yes)
     with carry_out(aws) as report:
         made = restore_mailstore.execute(aws, plan, clock, report)
+    answer.add(file_system_id=made)
     print(made)
     if plan.lacks_mount_target:
         print(
@@ -126,6 +133,7 @@ def run(options: MailstoreOptions, invocation: Invocation) -> int:
         return ExitCode.INCOMPLETE
     is_set = _offer_environment(options, plan, made)
     is_rolled = _offer_roll(aws, options)
+    answer.add(setting_replaced=is_set, rolled=is_rolled)
     _say_what_next(aws, plan, made, is_set=is_set, is_rolled=is_rolled)
     return ExitCode.OK
 

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from cabal_backup.cli.answer import answer
 from cabal_backup.cli.confirm import (
     ConfirmOptions,
     add_confirmation,
@@ -27,6 +28,7 @@ from cabal_backup.cli.parser import Subcommands
 from cabal_backup.errors import ExitCode, RefusedError
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.restore.tables import restore_table
+from cabal_backup.operations.restore.tables.describe import TableDescription
 from cabal_backup.operations.restore.tables.restore_table import (
     RestoreTablePlan,
     SeveralBackupsError,
@@ -69,7 +71,7 @@ def add_parser(kinds: Subcommands) -> None:
     )
     parser.add_argument("--to", metavar="TABLE", help="the name of the new table")
     add_confirmation(parser)
-    parser.runs(run, TableOptions)
+    parser.runs(run, TableOptions, plan=RestoreTablePlan, result={"table": TableDescription})
 
 
 def _plan(aws: Aws, options: TableOptions, now: datetime) -> RestoreTablePlan:
@@ -100,12 +102,13 @@ def run(options: TableOptions, invocation: Invocation) -> int:
     aws = connect_to_change(options)
     clock = invocation.clock
     plan = _plan(aws, options, clock.now())
-    if show_plan(plan.lines(), dry_run=options.dry_run):
+    if show_plan(plan, options):
         return ExitCode.OK
     if plan.under_way is None:
         confirm(f"This creates {plan.target} in {options.environment}.", yes=options.yes)
     with carry_out(aws) as report:
         table = restore_table.execute(aws, plan, clock, report)
+    answer.add(table=table)
     print(table.name)
     if plan.straight:
         text = f"{plan.table} is back."

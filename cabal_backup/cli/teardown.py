@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from cabal_backup import names
 from cabal_backup.cli import output
+from cabal_backup.cli.answer import answer
 from cabal_backup.cli.confirm import (
     ConfirmOptions,
     add_confirmation,
@@ -104,7 +105,7 @@ def _add_delete(steps: Subcommands) -> None:
         metavar="N",
         help=f"with --yes in {names.PRODUCTION}: the number of recovery points",
     )
-    parser.runs(run_delete, DeleteOptions)
+    parser.runs(run_delete, DeleteOptions, plan=DeletePointsPlan, result={"deleted": int})
 
 
 def _add_destroy(steps: Subcommands) -> None:
@@ -116,7 +117,9 @@ def _add_destroy(steps: Subcommands) -> None:
     )
     add_common(parser)
     add_confirmation(parser)
-    parser.runs(run_destroy, DestroyOptions)
+    parser.runs(
+        run_destroy, DestroyOptions, plan=destroy.DestroyPlan, result={"checked": tuple[str, ...]}
+    )
 
 
 def run_plan(options: PlanOptions, invocation: Invocation) -> int:
@@ -157,12 +160,13 @@ def run_delete(options: DeleteOptions, invocation: Invocation) -> int:
         take_inventory(aws, invocation.clock.now()),
         include_others=options.include_other_resources,
     )
-    if show_plan(plan.lines(), dry_run=options.dry_run):
+    if show_plan(plan, options):
         return ExitCode.OK
     if plan.points:
         _confirm_deletion(plan, options)
         with carry_out(aws, recorded=True) as report:
             deleted = delete_points.delete_points(aws, plan, invocation.clock, report)
+        answer.add(deleted=deleted)
         print(f"{deleted:,} recovery points deleted.", file=sys.stderr)
     if plan.kept:
         print(
@@ -180,7 +184,7 @@ def run_destroy(options: DestroyOptions, invocation: Invocation) -> int:
     aws = connect_to_change(options, recorded=True)
     clock = invocation.clock
     plan = destroy.plan_destruction(take_inventory(aws, clock.now()))
-    if show_plan(plan.lines(), dry_run=options.dry_run):
+    if show_plan(plan, options):
         return ExitCode.OK
     if not plan.seen.is_empty:
         name = plan.seen.environment
@@ -188,6 +192,7 @@ def run_destroy(options: DestroyOptions, invocation: Invocation) -> int:
         with carry_out(aws, recorded=True) as report:
             destroy.destroy(aws, plan, clock, report)
     checked = destroy.prove(aws, clock)
+    answer.add(checked=checked)
     print(f"Nothing is left of the backup of {plan.seen.environment}. Looked, and found:")
     print("\n".join(f"  {line}" for line in checked))
     print("Left alone:")

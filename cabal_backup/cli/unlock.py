@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cabal_backup.cli.answer import answer
 from cabal_backup.cli.confirm import ConfirmOptions, add_confirmation, carry_out, confirm, show_plan
 from cabal_backup.cli.options import CommonOptions, Invocation, add_common, connect_to_change
 from cabal_backup.cli.parser import Parser
@@ -36,7 +37,7 @@ def define(parser: Parser) -> None:
         "--reason", required=True, metavar="TEXT", help="the reason, which CloudTrail records"
     )
     add_confirmation(parser)
-    parser.runs(run, UnlockOptions)
+    parser.runs(run, UnlockOptions, plan=UnlockPlan, result={"unlocked": tuple[str, ...]})
 
 
 def add_which(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +62,7 @@ def run(options: UnlockOptions, invocation: Invocation) -> int:
     plan = locks.plan_unlock(
         aws, invocation.clock.now(), reason=options.reason.strip(), which=which(options.vault)
     )
-    if show_plan(plan.lines(), dry_run=options.dry_run):
+    if show_plan(plan, options):
         return ExitCode.OK
     if not plan.to_remove:
         return ExitCode.OK
@@ -69,6 +70,7 @@ def run(options: UnlockOptions, invocation: Invocation) -> int:
     confirm(f"This removes the protection of {name}.", yes=options.yes, destroys_in=name)
     with carry_out(aws, recorded=True) as report:
         locks.unlock(aws, plan, report)
+    answer.add(unlocked=[vault.vault for vault in plan.to_remove])
     _say_what_next(plan)
     return ExitCode.OK
 

@@ -20,6 +20,7 @@ DOCUMENTS = (
     "docs/doctor.md",
     "docs/status.md",
     "docs/points.md",
+    "docs/json.md",
     "docs/report.md",
     "tests/sandbox/README.md",
 )

@@ -14,7 +14,10 @@ from cabal_backup.operations.aws.client import Aws, in_words
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Event, Job, JobKind, Report, follow
 from cabal_backup.operations.drill import addresses, copy_back, leftovers, mailbox
+from cabal_backup.operations.drill.addresses import AddressesDrillPlan
+from cabal_backup.operations.drill.copy_back import CopyBackDrillPlan
 from cabal_backup.operations.drill.leftovers import Leftover
+from cabal_backup.operations.drill.mailbox import MailboxDrillPlan
 from cabal_backup.operations.drill.plan import DrillPlan, DrillRequest
 from cabal_backup.operations.drill.record import Record
 from cabal_backup.operations.status.drill_reports import Kind
@@ -36,9 +39,12 @@ class Drill:
     """Where the mailstore is mounted on this machine."""
 
 
-def plan_drill(aws: Aws, now: datetime, kind: Kind, request: DrillRequest) -> DrillPlan:
+AnyDrillPlan = AddressesDrillPlan | CopyBackDrillPlan | MailboxDrillPlan
+
+
+def plan_drill(aws: Aws, now: datetime, kind: Kind, request: DrillRequest) -> AnyDrillPlan:
     """Plan a drill. Raises CabalBackupError when something that is needed is not there."""
-    planners: Mapping[Kind, Callable[[Aws, datetime, DrillRequest], DrillPlan]] = {
+    planners: Mapping[Kind, Callable[[Aws, datetime, DrillRequest], AnyDrillPlan]] = {
         Kind.ADDRESSES: addresses.plan_drill,
         Kind.COPY_BACK: copy_back.plan_drill,
         Kind.MAILBOX: mailbox.plan_drill,

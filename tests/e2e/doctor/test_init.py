@@ -101,7 +101,7 @@ def test_an_existing_file_is_never_changed(project: Project) -> None:
 
     assert said.code == 4
     assert "exists and was not changed. Add the lines above to it." in said.err
-    assert json.loads(said.out)["development.account"] == "123456789012"
+    assert '"development.account": "123456789012"' in said.err
     assert project.file.read_text() == '{"prod.account": "210987654321"}'
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,10 +86,19 @@ def test_64_for_a_command_line_that_is_not_right(
 
     assert said.code == 64
     assert words in " ".join(said.err.split())
-    assert said.out == ""
+    if "--json" not in arguments:
+        assert said.out == ""
+        return
+    answer = json.loads(said.out)
+    assert (answer["command"], answer["outcome"], answer["exit_code"]) == (
+        arguments[0],
+        "usage",
+        64,
+    )
+    assert words in answer["error"]["message"]
 
 
-@pytest.mark.parametrize("arguments", [[], ["no-such-command"], ["--no-such-option"]])
+@pytest.mark.parametrize("arguments", [[], ["--no-such-option"]])
 def test_64_without_a_command(terminal: Terminal, arguments: list[str]) -> None:
     said = terminal.type(*arguments)
 

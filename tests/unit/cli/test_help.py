@@ -146,7 +146,7 @@ def test_the_dataclass_of_a_command_has_exactly_its_options(parser: Parser) -> N
         for each in dataclasses.fields(parser.get_default("options"))
     }
     given = {action.dest for action in parser._actions} | parser._defaults.keys()
-    given -= {"help", "run", "options", "action"}
+    given -= {"help", "run", "options", "action", "prog", "parts"}
     assert given <= fields.keys()
     assert {name for name, needed in fields.items() if needed} <= given
 
@@ -159,7 +159,12 @@ def test_a_mistyped_command_gets_the_nearest_name(
     typed: str, near: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(typed.split()) == 64
-    assert f"Did you mean {near}?" in capsys.readouterr().err
+    *group, mistyped = typed.split()
+    program = " ".join(["cabal-backup", *group])
+    listed = " ".join(["cabal-backup help", *group])
+    assert capsys.readouterr().err == (
+        f"{program}: there is no command {mistyped}. Did you mean {near}? To list them: {listed}\n"
+    )
 
 
 def test_a_command_that_is_like_no_other_gets_no_suggestion(
@@ -182,7 +187,7 @@ def test_help_shows_the_same_as_the_option(capsys: pytest.CaptureFixture[str]) -
 
 def test_64_for_help_on_an_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["help", "no-such-command"]) == 64
-    assert "invalid choice: 'no-such-command'" in capsys.readouterr().err
+    assert "there is no command no-such-command. To list them" in capsys.readouterr().err
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
