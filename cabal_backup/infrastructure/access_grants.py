@@ -250,6 +250,12 @@ def auditor_grants(at: Places) -> tuple[Grant, ...]:
                 for path in ("aws-service-role/backup.amazonaws.com/", "")
             ),
         ),
+        Grant(
+            "Quotas",
+            "servicequotas: ListAWSDefaultServiceQuotas ListServiceQuotas",
+            ("*",),
+            why=_ONLY_ALL,
+        ),
     )
 
 

@@ -15,6 +15,7 @@ from cabal_backup.operations.aws.results import (
     ask_together,
     unless_missing,
 )
+from cabal_backup.operations.doctor import quotas
 from cabal_backup.operations.status.checks import run_checks
 from cabal_backup.operations.status.checks.deployment import recorded_environment
 from cabal_backup.operations.status.checks.outcome import (
@@ -63,6 +64,7 @@ def examine(aws: Aws, now: datetime, *, qualifier: str = QUALIFIER) -> Verdict:
     questions: dict[str, Callable[[], Any]] = {"service-linked role": lambda: _linked_role(aws)}
     for region, stack in zip(regions, (names.STACK, names.DR_STACK), strict=True):
         questions |= _region(aws, region, stack, qualifier)
+    questions |= quotas.questions(aws)
     answers = ask_together(questions)
     state = look(aws, now)
     outcomes = {
@@ -71,6 +73,7 @@ def examine(aws: Aws, now: datetime, *, qualifier: str = QUALIFIER) -> Verdict:
         "bootstrap": _bootstrap(state, regions, answers, qualifier),
         "stacks": _stacks(state, regions, answers),
         "service-linked-role": _service_linked_role(state, answers["service-linked role"]),
+        "quotas": quotas.judge(state, answers),
     }
     own = (
         Finding(name, outcome.status, outcome.evidence, outcome.hint, outcome.details)

@@ -62,7 +62,7 @@ def test_before_the_first_deployment(undeployed: Operator) -> None:
         'make cdk ARGS="bootstrap aws://123456789012/us-west-1 aws://123456789012/us-west-2"'
         in (said.out)
     )
-    assert said.out.endswith("\n✘ development: 11 checks, 1 failed.\n")
+    assert said.out.endswith("\n✘ development: 12 checks, 1 failed.\n")
 
 
 def test_all_is_there_for_the_first_deployment(bootstrapped: Operator) -> None:
@@ -73,7 +73,7 @@ def test_all_is_there_for_the_first_deployment(bootstrapped: Operator) -> None:
         "Nothing is deployed, and no name is taken. Next: make deploy ENVIRONMENT=development"
         in (said.text)
     )
-    assert said.out.endswith("\n✔ development: 11 checks, nothing is missing.\n")
+    assert said.out.endswith("\n✔ development: 12 checks, nothing is missing.\n")
 
 
 def test_after_the_deployment(operator: Operator) -> None:
@@ -205,6 +205,79 @@ def test_the_service_linked_role(operator: Operator) -> None:
     assert findings(operator)["service-linked-role"]["status"] == "ok"
 
 
+def test_quotas_that_are_too_low(operator: Operator) -> None:
+    """Of each service one; the default of AWS applies to all others."""
+    sandbox = operator.sandbox
+    enough = findings(operator)["quotas"]
+    tables = len(sandbox.client("dynamodb").list_tables()["TableNames"])
+    sandbox.apply_quota("dynamodb", "L-F98FE922", tables + 4)
+    sandbox.apply_quota("backup", "L-514878B6", 731, region="us-west-2")
+    sandbox.apply_quota("elasticfilesystem", "L-848C634D", 1)
+    sandbox.apply_quota("elasticfilesystem", "L-7391004C", 0)
+    sandbox.apply_quota("lambda", "L-B99A9384", 5, region="us-west-2")
+    # High enough to the last one.
+    sandbox.apply_quota("backup", "L-7705D2CB", 1)
+    sandbox.apply_quota("backup", "L-BD69F607", 1)
+
+    low = findings(operator)["quotas"]
+
+    assert (enough["status"], enough["evidence"]) == (
+        "ok",
+        "17 quotas in both regions are high enough.",
+    )
+    assert (
+        "us-west-2: concurrent copy jobs into the region, as documented: 100, needed 2 "
+        "(one of each of 2 resources)" in enough["details"]
+    )
+    assert (low["status"], low["evidence"]) == (
+        "fail",
+        "Not high enough for development: 5 quotas.",
+    )
+    assert low["details"] == [
+        f"us-west-1: tables: {tables + 4}, needed {tables + 5} ({tables} exist, 5 may be restored "
+        "beside them)",
+        "us-west-1: file systems: 1, needed 2 (1 exist, one may be restored beside them)",
+        "us-west-1: mount targets per VPC: 0, needed 3 (2 exist in all VPCs, a restored file "
+        "system gets one)",
+        "us-west-2: recovery points per backup vault: 731, needed 732 (366 nights of 2 resources)",
+        "us-west-2: concurrent executions: 5, needed 10 (without the account's other functions)",
+    ]
+    increase = "aws service-quotas request-service-quota-increase --region="
+    assert low["hint"].split("; ") == [
+        f"{increase}us-west-1 --service-code=dynamodb --quota-code=L-F98FE922 "
+        f"--desired-value={tables + 5}",
+        f"{increase}us-west-1 --service-code=elasticfilesystem --quota-code=L-848C634D "
+        "--desired-value=2",
+        "AWS does not raise the quota of mount targets per VPC: delete what is not needed in "
+        "us-west-1",
+        f"{increase}us-west-2 --service-code=backup --quota-code=L-514878B6 --desired-value=732",
+        f"{increase}us-west-2 --service-code=lambda --quota-code=L-B99A9384 --desired-value=10",
+    ]
+
+
+def test_room_for_what_a_first_deployment_creates(bootstrapped: Operator) -> None:
+    bootstrapped.sandbox.apply_quota("backup", "L-7705D2CB", 0)
+    bootstrapped.sandbox.apply_quota("backup", "L-BD69F607", 0)
+
+    found = findings(bootstrapped)["quotas"]
+
+    assert found["details"] == [
+        "us-west-1: backup vaults: 0, needed 1 (0 exist)",
+        "us-west-1: backup plans: 0, needed 1 (0 exist)",
+    ]
+
+
+def test_quotas_that_cannot_be_read_are_unknown(bootstrapped: Operator) -> None:
+    bootstrapped.sandbox.faults.services(
+        {"service": "servicequotas", "region": "us-west-2", "error": "TooManyRequestsException"}
+    )
+
+    found = findings(bootstrapped)["quotas"]
+
+    assert found["status"] == "unknown"
+    assert "TooManyRequestsException" in found["evidence"]
+
+
 def test_what_may_not_be_looked_at_is_unknown(bootstrapped: Operator) -> None:
     bootstrapped.sandbox.faults.services(
         {"service": "ssm", "error": "AccessDeniedException", "status": 400}
@@ -213,4 +286,4 @@ def test_what_may_not_be_looked_at_is_unknown(bootstrapped: Operator) -> None:
     said = bootstrapped.run("doctor")
 
     assert said.code == 2
-    assert said.out.endswith("\n? development: 11 checks, 1 unknown.\n")
+    assert said.out.endswith("\n? development: 12 checks, 1 unknown.\n")

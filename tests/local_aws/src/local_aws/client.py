@@ -213,6 +213,19 @@ class Sandbox:
         """Change the key of a vault, as if it was created with it. AWS has no such call."""
         self.control("POST", f"vaults/{account}/{region}/{name}", {"encryption_key_arn": key_arn})
 
+    def apply_quota(
+        self,
+        service: str,
+        code: str,
+        value: float,
+        *,
+        region: str = PRIMARY_REGION,
+        account: str = ACCOUNT,
+    ) -> None:
+        """Set the value of a quota that the account has in a region, in place of AWS's default."""
+        body = {"service": service, "code": code, "value": value}
+        self.control("POST", f"quotas/{account}/{region}", body)
+
     def checkpoint(self) -> str:
         """Save the complete state; returns its name for any number of `rollback` calls."""
         return str(self.control("POST", "checkpoint")["id"])

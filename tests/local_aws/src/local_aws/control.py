@@ -9,6 +9,7 @@
 | GET, POST /settings | durations in seconds, switches | the settings |
 | GET /efs/ACCOUNT/REGION/FILE-SYSTEM-ID | | directory |
 | POST /vaults/ACCOUNT/REGION/NAME | encryption_key_arn | |
+| POST /quotas/ACCOUNT/REGION | service, code, value | |
 | GET, DELETE /decisions | | IAM's decisions (with authentication on) |
 | POST /checkpoint | | id |
 | POST /rollback/ID | | now |
@@ -85,6 +86,10 @@ class Control:
             case "POST", ["vaults", account, region, name]:
                 vaults = self._system.service.vaults(Scope(account, region))
                 vaults[name].encryption_key_arn = body["encryption_key_arn"]
+                return {}
+            case "POST", ["quotas", account, region]:
+                scope = Scope(account, region)
+                self._system.quotas.apply(scope, body["service"], body["code"], body["value"])
                 return {}
             case "GET", ["decisions"]:
                 return {"decisions": self._system.decisions.listed()}

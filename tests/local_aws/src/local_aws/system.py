@@ -41,6 +41,7 @@ from local_aws.ministack.roles import MiniStackRoles
 from local_aws.ministack.sandbox_time import SandboxTime
 from local_aws.ministack.schedules import Schedules
 from local_aws.ministack.service_faults import ServiceFaults
+from local_aws.ministack.service_quotas import Applied, ServiceQuotas
 from local_aws.ministack.state import MiniStackState
 from local_aws.ministack.table_backups import TableBackups
 from local_aws.ministack.table_history import TableHistory
@@ -84,6 +85,7 @@ class Checkpoint:
     file_systems: Mapping[Path, str]
     emails: tuple[dict[str, str], ...]
     table_times: TableTimes
+    quotas: Applied
 
 
 class System:
@@ -123,6 +125,7 @@ class System:
         self._event_sources = EventSources(time, self.delivery)
         self.decisions = Decisions()
         self._service_faults = ServiceFaults()
+        self.quotas = ServiceQuotas()
         self._trees = TreeStore(data / _STORES[1])
         self._checkpoints: dict[str, Checkpoint] = {}
         self._names = itertools.count(1)
@@ -142,6 +145,7 @@ class System:
         trail.install()
         self._schedules.install()
         self._event_sources.install()
+        self.quotas.install()
         self._service_faults.install()
         strictness.install()
         cloudformation.install(self.service, trail)
@@ -214,6 +218,7 @@ class System:
             file_systems=self._capture_file_systems(),
             emails=tuple(self.emails.sent),
             table_times=replace(self.table_times),
+            quotas=dict(self.quotas.applied),
         )
         return name
 
@@ -225,6 +230,7 @@ class System:
         self.emails.sent[:] = checkpoint.emails
         self.table_times.restore = checkpoint.table_times.restore
         self.table_times.deletion = checkpoint.table_times.deletion
+        self.quotas.applied = dict(checkpoint.quotas)
         self.service.import_state(checkpoint.backup)
         root = self.world.file_systems.all_roots()
         there, wanted = self._capture_file_systems(), checkpoint.file_systems

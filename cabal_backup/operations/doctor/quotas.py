@@ -1,0 +1,248 @@
+"""Whether the account's quotas have room for the environment.
+
+Service Quotas lists what an account has (`ListServiceQuotas`) only where it differs or is known, so
+AWS's defaults are read too. Two quotas are documented and not in Service Quotas.
+
+https://docs.aws.amazon.com/servicequotas/2019-06-24/apireference/API_ListServiceQuotas.html
+https://docs.aws.amazon.com/aws-backup/latest/devguide/aws-backup-limits.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.aws.recovery_points import list_vaults
+from cabal_backup.operations.aws.results import Answer, Answers, Known, Questions, Unknown, pages
+from cabal_backup.operations.status.checks.outcome import Outcome, fail, ok, unknown
+from cabal_backup.operations.status.state import State
+from cabal_backup.text import plural
+
+COPY_JOBS = 100
+"""Concurrent copy jobs of an account into a region.
+
+https://docs.aws.amazon.com/aws-backup/latest/devguide/aws-backup-limits.html
+"""
+
+TABLE_RESTORES = 50
+"""Concurrent restores of tables in an account, of any type.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_RestoreTableFromBackup.html
+"""
+
+FUNCTIONS = 10
+"""Functions that run at once: five batches of alerts, the watch, two validated restore tests and
+two handlers of a deployment.
+
+https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
+"""
+
+_SERVICES = ("backup", "dynamodb", "elasticfilesystem", "lambda")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Need:
+    """What the environment needs of one quota in one region."""
+
+    service: str
+    code: str | None
+    """None for one that Service Quotas does not have."""
+    name: str
+    needed: int
+    why: str
+    documented: int | None = None
+    """The value where there is no code."""
+
+
+def questions(aws: Aws) -> Questions:
+    """The quotas of both regions, and how much of them is used."""
+    made: Questions = {}
+    for region in (aws.environment.region, aws.environment.dr_region):
+        for service in _SERVICES:
+            made[f"{region} quotas {service}"] = partial(_quotas, aws, region, service)
+        made |= {
+            f"{region} used vaults": partial(_vaults, aws, region),
+            f"{region} used plans": partial(_plans, aws, region),
+            f"{region} used tables": partial(_tables, aws, region),
+            f"{region} used file systems": partial(_file_systems, aws, region),
+        }
+    return made
+
+
+def judge(state: State, answers: Answers) -> Outcome:
+    """The check: every quota has room for the environment."""
+    details: list[str] = []
+    remedies: list[str] = []
+    asked: list[Answer[Any]] = []
+    for region in (one.region for one in state.regions):
+        listed = _of(answers, f"{region} quotas ")
+        counted = _of(answers, f"{region} used ")
+        asked += [*listed.values(), *counted.values()]
+        values = {
+            code: quota for by_code in _known(listed).values() for code, quota in by_code.items()
+        }
+        used = _known(counted)
+        for need in _needs(state, region, used):
+            quota = values.get(need.code)
+            value = quota["Value"] if quota else need.documented
+            if value is None:
+                continue
+            about = f"{region}: {need.name}: {value:,.0f}, needed {need.needed:,} ({need.why})"
+            if value >= need.needed:
+                details.append(about)
+            else:
+                details.insert(len(remedies), about)
+                remedies.append(_remedy(need, quota, region))
+    if remedies:
+        return fail(
+            f"Not high enough for {state.environment.name}: {plural(len(remedies), 'quota')}.",
+            "; ".join(remedies),
+            details=details[: len(remedies)],
+        )
+    if any(isinstance(one, Unknown) for one in asked):
+        return unknown(*asked, looking_at="the account's quotas")
+    return ok(f"{plural(len(details), 'quota')} in both regions are high enough.", details=details)
+
+
+def _of(answers: Answers, prefix: str) -> dict[str, Answer[Any]]:
+    """Those whose names begin like this, by the rest of their names."""
+    return {
+        name.removeprefix(prefix): one for name, one in answers.items() if name.startswith(prefix)
+    }
+
+
+def _known(answers: Answers) -> dict[str, Any]:
+    return {name: one.value for name, one in answers.items() if isinstance(one, Known)}
+
+
+def _needs(state: State, region: str, used: Mapping[str, Any]) -> Iterator[Need]:
+    """What is known to be needed; `used` lacks what could not be read."""
+    environment = state.environment
+    here = next(one for one in state.regions if one.region == region)
+    primary = here is state.primary
+    resources, tables = len(state.resources), len(state.tables)
+    if (vaults := used.get("vaults")) is not None:
+        yield Need(
+            service="backup",
+            code="L-7705D2CB",
+            name="backup vaults",
+            needed=len({*vaults, here.vault_name}),
+            why=f"{len(vaults)} exist",
+        )
+    if primary and (plans := used.get("plans")) is not None:
+        ours = isinstance(state.plan, Known) and state.plan.value is not None
+        yield Need(
+            service="backup",
+            code="L-BD69F607",
+            name="backup plans",
+            needed=plans + (not ours),
+            why=f"{plans} exist",
+        )
+    lifecycle = environment.lifecycle if primary else environment.dr_lifecycle
+    nights = lifecycle.delete_after_days + 1
+    yield Need(
+        service="backup",
+        code="L-514878B6",
+        name="recovery points per backup vault",
+        needed=nights * resources,
+        why=f"{plural(nights, 'night')} of {plural(resources, 'resource')}",
+    )
+    if (existing := used.get("tables")) is not None:
+        yield Need(
+            service="dynamodb",
+            code="L-F98FE922",
+            name="tables",
+            needed=existing + tables,
+            why=f"{existing} exist, {tables} may be restored beside them",
+        )
+    if (file_systems := used.get("file systems")) is not None:
+        yield from _of_file_systems(file_systems)
+    yield Need(
+        service="lambda",
+        code="L-B99A9384",
+        name="concurrent executions",
+        needed=FUNCTIONS,
+        why="without the account's other functions",
+    )
+    yield Need(
+        service="backup",
+        code=None,
+        name="concurrent copy jobs into the region, as documented",
+        needed=resources,
+        why=f"one of each of {plural(resources, 'resource')}",
+        documented=COPY_JOBS,
+    )
+    yield Need(
+        service="dynamodb",
+        code=None,
+        name="concurrent restores of tables, as documented",
+        needed=tables,
+        why="one of each table",
+        documented=TABLE_RESTORES,
+    )
+
+
+def _of_file_systems(mount_targets: Mapping[str, int]) -> Iterator[Need]:
+    count, mounted = len(mount_targets), sum(mount_targets.values())
+    yield Need(
+        service="elasticfilesystem",
+        code="L-848C634D",
+        name="file systems",
+        needed=count + 1,
+        why=f"{count} exist, one may be restored beside them",
+    )
+    # As if all were in one VPC: a call for each file system would show in which.
+    yield Need(
+        service="elasticfilesystem",
+        code="L-7391004C",
+        name="mount targets per VPC",
+        needed=mounted + 1,
+        why=f"{mounted} exist in all VPCs, a restored file system gets one",
+    )
+
+
+def _remedy(need: Need, quota: Mapping[str, Any] | None, region: str) -> str:
+    if quota is None or not quota["Adjustable"]:
+        return f"AWS does not raise the quota of {need.name}: delete what is not needed in {region}"
+    return (
+        f"aws service-quotas request-service-quota-increase --region={region} "
+        f"--service-code={need.service} --quota-code={need.code} --desired-value={need.needed}"
+    )
+
+
+def _quotas(aws: Aws, region: str, service: str) -> dict[str, Any]:
+    """By code; the account's own values replace AWS's defaults."""
+    client = aws.client("service-quotas", region)
+    return {
+        quota["QuotaCode"]: quota
+        for listing in (client.list_aws_default_service_quotas, client.list_service_quotas)
+        for page in pages(listing, ServiceCode=service)
+        for quota in page["Quotas"]
+    }
+
+
+def _vaults(aws: Aws, region: str) -> list[str]:
+    return [vault["BackupVaultName"] for vault in list_vaults(aws.client("backup", region))]
+
+
+def _plans(aws: Aws, region: str) -> int:
+    listed = pages(aws.client("backup", region).list_backup_plans)
+    return sum(len(page["BackupPlansList"]) for page in listed)
+
+
+def _tables(aws: Aws, region: str) -> int:
+    listed = aws.client("dynamodb", region).get_paginator("list_tables").paginate()
+    return sum(len(page["TableNames"]) for page in listed)
+
+
+def _file_systems(aws: Aws, region: str) -> dict[str, int]:
+    """How many mount targets each file system has, by its id."""
+    listed = aws.client("efs", region).get_paginator("describe_file_systems").paginate()
+    return {
+        each["FileSystemId"]: each["NumberOfMountTargets"]
+        for page in listed
+        for each in page["FileSystems"]
+    }
