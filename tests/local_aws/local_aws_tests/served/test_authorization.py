@@ -63,6 +63,14 @@ def test_a_reader_can_only_read(guarded: Sandbox) -> None:
     assert [each["BackupVaultName"] for each in listed] == [VAULT]
 
 
+def test_resource_shares_are_authorized(guarded: Sandbox) -> None:
+    reader = client_of(guarded, "sharer", allow("ram:GetResourceShares"), service="ram")
+
+    assert reader.get_resource_shares(resourceOwner="SELF")["resourceShares"] == []
+    with pytest.raises(ClientError, match="not authorized to perform: ram:CreateResourceShare"):
+        reader.create_resource_share(name="a-share")
+
+
 def test_deleting_a_point_is_authorized_on_the_point(guarded: Sandbox) -> None:
     vault_only = client_of(
         guarded,

@@ -67,6 +67,11 @@ class Account:
             aws_secret_access_key="test",
             config=botocore.config.Config(retries={"total_max_attempts": 1}),
         )
+        return self.answering(client, scope, principal)
+
+    def answering(self, client: Any, scope: Scope, principal: str = OPERATOR) -> Any:
+        """The client, with its requests answered by this service."""
+        api = client.meta.service_model.service_name
 
         def answer(request: Any, **_: Any) -> Any:
             parts = urlsplit(request.url)
@@ -78,6 +83,7 @@ class Account:
                 headers=dict(request.headers),
                 scope=scope,
                 principal=principal,
+                api=api,
             )
             self.responses.append(response)
             headers: Any = response.headers
@@ -85,7 +91,7 @@ class Account:
                 request.url, response.status, headers, _RawBody(response.body)
             )
 
-        client.meta.events.register("before-send.backup", answer)
+        client.meta.events.register(f"before-send.{api}", answer)
         return client
 
     def advance(self, **duration: float) -> None:

@@ -92,21 +92,25 @@ class Call:
             raise not_found(f"Backup vault {wanted} does not exist")
         return found
 
+    def readable_vault(self) -> Vault:
+        """Also a vault that another account, BackupVaultAccountId, has shared."""
+        account = self.params.get("BackupVaultAccountId", self.scope.account)
+        if account == self.scope.account:
+            return self.vault()
+        for vault in self.core.state.shared_vaults(self.scope):
+            if vault.name == self.params["BackupVaultName"] and vault.arn.split(":")[4] == account:
+                return vault
+        raise ServiceError(
+            "AccessDeniedException", "Insufficient privileges to perform this action."
+        )
+
     def point(self) -> RecoveryPoint:
         """The recovery point that the request names, in the vault that it names."""
         arn = self.params["RecoveryPointArn"]
-        found = self.vault().points.get(arn)
+        found = self.readable_vault().points.get(arn)
         if found is None:
             raise not_found(f"Recovery point {arn} does not exist in this backup vault")
         return found
-
-    def check_account(self, parameter: str) -> None:
-        """Vaults of other accounts are not shared here."""
-        given = self.params.get(parameter)
-        if given is not None and given != self.scope.account:
-            raise ServiceError(
-                "AccessDeniedException", "Insufficient privileges to perform this action."
-            )
 
     def remembered(self) -> str | None:
         """The job that an earlier call with this idempotency token started.

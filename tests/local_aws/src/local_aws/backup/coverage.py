@@ -6,13 +6,12 @@ from dataclasses import dataclass
 
 from local_aws.backup import operations
 from local_aws.backup.core import OPERATIONS
-from local_aws.backup.model import backup_model
+from local_aws.backup.model import model_of
 
 LEFT_OUT = {
     "Framework": "Audit Manager",
     "Report": "Audit Manager",
-    "AirGapped": "logically air-gapped vaults",
-    "RestoreAccess": "logically air-gapped vaults",
+    "RestoreAccess": "multi-party approval",
     "MpaApproval": "multi-party approval",
     "Tiering": "S3 tiering",
     "Scan": "malware scans",
@@ -39,7 +38,7 @@ def coverage() -> list[Coverage]:
     assert operations.__all__  # The import registers them.
     return [
         Coverage(name, name in OPERATIONS, None if name in OPERATIONS else _feature(name))
-        for name in backup_model().operations
+        for name in model_of("backup").operations
     ]
 
 

@@ -1,4 +1,4 @@
-"""AWS's own description of the Backup API, read from botocore's service model."""
+"""AWS's own descriptions of the APIs, read from botocore's service models."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
-SERVICE, VERSION = "backup", "2018-11-15"
+VERSIONS = {"backup": "2018-11-15", "ram": "2018-01-04"}
+"""The APIs that the service answers. AWS RAM is here only for the sharing of backup vaults."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,12 @@ class Model:
         return None
 
 
-@lru_cache(maxsize=1)
-def backup_model() -> Model:
-    """The model of AWS Backup in the installed botocore."""
+@lru_cache
+def model_of(api: str) -> Model:
+    """The model of an API in the installed botocore."""
     loaders: Any = importlib.import_module("botocore.loaders")
     loader = loaders.create_loader()
-    return Model(loader.load_service_model(SERVICE, "service-2", api_version=VERSION))
+    return Model(loader.load_service_model(api, "service-2", api_version=VERSIONS[api]))
 
 
 def _route(name: str, operation: Mapping[str, Any]) -> Route:

@@ -223,6 +223,55 @@ READINGS = (
         "InvalidParameterValueException.",
     ),
     Reading(
+        "Is a logically air-gapped vault AVAILABLE when its stack is complete?",
+        "No: it stays CREATING for three minutes, in which jobs into it fail. It can be shared.",
+        "air_gapped_creation",
+    ),
+    Reading(
+        "How long does a logically air-gapped vault exist after DeleteBackupVault?",
+        "Three minutes, in which it is described as before and its name cannot be used. An empty "
+        "one can be deleted, although it is locked in compliance mode.",
+        "air_gapped_deletion",
+    ),
+    Reading(
+        "May a backup or a rule name a logically air-gapped vault as BackupVaultName?",
+        "No: InvalidParameterValueException. Primary backups in such a vault are not served.",
+    ),
+    Reading(
+        "Which vaults does ListBackupVaults return without ByVaultType?",
+        "Those of all types; vaults that other accounts share only with ByShared.",
+    ),
+    Reading(
+        "What does a vault with a key that AWS owns have as EncryptionKeyArn?",
+        "Nothing, nor do its recovery points.",
+    ),
+    Reading(
+        "What does the owner of a resource share see of an invitation that expired?",
+        "Nothing: the account stays ASSOCIATING. Only disassociating and associating it again "
+        "invites it again. A rejected invitation is FAILED.",
+        "invitation_validity",
+    ),
+    Reading(
+        "How long is a deleted resource share listed?",
+        "Forever, as DELETED.",
+    ),
+    Reading(
+        "Does a restore from a shared vault end when the share does?",
+        "Yes: the job fails, also if it is running.",
+    ),
+    Reading(
+        "Which vaults may a copy from a logically air-gapped vault enter?",
+        "Those of its own account: another logically air-gapped one, or a backup vault with a "
+        "customer managed key, and only in a job on demand. Others fail the job.",
+        source="AWS Backup Developer Guide, Logically air-gapped vault",
+    ),
+    Reading(
+        "May a rule's copy action name a logically air-gapped vault of another region?",
+        "Yes, for EFS and for DynamoDB with advanced features.",
+        source="AWS Backup Developer Guide, Logically air-gapped vault; Feature availability by "
+        "resource",
+    ),
+    Reading(
         "Nights missed while a region was lost?",
         "They start late if the region is back within the start window, otherwise not.",
     ),

@@ -18,7 +18,7 @@ from local_aws.backup.core import OPERATIONS, Call, Core, due
 from local_aws.backup.errors import ModelViolation, ServiceError, access_denied
 from local_aws.backup.faults import Faults
 from local_aws.backup.file_trees import TreeStore
-from local_aws.backup.model import Route, backup_model
+from local_aws.backup.model import VERSIONS, Model, Route, model_of
 from local_aws.backup.policies import denies
 from local_aws.backup.protocol import (
     AnswerWriter,
@@ -39,6 +39,20 @@ SERVED = operations.__all__
 _ROOT = "arn:aws:iam::{account}:root"
 
 
+class _Api:
+    """Reads the requests and writes the answers of one API."""
+
+    def __init__(self, name: str, model: Model) -> None:
+        self._prefix = "" if name == "backup" else f"{name}."
+        self.model = model
+        self.reader = RequestReader(model)
+        self.writer = AnswerWriter(model)
+
+    def name_of(self, route: Route) -> str:
+        """The operation, as `operation` registers it."""
+        return self._prefix + route.operation
+
+
 class BackupService:
     """The service for all accounts and regions. Threads may share it.
 
@@ -48,9 +62,7 @@ class BackupService:
     def __init__(self, world: World, clock: Clock, store: Path) -> None:
         self._core = Core(world, clock, TreeStore(store))
         self._core.faults.on_release = self._release
-        self._model = backup_model()
-        self._reader = RequestReader(self._model)
-        self._writer = AnswerWriter(self._model)
+        self._apis = {name: _Api(name, model_of(name)) for name in VERSIONS}
         self._lock = threading.RLock()
         self._imports = 0
         self.model_violations: list[str] = []
@@ -77,12 +89,14 @@ class BackupService:
         headers: Mapping[str, str],
         scope: Scope,
         principal: str,
+        api: str = "backup",
     ) -> Response:
         """Answer one HTTP request that `principal` (an ARN) made in this account and region."""
         del headers  # AWS Backup's parameters are in path, query and body only.
         self.tick()
         request_id = str(uuid.uuid4())
-        found = self._model.find(method, path)
+        called = self._apis[api]
+        found = called.model.find(method, path)
         if found is None:
             unknown = ServiceError("UnknownOperationException", f"No operation {method} {path}")
             return failure(unknown, request_id)
@@ -90,10 +104,10 @@ class BackupService:
         params: dict[str, Any] | None = None
         try:
             self.faults.check_region(scope)
-            self.faults.check_call(route.operation, principal)
-            params = self._reader.read(route, labels, query, body)
-            answer = self._perform(route, scope, principal, params)
-            return success(route, self._writer.write(route, answer), params, request_id)
+            self.faults.check_call(called.name_of(route), principal)
+            params = called.reader.read(route, labels, query, body)
+            answer = self._perform(called.name_of(route), scope, principal, params)
+            return success(route, called.writer.write(route, answer), params, request_id)
         except ServiceError as error:
             return failure(error, request_id, route.operation, params)
         except Exception as error:  # A bug here must be visible and must not look like AWS.
@@ -104,17 +118,21 @@ class BackupService:
     def call(self, operation: str, scope: Scope, **params: Any) -> dict[str, Any]:
         """An operation from Python, checked like a request; dates in the answer are datetimes.
 
+        :param operation: of AWS Backup, or with its API: `ram.CreateResourceShare`.
+
         Raises:
             ServiceError: the error that the request would have returned.
         """
         self.tick()
-        route = self._model.route(operation)
+        api, _, name = operation.rpartition(".")
+        called = self._apis[api or "backup"]
+        route = called.model.route(name)
         try:
             self.faults.check_region(scope)
-            checked = self._reader.check(route, params)
+            checked = called.reader.check(route, params)
             principal = _ROOT.format(account=scope.account)
-            answer = self._perform(route, scope, principal, checked)
-            self._writer.write(route, answer)
+            answer = self._perform(operation, scope, principal, checked)
+            called.writer.write(route, answer)
         except ModelViolation as error:
             self.model_violations.append(str(error))
             raise
@@ -188,20 +206,20 @@ class BackupService:
 
     def served_operations(self) -> dict[str, bool]:
         """Every operation of AWS's model, and whether it is served here."""
-        return {name: name in OPERATIONS for name in self._model.operations}
+        return {name: name in OPERATIONS for name in self._apis["backup"].model.operations}
 
     def _perform(
-        self, route: Route, scope: Scope, principal: str, params: dict[str, Any]
+        self, operation: str, scope: Scope, principal: str, params: dict[str, Any]
     ) -> Mapping[str, Any]:
-        function = OPERATIONS.get(route.operation)
+        function = OPERATIONS.get(operation)
         if function is None:
             raise ServiceError(
                 "UnsupportedOperationException",
-                f"{route.operation} exists in AWS Backup but is not served by this sandbox",
+                f"{operation} exists in AWS but is not served by this sandbox",
             )
         with self._lock:
-            self._check_vault_policy(route.operation, scope, principal, params)
-            return function(Call(self._core, route.operation, scope, principal, params))
+            self._check_vault_policy(operation, scope, principal, params)
+            return function(Call(self._core, operation, scope, principal, params))
 
     def _check_vault_policy(
         self, operation: str, scope: Scope, principal: str, params: Mapping[str, Any]

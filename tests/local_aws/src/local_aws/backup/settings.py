@@ -41,6 +41,12 @@ class Settings:
     """How long a deleted recovery point stays in the lists as DELETING."""
     metric_period: timedelta = timedelta(minutes=5)
     job_history: timedelta = timedelta(days=30)
+    air_gapped_creation: timedelta = timedelta(minutes=3)
+    """How long a logically air-gapped vault is CREATING: AWS says 1 to 3 minutes."""
+    air_gapped_deletion: timedelta = timedelta(minutes=3)
+    """How long a deleted one is still there: longer than the call was observed."""
+    invitation_validity: timedelta = timedelta(hours=12)
+    """How long an invitation to a resource share can be accepted."""
     iam_propagation: timedelta = timedelta(0)
     """How long after a change of a role AWS Backup still sees the earlier version."""
 

@@ -60,12 +60,16 @@ class RecoveryPoint:
         return self.arn.split(":")[2] == "backup"
 
 
+AIR_GAPPED = "LOGICALLY_AIR_GAPPED_BACKUP_VAULT"
+
+
 @dataclass
 class Vault:
     name: str
     arn: str
     created: datetime
-    encryption_key_arn: str
+    encryption_key_arn: str | None
+    """None is a key that AWS owns, of a logically air-gapped vault."""
     creator_request_id: str | None
     lock: Lock | None = None
     policy: str | None = None
@@ -73,6 +77,15 @@ class Vault:
     events: list[str] = field(default_factory=list)
     points: dict[str, RecoveryPoint] = field(default_factory=dict)
     just_emptied: bool = False
+    type: str = "BACKUP_VAULT"
+    available: datetime | None = None
+    """When its key exists; None for a vault that is available at once."""
+    deleted: bool = False
+    """Whether it is being removed."""
+
+    @property
+    def air_gapped(self) -> bool:
+        return self.type == AIR_GAPPED
 
 
 @dataclass
@@ -253,6 +266,49 @@ class LegalHold:
 
 
 @dataclass
+class Association:
+    """A vault or an account in a resource share."""
+
+    entity: str
+    created: datetime
+    status: str
+
+
+@dataclass
+class Invitation:
+    """An account's invitation to a resource share."""
+
+    arn: str
+    account: str
+    created: datetime
+    status: str = "PENDING"
+
+
+@dataclass
+class Share:
+    """A resource share of AWS RAM."""
+
+    arn: str
+    name: str
+    account: str
+    allows_external: bool
+    created: datetime
+    updated: datetime
+    tags: dict[str, str]
+    status: str = "ACTIVE"
+    vaults: dict[str, Association] = field(default_factory=dict)
+    accounts: dict[str, Association] = field(default_factory=dict)
+    invitations: list[Invitation] = field(default_factory=list)
+
+    def gives(self, vault_arn: str, account: str) -> bool:
+        """Whether the account has accepted a share with this vault."""
+        associations = self.vaults.get(vault_arn), self.accounts.get(account)
+        return self.status == "ACTIVE" and all(
+            each is not None and each.status == "ASSOCIATED" for each in associations
+        )
+
+
+@dataclass
 class Region:
     """The state of one account in one region."""
 
@@ -271,6 +327,7 @@ class Region:
     """By resource ARN: the kind and the id of the running backup or copy job."""
     waiting: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     legal_holds: dict[str, LegalHold] = field(default_factory=dict)
+    shares: dict[str, Share] = field(default_factory=dict)
     parked: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
     """(action, arguments) of due events that a fault holds."""
 
@@ -330,6 +387,15 @@ class State:
     """Counts of the five-minute periods that are not reported yet."""
     tree_uses: dict[str, int] = field(default_factory=dict)
     """How many recovery points use each tree of the store."""
+
+    def shared_vaults(self, scope: Scope) -> Iterator[Vault]:
+        """The vaults of other accounts in this region that the account has accepted."""
+        for other, region in self.regions.items():
+            if other.region != scope.region or other == scope:
+                continue
+            for vault in region.vaults.values():
+                if any(share.gives(vault.arn, scope.account) for share in region.shares.values()):
+                    yield vault
 
     def region(self, scope: Scope) -> Region:
         found = self.regions.get(scope)

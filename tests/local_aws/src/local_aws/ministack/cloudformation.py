@@ -23,6 +23,7 @@ PRINCIPAL = "cloudformation.amazonaws.com"
 _HANDLER_ERRORS = {
     "AlreadyExistsException": "AlreadyExists",
     "ResourceNotFoundException": "NotFound",
+    "UnknownResourceException": "NotFound",
     "AccessDeniedException": "AccessDenied",
     "ThrottlingException": "Throttling",
     "LimitExceededException": "ServiceLimitExceeded",
@@ -48,11 +49,12 @@ class BackupCalls:
             failure = error
             raise
         finally:
+            api, _, name = operation.rpartition(".")
             self._trail.record(
                 Call(
                     scope=scope,
-                    event_source="backup.amazonaws.com",
-                    event_name=operation,
+                    event_source=f"{api or 'backup'}.amazonaws.com",
+                    event_name=name,
                     caller_arn=f"arn:aws:iam::{scope.account}:root",
                     parameters=parameters,
                     response=answer,
@@ -128,7 +130,7 @@ def _reporting(work: Any, *arguments: Any) -> Any:
         return work(*arguments)
     except ServiceError as error:
         text = _handler_message(error)
-        if error.code == "ResourceNotFoundException":
+        if _HANDLER_ERRORS.get(error.code) == "NotFound":
             raise _NotFound(text) from error
         raise RuntimeError(text) from error
 

@@ -1,4 +1,4 @@
-"""This AWS Backup as a service of MiniStack."""
+"""This AWS Backup, and the AWS RAM that shares its vaults, as services of MiniStack."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import uuid
 from collections.abc import Mapping
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 from local_aws.backup import BackupService, Response
@@ -30,7 +31,12 @@ class BackupEndpoint:
         self._roles = roles
 
     def install(self) -> None:
-        internals.app.SERVICE_HANDLERS["backup"] = self.handle_request
+        internals.app.SERVICE_HANDLERS["backup"] = partial(self.handle_request, "backup")
+        # MiniStack has no RAM.
+        internals.app.SERVICE_HANDLERS["ram"] = partial(self.handle_request, "ram")
+        internals.router.SERVICE_PATTERNS["ram"] = {"credential_scope": "ram"}
+        internals.iam_actions.SERVICE_TO_IAM_NAMESPACE["ram"] = "ram"
+        internals.iam_actions._BOTOCORE_SERVICE_MAP["ram"] = ["ram"]
         resource_arn = internals.iam_actions.extract_resource_arn
         tag_context = internals.iam_actions.request_tag_context
 
@@ -50,6 +56,7 @@ class BackupEndpoint:
 
     async def handle_request(
         self,
+        api: str,
         method: str,
         path: str,
         headers: Mapping[str, str],
@@ -58,11 +65,12 @@ class BackupEndpoint:
     ) -> tuple[int, dict[str, str], bytes]:
         """Answer one request on a thread: the service may be busy and must not block the loop."""
         return await asyncio.to_thread(
-            self._handle, method, raw_path.get(path), headers, body, query
+            self._handle, api, method, raw_path.get(path), headers, body, query
         )
 
     def _handle(
         self,
+        api: str,
         method: str,
         path: str,
         headers: Mapping[str, str],
@@ -73,7 +81,7 @@ class BackupEndpoint:
         principal = caller_arn(access_key)
         refusal = authorization.pass_role_refusal(access_key, principal, body)
         if action := internals.iam_actions.extract_iam_action(
-            "backup", method, path, headers, body, query
+            api, method, path, headers, body, query
         ):
             resource = authorization.resource_arn(path, body) or "*"
             reason = self._roles.caller_refusal(current(), principal, headers, action, resource)
@@ -89,13 +97,15 @@ class BackupEndpoint:
             headers=headers,
             scope=current(),
             principal=principal,
+            api=api,
         )
         if response.operation is not None:
-            self._record(response, principal, access_key, headers)
+            self._record(api, response, principal, access_key, headers)
         return response.status, response.headers, response.body
 
     def _record(
         self,
+        api: str,
         response: Response,
         principal: str,
         access_key: str,
@@ -105,7 +115,7 @@ class BackupEndpoint:
         self._trail.record(
             Call(
                 scope=current(),
-                event_source="backup.amazonaws.com",
+                event_source=f"{api}.amazonaws.com",
                 event_name=str(response.operation),
                 caller_arn=principal,
                 parameters=response.parameters,

@@ -1,4 +1,7 @@
-"""How CloudFormation creates, updates, deletes and imports each AWS::Backup resource."""
+"""How CloudFormation creates, updates, deletes and imports each AWS::Backup resource.
+
+And the resource shares of AWS RAM, which share its vaults.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from local_aws.backup.errors import ServiceError
+from local_aws.backup.errors import ServiceError, not_found
 
 Properties = Mapping[str, Any]
 Made = tuple[str, dict[str, Any]]
@@ -71,18 +74,23 @@ class ResourceType(ABC):
 
 class BackupVault(ResourceType):
     name = "AWS::Backup::BackupVault"
-    create_only = ("BackupVaultName", "EncryptionKeyArn")
+    create_only: tuple[str, ...] = ("BackupVaultName", "EncryptionKeyArn")
     identifiers = ("BackupVaultName",)
     tags = ("BackupVaultTags", "map")
+
+    operation = "CreateBackupVault"
+    also: tuple[str, ...] = ()
+    """Further properties that the operation takes."""
 
     def create(self, properties: Properties) -> Made:
         name = str(properties["BackupVaultName"])
         made = self._backup(
-            "CreateBackupVault",
+            self.operation,
             **_present(
                 BackupVaultName=name,
                 EncryptionKeyArn=properties.get("EncryptionKeyArn"),
                 BackupVaultTags=_tag_map(properties.get("BackupVaultTags")) or None,
+                **{each: int(properties[each]) for each in self.also},
             ),
         )
         try:
@@ -127,6 +135,68 @@ class BackupVault(ResourceType):
                 self._backup("PutBackupVaultNotifications", BackupVaultName=name, **_typed(wanted))
             else:
                 self._backup("DeleteBackupVaultNotifications", BackupVaultName=name)
+
+
+class LogicallyAirGappedBackupVault(BackupVault):
+    """The stack does not wait until the vault is AVAILABLE; one with copies stays and fails."""
+
+    name = "AWS::Backup::LogicallyAirGappedBackupVault"
+    create_only = (
+        "BackupVaultName",
+        "EncryptionKeyArn",
+        "MaxRetentionDays",
+        "MinRetentionDays",
+    )
+    operation = "CreateLogicallyAirGappedBackupVault"
+    also = ("MaxRetentionDays", "MinRetentionDays")
+
+
+class ResourceShare(ResourceType):
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-ram-resourceshare.html"""
+
+    name = "AWS::RAM::ResourceShare"
+    create_only = ()
+    identifiers = ("Arn",)
+    tags = ("Tags", "list")
+
+    def create(self, properties: Properties) -> Made:
+        external = properties.get("AllowExternalPrincipals", True)
+        tags = _tag_map(properties.get("Tags"))
+        made = self._backup(
+            "ram.CreateResourceShare",
+            name=properties["Name"],
+            allowExternalPrincipals=str(external).lower() == "true",
+            principals=properties.get("Principals", []),
+            resourceArns=properties.get("ResourceArns", []),
+            tags=[{"key": key, "value": value} for key, value in tags.items()],
+        )
+        arn = str(made["resourceShare"]["resourceShareArn"])
+        return arn, {"Arn": arn}
+
+    def update(self, physical_id: str, old: Properties, new: Properties) -> Made:
+        for operation, more, less in (
+            ("ram.AssociateResourceShare", new, old),
+            ("ram.DisassociateResourceShare", old, new),
+        ):
+            asked = {
+                member: sorted(set(more.get(name, ())) - set(less.get(name, ())))
+                for member, name in (("principals", "Principals"), ("resourceArns", "ResourceArns"))
+            }
+            if any(asked.values()):
+                self._backup(operation, resourceShareArn=physical_id, **asked)
+        return physical_id, {"Arn": physical_id}
+
+    def delete(self, physical_id: str) -> None:
+        self._backup("ram.DeleteResourceShare", resourceShareArn=physical_id)
+
+    def adopt(self, identifier: Mapping[str, str]) -> Made:
+        arn = identifier["Arn"]
+        asked = {"resourceOwner": "SELF", "resourceShareStatus": "ACTIVE"}
+        if not self._backup("ram.GetResourceShares", **asked, resourceShareArns=[arn])[
+            "resourceShares"
+        ]:
+            raise not_found(f"ResourceShare {arn} could not be found")
+        return arn, {"Arn": arn}
 
 
 class BackupPlan(ResourceType):
@@ -281,6 +351,8 @@ class RestoreTestingSelection(ResourceType):
 def resource_types(backup: Backup) -> Sequence[ResourceType]:
     return [
         BackupVault(backup),
+        LogicallyAirGappedBackupVault(backup),
+        ResourceShare(backup),
         BackupPlan(backup),
         BackupSelection(backup),
         RestoreTestingPlan(backup),

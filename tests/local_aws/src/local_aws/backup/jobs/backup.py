@@ -203,7 +203,7 @@ def _check(core: Core, scope: Scope, job: BackupJob) -> Vault:
             f"Backup job failed because backup vault {job.vault_arn} does not exist.",
             "INVALIDPARAMETERS",
         )
-    if (state := core.faults.vault_state(vault.name)) != "AVAILABLE":
+    if (state := points.state_of(core, vault)) != "AVAILABLE":
         raise JobFailure(f"Backup job failed because backup vault {vault.arn} is {state}.")
     lock = vault.lock
     if lock and is_outside(job.lifecycle, lock.min_days, lock.max_days):

@@ -23,6 +23,11 @@ NOT_ADVANCED = (
     "Copy job failed. Recovery point {arn} was created without advanced features for "
     "DynamoDB backups and cannot be copied."
 )
+NOT_AVAILABLE = "Copy job failed. Backup vault {arn} is {state}."
+NO_CUSTOMER_KEY = (
+    "Copy job failed. A copy from a logically air-gapped vault into a backup vault must be "
+    "encrypted with a customer managed key."
+)
 NOT_OPTED_IN = (
     "Copy job failed. Advanced features for DynamoDB backups are not enabled in {region}."
 )
@@ -145,9 +150,15 @@ def _check(core: Core, scope: Scope, job: CopyJob) -> tuple[RecoveryPoint, Vault
     if (reason := refusal(core, scope, job.iam_role_arn, permissions, targets)) is not None:
         raise JobFailure(reason, "AccessDenied")
     vault = _target(core, scope, job)
+    if (state := points.state_of(core, vault)) != "AVAILABLE":
+        raise JobFailure(NOT_AVAILABLE.format(arn=vault.arn, state=state), "INVALIDPARAMETERS")
     if vault.lock and is_outside(job.lifecycle, vault.lock.min_days, vault.lock.max_days):
         raise JobFailure(OUTSIDE_LOCK, "INVALIDPARAMETERS")
     from_vault = core.state.region(scope).vaults[job.from_vault_name]
+    to_scope, _ = arns.vault_name(vault.arn)
+    own_key = vault.encryption_key_arn != arns.managed_key(to_scope, "backup")
+    if from_vault.air_gapped and not (vault.air_gapped or own_key):
+        raise JobFailure(NO_CUSTOMER_KEY, "INVALIDPARAMETERS")
     for holder, action, resource in (
         (vault, "backup:CopyIntoBackupVault", vault.arn),
         (from_vault, "backup:CopyFromBackupVault", source.arn),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from local_aws.backup import reports
+from local_aws.backup import arns, reports
 from local_aws.backup.core import Core, due
 from local_aws.backup.resources import KINDS, refusal
 from local_aws.backup.state import FileSystemImage, RecoveryPoint, Vault
@@ -12,6 +12,18 @@ from local_aws.backup.world import Scope
 
 NO_SERVICE_LINKED_ROLE = "the service-linked role AWSServiceRoleForBackup does not exist"
 EXPIRED_MESSAGE = "AWS Backup could not delete the recovery point with its role: {reason}"
+
+
+def state_of(core: Core, vault: Vault) -> str:
+    """`VaultState`; a job into a vault that is not AVAILABLE fails."""
+    if vault.available is not None and core.now() < vault.available:
+        return "CREATING"
+    return core.faults.vault_state(vault.name)
+
+
+def vault_of(core: Core, point: RecoveryPoint) -> Vault:
+    """The vault of a point, in whichever account and region."""
+    return core.state.region(arns.vault_name(point.vault_arn)[0]).vaults[point.vault_name]
 
 
 def add(core: Core, scope: Scope, vault: Vault, point: RecoveryPoint) -> None:

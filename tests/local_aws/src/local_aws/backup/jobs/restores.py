@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from local_aws.backup import reports
+from local_aws.backup import arns, reports
 from local_aws.backup.core import Core, due, new_id
 from local_aws.backup.resources import KINDS, JobFailure, refusal
 from local_aws.backup.state import RecoveryPoint, RestoreJob
@@ -136,9 +136,12 @@ def _clean_up(core: Core, scope: Scope, job: RestoreJob) -> None:
 
 
 def _check(core: Core, scope: Scope, job: RestoreJob) -> RecoveryPoint:
-    """The point, if it still exists and the role may restore it."""
+    """The point, if it still exists, is still shared, and the role may restore it."""
     region = core.state.region(scope)
-    vault = region.vaults.get(job.vault_name)
+    owner, _ = arns.vault_name(job.vault_arn)
+    vault = core.state.region(owner).vaults.get(job.vault_name)
+    if vault and owner != scope and vault not in core.state.shared_vaults(scope):
+        vault = None
     point = vault.points.get(job.point_arn) if vault else None
     if point is None or point.status != "COMPLETED":
         raise JobFailure(f"Recovery point {job.point_arn} is not available")

@@ -97,7 +97,7 @@ def start_copy_job(call: Call) -> Mapping[str, Any]:
 
 @operation("DescribeCopyJob")
 def describe_copy_job(call: Call) -> Mapping[str, Any]:
-    return {"CopyJob": copy_job(_find(call, call.region.copy_jobs, "CopyJobId"))}
+    return {"CopyJob": copy_job(call.core, _find(call, call.region.copy_jobs, "CopyJobId"))}
 
 
 @operation("ListCopyJobs")
@@ -110,7 +110,7 @@ def list_copy_jobs(call: Call) -> Mapping[str, Any]:
         if to_vault in (None, job.to_vault_arn) and point in (None, job.from_point_arn)
     ]
     chosen, token = _page(call, jobs)
-    return {"CopyJobs": [copy_job(job) for job in chosen], "NextToken": token}
+    return {"CopyJobs": [copy_job(call.core, job) for job in chosen], "NextToken": token}
 
 
 @operation("StartRestoreJob")
@@ -120,9 +120,11 @@ def start_restore_job(call: Call) -> Mapping[str, Any]:
             raise invalid_parameter(f"Restore job {known} of this token has already finished")
         return {"RestoreJobId": known}
     params = call.params
-    point = call.region.point(params["RecoveryPointArn"])
+    arn = params["RecoveryPointArn"]
+    shared = (v.points[arn] for v in call.core.state.shared_vaults(call.scope) if arn in v.points)
+    point = call.region.point(arn) or next(shared, None)
     if point is None:
-        raise not_found(f"Recovery point {params['RecoveryPointArn']} does not exist")
+        raise not_found(f"Recovery point {arn} does not exist")
     if params.get("ResourceType", point.resource_type) != point.resource_type:
         raise invalid_parameter(f"Recovery point {point.arn} is of type {point.resource_type}")
     if point.status != "COMPLETED":
@@ -184,6 +186,8 @@ def list_restore_jobs_by_protected_resource(call: Call) -> Mapping[str, Any]:
 
 def _check_backup(call: Call) -> None:
     params = call.params
+    if call.vault().air_gapped:
+        raise invalid_parameter("A logically air-gapped vault receives copies, not backups")
     arn = arns.parse(params["ResourceArn"], "resource ARN")
     if arn.scope != call.scope:
         raise invalid_parameter(f"Resource {params['ResourceArn']} is not in this Region")
@@ -197,7 +201,7 @@ def _check_backup(call: Call) -> None:
     if params.get("BackupOptions") or params.get("Index") == "ENABLED":
         raise invalid_parameter(f"BackupOptions and Index do not exist for {kind.resource_type}")
     if "LogicallyAirGappedBackupVaultArn" in params:
-        raise invalid_parameter("Logically air-gapped vaults are not served by this sandbox")
+        raise invalid_parameter("Primary backups in a logically air-gapped vault are not served")
 
 
 def _matching(call: Call, jobs: Iterable[J]) -> list[J]:

@@ -19,7 +19,7 @@ from local_aws.backup.errors import (
     not_found,
 )
 from local_aws.backup.jobs import plans as runs
-from local_aws.backup.model import backup_model
+from local_aws.backup.model import model_of
 from local_aws.backup.operations.tags import check_tags
 from local_aws.backup.paging import page
 from local_aws.backup.protocol import RequestReader
@@ -148,7 +148,7 @@ def get_backup_plan_from_json(call: Call) -> Mapping[str, Any]:
         template = json.loads(call.params["BackupPlanTemplateJson"])
     except ValueError as error:
         raise invalid_parameter(f"BackupPlanTemplateJson is not JSON: {error}") from error
-    model = backup_model()
+    model = model_of("backup")
     checked = RequestReader(model).check(model.route("CreateBackupPlan"), {"BackupPlan": template})
     return {"BackupPlan": _check_document(call, checked["BackupPlan"])}
 
@@ -205,11 +205,13 @@ def _check_document(call: Call, document: dict[str, Any]) -> dict[str, Any]:
 
 def _check_rule(call: Call, rule: dict[str, Any]) -> dict[str, Any]:
     if (air_gapped := rule.get("TargetLogicallyAirGappedBackupVaultArn")) is not None:
-        # Stored in the plan; nothing is ever created in that vault.
+        # Stored in the plan; the sandbox serves no primary backups in that vault.
         arns.vault_name(air_gapped)
     vault_name = rule["TargetBackupVaultName"]
     if vault_name not in call.region.vaults:
         raise invalid_parameter(f"Backup vault {vault_name} does not exist")
+    if call.vault(vault_name).air_gapped:
+        raise invalid_parameter(f"{vault_name} is logically air-gapped: no TargetBackupVaultName")
     start, complete = rule.get("StartWindowMinutes"), rule.get("CompletionWindowMinutes")
     check_windows(start, complete, "StartWindowMinutes", "CompletionWindowMinutes")
     expression = rule.get("ScheduleExpression", schedule.DEFAULT)

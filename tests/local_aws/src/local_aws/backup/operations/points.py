@@ -28,14 +28,13 @@ LOCKED = "Backup vault {name} is locked: its recovery points cannot be deleted o
 
 @operation("ListRecoveryPointsByBackupVault")
 def list_recovery_points_by_backup_vault(call: Call) -> Mapping[str, Any]:
-    call.check_account("BackupVaultAccountId")
     params = call.params
     resource, resource_type = params.get("ByResourceArn"), params.get("ByResourceType")
     plan = params.get("ByBackupPlanId")
     before, after = params.get("ByCreatedBefore"), params.get("ByCreatedAfter")
     found = [
         point
-        for point in call.vault().points.values()
+        for point in call.readable_vault().points.values()
         if resource in (None, point.resource_arn)
         and resource_type in (None, point.resource_type)
         and (plan is None or (point.created_by or {}).get("BackupPlanId") == plan)
@@ -66,14 +65,12 @@ def list_recovery_points_by_resource(call: Call) -> Mapping[str, Any]:
 
 @operation("DescribeRecoveryPoint")
 def describe_recovery_point(call: Call) -> Mapping[str, Any]:
-    call.check_account("BackupVaultAccountId")
     point = call.point()
     return point_in_vault(call.core, point) | {"StorageClass": point.storage_class}
 
 
 @operation("GetRecoveryPointRestoreMetadata")
 def get_recovery_point_restore_metadata(call: Call) -> Mapping[str, Any]:
-    call.check_account("BackupVaultAccountId")
     point = call.point()
     return {
         "BackupVaultArn": point.vault_arn,

@@ -20,7 +20,6 @@ def list_protected_resources(call: Call) -> Mapping[str, Any]:
 
 @operation("ListProtectedResourcesByBackupVault")
 def list_protected_resources_by_backup_vault(call: Call) -> Mapping[str, Any]:
-    call.check_account("BackupVaultAccountId")
     return _list(call, vault_to_read(call).points.values())
 
 

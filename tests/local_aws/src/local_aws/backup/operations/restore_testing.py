@@ -194,7 +194,6 @@ def delete_restore_testing_selection(call: Call) -> Mapping[str, Any]:
 
 @operation("GetRestoreTestingInferredMetadata")
 def get_restore_testing_inferred_metadata(call: Call) -> Mapping[str, Any]:
-    call.check_account("BackupVaultAccountId")
     point = call.point()
     return {"InferredMetadata": KINDS[point.resource_type].trial_metadata(point)}
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from local_aws.backup import arns
 from local_aws.backup.core import Core
-from local_aws.backup.jobs.points import cold_at
+from local_aws.backup.jobs.points import cold_at, vault_of
 from local_aws.backup.state import BackupJob, CopyJob, RecoveryPoint, RestoreJob
 from local_aws.backup.world import Scope
 
@@ -42,14 +43,16 @@ def backup_job(core: Core, job: BackupJob) -> dict[str, Any]:
     }
 
 
-def copy_job(job: CopyJob) -> dict[str, Any]:
+def copy_job(core: Core, job: CopyJob) -> dict[str, Any]:
+    to_scope, name = arns.vault_name(job.to_vault_arn)
+    to_vault = core.state.region(to_scope).vaults.get(name)
     return {
         "AccountId": _account(job.from_vault_arn),
         "CopyJobId": job.job_id,
         "SourceBackupVaultArn": job.from_vault_arn,
         "SourceRecoveryPointArn": job.from_point_arn,
         "DestinationBackupVaultArn": job.to_vault_arn,
-        "DestinationVaultType": "BACKUP_VAULT",
+        "DestinationVaultType": to_vault.type if to_vault else None,
         "DestinationRecoveryPointArn": job.to_point_arn,
         "DestinationRecoveryPointLifecycle": job.lifecycle.shape(),
         "ResourceArn": job.resource_arn,
@@ -100,7 +103,7 @@ def restore_job(core: Core, job: RestoreJob) -> dict[str, Any]:
 
 def point_in_vault(core: Core, point: RecoveryPoint) -> dict[str, Any]:
     """The members that a vault's list and a description have in common."""
-    vault = core.state.region(_scope(point.vault_arn)).vaults[point.vault_name]
+    vault = vault_of(core, point)
     return {
         "RecoveryPointArn": point.arn,
         "BackupVaultName": point.vault_name,
@@ -122,12 +125,12 @@ def point_in_vault(core: Core, point: RecoveryPoint) -> dict[str, Any]:
         "IsEncrypted": True,
         "LastRestoreTime": point.last_restore,
         "IsParent": False,
-        "VaultType": "BACKUP_VAULT",
+        "VaultType": vault.type,
     }
 
 
 def point_of_resource(core: Core, point: RecoveryPoint) -> dict[str, Any]:
-    vault = core.state.region(_scope(point.vault_arn)).vaults[point.vault_name]
+    vault = vault_of(core, point)
     return {
         "EncryptionKeyArn": vault.encryption_key_arn if point.advanced else None,
         "RecoveryPointArn": point.arn,
@@ -138,7 +141,7 @@ def point_of_resource(core: Core, point: RecoveryPoint) -> dict[str, Any]:
         "BackupVaultName": point.vault_name,
         "IsParent": False,
         "ResourceName": point.resource_name,
-        "VaultType": "BACKUP_VAULT",
+        "VaultType": vault.type,
     }
 
 
