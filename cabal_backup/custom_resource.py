@@ -9,6 +9,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref-response
 from __future__ import annotations
 
 import json
+import logging
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -45,6 +46,10 @@ https://github.com/aws/aws-cdk/issues/31429
 """
 
 
+logger = logging.getLogger(__name__)
+logger.setLevel(logging.INFO)
+
+
 def is_denied(error: ClientError) -> bool:
     """Whether IAM refused the call (AccessDenied, AccessDeniedException)."""
     return "AccessDenied" in error.response["Error"]["Code"]
@@ -76,38 +81,51 @@ class IamRetries:
             self._sleep(pause)
 
 
-def answer(
+def respond(
     event: Event,
-    status: str,
-    *,
     physical_id: str,
-    data: Mapping[str, str] | None = None,
-    reason: str = "",
+    work: Callable[[], Mapping[str, str]],
+    explain: Callable[[Exception], str],
 ) -> None:
-    """Report the result to CloudFormation, under the physical id that the event already has.
+    """Do the work of one request and report the result to CloudFormation.
 
-    `physical_id` is the one of a resource that has none yet.
+    :param physical_id: the id of a resource that has none yet. A changed id would make
+        CloudFormation delete the old resource.
+    :param work: returns the attributes of the resource.
+    :param explain: what a person reads in the stack's events about an exception.
 
     Raises OSError or HTTPException when the answer cannot be delivered; Lambda then runs the
     function again.
     """
-    body = json.dumps(
+    request = event["RequestType"]
+    logger.info("%s of %s", request, event["LogicalResourceId"])
+    data: Mapping[str, str] = {}
+    status, reason = "SUCCESS", ""
+    try:
+        data = work()
+        logger.info("%s done: %s", request, data)
+    except Exception as error:
+        # Whatever it was, an unanswered request would hold the stack until its timeout.
+        logger.exception("%s failed", request)
+        status, reason = "FAILED", bounded(explain(error))
+    _answer(
+        event["ResponseURL"],
         {
             "Status": status,
-            "Reason": bounded(reason),
+            "Reason": reason,
             "PhysicalResourceId": event.get("PhysicalResourceId", physical_id),
             "StackId": event["StackId"],
             "RequestId": event["RequestId"],
             "LogicalResourceId": event["LogicalResourceId"],
-            "Data": data or {},
-        }
-    ).encode()
+            "Data": data,
+        },
+    )
+
+
+def _answer(url: str, content: Mapping[str, object]) -> None:
+    # The URL is signed for an empty content type.
     request = urllib.request.Request(
-        event["ResponseURL"],
-        data=body,
-        method="PUT",
-        # The URL is signed for an empty content type.
-        headers={"Content-Type": ""},
+        url, data=json.dumps(content).encode(), method="PUT", headers={"Content-Type": ""}
     )
     for attempt in range(ANSWER_ATTEMPTS):
         try:

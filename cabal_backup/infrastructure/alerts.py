@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aws_cdk import ArnFormat, Duration, RemovalPolicy, Stack
+from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns as sns
@@ -17,8 +17,8 @@ from cabal_backup import names, urgent
 from cabal_backup.config.environment import Environment
 from cabal_backup.infrastructure.acknowledge import acknowledge
 from cabal_backup.infrastructure.function import HandlerFunction
-from cabal_backup.infrastructure.grant import Grant
-from cabal_backup.infrastructure.watch import Watch
+from cabal_backup.infrastructure.grant import Grant, arn, managed_policy
+from cabal_backup.infrastructure.watch import Watch, record
 
 _TIMEOUT = Duration.minutes(1)
 """Looking and publishing take a second; the rest is for retries."""
@@ -67,18 +67,11 @@ class Alerts(Construct):
         self.topic: sns.ITopic = _topic(self, environment)
         """Where messages go; also the events that another function could not handle."""
         queue = _queue(self)
-        incidents = ssm.StringParameter(
+        incidents = record(
             self,
             "Incidents",
-            parameter_name=names.INCIDENTS,
-            description="What was reported lately, so that it is not reported again",
-            string_value="{}",
-        )
-        acknowledge(
-            incidents,
-            reason="It holds titles of messages and times, nothing secret; a SecureString cannot "
-            "be created by CloudFormation.",
-            rules=["CKV2_AWS_34"],
+            names.INCIDENTS,
+            "What was reported lately, so that it is not reported again",
         )
         handler = _handler(self, environment, self.topic, queue, incidents, plan_id)
         source = handler.function.add_event_source_mapping(
@@ -98,22 +91,18 @@ class Alerts(Construct):
         self, environment: Environment, queue: sqs.IQueue, after: Sequence[IDependable]
     ) -> None:
         stack = Stack.of(self)
-        other = {environment.region, environment.dr_region} - {stack.region}
-        bus_arn = stack.format_arn(
-            service="events", region=other.pop(), resource="event-bus", resource_name="default"
-        )
+        (other,) = {environment.region, environment.dr_region} - {stack.region}
+        bus_arn = arn(self, "events", "event-bus/default", other)
+        purpose = "Sends attacks on the monitoring to the other region"
         role = iam.Role(
             self,
             "ElsewhereRole",
-            description="Sends attacks on the monitoring to the other region",
+            description=purpose,
             assumed_by=iam.ServicePrincipal("events.amazonaws.com"),
         )
-        permissions = iam.ManagedPolicy(
-            self,
-            "ElsewherePolicy",
-            description="Sends attacks on the monitoring to the other region",
-            roles=[role],
-            statements=[iam.PolicyStatement(actions=["events:PutEvents"], resources=[bus_arn])],
+        grants = [Grant("Send", "events: PutEvents", [bus_arn])]
+        permissions = managed_policy(
+            self, "ElsewherePolicy", grants, description=purpose, roles=[role]
         )
         for name, pattern in urgent.rules(stack.account, stack.region).items():
             if name != names.RULE_JOBS and not environment.alert_on_tampering:
@@ -200,13 +189,7 @@ def _queue(scope: Construct) -> sqs.Queue:
             actions=["sqs:SendMessage"],
             resources=[made.queue_arn],
             principals=[iam.ServicePrincipal("events.amazonaws.com")],
-            conditions={
-                "ArnLike": {
-                    "aws:SourceArn": Stack.of(scope).format_arn(
-                        service="events", resource="rule", resource_name="cabal-backup-*"
-                    )
-                }
-            },
+            conditions={"ArnLike": {"aws:SourceArn": arn(scope, "events", "rule/cabal-backup-*")}},
         )
     )
     return made
@@ -220,19 +203,17 @@ def _handler(
     incidents: ssm.IStringParameter,
     plan_id: str | None,
 ) -> HandlerFunction:
-    plans = Stack.of(scope).format_arn(
-        service="backup",
-        resource="backup-plan",
-        resource_name="*",
-        arn_format=ArnFormat.COLON_RESOURCE_NAME,
-    )
-    handler = HandlerFunction(
+    return HandlerFunction(
         scope,
         "Handler",
         module="notify",
         function_name=names.NOTIFY,
         description="Reports urgent events of the backup, one message per incident",
         timeout=_TIMEOUT,
+        packaged=["text.py", "urgent.py"],
+        dead_letters="It reads a queue, which has a dead-letter queue of its own for what the "
+        "function fails on. Lambda uses a function's dead-letter configuration for asynchronous "
+        "invocations only.",
         grants=[
             Grant("Publish", "sns: Publish", [topic.topic_arn]),
             Grant(
@@ -244,7 +225,7 @@ def _handler(
             Grant(
                 "Plans",
                 "backup: GetBackupPlan",
-                [plans],
+                [arn(scope, "backup", "backup-plan:*")],
                 why="A plan that is made elsewhere and that uses these vaults has an id that is "
                 "not known beforehand. The action reads plans, and what is stored in no vault.",
             ),
@@ -258,11 +239,3 @@ def _handler(
             **({"PLAN_ID": plan_id} if plan_id else {}),
         },
     )
-    acknowledge(
-        handler.function,
-        reason="It reads a queue, which has a dead-letter queue of its own for what the function "
-        "fails on. Lambda uses a function's dead-letter configuration for asynchronous "
-        "invocations only.",
-        rules=["NIST.800.53.R5-LambdaDLQ", "CKV_AWS_116"],
-    )
-    return handler

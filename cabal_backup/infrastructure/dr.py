@@ -9,8 +9,8 @@ from constructs import Construct
 
 from cabal_backup import names
 from cabal_backup.config.environment import Environment
-from cabal_backup.infrastructure.advanced_dynamodb import AdvancedDynamoDB
 from cabal_backup.infrastructure.alerts import Alerts
+from cabal_backup.infrastructure.custom_resources import AdvancedDynamoDB
 from cabal_backup.infrastructure.restore_testing import RestoreTesting, TestingPlan
 from cabal_backup.infrastructure.role import RestoreTestRole
 from cabal_backup.infrastructure.vault import LockedVault
@@ -37,16 +37,16 @@ class DrStack(Stack):
                 environment=environment,
                 plans=[
                     TestingPlan(
-                        id="TablePlan",
-                        name=names.DR_TABLE_TESTING_PLAN,
-                        schedule=environment.dr_restore_testing_table_schedule,
-                        kinds=(names.DYNAMODB,),
+                        "TablePlan",
+                        names.DR_TABLE_TESTING_PLAN,
+                        environment.dr_restore_testing_table_schedule,
+                        (names.DYNAMODB,),
                     ),
                     TestingPlan(
-                        id="FileSystemPlan",
-                        name=names.DR_MAILSTORE_TESTING_PLAN,
-                        schedule=environment.dr_restore_testing_mailstore_schedule,
-                        kinds=(names.EFS,),
+                        "FileSystemPlan",
+                        names.DR_MAILSTORE_TESTING_PLAN,
+                        environment.dr_restore_testing_mailstore_schedule,
+                        (names.EFS,),
                     ),
                 ],
                 vault=vault,
@@ -57,11 +57,6 @@ class DrStack(Stack):
         for name, value, description in (
             ("VaultName", vault.backup_vault_name, "The vault that holds the copies"),
             ("VaultArn", vault.backup_vault_arn, "Where a copy job into this region goes"),
-            ("DynamoDBServiceOptIn", opt_in.service_opt_in, "AWS Backup protects DynamoDB here"),
-            (
-                "DynamoDBFullManagement",
-                opt_in.management_preference,
-                "Advanced DynamoDB backup is on here",
-            ),
+            *opt_in.outputs,
         ):
             CfnOutput(self, name, value=value, description=description)

@@ -17,8 +17,20 @@ from cabal_backup.infrastructure.grant import Grant, managed_policy
 
 _PACKAGE = Path(__file__).parent.parent
 
-_SHARED = ("custom_resource.py", "names.py", "urgent.py")
-"""The modules of `cabal_backup` that every function may import."""
+_FINDINGS = (
+    (
+        "It runs a few times a day at most and cannot be driven by outsiders, so it can "
+        "starve nothing. Reserving concurrency would fail the deployment in an account with the "
+        "initial quota of 10, of which none may be reserved.",
+        ["NIST.800.53.R5-LambdaConcurrency", "CKV_AWS_115"],
+    ),
+    (
+        "It talks to public AWS endpoints over TLS and to nothing inside a network. In a "
+        "VPC it would need a way out again, for which Cabal's has no place, and would reach "
+        "more than now.",
+        ["NIST.800.53.R5-LambdaInsideVPC", "CKV_AWS_117"],
+    ),
+)
 
 
 class HandlerFunction(Construct):
@@ -36,10 +48,10 @@ class HandlerFunction(Construct):
         *,
         module: str,
         description: str,
-        timeout: Duration,
         grants: Sequence[Grant],
+        dead_letters: sns.ITopic | str,
+        timeout: Duration | None = None,
         environment: Mapping[str, str] | None = None,
-        dead_letters: sns.ITopic | None = None,
         function_name: str | None = None,
         packaged: Sequence[str] = (),
         memory_mb: int = 256,
@@ -47,11 +59,12 @@ class HandlerFunction(Construct):
         """
         :param module: the folder's name; its function `handler` is called.
         :param description: what it does, as the Lambda console shows it.
-        :param timeout: the longest one invocation may take, at most 15 minutes.
         :param grants: what it may do beside logging.
+        :param dead_letters: where an event goes that it failed on three times, if it is invoked
+            asynchronously; or why no event can get lost.
+        :param timeout: the longest one invocation may take. Default: 15 minutes, the most that
+            Lambda grants.
         :param environment: its environment variables, none of them a secret. Default: none.
-        :param dead_letters: where an event goes that it failed on three times; for functions
-            that are invoked asynchronously. Default: nowhere.
         :param function_name: its name. Default: one that CloudFormation makes up.
         :param packaged: what else of `cabal_backup` it imports: paths of modules and folders.
         :param memory_mb: its memory, in MiB; Lambda gives CPU time in proportion.
@@ -59,6 +72,7 @@ class HandlerFunction(Construct):
         super().__init__(scope, id)
         if not (_PACKAGE / "functions" / module / "__init__.py").is_file():
             raise ValueError(f"module must be a folder of cabal_backup.functions, got {module!r}")
+        topic = None if isinstance(dead_letters, str) else dead_letters
         log_group = logs.LogGroup(
             self,
             "LogGroup",
@@ -75,15 +89,12 @@ class HandlerFunction(Construct):
                 conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
             ),
         )
-        grants = [
-            Grant("Log", "logs: CreateLogStream PutLogEvents", [log_group.log_group_arn]),
-            *grants,
-            *([Grant("Lost", "sns: Publish", [dead_letters.topic_arn])] if dead_letters else []),
-        ]
+        own = [Grant("Log", "logs: CreateLogStream PutLogEvents", [log_group.log_group_arn])]
+        lost = [Grant("Lost", "sns: Publish", [topic.topic_arn])] if topic else []
         self.permissions = managed_policy(
             self,
             "Policy",
-            grants,
+            [*own, *grants, *lost],
             description=f"Permissions of: {description}",
             roles=[self.role],
         )
@@ -94,21 +105,31 @@ class HandlerFunction(Construct):
             runtime=lambda_.Runtime.PYTHON_3_14,
             architecture=lambda_.Architecture.ARM_64,
             function_name=function_name,
-            code=_code(module, packaged),
+            code=_code([f"functions/{module}", "names.py", *packaged]),
             handler=f"cabal_backup.functions.{module}.handler",
             # Its policy is the managed one above; CDK would write an inline one beside it.
             role=self.role.without_policy_updates(),
             log_group=log_group,
             memory_size=memory_mb,
-            timeout=timeout,
-            environment=dict(environment) if environment else None,
-            dead_letter_topic=dead_letters,
+            timeout=timeout or Duration.minutes(15),
+            environment=environment,
+            dead_letter_topic=topic,
         )
-        if dead_letters:
+        acknowledge(
+            log_group,
+            reason="CloudWatch Logs encrypts every log group with keys of its own. What is logged "
+            "here is the course of a handler, never a secret, a mail or an address; a customer "
+            "key would add a key that can be lost, and protect nothing more.",
+            rules=["NIST.800.53.R5-CloudWatchLogGroupEncrypted", "CKV_AWS_158"],
+        )
+        for reason, rules in _FINDINGS:
+            acknowledge(self.function, reason=reason, rules=rules)
+        if isinstance(dead_letters, str):
+            rules = ["NIST.800.53.R5-LambdaDLQ", "CKV_AWS_116"]
+            acknowledge(self.function, reason=dead_letters, rules=rules)
+        else:
             # Lambda refuses a function whose role may not publish its dead letters yet.
             self.function.node.add_dependency(self.permissions)
-        _acknowledge_log_group(log_group)
-        _acknowledge_function(self.function)
         if environment:
             acknowledge(
                 self.function,
@@ -118,65 +139,20 @@ class HandlerFunction(Construct):
             )
 
 
-def _code(module: str, packaged: Sequence[str]) -> lambda_.AssetCode:
-    """The one folder, and what it may import, below a package of the same name."""
+def _code(paths: Sequence[str]) -> lambda_.AssetCode:
+    """These modules and folders of `cabal_backup`, below a package of the same name."""
     kept: dict[str, set[str]] = {"": {_PACKAGE.name}}
-    for path in (
-        "__init__.py",
-        "functions/__init__.py",
-        f"functions/{module}",
-        *_SHARED,
-        *packaged,
-    ):
+    for path in paths:
         parts = f"{_PACKAGE.name}/{path}".split("/")
         for depth in range(1, len(parts)):
-            kept.setdefault("/".join(parts[:depth]), set()).add(parts[depth])
+            kept.setdefault("/".join(parts[:depth]), {"__init__.py"}).add(parts[depth])
+    exclude = [
+        rule
+        for folder, names in kept.items()
+        for rule in (f"{folder}/*", *(f"!{folder}/{name}" for name in sorted(names)))
+    ]
     return lambda_.Code.from_asset(
         str(_PACKAGE.parent),
-        exclude=[
-            *(
-                rule
-                for folder, names in kept.items()
-                for rule in (f"{folder}/*", *(f"!{folder}/{name}" for name in sorted(names)))
-            ),
-            "__pycache__",
-            "*.pyc",
-        ],
+        exclude=[*exclude, "__pycache__", "*.pyc"],
         ignore_mode=IgnoreMode.GIT,
-    )
-
-
-def _acknowledge_log_group(log_group: logs.LogGroup) -> None:
-    acknowledge(
-        log_group,
-        reason="CloudWatch Logs encrypts every log group with keys of its own. What is logged "
-        "here is the course of a handler, never a secret, a mail or an address; a customer key "
-        "would add a key that can be lost, and protect nothing more.",
-        rules=[
-            "NIST.800.53.R5-CloudWatchLogGroupEncrypted",
-            "CKV_AWS_158",
-        ],
-    )
-
-
-def _acknowledge_function(function: lambda_.IFunction) -> None:
-    acknowledge(
-        function,
-        reason="It runs a few times a day at most and cannot be driven by outsiders, so it can "
-        "starve nothing. Reserving concurrency would fail the deployment in an account with the "
-        "initial quota of 10, of which none may be reserved.",
-        rules=[
-            "NIST.800.53.R5-LambdaConcurrency",
-            "CKV_AWS_115",
-        ],
-    )
-    acknowledge(
-        function,
-        reason="It talks to public AWS endpoints over TLS and to nothing inside a network. In a "
-        "VPC it would need a way out again, for which Cabal's has no place, and would reach "
-        "more than now.",
-        rules=[
-            "NIST.800.53.R5-LambdaInsideVPC",
-            "CKV_AWS_117",
-        ],
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
-from aws_cdk import Aws
+from aws_cdk import Aws, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
@@ -69,6 +69,12 @@ def managed_policy(
         rule = f"AwsSolutions-IAM5[Resource::{resource}]"
         acknowledge(policy, reason=" ".join(why), rules=[rule])
     return policy
+
+
+def arn(scope: Construct, service: str, resource: str, region: str | None = None) -> str:
+    """The ARN of a resource of this account, in the stack's region unless another is given."""
+    stack = Stack.of(scope)
+    return f"arn:{stack.partition}:{service}:{region or stack.region}:{stack.account}:{resource}"
 
 
 def _actions(services: str) -> Iterator[str]:

@@ -14,7 +14,7 @@ from constructs import Construct, IDependable
 
 from cabal_backup import names
 from cabal_backup.config.environment import MIN_COLD_DAYS, Lifecycle
-from cabal_backup.infrastructure.role_check import RoleCheck
+from cabal_backup.infrastructure.custom_resources import RoleCheck
 
 
 class NightlyPlan(Construct):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_cdk import ArnFormat, CfnOutput, Stack
+from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_backup as backup
 from constructs import Construct
 
 from cabal_backup import names
 from cabal_backup.config.environment import Environment
-from cabal_backup.infrastructure.advanced_dynamodb import AdvancedDynamoDB
 from cabal_backup.infrastructure.alerts import Alerts
+from cabal_backup.infrastructure.custom_resources import AdvancedDynamoDB
+from cabal_backup.infrastructure.grant import arn
 from cabal_backup.infrastructure.plan import NightlyPlan
 from cabal_backup.infrastructure.restore_testing import RestoreTesting, TestingPlan
 from cabal_backup.infrastructure.role import BackupRole
@@ -30,23 +31,13 @@ class PrimaryStack(Stack):
         super().__init__(scope, id, **kwargs)
         if environment.mailstore_file_system_id is None:
             raise ValueError("mailstore_file_system_id is required to protect an environment")
-        table_arn = self.format_arn(
-            service="dynamodb", resource="table", resource_name=environment.addresses_table
-        )
-        mailstore_arn = self.format_arn(
-            service="elasticfilesystem",
-            resource="file-system",
-            resource_name=environment.mailstore_file_system_id,
+        table_arn = arn(self, "dynamodb", f"table/{environment.addresses_table}")
+        mailstore_arn = arn(
+            self, "elasticfilesystem", f"file-system/{environment.mailstore_file_system_id}"
         )
         # By its ARN: handing the vault itself over would tie the two stacks together
         # with export and reader resources in both regions.
-        dr_vault_arn = self.format_arn(
-            service="backup",
-            region=environment.dr_region,
-            resource="backup-vault",
-            resource_name=names.DR_VAULT,
-            arn_format=ArnFormat.COLON_RESOURCE_NAME,
-        )
+        dr_vault_arn = arn(self, "backup", f"backup-vault:{names.DR_VAULT}", environment.dr_region)
         vault = LockedVault(self, "Vault", name=names.VAULT, lock=environment.lock).vault
         role = BackupRole(
             self,
@@ -87,10 +78,10 @@ class PrimaryStack(Stack):
                 environment=environment,
                 plans=[
                     TestingPlan(
-                        id="Plan",
-                        name=names.RESTORE_TESTING_PLAN,
-                        schedule=environment.restore_testing_schedule,
-                        kinds=tuple(names.RESOURCE_KINDS),
+                        "Plan",
+                        names.RESTORE_TESTING_PLAN,
+                        environment.restore_testing_schedule,
+                        tuple(names.RESOURCE_KINDS),
                     )
                 ],
                 vault=vault,
@@ -107,11 +98,6 @@ class PrimaryStack(Stack):
             ("SelectionId", nightly.selection.selection_id, "What the plan selects"),
             ("AddressesTableArn", table_arn, "The table in the plan"),
             ("MailstoreArn", mailstore_arn, "The file system in the plan"),
-            ("DynamoDBServiceOptIn", opt_in.service_opt_in, "AWS Backup protects DynamoDB here"),
-            (
-                "DynamoDBFullManagement",
-                opt_in.management_preference,
-                "Advanced DynamoDB backup is on here",
-            ),
+            *opt_in.outputs,
         ):
             CfnOutput(self, name, value=value, description=description)

@@ -15,10 +15,9 @@ from constructs import Construct, IDependable
 
 from cabal_backup import names
 from cabal_backup.config.environment import Environment
-from cabal_backup.infrastructure.acknowledge import acknowledge
+from cabal_backup.infrastructure.custom_resources import RoleCheck
 from cabal_backup.infrastructure.function import HandlerFunction
-from cabal_backup.infrastructure.grant import Grant
-from cabal_backup.infrastructure.role_check import RoleCheck
+from cabal_backup.infrastructure.grant import Grant, arn
 
 RESTORED_TABLES = "awsbackup-restore-test-*"
 """How AWS Backup names the tables it restores for a test.
@@ -27,7 +26,7 @@ https://docs.aws.amazon.com/aws-backup/latest/devguide/restore-testing-inferred-
 """
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class TestingPlan:
     """What is tested on one schedule."""
 
@@ -73,36 +72,19 @@ class RestoreTesting(Construct):
         super().__init__(scope, id)
         if not environment.restore_testing:
             raise ValueError(f"restore testing is off in {environment.name}")
-        stack = Stack.of(self)
-        arns = {
-            names.DYNAMODB: stack.format_arn(
-                service="dynamodb",
-                region=environment.region,
-                resource="table",
-                resource_name=environment.addresses_table,
-            ),
-            names.EFS: stack.format_arn(
-                service="elasticfilesystem",
-                region=environment.region,
-                resource="file-system",
-                resource_name=environment.mailstore_file_system_id,
+        live = {
+            names.DYNAMODB: ("dynamodb", f"table/{environment.addresses_table}"),
+            names.EFS: (
+                "elasticfilesystem",
+                f"file-system/{environment.mailstore_file_system_id}",
             ),
         }
+        arns = {kind: arn(self, *resource, environment.region) for kind, resource in live.items()}
         table_arn = arns[names.DYNAMODB]
-        restored_tables = stack.format_arn(
-            service="dynamodb", resource="table", resource_name=RESTORED_TABLES
-        )
         # The restored ones are in this region, the live one in the primary.
+        regions = dict.fromkeys((environment.region, Stack.of(self).region))
         file_systems = [
-            *dict.fromkeys(
-                stack.format_arn(
-                    service="elasticfilesystem",
-                    region=region,
-                    resource="file-system",
-                    resource_name="*",
-                )
-                for region in (environment.region, stack.region)
-            )
+            arn(self, "elasticfilesystem", "file-system/*", region) for region in regions
         ]
         plan_arns = []
         for each in plans:
@@ -137,8 +119,8 @@ class RestoreTesting(Construct):
             self,
             "Handler",
             module="validate_restore",
+            packaged=["operations/restore/tables/items.py"],
             description="Judges what AWS Backup's restore testing restored",
-            timeout=Duration.minutes(15),
             grants=[
                 Grant(
                     "Judge",
@@ -150,7 +132,7 @@ class RestoreTesting(Construct):
                 Grant(
                     "Tables",
                     "dynamodb: DescribeTable Scan",
-                    [restored_tables, table_arn],
+                    [arn(self, "dynamodb", f"table/{RESTORED_TABLES}"), table_arn],
                     why="AWS Backup gives every table it restores for a test a new random name "
                     "that begins like this, and nothing else has such names.",
                 ),
@@ -165,11 +147,7 @@ class RestoreTesting(Construct):
                 Grant(
                     "Announce",
                     "events: PutEvents",
-                    [
-                        stack.format_arn(
-                            service="events", resource="event-bus", resource_name="default"
-                        )
-                    ],
+                    [arn(self, "events", "event-bus/default")],
                     conditions={"StringEquals": {"events:source": names.EVENT_SOURCE}},
                 ),
             ],
@@ -180,7 +158,10 @@ class RestoreTesting(Construct):
                 "FILE_SYSTEM_ID": str(environment.mailstore_file_system_id),
                 "TOLERANCE_PERCENT": str(environment.restore_testing_tolerance_percent),
             },
-            dead_letters=dead_letters,
+            dead_letters=dead_letters
+            or "What it did not get done once it does at the next run of its schedule, as long as "
+            "the restore waits for a verdict, and a test that stays without one is reported by "
+            "`cabal-backup status`. Alerts bring a dead letter topic too.",
         )
         restored = events.Rule(
             self,
@@ -201,11 +182,3 @@ class RestoreTesting(Construct):
         for rule in (restored, waiting):
             rule.add_target(targets.LambdaFunction(handler.function))
             rule.node.add_dependency(handler.permissions)
-        if dead_letters is None:
-            acknowledge(
-                handler.function,
-                reason="What it did not get done once it does at the next run of its schedule, as "
-                "long as the restore waits for a verdict, and a test that stays without one is "
-                "reported by `cabal-backup status`. Alerts bring a dead letter topic too.",
-                rules=["NIST.800.53.R5-LambdaDLQ", "CKV_AWS_116"],
-            )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from aws_cdk import Aws, RemovalPolicy, Stack, Tags
 from aws_cdk import aws_iam as iam
@@ -11,23 +11,27 @@ from constructs import Construct
 from cabal_backup import names
 from cabal_backup.infrastructure.acknowledge import acknowledge
 
+_RESTORES = "AWSBackupServiceRolePolicyForRestores"
 _POLICIES = {
     "AWSBackupServiceRolePolicyForBackup": "back up, copy, copy back and expire",
-    "AWSBackupServiceRolePolicyForRestores": "restore",
+    _RESTORES: "restore",
 }
 
 
 class BackupRole(Construct):
     """A role with which AWS Backup backs up, copies, restores and expires.
 
-    Only AWS Backup, acting for this account, may assume it. It is kept when its stack
-    goes: AWS Backup needs it as long as recovery points exist, and without it an
+    Only AWS Backup, acting for this account, may assume it. It is kept when its stack is
+    deleted: AWS Backup needs it as long as recovery points exist, and without it an
     expired point is never removed.
 
     It copies into the vaults of this environment only. AWS Backup lets everyone who may hand
-    it the role start a copy to any vault, of any account that accepts it.
+    it the role start a copy to any vault, of any account that accepts it. AWS's own example of
+    a policy against that has ForAllValues, which lets a copy with several targets pass as soon
+    as one of them is allowed.
 
     https://docs.aws.amazon.com/aws-backup/latest/devguide/iam-service-roles.html
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/create-cross-account-backup.html
     """
 
     def __init__(
@@ -39,62 +43,47 @@ class BackupRole(Construct):
         :param copy_targets: the ARNs of the vaults that it may copy into.
         """
         super().__init__(scope, id)
-        role = _role(self, _POLICIES, name=name, purpose="protect and restore Cabal")
-        role.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
+        self.role = _role(self, *_POLICIES, name=name, purpose="protect and restore Cabal")
         # The operator's tool compares it before it changes anything.
-        Tags.of(role).add(names.ACCOUNT_TAG, Stack.of(self).account)
-        self.role: iam.IRole = role
-        _only_into(role, copy_targets)
-
-
-def _only_into(role: iam.Role, vaults: Sequence[str]) -> None:
-    """Deny copies into any other vault.
-
-    AWS's own example has ForAllValues, which lets a copy with several targets pass as soon as
-    one of them is allowed.
-
-    https://docs.aws.amazon.com/aws-backup/latest/devguide/create-cross-account-backup.html
-    """
-    # A resource of its own: the import of an existing role would not add a policy to it.
-    policy = iam.Policy(
-        role,
-        "CopyTargets",
-        policy_name=names.COPY_TARGETS_POLICY,
-        roles=[role],
-        statements=[
-            iam.PolicyStatement(
-                sid="OnlyIntoTheseVaults",
-                effect=iam.Effect.DENY,
-                actions=["backup:CopyFromBackupVault"],
-                resources=["*"],
-                conditions={"ForAnyValue:ArnNotLike": {"backup:CopyTargets": list(vaults)}},
-            )
-        ],
-    )
-    policy.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
-    acknowledge(
-        policy,
-        reason="It only denies, belongs to this role alone, and stays and is deleted with it.",
-        rules=["NIST.800.53.R5-IAMNoInlinePolicy"],
-    )
+        Tags.of(self.role).add(names.ACCOUNT_TAG, Stack.of(self).account)
+        # A resource of its own: the import of an existing role would not add a policy to it.
+        policy = iam.Policy(
+            self.role,
+            "CopyTargets",
+            policy_name=names.COPY_TARGETS_POLICY,
+            roles=[self.role],
+            statements=[
+                iam.PolicyStatement(
+                    sid="OnlyIntoTheseVaults",
+                    effect=iam.Effect.DENY,
+                    actions=["backup:CopyFromBackupVault"],
+                    resources=["*"],
+                    conditions={"ForAnyValue:ArnNotLike": {"backup:CopyTargets": copy_targets}},
+                )
+            ],
+        )
+        for kept in (self.role, policy):
+            kept.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
+        acknowledge(
+            policy,
+            reason="It only denies, belongs to this role alone, and stays and is deleted with it.",
+            rules=["NIST.800.53.R5-IAMNoInlinePolicy"],
+        )
 
 
 class RestoreTestRole(Construct):
     """A role with which AWS Backup restores copies for tests, and nothing else.
 
     The DR stack is deployed before the one that has the environment's role. This one has the
-    same policy for restores and goes with its stack.
+    same policy for restores and is deleted with its stack.
     """
 
     def __init__(self, scope: Construct, id: str) -> None:
         super().__init__(scope, id)
-        policies = ["AWSBackupServiceRolePolicyForRestores"]
-        self.role: iam.IRole = _role(self, policies, purpose="test restores of Cabal's copies")
+        self.role = _role(self, _RESTORES, purpose="test restores of Cabal's copies")
 
 
-def _role(
-    scope: Construct, policies: Iterable[str], *, purpose: str, name: str | None = None
-) -> iam.Role:
+def _role(scope: Construct, *policies: str, purpose: str, name: str | None = None) -> iam.Role:
     role = iam.Role(
         scope,
         "Role",
@@ -109,19 +98,14 @@ def _role(
             for policy in policies
         ],
     )
-    _acknowledge_managed_policies(role, policies)
-    return role
-
-
-def _acknowledge_managed_policies(role: iam.Role, policies: Iterable[str]) -> None:
     for policy in policies:
-        purpose = _POLICIES[policy]
         arn = f"arn:<AWS::Partition>:iam::aws:policy/service-role/{policy}"
         acknowledge(
             role,
             reason=f"AWS Backup documents {policy} as the policy with which its service role can "
-            f"{purpose}, and extends it when a release of the service needs more. A copy of "
-            "ours would fall behind, and the first sign would be a failed night or a failed "
-            "restore. Only AWS Backup, acting for this account, can use the role.",
+            f"{_POLICIES[policy]}, and extends it when a release of the service needs more. A "
+            "copy of ours would fall behind, and the first sign would be a failed night or a "
+            "failed restore. Only AWS Backup, acting for this account, can use the role.",
             rules=[f"AwsSolutions-IAM4[Policy::{arn}]"],
         )
+    return role

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aws_cdk import ArnFormat, Aws, Duration, Stack
+from aws_cdk import Aws, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
@@ -16,15 +16,14 @@ from cabal_backup.config.reader import ConfigurationError, Problem
 from cabal_backup.infrastructure.access_grants import Places, watch_grants
 from cabal_backup.infrastructure.acknowledge import acknowledge
 from cabal_backup.infrastructure.function import HandlerFunction
-from cabal_backup.infrastructure.grant import Grant, managed_policy
+from cabal_backup.infrastructure.grant import Grant, arn, managed_policy
 
 PACKAGED = (
-    "config/__init__.py",
     "config/environment.py",
     "config/settings.py",
     "errors.py",
     "text.py",
-    "operations/__init__.py",
+    "urgent.py",
     "operations/status",
     "operations/aws",
 )
@@ -70,18 +69,8 @@ class Watch(Construct):
             raise ValueError(f"alerts are off in {environment.name}")
         stack = Stack.of(self)
         is_primary = stack.region == environment.region
-        record = ssm.StringParameter(
-            self,
-            "Record",
-            parameter_name=names.WATCH_RECORD,
-            description="When the watch ran, and since when what is not ok",
-            string_value="{}",
-        )
-        acknowledge(
-            record,
-            reason="It holds ids of checks and times, nothing secret; a SecureString cannot be "
-            "created by CloudFormation.",
-            rules=["CKV2_AWS_34"],
+        kept = record(
+            self, "Record", names.WATCH_RECORD, "When the watch ran, and since when what is not ok"
         )
         places = Places.of(vars(environment), partition=Aws.PARTITION, account=stack.account)
         auditor = managed_policy(
@@ -92,7 +81,7 @@ class Watch(Construct):
         )
         variables = {"ENVIRONMENT": _settings(environment), "TOPIC_ARN": topic.topic_arn}
         own = [
-            Grant("Record", "ssm: GetParameter PutParameter", [record.parameter_arn]),
+            Grant("Record", "ssm: GetParameter PutParameter", [kept.parameter_arn]),
             Grant("Report", "sns: Publish", [topic.topic_arn]),
         ]
         if environment.heartbeat_parameter and is_primary:
@@ -107,20 +96,14 @@ class Watch(Construct):
             module="watch",
             function_name=names.WATCH,
             description="Judges every day whether everything is protected, and reports it",
-            # A region that does not answer costs minutes of retries.
-            timeout=Duration.minutes(15),
+            dead_letters="No event can get lost: the next day looks at everything again, and the "
+            "alarm reports a day on which it failed.",
             memory_mb=512,
             grants=own,
             environment=variables,
             packaged=PACKAGED,
         )
         auditor.attach_to_role(handler.role)
-        acknowledge(
-            handler.function,
-            reason="No event can get lost: the next day looks at everything again, and the alarm "
-            "reports a day on which it failed.",
-            rules=["NIST.800.53.R5-LambdaDLQ", "CKV_AWS_116"],
-        )
         acknowledge(
             handler.function,
             reason="The variable ENVIRONMENT has the settings as JSON: names, numbers and who gets "
@@ -177,14 +160,23 @@ class Watch(Construct):
             "WatchAlarm",
             principal=iam.ServicePrincipal("lambda.alarms.cloudwatch.amazonaws.com"),
             source_account=Aws.ACCOUNT_ID,
-            source_arn=Stack.of(self).format_arn(
-                service="cloudwatch",
-                resource="alarm",
-                resource_name=names.WATCH,
-                arn_format=ArnFormat.COLON_RESOURCE_NAME,
-            ),
+            source_arn=arn(self, "cloudwatch", f"alarm:{names.WATCH}"),
         )
         alarm.node.add_dependency(reporter.permissions)
+
+
+def record(scope: Construct, id: str, name: str, description: str) -> ssm.StringParameter:
+    """A parameter in which a function keeps what it needs the next time, as JSON."""
+    made = ssm.StringParameter(
+        scope, id, parameter_name=name, description=description, string_value="{}"
+    )
+    acknowledge(
+        made,
+        reason="It holds titles of messages, ids of checks and times, nothing secret; a "
+        "SecureString cannot be created by CloudFormation.",
+        rules=["CKV2_AWS_34"],
+    )
+    return made
 
 
 def _settings(environment: Environment) -> str:

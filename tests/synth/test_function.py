@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from aws_cdk import App, Duration
+from aws_cdk import App
 from aws_cdk import Stack as CdkStack
 from aws_cdk import aws_lambda as lambda_
 
@@ -102,7 +102,6 @@ def test_its_asset_is_its_own_folder_and_what_all_share(prod: Synthesized) -> No
             "cabal_backup/functions/__init__.py",
             f"cabal_backup/functions/{module}/__init__.py",
             "cabal_backup/names.py",
-            "cabal_backup/urgent.py",
         ]
         for module in ("opt_in", "role_check")
     ]
@@ -143,8 +142,8 @@ def asset_hash(module: ModuleType, outdir: Path) -> str:
         "Handler",
         module="opt_in",
         description="",
-        timeout=Duration.minutes(1),
         grants=[],
+        dead_letters="no event gets lost",
     )
     app.synth()
     template = (outdir / "Stack.template.json").read_text()
@@ -185,6 +184,6 @@ def test_a_module_that_does_not_exist_is_refused() -> None:
             "Handler",
             module="opt",
             description="",
-            timeout=Duration.minutes(1),
             grants=[],
+            dead_letters="no event gets lost",
         )

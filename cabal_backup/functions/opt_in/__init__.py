@@ -12,59 +12,31 @@ https://docs.aws.amazon.com/aws-backup/latest/devguide/advanced-ddb-backup.html
 
 from __future__ import annotations
 
-import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
-from cabal_backup.custom_resource import RETRIES, Event, IamRetries, answer, is_denied
+from cabal_backup.custom_resource import RETRIES, Event, IamRetries, is_denied, respond
 
 if TYPE_CHECKING:
     from types_boto3_backup import BackupClient
 
-PHYSICAL_ID = "advanced-dynamodb-backup"
-"""One id for ever: a changed id would make CloudFormation delete the old resource."""
-
-RESOURCE_TYPE = names.DYNAMODB
+SERVICE: Final = "ResourceTypeOptInPreference"
+"""Whether AWS Backup protects a resource type at all."""
+MANAGEMENT: Final = "ResourceTypeManagementPreference"
+"""Whether AWS Backup manages it fully."""
 
 READ_BACK_ATTEMPTS = 6
 READ_BACK_PAUSE = 5.0
 """Seconds between readings while the new setting is not visible yet."""
 
-logger = logging.getLogger(__name__)
-logger.setLevel(logging.INFO)
-
-
-@dataclass(frozen=True)
-class Preferences:
-    """What an account has opted in to in one region, by resource type."""
-
-    service: Mapping[str, bool]
-    """Whether AWS Backup protects the type at all (ResourceTypeOptInPreference)."""
-
-    management: Mapping[str, bool]
-    """Whether AWS Backup manages it fully (ResourceTypeManagementPreference)."""
-
-    @property
-    def complete(self) -> bool:
-        """Whether both are on for DynamoDB."""
-        return bool(self.service.get(RESOURCE_TYPE) and self.management.get(RESOURCE_TYPE))
-
-    def changes_of_others(self, before: Preferences) -> Iterator[str]:
-        """What differs from `before` in settings that are none of our business."""
-        for kind, old, new in (
-            ("service", before.service, self.service),
-            ("management", before.management, self.management),
-        ):
-            for name in sorted((old.keys() | new.keys()) - {RESOURCE_TYPE}):
-                if old.get(name) != new.get(name):
-                    yield f"{name} {kind} {shown(old, name)} -> {shown(new, name)}"
+Preferences = Mapping[str, Mapping[str, bool]]
+"""What an account has opted in to in one region: SERVICE and MANAGEMENT, by resource type."""
 
 
 class OptInError(Exception):
@@ -73,93 +45,83 @@ class OptInError(Exception):
 
 def handler(event: Event, _context: object) -> None:
     """Answer one CloudFormation request; the entry point of the Lambda function."""
-    request_type = event["RequestType"]
-    logger.info("%s of %s", request_type, event["LogicalResourceId"])
-    try:
-        data = {}
-        if request_type != "Delete":
-            data = opt_in(boto3.client("backup", config=RETRIES), time.sleep)
-    except Exception as error:
-        # Whatever it was, an unanswered request would hold the stack for an hour.
-        logger.exception("%s failed", request_type)
-        answer(
-            event,
-            "FAILED",
-            physical_id=PHYSICAL_ID,
-            reason=explain(error, os.environ["AWS_REGION"]),
-        )
-    else:
-        logger.info("%s done: %s", request_type, data)
-        answer(event, "SUCCESS", physical_id=PHYSICAL_ID, data=data)
+    respond(
+        event,
+        "advanced-dynamodb-backup",
+        lambda: {} if event["RequestType"] == "Delete" else _opt_in(time.sleep),
+        lambda error: _explain(error, os.environ["AWS_REGION"]),
+    )
 
 
-def opt_in(backup: BackupClient, sleep: Callable[[float], None]) -> dict[str, str]:
+def _opt_in(sleep: Callable[[float], None]) -> dict[str, str]:
     """Switch the opt-in on where it is off, and read it back.
 
     Returns the attributes of the resource: both preferences before and after, each
     "true", "false" or "unset". Raises OptInError when the new setting does not become
     visible or another type's setting changed meanwhile, and whatever botocore raises.
     """
+    backup: BackupClient = boto3.client("backup", config=RETRIES)
     retrying = IamRetries(sleep)
-    before = read_preferences(backup, retrying)
-    after = before
-    if not before.complete:
+    before = after = _read(backup, retrying)
+    if not _complete(before):
         # A partial map merges; the documented procedure sends DynamoDB alone too.
-        retrying(
-            backup.update_region_settings,
-            ResourceTypeOptInPreference={RESOURCE_TYPE: True},
-            ResourceTypeManagementPreference={RESOURCE_TYPE: True},
-        )
-        after = read_back(backup, sleep, retrying)
-        if changed := list(after.changes_of_others(before)):
-            raise OptInError(
-                "Settings of other resource types changed while the opt-in was made. Put right "
-                "what should not have changed with `aws backup update-region-settings`, then "
-                f"deploy again. Changed: {', '.join(changed)}."
-            )
+        on = {names.DYNAMODB: True}
+        retrying(backup.update_region_settings, **{SERVICE: on, MANAGEMENT: on})
+        after = _read(backup, retrying)
+        readings = 1
+        while not _complete(after) and readings < READ_BACK_ATTEMPTS:
+            sleep(READ_BACK_PAUSE)
+            after = _read(backup, retrying)
+            readings += 1
+        _check(before, after)
     return {
-        "ServiceBefore": shown(before.service),
-        "ServiceAfter": shown(after.service),
-        "ManagementBefore": shown(before.management),
-        "ManagementAfter": shown(after.management),
+        f"{name}{when}": _shown(preferences[kind])
+        for when, preferences in (("Before", before), ("After", after))
+        for name, kind in (("Service", SERVICE), ("Management", MANAGEMENT))
     }
 
 
-def read_preferences(backup: BackupClient, retrying: IamRetries) -> Preferences:
-    """The preferences of the region."""
+def _read(backup: BackupClient, retrying: IamRetries) -> Preferences:
     settings = retrying(backup.describe_region_settings)
-    return Preferences(
-        service=settings.get("ResourceTypeOptInPreference", {}),
-        management=settings.get("ResourceTypeManagementPreference", {}),
-    )
+    return {SERVICE: settings.get(SERVICE, {}), MANAGEMENT: settings.get(MANAGEMENT, {})}
 
 
-def read_back(
-    backup: BackupClient, sleep: Callable[[float], None], retrying: IamRetries
-) -> Preferences:
-    """The preferences once both are on; OptInError when they never are."""
-    for attempt in range(READ_BACK_ATTEMPTS):
-        if attempt:
-            sleep(READ_BACK_PAUSE)
-        preferences = read_preferences(backup, retrying)
-        if preferences.complete:
-            return preferences
-    raise OptInError(
-        "AWS Backup accepted the opt-in to advanced DynamoDB backup, but "
-        f"{READ_BACK_ATTEMPTS} readings over {(READ_BACK_ATTEMPTS - 1) * READ_BACK_PAUSE:.0f} s "
-        f"still show the service opt-in as {shown(preferences.service)} and the management "
-        f"preference as {shown(preferences.management)}. Look with `aws backup "
-        "describe-region-settings`, then deploy again."
-    )
+def _complete(preferences: Preferences) -> bool:
+    """Whether both are on for DynamoDB."""
+    return all(each.get(names.DYNAMODB) for each in preferences.values())
 
 
-def shown(preference: Mapping[str, bool], resource_type: str = RESOURCE_TYPE) -> str:
+def _check(before: Preferences, after: Preferences) -> None:
+    """OptInError where the opt-in is not there, or a setting of another type has changed."""
+    if not _complete(after):
+        raise OptInError(
+            "AWS Backup accepted the opt-in to advanced DynamoDB backup, but "
+            f"{READ_BACK_ATTEMPTS} readings over "
+            f"{(READ_BACK_ATTEMPTS - 1) * READ_BACK_PAUSE:.0f} s still show the service opt-in as "
+            f"{_shown(after[SERVICE])} and the management preference as "
+            f"{_shown(after[MANAGEMENT])}. Look with `aws backup describe-region-settings`, then "
+            "deploy again."
+        )
+    changed = [
+        f"{name} {kind} {_shown(before[key], name)} -> {_shown(after[key], name)}"
+        for kind, key in (("service", SERVICE), ("management", MANAGEMENT))
+        for name in sorted({*before[key], *after[key]} - {names.DYNAMODB})
+        if before[key].get(name) != after[key].get(name)
+    ]
+    if changed:
+        raise OptInError(
+            "Settings of other resource types changed while the opt-in was made. Put right "
+            "what should not have changed with `aws backup update-region-settings`, then "
+            f"deploy again. Changed: {', '.join(changed)}."
+        )
+
+
+def _shown(preference: Mapping[str, bool], resource_type: str = names.DYNAMODB) -> str:
     """How CloudFormation shows the entry of one preference."""
     return {True: "true", False: "false", None: "unset"}[preference.get(resource_type)]
 
 
-def explain(error: Exception, region: str) -> str:
-    """What a person reads in the stack's events."""
+def _explain(error: Exception, region: str) -> str:
     by_hand = (
         f"aws backup update-region-settings --region {region} "
         "--resource-type-opt-in-preference DynamoDB=true "

@@ -11,144 +11,102 @@ https://github.com/hashicorp/terraform-provider-aws/issues/9297
 
 from __future__ import annotations
 
-import logging
 import time
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import boto3
 from botocore.exceptions import ClientError
 
 from cabal_backup import names
-from cabal_backup.custom_resource import RETRIES, Event, IamRetries, answer, is_denied
+from cabal_backup.custom_resource import RETRIES, Event, IamRetries, is_denied, respond
 
 if TYPE_CHECKING:
     from types_boto3_backup import BackupClient
     from types_boto3_backup.type_defs import BackupSelectionsListMemberTypeDef
 
-PHYSICAL_ID = "backup-role-check"
-
-logger = logging.getLogger(__name__)
-logger.setLevel(logging.INFO)
+TESTING_SELECTION = names.ROLE_CHECK.replace("-", "_")
+"""AWS allows letters, digits and underscores there."""
 
 
 def handler(event: Event, _context: object) -> None:
     """Answer one CloudFormation request; the entry point of the Lambda function."""
-    request_type = event["RequestType"]
-    logger.info("%s of %s", request_type, event["LogicalResourceId"])
-    try:
-        plan = plan_of(boto3.client("backup", config=RETRIES), event["ResourceProperties"])
-        retrying = IamRetries(time.sleep, _may_pass)
-        # Also on deletion: AWS Backup deletes no plan with selections.
-        plan.delete_selections(retrying)
-        if request_type != "Delete":
-            plan.select(retrying)
-            plan.delete_selections(retrying)
-    except Exception as error:
-        # An unanswered request would hold the stack until its timeout.
-        logger.exception("%s failed", request_type)
-        reason = f"The role of the backups cannot be used: {error} Deploy again."
-        answer(event, "FAILED", physical_id=PHYSICAL_ID, reason=reason)
-    else:
-        logger.info("%s done", request_type)
-        answer(event, "SUCCESS", physical_id=PHYSICAL_ID)
+    respond(
+        event,
+        "backup-role-check",
+        lambda: _check(event),
+        lambda error: f"The role of the backups cannot be used: {error} Deploy again.",
+    )
 
 
-class Plan(Protocol):
-    """A plan that selects with the role. Its methods raise ClientError after 90 s."""
-
-    def select(self, retrying: IamRetries) -> None:
-        """Return once AWS Backup has accepted the role for a selection of what does not exist."""
-
-    def delete_selections(self, retrying: IamRetries) -> None:
-        """Delete the selections of this handler, those of an interrupted run included."""
-
-
-def plan_of(backup: BackupClient, given: Event) -> Plan:
-    """The plan that the resource's properties name."""
-    common = {"backup": backup, "role_arn": given["RoleArn"], "resource_arn": given["ResourceArn"]}
-    if "BackupPlanId" in given:
-        return BackupPlan(**common, plan_id=given["BackupPlanId"])
-    return TestingPlan(**common, name=given["RestoreTestingPlanName"])
+def _check(event: Event) -> dict[str, str]:
+    """Have a selection accepted; none of this handler stays. Raises ClientError after 90 s."""
+    backup = boto3.client("backup", config=RETRIES)
+    given, retrying = event["ResourceProperties"], IamRetries(time.sleep, _may_pass)
+    of_plan = "BackupPlanId" in given
+    select = _select_for_backup if of_plan else _select_for_test
+    delete = _delete_backup_selections if of_plan else _delete_test_selection
+    # Also on deletion: AWS Backup deletes no plan with selections. And what a run left behind
+    # that was interrupted.
+    delete(backup, given, retrying)
+    if event["RequestType"] != "Delete":
+        select(backup, given, retrying)
+        delete(backup, given, retrying)
+    return {}
 
 
-@dataclass(frozen=True, kw_only=True)
-class BackupPlan:
-    """A backup plan."""
+def _select_for_backup(backup: BackupClient, given: Event, retrying: IamRetries) -> None:
+    retrying(
+        backup.create_backup_selection,
+        BackupPlanId=given["BackupPlanId"],
+        BackupSelection={
+            "SelectionName": names.ROLE_CHECK,
+            "IamRoleArn": given["RoleArn"],
+            "Resources": [given["ResourceArn"]],
+        },
+    )
 
-    backup: BackupClient
-    plan_id: str
-    role_arn: str
-    resource_arn: str
 
-    def select(self, retrying: IamRetries) -> None:
-        """See `Plan`."""
-        retrying(
-            self.backup.create_backup_selection,
-            BackupPlanId=self.plan_id,
-            BackupSelection={
-                "SelectionName": names.ROLE_CHECK,
-                "IamRoleArn": self.role_arn,
-                "Resources": [self.resource_arn],
-            },
-        )
+def _delete_backup_selections(backup: BackupClient, given: Event, retrying: IamRetries) -> None:
+    plan_id = given["BackupPlanId"]
 
-    def delete_selections(self, retrying: IamRetries) -> None:
-        """See `Plan`."""
-        try:
-            selections = retrying(self._listed)
-        except self.backup.exceptions.ResourceNotFoundException:
-            return  # A plan that was deleted has no selections.
-        for selection in selections:
-            if selection["SelectionName"] == names.ROLE_CHECK:
-                retrying(
-                    self.backup.delete_backup_selection,
-                    BackupPlanId=self.plan_id,
-                    SelectionId=selection["SelectionId"],
-                )
-
-    def _listed(self) -> list[BackupSelectionsListMemberTypeDef]:
-        pages = self.backup.get_paginator("list_backup_selections").paginate(
-            BackupPlanId=self.plan_id
-        )
+    def listed() -> list[BackupSelectionsListMemberTypeDef]:
+        pages = backup.get_paginator("list_backup_selections").paginate(BackupPlanId=plan_id)
         return [selection for page in pages for selection in page["BackupSelectionsList"]]
 
-
-@dataclass(frozen=True, kw_only=True)
-class TestingPlan:
-    """A restore testing plan."""
-
-    backup: BackupClient
-    name: str
-    role_arn: str
-    resource_arn: str
-
-    def select(self, retrying: IamRetries) -> None:
-        """See `Plan`."""
-        retrying(
-            self.backup.create_restore_testing_selection,
-            RestoreTestingPlanName=self.name,
-            RestoreTestingSelection={
-                "RestoreTestingSelectionName": _TESTING_SELECTION,
-                "ProtectedResourceType": names.DYNAMODB,
-                "ProtectedResourceArns": [self.resource_arn],
-                "IamRoleArn": self.role_arn,
-            },
-        )
-
-    def delete_selections(self, retrying: IamRetries) -> None:
-        """See `Plan`."""
-        with suppress(self.backup.exceptions.ResourceNotFoundException):
+    try:
+        selections = retrying(listed)
+    except backup.exceptions.ResourceNotFoundException:
+        return  # A plan that was deleted has no selections.
+    for each in selections:
+        if each["SelectionName"] == names.ROLE_CHECK:
             retrying(
-                self.backup.delete_restore_testing_selection,
-                RestoreTestingPlanName=self.name,
-                RestoreTestingSelectionName=_TESTING_SELECTION,
+                backup.delete_backup_selection,
+                BackupPlanId=plan_id,
+                SelectionId=each["SelectionId"],
             )
 
 
-_TESTING_SELECTION = names.ROLE_CHECK.replace("-", "_")
-"""AWS allows letters, digits and underscores there."""
+def _select_for_test(backup: BackupClient, given: Event, retrying: IamRetries) -> None:
+    retrying(
+        backup.create_restore_testing_selection,
+        RestoreTestingPlanName=given["RestoreTestingPlanName"],
+        RestoreTestingSelection={
+            "RestoreTestingSelectionName": TESTING_SELECTION,
+            "ProtectedResourceType": names.DYNAMODB,
+            "ProtectedResourceArns": [given["ResourceArn"]],
+            "IamRoleArn": given["RoleArn"],
+        },
+    )
+
+
+def _delete_test_selection(backup: BackupClient, given: Event, retrying: IamRetries) -> None:
+    with suppress(backup.exceptions.ResourceNotFoundException):
+        retrying(
+            backup.delete_restore_testing_selection,
+            RestoreTestingPlanName=given["RestoreTestingPlanName"],
+            RestoreTestingSelectionName=TESTING_SELECTION,
+        )
 
 
 def _may_pass(error: ClientError) -> bool:

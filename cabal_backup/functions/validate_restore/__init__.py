@@ -17,29 +17,26 @@ https://docs.aws.amazon.com/aws-backup/latest/devguide/restore-testing-validatio
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 from cabal_backup import names
 from cabal_backup.functions.validate_restore.file_systems import compare_file_systems
 from cabal_backup.functions.validate_restore.tables import compare_tables
 from cabal_backup.functions.validate_restore.verdict import (
-    ADVICE,
     FAILED,
     JUDGED,
-    MAX_MESSAGE,
     SUCCESSFUL,
     Differs,
     Job,
     NotYet,
-    Settings,
-    announce_failure,
     client,
-    explain,
     moment,
-    put_verdict,
 )
 
 LOOK_BACK = timedelta(days=8)
@@ -47,6 +44,9 @@ LOOK_BACK = timedelta(days=8)
 
 SPARE_SECONDS = 60.0
 """What is kept of Lambda's time to put the verdict, whose calls are tried for 20 s or more."""
+
+MAX_MESSAGE = 1000
+"""Characters of a message, before it is signed."""
 
 logger = logging.getLogger(__name__)
 logger.setLevel(logging.INFO)
@@ -58,91 +58,77 @@ def handler(event: Mapping[str, Any], context: Any) -> None:
     Raises what botocore raises when restores cannot be listed or a verdict cannot be put.
     """
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - SPARE_SECONDS
-    settings = Settings.read()
+    tolerance = int(os.environ["TOLERANCE_PERCENT"])
     if event["detail-type"] == "Scheduled Event":
-        jobs = list(waiting(settings, moment(event["time"])))
+        jobs = list(_waiting(event["time"]))
         logger.info("%d restores wait for a verdict", len(jobs))
+    elif event["detail"].get("validationStatus") in JUDGED:
+        return  # AWS Backup reports a verdict, perhaps the one given here.
     else:
-        detail = event["detail"]
-        if detail.get("validationStatus") in JUDGED:
-            return  # AWS Backup reports a verdict, perhaps the one given here.
-        jobs = [
-            Job(
-                id=detail["restoreJobId"],
-                resource_type=detail.get("resourceType", "unknown"),
-                live_arn=detail.get("sourceResourceArn", ""),
-                restored_arn=detail.get("createdResourceArn", ""),
-                completed=detail.get("completionDate", event["time"]),
-            )
-        ]
-    unheard = []
+        jobs = [Job.read(event["detail"], event["time"])]
+    failed = []
     for job in jobs:
         try:
-            judge(settings, job, event["time"], deadline, run=context.aws_request_id)
+            verdict, message = _judge(job, event["time"], tolerance, deadline)
+            if verdict:
+                job.put_verdict(verdict, message[:MAX_MESSAGE], context.aws_request_id)
         except Exception as error:
             logger.exception("The verdict on %s could not be put", job.id)
-            unheard.append(error)
-    if unheard:
-        raise unheard[0]
+            failed.append(error)
+    if failed:
+        raise failed[0]
 
 
-def waiting(settings: Settings, now: datetime) -> Iterator[Job]:
+def _waiting(now: str) -> Iterator[Job]:
     """The plans' restores that are complete and have no verdict yet."""
     pages = client("backup").get_paginator("list_restore_jobs")
-    for page in (
-        page
-        for plan_arn in settings.plan_arns
+    for plan_arn in os.environ["RESTORE_TESTING_PLAN_ARNS"].split(","):
         for page in pages.paginate(
             ByRestoreTestingPlanArn=plan_arn,
             ByStatus="COMPLETED",
-            ByCreatedAfter=now - LOOK_BACK,
-        )
-    ):
-        for job in page["RestoreJobs"]:
-            if job.get("ValidationStatus") not in JUDGED:
-                yield Job(
-                    id=job["RestoreJobId"],
-                    resource_type=job.get("ResourceType", "unknown"),
-                    live_arn=job.get("SourceResourceArn", ""),
-                    restored_arn=job.get("CreatedResourceArn", ""),
-                    completed=job["CompletionDate"].isoformat(),
-                )
+            ByCreatedAfter=moment(now) - LOOK_BACK,
+        ):
+            for job in page["RestoreJobs"]:
+                if job.get("ValidationStatus") not in JUDGED:
+                    yield Job.read(job, now)
 
 
-def judge(settings: Settings, job: Job, now: str, deadline: float, run: str) -> None:
-    """Reach a verdict on one restore and tell everybody who should know.
-
-    :param run: what Lambda calls this run; the same when it tries again.
-    """
+def _judge(job: Job, now: str, tolerance: int, deadline: float) -> tuple[str, str]:
+    """The verdict on one restore, "" while it is too early, and the reason."""
     verdict = FAILED
     try:
-        message = compare(settings, job, moment(now), deadline)
+        message = _compare(job, now, tolerance, deadline)
         verdict = SUCCESSFUL
     except NotYet as reason:
-        logger.info("%s of %s is not judged yet: %s", job.id, job.resource_type, reason)
-        return
+        verdict, message = "", str(reason)
     except Differs as difference:
-        message = f"{difference} {ADVICE}"
+        message = f"{difference} What to do: docs/restore-testing.md."
     except Exception as error:
         logger.exception("%s could not be judged", job.id)
-        message = f"{explain(error)} {ADVICE}"
-    logger.info("%s of %s: %s: %s", job.id, job.resource_type, verdict, message)
-    message = message[:MAX_MESSAGE]
-    if not put_verdict(job, verdict, message, run):
-        return
-    if verdict == FAILED:
-        announce_failure(job, message)
+        message = f"{_explain(error)} What to do: docs/restore-testing.md."
+    logger.info("%s of %s: %s: %s", job.id, job.resource_type, verdict or "not yet", message)
+    return verdict, message
 
 
-def compare(settings: Settings, job: Job, now: datetime, deadline: float) -> str:
+def _compare(job: Job, now: str, tolerance: int, deadline: float) -> str:
     """What shows that the restored is as good as the live; Differs, or NotYet, when it is not."""
     restored = job.restored_arn.rpartition("/")[2]
     if not restored:
         raise Differs("AWS Backup does not say what it restored.")
     if job.resource_type == names.DYNAMODB:
-        return compare_tables(restored, settings.table, settings.tolerance, deadline)
+        return compare_tables(restored, os.environ["TABLE"], tolerance, deadline)
     if job.resource_type == names.EFS:
-        return compare_file_systems(
-            restored, settings.file_system_id, settings.tolerance, moment(job.completed), now
-        )
+        live = os.environ["FILE_SYSTEM_ID"]
+        return compare_file_systems(restored, live, tolerance, job.completed, moment(now))
     raise Differs(f"There is no way here to judge a restored {job.resource_type}.")
+
+
+def _explain(error: Exception) -> str:
+    """What a person reads when nothing could be compared."""
+    if isinstance(error, ClientError) and "AccessDenied" in error.response["Error"]["Code"]:
+        return (
+            f"It could not be judged, because AWS refused to let it be looked at: {error} "
+            "Deploy the stack again; if that does not help, look for a service control policy or "
+            "a key policy that forbids it."
+        )
+    return f"It could not be judged: {type(error).__name__}: {error}"

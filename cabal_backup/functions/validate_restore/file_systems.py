@@ -34,7 +34,7 @@ def compare_file_systems(
     """
     if now < completed + SETTLED_AFTER:
         raise NotYet("EFS has not measured it since the restore")
-    found, expected = file_system(restored, "restored"), file_system(live, "live")
+    found, expected = _file_system(restored, "restored"), _file_system(live, "live")
     if found["LifeCycleState"] != "available":
         raise Differs(f"The restored file system is {found['LifeCycleState']}, not available.")
     if expected.get("Encrypted") and not found.get("Encrypted"):
@@ -57,7 +57,7 @@ def compare_file_systems(
     return f"{size:,} bytes, {expected_size:,} in {live}; available; encrypted as it should be."
 
 
-def file_system(identity: str, which: str) -> FileSystemDescriptionTypeDef:
+def _file_system(identity: str, which: str) -> FileSystemDescriptionTypeDef:
     """A file system as EFS describes it. Raises Differs when there is none."""
     efs = client("efs", live=which == "live")
     try:

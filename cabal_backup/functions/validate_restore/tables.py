@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from base64 import b64encode
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from cabal_backup.functions.validate_restore.verdict import Differs, apart, client
+from cabal_backup.operations.restore.tables.items import Item, identity, key_of, same
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
-
-Item = Mapping[str, object]
 
 SEGMENTS, PER_SEGMENT = 4, 25
 """A sample's items: the first ones of each quarter of the table, 100 in all, as many as
@@ -24,23 +24,23 @@ SAMPLE_ROUNDS = 8
 
 def compare_tables(restored: str, live: str, tolerance: int, deadline: float) -> str:
     """Key schema, a sample of items, and the number of items."""
-    keys, expected = key_schema(restored, "restored"), key_schema(live, "live")
+    keys, expected = _key_schema(restored, "restored"), _key_schema(live, "live")
     if keys != expected:
-        raise Differs(
-            f"The restored table's key is {shown(keys)}, that of {live} {shown(expected)}."
+        one, other = (
+            ", ".join(f"{name} ({role}, {type_})" for name, role, type_ in each)
+            for each in (keys, expected)
         )
-    same, sampled = compare_sample(restored, live, [name for name, _, _ in expected])
-    if same * 100 < sampled * (100 - tolerance):
+        raise Differs(f"The restored table's key is {one}, that of {live} {other}.")
+    alike, sampled = _compare_sample(restored, live, [name for name, _, _ in expected])
+    if alike * 100 < sampled * (100 - tolerance):
         raise Differs(
-            f"Only {same} of {sampled} sampled items of the restored table are the same in {live}; "
-            f"{tolerance} % may differ. Either that many changed since the backup, or the backup "
-            "is damaged."
+            f"Only {alike} of {sampled} sampled items of the restored table are the same in "
+            f"{live}; {tolerance} % may differ. Either that many changed since the backup, or the "
+            "backup is damaged."
         )
-    sample = f"{same} of {sampled} sampled items are the same" if sampled else "there is no item"
-    (items, all_items), (expected_items, all_expected) = (
-        count(client("dynamodb"), restored, deadline),
-        count(client("dynamodb", live=True), live, deadline),
-    )
+    sample = f"{alike} of {sampled} sampled items are the same" if sampled else "there is no item"
+    items, all_items = _count(client("dynamodb"), restored, deadline)
+    expected_items, all_expected = _count(client("dynamodb", live=True), live, deadline)
     if not (all_items and all_expected):
         return (
             f"The key schema is the same, and {sample}. Time ran out for counting, at "
@@ -55,7 +55,7 @@ def compare_tables(restored: str, live: str, tolerance: int, deadline: float) ->
     return f"{items:,} items, {expected_items:,} in {live}; the key schema is the same; {sample}."
 
 
-def key_schema(table: str, which: str) -> list[tuple[str, str, str]]:
+def _key_schema(table: str, which: str) -> list[tuple[str, str, str]]:
     """Name, role and type of each key attribute, the partition key first."""
     dynamodb = client("dynamodb", live=which == "live")
     try:
@@ -76,24 +76,32 @@ def key_schema(table: str, which: str) -> list[tuple[str, str, str]]:
     )
 
 
-def compare_sample(restored: str, live: str, keys: list[str]) -> tuple[int, int]:
+def _compare_sample(restored: str, live: str, keys: list[str]) -> tuple[int, int]:
     """How many sampled items of `restored` are the same in `live`, and how many there are."""
-    dynamodb = client("dynamodb")
-    items = [
+    sample = [
         item
         for segment in range(SEGMENTS)
-        for item in dynamodb.scan(
+        for item in client("dynamodb").scan(
             TableName=restored, Segment=segment, TotalSegments=SEGMENTS, Limit=PER_SEGMENT
         )["Items"]
     ]
-    found = {identity(item, keys): plain(item) for item in get(live, items, keys)}
-    same = sum(found.get(identity(item, keys)) == plain(item) for item in items)
-    return same, len(items)
+    found = {identity(item, keys): item for item in map(_as_sent, _get(live, sample, keys))}
+    alike = 0
+    for item in map(_as_sent, sample):
+        other = found.get(identity(item, keys))
+        alike += other is not None and same(item, other)
+    return alike, len(sample)
 
 
-def get(table: str, items: list[Item], keys: list[str]) -> Iterator[Item]:
+def _as_sent(item: Item) -> Item:
+    """An item as on the wire: boto3 has decoded its binary values."""
+    sent: Item = json.loads(json.dumps(item, default=lambda value: b64encode(value).decode()))
+    return sent
+
+
+def _get(table: str, items: list[Item], keys: list[str]) -> Iterator[Item]:
     """The items of `table` with the keys of these, as far as there are any."""
-    wanted = [{name: item[name] for name in keys} for item in items]
+    wanted = [key_of(item, keys) for item in items]
     for attempt in range(SAMPLE_ROUNDS):
         if not wanted:
             return
@@ -111,24 +119,7 @@ def get(table: str, items: list[Item], keys: list[str]) -> Iterator[Item]:
         )
 
 
-def identity(item: Item, keys: list[str]) -> str:
-    """The key of an item as text."""
-    return json.dumps([item[name] for name in keys], default=repr)
-
-
-def plain(value: object) -> object:
-    """A DynamoDB value in which sets have an order."""
-    if isinstance(value, dict):
-        return {
-            name: sorted(part)
-            if name in ("SS", "NS", "BS") and isinstance(part, list)
-            else plain(part)
-            for name, part in value.items()
-        }
-    return [plain(part) for part in value] if isinstance(value, list) else value
-
-
-def count(dynamodb: DynamoDBClient, table: str, deadline: float) -> tuple[int, bool]:
+def _count(dynamodb: DynamoDBClient, table: str, deadline: float) -> tuple[int, bool]:
     """The items counted before the deadline, and whether these are all.
 
     DescribeTable's ItemCount lags six hours, and is 0 for a table just restored.
@@ -139,8 +130,3 @@ def count(dynamodb: DynamoDBClient, table: str, deadline: float) -> tuple[int, b
         if time.monotonic() > deadline:
             return items, "LastEvaluatedKey" not in page
     return items, True
-
-
-def shown(keys: list[tuple[str, str, str]]) -> str:
-    """A key schema for people."""
-    return ", ".join(f"{name} ({role}, {type_})" for name, role, type_ in keys)

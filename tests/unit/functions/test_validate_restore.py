@@ -167,6 +167,25 @@ def test_a_set_is_the_same_in_any_order(restores: Restores) -> None:
     assert judge(restores)[0] == "SUCCESSFUL"
 
 
+@pytest.mark.parametrize(
+    ("live", "restored", "verdict"),
+    [
+        pytest.param({"N": "100"}, {"N": "1E+2"}, "SUCCESSFUL", id="number"),
+        pytest.param({"B": b"\x00\xff"}, {"B": b"\x00\xff"}, "SUCCESSFUL", id="bytes"),
+        pytest.param({"B": b"\x00\xff"}, {"B": b"\x00\xfe"}, "FAILED", id="other-bytes"),
+        pytest.param({"BS": [b"a", b"b"]}, {"BS": [b"b", b"a"]}, "SUCCESSFUL", id="set-of-bytes"),
+    ],
+)
+def test_values_are_compared_as_the_commands_do(
+    restores: Restores, live: Any, restored: Any, verdict: str
+) -> None:
+    restores.tables[LIVE_TABLE].items = [item(1, value=live)]
+    restores.tables[RESTORED_TABLE].items = [item(1, value=restored)]
+    status, message = judge(restores)
+    assert status == verdict
+    assert "could not be judged" not in message
+
+
 def test_a_list_in_another_order_is_another_one(restores: Restores) -> None:
     one, other = [{"S": "a"}, {"S": "b"}], [{"S": "b"}, {"S": "a"}]
     restores.tables[LIVE_TABLE].items = [item(1, tags={"L": one})]

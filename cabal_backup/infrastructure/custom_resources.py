@@ -1,0 +1,142 @@
+"""What CloudFormation has no type for, and has to wait for: two custom resources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from aws_cdk import CustomResource, Duration
+from aws_cdk import aws_backup as backup
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from cabal_backup import names
+from cabal_backup.infrastructure.function import HandlerFunction
+from cabal_backup.infrastructure.grant import Grant, arn
+
+
+class AdvancedDynamoDB(Construct):
+    """The opt-in of this account to advanced DynamoDB backup, in the stack's region.
+
+    Without it no table is copied. It switches on what is off, changes no other resource type's
+    setting, and leaves everything as it is when the stack is deleted: others may rely on it.
+
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/advanced-ddb-backup.html
+    """
+
+    def __init__(self, scope: Construct, id: str) -> None:
+        super().__init__(scope, id)
+        self.resource = _custom_resource(
+            self,
+            "OptIn",
+            resource_type="Custom::AdvancedDynamoDBBackup",
+            module="opt_in",
+            description="Opts this account in to advanced DynamoDB backup in this region",
+            grants=[
+                Grant(
+                    "OptIn",
+                    "backup: DescribeRegionSettings UpdateRegionSettings",
+                    ["*"],
+                    why="The actions act on the settings of a region and know no resource to be "
+                    "narrowed to (Service Authorization Reference, AWS Backup). Nothing else has "
+                    "the wildcard.",
+                )
+            ],
+        )
+        self.outputs = [
+            (f"DynamoDB{name}", self.resource.get_att_string(attribute), f"{what} here")
+            for name, attribute, what in (
+                ("ServiceOptIn", "ServiceAfter", "AWS Backup protects DynamoDB"),
+                ("FullManagement", "ManagementAfter", "Advanced DynamoDB backup is on"),
+            )
+        ]
+        """Of the stack: name, value as read back after the opt-in, and description."""
+
+
+class RoleCheck(Construct):
+    """Is complete once AWS Backup accepts the role for the plan.
+
+    A selection of a backup plan, or of a restore testing plan, with a role of a few seconds ago
+    fails. CloudFormation does not try again, so what selects with the role depends on `resource`.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        plan: backup.BackupPlan | backup.CfnRestoreTestingPlan,
+        role: iam.IRole,
+    ) -> None:
+        """
+        :param plan: the plan that selects with the role.
+        :param role: what AWS Backup works under.
+        """
+        super().__init__(scope, id)
+        if isinstance(plan, backup.BackupPlan):
+            plan_arn = plan.backup_plan_arn
+            named = {"BackupPlanId": plan.backup_plan_id}
+            actions = "CreateBackupSelection DeleteBackupSelection ListBackupSelections"
+        else:
+            plan_arn = arn(
+                self, "backup", f"restore-testing-plan:{plan.restore_testing_plan_name}-*"
+            )
+            named = {"RestoreTestingPlanName": plan.ref}
+            actions = "CreateRestoreTestingSelection DeleteRestoreTestingSelection"
+        nothing = arn(self, "dynamodb", f"table/{names.ROLE_CHECK}")
+        self.resource = _custom_resource(
+            self,
+            "Check",
+            resource_type="Custom::BackupRoleCheck",
+            module="role_check",
+            description="Waits until AWS Backup can use the role of the backups",
+            grants=[
+                Grant(
+                    "Select",
+                    f"backup: {actions}",
+                    [plan_arn],
+                    why="The ARN of a restore testing plan ends with an id that AWS Backup adds. "
+                    "The plan's name before it is this stack's own.",
+                ),
+                Grant(
+                    "PassRole",
+                    "iam: PassRole",
+                    [role.role_arn],
+                    conditions={"StringEquals": {"iam:PassedToService": "backup.amazonaws.com"}},
+                ),
+            ],
+            properties={**named, "RoleArn": role.role_arn, "ResourceArn": nothing},
+        )
+
+
+def _custom_resource(
+    scope: Construct,
+    id: str,
+    *,
+    resource_type: str,
+    module: str,
+    description: str,
+    grants: Sequence[Grant],
+    properties: Mapping[str, str] | None = None,
+) -> CustomResource:
+    handler = HandlerFunction(
+        scope,
+        "Handler",
+        module=module,
+        description=description,
+        grants=grants,
+        packaged=["custom_resource.py"],
+        dead_letters="No event can get lost: CloudFormation waits for the answer to the one it "
+        "sent, and fails the deployment with the reason when none comes.",
+    )
+    resource = CustomResource(
+        scope,
+        id,
+        resource_type=resource_type,
+        service_token=handler.function.function_arn,
+        # A minute more than the handler may take: an answer that got lost is noticed then,
+        # and not after CloudFormation's hour.
+        service_timeout=Duration.minutes(16),
+        properties=properties,
+    )
+    resource.node.add_dependency(handler.permissions)
+    return resource
