@@ -19,9 +19,10 @@ from cabal_backup.cli.options import (
     report_folder,
 )
 from cabal_backup.cli.parser import Parser
-from cabal_backup.cli.report_page import GENERATOR, page
-from cabal_backup.cli.status_formats import Report, document
+from cabal_backup.cli.status_formats import document
 from cabal_backup.errors import ExitCode, RefusedError, UsageError
+from cabal_backup.operations.report.page import GENERATOR, page
+from cabal_backup.operations.report.summary import Report
 from cabal_backup.operations.status import calendar
 from cabal_backup.operations.status.checks import CHECKS, run_checks
 from cabal_backup.operations.status.drill_reports import read_reports
@@ -57,9 +58,9 @@ def define(parser: Parser) -> None:
         "-n",
         "--nights",
         type=number("a number of nights", 1, 400),
-        default=31,
+        default=calendar.NIGHTS,
         metavar="N",
-        help="how many nights the calendar goes back (default: 31)",
+        help=f"how many nights the calendar goes back (default: {calendar.NIGHTS})",
     )
     add_report_folder(parser)
     parser.add_argument("--json", action="store_true", help="as JSON (docs/report.md)")

@@ -21,6 +21,7 @@ from cabal_backup.config.project import environment_names, find_project
 from cabal_backup.errors import UsageError
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.clock import Clock
+from cabal_backup.operations.report.summary import Report
 from cabal_backup.operations.status.checks import CHECKS, run_checks
 from cabal_backup.operations.status.drill_reports import read_reports
 from cabal_backup.operations.status.findings import Status
@@ -121,9 +122,9 @@ def _run_all(options: StatusOptions, chosen: list[str], clock: Clock) -> int:
     return formats.EXIT_CODES[status_all.worst(all_seen)]
 
 
-def _look(options: StatusOptions, chosen: list[str], aws: Aws, clock: Clock) -> formats.Report:
+def _look(options: StatusOptions, chosen: list[str], aws: Aws, clock: Clock) -> Report:
     state = look(aws, clock.now(), drills=read_reports(report_folder(options)))
-    return formats.Report(state, run_checks(state, chosen))
+    return Report(state, run_checks(state, chosen))
 
 
 def _chosen(options: StatusOptions) -> list[str]:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cabal_backup.cli.status_formats import Report, document, styled
+from cabal_backup.cli.status_formats import document, styled
 from cabal_backup.errors import BackupOffError, CabalBackupError
+from cabal_backup.operations.report.summary import Report
 from cabal_backup.operations.status.checks import GROUPS
 from cabal_backup.operations.status.findings import NOT_OK, Status
 from cabal_backup.text import with_local_time

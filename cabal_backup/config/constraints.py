@@ -38,7 +38,7 @@ def find_conflicts(values: Values) -> Iterator[Conflict]:
         _mailstore,
         _tables,
         _restore_testing,
-        _heartbeat,
+        _watch,
     )
     for rule in rules:
         # A rule that needs a value which is not there cannot be checked.
@@ -144,10 +144,14 @@ def _restore_testing(values: Values) -> Iterator[Conflict]:
         )
 
 
-def _heartbeat(values: Values) -> Iterator[Conflict]:
-    if values["heartbeat_parameter"] and not values["alerts"]:
-        yield Conflict(
-            "heartbeat_parameter",
-            "the watch calls the heartbeat, and it is part of the alerts, which are off",
-            "set alerts to true, or remove heartbeat_parameter",
-        )
+def _watch(values: Values) -> Iterator[Conflict]:
+    for name, does in (
+        ("heartbeat_parameter", "calls the heartbeat"),
+        ("report_bucket", "writes the report"),
+    ):
+        if values[name] and not values["alerts"]:
+            yield Conflict(
+                name,
+                f"the watch {does}, and it is part of the alerts, which are off",
+                f"set alerts to true, or remove {name}",
+            )

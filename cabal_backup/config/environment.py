@@ -132,6 +132,12 @@ class Environment:
             "the SSM parameter with the URL that is called if all is well (docs/watch.md)",
         ),
     ]
+    report_bucket: Annotated[
+        str | None,
+        Setting(
+            kinds.BUCKET, None, "the S3 bucket that the watch writes the report to (docs/watch.md)"
+        ),
+    ]
     restore_testing: Annotated[
         bool,
         Setting(
@@ -183,6 +189,11 @@ class Environment:
             return self.watch_schedule
         minute, hour, days = self.watch_schedule.removeprefix("cron(").split(" ", 2)
         return f"cron({minute} {(int(hour) + 2) % 24} {days}"
+
+    @property
+    def report_key(self) -> str:
+        """The key of the report in `report_bucket`."""
+        return f"cabal-backup/{self.name}/report.html"
 
     @property
     def partition(self) -> str:

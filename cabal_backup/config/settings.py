@@ -206,6 +206,13 @@ PARAMETER = _optional(
         "here, not the URL",
     )
 )
+BUCKET = _optional(
+    _pattern(
+        r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
+        "it must be the name of an S3 bucket: 3 to 63 lowercase letters, digits, '-' or '.'",
+        "write the name of a bucket of the account as `aws s3api list-buckets` shows it",
+    )
+)
 EMAILS = _list(
     _pattern(
         r"[^\s@,]+@[^\s@,]+\.[^\s@,.]+",

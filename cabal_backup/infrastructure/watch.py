@@ -26,6 +26,7 @@ PACKAGED = (
     "urgent.py",
     "operations/status",
     "operations/aws",
+    "operations/report",
 )
 """What the function imports beside its own folder."""
 
@@ -41,10 +42,10 @@ _WARM_UP_MINUTES = 2 * 24 * 60
 class Watch(Construct):
     """A function in one region that judges the environment every day, with `status`'s code.
 
-    It has the auditor's permissions, and may keep its record, publish on the topic and read the
-    heartbeat's URL. In the primary region one alarm is on it: it has not run, or it failed. The
-    watch in the DR region runs two hours later and reports only if the primary one is silent;
-    `status` looks at both.
+    It has the auditor's permissions, and may keep its record, publish on the topic, read the
+    heartbeat's URL and write the report to the bucket of the settings. In the primary region one
+    alarm is on it: it has not run, or it failed. The watch in the DR region runs two hours later
+    and reports only if the primary one is silent; `status` looks at both.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-actions-Lambda.html
     """
@@ -90,6 +91,11 @@ class Watch(Construct):
             # https://docs.aws.amazon.com/systems-manager/latest/userguide/ps-restrict-decryption.html
             heartbeat = places.arn("ssm", f"parameter{environment.heartbeat_parameter}")
             own.append(Grant("Heartbeat", "ssm: GetParameter", [heartbeat]))
+        if environment.report_bucket:
+            report = (
+                f"arn:{Aws.PARTITION}:s3:::{environment.report_bucket}/{environment.report_key}"
+            )
+            own.append(Grant("WriteReport", "s3: PutObject", [report]))
         handler = HandlerFunction(
             self,
             "Handler",

@@ -135,6 +135,7 @@ ELSEWHERE = {
     "alert_on_tampering": "test_alerts.py",
     "watch_schedule": "test_watch.py",
     "heartbeat_parameter": "test_watch.py",
+    "report_bucket": "test_watch.py",
     "restore_testing": "test_restore_testing.py",
     "restore_testing_schedule": "test_restore_testing.py",
     "restore_testing_tolerance_percent": "test_restore_testing.py",

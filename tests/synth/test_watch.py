@@ -194,9 +194,10 @@ def test_it_may_look_at_what_the_auditor_may_but_not_at_the_deployment(watched: 
     assert len(watched.policies) == 2
 
 
-@pytest.mark.parametrize("heartbeat", [None, HEARTBEAT])
-def test_what_else_it_may(synthesized: Synthesize, heartbeat: str | None) -> None:
-    wanted = {} if heartbeat is None else {"heartbeat_parameter": heartbeat}
+@pytest.mark.parametrize(
+    "wanted", [{}, {"heartbeat_parameter": HEARTBEAT}, {"report_bucket": "reports"}]
+)
+def test_what_else_it_may(synthesized: Synthesize, wanted: dict[str, str]) -> None:
     stage = synthesized(an_environment(**ALERTS, **wanted))
     for watched in watches(stage):
         stack = watched.stack
@@ -216,6 +217,11 @@ def test_what_else_it_may(synthesized: Synthesize, heartbeat: str | None) -> Non
             "Allow",
             "ssm:GetParameter",
             ARN.format("ssm", "us-west-1", f"parameter{HEARTBEAT}"),
+        )
+        write_report = (
+            "Allow",
+            "s3:PutObject",
+            "arn:aws:s3:::reports/cabal-backup/prod/report.html",
         )
         assert allowed == [
             (
@@ -237,14 +243,18 @@ def test_what_else_it_may(synthesized: Synthesize, heartbeat: str | None) -> Non
                 },
             ),
             ("Allow", "sns:Publish", {"Ref": stack.id_of("AWS::SNS::Topic")}),
-            *([read_heartbeat] if heartbeat and stack is stage.primary else []),
+            *([read_heartbeat] if HEARTBEAT in wanted.values() and stack is stage.primary else []),
+            *([write_report] if "report_bucket" in wanted else []),
         ]
 
 
-def test_a_heartbeat_changes_nothing_but_the_watch(
-    synthesized: Synthesize, stage: Synthesized
+@pytest.mark.parametrize(
+    "wanted", [{"heartbeat_parameter": HEARTBEAT}, {"report_bucket": "reports"}]
+)
+def test_heartbeat_and_report_change_nothing_but_the_watch(
+    synthesized: Synthesize, stage: Synthesized, wanted: dict[str, str]
 ) -> None:
-    other = synthesized(an_environment(**ALERTS, heartbeat_parameter=HEARTBEAT))
+    other = synthesized(an_environment(**ALERTS, **wanted))
     for before, after in ((stage.primary, other.primary), (stage.dr, other.dr)):
         for path in changes(before, after):
             assert path.startswith("Resources.AlertsWatch"), path

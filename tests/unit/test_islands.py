@@ -35,7 +35,7 @@ LAYERS: dict[str, tuple[set[str], set[str]]] = {
         | {"operations", "operations.doctor", "operations.drill", "operations.report", "mail_host"},
     ),
     "infrastructure": (SDK, {"config", "names", "urgent"}),
-    "functions": (CDK, FLOOR | OPERATIONS | {"custom_resource"}),
+    "functions": (CDK, FLOOR | OPERATIONS | {"custom_resource", "operations.report"}),
     "custom_resource": (CDK, set()),
     "operations.doctor": (CDK, FLOOR | {"operations.status", "operations.aws"}),
     "operations.report": (CDK, FLOOR | {"operations.status", "operations.aws"}),

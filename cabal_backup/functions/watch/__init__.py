@@ -2,7 +2,8 @@
 
 It runs the checks of `cabal-backup status`, except those that need files of the checkout. If
 anything is not ok it publishes one message, every day until all is well again, and then one
-more. On a good day it publishes nothing and calls the heartbeat, if there is one.
+more. On a good day it publishes nothing and calls the heartbeat, if there is one. With a bucket in
+the settings it also writes what `cabal-backup report` shows.
 
 The watch in the DR region does the same, two hours later and only if the one in the primary
 region is silent; it never calls the heartbeat. An SSM parameter in each region records when the
@@ -24,14 +25,21 @@ from cabal_backup.config.environment import load
 from cabal_backup.functions.watch.heartbeat import call_heartbeat
 from cabal_backup.functions.watch.message import Report
 from cabal_backup.operations.aws.client import Aws, connect
+from cabal_backup.operations.aws.client import reason as why
 from cabal_backup.operations.aws.clock import aws_time
+from cabal_backup.operations.aws.results import Unknown
+from cabal_backup.operations.report.page import page
+from cabal_backup.operations.report.summary import Report as Overview
+from cabal_backup.operations.status import calendar
 from cabal_backup.operations.status.alerts import read_record
 from cabal_backup.operations.status.checks import CHECKS, run_checks
-from cabal_backup.operations.status.findings import NOT_OK
-from cabal_backup.operations.status.state import look
+from cabal_backup.operations.status.findings import NOT_OK, Finding, Status, Verdict
+from cabal_backup.operations.status.state import State, look
 
 SKIPPED = ("drill",)
 """Checks that need files of the checkout."""
+
+NO_DRILLS = Unknown("The watch cannot read the reports of drills, which are files of the project.")
 
 STANDS_IN = timedelta(hours=25)
 """How long the watch in the primary region must have been silent for the other to report."""
@@ -53,7 +61,12 @@ def handler(_event: object, _context: object) -> dict[str, object]:
     before, read = _before(aws, region)
     # AWS's time, so that the ages in one report agree with each other.
     now = read or datetime.now(UTC)
-    verdict = run_checks(look(aws, now), [check for check in CHECKS if check not in SKIPPED])
+    state = look(aws, now, drills=NO_DRILLS)
+    verdict = run_checks(state, [check for check in CHECKS if check not in SKIPPED])
+    is_primary = region == aws.environment.region
+    reports = is_primary or _primary_is_silent(aws, now)
+    if reports and (failure := _write_report(aws, region, state, verdict)):
+        verdict = Verdict((*verdict.findings, failure))
     report = Report(
         environment=aws.environment.name,
         now=now,
@@ -66,10 +79,7 @@ def handler(_event: object, _context: object) -> dict[str, object]:
         before=before,
         skipped=SKIPPED,
     )
-    is_primary = region == aws.environment.region
-    subject = None
-    if is_primary or _primary_is_silent(aws, now):
-        subject = _publish(aws, region, report)
+    subject = _publish(aws, region, report) if reports else None
     _remember(aws, region, report)
     called = False
     if is_primary and not report.since:
@@ -100,6 +110,40 @@ def _primary_is_silent(aws: Aws, now: datetime) -> bool:
         logger.exception("The record of the watch in %s cannot be read", aws.environment.region)
         return True
     return now - (record.ran or record.written) > STANDS_IN
+
+
+def _write_report(aws: Aws, region: str, state: State, verdict: Verdict) -> Finding | None:
+    """Write the page of `cabal-backup report`; the finding if that failed, whatever the reason.
+
+    The bucket must be the account's, so that no one else can take over the name of a deleted one.
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
+    """
+    bucket, key = aws.environment.report_bucket, aws.environment.report_key
+    if bucket is None:
+        return None
+    try:
+        nights = calendar.look(aws, state.now).from_first_point()
+        aws.client("s3", region).put_object(
+            Bucket=bucket,
+            Key=key,
+            Body=page(Overview(state, verdict), nights).encode(),
+            ContentType="text/html; charset=utf-8",
+            ServerSideEncryption="AES256",
+            ExpectedBucketOwner=aws.account,
+        )
+    except Exception as error:
+        # The verdict must be reported in any case.
+        logger.exception("The report was not written to %s", bucket)
+        cause = why(error) if isinstance(error, BotoCoreError | ClientError) else repr(error)
+        return Finding(
+            "report",
+            Status.WARN,
+            f"The report could not be written to s3://{bucket}/{key}: {cause}",
+            "docs/watch.md says what the bucket must allow; report_bucket names it. To write the "
+            f"report here: cabal-backup report -e {aws.environment.name}",
+        )
+    logger.info("The report is s3://%s/%s", bucket, key)
+    return None
 
 
 def _publish(aws: Aws, region: str, report: Report) -> str | None:

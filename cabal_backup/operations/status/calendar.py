@@ -83,7 +83,11 @@ class Calendar:
         return replace(self, nights=tuple(night for night in self.nights if night >= first))
 
 
-def look(aws: Aws, now: datetime, *, nights: int) -> Calendar:
+NIGHTS = 31
+"""How many nights a report goes back."""
+
+
+def look(aws: Aws, now: datetime, *, nights: int = NIGHTS) -> Calendar:
     """The last `nights` nights, and every recovery point there is."""
     environment = aws.environment
     primary, dr = aws.client("backup"), aws.client("backup", environment.dr_region)

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from local_aws.client import Sandbox
 from cabal_backup.operations.status.checks import CHECKS
 from tests.e2e.alerts.conftest import REGIONS, SETTINGS, Inbox, Notification, Watched, confirm
 from tests.e2e.operator import Operator
+from tests.e2e.status.test_report import Tables
 from tests.long import shortened
 from tests.receiver import CERTIFICATE, Receiver, receiver
 
@@ -23,6 +25,7 @@ PRIMARY, DR = REGIONS
 WATCH = "cabal-backup-watch"
 PARAMETER = "/cabal-backup/heartbeat"
 RECORD = "/cabal-backup/watch"
+BUCKET, KEY = "reports", "cabal-backup/development/report.html"
 PATH = "/ping/4f1d2c3b-is-a-secret"
 
 
@@ -64,7 +67,10 @@ def first_guard(first_watch: tuple[Watched, str], listening: Receiver) -> tuple[
     watched.client("ssm").put_parameter(
         Name=PARAMETER, Value=f"{listening.base}{PATH}", Type="SecureString"
     )
-    watched.deployment.deploy(**SETTINGS, heartbeat_parameter=PARAMETER)
+    watched.client("s3").create_bucket(
+        Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": PRIMARY}
+    )
+    watched.deployment.deploy(**SETTINGS, heartbeat_parameter=PARAMETER, report_bucket=BUCKET)
     trust_the_receiver(watched)
     confirm(watched.sandbox)
     watched.sandbox.run_nights(1)
@@ -260,6 +266,59 @@ def test_it_runs_on_request_and_finds_what_status_finds(
     assert primary["message"] == "[cabal-backup development] NOT PROTECTED: primary-lock"
     assert dr["message"] is None
     assert {each["check"]: each["status"] for each in dr["findings"]} == expected
+
+
+def test_the_report_in_the_bucket_has_the_figures_of_the_command(
+    guarded: Guarded, operator: Operator, tmp_path: Path
+) -> None:
+    assert run(operator).code == 0
+    written = guarded.watched.client("s3").get_object(Bucket=BUCKET, Key=KEY)
+    operator.run("report", "--output", str(tmp_path / "report.html"), **SETTINGS)
+
+    page = written["Body"].read().decode()
+    theirs, ours = (
+        Tables(text).found for text in (page, (tmp_path / "report.html").read_text("utf-8"))
+    )
+
+    assert written["ContentType"] == "text/html; charset=utf-8"
+    assert written["ServerSideEncryption"] == "AES256"
+    assert theirs["Nights"] == ours["Nights"]
+    points = "Recovery points and what they cost"
+    assert theirs[points] == ours[points]
+    assert len(theirs[points]) == 6
+    failed = "If us-west-1 failed now"
+    # In between the command ran a while, and the watch does not know of drills.
+    assert [row[:2] + row[3:4] for row in theirs[failed]] == [
+        row[:2] + row[3:4] for row in ours[failed]
+    ]
+    assert [row[4:] for row in theirs[failed][1:]] == [["unknown"] * 2] * 2
+    assert "The watch cannot read the reports of drills" in page
+
+
+def delete_the_bucket(watched: Watched) -> None:
+    watched.client("s3").delete_object(Bucket=BUCKET, Key=KEY)
+    watched.client("s3").delete_bucket(Bucket=BUCKET)
+
+
+def deny_the_write(watched: Watched) -> None:
+    rule = {"service": "s3", "operation": "PutObject", "error": "AccessDenied", "status": 403}
+    watched.sandbox.faults.services(rule)
+
+
+@pytest.mark.parametrize(
+    ("prevent", "cause"), [(delete_the_bucket, "NoSuchBucket"), (deny_the_write, "AccessDenied")]
+)
+def test_a_report_that_cannot_be_written_is_in_the_message(
+    guarded: Guarded, prevent: Callable[[Watched], None], cause: str
+) -> None:
+    prevent(guarded.watched)
+
+    (message,) = guarded.next_day()
+
+    assert message.subject == "[cabal-backup development] protected, with warnings: report"
+    assert f"could not be written to s3://{BUCKET}/{KEY}: PutObject: {cause}" in message.body
+    assert "cabal-backup report -e development" in message.body
+    assert guarded.receiver.called == []
 
 
 def disable_the_schedule(watched: Watched) -> None:

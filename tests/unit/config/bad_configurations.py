@@ -50,6 +50,7 @@ LIST_RULE = ("a list of DynamoDB table names", "a JSON list, or separate them by
 EMAIL_RULE = ("it must be an e-mail address", "operator@example.com")
 URL_RULE = ("an HTTPS URL without a user name", "https://example.com/alerts")
 DAILY_RULE = ("one moment every day, in UTC", "cron(0 12 * * ? *)")
+BUCKET_RULE = ("the name of an S3 bucket", "aws s3api list-buckets")
 PARAMETER_RULE = ("the full name of an SSM parameter", "SecureString")
 CRON_RULE = ("an AWS cron expression of six fields", "cron(0 6 1 * ? *)")
 PERCENT_RULE = ("a whole number from 0 to 100", "a number from 0 to 100")
@@ -191,6 +192,16 @@ BAD: dict[str, Bad] = {
         "heartbeat_parameter",
         "/cabal-backup/heartbeat",
         "it is part of the alerts, which are off",
+        "set alerts to true",
+        alerts=False,
+    ),
+    "bucket-an-arn": bad("report_bucket", "arn:aws:s3:::reports", *BUCKET_RULE),
+    "bucket-with-a-prefix": bad("report_bucket", "reports/cabal", *BUCKET_RULE),
+    "bucket-in-capitals": bad("report_bucket", "Reports", *BUCKET_RULE),
+    "bucket-without-alerts": bad(
+        "report_bucket",
+        "reports",
+        "the watch writes the report, and it is part of the alerts, which are off",
         "set alerts to true",
         alerts=False,
     ),

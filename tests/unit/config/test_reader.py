@@ -44,6 +44,7 @@ def test_an_environment_is_read_whole() -> None:
             alert_emails=["operator@example.com"],
             watch_schedule="cron(30 23 * * ? *)",
             heartbeat_parameter="/cabal-backup/heartbeat",
+            report_bucket="cabal.reports-1",
             restore_testing_schedule="cron(0 3 ? * SUN *)",
             restore_testing_tolerance_percent=20,
         )
@@ -70,6 +71,7 @@ def test_an_environment_is_read_whole() -> None:
         alert_on_tampering=True,
         watch_schedule="cron(30 23 * * ? *)",
         heartbeat_parameter="/cabal-backup/heartbeat",
+        report_bucket="cabal.reports-1",
         restore_testing=True,
         restore_testing_schedule="cron(0 3 ? * SUN *)",
         dr_restore_testing_table_schedule="cron(0 6 15 * ? *)",

@@ -56,6 +56,7 @@ def test_the_defaults_are_what_cabal_promises() -> None:
         "alert_on_tampering": True,
         "watch_schedule": "cron(0 12 * * ? *)",
         "heartbeat_parameter": None,
+        "report_bucket": None,
         "restore_testing": True,
         "restore_testing_schedule": "cron(0 6 1 * ? *)",
         "dr_restore_testing_table_schedule": "cron(0 6 15 * ? *)",

@@ -71,6 +71,10 @@ class Watched(Account):
             "GetParameter": self._get,
             "PutParameter": self._put,
             "Publish": self._publish,
+            "PutObject": lambda _: {},
+            "ListRecoveryPointsByBackupVault": lambda _: {"RecoveryPoints": []},
+            "ListBackupJobs": lambda _: {"BackupJobs": []},
+            "ListCopyJobs": lambda _: {"CopyJobs": []},
         }
         self.ran(PRIMARY)
         self.ran(DR)
@@ -157,8 +161,8 @@ def watched(
         assert boto3.DEFAULT_SESSION is not None
         return Aws(environment, boto3.DEFAULT_SESSION, ACCOUNT)
 
-    def look(_aws: Aws, now: datetime) -> State:
-        return replace(watched.state, now=now)
+    def look(_aws: Aws, now: datetime, *, drills: Any) -> State:
+        return replace(watched.state, now=now, drills=drills)
 
     monkeypatch.setattr(watch, "connect", connect)
     monkeypatch.setattr(watch, "look", look)
@@ -359,6 +363,88 @@ def test_a_finding_lists_twenty_details(count: int, more: int | None) -> None:
     assert sum(line.startswith("    night ") for line in lines) == 20
     said = [line for line in lines if line.endswith("more: status --verbose shows all")]
     assert said == ([] if more is None else [f"    and {more} more: status --verbose shows all"])
+
+
+# --- The report in a bucket
+
+
+@pytest.fixture
+def reporting(watched: Watched) -> Watched:
+    watched.environment = an_environment(report_bucket="reports", heartbeat_parameter=PARAMETER)
+    return watched
+
+
+def test_without_a_bucket_no_report_is_written(watched: Watched, run: Any) -> None:
+    run()
+    assert watched.called("PutObject") == []
+
+
+def test_the_report_is_written_encrypted_to_a_bucket_of_the_account(
+    reporting: Watched, run: Any, listener: Receiver
+) -> None:
+    found = run()
+    (put,) = reporting.called("PutObject")
+    page = put["Body"].read().decode()
+    assert {name: value for name, value in put.items() if name != "Body"} == {
+        "Bucket": "reports",
+        "Key": "cabal-backup/prod/report.html",
+        "ContentType": "text/html; charset=utf-8",
+        "ServerSideEncryption": "AES256",
+        "ExpectedBucketOwner": ACCOUNT,
+    }
+    assert page.startswith("<!DOCTYPE html>")
+    assert "<h2>Drills</h2>\n<p>The watch cannot read the reports of drills" in page
+    assert "never measured" not in page
+    assert found["message"] is None
+    assert listener.called == [SECRET]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "cause"),
+    [
+        (Refusal("NoSuchBucket", "The bucket does not exist", 404), "PutObject: NoSuchBucket"),
+        (denied("s3:PutObject"), "PutObject: AccessDeniedException"),
+    ],
+)
+def test_a_report_that_cannot_be_written_is_a_warning(
+    reporting: Watched, run: Any, listener: Receiver, refusal: Refusal, cause: str
+) -> None:
+    reporting.refuse("PutObject", refusal)
+    run()
+    ((_, subject, body),) = reporting.published
+    assert subject == "[cabal-backup prod] protected, with warnings: report"
+    assert (
+        "  The report could not be written to s3://reports/cabal-backup/prod/report.html: "
+        f"{cause}: {refusal.message}" in body.splitlines()
+    )
+    assert listener.called == []
+    assert set(reporting.record()["since"]) == {"report"}
+
+
+def test_a_fault_of_the_report_does_not_hide_the_verdict(
+    reporting: Watched, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the fault is."""
+
+    def broken(*_: Any) -> str:
+        raise KeyError("price")
+
+    monkeypatch.setattr(watch, "page", broken)
+    reporting.state = UNLOCKED
+    run()
+    ((_, subject, body),) = reporting.published
+    assert subject == "[cabal-backup prod] NOT PROTECTED: dr-lock, report"
+    assert "report.html: KeyError('price')" in body
+
+
+def test_the_one_in_the_dr_region_writes_it_only_if_it_reports(
+    reporting: Watched, run: Any
+) -> None:
+    run(DR)
+    assert reporting.called("PutObject") == []
+    reporting.ran(PRIMARY, NOW - timedelta(hours=26))
+    run(DR)
+    assert len(reporting.called("PutObject")) == 1
 
 
 # --- What fails

@@ -160,6 +160,11 @@ async def _partly(
 
 
 def _refusal(rule: Rule, headers: Any) -> Answer:
+    if rule.service == "s3":
+        # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#RESTErrorResponses
+        code, message = escape(rule.error), escape(rule.message)
+        text = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+        return rule.status, {"Content-Type": "application/xml"}, text.encode()
     content_type, body = error_body(rule.error, rule.message, headers.get("content-type", ""))
     return (
         rule.status,

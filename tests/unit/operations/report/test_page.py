@@ -9,9 +9,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from cabal_backup.cli.report_page import COLORS, page
-from cabal_backup.cli.status_formats import Report
 from cabal_backup.operations.aws.results import Known
+from cabal_backup.operations.report.page import COLORS, page
+from cabal_backup.operations.report.summary import Report
 from cabal_backup.operations.status.calendar import Calendar, Cell, Column
 from cabal_backup.operations.status.checks import CHECKS, run_checks
 from cabal_backup.operations.status.state import State

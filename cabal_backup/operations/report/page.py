@@ -8,10 +8,10 @@ from decimal import Decimal
 from html import escape
 from string import Template
 
-from cabal_backup.cli.status_formats import Report, link
 from cabal_backup.operations.aws.results import Known, Unknown
 from cabal_backup.operations.report import prices
 from cabal_backup.operations.report.figures import Loss, if_region_failed, stored
+from cabal_backup.operations.report.summary import Report, link
 from cabal_backup.operations.status.calendar import Calendar, Cell
 from cabal_backup.operations.status.drill_reports import PastDrill
 from cabal_backup.operations.status.findings import NOT_OK, Finding
@@ -184,20 +184,22 @@ def _region(state: State) -> str:
         "What was written after the newest copy would be lost. Recovery times are those that "
         "drills measured; a restore follows the copy-back.",
         ("resource", "newest copy", "lost", "copy-back to", "copy-back took", "restore took"),
-        (_loss(loss) for loss in losses.value),
+        (_loss(loss, state) for loss in losses.value),
     )
     return f"{heading}\n{table}\n<p>What to do: docs/runbooks/lose-a-region.md.</p>"
 
 
-def _loss(loss: Loss) -> tuple[str, ...]:
+def _loss(loss: Loss, state: State) -> tuple[str, ...]:
     lost = "everything" if loss.lost is None else f"{loss.lost / timedelta(hours=1):,.1f} hours"
     return (
         loss.resource,
         _when(loss.newest_copy),
         lost,
         _when(loss.reach),
-        _took(loss.copy_back),
-        _took(loss.recovery),
+        *(
+            "unknown" if isinstance(state.drills, Unknown) else _took(past)
+            for past in (loss.copy_back, loss.recovery)
+        ),
     )
 
 
