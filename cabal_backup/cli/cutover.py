@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cabal_backup import names
-from cabal_backup.cli import progress
+from cabal_backup.cli import cutover_undo, progress
 from cabal_backup.cli.answer import answer
 from cabal_backup.cli.compare import add_only, differences
 from cabal_backup.cli.compare import lines as comparison_lines
 from cabal_backup.cli.confirm import (
     ConfirmOptions,
     add_confirmation,
-    ask,
-    can_ask,
     carry_out,
     confirm,
     show_plan,
 )
+from cabal_backup.cli.live_tables import add_writing, notify, tidy_up, usual
 from cabal_backup.cli.options import (
     CommonOptions,
     Invocation,
     add_common,
     check_not_a_drills,
     connect_to_change,
-    one_of,
-    positive,
 )
 from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode, RefusedError
@@ -36,7 +32,7 @@ from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.restore import mail_tiers
 from cabal_backup.operations.restore.mail_tiers import Reconfigure
-from cabal_backup.operations.restore.tables import cutover, delete_table, origin
+from cabal_backup.operations.restore.tables import cutover, origin
 from cabal_backup.operations.restore.tables.compare import TablePair
 from cabal_backup.operations.restore.tables.cutover import (
     CutoverPlan,
@@ -104,6 +100,7 @@ def define(parser: Parser) -> None:
         plan=CutoverPlan,
         result={"cutover": CutoverResult, "deleted_table": str},
     )
+    cutover_undo.define_undo(parser.add_below("undo"))
 
 
 def add_cutover_options(parser: argparse.ArgumentParser) -> None:
@@ -127,23 +124,7 @@ def add_cutover_options(parser: argparse.ArgumentParser) -> None:
         help="also delete the items that the backup does not have",
     )
     group.add_argument("--no-undo", action="store_true", help="do not create an undo point")
-    group.add_argument(
-        "--rate",
-        type=positive("a number of write units"),
-        metavar="UNITS",
-        help="the maximum of write units per second",
-    )
-    group.add_argument(
-        "--reconfigure",
-        type=one_of(Reconfigure),
-        choices=tuple(Reconfigure),
-        metavar="HOW",
-        help="how the mail tiers read the addresses again: publish an event, roll the services, "
-        "or none (default: publish for the addresses, none for other tables)",
-    )
-    group.add_argument(
-        "--delete-restored", action="store_true", help="delete the restored table at the end"
-    )
+    add_writing(group)
 
 
 def given(options: CutoverOptions) -> list[str]:
@@ -202,10 +183,10 @@ def cut_over(aws: Aws, request: CutoverRequest, options: CutoverOptions, clock: 
         result = cutover.execute(aws, plan, clock, stop, report)
     answer.add(cutover=result)
     print_result(plan, result)
-    notify(aws, options.reconfigure or _usual(aws, request.live))
+    notify(aws, request.live, options.reconfigure)
     if result.verification.problems:
         return ExitCode.DIFFERENT
-    tidy_up(aws, plan, yes=options.yes)
+    tidy_up(aws, plan.restored, wanted=request.delete_restored, yes=options.yes)
     return ExitCode.OK
 
 
@@ -244,39 +225,15 @@ def print_result(plan: CutoverPlan, result: CutoverResult) -> None:
             + (f" under the keys that match {plan.request.only}." if plan.request.only else ".")
         )
     if result.undo_point is not None:
+        only = plan.request.only.options
+        text += [
+            "To undo only what this cutover changed:",
+            f"  cabal-backup cutover undo {plan.restored.name} {plan.live.name} "
+            f"-e {plan.environment}{only}",
+        ]
         text.append(what_is_lost(plan.live.name, result.undo_point, plan.request.only))
         text += ["To go back:", *(f"  {line}" for line in result.way_back)]
     print("\n".join(text))
-
-
-def notify(aws: Aws, how: Reconfigure) -> None:
-    """Make the mail tiers read their addresses again."""
-    mail_tiers.reconfigure(aws, how, progress.print_line)
-
-
-def tidy_up(aws: Aws, plan: CutoverPlan, *, yes: bool) -> None:
-    """Delete the restored table where that is wanted; otherwise say how.
-
-    Only a table that this tool restored is deleted, or offered for it.
-    """
-    restored = plan.restored
-    name = restored.name
-    if not origin.is_recorded(aws, restored):
-        print(f"{name} is kept: this tool did not restore it.", file=sys.stderr)
-        return
-    wanted = plan.request.delete_restored
-    if not wanted and not yes and can_ask():
-        wanted = ask(f"Delete {name}? Type {plan.environment} to continue: ") == plan.environment
-    if wanted:
-        delete_table.delete_own_restore(aws, restored)
-        answer.add(deleted_table=name)
-        print(f"{name} is being deleted.", file=sys.stderr)
-    else:
-        print(
-            f"{name} is kept. It costs storage; when it is not needed any more: aws dynamodb "
-            f"delete-table --region {aws.environment.region} --table-name={name}",
-            file=sys.stderr,
-        )
 
 
 def _confirm(plan: CutoverPlan, *, yes: bool) -> None:
@@ -300,11 +257,6 @@ def _confirm(plan: CutoverPlan, *, yes: bool) -> None:
 
 def _afterwards(aws: Aws, request: CutoverRequest, how: Reconfigure | None) -> list[str]:
     return [
-        f"  then {mail_tiers.describe(how or _usual(aws, request.live))}",
+        f"  then {mail_tiers.describe(how or usual(aws, request.live))}",
         *([f"  then {request.restored} is deleted"] if request.delete_restored else []),
     ]
-
-
-def _usual(aws: Aws, live: str) -> Reconfigure:
-    is_addresses = live in (names.ADDRESSES_TABLE, aws.environment.addresses_table)
-    return Reconfigure.PUBLISH if is_addresses else Reconfigure.NONE

@@ -83,6 +83,8 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **given: Any) -> None:
         super().__init__(**{"formatter_class": _Formatter, **given})
         self.register("action", "parsers", _Commands)
+        self.below: dict[str, Parser] = {}
+        """Commands below one that has arguments of its own, by their words."""
 
     def describe(self, description: str, *examples: str, note: str = "") -> None:
         """Set the text of the help.
@@ -96,6 +98,25 @@ class Parser(argparse.ArgumentParser):
         title = "example" if len(examples) == 1 else "examples"
         parts = ["\n  ".join([f"{title}:", *self.examples]), note]
         self.epilog = "\n\n".join(filter(None, parts))
+
+    def add_below(self, word: str) -> Parser:
+        """Add a command below this one, which has arguments of its own."""
+        self.below[word] = Parser(prog=f"{self.prog} {word}")
+        return self.below[word]
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Leave the arguments to a command below, if its word comes first but for common options.
+
+        argparse's own subcommands exclude arguments of the command itself.
+        """
+        for word in self.below.keys() & set(args or ()):
+            at = args.index(word)
+            common = Parser(add_help=False)
+            add_common(common)
+            if not common.parse_known_args(args[:at])[1]:
+                rest = [*args[:at], *args[at + 1 :]]
+                return self.below[word].parse_known_args(rest, namespace)
+        return super().parse_known_args(args, namespace)
 
     def runs(
         self,
@@ -262,8 +283,8 @@ def parse(arguments: Sequence[str]) -> Command:
 
 def commands_of(parser: Parser) -> Iterator[Parser]:
     """Every command below this one, at any depth."""
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for command in action.choices.values():
-                yield command
-                yield from commands_of(command)
+    subparsers = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+    choices = (command for action in subparsers for command in action.choices.values())
+    for command in (*choices, *parser.below.values()):
+        yield command
+        yield from commands_of(command)

@@ -10,6 +10,7 @@ from cabal_backup.cli import compare, cutover
 from cabal_backup.cli.answer import answer
 from cabal_backup.cli.confirm import add_confirmation, carry_out, confirm, show_plan
 from cabal_backup.cli.cutover import CutoverOptions
+from cabal_backup.cli.live_tables import notify
 from cabal_backup.cli.options import (
     Invocation,
     PointOptions,
@@ -111,7 +112,7 @@ def run(options: AddressesOptions, invocation: Invocation) -> int:
         _say_what_next(aws, plan, request.only)
         return ExitCode.OK
     if plan.straight:
-        cutover.notify(aws, options.reconfigure or Reconfigure.PUBLISH)
+        notify(aws, plan.live, options.reconfigure or Reconfigure.PUBLISH)
         return ExitCode.OK
     return cutover.cut_over(aws, request, options, clock)
 

@@ -37,6 +37,10 @@ USES: Mapping[str, tuple[str, set[str]]] = {
         {"file_system_id", "setting_replaced", "rolled"},
     ),
     "cutover": (f"cutover {RESTORED} cabal-addresses --mirror", {"cutover"}),
+    "cutover undo": (
+        f"cutover undo {RESTORED} cabal-addresses --delete-restored",
+        {"next_plan", "undone", "deleted_table"},
+    ),
     "backup now": ("backup now", {"jobs"}),
     "copy now": ("copy now", {"jobs"}),
     "copy-back": ("copy-back addresses", {"job", "recovery_point_arn"}),
@@ -53,9 +57,13 @@ USES: Mapping[str, tuple[str, set[str]]] = {
 
 def prepare(operator: Operator, command: str) -> None:
     """What a command needs beside a protected environment."""
-    if command == "cutover":
+    if command.startswith("cutover"):
         said = operator.run(*f"restore addresses --to {RESTORED} --yes".split())
         assert said.code == 0, said.err
+    if command == "cutover undo":
+        said = operator.run(*f"cutover {RESTORED} cabal-addresses --yes".split())
+        assert said.code == 0, said.err
+        operator.sandbox.advance(minutes=10)
     if command == "copy now":
         operator.run("backup", "now", "--yes")
     if command in ("copy-back", "relock") or command.startswith("teardown"):

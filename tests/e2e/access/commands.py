@@ -220,6 +220,21 @@ def _cutover(desk: Desk) -> None:
     _well(desk.run(f"cutover {counted} {COUNTER} --yes"))
 
 
+def _cutover_undo(desk: Desk) -> None:
+    """Items that the cutover wrote over, deleted and added."""
+    restored = _copy_of_the_addresses(desk)
+    first, second = _scanned(desk)[:2]
+    dynamodb = desk.root("dynamodb")
+    dynamodb.delete_item(TableName=ADDRESSES, Key={"address": first["address"]})
+    dynamodb.put_item(TableName=ADDRESSES, Item={**second, "user": {"S": "mallory"}})
+    dynamodb.put_item(TableName=ADDRESSES, Item={"address": {"S": "new@mail.example.com"}})
+    _well(desk.run(f"cutover {restored} {ADDRESSES} --yes --mirror"))
+    desk.sandbox.advance(minutes=10)
+    undone = _well(desk.run(f"cutover undo {restored} {ADDRESSES} --yes --delete-restored"))
+    assert "2 items written" in undone.out
+    assert "1 deleted" in undone.out
+
+
 def _scanned(desk: Desk) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = desk.root("dynamodb").scan(TableName=ADDRESSES)["Items"]
     return found
@@ -418,6 +433,7 @@ USES: dict[str, tuple[Use, ...]] = {
     "restore mailstore": (Use(Role.OPERATOR, _restore_mailstore),),
     "compare": (Use(Role.OPERATOR, _compare),),
     "cutover": (Use(Role.OPERATOR, _cutover),),
+    "cutover undo": (Use(Role.OPERATOR, _cutover_undo),),
     "backup now": (Use(Role.OPERATOR, _backup_and_copy),),
     "copy now": (Use(Role.OPERATOR, _backup_and_copy),),
     "copy-back": (Use(Role.OPERATOR, _copy_back),),

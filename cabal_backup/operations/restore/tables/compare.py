@@ -229,22 +229,24 @@ def _compare_item(key: Item, ours: Item | None, theirs: Item | None) -> ItemComp
     )
 
 
-class _Keys:
-    """Counts keys and keeps the first few."""
+class Keys:
+    """Counts keys and keeps the first few. Safe to share between threads."""
 
-    def __init__(self) -> None:
-        self.most = SAMPLES
+    def __init__(self, most: int = SAMPLES) -> None:
+        self.most = most
         """How many are kept."""
         self._count = 0
         self._samples: list[Item] = []
         self._lock = threading.Lock()
 
     def add(self, keys: Sequence[Item]) -> None:
+        """Count keys."""
         with self._lock:
             self._count += len(keys)
             self._samples += keys[: self.most - len(self._samples)]
 
     def group(self) -> Group:
+        """How many keys there are, and those that were kept."""
         return Group(count=self._count, samples=tuple(self._samples))
 
 
@@ -254,7 +256,7 @@ class _BackupSide:
     def __init__(self, wire: Wire, restored: Table, live: Table) -> None:
         self._wire, self._names, self._live = wire, restored.key_names, live
         self.read = Counter()
-        self.only_in_backup, self.differing, self.identical = _Keys(), _Keys(), _Keys()
+        self.only_in_backup, self.differing, self.identical = Keys(), Keys(), Keys()
         self.backup_digest, self.live_digest, self.others = Digest(), Digest(), Digest()
 
     def work(self, chunk: Chunk, stop: Stop) -> None:
@@ -289,7 +291,7 @@ class _LiveSide:
         self._wire, self._restored, self._names = wire, restored, live.key_names
         self._spool = spool
         self.read = Counter()
-        self.only_in_live, self.others = _Keys(), Digest()
+        self.only_in_live, self.others = Keys(), Digest()
 
     def work(self, chunk: Chunk, stop: Stop) -> None:
         keys = [key_of(item, self._names) for item in chunk.items]

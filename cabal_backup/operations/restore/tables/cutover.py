@@ -45,7 +45,7 @@ from cabal_backup.operations.restore.tables.table_copy import (
     delete_items,
 )
 from cabal_backup.operations.restore.tables.table_items import READ_ITEMS, get_all
-from cabal_backup.operations.restore.tables.undo import Unfinished
+from cabal_backup.operations.restore.tables.undo import CutoverRecord, Unfinished
 from cabal_backup.operations.restore.tables.wire import Rate, Stop, Wire, explained
 from cabal_backup.text import duration
 
@@ -189,7 +189,7 @@ def plan_cutover(
     comparison = compare(wire, pair, stop, report, only=only, spool=spool, samples=samples)
     _check_not_empty(comparison, pair, request)
     earlier = undo.unfinished(aws, restored, live, window) if window else None
-    if earlier is not None and only and earlier.only != only.name:
+    if earlier is not None and only and earlier.record.only != only.name:
         raise RefusedError(
             f"A cutover of other items from {restored.name} did not finish, and its way back, to "
             f"{undo.written(earlier.at)}, would be lost. Nothing was changed. First run that "
@@ -309,8 +309,7 @@ def execute(aws: Aws, plan: CutoverPlan, clock: Clock, stop: Stop, report: Repor
         way_back = undo.how_to_go_back(plan.environment, plan.live.name, undo_point, only)
         lost = undo.what_is_lost(plan.live.name, undo_point, only)
         report(_about_undo(undo_point, way_back, lost))
-        if problem := undo.begin(aws, plan.restored, plan.live, undo_point, only):
-            report(f"The undo point could not be noted on {plan.restored.name} ({problem}).")
+        _record(aws, plan, undo_point, Mode.OVERWRITE, report)
     transfer = Transfer(wire=Wire(aws), rate=Rate(plan.request.rate), stop=stop, report=report)
     copying = CopyRequest(
         from_table=plan.restored.table,
@@ -323,11 +322,13 @@ def execute(aws: Aws, plan: CutoverPlan, clock: Clock, stop: Stop, report: Repor
     copied = copy_items(transfer, copying)
     deleted = None
     if plan.deletions is not None:
+        if undo_point is not None:
+            _record(aws, plan, undo_point, Mode.MIRROR, report)
         deleted = delete_items(transfer, plan.live.table, plan.deletions)
     verification = _verify(transfer, plan, copied, deleted)
     # Whatever was found: everything was written, and the next run has a first write of its own.
     if undo_point is not None and (
-        problem := undo.finish(aws, plan.restored, plan.live, undo_point)
+        problem := undo.finish(aws, plan.restored, _as_recorded(plan, undo_point, Mode.MIRROR))
     ):
         report(f"The end could not be noted on {plan.restored.name} ({problem}).")
     return CutoverResult(
@@ -337,6 +338,24 @@ def execute(aws: Aws, plan: CutoverPlan, clock: Clock, stop: Stop, report: Repor
         way_back=way_back,
         verification=verification,
     )
+
+
+def _record(aws: Aws, plan: CutoverPlan, at: datetime, so_far: Mode, report: Report) -> None:
+    if problem := undo.begin(aws, plan.restored, _as_recorded(plan, at, so_far)):
+        report(f"The undo point could not be noted on {plan.restored.name} ({problem}).")
+
+
+def _as_recorded(plan: CutoverPlan, at: datetime, so_far: Mode) -> CutoverRecord:
+    """What this cutover, and an unfinished run before it, have done to the live table so far.
+
+    :param so_far: OVERWRITE until the first deletion, then MIRROR.
+    """
+    order = (Mode.MISSING_ONLY, Mode.OVERWRITE, Mode.MIRROR)
+    done = so_far if plan.deletions is not None else Mode.OVERWRITE
+    mode = min(plan.request.mode, done, key=order.index)
+    if plan.unfinished is not None:
+        mode = max(mode, plan.unfinished.record.mode, key=order.index)
+    return CutoverRecord(live=plan.live.name, at=at, mode=mode, only=plan.request.only.name)
 
 
 def _undo_point(aws: Aws, plan: CutoverPlan, clock: Clock) -> datetime:

@@ -138,13 +138,13 @@ def delete_items(transfer: Transfer, table: Table, spool: KeySpool) -> Deleted:
         transfer.report(Progress("deleting", done, spool.count))
 
     try:
-        run([_spooled(spool)], deleter.work, workers=WORKERS, stop=transfer.stop, tick=tick)
+        run([spooled(spool)], deleter.work, workers=WORKERS, stop=transfer.stop, tick=tick)
     except Exception as error:
         raise explained(error, f"deleting from {table.name}") from error
     return Deleted(deleted=deleter.deleted.value, kept=deleter.kept.value)
 
 
-def _spooled(spool: KeySpool) -> Source:
+def spooled(spool: KeySpool) -> Source:
     """The keys of a spool, each with its fingerprint in place of the item's JSON."""
 
     def source(_stop: Stop) -> Iterator[Chunk]:

@@ -191,26 +191,48 @@ def put_if_still(wire: Wire, table: Table, item: Item, seen: Item | None, stop: 
     return _conditionally(wire, "PutItem", encode(request), stop) is None
 
 
+def replace_if_still(wire: Wire, table: Table, item: Item, seen: Item | None, stop: Stop) -> bool:
+    """Write an item unless the one that is there has changed since it was read; whether it is
+    there as given.
+
+    :param seen: the item that was read; None when there was none.
+
+    For an attribute that is added at the same moment, see `delete_if_still`.
+    """
+    if seen is None:
+        return put_if_absent(wire, table, encode(item), item, stop)
+    request = {"TableName": table.name, "Item": item, **_if_still(seen)}
+    there = _conditionally(wire, "PutItem", encode(request), stop)
+    return there is None or same(there, item)
+
+
 def delete_if_still(wire: Wire, table: Table, item: Item, stop: Stop) -> bool:
     """Delete an item unless it has changed since it was read; whether it no longer exists.
 
     An attribute that is added at the same moment, without changing another, goes
     unnoticed: DynamoDB has no condition on an item as a whole.
     """
-    names = dict(
-        zip((f"#a{number}" for number in range(_MAX_CONDITIONS)), sorted(item), strict=False)
-    )
     request = {
         "TableName": table.name,
         "Key": key_of(item, table.key_names),
+        **_if_still(item),
+    }
+    there = _conditionally(wire, "DeleteItem", encode(request), stop)
+    # The condition also fails if the item does not exist, after an earlier try or otherwise.
+    return not there
+
+
+def _if_still(item: Item) -> Item:
+    """The condition that the attributes of an item are as they were read."""
+    names = dict(
+        zip((f"#a{number}" for number in range(_MAX_CONDITIONS)), sorted(item), strict=False)
+    )
+    return {
         "ConditionExpression": " AND ".join(f"{name}=:{name[1:]}" for name in names),
         "ExpressionAttributeNames": names,
         "ExpressionAttributeValues": {f":{name[1:]}": item[names[name]] for name in names},
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
-    there = _conditionally(wire, "DeleteItem", encode(request), stop)
-    # The condition also fails if the item does not exist, after an earlier try or otherwise.
-    return not there
 
 
 def _conditionally(wire: Wire, operation: str, request: bytes, stop: Stop) -> Item | None:

@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
 from cabal_backup.errors import AwsError, RefusedError
-from cabal_backup.operations.aws.client import Aws, reason
+from cabal_backup.operations.aws.client import Aws, reason, worded
 from cabal_backup.operations.aws.clock import MOST_SKEW, Clock
 from cabal_backup.operations.aws.results import pages
 from cabal_backup.operations.restore.tables.describe import (
@@ -23,6 +23,7 @@ from cabal_backup.operations.restore.tables.describe import (
     recovery_window,
 )
 from cabal_backup.operations.restore.tables.key_patterns import KeyPatterns
+from cabal_backup.operations.restore.tables.table_copy import Mode
 from cabal_backup.text import name_stamp, timestamp
 
 UNFINISHED = "cabal-backup:unfinished-cutover"
@@ -39,16 +40,49 @@ _MOST_LOOKS = 100
 
 
 @dataclass(frozen=True, kw_only=True)
+class CutoverRecord:
+    """What the tags of a restored table record about the last cutover from it."""
+
+    live: str
+    """The name of the live table."""
+    at: datetime
+    """The undo point: the moment before the first write, in whole seconds."""
+    mode: Mode
+    """MIRROR only as soon as items may have been deleted; until then OVERWRITE."""
+    only: str
+    """The `KeyPatterns.name` of the items that the run was about; empty for all."""
+
+    @property
+    def value(self) -> str:
+        """As the value of a tag."""
+        return f"{self.live} {self.at.isoformat()} {self.mode} {self.only}".strip()
+
+    @classmethod
+    def read(cls, value: str) -> CutoverRecord | None:
+        """The record in the value of a tag; None where it has none."""
+        live, _, rest = value.partition(" ")
+        moment, _, rest = rest.partition(" ")
+        mode, _, only = rest.partition(" ")
+        try:
+            return cls(live=live, at=datetime.fromisoformat(moment), mode=Mode(mode), only=only)
+        except ValueError:
+            return None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Unfinished:
     """The undo point of an earlier run that did not read everything back."""
 
-    at: datetime
+    record: CutoverRecord
     age: timedelta
     """By AWS's clock."""
     restored_arn: str
     """The table that has it as a tag."""
-    only: str
-    """The `KeyPatterns.name` of the items that the run was about; empty for all."""
+
+    @property
+    def at(self) -> datetime:
+        """The undo point."""
+        return self.record.at
 
     @property
     def is_old(self) -> bool:
@@ -114,66 +148,80 @@ def unfinished(
 
     None too where it cannot be recovered to any more, or AWS does not let us look.
     """
-    dynamodb = aws.client("dynamodb")
     try:
-        tags = [
-            each
-            for page in pages(dynamodb.list_tags_of_resource, ResourceArn=restored.arn)
-            for each in page.get("Tags", [])
-        ]
+        record = _records(aws, restored).get(UNFINISHED)
     except (BotoCoreError, ClientError):
         return None
-    value = next((tag["Value"] for tag in tags if tag["Key"] == UNFINISHED), "")
-    table, _, rest = value.partition(" ")
-    moment, _, only = rest.partition(" ")
-    if table != live.name:
+    if record is None or record.live != live.name:
         return None
-    try:
-        at = datetime.fromisoformat(moment)
-    except ValueError:
+    if record.at < max(window.earliest, live.created):
         return None
-    if at < max(window.earliest, live.created):
-        return None
-    return Unfinished(at=at, age=window.now - at, restored_arn=restored.arn, only=only)
+    return Unfinished(record=record, age=window.now - record.at, restored_arn=restored.arn)
 
 
-def begin(
-    aws: Aws, restored: TableDescription, live: TableDescription, at: datetime, only: KeyPatterns
-) -> str | None:
-    """Remember the moment; why it could not be remembered, or None."""
-    try:
-        aws.client("dynamodb").tag_resource(
-            ResourceArn=restored.arn,
-            Tags=[
-                {"Key": UNFINISHED, "Value": f"{live.name} {at.isoformat()} {only.name}".strip()}
-            ],
-        )
-    except (BotoCoreError, ClientError) as error:
-        return reason(error)
+def last_cutover(aws: Aws, restored: TableDescription, live: str) -> CutoverRecord | None:
+    """The last cutover from a restored table into a live one, finished or not; None without one.
+
+    Raises CabalBackupError when AWS refuses or does not answer.
+    """
+    with worded(f"looking at the tags of {restored.name}"):
+        records = _records(aws, restored)
+    for tag in (UNFINISHED, FINISHED):
+        record = records.get(tag)
+        if record is not None and record.live == live:
+            return record
     return None
 
 
-def finish(
-    aws: Aws, restored: TableDescription, live: TableDescription, at: datetime
-) -> str | None:
+def _records(aws: Aws, restored: TableDescription) -> dict[str, CutoverRecord | None]:
+    dynamodb = aws.client("dynamodb")
+    return {
+        tag["Key"]: CutoverRecord.read(tag["Value"])
+        for page in pages(dynamodb.list_tags_of_resource, ResourceArn=restored.arn)
+        for tag in page.get("Tags", [])
+        if tag["Key"] in (UNFINISHED, FINISHED)
+    }
+
+
+def begin(aws: Aws, restored: TableDescription, record: CutoverRecord) -> str | None:
+    """Record a cutover that begins; why it could not be recorded, or None."""
+    return _tag(aws, restored, UNFINISHED, record)
+
+
+def finish(aws: Aws, restored: TableDescription, record: CutoverRecord) -> str | None:
     """A run has read everything back, so that a later one has a moment of its own; why that
     could not be noted, or None.
     """
-    dynamodb = aws.client("dynamodb")
+    return _tag(aws, restored, FINISHED, record) or forget(aws, restored, UNFINISHED)
+
+
+def forget(aws: Aws, restored: TableDescription, *tags: str) -> str | None:
+    """Remove records; why they could not be removed, or None."""
     try:
-        dynamodb.tag_resource(
-            ResourceArn=restored.arn,
-            Tags=[{"Key": FINISHED, "Value": f"{live.name} {at.isoformat()}"}],
-        )
-        dynamodb.untag_resource(ResourceArn=restored.arn, TagKeys=[UNFINISHED])
+        aws.client("dynamodb").untag_resource(ResourceArn=restored.arn, TagKeys=tags)
     except (BotoCoreError, ClientError) as error:
         return reason(error)
     return None
+
+
+def _tag(aws: Aws, restored: TableDescription, tag: str, record: CutoverRecord) -> str | None:
+    try:
+        aws.client("dynamodb").tag_resource(
+            ResourceArn=restored.arn, Tags=[{"Key": tag, "Value": record.value}]
+        )
+    except (BotoCoreError, ClientError) as error:
+        return reason(error)
+    return None
+
+
+def before_name(live: str, at: datetime) -> str:
+    """The name of the table that has the live table's items as of an undo point."""
+    return f"{live}-before-{name_stamp(at)}"
 
 
 def how_to_go_back(environment: str, live: str, at: datetime, only: KeyPatterns) -> tuple[str, ...]:
     """What to type to have the items of the live table as they were before the cutover."""
-    before = f"{live}-before-{name_stamp(at)}"
+    before = before_name(live, at)
     lower = " --lower-counter" if live == names.COUNTER_TABLE else ""
     return (
         f"cabal-backup restore table {live} -e {environment} --at {written(at)} --to={before}",

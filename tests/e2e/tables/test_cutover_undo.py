@@ -1,0 +1,268 @@
+"""Undoing a cutover: what it changed is set back, and what others changed since stays."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+
+import pytest
+
+from cabal_backup.operations.aws.client import connect
+from cabal_backup.operations.restore.tables import cutover, cutover_undo, restore_table
+from cabal_backup.operations.restore.tables.cutover_undo import UndoPlan, UndoRequest, UndoResult
+from cabal_backup.operations.restore.tables.table_copy import Mode
+from cabal_backup.operations.restore.tables.wire import Stop
+from tests import killing
+from tests.builders import an_environment
+from tests.e2e.operator import Said
+from tests.e2e.tables.conftest import Rescuer
+from tests.e2e.tables.disaster import MODES, RESTORED, address, by_address, lose
+from tests.e2e.tables.tables import ADDRESSES, Item, delete, items, make_restored, put, tables
+from tests.e2e.tables.test_cutover import option
+from tests.e2e.tables.test_kill import WRITES
+from tests.e2e.tables.test_refusals import nothing_changes
+from tests.e2e.tables.test_undo import COUNTER, a_counter, plan_cutover, unreported
+from tests.e2e.terminal import type_answers
+from tests.killing import Ended
+from tests.long import shortened
+
+KILLS = shortened(24)
+UNDO = f"cutover undo {RESTORED} {ADDRESSES}"
+
+
+def keys(changed: Iterable[Item]) -> list[Item]:
+    return [{"address": item["address"]} for item in changed]
+
+
+def live(rescuer: Rescuer) -> list[Item]:
+    return by_address(items(rescuer.sandbox, ADDRESSES))
+
+
+def before_tables(rescuer: Rescuer) -> list[str]:
+    return [name for name in tables(rescuer.sandbox) if "before" in name]
+
+
+def cut_over(rescuer: Rescuer, *arguments: str) -> Said:
+    """A cutover whose undo point can be restored by now."""
+    said = rescuer.run(f"cutover {RESTORED} {ADDRESSES} --yes --reconfigure none", *arguments)
+    assert said.code == 0, said.out + said.err
+    assert f"cabal-backup {UNDO} -e development" in said.out
+    rescuer.sandbox.advance(minutes=10)
+    return said
+
+
+def others_change(rescuer: Rescuer, before: list[Item]) -> list[Item]:
+    """Others change, delete and add items after a cutover; what an undo has to leave then.
+
+    Among them are items that the cutover wrote, and with --mirror one that it deleted.
+    """
+    spoiled = [item for item in before if item["user"]["S"] == "mallory"]
+    later = [item for item in before if item["address"]["S"].startswith("later")]
+    changed = [{**item, "user": {"S": "carol"}} for item in (spoiled[0], later[0])]
+    new = [address("new0"), address("new1")]
+    put(rescuer.sandbox, ADDRESSES, [*changed, *new])
+    delete(rescuer.sandbox, ADDRESSES, keys([spoiled[1]]))
+    expected = {item["address"]["S"]: item for item in [*before, *changed, *new]}
+    del expected[spoiled[1]["address"]["S"]]
+    return [expected[key] for key in sorted(expected)]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_only_what_the_cutover_changed_is_set_back(small: Rescuer, mode: str) -> None:
+    lose(small.sandbox)
+    before = live(small)
+    cut_over(small, *option(mode))
+    expected = others_change(small, before)
+    after = live(small)
+    refused = small.run(UNDO)
+    assert refused.code == 4
+    assert "stdin is not a terminal" in refused.err
+    outline = small.run(UNDO, "--dry-run")
+    assert "  first restore cabal-addresses to a new table" in outline.out, outline.err
+    assert before_tables(small) == []
+
+    said = small.run(UNDO, "--yes", "--delete-restored")
+
+    assert said.code == 0, said.out + said.err
+    assert live(small) == expected != after
+    assert "5 items changed by others, left as they are:" in said.out
+    assert all(f"  {name}@mail.example.com" in said.out for name in ("later0", "new0", "new1"))
+    assert before_tables(small) == []
+    again = small.run(UNDO, "--yes")
+    assert again.code == 9
+    assert f"No cutover from {RESTORED} to {ADDRESSES} is recorded" in again.err
+
+
+def test_the_plan_with_every_item(small: Rescuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the restore, the dry run lists what would be changed; without a word nothing is."""
+    backup = lose(small.sandbox)
+    before = live(small)
+    cut_over(small, "--mirror")
+    put(small.sandbox, ADDRESSES, [address("new")])
+    type_answers(monkeypatch, "yes", "no")
+    refused = small.run(UNDO)
+    assert refused.code == 4
+    assert "Type development to continue" in refused.err
+    assert len(before_tables(small)) == 1
+
+    with nothing_changes(small):
+        said = small.run(UNDO, "--dry-run")
+
+    shown = {line.strip() for line in said.out.splitlines()}
+    equal = {item["address"]["S"] for item in before if item in backup}
+    differing = {item["address"]["S"] for item in [*before, *backup]} - equal
+    assert shown >= differing | {"new@mail.example.com"}
+    assert not equal & shown
+    assert "100 the cutover wrote over: set back" in said.out
+    assert "60 the cutover deleted: written again" in said.out
+    assert "100 the cutover added: deleted" in said.out
+    assert "1 changed by others since: left as they are" in said.out
+
+
+def plan_undo(rescuer: Rescuer, request: UndoRequest) -> UndoPlan:
+    aws, clock = connect(an_environment("development")), rescuer.operator.clock
+    done = cutover_undo.find_cutover(aws, request, clock)
+    before = restore_table.execute(aws, done.before, clock, unreported)
+    return cutover_undo.plan_undo(aws, done, before, Stop(), unreported, samples=5)
+
+
+def undo(plan: UndoPlan) -> UndoResult:
+    aws = connect(an_environment("development"))
+    return cutover_undo.execute(aws, plan, Stop(), unreported)
+
+
+OF_ADDRESSES = UndoRequest(restored=RESTORED, live=ADDRESSES)
+
+
+def test_killed_at_random_changes(small: Rescuer) -> None:
+    lose(small.sandbox)
+    before = live(small)
+    cut_over(small, "--mirror")
+    expected = others_change(small, before)
+    plan_undo(small, OF_ADDRESSES)
+    start = small.sandbox.checkpoint()
+
+    def killed(at: int | None) -> Ended:
+        small.sandbox.rollback(start)
+        return killing.run(
+            lambda: undo(plan_undo(small, OF_ADDRESSES)).left.count, killing.aws_calls, kill_at=at
+        )
+
+    whole = killed(None)
+    assert whole.code == 0, whole.said
+    assert live(small) == expected
+    writes = [number for number, name in enumerate(whole.moments, 1) if name in WRITES]
+    rng = random.Random("kill the undo")
+    midway = 0
+    for _ in range(KILLS):
+        assert killed(rng.randint(writes[0], writes[-1])).killed
+        midway += live(small) != expected
+        said = small.run(UNDO, "--yes")
+        assert said.code == 0, said.out + said.err
+        assert live(small) == expected
+    assert midway >= KILLS // 2
+
+
+def test_items_that_others_change_while_the_question_is_open(small: Rescuer) -> None:
+    """One that the cutover wrote, one that it deleted, and one that it added."""
+    backup = lose(small.sandbox)
+    before = live(small)
+    cut_over(small, "--mirror")
+    plan = plan_undo(small, OF_ADDRESSES)
+    spoiled = next(item for item in before if item["user"]["S"] == "mallory")
+    changed = [{**item, "user": {"S": "carol"}} for item in (spoiled, backup[0])]
+    put(small.sandbox, ADDRESSES, [*changed, address("later0", user="carol")])
+
+    result = undo(plan)
+
+    assert (result.kept, result.left.count) == (3, 0)
+    others = {item["address"]["S"]: item for item in [*changed, address("later0", user="carol")]}
+    expected = {item["address"]["S"]: item for item in before} | others
+    assert live(small) == by_address([*expected.values()])
+
+
+def test_a_cutover_that_was_killed_before_it_deleted_anything(small: Rescuer) -> None:
+    """What is absent then was deleted by others, and stays so."""
+    lose(small.sandbox)
+    before = live(small)
+    aws, plan = plan_cutover(small, RESTORED, ADDRESSES, mode=Mode.MIRROR)
+
+    def interrupt(event: object) -> None:
+        if "writing" in str(event):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cutover.execute(aws, plan, small.operator.clock, Stop(), interrupt)
+    delete(small.sandbox, ADDRESSES, keys([address("later0")]))
+    small.sandbox.advance(minutes=10)
+
+    said = small.run(UNDO, "--yes")
+
+    assert said.code == 0, said.out + said.err
+    assert live(small) == [item for item in before if item != address("later0")]
+
+
+def test_a_cutover_of_one_address(small: Rescuer) -> None:
+    lose(small.sandbox)
+    before = live(small)
+    cut_over(small, "--mirror", "--only=later*")
+    for wrong in ([], ["--only=late*"], ["--mirror", "--only=later*"]):
+        with nothing_changes(small):
+            said = small.run(UNDO, "--yes", *wrong)
+        assert said.code == 64, said.err
+    said = small.run(UNDO, "--yes", "--only=later*")
+    assert said.code == 0, said.out + said.err
+    assert live(small) == before
+
+
+def test_the_restored_table_was_deleted(small: Rescuer) -> None:
+    """Restored again under its name, it shows the same; the operator says what the tags did."""
+    backup = lose(small.sandbox)
+    before = live(small)
+    done = cut_over(small, "--mirror", "--delete-restored")
+    at = done.err.partition("Undo point: ")[2][:20]
+    with nothing_changes(small):
+        said = small.run(UNDO, "--yes")
+    assert said.code == 9
+    assert f"There is no table {RESTORED}." in said.err
+    make_restored(small.sandbox, RESTORED, {"address": "S"}, backup)
+
+    said = small.run(UNDO, "--yes", "--at", at, "--mirror")
+
+    assert said.code == 0, said.out + said.err
+    assert live(small) == before
+
+
+def test_a_restored_table_that_was_changed_is_no_evidence(small: Rescuer) -> None:
+    lose(small.sandbox)
+    cut_over(small)
+    put(small.sandbox, RESTORED, [address("planted")])
+    with nothing_changes(small):
+        said = small.run(UNDO, "--yes")
+    assert said.code == 4
+    assert f"{RESTORED} was changed since it was restored" in said.err
+
+
+@pytest.mark.parametrize("lower", [False, True])
+def test_the_counter_is_lowered_only_if_that_is_asked_for(small: Rescuer, lower: bool) -> None:
+    sandbox = small.sandbox
+    make_restored(
+        sandbox,
+        RESTORED,
+        {"counter": "S"},
+        [a_counter("counter", 70_000), a_counter("b", 9)],
+        source=COUNTER,
+    )
+    put(sandbox, COUNTER, [a_counter("counter", 65_541, enabled=False)])
+    before = items(sandbox, COUNTER)
+    assert small.run(f"cutover {RESTORED} {COUNTER} --yes").code == 0
+    after = items(sandbox, COUNTER)
+    sandbox.advance(minutes=10)
+
+    said = small.run(
+        f"cutover undo {RESTORED} {COUNTER} --yes", *(["--lower-counter"] if lower else [])
+    )
+
+    assert said.code == 0, said.out + said.err
+    assert items(sandbox, COUNTER) == (before if lower else after)
+    assert ("2 counters kept: --lower-counter was not given" in said.out) is not lower
