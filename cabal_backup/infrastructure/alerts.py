@@ -170,9 +170,10 @@ def _queue(scope: Construct) -> sqs.Queue:
         )
         acknowledge(
             made,
-            reason="It is encrypted with keys that SQS owns, at no cost; the rule accepts keys of "
-            "KMS only.",
-            rules=["CKV_AWS_27"],
+            {
+                "It is encrypted with keys that SQS owns, at no cost; the rule accepts keys of "
+                "KMS only.": ["CKV_AWS_27"]
+            },
         )
         return made
 

@@ -17,19 +17,27 @@ from cabal_backup.infrastructure.grant import Grant, managed_policy
 
 _PACKAGE = Path(__file__).parent.parent
 
-_FINDINGS = (
-    (
-        "It runs a few times a day at most and cannot be driven by outsiders, so it can "
-        "starve nothing. Reserving concurrency would fail the deployment in an account with the "
-        "initial quota of 10, of which none may be reserved.",
-        ["NIST.800.53.R5-LambdaConcurrency", "CKV_AWS_115"],
-    ),
-    (
-        "It talks to public AWS endpoints over TLS and to nothing inside a network. In a "
-        "VPC it would need a way out again, for which Cabal's has no place, and would reach "
-        "more than now.",
-        ["NIST.800.53.R5-LambdaInsideVPC", "CKV_AWS_117"],
-    ),
+_FINDINGS = {
+    "It runs a few times a day at most and cannot be driven by outsiders, so it can starve "
+    "nothing. Reserving concurrency would fail the deployment in an account with the initial "
+    "quota of 10, of which none may be reserved.": [
+        "NIST.800.53.R5-LambdaConcurrency",
+        "CKV_AWS_115",
+    ],
+    "It talks to public AWS endpoints over TLS and to nothing inside a network. In a VPC it would "
+    "need a way out again, for which Cabal's has no place, and would reach more than now.": [
+        "NIST.800.53.R5-LambdaInsideVPC",
+        "CKV_AWS_117",
+    ],
+}
+_NO_SECRETS = (
+    "Its environment variables are names and numbers, nothing secret, and Lambda encrypts them "
+    "with a key of its own."
+)
+_LOG = (
+    "CloudWatch Logs encrypts every log group with keys of its own. What is logged here is the "
+    "course of a handler, never a secret, a mail or an address; a customer key would add a key "
+    "that can be lost, and protect nothing more."
 )
 
 
@@ -116,27 +124,17 @@ class HandlerFunction(Construct):
             dead_letter_topic=topic,
         )
         acknowledge(
-            log_group,
-            reason="CloudWatch Logs encrypts every log group with keys of its own. What is logged "
-            "here is the course of a handler, never a secret, a mail or an address; a customer "
-            "key would add a key that can be lost, and protect nothing more.",
-            rules=["NIST.800.53.R5-CloudWatchLogGroupEncrypted", "CKV_AWS_158"],
+            log_group, {_LOG: ["NIST.800.53.R5-CloudWatchLogGroupEncrypted", "CKV_AWS_158"]}
         )
-        for reason, rules in _FINDINGS:
-            acknowledge(self.function, reason=reason, rules=rules)
+        findings = dict(_FINDINGS)
         if isinstance(dead_letters, str):
-            rules = ["NIST.800.53.R5-LambdaDLQ", "CKV_AWS_116"]
-            acknowledge(self.function, reason=dead_letters, rules=rules)
+            findings[dead_letters] = ["NIST.800.53.R5-LambdaDLQ", "CKV_AWS_116"]
         else:
             # Lambda refuses a function whose role may not publish its dead letters yet.
             self.function.node.add_dependency(self.permissions)
         if environment:
-            acknowledge(
-                self.function,
-                reason="Its environment variables are names and numbers, nothing secret, and "
-                "Lambda encrypts them with a key of its own.",
-                rules=["CKV_AWS_173"],
-            )
+            findings[_NO_SECRETS] = ["CKV_AWS_173"]
+        acknowledge(self.function, findings)
 
 
 def _code(paths: Sequence[str]) -> lambda_.AssetCode:

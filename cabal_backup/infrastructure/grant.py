@@ -58,16 +58,20 @@ def managed_policy(
         document=iam.PolicyDocument(minimize=False, statements=statements),
         **more,
     )
+    # Tokens as cdk-nag prints them.
+    tokens = ((Aws.PARTITION, "<AWS::Partition>"), (Aws.ACCOUNT_ID, "<AWS::AccountId>"))
     reasons: dict[str, dict[str, None]] = {}
     for grant in grants:
         for resource in grant.resources:
             if "*" in resource and not grant.deny:
+                for token, name in tokens:
+                    resource = resource.replace(token, name)
                 reasons.setdefault(resource, {})[grant.why] = None
+    findings: dict[str, list[str]] = {}
     for resource, why in reasons.items():
-        for token, name in ((Aws.PARTITION, "AWS::Partition"), (Aws.ACCOUNT_ID, "AWS::AccountId")):
-            resource = resource.replace(token, f"<{name}>")
         rule = f"AwsSolutions-IAM5[Resource::{resource}]"
-        acknowledge(policy, reason=" ".join(why), rules=[rule])
+        findings.setdefault(" ".join(why), []).append(rule)
+    acknowledge(policy, findings)
     return policy
 
 

@@ -64,11 +64,8 @@ class BackupRole(Construct):
         )
         for kept in (self.role, policy):
             kept.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
-        acknowledge(
-            policy,
-            reason="It only denies, belongs to this role alone, and stays and is deleted with it.",
-            rules=["NIST.800.53.R5-IAMNoInlinePolicy"],
-        )
+        reason = "It only denies, belongs to this role alone, and stays and is deleted with it."
+        acknowledge(policy, {reason: ["NIST.800.53.R5-IAMNoInlinePolicy"]})
 
 
 class RestoreTestRole(Construct):
@@ -98,14 +95,17 @@ def _role(scope: Construct, *policies: str, purpose: str, name: str | None = Non
             for policy in policies
         ],
     )
-    for policy in policies:
-        arn = f"arn:<AWS::Partition>:iam::aws:policy/service-role/{policy}"
-        acknowledge(
-            role,
-            reason=f"AWS Backup documents {policy} as the policy with which its service role can "
+    acknowledge(
+        role,
+        {
+            f"AWS Backup documents {policy} as the policy with which its service role can "
             f"{_POLICIES[policy]}, and extends it when a release of the service needs more. A "
             "copy of ours would fall behind, and the first sign would be a failed night or a "
-            "failed restore. Only AWS Backup, acting for this account, can use the role.",
-            rules=[f"AwsSolutions-IAM4[Policy::{arn}]"],
-        )
+            "failed restore. Only AWS Backup, acting for this account, can use the role.": [
+                "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/"
+                f"{policy}]"
+            ]
+            for policy in policies
+        },
+    )
     return role

@@ -48,7 +48,10 @@ class LockedVault(Construct):
         Tags.of(self.vault).add(names.ACCOUNT_TAG, Stack.of(self).account)
         acknowledge(
             self.vault,
-            reason="The AWS-managed key encrypts the vault. A customer key adds a way to lose "
-            "every recovery point that no lock guards: the deletion of the key itself.",
-            rules=["CKV_AWS_166"],
+            {
+                "The AWS-managed key encrypts the vault. A customer key adds a way to lose "
+                "every recovery point that no lock guards: the deletion of the key itself.": [
+                    "CKV_AWS_166"
+                ]
+            },
         )

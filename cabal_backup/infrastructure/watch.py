@@ -112,10 +112,13 @@ class Watch(Construct):
         auditor.attach_to_role(handler.role)
         acknowledge(
             handler.function,
-            reason="The variable ENVIRONMENT has the settings as JSON: names, numbers and who gets "
-            "messages, which the subscriptions show too. The rule takes a part of it for a key. "
-            "The heartbeat's URL, which is secret, is read from Systems Manager.",
-            rules=["CKV_AWS_45"],
+            {
+                "The variable ENVIRONMENT has the settings as JSON: names, numbers and who gets "
+                "messages, which the subscriptions show too. The rule takes a part of it for a "
+                "key. The heartbeat's URL, which is secret, is read from Systems Manager.": [
+                    "CKV_AWS_45"
+                ]
+            },
         )
         self._schedule(handler, environment.watch_schedule_in(stack.region))
         if is_primary:
@@ -178,9 +181,10 @@ def record(scope: Construct, id: str, name: str, description: str) -> ssm.String
     )
     acknowledge(
         made,
-        reason="It holds titles of messages, ids of checks and times, nothing secret; a "
-        "SecureString cannot be created by CloudFormation.",
-        rules=["CKV2_AWS_34"],
+        {
+            "It holds titles of messages, ids of checks and times, nothing secret; a "
+            "SecureString cannot be created by CloudFormation.": ["CKV2_AWS_34"]
+        },
     )
     return made
 
