@@ -88,6 +88,19 @@ def with_local_time(text: str) -> str:
     return _MOMENT.sub(both, text)
 
 
+SUBJECT_LENGTH = 99
+"""Characters of a subject; SNS takes fewer than 100, ASCII, and no line breaks.
+
+https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+"""
+
+
+def mail_subject(environment: str, text: str) -> str:
+    """The subject of a message about an environment, as SNS takes it."""
+    plain = one_line(f"[cabal-backup {environment}] {text}").encode("ascii", "replace").decode()
+    return plain if len(plain) <= SUBJECT_LENGTH else f"{plain[: SUBJECT_LENGTH - 3]}..."
+
+
 def timestamp(when: datetime) -> str:
     """A moment without spaces, such as `2026-11-20T00:20:00Z`: for columns and options.
 

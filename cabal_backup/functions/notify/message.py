@@ -14,9 +14,8 @@ from typing import Any
 
 from cabal_backup import names, urgent
 from cabal_backup.functions.notify.catalogue import ADVICE, COPY_BACK, JOBS, STATUS, Advice
-
-MAX_SUBJECT = 99
-"""Characters; SNS takes fewer than 100, ASCII, and no line breaks."""
+from cabal_backup.text import mail_subject
+from cabal_backup.text import moment as text_moment
 
 MAX_VALUE = 1500
 """Characters of one value of an event; SNS takes 256 KiB for all of a message."""
@@ -74,65 +73,65 @@ def understand(event: Event, plan_uses_our_vaults: Callable[[str, str], bool]) -
         event = {"event": event}
     name, detail = _type(event), _members(event, "detail")
     if isinstance(event.get("alarmData"), Mapping):
-        found: Occurrence | None = _alarm(event)
-    elif name == urgent.CLOUDTRAIL:
-        found = _call(event, plan_uses_our_vaults)
-    elif name in ("Backup Vault State Change", "Region Setting State Change"):
-        found = _change(event)
-    elif name == "Backup Plan State Change":
-        ours = plan_uses_our_vaults(
-            clean(detail.get("backupPlanId")), clean(detail.get("versionId"))
-        )
+        return _alarm(event)
+    if name == urgent.CLOUDTRAIL:
+        return _call(event, plan_uses_our_vaults)
+    if name == "Backup Plan State Change":
+        plan = clean(detail.get("backupPlanId")), clean(detail.get("versionId"))
         # The deployment's own plan is created before anyone is watching.
         new = clean(detail.get("state")) == "CREATED" and _is_our_plan(detail)
-        found = _change(event) if ours and not new else None
-    elif name == "Recovery Point State Change" and detail.get("status") != "EXPIRED":
-        found = _deletion(event)
-    elif name == "Copy Job State Change" and detail.get("state") in ("CREATED", "RUNNING"):
-        found = _change(event)
-    elif name in JOBS and name != COPY_BACK:
-        found = _job(event) if _in_our_vaults(event) else None
-    else:
-        found = _unknown(event)
-    return found
+        return _change(event) if plan_uses_our_vaults(*plan) and not new else None
+    if name in ("Backup Vault State Change", "Region Setting State Change") or (
+        name == "Copy Job State Change" and detail.get("state") in ("CREATED", "RUNNING")
+    ):
+        return _change(event)
+    if name == "Recovery Point State Change" and detail.get("status") != "EXPIRED":
+        return _deletion(event)
+    if name in JOBS and name != COPY_BACK:
+        return _job(event) if _in_our_vaults(event) else None
+    return _unknown(event)
 
 
 def _change(event: Event) -> Occurrence | None:
     """What AWS Backup itself says of a change, without saying who made it."""
     name, detail = _type(event), _members(event, "detail")
-    region, state = clean(event.get("region")), clean(detail.get("state"))
+    vault, state = clean(detail.get("backupVaultName")), clean(detail.get("state")).lower()
+    kind, is_ours = "plan", True
+    title = f"a backup plan that uses our vaults was {state}"
     if name == "Backup Vault State Change":
-        vault = clean(detail.get("backupVaultName"))
-        if vault not in _VAULTS or state == "CREATED":
-            return None
-        kind, about = "lock", f"vault {vault} {region}"
-        what = {"false": "removal of the lock", "true": "change of the lock"}.get(
-            clean(detail.get("isLocked")), f"the vault was {state.lower()}"
-        )
-        title = f"{what}, {vault}"
-    elif name == "Backup Plan State Change":
-        kind, about = "plan", f"plan {clean(detail.get('backupPlanId'))}"
-        title = f"a backup plan that uses our vaults was {state.lower()}"
+        kind, is_ours = "lock", vault in _VAULTS and state != "created"
+        what = {"false": "removal of the lock", "true": "change of the lock"}
+        is_locked = clean(detail.get("isLocked"))
+        title = f"{what.get(is_locked, f'the vault was {state}')}, {vault}"
     elif name == "Copy Job State Change":
-        kind, about = "copy", f"copy {clean(detail.get('destinationBackupVaultArn'))}"
-        title = "copy to a vault that is not ours"
-    else:
-        off = [
-            members.get(names.DYNAMODB) is False
-            for members in detail.values()
-            if isinstance(members, Mapping)
-        ]
-        if not any(off):
-            return None
-        kind, about, title = "opt-in", f"opt-in {region}", f"opt-in switched off, {region}"
+        kind, title = "copy", "copy to a vault that is not ours"
+    elif name == "Region Setting State Change":
+        kind, title = "opt-in", f"opt-in switched off, {clean(event.get('region'))}"
+        settings = [each for each in detail.values() if isinstance(each, Mapping)]
+        is_ours = any(each.get(names.DYNAMODB) is False for each in settings)
+    if not is_ours:
+        return None
     who = ("Who", "AWS Backup reports this change without saying who made it")
     return _occurrence(
         event,
         f"Protection changed: {title}",
         (who, *_flat_facts(detail)),
         (ADVICE[kind],),
-        about=about,
+        about=_about(kind, event, detail),
     )
+
+
+def _about(kind: str, event: Event, members: Event) -> str:
+    """What was changed, by the kind of the change; the same of an event and of a call."""
+    vault, region = clean(members.get("backupVaultName")), clean(event.get("region"))
+    return {
+        "lock": f"vault {vault} {region}",
+        "vault": f"vault {vault} {region}",
+        "points": f"points {vault}",
+        "plan": f"plan {clean(members.get('backupPlanId'))}",
+        "opt-in": f"opt-in {region}",
+        "copy": f"copy {clean(members.get('destinationBackupVaultArn'))}",
+    }.get(kind, "")
 
 
 def _deletion(event: Event) -> Occurrence | None:
@@ -152,7 +151,7 @@ def _deletion(event: Event) -> Occurrence | None:
         f"Protection changed: deletion of a recovery point, {vault}",
         (("Recovery point", _source(event)), ("Would expire", moment(end))),
         (ADVICE["points"],),
-        about=f"points {vault}",
+        about=_about("points", event, detail),
     )
 
 
@@ -195,7 +194,6 @@ def _call(event: Event, plan_uses_our_vaults: Callable[[str, str], bool]) -> Occ
         return None  # The other region reports its own deployments.
     if not _concerns_us(kind, asked, detail, plan_uses_our_vaults):
         return None
-    vault = clean(asked.get("backupVaultName"))
     target = next(
         (
             clean(asked[key])
@@ -227,21 +225,16 @@ def _call(event: Event, plan_uses_our_vaults: Callable[[str, str], bool]) -> Occ
     if by:
         title = "Announced" if by_tool else "Deployed"
     title = "Attempted, refused" if error else title
-    about = {
-        "lock": f"vault {vault} {clean(event.get('region'))}",
-        "vault": f"vault {vault} {clean(event.get('region'))}",
-        "points": f"points {vault}",
-        "plan": f"plan {clean(asked.get('backupPlanId') or _response(detail, 'backupPlanId'))}",
-        "opt-in": f"opt-in {clean(event.get('region'))}",
-        "copy": f"copy {clean(asked.get('destinationBackupVaultArn'))}",
-    }.get(kind, "")
+    # A new plan has its id in the answer only.
+    plan_id = asked.get("backupPlanId") or _response(detail, "backupPlanId")
+    about = "" if error else _about(kind, event, {**asked, "backupPlanId": plan_id})
     return _occurrence(
         event,
         f"{title}: {what}, {target}",
         facts,
         (ADVICE["refused" if error else kind],) if kind in ADVICE else (),
         incident=f"{by or who}",
-        about="" if error else about,
+        about=about,
     )
 
 
@@ -408,7 +401,7 @@ def compose(occurrences: Sequence[Occurrence]) -> Notice:
     for sentence, command in advice:
         lines += ["", sentence, *([f"    {command}"] if command else [])]
     return Notice(
-        subject=as_subject(f"[cabal-backup {os.environ['ENVIRONMENT']}] {heading}"),
+        subject=mail_subject(os.environ["ENVIRONMENT"], heading),
         body="\n".join(lines) + "\n",
     )
 
@@ -485,12 +478,6 @@ def clean(value: object) -> str:
     return text if len(text) <= MAX_VALUE else f"{text[: MAX_VALUE - 1]}…"
 
 
-def as_subject(text: str) -> str:
-    """What SNS takes as a subject."""
-    plain = "".join(c if c.isascii() else "?" for c in clean(text))
-    return plain if len(plain) <= MAX_SUBJECT else f"{plain[: MAX_SUBJECT - 3]}..."
-
-
 def _short(arn: str) -> str:
     """What people call the resource: the end of its ARN."""
     return arn.rpartition(":")[2].rpartition("/")[2]
@@ -503,4 +490,4 @@ def moment(value: object) -> str:
         when = datetime.fromisoformat(text)
     except ValueError:
         return text
-    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if when.tzinfo else text
+    return text_moment(when.astimezone(UTC)) if when.tzinfo else text

@@ -6,11 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from cabal_backup.operations.status.findings import NOT_OK, Finding, Status, Verdict
-from cabal_backup.text import moment, plural, printable
-
-MAX_SUBJECT = 99
-"""Characters; SNS takes fewer than 100, ASCII, and no line breaks."""
+from cabal_backup.operations.status.findings import NOT_OK, Status, Verdict
+from cabal_backup.text import mail_subject, moment, plural, printable
 
 MAX_DETAILS = 20
 """Single cases of one finding in a message; `status --verbose` shows all."""
@@ -52,19 +49,11 @@ class Report:
         if self.since:
             subject = f"{_VERDICTS[self.verdict.status]}: {', '.join(self.since)}"
             return self._message(subject, [*self._opening(), *self._findings()])
-        if self.before:
-            return self._message(
-                "all is well again",
-                [
-                    f"Everything about {self.environment} is ok again, as of {moment(self.now)}.",
-                    "",
-                    *(
-                        f"  {check} was not ok since {moment(at)}"
-                        for check, at in self.before.items()
-                    ),
-                ],
-            )
-        return None
+        if not self.before:
+            return None
+        lines = [f"Everything about {self.environment} is ok again, as of {moment(self.now)}.", ""]
+        lines += (f"  {check} was not ok since {moment(at)}" for check, at in self.before.items())
+        return self._message("all is well again", lines)
 
     def as_json(self) -> dict[str, object]:
         """As `cabal-backup watch run` reads it."""
@@ -89,7 +78,6 @@ class Report:
         }
 
     def _message(self, subject: str, lines: Sequence[str]) -> Message:
-        head = f"[cabal-backup {self.environment}] {subject}"
         found = printable("\n".join(lines))
         if len(found) > MAX_BODY:
             found = f"{found[:MAX_BODY]} …\n\nThis message is cut."
@@ -102,10 +90,7 @@ class Report:
             f"Not checked by the watch: {', '.join(self.skipped)}, which needs files of the "
             "project.",
         ]
-        ascii_head = head.encode("ascii", "replace").decode()
-        if len(ascii_head) > MAX_SUBJECT:
-            ascii_head = f"{ascii_head[: MAX_SUBJECT - 3]}..."
-        return Message(ascii_head, "\n".join(body))
+        return Message(mail_subject(self.environment, subject), "\n".join(body))
 
     def _opening(self) -> Iterator[str]:
         worst = self.verdict.status
@@ -121,23 +106,14 @@ class Report:
         yield f"{count} not ok. This message repeats every day until all are."
 
     def _findings(self) -> Iterator[str]:
-        ordered = sorted(
-            (
-                each
-                for each in self.verdict.findings
-                if each.status in NOT_OK and not each.explained_by
-            ),
-            key=lambda each: NOT_OK.index(each.status),
-        )
-        for each in ordered:
-            yield from self._finding(each)
-
-    def _finding(self, finding: Finding) -> Iterator[str]:
-        yield ""
-        yield f"{finding.status.upper()} {finding.check}, since {moment(self.since[finding.check])}"
-        yield f"  {finding.evidence}"
-        yield from (f"    {each}" for each in finding.details[:MAX_DETAILS])
-        if len(finding.details) > MAX_DETAILS:
-            yield f"    and {len(finding.details) - MAX_DETAILS} more: status --verbose shows all"
-        if finding.hint:
-            yield f"  To do: {finding.hint}"
+        for finding in (one for worst in NOT_OK for one in self.verdict.with_status(worst)):
+            if finding.explained_by:
+                continue
+            since = moment(self.since[finding.check])
+            yield from ("", f"{finding.status.upper()} {finding.check}, since {since}")
+            yield f"  {finding.evidence}"
+            yield from (f"    {each}" for each in finding.details[:MAX_DETAILS])
+            if (more := len(finding.details) - MAX_DETAILS) > 0:
+                yield f"    and {more} more: status --verbose shows all"
+            if finding.hint:
+                yield f"  To do: {finding.hint}"
