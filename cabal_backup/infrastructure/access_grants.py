@@ -222,9 +222,9 @@ def watch_grants(at: Places) -> tuple[Grant, ...]:
             "Trails",
             "cloudtrail: GetEventSelectors GetTrailStatus",
             (f"arn:{at.partition}:cloudtrail:*:*:trail/*",),
-            why="Which trail hears a region is the account's affair: it may live in "
-            "another region, under any name, or belong to the organization's management account. "
-            "The actions read what it logs, not what it has logged.",
+            why="The account decides which trail logs the events of a region: it may be in another "
+            "region, under any name, or belong to the organization's management account. The "
+            "actions read what it logs, not what it has logged.",
         ),
     )
 

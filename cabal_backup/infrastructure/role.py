@@ -25,7 +25,7 @@ class BackupRole(Construct):
     deleted: AWS Backup needs it as long as recovery points exist, and without it an
     expired point is never removed.
 
-    It copies into the vaults of this environment only. AWS Backup lets everyone who may hand
+    It copies into the vaults of this environment only. AWS Backup lets everyone who may pass
     it the role start a copy to any vault, of any account that accepts it. AWS's own example of
     a policy against that has ForAllValues, which lets a copy with several targets pass as soon
     as one of them is allowed.

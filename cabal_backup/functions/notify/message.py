@@ -283,11 +283,11 @@ def _concerns_us(
     if kind == "role":
         message = clean(detail.get("errorMessage"))
         return asked.get("roleName") == names.ROLE or f"role {names.ROLE} " in message
-    # Everything of ours is named after the stacks. A trail is everybody's, and what invokes a
-    # function is called by its id.
-    everybodys = detail.get("eventSource") == "cloudtrail.amazonaws.com"
+    # Everything of ours is named after the stacks. A trail belongs to the whole account, and what
+    # invokes a function has an id only.
+    is_trail = detail.get("eventSource") == "cloudtrail.amazonaws.com"
     by_id = "EventSourceMapping" in clean(detail.get("eventName"))
-    return names.STACK in text or everybodys or by_id or not asked
+    return names.STACK in text or is_trail or by_id or not asked
 
 
 def _is_our_plan(members: Event) -> bool:

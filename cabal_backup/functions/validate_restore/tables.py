@@ -31,14 +31,14 @@ def compare_tables(restored: str, live: str, tolerance: int, deadline: float) ->
             for each in (keys, expected)
         )
         raise Differs(f"The restored table's key is {one}, that of {live} {other}.")
-    alike, sampled = _compare_sample(restored, live, [name for name, _, _ in expected])
-    if alike * 100 < sampled * (100 - tolerance):
+    equal, sampled = _compare_sample(restored, live, [name for name, _, _ in expected])
+    if equal * 100 < sampled * (100 - tolerance):
         raise Differs(
-            f"Only {alike} of {sampled} sampled items of the restored table are the same in "
+            f"Only {equal} of {sampled} sampled items of the restored table are the same in "
             f"{live}; {tolerance} % may differ. Either that many changed since the backup, or the "
             "backup is damaged."
         )
-    sample = f"{alike} of {sampled} sampled items are the same" if sampled else "there is no item"
+    sample = f"{equal} of {sampled} sampled items are the same" if sampled else "there is no item"
     items, all_items = _count(client("dynamodb"), restored, deadline)
     expected_items, all_expected = _count(client("dynamodb", live=True), live, deadline)
     if not (all_items and all_expected):
@@ -86,11 +86,11 @@ def _compare_sample(restored: str, live: str, keys: list[str]) -> tuple[int, int
         )["Items"]
     ]
     found = {identity(item, keys): item for item in map(_as_sent, _get(live, sample, keys))}
-    alike = 0
+    equal = 0
     for item in map(_as_sent, sample):
         other = found.get(identity(item, keys))
-        alike += other is not None and same(item, other)
-    return alike, len(sample)
+        equal += other is not None and same(item, other)
+    return equal, len(sample)
 
 
 def _as_sent(item: Item) -> Item:
