@@ -1,4 +1,4 @@
-"""The commands of `cabal-backup` that a text prints for the operator to type."""
+"""The commands that a text prints for the operator to type."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import shlex
 
 from cabal_backup.cli.parser import parse
 
-_COMMAND = re.compile(
-    r"(?<!\[)cabal-backup ((?:(?!;|[,.:)](?:\s|$)| (?:shows|lists) | \(|[`\"\n]).)+)"
+_COMMAND = (
+    r"(?<![\[(=\w-]){} ((?:\$\([^)]*\)|(?!;|[,.:)](?:\s|$)| (?:shows|lists) | \(|[`\"\n]).)+)"
 )
 
 
-def printed_commands(text: str) -> list[str]:
-    """Each command up to the end of its line or clause, without `cabal-backup`."""
-    return [found[1].strip() for found in _COMMAND.finditer(text)]
+def printed_commands(text: str, program: str = "cabal-backup") -> list[str]:
+    """Each command up to the end of its line or clause, without the program."""
+    return [found[1].strip() for found in re.finditer(_COMMAND.format(program), text)]
 
 
 def read(command: str) -> None:

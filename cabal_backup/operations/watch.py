@@ -49,7 +49,7 @@ def _run(aws: Aws, region: str) -> Mapping[str, Any]:
         said = one_line(f"{content.get('errorType')}: {content.get('errorMessage')}")
         raise AwsError(
             f"The watch in {region} failed: {said}. Its log has more: aws logs tail "
-            f"--region {region} --since 1h LOG_GROUP, with the LogGroup of aws lambda "
-            f"get-function-configuration --region {region} --function-name {names.WATCH}"
+            f"--region {region} --since 1h $(aws lambda get-function-configuration --region "
+            f"{region} --function-name {names.WATCH} --query LoggingConfig.LogGroup --output text)"
         )
     return content

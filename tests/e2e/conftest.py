@@ -12,6 +12,7 @@ from local_aws.client import Sandbox
 
 from tests.e2e.assembly import synthesize_here
 from tests.e2e.exercise import exercise_restores
+from tests.e2e.hints import HINTS
 from tests.e2e.operator import Operator
 from tests.e2e.prepared import prepare
 from tests.e2e.warm import warm_commands
@@ -35,6 +36,14 @@ def signals_reach_children() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Iterator[None]:
+    """After a test, type the hints of the last thing that it read."""
+    HINTS.forget()
+    yield
+    assert HINTS.type_new() == []
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -16,7 +17,6 @@ from local_aws.client import Sandbox
 
 from cabal_backup import names
 from cabal_backup.cli.main import main
-from cabal_backup.cli.parser import COMMANDS
 from cabal_backup.config.environment import Environment, dump
 from cabal_backup.config.project import find_project, read_environment
 from cabal_backup.errors import UnreachableError
@@ -28,7 +28,7 @@ from cabal_backup.operations.status.drill_reports import read_reports
 from cabal_backup.operations.status.findings import Finding
 from cabal_backup.operations.status.state import look
 from tests.e2e.exercise import write_reports
-from tests.hints import printed_commands, read
+from tests.e2e.hints import HINTS
 from tests.sandbox.deployment import PROJECT, Deployment
 
 
@@ -108,6 +108,7 @@ class Operator:
         self._capsys.readouterr()
         code = main(arguments, clock=self.clock)
         out, err = self._capsys.readouterr()
+        HINTS.read(self, f"{out}\n{err}", _context(arguments))
         return Said(code, out, err)
 
     def not_ok(self, *, at: datetime | None = None) -> dict[str, str]:
@@ -121,11 +122,10 @@ class Operator:
         clients anew takes longer than looking.
         """
         findings = self._findings(at)
-        for each in findings:
-            for command in printed_commands("\n".join([each.evidence, each.hint, *each.details])):
-                # The primary vault has the name of the program.
-                if command.split()[0] in COMMANDS:
-                    read(command)
+        wrong = [each for each in findings if each.status not in ("ok", "off")]
+        texts = ["\n".join([each.evidence, each.hint, *each.details]) for each in wrong]
+        context = ["--project", str(PROJECT), *self.deployment.context_arguments()]
+        HINTS.read(self, "\n".join(texts), context)
         if at is None:
             # They look one after the other, and a minute may have passed in between.
             for _ in range(3):
@@ -134,9 +134,7 @@ class Operator:
                     break
                 findings = self._findings(at)
             assert watched == expected, (watched, expected)
-        return {
-            each.check: str(each.status) for each in findings if each.status not in ("ok", "off")
-        }
+        return {each.check: str(each.status) for each in wrong}
 
     def _findings(self, at: datetime | None) -> Sequence[Finding]:
         aws = self._connected(self._environment())
@@ -189,6 +187,12 @@ class Operator:
 
     def _connected(self, environment: Environment) -> Aws:
         return _connected(self.sandbox.endpoint, environment)
+
+
+def _context(arguments: Sequence[str]) -> list[str]:
+    """The project and the settings that a command was given."""
+    given = [pair for pair in pairwise(arguments) if pair[0] in ("-c", "--project")]
+    return [word for pair in given for word in pair]
 
 
 def _by_the_watch(findings: Sequence[Finding]) -> list[tuple[str, str, str, str, list[str]]]:

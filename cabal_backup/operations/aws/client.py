@@ -348,8 +348,8 @@ def _likely_cause(error: ClientError) -> str:
         )
     if code in _UNKNOWN_KEY:
         not_enabled = (
-            "the region is not enabled for this account (`aws account get-region-opt-status "
-            "--region-name REGION` shows it)"
+            "the region is not enabled for this account (`aws account list-regions` shows which "
+            "are)"
         )
         if error.operation_name == "GetCallerIdentity":
             return f"Either the credentials are not valid any more ({again}), or {not_enabled}."

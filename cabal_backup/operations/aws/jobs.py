@@ -203,8 +203,8 @@ def find_job(aws: Aws, job_id: str) -> Job:
     if refused is not None:
         raise in_words(refused, f"looking for the job {job_id}") from refused
     raise NotFoundError(
-        f"There is no job {job_id} in {' or '.join(_regions(aws))}. `cabal-backup jobs` lists "
-        "those of the last 30 days."
+        f"There is no job {job_id} in {' or '.join(_regions(aws))}. `cabal-backup jobs --days 30 "
+        f"-e {aws.environment.name}` lists those of the last 30 days."
     )
 
 

@@ -177,11 +177,17 @@ def _stacks(state: State, regions: tuple[str, str], answers: Answers) -> Outcome
         )
     if any(isinstance(one, Unknown) for one in stacks.values()):
         return unknown(*stacks.values(), looking_at="the stacks", details=details)
-    if any(str(status).endswith(("_IN_PROGRESS", "_FAILED")) for status in known.values()):
+    busy = [
+        what.split(" in ")
+        for what, status in known.items()
+        if str(status).endswith(("_IN_PROGRESS", "_FAILED"))
+    ]
+    if busy:
+        ((stack, region), *_) = busy
         return warn(
             "A deployment is running, or its rollback failed.",
             "Wait for it. After a failed rollback: aws cloudformation continue-update-rollback "
-            "--stack-name=NAME --region=REGION",
+            f"--stack-name={stack} --region={region}",
             details=details,
         )
     if all(known.values()):

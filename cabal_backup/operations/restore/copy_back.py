@@ -130,7 +130,7 @@ class CopyBackPlan:
         lock = (
             f"the lock accepts {self.lock.min_days} to {self.lock.max_days} days"
             if self.lock
-            else "the vault has NO LOCK: `cabal-backup relock` puts it on"
+            else f"the vault has NO LOCK: `cabal-backup relock -e {self.environment}` puts it on"
         )
         return (
             f"{cold}, deleted {self.until:%Y-%m-%d} "

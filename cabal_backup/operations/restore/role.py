@@ -13,6 +13,8 @@ from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.results import Unknown, ask, unless_missing
 
 FOR_RESTORES = "AWSBackupServiceRolePolicyForRestores"
+_FOR_RESTORES_ARN = f"arn:aws:iam::aws:policy/service-role/{FOR_RESTORES}"
+"""https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSBackupServiceRolePolicyForRestores.html"""
 _FOR_BACKUP = "AWSBackupServiceRolePolicyForBackup"
 
 
@@ -59,7 +61,8 @@ def check_role(aws: Aws, role: str) -> RestoreRole:
     if answer.value <= {_FOR_BACKUP, names.COPY_TARGETS_POLICY}:
         raise AwsError(
             f"The role {role} may not restore: {FOR_RESTORES} is not attached to it. Nothing was "
-            f"done. Deploy {aws.environment.name} (it attaches it), attach it with `aws iam "
-            "attach-role-policy`, or name another role with --role."
+            f"done. Deploy {aws.environment.name} (it attaches it), or attach it: `aws iam "
+            f"attach-role-policy --role-name={role} --policy-arn={_FOR_RESTORES_ARN}`, or name "
+            "another role with --role."
         )
     return RestoreRole(arn, f"{FOR_RESTORES} is not attached; another policy may do")

@@ -48,7 +48,7 @@ def test_number_keys_that_differ_in_their_last_digit(
     make_restored(sandbox, RESTORED, {"id": "N"}, in_backup, source="live")
     make(sandbox, "live", {"id": "N"}, in_live, recovery=True)
 
-    said = small.run(f"cutover {RESTORED} live --yes --{mode}")
+    said = small.run(f"cutover {RESTORED} live --yes --{mode}", pitr_tables="live")
 
     assert said.code == 0, said.out + said.err
     assert items(sandbox, "live") == (in_backup if mode == "mirror" else rows)

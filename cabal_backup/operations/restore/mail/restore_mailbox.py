@@ -122,7 +122,8 @@ def plan_restore(aws: Aws, now: datetime, request: MailboxRequest) -> RestoreMai
     if file_system_settings.describe(aws, mailstore) is None:
         raise NotFoundError(
             f"The file system {mailstore} does not exist, so nothing can be restored into it. "
-            "Nothing was done. `cabal-backup restore mailstore` restores all of it to a new one."
+            "Nothing was done. `cabal-backup restore mailstore -e "
+            f"{aws.environment.name}` restores all of it to a new one."
         )
     jobs: list[Job] = []
     if request.creation_token is None:

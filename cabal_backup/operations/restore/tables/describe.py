@@ -150,7 +150,7 @@ def find_table(aws: Aws, name: str) -> TableDescription:
     if table.status not in ("ACTIVE", "UPDATING"):
         raise CabalBackupError(
             f"The table {name} is {table.status}. Try again when it is ACTIVE; "
-            f"`cabal-backup jobs` shows what is still being restored."
+            f"`cabal-backup jobs -e {aws.environment.name}` shows what is still being restored."
         )
     return table
 

@@ -63,8 +63,8 @@ class Encryption:
             return f"{self.key}, as before"
         return (
             f"{self.key}, which Cabal's Terraform sets: the table's own key is not known "
-            f"({self.doubt}). If it was a customer key, set it afterwards with `aws dynamodb "
-            "update-table --sse-specification`"
+            f"({self.doubt}). If it was a customer key, set it afterwards "
+            "(docs/runbooks/restore-tables.md#when-the-live-table-was-deleted)"
         )
 
 

@@ -359,7 +359,8 @@ def _taken(aws: Aws, source: Source, table: TableDescription) -> str:
     text += ". Nothing was done. Choose another name with --to."
     if table.status == "CREATING" and table.restored_to and not table.restored_from_backup:
         text += (
-            f" To follow that restore: cabal-backup restore table {source.table} "
+            " To follow that restore: cabal-backup restore table "
+            f"{table.restored_from.rpartition('/')[2]} "
             f"--at {table.restored_to:%Y-%m-%dT%H:%M:%S} --to={table.name} "
             f"-e {aws.environment.name}"
         )

@@ -59,7 +59,7 @@ def _subscribed(state: State) -> Outcome:
     pending: list[str] = []
     unsubscribed: list[str] = []
     filtered: list[str] = []
-    letters: list[str] = []
+    letters: dict[str, str] = {}
     for region, channel in state.watching.channels.items():
         listed = _value(channel.subscriptions) or []
         confirmed = [each for each in listed if is_confirmed(each)]
@@ -82,14 +82,21 @@ def _subscribed(state: State) -> Outcome:
             for each in confirmed
             if each["FilterPolicy"] not in ("", "{}")
         ]
-        letters += _dead_letters(region, channel)
+        if count := _dead_letters(channel):
+            letters[region] = plural(count, "event")
     if letters:
+        in_queue = [
+            f"--region {region} --queue-url $(aws sqs get-queue-url --region {region} --queue-name "
+            f"{names.DEAD_LETTERS} --query QueueUrl --output text)"
+            for region in letters
+        ]
+        shown = [f"aws sqs receive-message {each} --max-number-of-messages 10" for each in in_queue]
+        purged = [f"aws sqs purge-queue {each}" for each in in_queue]
         return warn(
-            f"{' and '.join(letters)} could not be reported.",
-            "aws sqs receive-message --region REGION --queue-url "
-            f"$(aws sqs get-queue-url --region REGION --queue-name {names.DEAD_LETTERS} "
-            "--query QueueUrl --output text) --max-number-of-messages 10; the log of the function "
-            f"{names.NOTIFY} has the reason. Then aws sqs purge-queue with the same URL.",
+            f"{' and '.join(f'{events} in {region}' for region, events in letters.items())} could "
+            "not be reported.",
+            f"{'; '.join(shown)}; the log of the function {names.NOTIFY} has the reason. Then "
+            f"{'; '.join(purged)}",
             details=pending,
         )
     if unsubscribed:
@@ -230,14 +237,13 @@ def _denies(statement: _JSON) -> bool:
     return bool(statement["Effect"] == "Deny") and condition != {"aws:SecureTransport": "false"}
 
 
-def _dead_letters(region: str, channel: Channel) -> Iterator[str]:
+def _dead_letters(channel: Channel) -> int:
+    """How many events could not be reported."""
     queues = _value(channel.queues) or {}
     attributes = queues.get(names.DEAD_LETTERS) or {}
-    count = int(attributes.get("ApproximateNumberOfMessages", 0)) + int(
+    return int(attributes.get("ApproximateNumberOfMessages", 0)) + int(
         attributes.get("ApproximateNumberOfMessagesNotVisible", 0)
     )
-    if count:
-        yield f"{plural(count, 'event')} in {region}"
 
 
 def _value(answer: Any) -> Any:

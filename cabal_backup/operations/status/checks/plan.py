@@ -209,7 +209,7 @@ def resources(state: State) -> Outcome:
             "Find out which one Cabal mounts and writes to. If it is not the configured one, set "
             f"mailstore_file_system_id of {state.environment.name} and deploy; otherwise delete "
             "the other or remove its tag. Recovery points of a table from before it was replaced "
-            "are still there: cabal-backup points",
+            f"are still there: cabal-backup points -e {state.environment.name}",
         )
     return ok(f"{' and '.join(state.resources.values())} exist and are in use.")
 
