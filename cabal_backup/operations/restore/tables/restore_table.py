@@ -357,7 +357,8 @@ def _taken(aws: Aws, source: Source, table: TableDescription) -> str:
     elif table.restored:
         text += f": it {_origin(table)}"
     text += ". Nothing was done. Choose another name with --to."
-    if table.status == "CREATING" and table.restored_to and not table.restored_from_backup:
+    is_recovery = table.restored_from and not table.restored_from_backup
+    if table.status == "CREATING" and table.restored_to and is_recovery:
         text += (
             " To follow that restore: cabal-backup restore table "
             f"{table.restored_from.rpartition('/')[2]} "
