@@ -29,9 +29,9 @@ def one_line(text: str) -> str:
 
 _COMMAND = re.compile(
     r"`[^`]*`"
-    r"|(?:cabal-backup|aws|cdk|make|python3|mount) (?:(?![;,.](?: |$)| shows | lists |`).)*"
+    r"|(?:cabal-backup|aws|cdk|make|python3|mount) (?:(?![;,.](?: |$)| shows | lists | \(|`).)*"
 )
-"""A command in a message: between backticks, or up to the end of its clause."""
+"""A command in a message: between backticks, or up to the end of its clause or a parenthesis."""
 
 
 def wrap(text: str, width: int) -> str:

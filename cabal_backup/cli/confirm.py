@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import signal
 import sys
 from collections.abc import Iterable, Iterator
@@ -79,7 +80,11 @@ def confirm(touched: str, *, yes: bool, destroys_in: str | None = None) -> None:
     if not can_ask():
         raise RefusedError("stdin is not a terminal, and --yes was not given. Nothing was changed.")
     word = destroys_in or "yes"
-    if ask(f"{touched} Type {word} to continue: ") != word:
+    question = f"Type {word} to continue: "
+    line = f"{touched} {question}"
+    if sys.stderr.isatty() and len(line + word) > shutil.get_terminal_size().columns:
+        line = f"{touched}\n{question}"
+    if ask(line) != word:
         raise RefusedError("Not confirmed. Nothing was changed.")
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from cabal_backup.operations.aws.jobs import Event, Job, Progress, Report
 from cabal_backup.operations.aws.results import Unknown
+from cabal_backup.text import wrap
 
 _LINE_EVERY_SECONDS = 10.0
 
@@ -90,26 +91,34 @@ class _Bars:
             progress.TimeRemainingColumn(),
             console=SafeConsole(stderr=True),
         )
-        self._step = ""
+        self._shown = ""
         self._task = progress.TaskID(0)
 
     def show(self, event: Event) -> None:
         if isinstance(event, Progress):
-            self._advance(event.step, event.done, event.total, event.unit)
-        elif isinstance(event, Job) and not event.finished:
-            percent = int(float(event.percent or 0))
-            self._advance(f"{event.kind} {event.state.lower()}", percent, 100, "%")
-        else:
-            self.progress.console.print(_describe(event), markup=False)
+            self._advance(event.step, event.step, event.done, event.total, event.unit)
+            return
+        if isinstance(event, Job) and (not event.finished or self._shown == event.id):
+            # One bar for a job, whatever its state.
+            percent = 100 if event.state == "COMPLETED" else int(float(event.percent or 0))
+            self._advance(event.id, f"{event.kind} {event.state.lower()}", percent, 100, "%")
+        if not isinstance(event, Job) or event.finished:
+            console = self.progress.console
+            console.print(wrap(_describe(event), console.width), markup=False, soft_wrap=True)
 
-    def _advance(self, step: str, done: int, total: int | None, unit: str) -> None:
-        if step != self._step:
-            self._step = step
-            self._task = self.progress.add_task(step, total=total, count="", rate="")
+    def _advance(self, what: str, words: str, done: int, total: int | None, unit: str) -> None:
+        """Show how far something has come: on its bar, or on a new one.
+
+        :param what: by this its bar is known.
+        """
+        count = f"{done:,} {unit}"
+        if what != self._shown:
+            self._shown = what
+            self._task = self.progress.add_task(words, total=total, count=count, rate="")
         if total is not None and done > total:
             total = None
         task = self.progress.tasks[self._task]
         speed = f"{task.speed:,.0f}/s" if task.speed and unit != "%" else ""
         self.progress.update(
-            self._task, completed=done, total=total, count=f"{done:,} {unit}", rate=speed
+            self._task, description=words, completed=done, total=total, count=count, rate=speed
         )

@@ -115,6 +115,13 @@ ARN = "arn:aws:backup:eu-west-1:123456789012:recovery-point:4e1a6f2c-0b3d-4a57-9
 UNITS = st.sampled_from(["restored", "the", "table", f"`{COMMAND}`", f"{COMMAND};", ARN])
 
 
+def test_the_document_after_a_command_is_not_part_of_it() -> None:
+    assert wrap("  cabal-backup relock -e prod (docs/runbooks/locks.md)", 40).split("\n") == [
+        "  cabal-backup relock -e prod",
+        "  (docs/runbooks/locks.md)",
+    ]
+
+
 @given(st.lists(UNITS, min_size=1), st.sampled_from(["", "  ", "      "]), st.integers(20, 120))
 def test_lines_are_wrapped_at_words_outside_commands(
     units: list[str], indent: str, width: int

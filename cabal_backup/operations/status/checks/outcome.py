@@ -86,13 +86,14 @@ def no_answer(state: State, checks: Sequence[str]) -> Outcome | None:
     if not silent:
         return None
     region, name = next(iter(silent)), state.environment.name
+    rest = f"cabal-backup status -e {name} --assume-region-lost {region}"
+    waited = "is assumed lost" not in silent[region]
     copies = f"cabal-backup copy now -e {name}"
     return Outcome(
         Status.UNKNOWN,
         f"No answer from {' and '.join(silent)}: {' '.join(dict.fromkeys(silent.values()))} "
         f"{plural(len(checks), 'check')} could not be made.",
-        f"To see the rest without waiting: cabal-backup status -e {name} --assume-region-lost "
-        f"{region}. "
+        (f"To see the rest without waiting: {rest}. " if waited else "")
         + (
             "If the region is lost: docs/runbooks/lose-a-region.md"
             if region == state.environment.region
