@@ -123,6 +123,10 @@ bench: $(READY) $(AWSCLI)/ready $(DYNAMODUMP)/ready ## measurements: what is fas
 snapshots: $(READY) ## write the template snapshots anew, for review with git diff
 	python -m pytest --quiet tests/synth/test_snapshots.py --snapshot-update
 
+.PHONY: sessions
+sessions: $(READY) ## record the terminal sessions of docs/sessions.md anew
+	python -m pytest --quiet tests/e2e/test_sessions.py --snapshot-update
+
 .PHONY: reference
 reference: $(READY) ## write the reference documents that derive from the code
 	python -m tests.reference

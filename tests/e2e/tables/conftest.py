@@ -9,6 +9,7 @@ from local_aws.client import Sandbox
 
 from tests.e2e.exercise import catch_up
 from tests.e2e.operator import Operator, Said
+from tests.e2e.terminal import Terminal
 from tests.sandbox import cabal
 from tests.sandbox.deployment import PROJECT, Deployment
 
@@ -26,6 +27,10 @@ class Rescuer:
     def run(self, command: str, *arguments: str, **settings: object) -> Said:
         """`cabal-backup COMMAND ARGUMENTS`; the command as one types it, `restore table x`."""
         return self.operator.type(*shlex.split(command), *arguments, *self.environment(**settings))
+
+    def terminal(self, *arguments: str) -> Terminal:
+        """The same in a process and a terminal of its own."""
+        return Terminal([*arguments, *self.environment()], self.sandbox.environ())
 
     def environment(self, **settings: object) -> list[str]:
         deployment = self.operator.deployment

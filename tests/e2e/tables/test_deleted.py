@@ -8,7 +8,6 @@ from tests.e2e.exercise import newest_point
 from tests.e2e.tables.conftest import Rescuer
 from tests.e2e.tables.tables import ADDRESSES, Item, delete, items, make, remove, tables
 from tests.e2e.tables.test_refusals import nothing_changes
-from tests.e2e.tables.test_terminal import Terminal
 
 TABLE = "cabal-user-preferences"
 
@@ -59,7 +58,7 @@ def test_the_one_that_is_named_is_restored(small: Rescuer, before: list[Item]) -
 def test_the_one_that_is_chosen_at_a_terminal_is_restored(
     small: Rescuer, before: list[Item]
 ) -> None:
-    terminal = Terminal(small, "restore", "table", TABLE, "--latest")
+    terminal = small.terminal("restore", "table", TABLE, "--latest")
     terminal.wait_for("Which one? Type its number: ")
     terminal.type("2")
     terminal.wait_for("Type yes to continue: ")
@@ -70,7 +69,7 @@ def test_the_one_that_is_chosen_at_a_terminal_is_restored(
 
 @pytest.mark.parametrize("typed", ["", "0", "3", "two"])
 def test_no_choice_changes_nothing(small: Rescuer, before: list[Item], typed: str) -> None:
-    terminal = Terminal(small, "restore", "table", TABLE, "--latest")
+    terminal = small.terminal("restore", "table", TABLE, "--latest")
     terminal.wait_for("Which one? Type its number: ")
     terminal.type(typed)
     assert terminal.end() == 4

@@ -10,7 +10,6 @@ from tests.e2e.tables.conftest import Rescuer
 from tests.e2e.tables.disaster import RESTORED
 from tests.e2e.tables.tables import ADDRESSES, delete, items, make, make_restored, tables
 from tests.e2e.tables.test_refusals import STRAY, nothing_changes
-from tests.e2e.tables.test_terminal import Terminal
 
 KEY = {"address": "S"}
 
@@ -42,7 +41,7 @@ def test_it_is_accepted_with_an_option_and_never_deleted(small: Rescuer) -> None
 
 def test_at_a_terminal_its_name_has_to_be_typed(small: Rescuer) -> None:
     make(small.sandbox, "theirs", KEY, [STRAY])
-    terminal = Terminal(small, "cutover", "theirs", ADDRESSES, "--not-a-restore")
+    terminal = small.terminal("cutover", "theirs", ADDRESSES, "--not-a-restore")
     terminal.wait_for("Type development to continue: ")
     terminal.type("yes")
     assert terminal.end() == 4

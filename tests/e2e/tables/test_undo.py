@@ -23,7 +23,6 @@ from tests.e2e.tables.disaster import RESTORED, address, by_address, lose
 from tests.e2e.tables.tables import ADDRESSES, items, make_restored, put, switch_recovery
 from tests.e2e.tables.test_cutover import writing
 from tests.e2e.tables.test_refusals import nothing_changes
-from tests.e2e.tables.test_terminal import Terminal
 from tests.e2e.terminal import type_answers
 
 CUTOVER = f"cutover {RESTORED} {ADDRESSES}"
@@ -199,7 +198,7 @@ def test_recovery_switched_off_while_the_question_is_open(small: Rescuer) -> Non
     lose(small.sandbox)
     before = items(small.sandbox, ADDRESSES)
 
-    terminal = Terminal(small, *CUTOVER.split())
+    terminal = small.terminal(*CUTOVER.split())
     terminal.wait_for("Type development to continue: ")
     switch_recovery(small.sandbox, ADDRESSES, on=False)
     terminal.type("development")
