@@ -12,6 +12,9 @@ VAULT = "cabal-backup"
 DR_VAULT = "cabal-backup-dr"
 """The backup vault in the DR region, where every recovery point is copied."""
 
+AIR_GAPPED_VAULT = "cabal-backup-air-gapped"
+"""The logically air-gapped vault, if there is one, and the resource share that shares it."""
+
 ROLE = "cabal-backup-role"
 """The IAM role AWS Backup assumes to back up, copy, restore and expire."""
 

@@ -1,4 +1,4 @@
-"""`cabal-backup points`: the recovery points of both vaults."""
+"""`cabal-backup points`: the recovery points of all vaults."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from cabal_backup import names
 from cabal_backup.cli import output
 from cabal_backup.cli.options import (
     CommonOptions,
@@ -118,15 +119,18 @@ def show_calendar(calendar: Calendar) -> None:
     from cabal_backup.cli.console import SafeConsole
 
     if not calendar.points and not calendar.unknown:
-        print("There is no recovery point in either vault.")
+        print("There is no recovery point in any vault.")
         return
     console = SafeConsole()
     calendar = calendar.from_first_point()
     is_long = len(calendar.nights) > console.height - _OTHER_LINES
-    table = Table(box=None, pad_edge=False, padding=(0, 2), show_footer=is_long)
+    # Six columns fit into 80 characters with less space between them.
+    space = 2 if len(calendar.columns) <= 4 else 1
+    table = Table(box=None, pad_edge=False, padding=(0, space), show_footer=is_long)
     table.add_column("\nnight", "\nnight", no_wrap=True)
     for column in calendar.columns:
-        heading = f"{column.region}\n{column.resource}"
+        third = column.vault == names.AIR_GAPPED_VAULT
+        heading = f"{'air-gap' if third else column.region}\n{column.resource}"
         table.add_column(heading, heading, justify="center", no_wrap=True)
     for night in reversed(calendar.nights):
         cells = (calendar.cells[night, column] for column in calendar.columns)
@@ -143,12 +147,13 @@ def show_calendar(calendar: Calendar) -> None:
 
 def show_list(calendar: Calendar) -> None:
     """One line a point, the newest last, in columns that `sort` and `awk` can work on."""
+    width = max(len(column.vault) for column in calendar.columns)
     for vault, point in reversed(calendar.points):
         sys.stdout.write(
             "  ".join(
                 [
                     f"{timestamp(point.created)}",
-                    f"{vault:<15}",
+                    f"{vault:<{width}}",
                     f"{point.resource_type:<8}",
                     f"{_tier(point, calendar):<4}",
                     f"{point.status:<9}",

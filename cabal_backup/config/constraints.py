@@ -15,6 +15,21 @@ from cabal_backup.config.environment import MIN_COLD_DAYS, partition_of
 
 Values = Mapping[str, Any]
 
+WITHOUT_AIR_GAP = frozenset(
+    {
+        "ap-east-2",
+        "ap-southeast-5",
+        "ap-southeast-6",
+        "ap-southeast-7",
+        "ca-west-1",
+        "mx-central-1",
+    }
+)
+"""Regions of `aws` whose CloudFormation has no logically air-gapped vaults, as cfn-lint knows it.
+
+https://docs.aws.amazon.com/aws-backup/latest/devguide/backup-feature-availability.html
+"""
+
 
 @dataclass(frozen=True)
 class Conflict:
@@ -39,6 +54,9 @@ def find_conflicts(values: Values) -> Iterator[Conflict]:
         _tables,
         _restore_testing,
         _watch,
+        _air_gapped_days,
+        _air_gapped_region,
+        _air_gapped_share,
     )
     for rule in rules:
         # A rule that needs a value which is not there cannot be checked.
@@ -141,6 +159,52 @@ def _restore_testing(values: Values) -> Iterator[Conflict]:
             "restore_testing",
             f"CloudFormation does not support restore testing plans in {partition}",
             "set it to false, and restore by hand regularly",
+        )
+
+
+def _air_gapped_days(values: Values) -> Iterator[Conflict]:
+    """https://docs.aws.amazon.com/aws-backup/latest/devguide/logicallyairgappedvault.html"""
+    least, most = values["air_gapped_min_days"], values["air_gapped_max_days"]
+    if least > most:
+        yield Conflict(
+            "air_gapped_min_days",
+            f"it must not be more than air_gapped_max_days ({most})",
+            "lower it, or raise air_gapped_max_days",
+        )
+    elif not least <= values["air_gapped_delete_after_days"] <= most:
+        yield Conflict(
+            "air_gapped_delete_after_days",
+            f"it must be within the limits of the air-gapped vault, {least} to {most} days: AWS "
+            "Backup fails every copy outside them",
+            "change it, or before the vault is created air_gapped_min_days and air_gapped_max_days",
+        )
+
+
+def _air_gapped_region(values: Values) -> Iterator[Conflict]:
+    where = values["region" if values["air_gapped_region"] == "primary" else "dr_region"]
+    if values["air_gapped"] and (
+        partition_of(where) in ("aws-cn", "aws-us-gov") or where in WITHOUT_AIR_GAP
+    ):
+        yield Conflict(
+            "air_gapped_region",
+            f"there are no logically air-gapped vaults in {where}",
+            "choose the other region, or set air_gapped to false",
+        )
+
+
+def _air_gapped_share(values: Values) -> Iterator[Conflict]:
+    accounts = values["air_gapped_share_with"]
+    if accounts and not values["air_gapped"]:
+        yield Conflict(
+            "air_gapped_share_with",
+            "there is nothing to share: air_gapped is false",
+            "set air_gapped to true, or remove air_gapped_share_with",
+        )
+    if values["account"] in accounts:
+        yield Conflict(
+            "air_gapped_share_with",
+            f"{values['account']} is the environment's own account",
+            "list another account, which an attacker of this one does not reach",
         )
 
 

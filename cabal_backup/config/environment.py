@@ -103,6 +103,31 @@ class Environment:
     lock_max_days: Annotated[
         int, Setting(kinds.DAYS, 365, "the longest retention that the vaults accept")
     ]
+    air_gapped: Annotated[
+        bool,
+        Setting(
+            kinds.FLAG,
+            False,
+            "copy each night also to a vault that no one can empty (docs/runbooks/air-gapped.md)",
+        ),
+    ]
+    air_gapped_region: Annotated[
+        str, Setting(kinds.WHICH_REGION, "dr", "where that vault is: `primary` or `dr`")
+    ]
+    air_gapped_min_days: Annotated[
+        int, Setting(kinds.AIR_GAPPED_DAYS, 7, "the shortest retention that it accepts, forever")
+    ]
+    air_gapped_max_days: Annotated[
+        int, Setting(kinds.AIR_GAPPED_DAYS, 30, "the longest retention that it accepts, forever")
+    ]
+    air_gapped_delete_after_days: Annotated[
+        int,
+        Setting(kinds.AIR_GAPPED_DAYS, 14, "days from the original backup until its copy expires"),
+    ]
+    air_gapped_share_with: Annotated[
+        tuple[str, ...],
+        Setting(kinds.ACCOUNTS, (), "the AWS accounts that can restore from it"),
+    ]
     alerts: Annotated[bool, Setting(kinds.FLAG, True, "report urgent events (docs/alerts.md)")]
     alert_emails: Annotated[
         tuple[str, ...],
@@ -177,8 +202,20 @@ class Environment:
         )
 
     @property
+    def air_gapped_lifecycle(self) -> Lifecycle:
+        """How long the copies in the air-gapped vault are kept, always warm."""
+        return Lifecycle(cold_after_days=None, delete_after_days=self.air_gapped_delete_after_days)
+
+    @property
+    def region_of_air_gapped(self) -> str | None:
+        """The region of the air-gapped vault; None if there is to be none."""
+        if not self.air_gapped:
+            return None
+        return self.region if self.air_gapped_region == "primary" else self.dr_region
+
+    @property
     def lock(self) -> Lock:
-        """The retention that both vaults are locked to."""
+        """The retention that the two vaults are locked to."""
         return Lock(min_days=self.lock_min_days, max_days=self.lock_max_days)
 
     def watch_schedule_in(self, region: str) -> str:
@@ -213,12 +250,15 @@ def dump(environment: Environment) -> str:
     """The environment as JSON, for a Lambda function, which has no profiles; `load` reads it."""
     values = asdict(environment)
     del values["profile"]
+    if not environment.air_gapped:
+        values = {name: value for name, value in values.items() if "air_gapped" not in name}
     return json.dumps(values, separators=(",", ":"))
 
 
 def load(text: str) -> Environment:
     """The environment that `dump` wrote; it is not validated again."""
-    values: dict[str, Value] = {"profile": None, **json.loads(text)}
+    defaults = {name: setting.default for name, setting in SETTINGS.items()}
+    values: dict[str, Value] = {**defaults, **json.loads(text)}
     for name, value in values.items():
         values[name] = tuple(value) if isinstance(value, list) else value
     return Environment(**values)

@@ -104,6 +104,17 @@ def _number(least: int, most: int, of: str = "") -> Kind:
     return Kind(parse, {"type": "integer", "minimum": least, "maximum": most})
 
 
+def _choice(*choices: str) -> Kind:
+    words = " or ".join(f'"{choice}"' for choice in choices)
+
+    def parse(value: Value) -> str:
+        if isinstance(value, str) and value in choices:
+            return value
+        raise Rejected(f"it must be {words}", f"write {words}")
+
+    return Kind(parse, {"enum": list(choices)})
+
+
 def _or_never(kind: Kind) -> Kind:
     def parse(value: Value) -> Value:
         if value == NEVER:
@@ -153,13 +164,15 @@ FLAG = Kind(_flag, {"type": "boolean"})
 DAYS = _number(1, MAX_DAYS, " of days")
 COLD_DAYS = _or_never(DAYS)
 PERCENT = _number(0, 100)
-ACCOUNT = _optional(
-    _pattern(
-        "[0-9]{12}",
-        "it must be the 12 digits of an AWS account id, as text",
-        'write 12 digits in quotes, such as "123456789012"',
-    )
+AIR_GAPPED_DAYS = _number(7, MAX_DAYS, " of days")
+WHICH_REGION = _choice("primary", "dr")
+_ACCOUNT = _pattern(
+    "[0-9]{12}",
+    "it must be the 12 digits of an AWS account id, as text",
+    'write 12 digits in quotes, such as "123456789012"',
 )
+ACCOUNT = _optional(_ACCOUNT)
+ACCOUNTS = _list(_ACCOUNT, "AWS account ids")
 PROFILE = _optional(
     _pattern(
         r"[A-Za-z0-9_.:/@+=-]{1,128}",

@@ -30,6 +30,8 @@ class Places:
     addresses_table: str
     pitr_tables: Sequence[str]
     mailstore_file_system_id: str
+    air_gapped: bool
+    air_gapped_region: str
 
     @classmethod
     def needed(cls) -> set[str]:
@@ -84,6 +86,13 @@ class Places:
             self.arn("backup", f"backup-vault:{names.VAULT}"),
             self.arn("backup", f"backup-vault:{names.DR_VAULT}", self.dr_region),
         )
+
+    @property
+    def air_gapped_vault(self) -> tuple[str, ...]:
+        """The ARN of the air-gapped vault, if there is to be one."""
+        region = self.region if self.air_gapped_region == "primary" else self.dr_region
+        arn = self.arn("backup", f"backup-vault:{names.AIR_GAPPED_VAULT}", region)
+        return (arn,) if self.air_gapped else ()
 
     @property
     def role(self) -> str:
@@ -151,7 +160,11 @@ def watch_grants(at: Places) -> tuple[Grant, ...]:
         Grant(
             "Vaults",
             "backup: GetBackupVaultAccessPolicy ListRecoveryPointsByBackupVault",
-            at.vaults,
+            (*at.vaults, *at.air_gapped_vault),
+        ),
+        *(
+            Grant("Shares", "ram: GetResourceShareAssociations", ("*",), why=_ONLY_ALL)
+            for _ in at.air_gapped_vault
         ),
         Grant(
             "Plans",
@@ -429,6 +442,10 @@ def break_glass_grants(at: Places) -> tuple[Grant, ...]:
                 PutBackupVaultLockConfiguration
             """,
             at.vaults,
+        ),
+        *(
+            Grant("AirGappedVault", "backup: DeleteBackupVault ListTags", (vault,))
+            for vault in at.air_gapped_vault
         ),
         Grant(
             "WhatElseNeedsTheRole",

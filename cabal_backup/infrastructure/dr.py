@@ -13,7 +13,7 @@ from cabal_backup.infrastructure.alerts import Alerts
 from cabal_backup.infrastructure.custom_resources import AdvancedDynamoDB
 from cabal_backup.infrastructure.restore_testing import RestoreTesting, TestingPlan
 from cabal_backup.infrastructure.role import RestoreTestRole
-from cabal_backup.infrastructure.vault import LockedVault
+from cabal_backup.infrastructure.vault import AirGappedVault, LockedVault
 
 
 class DrStack(Stack):
@@ -25,6 +25,8 @@ class DrStack(Stack):
         super().__init__(scope, id, **kwargs)
         vault = LockedVault(self, "Vault", name=names.DR_VAULT, lock=environment.lock).vault
         opt_in = AdvancedDynamoDB(self, "AdvancedDynamoDB")
+        if environment.region_of_air_gapped == environment.dr_region:
+            AirGappedVault(self, "AirGapped", environment=environment)
         alerts = (
             Alerts(self, "Alerts", environment=environment, after=[vault])
             if environment.alerts

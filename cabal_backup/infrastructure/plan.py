@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_backup as backup
@@ -17,10 +18,19 @@ from cabal_backup.config.environment import MIN_COLD_DAYS, Lifecycle
 from cabal_backup.infrastructure.custom_resources import RoleCheck
 
 
-class NightlyPlan(Construct):
-    """A backup plan with one nightly rule, one copy action and one selection.
+@dataclass(frozen=True, kw_only=True)
+class Copy:
+    """A copy that is made of each recovery point."""
 
-    The copy has a lifecycle of its own: AWS Backup gives a copy without one the expiry
+    to: backup.IBackupVault
+    lifecycle: Lifecycle
+    """How long the copy is kept, counted from the original backup."""
+
+
+class NightlyPlan(Construct):
+    """A backup plan with one nightly rule, its copy actions and one selection.
+
+    A copy has a lifecycle of its own: AWS Backup gives a copy without one the expiry
     of its source and no cold storage.
 
     https://docs.aws.amazon.com/aws-backup/latest/devguide/creating-a-backup-plan.html
@@ -33,28 +43,26 @@ class NightlyPlan(Construct):
         *,
         vault: backup.IBackupVault,
         lifecycle: Lifecycle,
-        copy_to: backup.IBackupVault,
-        copy_lifecycle: Lifecycle,
+        copies: Sequence[Copy],
         role: iam.IRole,
         resource_arns: Sequence[str],
         after: Sequence[IDependable] = (),
     ) -> None:
         """
-        :param vault: where recovery points are made.
-        :param lifecycle: how long they live there.
-        :param copy_to: the vault, in another region, that every one is copied to.
-        :param copy_lifecycle: how long the copies live, counted from the original backup.
-        :param role: what AWS Backup works under.
+        :param vault: where recovery points are created.
+        :param lifecycle: how long they are kept there.
+        :param copies: what is copied where; all copies are made of the recovery point in `vault`.
+        :param role: the role that AWS Backup assumes.
         :param resource_arns: exactly what is backed up; at least one, because AWS Backup
             takes an empty selection as everything.
-        :param after: what must be complete before anything is selected, and so before a
-            first backup can be taken. Default: nothing.
+        :param after: what must be complete before anything is selected, and so before the
+            first backup. Default: nothing.
         """
         super().__init__(scope, id)
         if not resource_arns:
             raise ValueError("resource_arns is empty: AWS Backup would select every resource")
-        _check(lifecycle)
-        _check(copy_lifecycle)
+        for each in (lifecycle, *(copy.lifecycle for copy in copies)):
+            _check(each)
         self.plan = backup.BackupPlan(
             self,
             "Plan",
@@ -70,10 +78,11 @@ class NightlyPlan(Construct):
                     delete_after=_days(lifecycle.delete_after_days),
                     copy_actions=[
                         backup.BackupPlanCopyActionProps(
-                            destination_backup_vault=copy_to,
-                            move_to_cold_storage_after=_days(copy_lifecycle.cold_after_days),
-                            delete_after=_days(copy_lifecycle.delete_after_days),
+                            destination_backup_vault=copy.to,
+                            move_to_cold_storage_after=_days(copy.lifecycle.cold_after_days),
+                            delete_after=_days(copy.lifecycle.delete_after_days),
                         )
+                        for copy in copies
                     ],
                 )
             ],

@@ -1,4 +1,4 @@
-"""The stack in the primary region: where the nights are taken."""
+"""The stack in the primary region: where the nightly backups are made."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from cabal_backup.config.environment import Environment
 from cabal_backup.infrastructure.alerts import Alerts
 from cabal_backup.infrastructure.custom_resources import AdvancedDynamoDB
 from cabal_backup.infrastructure.grant import arn
-from cabal_backup.infrastructure.plan import NightlyPlan
+from cabal_backup.infrastructure.plan import Copy, NightlyPlan
 from cabal_backup.infrastructure.restore_testing import RestoreTesting, TestingPlan
 from cabal_backup.infrastructure.role import BackupRole
-from cabal_backup.infrastructure.vault import LockedVault
+from cabal_backup.infrastructure.vault import AirGappedVault, LockedVault
 
 
 class PrimaryStack(Stack):
@@ -35,29 +35,48 @@ class PrimaryStack(Stack):
         mailstore_arn = arn(
             self, "elasticfilesystem", f"file-system/{environment.mailstore_file_system_id}"
         )
-        # By its ARN: handing the vault itself over would tie the two stacks together
-        # with export and reader resources in both regions.
+        # By its ARN: the vault itself would connect the two stacks with export and reader
+        # resources in both regions.
         dr_vault_arn = arn(self, "backup", f"backup-vault:{names.DR_VAULT}", environment.dr_region)
         vault = LockedVault(self, "Vault", name=names.VAULT, lock=environment.lock).vault
-        role = BackupRole(
-            self,
-            "Role",
-            name=names.ROLE,
-            # The primary vault is the target of copying back.
-            copy_targets=[vault.backup_vault_arn, dr_vault_arn],
-        ).role
+        copies = [
+            Copy(
+                to=backup.BackupVault.from_backup_vault_arn(self, "DrVault", dr_vault_arn),
+                lifecycle=environment.dr_lifecycle,
+            )
+        ]
+        # The primary vault is the target of copying back.
+        copy_targets = [vault.backup_vault_arn, dr_vault_arn]
+        if environment.air_gapped:
+            name, region = names.AIR_GAPPED_VAULT, environment.region_of_air_gapped
+            third = arn(self, "backup", f"backup-vault:{name}", region)
+            copy_targets.append(third)
+            copies.append(
+                Copy(
+                    to=backup.BackupVault.from_backup_vault_arn(self, "ThirdVault", third),
+                    lifecycle=environment.air_gapped_lifecycle,
+                )
+            )
+            CfnOutput(
+                self, "AirGappedVaultArn", value=third, description="The vault no one can empty"
+            )
+        role = BackupRole(self, "Role", name=names.ROLE, copy_targets=copy_targets).role
         opt_in = AdvancedDynamoDB(self, "AdvancedDynamoDB")
+        air_gapped = (
+            [AirGappedVault(self, "AirGapped", environment=environment)]
+            if environment.region_of_air_gapped == environment.region
+            else []
+        )
         nightly = NightlyPlan(
             self,
             "Nightly",
             vault=vault,
             lifecycle=environment.lifecycle,
-            copy_to=backup.BackupVault.from_backup_vault_arn(self, "DrVault", dr_vault_arn),
-            copy_lifecycle=environment.dr_lifecycle,
+            copies=copies,
             role=role,
             resource_arns=[table_arn, mailstore_arn],
             # A table's recovery point made before the opt-in can never be copied.
-            after=[opt_in.resource],
+            after=[opt_in.resource, *air_gapped],
         )
         alerts = (
             Alerts(

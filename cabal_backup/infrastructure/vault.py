@@ -1,27 +1,26 @@
-"""A backup vault that cannot be emptied unnoticed."""
+"""Backup vaults: one that cannot be emptied unnoticed, and one that cannot be emptied at all."""
 
 from __future__ import annotations
 
-from aws_cdk import Duration, RemovalPolicy, Stack, Tags
+from aws_cdk import Annotations, Duration, RemovalPolicy, Stack, Tags
 from aws_cdk import aws_backup as backup
+from aws_cdk import aws_ram as ram
 from constructs import Construct
 
 from cabal_backup import names
-from cabal_backup.config.environment import Lock
+from cabal_backup.config.environment import Environment, Lock
 from cabal_backup.infrastructure.acknowledge import acknowledge
 
 
 class LockedVault(Construct):
-    """A backup vault with a governance lock, kept when its stack goes.
+    """A backup vault with a governance lock, kept when its stack is deleted.
 
-    While the lock stands, AWS Backup refuses every manual deletion and every lifecycle
-    change of a recovery point in the vault, by any principal. The lock can be removed by
-    one call of its own, which CloudTrail sees. Compliance mode, which no one could
-    ever undo, is not offered.
+    While the lock exists, AWS Backup refuses every manual deletion and every lifecycle
+    change of a recovery point in the vault, by any principal. One call removes the lock, and
+    CloudTrail records it. Compliance mode, which can never be removed, is not offered here.
 
-    The vault is encrypted with the AWS-managed key: a customer key that is scheduled
-    for deletion takes every backup with it, and no lock protects the key
-    (docs/decisions/aws-managed-keys.md).
+    The vault is encrypted with the AWS-managed key: the deletion of a customer key destroys
+    every backup, and no lock protects the key (docs/decisions/aws-managed-keys.md).
 
     https://docs.aws.amazon.com/aws-backup/latest/devguide/vault-lock.html
     """
@@ -55,3 +54,47 @@ class LockedVault(Construct):
                 ]
             },
         )
+
+
+class AirGappedVault(Construct):
+    """A logically air-gapped vault, locked in compliance mode, and its share with other accounts.
+
+    Its recovery points cannot be deleted before they expire, by no one, and its limits never
+    change. It has a key that AWS owns, because a customer key can be deleted
+    (docs/decisions/air-gapped.md). It is kept when its stack is deleted; the share is not.
+
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/logicallyairgappedvault.html
+    """
+
+    def __init__(self, scope: Construct, id: str, *, environment: Environment) -> None:
+        """:param environment: its `air_gapped` must be true."""
+        super().__init__(scope, id)
+        least, most = environment.air_gapped_min_days, environment.air_gapped_max_days
+        self.vault = backup.CfnLogicallyAirGappedBackupVault(
+            self,
+            "Vault",
+            backup_vault_name=names.AIR_GAPPED_VAULT,
+            min_retention_days=least,
+            max_retention_days=most,
+        )
+        self.vault.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
+        Tags.of(self.vault).add(names.ACCOUNT_TAG, Stack.of(self).account)
+        accounts = environment.air_gapped_share_with
+        Annotations.of(self.vault).add_warning_v2(
+            "cabal-backup:air-gapped",
+            f"The deployment of {names.AIR_GAPPED_VAULT} cannot be undone. No one can delete its "
+            f"recovery points before they expire, after {environment.air_gapped_delete_after_days} "
+            f"days, and its limits, {least} to {most} days, never change: it is billed until its "
+            "last recovery point expires, and can be deleted only then."
+            + (f" It is shared with {', '.join(accounts)}." if accounts else ""),
+        )
+        if accounts:
+            ram.CfnResourceShare(
+                self,
+                "Share",
+                name=names.AIR_GAPPED_VAULT,
+                # The accounts need no organization.
+                allow_external_principals=True,
+                principals=list(accounts),
+                resource_arns=[self.vault.attr_backup_vault_arn],
+            )

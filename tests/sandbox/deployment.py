@@ -44,6 +44,8 @@ class Deployment:
     """From context to a cloud assembly, in place of a process that runs app.py for each command."""
     whole: bool = False
     """With the defaults of every setting: alerts, restore testing, policies."""
+    settings: tuple[tuple[str, str], ...] = ()
+    """Further settings of the environment."""
 
     @property
     def context(self) -> Mapping[str, str]:
@@ -54,6 +56,7 @@ class Deployment:
             f"{self.environment}.backup": "true",
             f"{self.environment}.account": ACCOUNT,
             f"{self.environment}.mailstore_file_system_id": self.cabal.file_system_id,
+            **{f"{self.environment}.{name}": value for name, value in self.settings},
         }
 
     def context_arguments(self, **settings: object) -> list[str]:

@@ -12,7 +12,7 @@ from aws_cdk import aws_backup as backup
 from aws_cdk import aws_iam as iam
 
 from cabal_backup.config.environment import Lifecycle
-from cabal_backup.infrastructure.plan import NightlyPlan
+from cabal_backup.infrastructure.plan import Copy, NightlyPlan
 from tests.builders import an_environment
 from tests.synth.conftest import Synthesize
 from tests.synth.synthesis import Json, Synthesized
@@ -167,14 +167,17 @@ def test_nothing_is_selected_before_aws_backup_can_use_the_role(prod: Synthesize
 # --- The construct by itself
 
 
-def nightly(**changes: Any) -> NightlyPlan:
+YEAR = Lifecycle(cold_after_days=30, delete_after_days=365)
+
+
+def nightly(*, copied: Lifecycle = YEAR, **changes: Any) -> NightlyPlan:
     """A nightly plan in a stack of its own."""
     stack = Stack(App(), "Stack")
+    there = backup.BackupVault.from_backup_vault_name(stack, "To", "there")
     arguments: dict[str, Any] = {
         "vault": backup.BackupVault.from_backup_vault_name(stack, "From", "here"),
-        "lifecycle": Lifecycle(cold_after_days=30, delete_after_days=365),
-        "copy_to": backup.BackupVault.from_backup_vault_name(stack, "To", "there"),
-        "copy_lifecycle": Lifecycle(cold_after_days=30, delete_after_days=365),
+        "lifecycle": YEAR,
+        "copies": [Copy(to=there, lifecycle=copied)],
         "role": iam.Role.from_role_name(stack, "Role", "role"),
         "resource_arns": ["arn:aws:dynamodb:us-west-1:123456789012:table/cabal-addresses"],
     }
@@ -186,7 +189,7 @@ def test_a_plan_with_nothing_to_select_is_refused() -> None:
         nightly(resource_arns=[])
 
 
-@pytest.mark.parametrize("which", ["lifecycle", "copy_lifecycle"])
+@pytest.mark.parametrize("which", ["lifecycle", "copied"])
 def test_fewer_than_90_days_in_cold_storage_are_refused(which: str) -> None:
     nightly(**{which: Lifecycle(cold_after_days=30, delete_after_days=120)})
     with pytest.raises(ValueError, match=r"\(120\), got 119"):

@@ -129,6 +129,17 @@ def changes(before: Stack, after: Stack) -> Changes:
 
 ELSEWHERE = {
     "backup": "test_app.py",
+    **dict.fromkeys(
+        (
+            "air_gapped",
+            "air_gapped_region",
+            "air_gapped_min_days",
+            "air_gapped_max_days",
+            "air_gapped_delete_after_days",
+            "air_gapped_share_with",
+        ),
+        "test_air_gapped.py",
+    ),
     "alerts": "test_alerts.py",
     "alert_emails": "test_alerts.py",
     "alert_urls": "test_alerts.py",

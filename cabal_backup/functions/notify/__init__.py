@@ -203,7 +203,7 @@ def _plan_uses_our_vaults(plan_id: str, version_id: str) -> bool:
     except (BotoCoreError, ClientError):
         logger.exception("The backup plan %s could not be looked at", plan_id)
         return True
-    vaults = (names.VAULT, names.DR_VAULT)
+    vaults = (names.VAULT, names.DR_VAULT, names.AIR_GAPPED_VAULT)
     return any(
         rule["TargetBackupVaultName"] in vaults
         or any(

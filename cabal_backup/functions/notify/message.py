@@ -32,7 +32,7 @@ Facts = tuple[tuple[str, str], ...]
 _AT_ITS_END = timedelta(hours=1)
 """How long before its end a point may be deleted that expires: the times are rounded."""
 
-_VAULTS = (names.VAULT, names.DR_VAULT)
+_VAULTS = (names.VAULT, names.DR_VAULT, names.AIR_GAPPED_VAULT)
 _TOOL = "cabal-backup"
 _CLOUDFORMATION = "cloudformation.amazonaws.com"
 _AWS_BACKUP = "AWS Backup"

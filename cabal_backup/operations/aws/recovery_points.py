@@ -83,11 +83,24 @@ def protected_as(arn: str, mailstore_arn: str) -> str:
     return mailstore_arn if arn.startswith(file_systems) else arn
 
 
-def list_vaults(backup: BackupClient) -> list[BackupVaultListMemberTypeDef]:
-    """Every vault in the client's region. Raises botocore's errors."""
+AIR_GAPPED = "LOGICALLY_AIR_GAPPED_BACKUP_VAULT"
+"""The type of a logically air-gapped vault."""
+
+
+def list_vaults(
+    backup: BackupClient, *, air_gapped: bool = False
+) -> list[BackupVaultListMemberTypeDef]:
+    """Every vault in the client's region. Raises botocore's errors.
+
+    :param air_gapped: only logically air-gapped vaults. AWS does not document whether they are
+        listed without this.
+
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/API_ListBackupVaults.html
+    """
+    only = {"ByVaultType": AIR_GAPPED} if air_gapped else {}
     return [
         vault
-        for page in pages(backup.list_backup_vaults)
+        for page in pages(backup.list_backup_vaults, **only)
         for vault in page.get("BackupVaultList", [])
     ]
 

@@ -17,6 +17,7 @@ from cabal_backup.operations.aws.results import (
 )
 from cabal_backup.operations.doctor import quotas
 from cabal_backup.operations.status.checks import run_checks
+from cabal_backup.operations.status.checks.air_gapped import limits
 from cabal_backup.operations.status.checks.deployment import recorded_environment
 from cabal_backup.operations.status.checks.outcome import (
     Outcome,
@@ -74,6 +75,7 @@ def examine(aws: Aws, now: datetime, *, qualifier: str = QUALIFIER) -> Verdict:
         "stacks": _stacks(state, regions, answers),
         "service-linked-role": _service_linked_role(state, answers["service-linked role"]),
         "quotas": quotas.judge(state, answers),
+        "air-gapped": _air_gapped(state),
     }
     own = (
         Finding(name, outcome.status, outcome.evidence, outcome.hint, outcome.details)
@@ -211,12 +213,36 @@ def _taken(state: State) -> list[str]:
     return [
         what
         for what, answer in (
-            *((f"vault {one.vault_name} in {one.region}", one.vault) for one in state.regions),
+            *(
+                (f"vault {one.vault_name} in {one.region}", one.vault)
+                for one in (state.primary, *state.copy_vaults)
+            ),
             (f"plan {names.PLAN}", state.plan),
             (f"role {names.ROLE}", state.role),
         )
         if isinstance(answer, Known) and answer.value is not None
     ]
+
+
+def _air_gapped(state: State) -> Outcome:
+    """What the next deployment does that cannot be undone, or whether it can be deployed."""
+    environment = state.environment
+    if state.air_gapped is None:
+        return off("air_gapped is false: no deployment creates a vault that cannot be emptied.")
+    vault = state.air_gapped.vault
+    if isinstance(vault.vault, Unknown):
+        return unknown(vault.vault, looking_at=f"the vault {vault.vault_name}")
+    days, accounts = environment.air_gapped_delete_after_days, environment.air_gapped_share_with
+    if vault.vault.value is not None:
+        return limits(state, state.air_gapped)
+    return warn(
+        f"The next deployment creates {vault.vault_name} in {vault.region}, which cannot be "
+        f"undone: no one, AWS included, can delete its recovery points before {days} days, and it "
+        "is billed until the last of them expires. Its limits, "
+        f"{environment.air_gapped_min_days} to {environment.air_gapped_max_days} days, never "
+        "change." + (f" {' and '.join(accounts)} can restore from it." if accounts else ""),
+        "Read docs/runbooks/air-gapped.md first. Without it: set air_gapped to false.",
+    )
 
 
 def _service_linked_role(state: State, answer: Answer[bool]) -> Outcome:

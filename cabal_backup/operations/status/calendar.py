@@ -1,8 +1,8 @@
-"""The recovery points of both vaults, night by night."""
+"""The recovery points of all vaults, night by night."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -90,12 +90,14 @@ NIGHTS = 31
 def look(aws: Aws, now: datetime, *, nights: int = NIGHTS) -> Calendar:
     """The last `nights` nights, and every recovery point there is."""
     environment = aws.environment
-    primary, dr = aws.client("backup"), aws.client("backup", environment.dr_region)
+    primary = aws.client("backup")
     since = now - min(_JOBS_KEPT, timedelta(days=nights))
+    vaults = {names.VAULT: environment.region, names.DR_VAULT: environment.dr_region}
+    if region := environment.region_of_air_gapped:
+        vaults[names.AIR_GAPPED_VAULT] = region
     answers = ask_together(
         {
-            names.VAULT: lambda: list_recovery_points(primary, names.VAULT),
-            names.DR_VAULT: lambda: list_recovery_points(dr, names.DR_VAULT),
+            **{vault: _points(aws, vault, where) for vault, where in vaults.items()},
             "backup": lambda: [
                 each
                 for page in pages(primary.list_backup_jobs, ByCreatedAfter=since)
@@ -110,10 +112,7 @@ def look(aws: Aws, now: datetime, *, nights: int = NIGHTS) -> Calendar:
     )
     columns = tuple(
         Column(vault, region, arn, name)
-        for vault, region in (
-            (names.VAULT, environment.region),
-            (names.DR_VAULT, environment.dr_region),
-        )
+        for vault, region in vaults.items()
         for arn, name in (
             (aws.arn("dynamodb", f"table/{environment.addresses_table}"), "addresses"),
             (
@@ -124,11 +123,7 @@ def look(aws: Aws, now: datetime, *, nights: int = NIGHTS) -> Calendar:
     )
     today = now.astimezone(UTC).date()
     shown = tuple(today - timedelta(days=ago) for ago in range(nights))
-    found = {
-        vault: answer.value
-        for vault in (names.VAULT, names.DR_VAULT)
-        if isinstance(answer := answers[vault], Known)
-    }
+    found = {vault: answer.value for vault in vaults if isinstance(answer := answers[vault], Known)}
     mailstore = columns[-1].resource_arn
     best = _best(found, mailstore, now)
     cells = {
@@ -138,9 +133,7 @@ def look(aws: Aws, now: datetime, *, nights: int = NIGHTS) -> Calendar:
         for night in shown
         for column in columns
     }
-    failed = _failed(answers["backup"], names.VAULT, mailstore) | _failed(
-        answers["copy"], names.DR_VAULT, mailstore
-    )
+    failed = _failed(answers["backup"], mailstore) | _failed(answers["copy"], mailstore)
     for (night, column), cell in cells.items():
         if cell is Cell.MISSING and (column.vault, column.resource_arn, night) in failed:
             cells[night, column] = Cell.FAILED
@@ -158,11 +151,15 @@ def look(aws: Aws, now: datetime, *, nights: int = NIGHTS) -> Calendar:
         ),
         unknown={
             vault: answer.reason
-            for vault in (names.VAULT, names.DR_VAULT)
+            for vault in vaults
             if isinstance(answer := answers[vault], Unknown)
         },
         former=tuple(_former(found, mailstore, shown)),
     )
+
+
+def _points(aws: Aws, vault: str, region: str) -> Callable[[], list[RecoveryPoint]]:
+    return lambda: list_recovery_points(aws.client("backup", region), vault)
 
 
 def _former(
@@ -203,13 +200,13 @@ def _cell(point: RecoveryPoint, now: datetime) -> Cell:
     return Cell.COLD if point.is_cold(now) else Cell.WARM
 
 
-def _failed(jobs: Answer[list[Any]], vault: str, mailstore: str) -> set[tuple[str, str, date]]:
-    """The nights on which a job of a resource failed; none where jobs could not be listed."""
+def _failed(jobs: Answer[list[Any]], mailstore: str) -> set[tuple[str, str, date]]:
+    """The vaults, resources and nights with a failed job; none where jobs could not be listed."""
     if isinstance(jobs, Unknown):
         return set()
     return {
         (
-            vault,
+            job.get("BackupVaultName") or job["DestinationBackupVaultArn"].rpartition(":")[2],
             protected_as(job["ResourceArn"], mailstore),
             job["CreationDate"].astimezone(UTC).date(),
         )

@@ -49,7 +49,7 @@ def denied(aws: Aws, role_arn: str) -> tuple[Denial, ...]:
     context.append(
         {
             "ContextKeyName": "backup:CopyTargets",
-            "ContextKeyValues": [_dr_vault(aws)],
+            "ContextKeyValues": _copy_targets(aws),
             "ContextKeyType": "stringList",
         }
     )
@@ -81,12 +81,16 @@ def _needed(aws: Aws) -> Mapping[str, tuple[str, ...]]:
             "elasticfilesystem:Restore",
         ),
         aws.arn("backup", "recovery-point:*"): ("backup:CopyFromBackupVault",),
-        _dr_vault(aws): ("backup:CopyIntoBackupVault",),
+        **dict.fromkeys(_copy_targets(aws), ("backup:CopyIntoBackupVault",)),
     }
 
 
-def _dr_vault(aws: Aws) -> str:
-    return aws.arn("backup", f"backup-vault:{names.DR_VAULT}", region=aws.environment.dr_region)
+def _copy_targets(aws: Aws) -> list[str]:
+    """The vaults that the plan copies into."""
+    vaults = [(names.DR_VAULT, aws.environment.dr_region)]
+    if region := aws.environment.region_of_air_gapped:
+        vaults.append((names.AIR_GAPPED_VAULT, region))
+    return [aws.arn("backup", f"backup-vault:{vault}", region=where) for vault, where in vaults]
 
 
 def _context(aws: Aws) -> Mapping[str, str]:

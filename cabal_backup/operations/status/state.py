@@ -1,4 +1,4 @@
-"""Everything the checks look at, asked once."""
+"""Everything that the checks look at, read once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from cabal_backup import names
-from cabal_backup.config.environment import Environment
+from cabal_backup.config.environment import Environment, Lifecycle
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.clock import clock_skew
 from cabal_backup.operations.aws.recovery_points import (
@@ -79,10 +79,10 @@ Event = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class RegionState:
-    """One of the two regions."""
+    """One of the two regions with its vault, or the air-gapped vault with its region."""
 
     which: str
-    """`primary` or `dr`: how the ids of its checks begin."""
+    """`primary`, `dr` or `air-gapped`: how the ids of its checks begin."""
     region: str
     vault_name: str
     vault: Answer[BackupVaultListMemberTypeDef | None]
@@ -104,6 +104,29 @@ class RegionState:
         if not isinstance(self.vault, Known) or self.vault.value is None:
             return None
         return self.vault.value.get("CreationDate")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AirGapped:
+    """The air-gapped vault, with whom it is shared."""
+
+    vault: RegionState
+    shares: Answer[Mapping[str, Share]]
+    """By account."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """The association of an account with a resource share that has the vault.
+
+    https://docs.aws.amazon.com/ram/latest/APIReference/API_ResourceShareAssociation.html
+    """
+
+    arn: str
+    """Of the resource share."""
+    status: str
+    """ASSOCIATED once the account has accepted; before that ASSOCIATING."""
+    invited: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +184,8 @@ class State:
     account: str
     primary: RegionState
     dr: RegionState
+    air_gapped: AirGapped | None
+    """None if the settings have none."""
     plan: Answer[Plan | None]
     role: Answer[Role | None]
     backup_jobs: Answer[list[BackupJobTypeDef]]
@@ -200,12 +225,27 @@ class State:
         return f"arn:{self.environment.partition}:iam::{self.account}:role/{names.ROLE}"
 
     @property
+    def copy_vaults(self) -> tuple[RegionState, ...]:
+        """Those that each recovery point is copied to."""
+        return (self.dr, *([self.air_gapped.vault] if self.air_gapped else []))
+
+    @property
+    def copy_lifecycles(self) -> dict[str, Lifecycle]:
+        """How long their copies are kept, by the ARN of the vault."""
+        environment = self.environment
+        lifecycles = (environment.dr_lifecycle, environment.air_gapped_lifecycle)
+        return dict(zip(map(self.arn_of, self.copy_vaults), lifecycles, strict=False))
+
+    @property
     def vault_arns(self) -> frozenset[str]:
-        """Of the two vaults."""
-        return frozenset(
-            f"arn:{self.environment.partition}:backup:{region.region}:{self.account}:"
-            f"backup-vault:{region.vault_name}"
-            for region in self.regions
+        """The ARNs of all vaults of the environment."""
+        return frozenset(map(self.arn_of, (self.primary, *self.copy_vaults)))
+
+    def arn_of(self, vault: RegionState) -> str:
+        """The ARN of a vault."""
+        return (
+            f"arn:{self.environment.partition}:backup:{vault.region}:{self.account}:"
+            f"backup-vault:{vault.vault_name}"
         )
 
     @property
@@ -242,6 +282,7 @@ def look(aws: Aws, now: datetime, *, drills: Answer[Sequence[PastDrill]] | None 
         **watching.questions(aws),
         **_region("primary", aws, environment.region, names.VAULT),
         **_region("dr", aws, environment.dr_region, names.DR_VAULT),
+        **_air_gapped(aws),
     }
     tables = (environment.addresses_table, *environment.pitr_tables)
     for table in tables:
@@ -257,6 +298,7 @@ def look(aws: Aws, now: datetime, *, drills: Answer[Sequence[PastDrill]] | None 
         account=aws.account,
         primary=primary,
         dr=dr,
+        air_gapped=_air_gapped_state(environment, answers),
         plan=answers["plan"],
         role=answers["role"],
         backup_jobs=answers["backup_jobs"],
@@ -326,6 +368,73 @@ def _region_state(which: str, region: str, name: str, answers: Answers) -> Regio
         policy=policy,
         lock_removals=_of_present_vault(vault, answers[f"{which} lock removals"]),
         deletions=_of_present_vault(vault, answers[f"{which} deletions"]),
+    )
+
+
+def _air_gapped(aws: Aws) -> Questions:
+    """Nothing if the settings have none."""
+    region, vault = aws.environment.region_of_air_gapped, names.AIR_GAPPED_VAULT
+    if region is None:
+        return {}
+
+    def backup() -> BackupClient:
+        return aws.client("backup", region)
+
+    return {
+        "air-gapped vaults": lambda: list_vaults(backup(), air_gapped=True),
+        "air-gapped points": lambda: list_recovery_points(backup(), vault),
+        "air-gapped policy": lambda: unless_missing(
+            lambda: backup().get_backup_vault_access_policy(BackupVaultName=vault)["Policy"],
+            "ResourceNotFoundException",
+        ),
+        "air-gapped shares": lambda: _shares(aws, region),
+    }
+
+
+def _shares(aws: Aws, region: str) -> dict[str, Share]:
+    """The accounts that the vault is shared with, by any resource share of this account."""
+    client: Any = aws.client  # There are no types of RAM.
+
+    def associations(**asked: Any) -> list[dict[str, Any]]:
+        pages = (
+            client("ram", region).get_paginator("get_resource_share_associations").paginate(**asked)
+        )
+        return [each for page in pages for each in page["resourceShareAssociations"]]
+
+    arn = aws.arn("backup", f"backup-vault:{names.AIR_GAPPED_VAULT}", region=region)
+    shares = [
+        each["resourceShareArn"]
+        for each in associations(associationType="RESOURCE", resourceArn=arn)
+        if each["status"] not in _ENDED
+    ]
+    if not shares:
+        return {}
+    return {
+        each["associatedEntity"]: Share(
+            arn=each["resourceShareArn"], status=each["status"], invited=each["creationTime"]
+        )
+        for each in associations(associationType="PRINCIPAL", resourceShareArns=shares)
+        if each["status"] not in _ENDED
+    }
+
+
+_ENDED = {"DISASSOCIATED", "DISASSOCIATING"}
+
+
+def _air_gapped_state(environment: Environment, answers: Answers) -> AirGapped | None:
+    region = environment.region_of_air_gapped
+    if region is None:
+        return None
+    # Its lock cannot be removed, and none of its recovery points can be deleted by a call.
+    answers = {
+        **answers,
+        "air-gapped settings": answers[f"{environment.air_gapped_region} settings"],
+        "air-gapped lock removals": Known([]),
+        "air-gapped deletions": Known([]),
+    }
+    return AirGapped(
+        vault=_region_state("air-gapped", region, names.AIR_GAPPED_VAULT, answers),
+        shares=answers["air-gapped shares"],
     )
 
 
@@ -555,12 +664,14 @@ def _table(aws: Aws, name: str) -> Questions:
 
 __all__ = [
     "LOOK_BACK",
+    "AirGapped",
     "Answer",
     "Known",
     "Plan",
     "PlanVersion",
     "RegionState",
     "Role",
+    "Share",
     "State",
     "TableState",
     "look",

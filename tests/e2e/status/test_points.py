@@ -186,7 +186,7 @@ def test_without_a_recovery_point_it_says_so(operator: Operator) -> None:
         with hand.unlocked(operator.sandbox, vault):
             hand.delete_points(operator.sandbox, vault, hand.points(operator.sandbox, vault))
 
-    assert operator.run("points").out == "There is no recovery point in either vault.\n"
+    assert operator.run("points").out == "There is no recovery point in any vault.\n"
 
 
 def test_the_list_has_a_line_for_each_point(operator: Operator) -> None:

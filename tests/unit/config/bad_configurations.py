@@ -56,6 +56,8 @@ CRON_RULE = ("an AWS cron expression of six fields", "cron(0 6 1 * ? *)")
 PERCENT_RULE = ("a whole number from 0 to 100", "a number from 0 to 100")
 DAYS_RULE = ("a whole number of days from 1 to 36500", "a number from 1 to 36500")
 COLD_RULE = ('from 1 to 36500, or "never" for no cold storage', '"never" to keep everything warm')
+AIR_GAPPED_RULE = ("a whole number of days from 7 to 36500", "a number from 7 to 36500")
+AIR_GAPPED_LIMITS = ("within the limits of the air-gapped vault", "before the vault is created")
 COLD_STORAGE = "in cold storage for at least 90 days"
 LOCK = "within the lock of the vaults"
 NO_SETTING = "there is no such setting"
@@ -364,6 +366,55 @@ BAD: dict[str, Bad] = {
         "must name one of the environments",
         "use one of: prod",
         a_context() | {"environment": ""},
+    ),
+    # the air-gapped vault
+    "air-gapped-a-word": bad("air_gapped", "yes", *FLAG_RULE),
+    "air-gapped-in-a-third-region": bad(
+        "air_gapped_region", "us-east-1", 'it must be "primary" or "dr"', 'write "primary" or "dr"'
+    ),
+    "air-gapped-in-a-region-without": bad(
+        "air_gapped_region",
+        "dr",
+        "no logically air-gapped vaults in ca-west-1",
+        "choose the other region",
+        air_gapped=True,
+        dr_region="ca-west-1",
+    ),
+    "air-gapped-min-six-days": bad("air_gapped_min_days", 6, *AIR_GAPPED_RULE),
+    "air-gapped-max-six-days": bad("air_gapped_max_days", 6, *AIR_GAPPED_RULE),
+    "air-gapped-delete-a-word": bad("air_gapped_delete_after_days", "never", *AIR_GAPPED_RULE),
+    "air-gapped-min-above-max": bad(
+        "air_gapped_min_days",
+        31,
+        "not be more than air_gapped_max_days (30)",
+        "raise air_gapped_max_days",
+    ),
+    "air-gapped-deleted-too-early": bad(
+        "air_gapped_delete_after_days", 13, *AIR_GAPPED_LIMITS, air_gapped_min_days=14
+    ),
+    "air-gapped-deleted-too-late": bad("air_gapped_delete_after_days", 31, *AIR_GAPPED_LIMITS),
+    "air-gapped-shared-with-a-name": bad(
+        "air_gapped_share_with", ["alice"], *ACCOUNT_RULE, air_gapped=True
+    ),
+    "air-gapped-shared-twice": bad(
+        "air_gapped_share_with",
+        ["210987654321", "210987654321"],
+        "each must be listed once",
+        "210987654321",
+        air_gapped=True,
+    ),
+    "air-gapped-shared-with-itself": bad(
+        "air_gapped_share_with",
+        ["123456789012"],
+        "the environment's own account",
+        "list another account",
+        air_gapped=True,
+    ),
+    "air-gapped-shared-without-a-vault": bad(
+        "air_gapped_share_with",
+        ["210987654321"],
+        "nothing to share: air_gapped is false",
+        "set air_gapped to true",
     ),
     # the environments themselves
     "environments-missing": wrong(

@@ -45,6 +45,12 @@ def test_an_environment_is_read_whole() -> None:
             watch_schedule="cron(30 23 * * ? *)",
             heartbeat_parameter="/cabal-backup/heartbeat",
             report_bucket="cabal.reports-1",
+            air_gapped=True,
+            air_gapped_region="primary",
+            air_gapped_min_days=8,
+            air_gapped_max_days=20,
+            air_gapped_delete_after_days=9,
+            air_gapped_share_with=["210987654321"],
             restore_testing_schedule="cron(0 3 ? * SUN *)",
             restore_testing_tolerance_percent=20,
         )
@@ -65,6 +71,12 @@ def test_an_environment_is_read_whole() -> None:
         dr_delete_after_days=200,
         lock_min_days=50,
         lock_max_days=250,
+        air_gapped=True,
+        air_gapped_region="primary",
+        air_gapped_min_days=8,
+        air_gapped_max_days=20,
+        air_gapped_delete_after_days=9,
+        air_gapped_share_with=("210987654321",),
         alerts=True,
         alert_emails=("operator@example.com",),
         alert_urls=(),
@@ -89,6 +101,9 @@ def test_a_function_gets_the_environment_as_json() -> None:
     assert load(dump(environment)) == environment
     # A function has no profiles; and another name of one must not change a template.
     assert dump(replace(environment, profile="cabal-prod")) == dump(environment)
+    assert "air_gapped" not in dump(environment)
+    shared = an_environment(air_gapped=True, air_gapped_share_with=["210987654321"])
+    assert load(dump(shared)) == shared
 
 
 def test_environments_keep_the_order_they_are_written_in() -> None:

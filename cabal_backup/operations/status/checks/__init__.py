@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from cabal_backup.operations.status.checks import (
+    air_gapped,
     alerts,
     clock,
     copies,
@@ -58,6 +59,7 @@ GROUPS: dict[str, dict[str, Check]] = {
         "copy-jobs": copies.copy_jobs,
         "foreign-copies": copies.foreign_copies,
         "copy-back": copies.copy_back,
+        "air-gapped": air_gapped.air_gapped,
     },
     "points": {
         "primary-points": lambda state: points.points(

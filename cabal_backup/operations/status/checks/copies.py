@@ -1,9 +1,9 @@
-"""The copies in the DR region: are they all there, and how far back can they return."""
+"""The copies: are they complete, did they leave the environment, and what can be copied back."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,7 @@ from cabal_backup.operations.status.checks.outcome import (
     unknown,
     warn,
 )
-from cabal_backup.operations.status.state import LOOK_BACK, State
+from cabal_backup.operations.status.state import LOOK_BACK, RegionState, State
 from cabal_backup.text import duration, moment, plural
 from cabal_backup.urgent import FAILED_STATES
 
@@ -45,18 +45,26 @@ STALLED = timedelta(days=3)
 
 
 @dataclass(frozen=True)
-class _Copy:
-    """A recovery point in the primary vault, and its copy, if there is one."""
+class Copy:
+    """A recovery point in the primary vault, and its copy in another vault, if there is one."""
 
     source: RecoveryPoint
     copy: RecoveryPoint | None
     job: CopyJobTypeDef | None
-    """The copy job that made it, or the newest that tried."""
+    """The copy job that created it, or the newest that tried to."""
+
+    def may_still_come(self, now: datetime) -> bool:
+        """Whether there is no copy yet and one is still to be expected."""
+        if self.copy is not None:
+            return False
+        if self.job is None:
+            return now - self.source.created < COPYING_TIME
+        return self.job["State"] in UNDERWAY and now - self.job["CreationDate"] < STALLED
 
 
 def dr_copies(state: State) -> Outcome:
     """Does the DR vault have a copy of each recovery point?"""
-    pairs = _pairs(state)
+    pairs = copies_in(state, state.dr)
     if pairs is None:
         return unknown(
             state.primary.points, state.dr.points, looking_at="the copies in the DR region"
@@ -66,9 +74,9 @@ def dr_copies(state: State) -> Outcome:
     )
 
 
-def _dr_copies(state: State, pairs: list[_Copy]) -> Outcome:
+def _dr_copies(state: State, pairs: list[Copy]) -> Outcome:
     copied = [pair for pair in pairs if pair.copy is not None]
-    waiting = [pair for pair in pairs if pair.copy is None and _may_still_come(pair, state.now)]
+    waiting = [pair for pair in pairs if pair.may_still_come(state.now)]
     gaps = [pair for pair in pairs if pair.copy is None and pair not in waiting]
     old = _old_gaps(state)
     if gaps:
@@ -78,7 +86,7 @@ def _dr_copies(state: State, pairs: list[_Copy]) -> Outcome:
             "copy-jobs says why. To copy what is missing: "
             f"cabal-backup copy now -e {state.environment.name}",
             details=[
-                *(f"{_named(state, pair.source)}: {pair.source.arn}" for pair in gaps),
+                *(named(state, pair.source) for pair in gaps),
                 *spans(state, old),
             ],
         )
@@ -114,7 +122,7 @@ def without_copy(state: State) -> list[RecoveryPoint]:
 
     The points of both vaults must be known.
     """
-    pairs = _pairs(state, on_demand=True) or ()
+    pairs = copies_in(state, state.dr, on_demand=True) or ()
     return [pair.source for pair in pairs if pair.copy is None]
 
 
@@ -125,20 +133,26 @@ def copy_jobs(state: State) -> Outcome:
     jobs = [
         job
         for job in state.copy_jobs.value
-        if job["DestinationBackupVaultArn"] == state.dr_vault_arn
+        if job["DestinationBackupVaultArn"] in state.copy_lifecycles
         and state.counts_for(job["ResourceArn"]) in state.resources
     ]
-    done = {job["SourceRecoveryPointArn"] for job in jobs if job["State"] == "COMPLETED"}
+    done = {_what_and_where(job) for job in jobs if job["State"] == "COMPLETED"}
     on_demand = {p.arn for arn in state.resources for p in History(state).on_demand(arn)}
     failed = [job for job in jobs if job["State"] in FAILED_STATES]
-    done |= _copied_earlier(state, {job["SourceRecoveryPointArn"] for job in failed})
-    standing = [job for job in failed if job["SourceRecoveryPointArn"] not in done | on_demand]
+    sources = {job["SourceRecoveryPointArn"] for job in failed}
+    for vault in state.copy_vaults:
+        done |= {(arn, state.arn_of(vault)) for arn in _copied_earlier(state, vault, sources)}
+    standing = [
+        job
+        for job in failed
+        if _what_and_where(job) not in done and job["SourceRecoveryPointArn"] not in on_demand
+    ]
     issues = list(completed_with_issues(state, jobs))
     details = [*(failed_job(state, job) for job in failed), *issues]
     if standing:
         return fail(
             f"{plural(len(standing), 'copy job')} failed, and no later one made up for it.",
-            "Fix what AWS names as the reason, then copy again as dr-copies says.",
+            "Fix the error that AWS reports, then copy again as dr-copies and air-gapped say.",
             details=details,
         )
     if failed:
@@ -193,7 +207,9 @@ def foreign_copies(state: State) -> Outcome:
     """Copies that leave the vaults of the environment: no lock of ours protects them there."""
     if isinstance(state.copy_jobs, Unknown) or isinstance(state.dr_copy_jobs, Unknown):
         return unknown(state.copy_jobs, state.dr_copy_jobs, looking_at="the copy jobs")
-    ours = state.vault_arns
+    # Also one that an earlier configuration had.
+    third = (replace(region, vault_name=names.AIR_GAPPED_VAULT) for region in state.regions)
+    ours = state.vault_arns | frozenset(map(state.arn_of, third))
     jobs = [
         job
         for job in (*state.copy_jobs.value, *state.dr_copy_jobs.value)
@@ -224,17 +240,18 @@ def foreign_copies(state: State) -> Outcome:
     return ok(f"None of {plural(len(jobs), 'copy job')} of the last 30 days went elsewhere.")
 
 
-def _pairs(state: State, *, on_demand: bool = False) -> list[_Copy] | None:
-    """Every recovery point that the plan made in the last 30 days, with its copy.
+def copies_in(state: State, vault: RegionState, *, on_demand: bool = False) -> list[Copy] | None:
+    """Every recovery point that the plan made in the last 30 days, with its copy in a vault.
 
     :param on_demand: also those that were made on demand.
 
-    Each copy belongs to one recovery point: that of its job, or of the same moment. What was
-    copied back keeps the date of its backup, and has the copy that it came from.
+    None where the recovery points are not known. Each copy belongs to one recovery point: that of
+    its job, or of the same time. What was copied back keeps the date of its backup, and has the
+    copy that it came from.
     """
-    if isinstance(state.primary.points, Unknown) or isinstance(state.dr.points, Unknown):
+    if isinstance(state.primary.points, Unknown) or isinstance(vault.points, Unknown):
         return None
-    history, jobs = History(state), _jobs_by_source(state)
+    history, jobs = History(state), _jobs_by_source(state, state.arn_of(vault))
     sources = [
         point
         for arn in state.resources
@@ -243,7 +260,7 @@ def _pairs(state: State, *, on_demand: bool = False) -> list[_Copy] | None:
         )
         if point.created >= state.now - LOOK_BACK
     ]
-    free = {copy.arn: copy for copy in state.dr.points.value if copy.completed}
+    free = {copy.arn: copy for copy in vault.points.value if copy.completed}
     copies: dict[str, RecoveryPoint] = {}
     for source in sources:
         named = jobs.get(source.arn, {}).get("DestinationRecoveryPointArn", "")
@@ -256,7 +273,7 @@ def _pairs(state: State, *, on_demand: bool = False) -> list[_Copy] | None:
     for source in sources:
         if original := of_backup.get((source.resource_arn, source.created)):
             copies.setdefault(source.arn, original)
-    return [_Copy(point, copies.get(point.arn), jobs.get(point.arn)) for point in sources]
+    return [Copy(point, copies.get(point.arn), jobs.get(point.arn)) for point in sources]
 
 
 def _of_same_moment(source: RecoveryPoint, copies: Iterable[RecoveryPoint]) -> RecoveryPoint | None:
@@ -294,11 +311,16 @@ def _could_be_copied(night: Night) -> bool:
     return night.point is None or night.point.arn.split(":")[2] == "backup"
 
 
-def _copied_earlier(state: State, sources: set[str]) -> set[str]:
-    """Which of these recovery points have a copy, whatever became of a job for another one."""
-    if isinstance(state.primary.points, Unknown) or isinstance(state.dr.points, Unknown):
+def _what_and_where(job: CopyJobTypeDef) -> tuple[str, str]:
+    """The ARNs of the recovery point and of the vault that a job copies it to."""
+    return job["SourceRecoveryPointArn"], job["DestinationBackupVaultArn"]
+
+
+def _copied_earlier(state: State, vault: RegionState, sources: set[str]) -> set[str]:
+    """Which of these recovery points have a copy in a vault, whatever became of a later job."""
+    if isinstance(state.primary.points, Unknown) or isinstance(vault.points, Unknown):
         return set()
-    copies = [copy for copy in state.dr.points.value if copy.completed]
+    copies = [copy for copy in vault.points.value if copy.completed]
     return {
         point.arn
         for point in state.primary.points.value
@@ -306,26 +328,20 @@ def _copied_earlier(state: State, sources: set[str]) -> set[str]:
     }
 
 
-def _jobs_by_source(state: State) -> dict[str, CopyJobTypeDef]:
-    """For each recovery point the job that copied it, or else the newest that tried."""
+def _jobs_by_source(state: State, vault_arn: str) -> dict[str, CopyJobTypeDef]:
+    """For each recovery point the job that copied it to a vault, or else the newest one."""
     if not isinstance(state.copy_jobs, Known):
         return {}
     jobs: dict[str, CopyJobTypeDef] = {}
     for job in sorted(
         state.copy_jobs.value, key=lambda job: (job["State"] == "COMPLETED", job["CreationDate"])
     ):
-        if job["DestinationBackupVaultArn"] == state.dr_vault_arn:
+        if job["DestinationBackupVaultArn"] == vault_arn:
             jobs[job["SourceRecoveryPointArn"]] = job
     return jobs
 
 
-def _may_still_come(pair: _Copy, now: datetime) -> bool:
-    if pair.job is None:
-        return now - pair.source.created < COPYING_TIME
-    return pair.job["State"] in UNDERWAY and now - pair.job["CreationDate"] < STALLED
-
-
-def _lag(pair: _Copy) -> timedelta | None:
+def _lag(pair: Copy) -> timedelta | None:
     """From the backup to the end of its copying."""
     if pair.job is None or pair.job["State"] != "COMPLETED" or "CompletionDate" not in pair.job:
         return None
@@ -333,5 +349,6 @@ def _lag(pair: _Copy) -> timedelta | None:
     return lag
 
 
-def _named(state: State, point: RecoveryPoint) -> str:
-    return f"{moment(point.created)}: {state.name_of(point.resource_arn)}"
+def named(state: State, point: RecoveryPoint) -> str:
+    """A recovery point for people, with its ARN."""
+    return f"{moment(point.created)}: {state.name_of(point.resource_arn)}: {point.arn}"

@@ -95,8 +95,12 @@ def plan(state: State) -> Outcome:
             "Turn the setting on again, or take the environment down (docs/runbooks/teardown.md).",
         )
     return ok(
-        f"Nightly at 00:00 UTC, {_words(state.environment.lifecycle)}; copied to "
-        f"{names.DR_VAULT}, {_words(state.environment.dr_lifecycle)}."
+        f"Nightly at 00:00 UTC, {_words(state.environment.lifecycle)}; "
+        + "; ".join(
+            f"copied to {arn.rpartition(':')[2]}, {_words(lifecycle)}"
+            for arn, lifecycle in state.copy_lifecycles.items()
+        )
+        + "."
     )
 
 
@@ -126,17 +130,18 @@ def _plan_differences(state: State, plan: BackupPlanTypeDef) -> Iterator[str]:
         "lifecycle", _seen_words(rule.get("Lifecycle")), _words(state.environment.lifecycle)
     )
     yield from _set_beside(rule.get("Lifecycle") or {}, _LIFECYCLE, "the lifecycle")
-    copies = rule.get("CopyActions", [])
-    if len(copies) != 1:
-        yield f"there are {len(copies)} copy actions, not one"
+    copies, lifecycles = rule.get("CopyActions", []), state.copy_lifecycles
+    if len(copies) != len(lifecycles):
+        count = "one" if len(lifecycles) == 1 else str(len(lifecycles))
+        yield f"there are {len(copies)} copy actions, not {count}"
+    targets = {copy["DestinationBackupVaultArn"] for copy in copies}
+    missing = [arn for arn in lifecycles if arn not in targets]
     for copy in copies:
+        seen = copy["DestinationBackupVaultArn"]
+        target = seen if seen in lifecycles else missing.pop(0) if missing else state.dr_vault_arn
+        yield from _difference("target of the copy", seen, target)
         yield from _difference(
-            "target of the copy", copy["DestinationBackupVaultArn"], state.dr_vault_arn
-        )
-        yield from _difference(
-            "lifecycle of the copy",
-            _seen_words(copy.get("Lifecycle")),
-            _words(state.environment.dr_lifecycle),
+            "lifecycle of the copy", _seen_words(copy.get("Lifecycle")), _words(lifecycles[target])
         )
         yield from _set_beside(copy, {"DestinationBackupVaultArn", "Lifecycle"}, "the copy action")
         yield from _set_beside(copy.get("Lifecycle") or {}, _LIFECYCLE, "the lifecycle of the copy")

@@ -228,7 +228,7 @@ def test_it_is_listed_with_its_type(ready: Account) -> None:
         found = ready.dr.list_backup_vaults(**filters)["BackupVaultList"]
         return {vault["BackupVaultName"] for vault in found}
 
-    assert listed() == {DR_VAULT, GAPPED}
+    assert listed() == {DR_VAULT}
     assert listed(ByVaultType="BACKUP_VAULT") == {DR_VAULT}
     assert listed(ByVaultType="LOGICALLY_AIR_GAPPED_BACKUP_VAULT") == {GAPPED}
     assert listed(ByShared=True) == set()

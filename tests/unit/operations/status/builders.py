@@ -19,15 +19,17 @@ from cabal_backup.operations.status.findings import Finding
 from cabal_backup.operations.status.restore_testing import DeployedPlan
 from cabal_backup.operations.status.role_permissions import Denial
 from cabal_backup.operations.status.state import (
+    AirGapped,
     Plan,
     PlanVersion,
     RegionState,
     Role,
+    Share,
     State,
     TableState,
 )
 from cabal_backup.operations.status.watching import Trail, Watching
-from tests.builders import ACCOUNT, MAILSTORE, an_environment
+from tests.builders import ACCOUNT, MAILSTORE, THIRD_ACCOUNT, an_environment
 
 NOW = datetime(2026, 3, 31, 14, 0, tzinfo=UTC)
 """Two hours after the last night's backups are due."""
@@ -40,6 +42,8 @@ MAILSTORE_ARN = f"arn:aws:elasticfilesystem:us-west-1:{ACCOUNT}:file-system/{MAI
 TYPES = {TABLE_ARN: "DynamoDB", MAILSTORE_ARN: "EFS"}
 VAULT_ARN = f"arn:aws:backup:us-west-1:{ACCOUNT}:backup-vault:cabal-backup"
 DR_VAULT_ARN = f"arn:aws:backup:us-west-2:{ACCOUNT}:backup-vault:cabal-backup-dr"
+THIRD_VAULT_ARN = f"arn:aws:backup:us-west-2:{ACCOUNT}:backup-vault:cabal-backup-air-gapped"
+SHARE_ARN = f"arn:aws:ram:us-west-2:{ACCOUNT}:resource-share/1234"
 ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/cabal-backup-role"
 DR_TESTING_ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/cabal-backup-dr-RestoreTestingRole1A2B-C3D4"
 A_YEAR = Lifecycle(cold_after_days=30, delete_after_days=365)
@@ -643,6 +647,7 @@ def a_state(settings: Mapping[str, Any] | None = None, **changes: Any) -> State:
         now=NOW,
         environment=an_environment(**(settings or {})),
         account=ACCOUNT,
+        air_gapped=None,
         plan=Known(a_plan()),
         role=Known(a_role()),
         dr_copy_jobs=Known([]),
@@ -666,6 +671,33 @@ def a_state(settings: Mapping[str, Any] | None = None, **changes: Any) -> State:
         **after(nights_until(LAST_NIGHT)),
     )
     return replace(state, **changes)
+
+
+A_FORTNIGHT = Lifecycle(cold_after_days=None, delete_after_days=14)
+
+
+def an_air_gapped_vault(**changes: Any) -> AirGapped:
+    """The air-gapped vault with a copy of the last 14 nights, shared with THIRD_ACCOUNT."""
+    points = [
+        a_point(night, arn, vault="third", lifecycle=A_FORTNIGHT)
+        for night in nights_until(LAST_NIGHT, 14)
+        for arn in TYPES
+    ]
+    vault = a_region(
+        "air-gapped",
+        region="us-west-2",
+        vault_name="cabal-backup-air-gapped",
+        vault=Known(a_vault("cabal-backup-air-gapped", MinRetentionDays=7, MaxRetentionDays=30)),
+        points=Known(points),
+    )
+    shares = {THIRD_ACCOUNT: Share(arn=SHARE_ARN, status="ASSOCIATED", invited=CREATED)}
+    return replace(AirGapped(vault=vault, shares=Known(shares)), **changes)
+
+
+def a_third_copy_action(**changes: Any) -> JSON:
+    return a_copy_action(
+        DestinationBackupVaultArn=THIRD_VAULT_ARN, Lifecycle={"DeleteAfterDays": 14}, **changes
+    )
 
 
 def a_drill(kind: str, ended: datetime = NOW - timedelta(days=2), **changes: Any) -> PastDrill:

@@ -25,6 +25,7 @@ from tests.unit.operations.status.builders import (
     a_state,
     a_table,
     a_watch,
+    an_air_gapped_vault,
     findings,
     not_ok,
     with_testing,
@@ -42,9 +43,12 @@ def test_an_environment_that_cannot_be_seen_is_all_unknown() -> None:
     blind = dict.fromkeys(
         ("vault", "points", "settings", "policy", "lock_removals", "deletions"), DENIED
     )
+    third = replace(an_air_gapped_vault().vault, **blind)
     state = a_state(
+        {"air_gapped": True},
         primary=a_region("primary", **blind),
         dr=a_region("dr", **blind),
+        air_gapped=an_air_gapped_vault(vault=third, shares=DENIED),
         plan=DENIED,
         role=DENIED,
         backup_jobs=DENIED,
@@ -124,7 +128,7 @@ def test_no_check_is_ok_that_examined_nothing() -> None:
     assert {one.check for one in found if one.status is Status.OK} == examined
     assert {one.check for one in found if one.status is Status.OFF} == {
         *("backup-jobs", "dr-copies", "copy-jobs", "foreign-copies", "sizes"),
-        *("alerts", "watch", "trail"),
+        *("alerts", "watch", "trail", "air-gapped"),
     }
 
 

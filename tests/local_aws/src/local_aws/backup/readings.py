@@ -239,7 +239,7 @@ READINGS = (
     ),
     Reading(
         "Which vaults does ListBackupVaults return without ByVaultType?",
-        "Those of all types; vaults that other accounts share only with ByShared.",
+        "No logically air-gapped ones. Those that other accounts share only with ByShared.",
     ),
     Reading(
         "What does a vault with a key that AWS owns have as EncryptionKeyArn?",

@@ -67,12 +67,13 @@ def describe_backup_vault(call: Call) -> Mapping[str, Any]:
 
 @operation("ListBackupVaults")
 def list_backup_vaults(call: Call) -> Mapping[str, Any]:
-    shared, only = call.params.get("ByShared", False), call.params.get("ByVaultType")
+    shared = call.params.get("ByShared", False)
     vaults = (
         call.core.state.shared_vaults(call.scope) if shared else iter(call.region.vaults.values())
     )
+    wanted = call.params.get("ByVaultType", AIR_GAPPED if shared else "BACKUP_VAULT")
     chosen, token = page(
-        (vault for vault in vaults if only in (None, vault.type)),
+        (vault for vault in vaults if vault.type == wanted),
         lambda vault: newest_first(vault.created, vault.name),
         call.operation,
         call.params,
