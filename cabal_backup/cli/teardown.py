@@ -193,7 +193,8 @@ def run_destroy(options: DestroyOptions, invocation: Invocation) -> int:
             destroy.destroy(aws, plan, clock, report)
     checked = destroy.prove(aws, clock)
     answer.add(checked=checked)
-    print(f"Nothing is left of the backup of {plan.seen.environment}. Looked, and found:")
+    left = "Only what no one can delete yet" if plan.seen.held else "Nothing"
+    print(f"{left} is left of the backup of {plan.seen.environment}. Looked, and found:")
     print("\n".join(f"  {line}" for line in checked))
     print("Left alone:")
     print("\n".join(f"  {line}" for line in (*plan.seen.stays(), *destroy.STAYS)))

@@ -24,6 +24,7 @@ from cabal_backup.operations.teardown.inventory import (
     find_stack,
     take_inventory,
 )
+from cabal_backup.operations.teardown.locks import VaultLock, look_at_lock
 
 if TYPE_CHECKING:
     from types_boto3_backup import BackupClient
@@ -60,7 +61,9 @@ class DestroyPlan:
         seen = self.seen
         if seen.is_empty:
             return (
-                f"Nothing of the backup of {seen.environment} is there to destroy.",
+                f"Nothing of the backup of {seen.environment} can be destroyed now."
+                if seen.held
+                else f"Nothing of the backup of {seen.environment} is there to destroy.",
                 *(f"  {line}" for line in seen.stays()),
             )
         return (
@@ -70,7 +73,10 @@ class DestroyPlan:
                 + (", after lifting its termination protection" if stack.protected else "")
                 for stack in seen.stacks
             ),
-            *(f"  the empty vault {vault.vault} in {vault.region}" for vault in seen.vaults),
+            *(
+                f"  the empty vault {vault.vault} in {vault.region}"
+                for vault in (*seen.vaults, *seen.empty_air_gapped)
+            ),
             *((f"  the role {names.ROLE}",) if seen.role_goes else ()),
             *(f"  the policy {policy.name}, attached to no one" for policy in seen.unused_policies),
             *(
@@ -101,8 +107,10 @@ def destroy(aws: Aws, plan: DestroyPlan, clock: Clock, report: Report) -> None:
     """
     for stack in plan.seen.stacks:
         _delete_stack(aws, stack, clock, report)
-    for vault in plan.seen.vaults:
+    for vault in (*plan.seen.vaults, *plan.seen.empty_air_gapped):
         _delete_vault(aws, vault.vault, vault.region, clock, report)
+    for vault in plan.seen.empty_air_gapped:
+        _await_removal(aws, vault, clock, report)
     if plan.seen.role_goes:
         _delete_role(aws, report)
     delete_access_policies(aws, report)
@@ -149,7 +157,7 @@ def prove(aws: Aws, clock: Clock) -> tuple[str, ...]:
 
 def _what_is_left(aws: Aws, seen: Inventory) -> list[str]:
     left = [f"the stack {stack.name} ({stack.status})" for stack in seen.stacks]
-    left += [f"the vault {vault.vault}" for vault in seen.vaults]
+    left += [f"the vault {vault.vault}" for vault in (*seen.vaults, *seen.empty_air_gapped)]
     left += [f"the plan {names.PLAN}"] if seen.plan_id else []
     left += [f"the role {names.ROLE}"] if seen.role_goes else []
     left += [f"the policy {policy.name}" for policy in seen.unused_policies]
@@ -260,6 +268,19 @@ def _delete_vault(aws: Aws, vault: str, region: str, clock: Clock, report: Repor
         else:
             report(f"The vault {vault} in {region} was deleted.")
             return
+
+
+def _await_removal(aws: Aws, vault: VaultLock, clock: Clock, report: Report) -> None:
+    """An air-gapped vault is removed some minutes after its deletion was accepted."""
+    began = clock.now()
+    while look_at_lock(aws, vault.vault, vault.region, air_gapped=True) is not None:
+        if clock.now() - began > VAULT_PATIENCE:
+            raise UnknownError(
+                f"AWS Backup accepted the deletion of {vault.vault} in {vault.region}, and the "
+                "vault still exists. Run it again later."
+            )
+        report(f"Waiting until {vault.vault} in {vault.region} is removed.")
+        clock.sleep(_LONGEST_WAIT)
 
 
 def _says_not_empty(error: BotoCoreError | ClientError) -> bool:

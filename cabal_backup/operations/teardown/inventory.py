@@ -73,6 +73,8 @@ class Inventory:
     """Whether our stacks manage the role, or managed it until they were deleted."""
     role_users: tuple[str, ...] = ()
     """What else needs the role: recovery points in other vaults, one line for each vault."""
+    air_gapped: tuple[VaultLock, ...] = ()
+    """The air-gapped vaults, also of an earlier configuration, that our stacks manage."""
     other_plans: tuple[str, ...] = ()
     """The ids of plans that have the nightly plan's name and are not the stack's."""
     policies: tuple[AccessPolicy, ...] = ()
@@ -86,8 +88,21 @@ class Inventory:
         return sum(len(vault.points) for vault in self.vaults)
 
     @property
+    def held(self) -> tuple[VaultLock, ...]:
+        """The air-gapped vaults with recovery points, which no one can delete before they expire.
+
+        https://docs.aws.amazon.com/aws-backup/latest/devguide/logicallyairgappedvault.html
+        """
+        return tuple(vault for vault in self.air_gapped if vault.points)
+
+    @property
+    def empty_air_gapped(self) -> tuple[VaultLock, ...]:
+        """The air-gapped vaults that can be deleted now."""
+        return tuple(vault for vault in self.air_gapped if not vault.points)
+
+    @property
     def locked(self) -> tuple[VaultLock, ...]:
-        """The vaults with a lock."""
+        """The vaults with a lock that can be removed."""
         return tuple(vault for vault in self.vaults if vault.locked)
 
     @property
@@ -130,6 +145,13 @@ class Inventory:
                 f"{len(vault.points):,} recovery points: {NOT_MANAGED}"
                 for vault in self.unmanaged_vaults
             ),
+            *(
+                f"the vault {vault.vault} in {vault.region} stays: no one can delete its "
+                f"{len(vault.points):,} recovery points before they expire, the last one on "
+                f"{_last_expiry(vault):%Y-%m-%d}. Then run this again: cabal-backup teardown "
+                f"destroy -e {self.environment}"
+                for vault in self.held
+            ),
             *([self.role_stays] if self.role_stays else []),
             *(
                 f"the plan {names.PLAN} with the id {plan} stays: it is not the stack's"
@@ -168,7 +190,12 @@ class Inventory:
     def is_empty(self) -> bool:
         """Whether nothing is left to destroy."""
         return not (
-            self.stacks or self.vaults or self.plan_id or self.role_goes or self.unused_policies
+            self.stacks
+            or self.vaults
+            or self.empty_air_gapped
+            or self.plan_id
+            or self.role_goes
+            or self.unused_policies
         )
 
     @property
@@ -260,6 +287,9 @@ def take_inventory(aws: Aws, now: datetime) -> Inventory:
         if vault is not None
     )
     vaults = tuple(vault for vault in found if _is_vault_managed(aws, vault))
+    regions = (environment.region, environment.dr_region)
+    third = [look_at_lock(aws, names.AIR_GAPPED_VAULT, one, air_gapped=True) for one in regions]
+    air_gapped = tuple(vault for vault in third if vault and _is_vault_managed(aws, vault))
     plans = _plan_ids(aws)
     plan_id = primary.plan_id if primary is not None and primary.plan_id in plans else None
     own = aws.arn("iam", f"role/{names.ROLE}", region="")
@@ -282,6 +312,7 @@ def take_inventory(aws: Aws, now: datetime) -> Inventory:
         unmanaged_vaults=tuple(vault for vault in found if vault not in vaults),
         role_managed=_is_role_managed(aws),
         role_users=find_role_users(aws, [vault.vault for vault in vaults]),
+        air_gapped=air_gapped,
         other_plans=tuple(plan for plan in plans if plan != plan_id),
         legal_holds=tuple(hold for vault in vaults for hold in _legal_holds(aws, vault)),
     )
@@ -303,8 +334,8 @@ def find_role_users(aws: Aws, emptied: Collection[str]) -> tuple[str, ...]:
     for region in (aws.environment.region, aws.environment.dr_region):
         backup = aws.client("backup", region)
         with worded(f"looking for what needs the role in {region}"):
-            for vault in list_vaults(backup):
-                name = vault["BackupVaultName"]
+            listed = [*list_vaults(backup), *list_vaults(backup, air_gapped=True)]
+            for name in sorted({vault["BackupVaultName"] for vault in listed}):
                 points = [] if name in emptied else list_recovery_points(backup, name)
                 count = sum(point.role_arn == role for point in points)
                 if count:
@@ -420,6 +451,11 @@ def count_nights(vaults: Collection[VaultLock]) -> int:
     return len({night for vault in vaults for night in _nights(vault)})
 
 
+def _last_expiry(vault: VaultLock) -> datetime:
+    """When the last recovery point in an air-gapped vault, whose points all expire, expires."""
+    return max(point.delete_at for point in vault.points if point.delete_at is not None)
+
+
 def _nights(vault: VaultLock) -> set[datetime]:
     return {
         point.created.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -444,7 +480,8 @@ def vault_line(vault: VaultLock, now: datetime) -> str:
 def overview(seen: Inventory) -> Iterator[str]:
     """`teardown plan`, line by line."""
     if seen.is_empty:
-        yield f"Nothing is left of the backup of {seen.environment} in account {seen.account}."
+        left = "Only what no one can delete yet" if seen.held else "Nothing"
+        yield f"{left} is left of the backup of {seen.environment} in account {seen.account}."
         yield from (f"  {line}" for line in seen.stays())
         return
     yield f"The backup of {seen.environment} in account {seen.account}:"
@@ -452,6 +489,7 @@ def overview(seen: Inventory) -> Iterator[str]:
         guarded = "protected against termination" if stack.protected else "NOT protected"
         yield f"  stack {stack.name} in {stack.region}: {stack.status}, {guarded}"
     yield from (f"  vault{line[1:]}" for line in seen.vault_lines() if seen.vaults)
+    yield from (f"  vault {vault_line(vault, seen.now)}" for vault in seen.empty_air_gapped)
     if seen.plan_id:
         yield f"  plan {names.PLAN}: takes another recovery point every night until it is deleted"
     yield from seen.other_lines()

@@ -177,12 +177,17 @@ def look_at_locks(aws: Aws, which: Sequence[str] = (PRIMARY, DR)) -> tuple[Vault
     return tuple(vault for vault in found if vault is not None)
 
 
-def look_at_lock(aws: Aws, vault: str, region: str) -> VaultLock | None:
-    """One vault and its lock; None when there is no such vault."""
+def look_at_lock(
+    aws: Aws, vault: str, region: str, *, air_gapped: bool = False
+) -> VaultLock | None:
+    """One vault and its lock; None when there is no such vault.
+
+    :param air_gapped: a logically air-gapped one.
+    """
     backup = aws.client("backup", region)
     with worded(f"looking at {vault} in {region}"):
         # Not DescribeBackupVault: it answers AccessDenied for a vault that does not exist.
-        vaults = list_vaults(backup)
+        vaults = list_vaults(backup, air_gapped=air_gapped)
         seen = next((one for one in vaults if one["BackupVaultName"] == vault), None)
         if seen is None:
             return None

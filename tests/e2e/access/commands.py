@@ -379,6 +379,10 @@ def _destroy(desk: Desk) -> None:
         BackupPlanId=plan["BackupPlanId"], SelectionId=added["SelectionId"]
     )
     destroyed = _well(desk.run("teardown destroy --yes"))
+    # Until the last recovery point in the air-gapped vault expires, its vault and the role stay.
+    assert "the role cabal-backup-role stays" in destroyed.out
+    desk.sandbox.advance(days=16)
+    assert "Nothing is left" in _well(desk.run("teardown destroy --yes")).out
     assert "The policy cabal-backup-auditor was deleted." in destroyed.err
     assert "The stack cabal-backup-access in us-west-2 was deleted." in stopped.err
     assert "The policy cabal-backup-break-glass stays: 2 users, groups or roles" in destroyed.err

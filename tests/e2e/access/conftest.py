@@ -27,6 +27,7 @@ REGIONS = ("us-west-1", "us-west-2")
 NIGHTS = 3
 USER = "alice"
 ACCESS = "docs/access.md"
+SETTINGS = (("air_gapped", "true"), ("air_gapped_share_with", "210987654321"))
 ATTACHING = ("Attach them", "A role for IAM users with MFA", "An IAM user of its own")
 """The sections of docs/access.md that give the policies to someone."""
 
@@ -77,7 +78,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
 
         def deploy() -> tuple[Cabal, tuple[dict[str, Any], ...]]:
             filled = cabal.fill(sandbox, addresses=60, users=2, messages_per_user=2)
-            deployment = Deployment(sandbox, filled)
+            deployment = Deployment(sandbox, filled, settings=SETTINGS)
             deployment.bootstrap()
             sandbox.forget_decisions()
             deployment.deploy(access_policies="true", alerts="true")
@@ -89,7 +90,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         made, checkpoint = prepare(sandbox, "guarded", deploy, (PROJECT / ACCESS).read_text())
         sandbox.rollback(checkpoint)
         filled, deploying = made
-        deployment = Deployment(sandbox, filled.found_in(sandbox))
+        deployment = Deployment(sandbox, filled.found_in(sandbox), settings=SETTINGS)
         people = _people(sandbox)
         sandbox.run_nights(NIGHTS)
         yield Guarded(deployment, people, sandbox.checkpoint(), deploying)

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,7 +41,7 @@ def test_a_healthy_environment_is_all_ok() -> None:
 
 
 def test_an_environment_that_cannot_be_seen_is_all_unknown() -> None:
-    blind = dict.fromkeys(
+    blind: dict[str, Any] = dict.fromkeys(
         ("vault", "points", "settings", "policy", "lock_removals", "deletions"), DENIED
     )
     third = replace(an_air_gapped_vault().vault, **blind)

@@ -1,0 +1,77 @@
+"""The air-gapped vault outlives the teardown until its last copy expires, and then goes too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.e2e.air_gapped.conftest import REGION, VAULT
+from tests.e2e.operator import Operator, Said
+from tests.e2e.teardown.left import NOTHING, everything, has_role
+
+
+@pytest.fixture
+def torn_down(operator: Operator) -> Operator:
+    """Three nights old; locks and recovery points of the two vaults are removed."""
+    operator.sandbox.run_nights(3)
+    for command in (("unlock", "--reason", "over"), ("teardown", "delete-recovery-points")):
+        assert typed(operator, *command, "--yes").code == 0
+    return operator
+
+
+def typed(operator: Operator, *command: str) -> Said:
+    """A command of several words, on the environment."""
+    deployment = operator.deployment
+    return operator.type(*command, "-e", deployment.environment, *deployment.context_arguments())
+
+
+def vaults(operator: Operator) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = operator.sandbox.client("backup", REGION).list_backup_vaults(
+        ByVaultType="LOGICALLY_AIR_GAPPED_BACKUP_VAULT"
+    )["BackupVaultList"]
+    return found
+
+
+def test_it_states_the_date_and_completes_on_a_later_run(torn_down: Operator) -> None:
+    sandbox = torn_down.sandbox
+    assert "the last one on 2026-01-18" in typed(torn_down, "teardown", "plan").text
+    said = typed(torn_down, "teardown", "destroy", "--yes")
+    assert said.code == 0, said
+    assert said.text.startswith("Only what no one can delete yet is left of the backup")
+    assert "no one can delete its 6 recovery points before they expire" in said.text
+    assert "the last one on 2026-01-18" in said.text
+    assert "the role cabal-backup-role stays: without it" in said.text
+    left = everything(torn_down.deployment)
+    assert left == NOTHING | {"role": True}
+    (vault,) = vaults(torn_down)
+    assert vault["NumberOfRecoveryPoints"] == 6
+    ram = sandbox.client("ram", REGION)
+    shares = ram.get_resource_shares(resourceOwner="SELF", resourceShareStatus="ACTIVE")
+    assert shares["resourceShares"] == []
+
+    again = typed(torn_down, "teardown", "destroy", "--yes")
+    assert (again.code, len(vaults(torn_down))) == (0, 1)
+    assert "Only what no one can delete yet is left" in typed(torn_down, "teardown", "plan").text
+
+    sandbox.advance(days=16)
+    shown = typed(torn_down, "teardown", "destroy", "--dry-run")
+    assert f"the empty vault {VAULT} in {REGION}" in shown.text
+    assert "the role cabal-backup-role" in shown.text
+    said = typed(torn_down, "teardown", "destroy", "--yes")
+    assert said.code == 0, said
+    assert said.text.startswith("Nothing is left of the backup")
+    assert vaults(torn_down) == []
+    assert not has_role(sandbox)
+    assert everything(torn_down.deployment) == NOTHING
+    assert "Nothing is left" in typed(torn_down, "teardown", "plan").out
+
+
+def test_a_vault_of_an_earlier_configuration_is_not_forgotten(operator: Operator) -> None:
+    operator.sandbox.run_nights(1)
+    operator.deployment.deploy(air_gapped="false", air_gapped_share_with="")
+    shown = operator.type(
+        *("teardown", "plan", "-e", operator.deployment.environment),
+        *operator.deployment.context_arguments(air_gapped="false", air_gapped_share_with=""),
+    )
+    assert f"the vault {VAULT} in {REGION} stays" in shown.text
