@@ -150,7 +150,9 @@ class _Types:
         return self._defined(name, kind, properties=properties)
 
     def _plan(self, kind: Any) -> dict[str, Any]:
-        """That of a plan, which has its lines too."""
+        """That of a plan, which has its lines too; of a union, that of any of them."""
+        if get_origin(kind) is UnionType:
+            return {"anyOf": [self._plan(each) for each in get_args(kind)]}
         name = f"{kind.__name__}WithLines"
         return self._defined(name, kind, properties=True, lines=list[str])
 

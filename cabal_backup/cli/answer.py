@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 from cabal_backup.errors import ExitCode
@@ -30,7 +31,7 @@ OUTCOMES = {
 class Parts:
     """The types of a command's plan and of each part of its result, for the schema."""
 
-    plan: type
+    plan: type | UnionType
     result: Mapping[str, object]
 
 

@@ -40,6 +40,8 @@ class CompareOptions(CommonOptions):
 
     restored: str
     live: str
+    from_region: str | None
+    to_region: str | None
     only: Sequence[str]
     show: str | None
     json: bool
@@ -51,10 +53,13 @@ def define(parser: Parser) -> None:
         "compare cabal-addresses-restored-20261120-000000 cabal-addresses -e prod",
         "compare cabal-addresses-restored-20261120-000000 cabal-addresses -e prod "
         "--show alice@example.com",
+        "compare cabal-addresses-restored-20260520-000000 cabal-addresses -e prod "
+        "--from-region us-east-1",
     )
     add_common(parser)
     parser.add_argument("restored", metavar="RESTORED", help="the restored table")
     parser.add_argument("live", metavar="LIVE", help="the table Cabal uses")
+    add_regions(parser)
     which = parser.add_mutually_exclusive_group()
     add_only(which)
     which.add_argument(
@@ -71,7 +76,13 @@ def define(parser: Parser) -> None:
 
 def run(options: CompareOptions, invocation: Invocation) -> int:  # noqa: ARG001 (as every command)
     aws = connect_to(options)
-    pair = restored, live = find_pair(aws, options.restored, options.live)
+    pair = restored, live = find_pair(
+        aws,
+        options.restored,
+        options.live,
+        from_region=options.from_region,
+        to_region=options.to_region,
+    )
     content = {"version": JSON_VERSION, "restored": restored.name, "live": live.name}
     if options.show is not None:
         item = compare_item(Wire(aws), pair, options.show)
@@ -87,6 +98,25 @@ def run(options: CompareOptions, invocation: Invocation) -> int:  # noqa: ARG001
     else:
         found = show(aws, pair, only)
     return ExitCode.OK if found.equal else ExitCode.DIFFERENT
+
+
+def add_regions(parser: argparse._ActionsContainer) -> None:
+    """The options --from-region and --to-region."""
+    add_from_region(parser)
+    _add_region(parser, "--to-region", "LIVE")
+
+
+def add_from_region(parser: argparse._ActionsContainer) -> None:
+    """The option --from-region."""
+    _add_region(parser, "--from-region", "RESTORED")
+
+
+def _add_region(parser: argparse._ActionsContainer, option: str, table: str) -> None:
+    parser.add_argument(
+        option,
+        metavar="REGION",
+        help=f"the region of {table}, of the two of the environment (default: the primary one)",
+    )
 
 
 def add_only(parser: argparse._ActionsContainer) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cabal_backup import names
 from cabal_backup.cli import cutover_undo, progress
 from cabal_backup.cli.answer import answer
-from cabal_backup.cli.compare import add_only, differences
+from cabal_backup.cli.compare import add_only, add_regions, differences
 from cabal_backup.cli.compare import lines as comparison_lines
 from cabal_backup.cli.confirm import (
     ConfirmOptions,
@@ -67,6 +67,8 @@ class CutoverCommandOptions(CommonOptions, CutoverOptions):
 
     restored: str
     live: str
+    from_region: str | None
+    to_region: str | None
 
 
 def define(parser: Parser) -> None:
@@ -77,10 +79,13 @@ def define(parser: Parser) -> None:
         "cutover cabal-addresses-restored-20261120-000000 cabal-addresses -e prod --dry-run",
         "cutover cabal-addresses-restored-20261120-000000 cabal-addresses -e prod --missing-only",
         "cutover cabal-addresses-restored-20261120-000000 cabal-addresses -e prod --only 'alice@*'",
+        "cutover cabal-addresses-restored-20260520-000000 cabal-addresses -e prod "
+        "--from-region us-east-1",
     )
     add_common(parser)
     parser.add_argument("restored", metavar="RESTORED", help="the restored table")
     parser.add_argument("live", metavar="LIVE", help="the table Cabal uses")
+    add_regions(parser)
     parser.add_argument(
         "--not-a-restore",
         action="store_true",
@@ -144,11 +149,20 @@ def given(options: CutoverOptions) -> list[str]:
     ]
 
 
-def request_of(options: CutoverOptions, restored: str, live: str) -> CutoverRequest:
-    """The cutover that the options ask for."""
+def request_of(
+    options: CutoverOptions,
+    restored: str,
+    live: str,
+    *,
+    from_region: str | None = None,
+    to_region: str | None = None,
+) -> CutoverRequest:
+    """The cutover that the options ask for; its regions as `CutoverRequest` has them."""
     return CutoverRequest(
         restored=restored,
         live=live,
+        from_region=from_region,
+        to_region=to_region,
         mode=options.mode,
         only=KeyPatterns(tuple(options.only)),
         no_undo=options.no_undo,
@@ -162,7 +176,13 @@ def request_of(options: CutoverOptions, restored: str, live: str) -> CutoverRequ
 def run(options: CutoverCommandOptions, invocation: Invocation) -> int:
     check_not_a_drills(options.restored, options.live)
     aws = connect_to_change(options)
-    request = request_of(options, options.restored, options.live)
+    request = request_of(
+        options,
+        options.restored,
+        options.live,
+        from_region=options.from_region,
+        to_region=options.to_region,
+    )
     return cut_over(aws, request, options, invocation.clock)
 
 
@@ -183,7 +203,7 @@ def cut_over(aws: Aws, request: CutoverRequest, options: CutoverOptions, clock: 
         result = cutover.execute(aws, plan, clock, stop, report)
     answer.add(cutover=result)
     print_result(plan, result)
-    notify(aws, request.live, options.reconfigure)
+    notify(aws, request.live, _reconfigure(aws, request, options.reconfigure))
     if result.verification.problems:
         return ExitCode.DIFFERENT
     tidy_up(aws, plan.restored, wanted=request.delete_restored, yes=options.yes)
@@ -217,7 +237,8 @@ def print_result(plan: CutoverPlan, result: CutoverResult) -> None:
         text.append(
             "They were changed while the cutover ran, or not written. "
             f"Look at them with `cabal-backup compare {plan.restored.name} {plan.live.name} "
-            f"-e {plan.environment}{plan.request.only.options}`; the cutover can be run again."
+            f"-e {plan.environment}{plan.request.region_options}{plan.request.only.options}`; the "
+            "cutover can be run again."
         )
     else:
         text.append(
@@ -257,6 +278,13 @@ def _confirm(plan: CutoverPlan, *, yes: bool) -> None:
 
 def _afterwards(aws: Aws, request: CutoverRequest, how: Reconfigure | None) -> list[str]:
     return [
-        f"  then {mail_tiers.describe(how or usual(aws, request.live))}",
+        f"  then {mail_tiers.describe(_reconfigure(aws, request, how))}",
         *([f"  then {request.restored} is deleted"] if request.delete_restored else []),
     ]
+
+
+def _reconfigure(aws: Aws, request: CutoverRequest, how: Reconfigure | None) -> Reconfigure:
+    """How the mail tiers are notified: by default not of a table in the other region."""
+    if how is None and request.to_region not in (None, aws.environment.region):
+        return Reconfigure.NONE
+    return how or usual(aws, request.live)

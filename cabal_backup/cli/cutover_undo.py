@@ -10,7 +10,7 @@ from datetime import datetime
 from cabal_backup import names
 from cabal_backup.cli import progress
 from cabal_backup.cli.answer import answer
-from cabal_backup.cli.compare import add_only
+from cabal_backup.cli.compare import add_from_region, add_only
 from cabal_backup.cli.confirm import (
     ConfirmOptions,
     add_confirmation,
@@ -52,6 +52,7 @@ class UndoOptions(CommonOptions, ConfirmOptions):
 
     restored: str
     live: str
+    from_region: str | None
     at: datetime | None
     mode: Mode | None
     only: Sequence[str]
@@ -75,6 +76,7 @@ def define_undo(parser: Parser) -> None:
         "restored", metavar="RESTORED", help="the restored table that the cutover copied"
     )
     parser.add_argument("live", metavar="LIVE", help="the table Cabal uses")
+    add_from_region(parser)
     parser.add_argument(
         "--at",
         type=instant,
@@ -117,6 +119,7 @@ def run(options: UndoOptions, invocation: Invocation) -> int:
     request = UndoRequest(
         restored=options.restored,
         live=options.live,
+        from_region=options.from_region,
         at=options.at,
         mode=options.mode,
         only=KeyPatterns(tuple(options.only)),

@@ -123,12 +123,22 @@ def run_watch(options: JobsOptions, invocation: Invocation) -> int:
     _, watched = options.watch
     longest = timedelta(hours=options.longest)
     # Who may watch the jobs need not be allowed to look at tables of any name.
-    if not _JOB_ID.fullmatch(watched) and describe_table(aws, watched) is not None:
+    where = None if _JOB_ID.fullmatch(watched) else _find_table(aws, watched)
+    if where is not None:
         with progress.shown() as report:
-            wait_until_active(aws, watched, invocation.clock, report, longest=longest)
+            wait_until_active(where, watched, invocation.clock, report, longest=longest)
         print(watched)
         return ExitCode.OK
     return _watch_job(aws, watched, invocation.clock, longest)
+
+
+def _find_table(aws: Aws, name: str) -> Aws | None:
+    """AWS in the region of a table; None if there is none in either."""
+    for region in (aws.environment.region, aws.environment.dr_region):
+        there = aws.at(region)
+        if region not in aws.lost and describe_table(there, name) is not None:
+            return there
+    return None
 
 
 def _watch_job(aws: Aws, job_id: str, clock: Clock, longest: timedelta) -> int:

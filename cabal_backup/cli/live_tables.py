@@ -68,6 +68,6 @@ def tidy_up(aws: Aws, restored: TableDescription, *, wanted: bool, yes: bool) ->
     else:
         print(
             f"{name} is kept. It costs storage; when it is not needed any more: aws dynamodb "
-            f"delete-table --region {aws.environment.region} --table-name={name}",
+            f"delete-table --region {restored.region} --table-name={name}",
             file=sys.stderr,
         )

@@ -54,8 +54,22 @@ class CommonOptions:
     assume_region_lost: str | None = None
 
 
+class Where(StrEnum):
+    """The region that a restore is in."""
+
+    PRIMARY = "primary"
+    DR = "dr"
+
+
 @dataclass(frozen=True, kw_only=True)
-class PointOptions(CommonOptions):
+class WhereOptions(CommonOptions):
+    """In which region something is restored; see `add_where`."""
+
+    where: Where
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointOptions(WhereOptions):
     """Which recovery point is restored; see `add_point`."""
 
     recovery_point: str | None
@@ -244,6 +258,12 @@ def connect_to_change(options: CommonOptions, *, recorded: bool = False) -> Aws:
     return aws
 
 
+def connect_to_restore(options: WhereOptions) -> Aws:
+    """As `connect_to_change`, to act in the region that the options name."""
+    aws = connect_to_change(options)
+    return aws.at(aws.environment.dr_region) if options.where is Where.DR else aws
+
+
 def check_not_a_drills(*given: str | None) -> None:
     """Raises UsageError for a name that only a drill gives: a drill may delete what has it."""
     from cabal_backup.operations.drill.plan import is_drill_name
@@ -294,12 +314,45 @@ def night(text: str) -> date:
 
 
 def add_point(parser: argparse.ArgumentParser) -> None:
-    """Which recovery point, whether a cold one will do, and the role."""
+    """Which recovery point, in which region, whether a cold one will do, and the role."""
     add_which_point(parser)
+    add_where(parser)
+    add_role(parser)
+
+
+def add_where(parser: argparse.ArgumentParser) -> None:
+    """The options --in and --cold."""
+    parser.add_argument(
+        "--in",
+        dest="where",
+        type=one_of(Where),
+        choices=tuple(Where),
+        default=Where.PRIMARY,
+        metavar="REGION",
+        help="primary (default), or dr: restore a recovery point of the DR vault in the DR region, "
+        "to salvage what is in it",
+    )
     parser.add_argument(
         "--cold", action="store_true", help="accept a recovery point in cold storage"
     )
-    add_role(parser)
+
+
+def add_mount_targets(parser: argparse._ActionsContainer) -> None:
+    """The options --subnet and --security-group."""
+    parser.add_argument(
+        "--subnet",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="create a mount target in this subnet; can be repeated",
+    )
+    parser.add_argument(
+        "--security-group",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="a security group of the mount targets; can be repeated",
+    )
 
 
 def point_request(options: PointOptions) -> PointRequest:

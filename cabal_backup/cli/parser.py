@@ -12,7 +12,7 @@ import argparse
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from importlib import import_module
-from types import MappingProxyType
+from types import MappingProxyType, UnionType
 from typing import Any, NoReturn, TypeAlias, TypeVar
 
 from cabal_backup.cli.answer import Parts
@@ -123,12 +123,12 @@ class Parser(argparse.ArgumentParser):
         run: Callable[[OptionsT, Invocation], int],
         options: type[OptionsT],
         *,
-        plan: type | None = None,
+        plan: type | UnionType | None = None,
         result: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         """Set what carries the command out, and the dataclass of its options.
 
-        :param plan: of a command that changes something, the type of its plan.
+        :param plan: of a command that changes something, the type of its plan or plans.
         :param result: the types of what it adds to the answer.
         """
         self.set_defaults(run=run, options=options, prog=self.prog)

@@ -17,7 +17,7 @@ from cabal_backup.cli.options import (
     add_common,
     add_point,
     check_not_a_drills,
-    connect_to_change,
+    connect_to_restore,
     point_request,
 )
 from cabal_backup.cli.parser import Subcommands
@@ -26,7 +26,12 @@ from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.restore import mail_tiers
 from cabal_backup.operations.restore.mail_tiers import Reconfigure
 from cabal_backup.operations.restore.tables import restore_addresses
-from cabal_backup.operations.restore.tables.cutover import CutoverPlan, CutoverResult, find_pair
+from cabal_backup.operations.restore.tables.cutover import (
+    CutoverPlan,
+    CutoverRequest,
+    CutoverResult,
+    find_pair,
+)
 from cabal_backup.operations.restore.tables.describe import TableDescription, describe_table
 from cabal_backup.operations.restore.tables.key_patterns import KeyPatterns
 from cabal_backup.operations.restore.tables.restore_addresses import RestoreAddressesPlan
@@ -50,6 +55,7 @@ def add_parser(kinds: Subcommands) -> None:
         "restore addresses -e prod --dry-run",
         "restore addresses -e prod --night 2026-11-20 --cutover --missing-only",
         "restore addresses -e prod --night 2026-11-20 --only 'alice@*'",
+        "restore addresses -e prod --in dr --night 2026-05-20 --cold",
     )
     add_common(parser)
     add_point(parser)
@@ -80,10 +86,12 @@ def run(options: AddressesOptions, invocation: Invocation) -> int:
             f"done. Add --cutover, or leave {'it' if len(given) == 1 else 'them'} out."
         )
     check_not_a_drills(options.to)
-    aws = connect_to_change(options)
+    aws = connect_to_restore(options)
     clock = invocation.clock
     plan = restore_addresses.plan_restore(aws, clock.now(), point_request(options), to=options.to)
-    request = cutover.request_of(options, plan.target, plan.live)
+    request = cutover.request_of(
+        options, plan.target, plan.live, from_region=aws.region if aws.in_dr else None
+    )
     _check_only(aws, plan, request.only)
     is_there = plan.job is not None and plan.job.finished and not plan.straight
     lines = list(plan.lines())
@@ -101,15 +109,19 @@ def run(options: AddressesOptions, invocation: Invocation) -> int:
             return cutover.cut_over(aws, request, options, clock)
         return ExitCode.OK
     if plan.job is None:
-        confirm(f"This creates {plan.target} in {options.environment}.", yes=options.yes)
+        confirm_restore(aws, plan, yes=options.yes)
     with carry_out(aws) as report:
         table = restore_addresses.execute(aws, plan, clock, report)
     answer.add(table=table)
     print(table.name)
     if not options.cutover:
         if request.only:
-            compare.show(aws, find_pair(aws, plan.target, plan.live), request.only)
-        _say_what_next(aws, plan, request.only)
+            compare.show(
+                aws,
+                find_pair(aws, plan.target, plan.live, from_region=request.from_region),
+                request.only,
+            )
+        say_what_next(aws, plan, request)
         return ExitCode.OK
     if plan.straight:
         notify(aws, plan.live, options.reconfigure or Reconfigure.PUBLISH)
@@ -119,7 +131,8 @@ def run(options: AddressesOptions, invocation: Invocation) -> int:
 
 def _check_only(aws: Aws, plan: RestoreAddressesPlan, only: KeyPatterns) -> None:
     """Raises RefusedError for patterns where there is no live table to leave other items in."""
-    if only and (plan.straight or describe_table(aws, plan.live) is None):
+    primary = aws.at(aws.environment.region)
+    if only and (plan.straight or describe_table(primary, plan.live) is None):
         raise RefusedError(
             f"--only is for a live table that lacks some items, and {plan.live} does not exist or "
             "is being restored under its own name. Nothing was done. Leave --only out to restore "
@@ -141,7 +154,14 @@ def _no_cutover(
     ]
 
 
-def _say_what_next(aws: Aws, plan: RestoreAddressesPlan, only: KeyPatterns) -> None:
+def confirm_restore(aws: Aws, plan: RestoreAddressesPlan, *, yes: bool) -> None:
+    """Ask before the table is restored; raises as `confirm`."""
+    confirm(f"This creates {plan.target} in {aws.region} of {aws.environment.name}.", yes=yes)
+
+
+def say_what_next(aws: Aws, plan: RestoreAddressesPlan, request: CutoverRequest) -> None:
+    """What to type after the restore."""
+    only, regions = request.only, request.region_options
     name = aws.environment.name
     if plan.straight:
         text = (
@@ -150,10 +170,10 @@ def _say_what_next(aws: Aws, plan: RestoreAddressesPlan, only: KeyPatterns) -> N
             "restore-tables.md shows."
         )
     else:
-        compared = f"  cabal-backup compare {plan.target} {plan.live} -e {name}\n"
+        compared = f"  cabal-backup compare {plan.target} {plan.live} -e {name}{regions}\n"
         compared = "" if only else compared
         text = (
             f"Restored. Next:\n{compared}"
-            f"  cabal-backup cutover {plan.target} {plan.live} -e {name}{only.options}"
+            f"  cabal-backup cutover {plan.target} {plan.live} -e {name}{regions}{only.options}"
         )
     print(text, file=sys.stderr)

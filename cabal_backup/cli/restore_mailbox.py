@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cabal_backup.cli.answer import answer
@@ -11,15 +12,18 @@ from cabal_backup.cli.confirm import ConfirmOptions, add_confirmation, carry_out
 from cabal_backup.cli.options import (
     Invocation,
     MailPointOptions,
+    Where,
     add_common,
     add_file_system,
+    add_mount_targets,
     add_point,
     check_not_a_drills,
-    connect_to_change,
+    connect_to_restore,
     point_request,
 )
 from cabal_backup.cli.parser import Subcommands
-from cabal_backup.errors import ExitCode
+from cabal_backup.errors import ExitCode, UsageError
+from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.jobs import Job
 from cabal_backup.operations.restore.mail import restore_mailbox
 from cabal_backup.operations.restore.mail.restore_mailbox import MailboxRequest, RestoreMailboxPlan
@@ -32,6 +36,8 @@ class MailboxOptions(MailPointOptions, ConfirmOptions):
     user: str
     folder: str | None
     again: bool
+    subnet: Sequence[str]
+    security_group: Sequence[str]
 
 
 def add_parser(kinds: Subcommands) -> None:
@@ -43,6 +49,7 @@ def add_parser(kinds: Subcommands) -> None:
         "docs/runbooks/restore-mail.md explains it.",
         "restore mailbox alice -e prod --night 2026-11-20",
         "restore mailbox alice -e prod --folder Archive",
+        "restore mailbox alice -e prod --in dr --night 2026-05-20 --cold",
     )
     add_common(parser)
     parser.add_argument("user", metavar="USER", help="the user: the name of the home directory")
@@ -57,34 +64,66 @@ def add_parser(kinds: Subcommands) -> None:
     parser.add_argument(
         "--again", action="store_true", help="restore again what was restored before"
     )
+    add_mount_targets(parser.add_argument_group("in the DR region"))
     add_confirmation(parser)
     parser.runs(run, MailboxOptions, plan=RestoreMailboxPlan, result={"job": Job})
 
 
 def run(options: MailboxOptions, invocation: Invocation) -> int:
     check_not_a_drills(options.user)
-    aws = connect_to_change(options)
+    _check_region(options)
+    aws = connect_to_restore(options)
     clock = invocation.clock
     request = MailboxRequest(
         user=options.user,
         folder=options.folder,
         point=point_request(options),
         again=options.again,
+        subnets=options.subnet,
+        security_groups=options.security_group,
     )
     plan = restore_mailbox.plan_restore(aws, clock.now(), request)
     if show_plan(plan, options):
         return ExitCode.OK
     if plan.job is None:
         confirm(
-            f"This creates a directory in {plan.file_system_id} of {options.environment}.",
+            f"This creates a file system in {aws.region}."
+            if plan.to_new
+            else f"This creates a directory in {plan.file_system_id} of {options.environment}.",
             yes=options.yes,
         )
     with carry_out(aws) as report:
         job = restore_mailbox.execute(aws, plan, clock, report)
     answer.add(job=job)
     print(job.id)
-    _say_what_next(plan, job, options.folder)
+    if plan.to_new:
+        _say_what_was_salvaged(aws, plan, job)
+    else:
+        _say_what_next(plan, job, options.folder)
     return ExitCode.OK
+
+
+def _check_region(options: MailboxOptions) -> None:
+    """Raises UsageError for an option that is for the other region."""
+    wrong = ["--again"] if options.again and options.where is Where.DR else []
+    if options.where is not Where.DR:
+        wrong = ["--subnet"] * bool(options.subnet) + ["--security-group"] * bool(
+            options.security_group
+        )
+    if wrong:
+        kept = "not with" if options.where is Where.DR else "only with"
+        raise UsageError(f"{', '.join(wrong)}: {kept} --in dr. Nothing was done.")
+
+
+def _say_what_was_salvaged(aws: Aws, plan: RestoreMailboxPlan, job: Job) -> None:
+    made = job.created_resource_arn.rpartition("/")[2]
+    print(
+        f"Restored to aws-backup-restore_<time>/{plan.user} at the root of {made} in {aws.region}. "
+        "A host there that mounts it can read the messages; --subnet adds a mount target. It costs "
+        "storage; when it is not needed any more, delete its mount targets and then: "
+        f"aws efs delete-file-system --region {aws.region} --file-system-id={made}",
+        file=sys.stderr,
+    )
 
 
 def _say_what_next(plan: RestoreMailboxPlan, job: Job, folder: str | None) -> None:

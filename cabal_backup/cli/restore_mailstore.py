@@ -20,10 +20,12 @@ from cabal_backup.cli.confirm import (
 from cabal_backup.cli.options import (
     Invocation,
     MailPointOptions,
+    Where,
     add_common,
     add_file_system,
+    add_mount_targets,
     add_point,
-    connect_to_change,
+    connect_to_restore,
     point_request,
 )
 from cabal_backup.cli.parser import Subcommands
@@ -61,24 +63,13 @@ def add_parser(kinds: Subcommands) -> None:
         "restore mailstore -e prod --dry-run",
         "restore mailstore -e prod --subnet subnet-0123456789abcdef0 "
         "--security-group sg-0123456789abcdef0",
+        "restore mailstore -e prod --in dr --night 2026-05-20 --cold",
     )
     add_common(parser)
     add_point(parser)
     add_file_system(parser)
-    deleted = parser.add_argument_group("if that file system was deleted")
-    deleted.add_argument(
-        "--subnet",
-        action="append",
-        default=[],
-        metavar="ID",
-        help="create a mount target in this subnet; can be repeated",
-    )
-    deleted.add_argument(
-        "--security-group",
-        action="append",
-        default=[],
-        metavar="ID",
-        help="a security group of the mount targets; can be repeated",
+    add_mount_targets(
+        parser.add_argument_group("if that file system was deleted, and in the DR region")
     )
     after = parser.add_argument_group("afterwards")
     after.add_argument(
@@ -101,7 +92,13 @@ def add_parser(kinds: Subcommands) -> None:
 
 
 def run(options: MailstoreOptions, invocation: Invocation) -> int:
-    aws = connect_to_change(options)
+    is_salvage = options.where is Where.DR
+    if is_salvage and (options.set_environment or options.roll):
+        raise UsageError(
+            "--set-environment and --roll are for the mailstore of the primary region, not with "
+            "--in dr. Nothing was done."
+        )
+    aws = connect_to_restore(options)
     clock = invocation.clock
     request = MailstoreRequest(
         point=point_request(options),
@@ -112,16 +109,23 @@ def run(options: MailstoreOptions, invocation: Invocation) -> int:
     if options.set_environment:
         for file in files_with(find_project(options.project, options.config), plan.file_system_id):
             check_replaceable(file)
-    if plan.lacks_mount_target and can_ask() and not (options.yes or options.dry_run):
+    can_choose = not is_salvage and can_ask()
+    if plan.lacks_mount_target and can_choose and not (options.yes or options.dry_run):
         plan = restore_mailstore.plan_restore(aws, clock.now(), _ask_where(request))
     if show_plan(plan, options):
         return ExitCode.OK
     if plan.job is None and plan.restored is None:
-        confirm(f"This creates a file system in {options.environment}.", yes=options.yes)
+        confirm(
+            f"This creates a file system in {aws.region} of {options.environment}.",
+            yes=options.yes,
+        )
     with carry_out(aws) as report:
         made = restore_mailstore.execute(aws, plan, clock, report)
     answer.add(file_system_id=made)
     print(made)
+    if is_salvage:
+        _say_what_was_salvaged(aws, made)
+        return ExitCode.OK
     if plan.lacks_mount_target:
         print(
             f"NOT COMPLETE: {made} has no mount target, so no host can mount it. Choose a subnet "
@@ -136,6 +140,16 @@ def run(options: MailstoreOptions, invocation: Invocation) -> int:
     answer.add(setting_replaced=is_set, rolled=is_rolled)
     _say_what_next(aws, plan, made, is_set=is_set, is_rolled=is_rolled)
     return ExitCode.OK
+
+
+def _say_what_was_salvaged(aws: Aws, made: str) -> None:
+    print(
+        f"Restored to {made} in {aws.region}; everything in it is below aws-backup-restore_<time>. "
+        "A host there that mounts it can read the mail; --subnet adds a mount target. It costs "
+        "storage; when it is not needed any more, delete its mount targets and then: "
+        f"aws efs delete-file-system --region {aws.region} --file-system-id={made}",
+        file=sys.stderr,
+    )
 
 
 def _ask_where(request: MailstoreRequest) -> MailstoreRequest:

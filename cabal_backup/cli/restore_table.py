@@ -17,18 +17,25 @@ from cabal_backup.cli.confirm import (
     show_plan,
 )
 from cabal_backup.cli.options import (
-    CommonOptions,
     Invocation,
+    Where,
+    WhereOptions,
     add_common,
+    add_where,
     check_not_a_drills,
-    connect_to_change,
+    connect_to_restore,
     moment,
 )
 from cabal_backup.cli.parser import Subcommands
-from cabal_backup.errors import ExitCode, RefusedError
+from cabal_backup.cli.restore_addresses import confirm_restore, say_what_next
+from cabal_backup.errors import ExitCode, RefusedError, UsageError
 from cabal_backup.operations.aws.client import Aws
-from cabal_backup.operations.restore.tables import restore_table
+from cabal_backup.operations.aws.clock import Clock
+from cabal_backup.operations.restore.select_point import PointRequest
+from cabal_backup.operations.restore.tables import restore_addresses, restore_table
+from cabal_backup.operations.restore.tables.cutover import CutoverRequest
 from cabal_backup.operations.restore.tables.describe import TableDescription
+from cabal_backup.operations.restore.tables.restore_addresses import RestoreAddressesPlan
 from cabal_backup.operations.restore.tables.restore_table import (
     RestoreTablePlan,
     SeveralBackupsError,
@@ -37,7 +44,7 @@ from cabal_backup.operations.restore.tables.restore_table import (
 
 
 @dataclass(frozen=True, kw_only=True)
-class TableOptions(CommonOptions, ConfirmOptions):
+class TableOptions(WhereOptions, ConfirmOptions):
     """The options of `restore table`."""
 
     table: str
@@ -45,6 +52,7 @@ class TableOptions(CommonOptions, ConfirmOptions):
     latest: bool
     backup: str | None
     to: str | None
+    cold: bool
 
 
 def add_parser(kinds: Subcommands) -> None:
@@ -52,9 +60,11 @@ def add_parser(kinds: Subcommands) -> None:
     parser = kinds.add_parser("table", help="restore a table to a point in time")
     parser.describe(
         "Restores one of Cabal's tables to a new table by point-in-time recovery, or under its "
-        "own name if it was deleted. docs/runbooks/restore-tables.md explains it.",
+        "own name if it was deleted. With --in dr it restores the newest recovery point of the "
+        "table from before that time. docs/runbooks/restore-tables.md explains it.",
         "restore table cabal-counter -e prod --latest --dry-run",
         "restore table cabal-user-preferences -e prod --at 2026-11-20T08:30",
+        "restore table cabal-addresses -e prod --in dr --at 2026-05-20T08:30 --cold",
     )
     add_common(parser)
     parser.add_argument("table", metavar="NAME", help="the table, such as cabal-counter")
@@ -70,8 +80,14 @@ def add_parser(kinds: Subcommands) -> None:
         "--backup", metavar="ARN", help="a backup in DynamoDB, such as the one of a deleted table"
     )
     parser.add_argument("--to", metavar="TABLE", help="the name of the new table")
+    add_where(parser)
     add_confirmation(parser)
-    parser.runs(run, TableOptions, plan=RestoreTablePlan, result={"table": TableDescription})
+    parser.runs(
+        run,
+        TableOptions,
+        plan=RestoreTablePlan | RestoreAddressesPlan,
+        result={"table": TableDescription},
+    )
 
 
 def _plan(aws: Aws, options: TableOptions, now: datetime) -> RestoreTablePlan:
@@ -97,10 +113,35 @@ def _plan(aws: Aws, options: TableOptions, now: datetime) -> RestoreTablePlan:
         return restore_table.plan_restore(aws, now, request)
 
 
+def _salvage(aws: Aws, options: TableOptions, clock: Clock) -> int:
+    """Restore a recovery point in the DR region; the exit code."""
+    request = PointRequest(at=options.at, cold=options.cold)
+    plan = restore_addresses.plan_restore(
+        aws, clock.now(), request, to=options.to, table=options.table
+    )
+    if show_plan(plan, options):
+        return ExitCode.OK
+    if plan.job is None:
+        confirm_restore(aws, plan, yes=options.yes)
+    with carry_out(aws) as report:
+        table = restore_addresses.execute(aws, plan, clock, report)
+    answer.add(table=table)
+    print(table.name)
+    cutover = CutoverRequest(restored=plan.target, live=plan.live, from_region=aws.region)
+    say_what_next(aws, plan, cutover)
+    return ExitCode.OK
+
+
 def run(options: TableOptions, invocation: Invocation) -> int:
     check_not_a_drills(options.table, options.to)
-    aws = connect_to_change(options)
+    if options.where is Where.PRIMARY and options.cold:
+        raise UsageError("--cold: only with --in dr. Nothing was done.")
+    if options.where is Where.DR and options.backup:
+        raise UsageError("--backup: not with --in dr. Nothing was done.")
+    aws = connect_to_restore(options)
     clock = invocation.clock
+    if aws.in_dr:
+        return _salvage(aws, options, clock)
     plan = _plan(aws, options, clock.now())
     if show_plan(plan, options):
         return ExitCode.OK

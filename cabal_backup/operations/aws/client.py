@@ -37,6 +37,7 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as NoConnectionError
 from botocore.loaders import Loader, create_loader
 
+from cabal_backup import names
 from cabal_backup.config.environment import Environment
 from cabal_backup.errors import (
     AwsError,
@@ -115,8 +116,14 @@ class Aws:
         session: boto3.Session,
         account: str,
         lost: Collection[str] = (),
+        region: str | None = None,
     ) -> None:
+        """
+        :param region: the region to act in; the primary region by default.
+        """
         self.environment = environment
+        self.region = region or environment.region
+        """The region of a client for which no other is named."""
         self.account = account
         """The 12 digits of the account the credentials belong to."""
         self.lost = frozenset(lost)
@@ -131,8 +138,8 @@ class Aws:
             self.client = self._client
 
     def _client(self, service: str, region: str | None = None) -> object:
-        """The client of a service, in the primary region unless another is named."""
-        key = (service, region or self.environment.region)
+        """The client of a service, in the region to act in unless another is named."""
+        key = (service, region or self.region)
         if key[1] in self.lost and service not in _GLOBAL:
             return _LostClient(key[1])
         with self._lock:
@@ -140,6 +147,29 @@ class Aws:
                 make: Callable[..., object] = self._session.client
                 self._clients[key] = make(service, region_name=key[1], config=_CONFIG)
             return self._clients[key]
+
+    def at(self, region: str) -> Aws:
+        """The same environment and account, to act in one of its two regions."""
+        if region == self.region:
+            return self
+        there = Aws(self.environment, self._session, self.account, self.lost, region)
+        there._clients, there._lock = self._clients, self._lock
+        return there
+
+    @property
+    def in_dr(self) -> bool:
+        """Whether the region to act in is the DR region."""
+        return self.region == self.environment.dr_region
+
+    @property
+    def vault(self) -> str:
+        """The name of the vault in the region to act in."""
+        return names.DR_VAULT if self.in_dr else names.VAULT
+
+    @property
+    def in_option(self) -> str:
+        """What a command needs to act in this region, after a space; empty in the primary one."""
+        return " --in dr" if self.in_dr else ""
 
     def patient_lambda(self, region: str) -> LambdaClient:
         """A client that waits for the longest answer that Lambda gives, and asks once."""
@@ -162,7 +192,9 @@ class Aws:
         return self._session.get_credentials()
 
     def arn(self, service: str, resource: str, *, region: str | None = None) -> str:
-        """The ARN of a resource of this account; `region` as for `client`, "" for none."""
+        """The ARN of a resource of this account: in the primary region unless another is named, ""
+        for none.
+        """
         where = self.environment.region if region is None else region
         return f"arn:{self.environment.partition}:{service}:{where}:{self.account}:{resource}"
 

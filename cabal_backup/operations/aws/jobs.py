@@ -15,7 +15,6 @@ from typing import Generic, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cabal_backup import names
 from cabal_backup.errors import (
     AwsError,
     CredentialsError,
@@ -181,7 +180,7 @@ def list_jobs(aws: Aws, now: datetime, *, since: timedelta = KEPT) -> Listing:
 
 def describe_job(aws: Aws, kind: JobKind, job_id: str, *, region: str | None = None) -> Job:
     """One job as it is now; raises botocore's error when AWS does not say."""
-    where = region or aws.environment.region
+    where = region or aws.region
     _, _, operation, parameter = _CALLS[kind]
     answer = getattr(aws.client("backup", where), operation)(**{parameter: job_id})
     return _job(kind, where, answer.get("CopyJob", answer))
@@ -244,12 +243,12 @@ def start_restore(
     return Job(
         kind=JobKind.RESTORE,
         id=started["RestoreJobId"],
-        region=aws.environment.region,
+        region=aws.region,
         created=now,
         resource_arn=point.resource_arn,
         resource_type=point.resource_type,
         recovery_point_arn=point.arn,
-        vault=names.VAULT,
+        vault=aws.vault,
     )
 
 

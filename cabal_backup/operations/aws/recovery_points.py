@@ -74,13 +74,15 @@ def lifecycle_request(lifecycle: Lifecycle) -> LifecycleTypeDef:
 def protected_as(arn: str, mailstore_arn: str) -> str:
     """The ARN of the resource in the plan that a recovery point or job of `arn` counts for.
 
+    :param mailstore_arn: the mailstore; for the ARN of a table, `arn` counts for itself.
+
     A file system of the same account and region that is not the mailstore is a former mailstore:
     AWS Backup keeps the recovery points of a file system that was replaced or deleted, with its
     ARN, and restores them to any existing file system.
     https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-efs.html
     """
-    file_systems = mailstore_arn.rpartition("/")[0] + "/"
-    return mailstore_arn if arn.startswith(file_systems) else arn
+    file_systems, kind, _ = mailstore_arn.rpartition(":file-system/")
+    return mailstore_arn if kind and arn.startswith(file_systems + kind) else arn
 
 
 AIR_GAPPED = "LOGICALLY_AIR_GAPPED_BACKUP_VAULT"

@@ -168,8 +168,8 @@ def plan_copy_back(
     if environment.region in aws.lost:
         raise UnreachableError(
             f"A copy goes into {environment.region}, which is assumed lost. Wait until it is back, "
-            "or move: restoring in the DR region is the migration of a region, and no command "
-            "here does it (docs/runbooks/lose-a-region.md#when-everything-is-cold)."
+            "or salvage data in the DR region, with the option --in dr of the restore commands "
+            "(docs/runbooks/lose-a-region.md#in-the-dr-region)."
         )
     seen = state.look(aws, now)
     if isinstance(seen.dr.points, Unknown):

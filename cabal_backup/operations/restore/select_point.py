@@ -78,7 +78,8 @@ class PointRequest(PointChoice):
 def choose_point(
     aws: Aws, resource_arn: str, now: datetime, request: PointRequest
 ) -> RecoveryPoint:
-    """The completed recovery point of a resource in the primary vault that is to be restored.
+    """The completed recovery point of a resource, in the vault of the region to act in, that is
+    to be restored.
 
     Those of former mailstores count for the mailstore; see `protected_as`.
 
@@ -86,8 +87,8 @@ def choose_point(
     resource, RefusedError for a cold one that was not asked for, CabalBackupError when AWS
     will not say.
     """
-    with worded(f"listing the recovery points in {names.VAULT}"):
-        points = list_recovery_points(aws.client("backup"), names.VAULT)
+    with worded(f"listing the recovery points in {aws.vault}"):
+        points = list_recovery_points(aws.client("backup"), aws.vault)
     mine = [
         point
         for point in points
@@ -95,15 +96,25 @@ def choose_point(
         and request.file_system in (None, _resource(point.resource_arn))
     ]
     point = (
-        _restorable(points, mine, resource_arn, request)
+        _restorable(aws, points, mine, resource_arn, request)
         if request.arn
         else _longest_lived(mine, request)
     )
     if point is None:
-        raise _nothing(mine, request.file_system or _resource(resource_arn), request)
+        raise _nothing(aws, mine, request.file_system or _resource(resource_arn), request)
     if point.is_cold(now) and not request.cold:
         raise RefusedError(_cold_to_restore(point, mine, now))
     return point
+
+
+def salvage(aws: Aws) -> tuple[str, ...]:
+    """What a restore in the DR region is not, for its plan; empty in the primary region."""
+    if not aws.in_dr:
+        return ()
+    return (
+        f"  in {aws.region}: this salvages data. Running Cabal there is the migration of a region, "
+        "which no command here does (docs/runbooks/lose-a-region.md#in-the-dr-region)",
+    )
 
 
 def choose_copy(
@@ -150,6 +161,7 @@ def _resource(arn: str) -> str:
 
 
 def _restorable(
+    aws: Aws,
     points: Sequence[RecoveryPoint],
     mine: Sequence[RecoveryPoint],
     resource_arn: str,
@@ -159,9 +171,8 @@ def _restorable(
     point = _named(points, arn)
     if point is None:
         raise NoRecoveryPointError(
-            f"There is no recovery point {arn} in {names.VAULT}. `cabal-backup points --list` "
-            f"lists those there are; one in {names.DR_VAULT} has to be copied back first. "
-            "Nothing was done."
+            f"There is no recovery point {arn} in {aws.vault}. `cabal-backup points --list` "
+            f"lists those there are{_elsewhere(aws)}. Nothing was done."
         )
     if point not in mine:
         raise UsageError(
@@ -195,15 +206,24 @@ def _life(point: RecoveryPoint) -> tuple[datetime, datetime]:
     return end, point.cold_at or end
 
 
-def _nothing(mine: Sequence[RecoveryPoint], resource: str, choice: PointChoice) -> CabalBackupError:
+def _elsewhere(aws: Aws) -> str:
+    """How one of the DR vault is restored, as the end of a sentence about the primary vault."""
+    if aws.in_dr:
+        return ""
+    return f"; one in {names.DR_VAULT} is copied back first, or restored there with --in dr"
+
+
+def _nothing(
+    aws: Aws, mine: Sequence[RecoveryPoint], resource: str, choice: PointChoice
+) -> CabalBackupError:
     completed = [point for point in mine if point.completed]
     if not completed or not choice.time:
         return NoRecoveryPointError(
-            f"There is no completed recovery point of {resource} in {names.VAULT}. Its copies in "
-            f"{names.DR_VAULT}, if any, can be copied back. Nothing was done."
+            f"There is no completed recovery point of {resource} in {aws.vault}"
+            f"{_elsewhere(aws)}. Nothing was done."
         )
     return NoRecoveryPointError(
-        f"There is no completed recovery point of {resource} in {names.VAULT}{choice.time}; the "
+        f"There is no completed recovery point of {resource} in {aws.vault}{choice.time}; the "
         f"oldest is from {moment(completed[-1].created)}. `cabal-backup points` shows all nights. "
         "Nothing was done."
     )
@@ -298,8 +318,8 @@ def _cold_to_copy(
     return (
         f"The recovery point from {moment(point.created)} is in cold storage, and AWS Backup "
         f"cannot copy a cold one. {instead}\n"
-        f"It can be restored in {region} only, and what it becomes is there then: Cabal would "
-        "have to be built there, network, mail hosts, DNS and all. That is the migration of a "
-        "region, not a restore, and no command here does it "
-        "(docs/runbooks/lose-a-region.md#when-everything-is-cold). Nothing was done."
+        f"It can be restored in {region} only, with the option --in dr of the restore commands, "
+        "and the restored resource stays there. That salvages data; running Cabal there is the "
+        "migration of a region, not a restore, and no command here does it "
+        "(docs/runbooks/lose-a-region.md#in-the-dr-region). Nothing was done."
     )

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 def clone(
     aws: Aws, settings: FileSystemSettings, file_system_id: str, clock: Clock, report: Report
 ) -> None:
-    """Set on a file system what it lacks of `settings`.
+    """Set on a file system, in the region to act in, what it lacks of `settings`.
 
     Raises CabalBackupError when AWS refuses; run again, it goes on.
     """
@@ -105,7 +105,7 @@ class _Clone:
             finished=lambda busy: not busy,
             event=lambda busy: Progress(f"{self._id} is {busy[0]}") if busy else None,
             what=f"creation of {self._id}",
-            pick_up=f"`cabal-backup restore mailstore -e {self._aws.environment.name}`",
+            pick_up="the same command",
         )
         follow_until(wait, clock, report)
 

@@ -189,6 +189,21 @@ def as_cabal_has_it(
     )
 
 
+def only_targets(subnets: Sequence[str], security_groups: Sequence[str]) -> FileSystemSettings:
+    """Nothing but mount targets, for a file system that salvages one mailbox."""
+    return FileSystemSettings(
+        file_system_id="",
+        throughput=None,
+        zone=None,
+        tags={},
+        lifecycle=(),
+        backup_policy=None,
+        policy=None,
+        access_points=(),
+        mount_targets=new_targets(subnets, security_groups),
+    )
+
+
 def new_targets(subnets: Sequence[str], security_groups: Sequence[str]) -> tuple[MountTarget, ...]:
     """A mount target in each subnet."""
     groups = tuple(security_groups)

@@ -36,10 +36,14 @@ def starting_metadata(aws: Aws, point: RecoveryPoint) -> dict[str, str]:
     """What AWS Backup needs to be given again: encryption, performance."""
     with worded(f"asking how to restore {point.arn}"):
         described = aws.client("backup").get_recovery_point_restore_metadata(
-            BackupVaultName=names.VAULT, RecoveryPointArn=point.arn
+            BackupVaultName=aws.vault, RecoveryPointArn=point.arn
         )
     wanted = ("file-system-id", "Encrypted", "KmsKeyId", "PerformanceMode")
     found = {key: restore_value(described["RestoreMetadata"], key) for key in wanted}
+    key = found["KmsKeyId"]
+    if key and key.startswith("arn:") and key.split(":")[3] != aws.region:
+        # A key belongs to one region; without one EFS takes the AWS-managed key of this region.
+        del found["KmsKeyId"]
     return {key: value for key, value in found.items() if value is not None}
 
 

@@ -1,12 +1,14 @@
 """Restoring one mailbox: AWS Backup's half of it.
 
 AWS Backup brings a user's home back into a directory of its own at the root of the
-mailstore, never over anything. From there `mail_host` merges it into the mailbox.
+mailstore, never over anything. From there `mail_host` merges it into the mailbox. In the DR
+region, which has no mailstore, it brings it to a new file system.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 import uuid
@@ -33,8 +35,10 @@ from cabal_backup.operations.aws.jobs import (
 )
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.restore.mail import file_system_settings, mailstore_restores
+from cabal_backup.operations.restore.mail.clone_settings import clone
+from cabal_backup.operations.restore.mail.file_system_settings import FileSystemSettings
 from cabal_backup.operations.restore.role import RestoreRole, check_role
-from cabal_backup.operations.restore.select_point import PointRequest, choose_point
+from cabal_backup.operations.restore.select_point import PointRequest, choose_point, salvage
 from cabal_backup.text import duration, moment
 
 
@@ -51,7 +55,12 @@ class MailboxRequest:
     creation_token: str | None = None
     """What the restore is to be known by; then no earlier job is followed."""
     to_new: bool = False
-    """Whether it goes to a new file system instead of next to what is there."""
+    """Whether it goes to a new file system instead of next to what is there; in the DR region it
+    always does."""
+    subnets: Sequence[str] = ()
+    """In the DR region: where to mount the new file system from."""
+    security_groups: Sequence[str] = ()
+    """The security groups of those mount targets."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +81,10 @@ class RestoreMailboxPlan:
     """What the restore is to be known by; None for a token that need not be known."""
     to_new: bool = False
     """Whether it goes to a new file system instead of next to what is there."""
+    mount_targets: FileSystemSettings | None = None
+    """In the DR region: what the new file system gets."""
+    salvage: tuple[str, ...] = ()
+    """What a restore in the DR region is not."""
 
     def lines(self) -> tuple[str, ...]:
         """The plan in sentences."""
@@ -91,6 +104,11 @@ class RestoreMailboxPlan:
             "  to a new directory aws-backup-restore_<time> of "
             + ("the new file system" if self.to_new else self.file_system_id)
             + "; the mailbox itself is not touched",
+            *(
+                f"  with a mount target in {target.subnet}"
+                for target in (self.mount_targets.mount_targets if self.mount_targets else ())
+            ),
+            *self.salvage,
             *self._job(),
         )
 
@@ -100,8 +118,8 @@ class RestoreMailboxPlan:
         if self.job.finished:
             at = f", at {moment(self.job.completed)}" if self.job.completed else ""
             return (
-                f"  the job {self.job.id} has done this already{at}: nothing is restored again. "
-                "If that directory was deleted: --again",
+                f"  the job {self.job.id} has done this already{at}: nothing is restored again"
+                + ("" if self.to_new else ". If that directory was deleted: --again"),
             )
         return (f"  the job {self.job.id} is doing this already: it is followed",)
 
@@ -119,6 +137,8 @@ def plan_restore(aws: Aws, now: datetime, request: MailboxRequest) -> RestoreMai
     resource_arn = aws.arn("elasticfilesystem", f"file-system/{mailstore}")
     point = choose_point(aws, resource_arn, now, request.point)
     role = check_role(aws, request.point.role)
+    if aws.in_dr:
+        return _to_salvage(aws, now, request, point, role)
     if file_system_settings.describe(aws, mailstore) is None:
         raise NotFoundError(
             f"The file system {mailstore} does not exist, so nothing can be restored into it. "
@@ -144,8 +164,45 @@ def plan_restore(aws: Aws, now: datetime, request: MailboxRequest) -> RestoreMai
     )
 
 
+def _to_salvage(
+    aws: Aws, now: datetime, request: MailboxRequest, point: RecoveryPoint, role: RestoreRole
+) -> RestoreMailboxPlan:
+    """The plan of a restore to a new file system in the DR region, which is found by its token."""
+    items = items_of(request.user, request.folder)
+    which = hashlib.sha256("\n".join(items).encode()).hexdigest()[:8]
+    token = f"cabal-restore-{point.id}-{which}"[:64]
+    wanted = {
+        "newFileSystem": "true",
+        "CreationToken": token,
+        "ItemsToRestore": json.dumps(list(items)),
+    }
+    jobs = mailstore_restores.find_jobs(aws, point, wanted, now)
+    made = file_system_settings.find_by_token(aws, token)
+    arn = made["FileSystemArn"] if made else None
+    return RestoreMailboxPlan(
+        user=request.user,
+        items=items,
+        file_system_id=_mailstore(aws),
+        point=point,
+        now=now,
+        role=role,
+        job=next(
+            (
+                job
+                for job in jobs
+                if not job.finished or (job.completed_well and job.created_resource_arn == arn)
+            ),
+            None,
+        ),
+        creation_token=token,
+        to_new=True,
+        mount_targets=file_system_settings.only_targets(request.subnets, request.security_groups),
+        salvage=salvage(aws),
+    )
+
+
 def execute(aws: Aws, plan: RestoreMailboxPlan, clock: Clock, report: Report) -> Job:
-    """Restore, follow the job and return it.
+    """Restore, follow the job, in the DR region create the mount targets, and return the job.
 
     Raises AwsError with AWS's own reason when the job fails.
     """
@@ -159,6 +216,8 @@ def execute(aws: Aws, plan: RestoreMailboxPlan, clock: Clock, report: Report) ->
             "backup? Names are case-sensitive. What a restore that fails leaves behind is called "
             f"aws-backup-failed-restore_<time>, at the root of {plan.file_system_id}."
         )
+    if plan.mount_targets is not None:
+        clone(aws, plan.mount_targets, job.created_resource_arn.rpartition("/")[2], clock, report)
     return job
 
 

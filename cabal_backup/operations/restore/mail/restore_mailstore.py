@@ -27,7 +27,7 @@ from cabal_backup.operations.restore.mail import file_system_settings, mailstore
 from cabal_backup.operations.restore.mail.clone_settings import clone
 from cabal_backup.operations.restore.mail.file_system_settings import FileSystemSettings
 from cabal_backup.operations.restore.role import RestoreRole, check_role
-from cabal_backup.operations.restore.select_point import PointRequest, choose_point
+from cabal_backup.operations.restore.select_point import PointRequest, choose_point, salvage
 from cabal_backup.text import duration, moment
 
 
@@ -60,6 +60,8 @@ class RestoreMailstorePlan:
     """The new file system, where an earlier run's job has come to its end."""
     mount_targets: int = 0
     """How many mount targets that file system has already."""
+    salvage: tuple[str, ...] = ()
+    """What a restore in the DR region is not."""
 
     @property
     def lacks_mount_target(self) -> bool:
@@ -75,20 +77,29 @@ class RestoreMailstorePlan:
             f"  taken {moment(self.point.created)}, {duration(self.now - self.point.created)} ago",
             *(f"  {line}" for line in mailstore_restores.expectation(self.point, self.now)),
             f"  as {self.role}",
+            *self.salvage,
             *self._job(),
-            f"  {self.file_system_id} was deleted, so the new one is set up as Cabal has it:"
+            f"  {self._why_anew} is set up as Cabal has it:"
             if deleted
             else f"  AWS does not bring these back; they are cloned from {self.file_system_id}:",
             *(f"    {line}" for line in self.settings.lines()),
             *(
                 (
-                    "    mount target: NONE, because it is not known where they were. Name "
+                    "    mount target: none; --subnet and --security-group add them"
+                    if self.salvage
+                    else "    mount target: NONE, because it is not known where they were. Name "
                     "--subnet and --security-group; run again with them, it adds them",
                 )
                 if self.lacks_mount_target
                 else ()
             ),
         )
+
+    @property
+    def _why_anew(self) -> str:
+        if self.salvage:
+            return "the new one"
+        return f"{self.file_system_id} was deleted, so the new one"
 
     def _job(self) -> tuple[str, ...]:
         if self.restored is not None:
@@ -128,6 +139,7 @@ def plan_restore(aws: Aws, now: datetime, request: MailstoreRequest) -> RestoreM
         job=earlier.job,
         restored=earlier.file_system_id,
         mount_targets=earlier.mount_targets,
+        salvage=salvage(aws),
     )
 
 
@@ -182,7 +194,7 @@ def _earlier(aws: Aws, point: RecoveryPoint, token: str, now: datetime) -> _Earl
     raise RefusedError(
         f"An earlier restore of this recovery point made {identity}, and it is not known to be "
         f"whole: {ended}. Nothing was done. If it is not needed, delete it and run this again: "
-        f"aws efs delete-file-system --region {aws.environment.region} --file-system-id={identity}"
+        f"aws efs delete-file-system --region {aws.region} --file-system-id={identity}"
     )
 
 

@@ -57,6 +57,9 @@ class CutoverRequest:
     restored: str
     live: str
     """The names of the two tables."""
+    from_region: str | None = None
+    to_region: str | None = None
+    """Where they are; None for the primary region."""
     mode: Mode = Mode.OVERWRITE
     only: KeyPatterns = ALL_ITEMS
     """Which items it is about; all others stay as they are."""
@@ -70,6 +73,18 @@ class CutoverRequest:
     """Whether the table need not be one that was restored from the live table."""
     delete_restored: bool = False
     """Whether the restored table is deleted at the end."""
+
+    @property
+    def region_options(self) -> str:
+        """The regions as they are typed, each after a space; empty for the primary region."""
+        return "".join(
+            f" {option} {region}"
+            for option, region in (
+                ("--from-region", self.from_region),
+                ("--to-region", self.to_region),
+            )
+            if region
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,8 +195,14 @@ def plan_cutover(
             f"--lower-counter is for {names.COUNTER_TABLE} only, and not with --missing-only, "
             "which changes nothing that is there. Nothing was changed."
         )
-    pair = restored, live = find_pair(aws, request.restored, request.live)
-    window = _window(aws, live.name, clock, no_undo=request.no_undo)
+    pair = restored, live = find_pair(
+        aws,
+        request.restored,
+        request.live,
+        from_region=request.from_region,
+        to_region=request.to_region,
+    )
+    window = _window(aws, request, clock)
     spares_counters = live.name == names.COUNTER_TABLE and not lower_counter
     spool = KeySpool() if mode is Mode.MIRROR and not spares_counters else None
     wire = Wire(aws)
@@ -231,8 +252,8 @@ def outline(aws: Aws, request: CutoverRequest, clock: Clock) -> tuple[str, ...]:
 
     Raises UsageError and RefusedError as `plan_cutover`.
     """
-    live = find_table(aws, request.live)
-    window = _window(aws, live.name, clock, no_undo=request.no_undo)
+    find_table(aws.at(request.to_region or aws.environment.region), request.live)
+    window = _window(aws, request, clock)
     return (
         *_copying(request, None),
         _undo_line(window is not None),
@@ -241,13 +262,23 @@ def outline(aws: Aws, request: CutoverRequest, clock: Clock) -> tuple[str, ...]:
     )
 
 
-def _window(aws: Aws, live: str, clock: Clock, *, no_undo: bool) -> Window | None:
-    window = undo.find_window(aws, live, clock)
+def _window(aws: Aws, request: CutoverRequest, clock: Clock) -> Window | None:
+    live, no_undo = request.live, request.no_undo
+    primary = aws.environment.region
+    if request.to_region not in (None, primary):
+        if not no_undo:
+            raise RefusedError(
+                f"A cutover to {request.to_region} cannot be undone: `restore table`, which goes "
+                f"back to the moment before it, does so in {primary} only. Nothing was done. Go "
+                "without a way back, with --no-undo."
+            )
+        return None
+    window = undo.find_window(aws.at(primary), live, clock)
     if window is None and not no_undo:
         raise RefusedError(
             f"{live} has no point-in-time recovery, so a cutover could not be undone. "
             "Nothing was done. Switch it on: aws dynamodb update-continuous-backups --region "
-            f"{aws.environment.region} --table-name={live} "
+            f"{primary} --table-name={live} "
             "--point-in-time-recovery-specification PointInTimeRecoveryEnabled=true; or go "
             "without a way back, with --no-undo."
         )
@@ -278,19 +309,39 @@ def _lowerings(
     )
 
 
-def find_pair(aws: Aws, restored_name: str, live_name: str) -> TablePair:
+def find_pair(
+    aws: Aws,
+    restored_name: str,
+    live_name: str,
+    *,
+    from_region: str | None = None,
+    to_region: str | None = None,
+) -> TablePair:
     """A restored and a live table that items can be copied between, in this direction.
 
-    Raises UsageError when they cannot.
+    :param from_region: that of the restored table; the primary one by default.
+    :param to_region: that of the live table; the primary one by default.
+
+    Raises UsageError when they cannot, or for a region that is not the environment's.
     """
-    if restored_name == live_name:
+    environment = aws.environment
+    regions = (environment.region, environment.dr_region)
+    from_region, to_region = (given or environment.region for given in (from_region, to_region))
+    for region in (from_region, to_region):
+        if region not in regions:
+            raise UsageError(
+                f"{environment.name} has nothing in {region}: its regions are "
+                f"{' and '.join(regions)}. Nothing was done."
+            )
+    if restored_name == live_name and from_region == to_region:
         raise UsageError(f"{live_name} cannot be restored from itself.")
-    if restored_name in live_tables(aws):
+    if restored_name in live_tables(aws) and from_region == environment.region:
         raise UsageError(
             f"{restored_name} is a live table of {aws.environment.name}, not a restored one. The "
             f"restored table comes first, then the live one. Nothing was done."
         )
-    restored, live = find_table(aws, restored_name), find_table(aws, live_name)
+    restored = find_table(aws.at(from_region), restored_name)
+    live = find_table(aws.at(to_region), live_name)
     check_same_schema(restored, live)
     return TablePair(restored, live)
 

@@ -56,6 +56,8 @@ class UndoRequest:
     restored: str
     live: str
     """The names of the two tables of the cutover."""
+    from_region: str | None = None
+    """Where the restored table is; None for the primary region."""
     at: datetime | None = None
     """The undo point; None for the one that is recorded on the restored table."""
     mode: Mode | None = None
@@ -178,7 +180,8 @@ def find_cutover(aws: Aws, request: UndoRequest, clock: Clock) -> CutoverDone:
     that do not fit and an undo point that cannot be restored, RefusedError where the restored
     table is not what the cutover copied.
     """
-    if describe_table(aws, request.restored) is None:
+    there = aws.at(request.from_region or aws.environment.region)
+    if describe_table(there, request.restored) is None:
         raise NotFoundError(
             f"There is no table {request.restored}. Its items show what the cutover wrote, so "
             "nothing was done. If it was deleted after the cutover, restore the "
@@ -186,7 +189,9 @@ def find_cutover(aws: Aws, request: UndoRequest, clock: Clock) -> CutoverDone:
             "with --at and the undo point that the cutover printed, and with the --mirror, "
             "--missing-only and --only of the cutover."
         )
-    pair = restored, live = find_pair(aws, request.restored, request.live)
+    pair = restored, live = find_pair(
+        aws, request.restored, request.live, from_region=request.from_region
+    )
     record = _record(aws, pair, request)
     recorded = origin.is_recorded(aws, restored)
     if recorded and not origin.is_unchanged(aws, restored):

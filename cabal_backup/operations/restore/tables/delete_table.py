@@ -21,6 +21,7 @@ def delete_own_restore(aws: Aws, table: TableDescription) -> None:
 
     Raises RefusedError for any other table, otherwise as `delete_restored` does.
     """
+    aws = aws.at(table.region)
     now = describe_table(aws, table.name)
     if now is None:
         return
@@ -48,7 +49,7 @@ def wait_until_absent(aws: Aws, table: str, clock: Clock, report: Report) -> Non
     wait_until_deleted(
         lambda: unless_missing(lambda: dynamodb.describe_table(TableName=table), *MISSING),
         table,
-        f"aws dynamodb describe-table --region {aws.environment.region} --table-name={table}",
+        f"aws dynamodb describe-table --region {aws.region} --table-name={table}",
         clock,
         report,
     )

@@ -71,7 +71,12 @@ class TableDescription:
     @property
     def table(self) -> Table:
         """The table as the copy engine needs it."""
-        return Table(self.name, tuple(name for name, _, _ in self.keys))
+        return Table(self.name, tuple(name for name, _, _ in self.keys), self.region)
+
+    @property
+    def region(self) -> str:
+        """Where it is."""
+        return self.arn.split(":")[3]
 
     @property
     def schema(self) -> str:
@@ -146,7 +151,7 @@ def find_table(aws: Aws, name: str) -> TableDescription:
     """
     table = describe_table(aws, name)
     if table is None:
-        raise NotFoundError(f"There is no table {name} in {aws.environment.region}.")
+        raise NotFoundError(f"There is no table {name} in {aws.region}.")
     if table.status not in ("ACTIVE", "UPDATING"):
         raise CabalBackupError(
             f"The table {name} is {table.status}. Try again when it is ACTIVE; "
@@ -169,7 +174,14 @@ def live_tables(aws: Aws) -> frozenset[str]:
 
 
 def check_target(aws: Aws, table: str, target: str | None) -> None:
-    """Raises UsageError where a table would be restored under the name of another live one."""
+    """Raises UsageError where a table would be restored under the name of another live one, or
+    in the DR region under the name of any.
+    """
+    if target in live_tables(aws) and aws.in_dr:
+        raise UsageError(
+            f"{target} is the name of a live table, which is kept free in {aws.region} for a Cabal "
+            "that runs there. Nothing was done. Choose another name with --to."
+        )
     if target != table and target in live_tables(aws):
         raise UsageError(
             f"{target} is the name of a live table, and {table} is to be restored. Nothing was "

@@ -77,6 +77,11 @@ def of_table(aws: Aws, table: TableDescription) -> Encryption:
     return _encryption(ask(lambda: _find_key(aws, table.key_arn)))
 
 
+def in_another_region(table: str) -> Encryption:
+    """The key of a table that is restored in another region: a key belongs to one region."""
+    return _encryption(Unknown(f"{table} is in another region, and so is its key"))
+
+
 def of_deleted(aws: Aws, backup: Answer[TableBackup | None]) -> Encryption:
     """The key of a table that was deleted, from the backup that DynamoDB keeps of it."""
     if isinstance(backup, Unknown):

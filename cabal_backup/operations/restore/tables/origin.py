@@ -102,7 +102,7 @@ def _find_origin(
         return Origin(source=aws.arn("dynamodb", f"table/{tags[SOURCE]}"), by_this_tool=True)
     if table.restored_from:
         return Origin(source=table.restored_from, by_this_tool=False)
-    jobs = list_restores(aws, live.arn, now)
+    jobs = list_restores(aws.at(table.region), live.arn, now)
     if any(made_by(job, table) and job.resource_arn == live.arn for job, _ in jobs):
         return Origin(source=live.arn, by_this_tool=False)
     return None
@@ -166,7 +166,7 @@ def record(aws: Aws, table: TableDescription, source: str, report: Report) -> No
     digest = digest_of(aws, table)
     marks = {SOURCE: source, DIGEST: f"{_created(table)} {digest}"}
     try:
-        aws.client("dynamodb").tag_resource(
+        aws.client("dynamodb", table.region).tag_resource(
             ResourceArn=table.arn,
             Tags=[{"Key": key, "Value": value} for key, value in marks.items()],
         )
@@ -216,7 +216,7 @@ def names_for(base: str) -> Iterator[str]:
 
 def _tags(aws: Aws, table: TableDescription) -> dict[str, str]:
     with worded(f"looking at the tags of {table.name}"):
-        listing = aws.client("dynamodb").get_paginator("list_tags_of_resource")
+        listing = aws.client("dynamodb", table.region).get_paginator("list_tags_of_resource")
         return {
             tag["Key"]: tag["Value"]
             for page in listing.paginate(ResourceArn=table.arn)

@@ -1,4 +1,4 @@
-"""Restoring the addresses table from a recovery point, always to a new table."""
+"""Restoring a table from a recovery point, always to a new table."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from cabal_backup import names
 from cabal_backup.errors import AwsError, CabalBackupError, RefusedError, UsageError
 from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.clock import Clock
@@ -20,7 +19,7 @@ from cabal_backup.operations.aws.jobs import (
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_recovery_points
 from cabal_backup.operations.aws.results import ask
 from cabal_backup.operations.restore.role import RestoreRole, check_role
-from cabal_backup.operations.restore.select_point import PointRequest, choose_point
+from cabal_backup.operations.restore.select_point import PointRequest, choose_point, salvage
 from cabal_backup.operations.restore.tables import encryption, origin, table_settings
 from cabal_backup.operations.restore.tables.describe import (
     TableDescription,
@@ -38,9 +37,10 @@ from cabal_backup.text import duration, moment, name_stamp
 
 @dataclass(frozen=True, kw_only=True)
 class RestoreAddressesPlan:
-    """Exactly what a restore of the addresses table will do."""
+    """Exactly what a restore of a table will do."""
 
     live: str
+    """The name of the table that the recovery point is of."""
     target: str
     point: RecoveryPoint
     now: datetime
@@ -53,6 +53,8 @@ class RestoreAddressesPlan:
     """What to bring back, where the table is restored under the live name."""
     passed_over: tuple[str, ...] = ()
     """Tables of the same restore that others have changed, or may have."""
+    salvage: tuple[str, ...] = ()
+    """What a restore in the DR region is not."""
 
     @property
     def straight(self) -> bool:
@@ -81,6 +83,7 @@ class RestoreAddressesPlan:
                 "restored: it is not used"
                 for name in self.passed_over
             ),
+            *self.salvage,
             *self._job(),
             *self._settings(),
         )
@@ -102,14 +105,21 @@ class RestoreAddressesPlan:
 
 
 def plan_restore(
-    aws: Aws, now: datetime, request: PointRequest, *, to: str | None = None
+    aws: Aws,
+    now: datetime,
+    request: PointRequest,
+    *,
+    to: str | None = None,
+    table: str | None = None,
 ) -> RestoreAddressesPlan:
-    """Choose a recovery point and plan its restore; see `choose_point`.
+    """Choose a recovery point in the region to act in and plan its restore; see `choose_point`.
 
     :param to: the new table; by default the live name if that table was deleted, otherwise
         one that says which recovery point is in it, so that a second run finds the first's.
+        In the DR region always the latter.
+    :param table: the table that the recovery point is of; the addresses by default.
     """
-    live = aws.environment.addresses_table
+    live = table or aws.environment.addresses_table
     resource_arn = aws.arn("dynamodb", f"table/{live}")
     check_target(aws, live, to)
     point = choose_point(aws, resource_arn, now, request)
@@ -117,7 +127,8 @@ def plan_restore(
         _check_not_empty(aws, point)
     jobs = list_restores(aws, resource_arn, now)
     there = describe_table(aws, live)
-    if to is None and (there is None or _is_being_replaced(aws, there, jobs)):
+    is_lost = there is None and not aws.in_dr
+    if to is None and (is_lost or (there is not None and _is_being_replaced(aws, there, jobs))):
         to = live
     target = (
         _Target(to, _job_of(aws, jobs, point, to, live))
@@ -126,12 +137,18 @@ def plan_restore(
     )
     role = check_role(aws, request.role)
     straight = target.name == live
-    backup = ask(lambda: backup_after(list_backups(aws, live), point.created))
-    settings = (
-        table_settings.read_settings(aws, backup=backup, recovery_point_arn=point.arn)
-        if straight
-        else None
-    )
+    settings = None
+    if aws.in_dr:
+        key = encryption.in_another_region(live)
+    elif there is not None and not straight:
+        key = encryption.of_table(aws, there)
+    else:
+        backup = ask(lambda: backup_after(list_backups(aws, live), point.created))
+        key = encryption.of_deleted(aws, backup)
+        if straight:
+            settings = table_settings.read_settings(
+                aws, backup=backup, recovery_point_arn=point.arn
+            )
     return RestoreAddressesPlan(
         live=live,
         target=target.name,
@@ -139,11 +156,10 @@ def plan_restore(
         now=now,
         role=role,
         job=target.job,
-        encryption=encryption.of_deleted(aws, backup)
-        if there is None or straight
-        else encryption.of_table(aws, there),
+        encryption=key,
         settings=settings,
         passed_over=target.passed_over,
+        salvage=salvage(aws),
     )
 
 
@@ -172,8 +188,8 @@ def _check_not_empty(aws: Aws, point: RecoveryPoint) -> None:
     """
     if point.size_bytes:
         return
-    with worded(f"listing the recovery points in {names.VAULT}"):
-        points = list_recovery_points(aws.client("backup"), names.VAULT)
+    with worded(f"listing the recovery points in {aws.vault}"):
+        points = list_recovery_points(aws.client("backup"), aws.vault)
     for older in points:
         is_older = older.created < point.created and older.resource_arn == point.resource_arn
         if is_older and older.completed and older.size_bytes:

@@ -40,6 +40,8 @@ class Table:
 
     name: str
     key_names: tuple[str, ...]
+    region: str | None = None
+    """Where it is; None for the region that AWS is acted in."""
 
 
 Cut = Callable[[Iterable[list[Item]]], Iterator[Chunk]]
@@ -63,7 +65,7 @@ def _pages(wire: Wire, table: Table, number: int, stop: Stop) -> Iterator[list[I
         "TotalSegments": SEGMENTS,
     }
     while True:
-        answer = wire.call("Scan", encode(request), stop)
+        answer = wire.call("Scan", encode(request), stop, region=table.region)
         yield answer["Items"]
         if not answer.get("LastEvaluatedKey"):
             return
@@ -114,7 +116,7 @@ def put_all(wire: Wire, table: Table, encoded: Sequence[bytes], stop: Stop) -> N
     )
     waiting, failed = len(encoded), 0
     while True:
-        answer = wire.call("BatchWriteItem", request, stop)
+        answer = wire.call("BatchWriteItem", request, stop, region=table.region)
         left = (answer.get("UnprocessedItems") or {}).get(table.name) or []
         if not left:
             return
@@ -141,7 +143,7 @@ def get_all(
     left, failed = list(keys), 0
     while True:
         request = {"RequestItems": {table.name: {**wanted, "Keys": left}}}
-        answer = wire.call("BatchGetItem", encode(request), stop)
+        answer = wire.call("BatchGetItem", encode(request), stop, region=table.region)
         for item in answer.get("Responses", {}).get(table.name, []):
             found[identity(item, table.key_names)] = item
         unprocessed = (answer.get("UnprocessedKeys") or {}).get(table.name, {}).get("Keys", [])
@@ -168,7 +170,7 @@ def put_if_absent(wire: Wire, table: Table, encoded: bytes, item: Item, stop: St
         + encode(table.key_names[0])
         + b'},"ReturnValuesOnConditionCheckFailure":"ALL_OLD"}'
     )
-    there = _conditionally(wire, "PutItem", request, stop)
+    there = _conditionally(wire, table, "PutItem", request, stop)
     return there is None or same(there, item)
 
 
@@ -188,7 +190,7 @@ def put_if_still(wire: Wire, table: Table, item: Item, seen: Item | None, stop: 
             request["ExpressionAttributeValues"] = {":seen": seen[COUNTER_ATTRIBUTE]}
         else:
             request["ConditionExpression"] = "attribute_not_exists(#a)"
-    return _conditionally(wire, "PutItem", encode(request), stop) is None
+    return _conditionally(wire, table, "PutItem", encode(request), stop) is None
 
 
 def replace_if_still(wire: Wire, table: Table, item: Item, seen: Item | None, stop: Stop) -> bool:
@@ -202,7 +204,7 @@ def replace_if_still(wire: Wire, table: Table, item: Item, seen: Item | None, st
     if seen is None:
         return put_if_absent(wire, table, encode(item), item, stop)
     request = {"TableName": table.name, "Item": item, **_if_still(seen)}
-    there = _conditionally(wire, "PutItem", encode(request), stop)
+    there = _conditionally(wire, table, "PutItem", encode(request), stop)
     return there is None or same(there, item)
 
 
@@ -217,7 +219,7 @@ def delete_if_still(wire: Wire, table: Table, item: Item, stop: Stop) -> bool:
         "Key": key_of(item, table.key_names),
         **_if_still(item),
     }
-    there = _conditionally(wire, "DeleteItem", encode(request), stop)
+    there = _conditionally(wire, table, "DeleteItem", encode(request), stop)
     # The condition also fails if the item does not exist, after an earlier try or otherwise.
     return not there
 
@@ -235,10 +237,12 @@ def _if_still(item: Item) -> Item:
     }
 
 
-def _conditionally(wire: Wire, operation: str, request: bytes, stop: Stop) -> Item | None:
+def _conditionally(
+    wire: Wire, table: Table, operation: str, request: bytes, stop: Stop
+) -> Item | None:
     """None when it was done; the item that is there, or {}, when the condition failed."""
     try:
-        wire.call(operation, request, stop)
+        wire.call(operation, request, stop, region=table.region)
     except Refusal as refusal:
         if refusal.code != _FAILED_CONDITION:
             raise

@@ -174,7 +174,7 @@ def last_cutover(aws: Aws, restored: TableDescription, live: str) -> CutoverReco
 
 
 def _records(aws: Aws, restored: TableDescription) -> dict[str, CutoverRecord | None]:
-    dynamodb = aws.client("dynamodb")
+    dynamodb = aws.client("dynamodb", restored.region)
     return {
         tag["Key"]: CutoverRecord.read(tag["Value"])
         for page in pages(dynamodb.list_tags_of_resource, ResourceArn=restored.arn)
@@ -198,7 +198,9 @@ def finish(aws: Aws, restored: TableDescription, record: CutoverRecord) -> str |
 def forget(aws: Aws, restored: TableDescription, *tags: str) -> str | None:
     """Remove records; why they could not be removed, or None."""
     try:
-        aws.client("dynamodb").untag_resource(ResourceArn=restored.arn, TagKeys=tags)
+        aws.client("dynamodb", restored.region).untag_resource(
+            ResourceArn=restored.arn, TagKeys=tags
+        )
     except (BotoCoreError, ClientError) as error:
         return reason(error)
     return None
@@ -206,7 +208,7 @@ def forget(aws: Aws, restored: TableDescription, *tags: str) -> str | None:
 
 def _tag(aws: Aws, restored: TableDescription, tag: str, record: CutoverRecord) -> str | None:
     try:
-        aws.client("dynamodb").tag_resource(
+        aws.client("dynamodb", restored.region).tag_resource(
             ResourceArn=restored.arn, Tags=[{"Key": tag, "Value": record.value}]
         )
     except (BotoCoreError, ClientError) as error:

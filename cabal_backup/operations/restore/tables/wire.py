@@ -18,6 +18,7 @@ import time
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -151,21 +152,32 @@ class _Later(Exception):
         self.reason = reason
 
 
-class Wire:
-    """Requests to DynamoDB in one region; safe to share between threads."""
+class _Endpoint:
+    """Where DynamoDB answers in one region."""
 
-    def __init__(self, aws: Aws, *, patience: Patience | None = None) -> None:
-        client = aws.client("dynamodb")
-        self._url: str = client.meta.endpoint_url
-        self._region: str = client.meta.region_name
-        self._credentials = aws.credentials
+    def __init__(self, aws: Aws, region: str | None) -> None:
+        client = aws.client("dynamodb", region)
+        self.url: str = client.meta.endpoint_url
+        self.region: str = client.meta.region_name
         # No public way leads to a client's configured connection; one made here would
         # have to repeat how botocore reads proxies, certificates and timeouts.
-        self._http = client._endpoint.http_session  # type: ignore[attr-defined]
+        self.http = client._endpoint.http_session  # type: ignore[attr-defined]
+
+
+class Wire:
+    """Requests to DynamoDB; safe to share between threads."""
+
+    def __init__(self, aws: Aws, *, patience: Patience | None = None) -> None:
+        self._credentials = aws.credentials
+        self._endpoint = cache(lambda region: _Endpoint(aws, region))
         self.patience = patience or Patience()
 
-    def call(self, operation: str, request: bytes, stop: Stop) -> RawAnswer:
+    def call(
+        self, operation: str, request: bytes, stop: Stop, *, region: str | None = None
+    ) -> RawAnswer:
         """The answer to one request, which is sent again as long as that makes sense.
+
+        :param region: where the table is; the region that AWS is acted in by default.
 
         Raises Refusal when DynamoDB will not, or after too many tries; the botocore
         error when it cannot be reached; Stopped when called off.
@@ -174,17 +186,17 @@ class Wire:
         while True:
             stop.check()
             try:
-                return self._send(operation, request)
+                return self._send(operation, request, self._endpoint(region))
             except _Later as later:
                 failed += 1
                 if failed >= self.patience.tries:
                     raise later.reason from None
             self.patience.wait(failed, stop)
 
-    def _send(self, operation: str, request: bytes) -> RawAnswer:
+    def _send(self, operation: str, request: bytes, endpoint: _Endpoint) -> RawAnswer:
         signed = AWSRequest(
             "POST",
-            self._url,
+            endpoint.url,
             headers={
                 "Content-Type": "application/x-amz-json-1.0",
                 "X-Amz-Target": _TARGET + operation,
@@ -193,9 +205,9 @@ class Wire:
         )
         assert self._credentials is not None, "the account is known"
         credentials = self._credentials.get_frozen_credentials()
-        SigV4Auth(credentials, "dynamodb", self._region).add_auth(signed)
+        SigV4Auth(credentials, "dynamodb", endpoint.region).add_auth(signed)
         try:
-            response = self._http.send(signed.prepare())
+            response = endpoint.http.send(signed.prepare())
             content: bytes = response.content
         except (HTTPClientError, NoConnectionError) as error:
             raise _Later(error) from error

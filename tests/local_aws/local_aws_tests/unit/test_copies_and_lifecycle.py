@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from local_aws.backup.jobs.copies import COLD, OUTSIDE_LOCK
 from local_aws_tests.unit.account import (
@@ -23,6 +24,8 @@ from local_aws_tests.unit.account import (
     YEAR,
     Account,
 )
+
+KEY_OF_PRIMARY = f"arn:aws:kms:us-west-1:{ACCOUNT}:key/12345678-1234-1234-1234-123456789012"
 
 
 @pytest.fixture
@@ -80,6 +83,54 @@ def test_a_cold_point_is_not_copied(ready: Account) -> None:
     ready.advance(days=30)
     job = ready.copy(source)
     assert (job["State"], job["StatusMessage"]) == ("FAILED", COLD)
+
+
+def test_a_cold_copy_comes_back_by_way_of_a_restore_in_its_region(ready: Account) -> None:
+    """It is restored in the region of its vault only; an on-demand backup of the result is warm,
+    of today, and carries its tags to where it is copied.
+    """
+    ready.copy(ready.back_up(), Lifecycle=YEAR)
+    (copy,) = ready.points(ready.dr, DR_VAULT)
+    ready.advance(days=31)
+    request: dict[str, Any] = {
+        "RecoveryPointArn": copy["RecoveryPointArn"],
+        "IamRoleArn": RESTORE_ROLE,
+        "Metadata": {"targetTableName": "salvaged"},
+    }
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        ready.primary.start_restore_job(**request)
+    other_key = {"encryptionType": "KMS", "kmsMasterKeyArn": KEY_OF_PRIMARY}
+    refused = ready.dr.start_restore_job(
+        **{**request, "Metadata": {"targetTableName": "other-key", **other_key}}
+    )
+    job = ready.dr.start_restore_job(**request)["RestoreJobId"]
+    ready.advance(hours=5)
+    failed = ready.dr.describe_restore_job(RestoreJobId=refused["RestoreJobId"])
+    assert (failed["Status"], "is not in us-west-2" in failed["StatusMessage"]) == ("FAILED", True)
+    table = ready.dr.describe_restore_job(RestoreJobId=job)["CreatedResourceArn"]
+    backup = {
+        "BackupVaultName": DR_VAULT,
+        "ResourceArn": table,
+        "IamRoleArn": BACKUP_ROLE,
+        "Lifecycle": {"DeleteAfterDays": 30},
+        "RecoveryPointTags": {"night": "the first"},
+    }
+    with pytest.raises(ClientError, match="is not in this Region"):
+        ready.primary.start_backup_job(**{**backup, "BackupVaultName": VAULT})
+    again = ready.dr.start_backup_job(**backup)["RecoveryPointArn"]
+    ready.advance(hours=1)
+    ready.dr.start_copy_job(
+        RecoveryPointArn=again,
+        SourceBackupVaultName=DR_VAULT,
+        DestinationBackupVaultArn=VAULT_ARN,
+        IamRoleArn=BACKUP_ROLE,
+        Lifecycle=YEAR,
+    )
+    ready.advance(hours=1)
+    (back,) = (point for point in ready.points() if point["ResourceArn"] == table)
+    assert back["CreationDate"] > copy["CreationDate"]
+    tags = ready.primary.list_tags(ResourceArn=back["RecoveryPointArn"])["Tags"]
+    assert tags == {"night": "the first"}
 
 
 @pytest.mark.parametrize("days", [29, 366])

@@ -13,6 +13,7 @@ from local_aws.backup.resources.kind import (
     JobFailure,
     Permission,
     Snapshot,
+    check_key,
     check_known,
     check_required,
     last_part,
@@ -109,8 +110,10 @@ class DynamoDB:
             raise JobFailure(f"Table already exists: {name}", "INVALIDPARAMETERS")
         if not isinstance(point.image, TableImage):
             raise JobFailure(f"Recovery point {point.arn} holds no table")
+        key = _key(job.metadata)
+        check_key(scope, key)
         try:
-            return core.world.tables.create(scope, name, point.image, _key(job.metadata))
+            return core.world.tables.create(scope, name, point.image, key)
         except ValueError as error:
             raise JobFailure(str(error), "INVALIDPARAMETERS") from error
 

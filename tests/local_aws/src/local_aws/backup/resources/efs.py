@@ -15,6 +15,7 @@ from local_aws.backup.resources.kind import (
     JobFailure,
     Permission,
     Snapshot,
+    check_key,
     check_known,
     check_required,
     last_part,
@@ -132,6 +133,7 @@ class EFS:
         """Restore to a new directory at the root; nothing that exists is changed."""
         if not isinstance(point.image, FileSystemImage):
             raise JobFailure(f"Recovery point {point.arn} holds no file system")
+        check_key(scope, job.metadata.get("KmsKeyId"))
         fresh = _is_true(job.metadata, "newFileSystem")
         file_system_id = _create(core, scope, job) if fresh else _existing(core, scope, job)
         target = _new_directory(core, core.world.file_systems.root(scope, file_system_id))

@@ -71,5 +71,14 @@ def check_required(metadata: Mapping[str, str], *names: str) -> None:
             raise missing_parameter(f"Restore metadata {name} is missing")
 
 
+def check_key(scope: Scope, key: str | None) -> None:
+    """A KMS key is of one region, and only what is in that region can be encrypted with it.
+
+    https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html
+    """
+    if key and key.startswith("arn:") and key.split(":")[3] != scope.region:
+        raise JobFailure(f"Key {key} is not in {scope.region}", "INVALIDPARAMETERS")
+
+
 def last_part(arn: str) -> str:
     return arn.rsplit("/", 1)[1]
