@@ -63,6 +63,7 @@ class UndoOptions(CommonOptions, ConfirmOptions):
 
 
 def define_undo(parser: Parser) -> None:
+    """Define the command."""
     parser.describe(
         "Sets back the items of the live table that are still as a cutover left them. Items that "
         "others have changed since are listed and left as they are. "

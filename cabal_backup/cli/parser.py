@@ -30,6 +30,7 @@ COMMANDS = {
     "config": "show the settings in use and where each comes from",
     "status": "check whether an environment is protected",
     "points": "show the recovery points of both vaults",
+    "costs": "estimate what the backups cost, and compare settings",
     "report": "write an HTML file about an environment",
     "jobs": "list backup, copy and restore jobs, or follow one",
     "alerts": "send test messages to the operator",

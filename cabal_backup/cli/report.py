@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cabal_backup.cli import output
+from cabal_backup.cli.costs import add_prices
 from cabal_backup.cli.options import (
     Invocation,
     ReportOptions,
@@ -22,6 +23,7 @@ from cabal_backup.cli.parser import Parser
 from cabal_backup.cli.status_formats import document
 from cabal_backup.errors import ExitCode, RefusedError, UsageError
 from cabal_backup.operations.report.page import GENERATOR, page
+from cabal_backup.operations.report.prices import read_prices
 from cabal_backup.operations.report.summary import Report
 from cabal_backup.operations.status import calendar
 from cabal_backup.operations.status.checks import CHECKS, run_checks
@@ -34,6 +36,7 @@ class ReportPageOptions(ReportOptions):
     """The options of `report`."""
 
     output: Path | None
+    prices: Path | None
     nights: int
     json: bool
 
@@ -63,6 +66,7 @@ def define(parser: Parser) -> None:
         help=f"how many nights the calendar goes back (default: {calendar.NIGHTS})",
     )
     add_report_folder(parser)
+    add_prices(parser)
     parser.add_argument("--json", action="store_true", help="as JSON (docs/report.md)")
     parser.runs(run, ReportPageOptions)
 
@@ -70,12 +74,13 @@ def define(parser: Parser) -> None:
 def run(options: ReportPageOptions, invocation: Invocation) -> int:
     file: Path = options.output or Path(f"cabal-backup-{options.environment}.html")
     _check_replaceable(file)
+    known = read_prices(options.prices)
     aws = connect_to(options)
     now = invocation.clock.now()
     state = look(aws, now, drills=read_reports(report_folder(options)))
     report = Report(state, run_checks(state, CHECKS))
     nights = calendar.look(aws, now, nights=options.nights).from_first_point()
-    _write(file, page(report, nights))
+    _write(file, page(report, nights, known))
     if options.json:
         output.print_json({**document(report), "report": str(file)})
     else:

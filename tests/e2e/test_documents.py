@@ -17,6 +17,7 @@ pytestmark = pytest.mark.usefixtures("real_commands")
 
 DOCUMENTS = (
     "README.md",
+    "docs/costs.md",
     "docs/doctor.md",
     "docs/status.md",
     "docs/points.md",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import operator
 import re
+from dataclasses import asdict
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
@@ -44,18 +45,30 @@ def dollars(text: str) -> Decimal:
     return Decimal(text.removeprefix("$"))
 
 
-def test_the_prices_of_storage_and_restores_are_those_of_the_report() -> None:
+def test_the_prices_are_those_of_the_tool() -> None:
     (table,) = re.findall(r"<!-- storage -->\n(.*?)<!-- /storage -->", TEXT, re.DOTALL)
-    shown: dict[tuple[str, str], Decimal] = {}
-    for line in table.splitlines()[2:]:
-        kind, warm, cold = (cell.strip() for cell in line.split("|")[1:-1])
-        shown |= {(kind, "warm"): dollars(warm), (kind, "cold"): dollars(cold)}
-    assert shown == prices.STORAGE
+    head, _, *lines = (
+        [cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()
+    )
+    shown = {
+        name.strip("`"): {line[0].strip("`"): dollars(line[column]) for line in lines}
+        for column, name in enumerate(head)
+        if column
+    }
+    assert shown == {region: asdict(known) for region, known in prices.REGIONS.items()}
     restored = {row[0]: row[1] for row in rows() if row[0].startswith("restoring the ")}
+    home = prices.REGIONS[prices.REGION]
     assert [dollars(price.split(" ")[0]) for price in restored.values()] == [
-        prices.RESTORE["DynamoDB"],
-        prices.RESTORE["EFS"],
+        home.dynamodb_restore,
+        home.efs_restore,
     ]
+
+
+def test_the_monitoring_is_what_is_not_about_restores() -> None:
+    about = ("restoring", "the restored", "reading", "together")
+    lines = [dollars(row[3]) for row in rows() if not row[0].startswith(about)]
+    assert len(lines) == 7
+    assert sum(lines) == prices.MONITORING
 
 
 @pytest.mark.parametrize("row", rows()[:-1], ids=lambda row: row[0])

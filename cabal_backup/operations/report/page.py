@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from html import escape
 from string import Template
 
+from cabal_backup.errors import RefusedError
 from cabal_backup.operations.aws.results import Known, Unknown
 from cabal_backup.operations.report import prices
+from cabal_backup.operations.report.costs import NOT_INCLUDED, estimate, stock_of, total
 from cabal_backup.operations.report.figures import Loss, if_region_failed, stored
+from cabal_backup.operations.report.prices import REGIONS, Prices
 from cabal_backup.operations.report.summary import Report, link
 from cabal_backup.operations.status.calendar import Calendar, Cell
 from cabal_backup.operations.status.drill_reports import PastDrill
@@ -120,14 +123,18 @@ class Html(str):
     __slots__ = ()
 
 
-def page(report: Report, calendar: Calendar) -> str:
-    """The whole file."""
+def page(report: Report, calendar: Calendar, known: Mapping[str, Prices] = REGIONS) -> str:
+    """The whole file.
+
+    :param known: the prices of each region.
+    """
     state = report.state
     sections = (
         _verdict(report),
         _region(state),
         _nights(calendar),
         _points(state),
+        _coming_year(state, known),
         _restore_tests(report),
         _drills(state),
     )
@@ -266,6 +273,32 @@ def _points(state: State) -> str:
             f"<p>{_text(stated)} Of file systems AWS Backup stores what changed and reports whole "
             "sizes, so that their cost is between that of one recovery point and that of all. "
             "Transfer between the regions and restores are not in it (docs/costs.md).</p>",
+        ]
+    )
+
+
+def _coming_year(state: State, known: Mapping[str, Prices]) -> str:
+    heading = "<h2>What the coming year costs</h2>"
+    try:
+        costs = estimate(state.environment, stock_of(state), known)
+    except RefusedError as error:
+        return f"{heading}\n<p>{_text(str(error))}</p>"
+    rows = [
+        (
+            *cost.line,
+            *(
+                _Number(_dollars(*each))
+                for each in (cost.this_month, cost.coming_year, cost.months[-1])
+            ),
+        )
+        for cost in (*costs, total(costs))
+    ]
+    headings = ("", "region", "resource", "tier", "this month", "coming year", "its last month")
+    return "\n".join(
+        [
+            heading,
+            _table("Dollars without tax, as the recovery points age.", headings, rows),
+            f"<p>Not included: {_text('; '.join(NOT_INCLUDED))} (docs/costs.md).</p>",
         ]
     )
 

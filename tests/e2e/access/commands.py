@@ -135,6 +135,13 @@ def _report(desk: Desk) -> None:
         _well(desk.run(f"report --output {folder}/report.html"))
 
 
+def _costs(desk: Desk) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "prices.toml"
+        file.write_text('[us-west-2]\nlike = "us-east-1"\n', encoding="utf-8")
+        assert "storage" in _well(desk.run(f"costs --prices {file}")).out
+
+
 def _jobs(desk: Desk) -> None:
     """While tables are being restored, under any name that begins like the live one's."""
     # However long the command takes on a slow machine.
@@ -429,6 +436,7 @@ USES: dict[str, tuple[Use, ...]] = {
     "doctor": (Use(Role.AUDITOR, _doctor),),
     "status": (Use(Role.AUDITOR, _status),),
     "points": (Use(Role.AUDITOR, _points),),
+    "costs": (Use(Role.AUDITOR, _costs),),
     "report": (Use(Role.AUDITOR, _report),),
     "jobs": (Use(Role.AUDITOR, _jobs), Use(Role.OPERATOR, _watch)),
     "restore addresses": (Use(Role.OPERATOR, _restore_addresses),),

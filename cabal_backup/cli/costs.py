@@ -1,0 +1,224 @@
+"""`cabal-backup costs`: what the backups cost, and what other settings would cost."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from decimal import Decimal
+from pathlib import Path
+
+from cabal_backup import names
+from cabal_backup.cli import output
+from cabal_backup.cli.options import CommonOptions, Invocation, add_common, connect_to
+from cabal_backup.cli.parser import Parser
+from cabal_backup.config.environment import Environment
+from cabal_backup.errors import ExitCode, UsageError
+from cabal_backup.operations.report import prices
+from cabal_backup.operations.report.costs import (
+    NOT_INCLUDED,
+    SETTINGS,
+    Amount,
+    Cost,
+    Stock,
+    estimate,
+    total,
+)
+from cabal_backup.operations.status import calendar
+
+JSON_VERSION = 1
+"""Raised when a field is removed or changes its meaning; fields may be added without."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostsOptions(CommonOptions):
+    """The options of `costs`."""
+
+    alternatives: Sequence[str]
+    prices: Path | None
+    json: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """The costs with some settings."""
+
+    settings: str
+    """What was given to --if; empty for the settings in use."""
+    costs: tuple[Cost, ...]
+
+
+def define(parser: Parser) -> None:
+    parser.describe(
+        "Estimates what the backups cost this month and in the coming year, from the sizes of the "
+        "recovery points, and compares it with other settings. docs/costs.md explains it.",
+        "costs -e prod",
+        "costs -e prod --if cold_after_days=60 --if dr_cold_after_days=never",
+    )
+    add_common(parser)
+    parser.add_argument(
+        "--if",
+        dest="alternatives",
+        action="append",
+        default=[],
+        metavar="SETTING=VALUE",
+        help="compare with this setting; several with commas in between; can be repeated, for "
+        "several alternatives",
+    )
+    add_prices(parser)
+    parser.add_argument("--json", action="store_true", help="as JSON (docs/costs.md)")
+    parser.runs(run, CostsOptions)
+
+
+def add_prices(parser: Parser) -> None:
+    """The option --prices; `report` has it too."""
+    parser.add_argument(
+        "--prices",
+        type=Path,
+        metavar="FILE",
+        help="a TOML file with prices of regions (docs/costs.md)",
+    )
+
+
+def run(options: CostsOptions, invocation: Invocation) -> int:
+    known = prices.read_prices(options.prices)
+    aws = connect_to(options)
+    environment = aws.environment
+    alternatives = [(text, _with(options, environment, text)) for text in options.alternatives]
+    found = calendar.look(aws, invocation.clock.now(), nights=1)
+    regions = {names.VAULT: environment.region, names.DR_VAULT: environment.dr_region}
+    table, mailstore = (column.resource_arn for column in found.columns[:2])
+    stock = Stock(
+        now=found.now,
+        table_arn=table,
+        mailstore_arn=mailstore,
+        points={
+            region: [point for its, point in found.points if its == vault]
+            for vault, region in regions.items()
+        },
+    )
+    estimates = [
+        Estimate(settings=text, costs=estimate(each, stock, known))
+        for text, each in (("", environment), *alternatives)
+    ]
+    if options.json:
+        output.print_json(
+            {
+                "version": JSON_VERSION,
+                "at": found.now.astimezone(UTC).isoformat(timespec="seconds"),
+                "environment": environment.name,
+                "prices_of": prices.LOOKED_UP,
+                "estimates": [_as_json(each) for each in estimates],
+                "not_included": list(NOT_INCLUDED),
+                "unknown": dict(found.unknown),
+            }
+        )
+    else:
+        output.styled(sys.stdout).write("\n".join(_lines(environment, estimates)) + "\n")
+    for vault, reason in found.unknown.items():
+        print(f"cabal-backup: could not look into {vault}: {reason}", file=sys.stderr)
+    return ExitCode.UNKNOWN if found.unknown else ExitCode.OK
+
+
+def _with(options: CostsOptions, environment: Environment, text: str) -> Environment:
+    """The environment with other settings, checked as those of a deployment."""
+    from cabal_backup.config.project import find_project, read_environment
+
+    overrides = []
+    for part in text.split(","):
+        name, equals, _ = part.partition("=")
+        if not equals or name not in SETTINGS:
+            raise UsageError(
+                f"--if takes SETTING=VALUE with one of {', '.join(SETTINGS)}, not {part!r}."
+            )
+        overrides.append(f"{environment.name}.{part}")
+    project = find_project(options.project, options.config)
+    return read_environment(project, environment.name, [*options.context, *overrides])
+
+
+def _lines(environment: Environment, estimates: Sequence[Estimate]) -> Iterator[str]:
+    current = estimates[0].costs
+    yield (
+        f"Backups of {environment.name}, in dollars without tax, at prices of {prices.LOOKED_UP}. "
+        "A range: AWS Backup"
+    )
+    yield "stores only what changed in the mailstore, and reports whole sizes."
+    yield ""
+    rows: list[tuple[str, ...]] = [
+        ("", "", "", "", "GB", "this month", "coming year", "its last month")
+    ]
+    rows += [
+        (
+            *cost.line,
+            f"{cost.size_bytes / prices.GB:,.2f}" if cost.size_bytes else "",
+            *map(as_text, (cost.this_month, cost.coming_year, cost.months[-1])),
+        )
+        for cost in (*current, total(current))
+    ]
+    yield from _aligned(rows, left=4)
+    if len(estimates) > 1:
+        yield ""
+        yield from _aligned(
+            [
+                ("settings", "coming year", "its last month", "difference in the year"),
+                *(_alternative(each, estimates[0]) for each in estimates),
+            ],
+            left=1,
+        )
+        yield "Other lifecycles are for new recovery points; existing ones keep their own dates."
+    yield ""
+    yield f"Not included: {'; '.join(NOT_INCLUDED)}."
+
+
+def _alternative(one: Estimate, current: Estimate) -> tuple[str, ...]:
+    own, now = total(one.costs), total(current.costs)
+    differences = [a - b for a, b in zip(own.coming_year, now.coming_year, strict=True)]
+    return (
+        one.settings or "as now",
+        as_text(own.coming_year),
+        as_text(own.months[-1]),
+        "" if one is current else as_text(Amount(*sorted(differences)), sign="+"),
+    )
+
+
+def as_text(amount: Amount, *, sign: str = "") -> str:
+    """Dollars for people: one figure, or `0.60 to 18.00`."""
+    least, most = (f"{each:{sign},.2f}" for each in amount)
+    return least if least == most else f"{least} to {most}"
+
+
+def _aligned(rows: Sequence[tuple[str, ...]], *, left: int) -> Iterator[str]:
+    """The rows in columns, of which the first ones are flush left."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [
+            cell.ljust(width) if number < left else cell.rjust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        yield "  ".join(cells).rstrip()
+
+
+def _as_json(estimated: Estimate) -> dict[str, object]:
+    summed = total(estimated.costs)
+    return {
+        "settings": estimated.settings,
+        "costs": [
+            {**cost.line._asdict(), "size_bytes": cost.size_bytes, **_amounts(cost)}
+            for cost in estimated.costs
+        ],
+        "together": {**_amounts(summed), "months": [_amount(each) for each in summed.months]},
+    }
+
+
+def _amounts(cost: Cost) -> dict[str, object]:
+    return {
+        "this_month": _amount(cost.this_month),
+        "coming_year": _amount(cost.coming_year),
+        "last_month": _amount(cost.months[-1]),
+    }
+
+
+def _amount(amount: Amount) -> dict[str, float]:
+    cents = Decimal("0.01")
+    return {name: float(each.quantize(cents)) for name, each in amount._asdict().items()}

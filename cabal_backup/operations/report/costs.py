@@ -1,0 +1,307 @@
+"""What the backups of an environment cost: this month and in the coming year.
+
+The sizes are those of the actual recovery points. From the next midnight on each night is as large
+as the newest one, ages by the lifecycle of the settings, and expires. AWS Backup reports the whole
+size of each recovery point of a file system but stores only what changed, so its cost lies between
+that of the newest recovery point alone and that of all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import NamedTuple
+
+from cabal_backup import names
+from cabal_backup.config.environment import Environment, Lifecycle
+from cabal_backup.operations.aws.recovery_points import RecoveryPoint, protected_as
+from cabal_backup.operations.aws.results import Known
+from cabal_backup.operations.report import prices
+from cabal_backup.operations.report.prices import COLD, GB, WARM, Prices
+from cabal_backup.operations.status.schedule import next_run
+from cabal_backup.operations.status.state import State
+
+DAYS = 365
+MONTHS = 12
+KEPT_HOURS = 24
+"""The longest time that AWS Backup keeps what a restore test restored."""
+HOURS = 730
+"""Of a month."""
+
+SETTINGS = (
+    "cold_after_days",
+    "delete_after_days",
+    "dr_cold_after_days",
+    "dr_delete_after_days",
+    "alerts",
+    "restore_testing",
+    "restore_testing_schedule",
+    "dr_restore_testing_table_schedule",
+    "dr_restore_testing_mailstore_schedule",
+)
+"""The settings that the costs depend on, apart from the regions."""
+
+NOT_INCLUDED = (
+    "taxes, discounts and the free tier",
+    "the table and the file system themselves, and point-in-time recovery",
+    "restores and drills by hand, and AWS Backup's own charge for each tested recovery point",
+    "growth: each night is as large as the newest one",
+    "legal holds, which keep recovery points longer",
+    "CloudTrail's storage, KMS requests, and deployments",
+)
+
+
+class Amount(NamedTuple):
+    """Dollars: at least and at most."""
+
+    least: Decimal
+    most: Decimal
+
+    @classmethod
+    def total(cls, amounts: Sequence[Amount]) -> Amount:
+        """The sum."""
+        return cls(
+            sum((each.least for each in amounts), Decimal()),
+            sum((each.most for each in amounts), Decimal()),
+        )
+
+    def times(self, factor: Decimal | int) -> Amount:
+        """The amount so many times."""
+        return Amount(self.least * factor, self.most * factor)
+
+
+class Line(NamedTuple):
+    """One kind of cost."""
+
+    what: str
+    """`storage`, `transfer`, `restore tests` or `monitoring`."""
+    region: str
+    resource: str
+    """`addresses` or `mailstore`; empty for the monitoring."""
+    tier: str
+    """`warm` or `cold`; empty for all but storage."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What a line costs."""
+
+    line: Line
+    size_bytes: int
+    """What is stored now, copied each night, or restored by each test."""
+    this_month: Amount
+    """A month of what is stored now; of transfer and restore tests an average month."""
+    months: tuple[Amount, ...]
+    """Each of the coming twelve months: a twelfth of 365 days, the first beginning now."""
+
+    @property
+    def coming_year(self) -> Amount:
+        """The coming 365 days."""
+        return Amount.total(self.months)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stock:
+    """What there is to pay for."""
+
+    now: datetime
+    table_arn: str
+    mailstore_arn: str
+    points: Mapping[str, Sequence[RecoveryPoint]]
+    """By region; without those that could not be listed."""
+
+
+def stock_of(state: State) -> Stock:
+    """What `status` has seen of it."""
+    return Stock(
+        now=state.now,
+        table_arn=state.table_arn,
+        mailstore_arn=state.mailstore_arn,
+        points={
+            region.region: region.points.value
+            for region in state.regions
+            if isinstance(region.points, Known)
+        },
+    )
+
+
+class _Stored(NamedTuple):
+    """A recovery point that exists, or will; the days are counted from now, from 0 to `DAYS`."""
+
+    size_bytes: int
+    created: int
+    """The first day on which it exists; 0 also for one that exists now."""
+    cold: int
+    end: int
+
+    def days(self, tier: str) -> tuple[int, int]:
+        """The first day in a tier, and the first one after it."""
+        cold = max(self.created, min(self.cold, self.end))
+        return (self.created, cold) if tier == WARM else (cold, self.end)
+
+
+def estimate(
+    environment: Environment, stock: Stock, known: Mapping[str, Prices]
+) -> tuple[Cost, ...]:
+    """What the environment costs with these settings.
+
+    Existing recovery points keep their own dates: AWS Backup applies a changed lifecycle to new
+    ones only. Raises RefusedError for a region whose prices are not known.
+    """
+    regions = {
+        environment.region: environment.lifecycle,
+        environment.dr_region: environment.dr_lifecycle,
+    }
+    of_region = {region: prices.of_region(known, region) for region in regions}
+    costs: list[Cost] = []
+    for resource, arn in (("addresses", stock.table_arn), ("mailstore", stock.mailstore_arn)):
+        kind = names.DYNAMODB if arn == stock.table_arn else names.EFS
+        for region, lifecycle in regions.items():
+            points = _points_of(stock, region, arn)
+            line = Line("storage", region, resource, "")
+            costs += _storage(line, points, lifecycle, stock.now, of_region[region])
+        size = _newest_size(_points_of(stock, environment.region, arn))
+        night = _night(kind, size, of_region[environment.region].transfer)
+        line = Line("transfer", environment.region, resource, "")
+        costs.append(_steady(line, size, night.times(Decimal(DAYS) / MONTHS)))
+        costs += _restore_tests(environment, stock, (resource, kind, arn), of_region)
+    if environment.alerts:
+        costs.append(
+            _steady(
+                Line("monitoring", environment.region, "", ""),
+                0,
+                Amount(prices.MONITORING, prices.MONITORING),
+            )
+        )
+    return tuple(cost for cost in costs if cost.this_month.most or cost.coming_year.most)
+
+
+def total(costs: Sequence[Cost]) -> Cost:
+    """All costs together."""
+    return Cost(
+        line=Line("together", "", "", ""),
+        size_bytes=0,
+        this_month=Amount.total([cost.this_month for cost in costs]),
+        months=tuple(
+            Amount.total([cost.months[month] for cost in costs]) for month in range(MONTHS)
+        ),
+    )
+
+
+def _points_of(stock: Stock, region: str, arn: str) -> list[RecoveryPoint]:
+    return [
+        point
+        for point in stock.points.get(region, ())
+        if point.completed and protected_as(point.resource_arn, stock.mailstore_arn) == arn
+    ]
+
+
+def _newest_size(points: Sequence[RecoveryPoint]) -> int:
+    newest = max(points, key=lambda point: point.created, default=None)
+    return newest.size_bytes if newest else 0
+
+
+def _night(kind: str, size: int, price: Decimal) -> Amount:
+    """What one night costs: where only changes count, at least nothing has changed."""
+    most = price * size / GB
+    return Amount(Decimal() if kind in prices.INCREMENTAL else most, most)
+
+
+def _steady(line: Line, size: int, month: Amount) -> Cost:
+    return Cost(line=line, size_bytes=size, this_month=month, months=(month,) * MONTHS)
+
+
+def _storage(
+    line: Line, points: Sequence[RecoveryPoint], lifecycle: Lifecycle, now: datetime, price: Prices
+) -> Iterator[Cost]:
+    if not points:
+        return
+    kind = points[0].resource_type
+    stored = [
+        _Stored(point.size_bytes, 0, _day(point.cold_at, now), _day(point.delete_at, now))
+        for point in sorted(points, key=lambda point: point.created)
+    ]
+    stored += _coming_nights(_newest_size(points), lifecycle)
+    for tier in (WARM, COLD):
+        days = _bytes_by_day(stored, tier, kind)
+        a_byte = price.storage(kind, tier) / GB
+        yield Cost(
+            line=line._replace(tier=tier),
+            size_bytes=days[0][1],
+            this_month=Amount(a_byte * days[0][0], a_byte * days[0][1]),
+            months=tuple(
+                Amount(*(a_byte * sum(side) * MONTHS / DAYS for side in zip(*month, strict=True)))
+                for month in _months(days)
+            ),
+        )
+
+
+def _months(days: Sequence[tuple[int, int]]) -> Iterator[Sequence[tuple[int, int]]]:
+    for month in range(MONTHS):
+        yield days[DAYS * month // MONTHS : DAYS * (month + 1) // MONTHS]
+
+
+def _day(moment: datetime | None, now: datetime) -> int:
+    """The first day that begins at or after a moment; the last one for never."""
+    if moment is None:
+        return DAYS
+    return min(DAYS, max(0, -((now - moment) // timedelta(days=1))))
+
+
+def _coming_nights(size: int, lifecycle: Lifecycle) -> Iterator[_Stored]:
+    """From the next midnight on: each exists on the day that begins after it."""
+    for day in range(1, DAYS):
+        cold = DAYS if lifecycle.cold_after_days is None else day + lifecycle.cold_after_days
+        yield _Stored(size, day, cold, min(DAYS, day + lifecycle.delete_after_days))
+
+
+def _bytes_by_day(stored: Sequence[_Stored], tier: str, kind: str) -> list[tuple[int, int]]:
+    """What is in a tier on each day, at least and at most.
+
+    :param stored: the oldest first.
+    """
+    newest, every = [0] * DAYS, [0] * DAYS
+    for point in stored:
+        begin, end = point.days(tier)
+        for day in range(begin, end):
+            newest[day] = point.size_bytes
+            every[day] += point.size_bytes
+    return list(zip(newest if kind in prices.INCREMENTAL else every, every, strict=True))
+
+
+def _restore_tests(
+    environment: Environment,
+    stock: Stock,
+    resource: tuple[str, str, str],
+    of_region: Mapping[str, Prices],
+) -> Iterator[Cost]:
+    if not environment.restore_testing:
+        return
+    name, kind, arn = resource
+    dr_schedule = (
+        environment.dr_restore_testing_table_schedule
+        if kind == names.DYNAMODB
+        else environment.dr_restore_testing_mailstore_schedule
+    )
+    for region, schedule in (
+        (environment.region, environment.restore_testing_schedule),
+        (environment.dr_region, dr_schedule),
+    ):
+        size = _newest_size(_points_of(stock, region, arn))
+        restored = of_region[region].restore(kind)
+        # The test and the live table are both read through.
+        read = 2 * prices.READ if kind == names.DYNAMODB else Decimal()
+        kept = prices.RESTORED_STORAGE[kind] * KEPT_HOURS / HOURS
+        once = Amount(restored + read, restored + read + kept).times(Decimal(size) / GB)
+        a_month = Decimal(_runs(schedule, stock.now)) / MONTHS
+        yield _steady(Line("restore tests", region, name, ""), size, once.times(a_month))
+
+
+def _runs(schedule: str, now: datetime) -> int:
+    """How often a schedule runs in the coming year."""
+    end, runs, moment = now + timedelta(days=DAYS), 0, now
+    while (run := next_run(schedule, moment, within=timedelta(days=DAYS))) and run <= end:
+        runs, moment = runs + 1, run
+    return runs
