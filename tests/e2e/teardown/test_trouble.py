@@ -61,6 +61,7 @@ def place_hold(remover: Remover, region: str, **selection: Any) -> str:
     made = remover.sandbox.client("backup", region).create_legal_hold(
         Title="lawsuit", Description="Keep it.", RecoveryPointSelection=selection
     )
+    remover.sandbox.advance(minutes=1)
     return str(made["LegalHoldId"])
 
 

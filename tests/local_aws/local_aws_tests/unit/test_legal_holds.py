@@ -19,11 +19,19 @@ def ready(account: Account) -> Account:
 
 
 def hold(account: Account, **selection: Any) -> str:
-    """Create a hold with these selections, by default on everything; returns its id."""
+    """Create a hold with these selections, by default on everything, and wait until it is active;
+    returns its id.
+    """
     made = account.primary.create_legal_hold(
         Title="lawsuit", Description="Keep it.", RecoveryPointSelection=selection
     )
+    assert made["Status"] == "CREATING"
+    account.advance(seconds=10)
     return str(made["LegalHoldId"])
+
+
+def status(account: Account, identity: str) -> str:
+    return str(account.primary.get_legal_hold(LegalHoldId=identity)["Status"])
 
 
 def delete(account: Account, point: str) -> None:
@@ -94,6 +102,7 @@ def test_holds_are_listed_with_their_state(ready: Account) -> None:
     assert ready.primary.list_legal_holds()["LegalHolds"] == []
     first = hold(ready)
     ready.primary.cancel_legal_hold(LegalHoldId=first, CancelDescription="Over.")
+    assert status(ready, first) == "CANCELING"
     second = hold(ready, VaultNames=[VAULT])
     listed = {each["LegalHoldId"]: each for each in ready.primary.list_legal_holds()["LegalHolds"]}
     assert {identity: each["Status"] for identity, each in listed.items()} == {
@@ -106,6 +115,51 @@ def test_holds_are_listed_with_their_state(ready: Account) -> None:
         ready.primary.cancel_legal_hold(LegalHoldId=first, CancelDescription="Again.")
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         ready.primary.get_legal_hold(LegalHoldId="none")
+
+
+def test_a_held_point_does_not_move_to_cold_storage_before_the_hold_ends(ready: Account) -> None:
+    point = ready.back_up(Lifecycle={"MoveToColdStorageAfterDays": 30, "DeleteAfterDays": 365})
+    identity = hold(ready)
+    described = {"BackupVaultName": VAULT, "RecoveryPointArn": point}
+    ready.advance(days=40)
+    assert ready.primary.describe_recovery_point(**described)["StorageClass"] == "WARM"
+    ready.primary.cancel_legal_hold(LegalHoldId=identity, CancelDescription="Over.")
+    ready.advance(minutes=1)
+    assert ready.primary.describe_recovery_point(**described)["StorageClass"] == "COLD"
+
+
+def test_a_point_is_not_kept_before_the_hold_is_active(ready: Account) -> None:
+    point = ready.back_up()
+    ready.primary.create_legal_hold(Title="lawsuit", Description="Keep it.")
+    delete(ready, point)
+    ready.advance(minutes=1)
+    assert ready.points() == []
+
+
+def test_a_cancelled_hold_is_listed_for_as_long_as_its_record_is_retained(ready: Account) -> None:
+    identity = hold(ready)
+    with pytest.raises(ClientError, match="InvalidParameterValueException"):
+        ready.primary.cancel_legal_hold(
+            LegalHoldId=identity, CancelDescription="Over.", RetainRecordInDays=-1
+        )
+    ready.primary.cancel_legal_hold(
+        LegalHoldId=identity, CancelDescription="Over.", RetainRecordInDays=30
+    )
+    ready.advance(days=29)
+    assert status(ready, identity) == "CANCELED"
+    ready.advance(days=2)
+    assert ready.primary.list_legal_holds()["LegalHolds"] == []
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        status(ready, identity)
+
+
+def test_fifty_holds_are_the_most(ready: Account) -> None:
+    identities = [hold(ready) for _ in range(50)]
+    with pytest.raises(ClientError, match="LimitExceededException"):
+        hold(ready)
+    ready.primary.cancel_legal_hold(LegalHoldId=identities[0], CancelDescription="Over.")
+    ready.advance(minutes=1)
+    hold(ready)
 
 
 def test_audit_manager_is_empty(ready: Account) -> None:

@@ -99,8 +99,13 @@ READINGS = (
     ),
     Reading(
         "Which recovery points does a legal hold cover?",
-        "Those that exist when it is created. Points that should have expired during the hold "
-        "expire when it is cancelled.",
+        "Those that exist when it is created, without EXPIRED and DELETING ones. Points that "
+        "should have expired or moved to cold storage during the hold do so when it is cancelled.",
+    ),
+    Reading(
+        "Does a legal hold keep recovery points while it is CREATING or CANCELING?",
+        "No: they can be deleted, expire and move to cold storage.",
+        "legal_hold_duration",
     ),
     Reading(
         "Is a recovery point listed while its job runs?",

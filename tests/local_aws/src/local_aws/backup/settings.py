@@ -38,6 +38,8 @@ class Settings:
     restore_test_cleanup: timedelta = timedelta(minutes=5)
     stop_duration: timedelta = timedelta(seconds=5)
     deletion_duration: timedelta = timedelta(seconds=10)
+    legal_hold_duration: timedelta = timedelta(seconds=10)
+    """How long a legal hold is CREATING, and CANCELING."""
     """How long a deleted recovery point stays in the lists as DELETING."""
     metric_period: timedelta = timedelta(minutes=5)
     job_history: timedelta = timedelta(days=30)

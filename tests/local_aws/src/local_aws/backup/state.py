@@ -257,12 +257,23 @@ class LegalHold:
     selection: dict[str, Any]
     points: frozenset[str]
     """The ARNs of its recovery points: those that existed when it was created."""
+    active_from: datetime
     cancelled: datetime | None = None
     cancel_description: str | None = None
+    ends: datetime | None = None
+    """When it is CANCELED, not CANCELING any more."""
+    record_until: datetime | None = None
+    """When it is no longer listed; None for never."""
 
-    @property
-    def active(self) -> bool:
-        return self.cancelled is None
+    def status(self, now: datetime) -> str:
+        """`Status`; only an ACTIVE one keeps its points."""
+        if self.ends is not None:
+            return "CANCELING" if now < self.ends else "CANCELED"
+        return "CREATING" if now < self.active_from else "ACTIVE"
+
+    def is_listed(self, now: datetime) -> bool:
+        """Whether its record is kept."""
+        return self.record_until is None or now < self.record_until
 
 
 @dataclass
@@ -331,11 +342,10 @@ class Region:
     parked: list[tuple[str, tuple[Any, ...]]] = field(default_factory=list)
     """(action, arguments) of due events that a fault holds."""
 
-    def hold_on(self, point_arn: str) -> LegalHold | None:
+    def hold_on(self, point_arn: str, now: datetime) -> LegalHold | None:
         """An active legal hold on a recovery point."""
-        return next(
-            (h for h in self.legal_holds.values() if h.active and point_arn in h.points), None
-        )
+        on_it = (hold for hold in self.legal_holds.values() if point_arn in hold.points)
+        return next((hold for hold in on_it if hold.status(now) == "ACTIVE"), None)
 
     def points(self) -> Iterator[RecoveryPoint]:
         for vault in self.vaults.values():

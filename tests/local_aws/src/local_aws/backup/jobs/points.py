@@ -74,7 +74,8 @@ def cool(core: Core, scope: Scope, vault_name: str, arn: str) -> None:
     moment = cold_at(point) if point else None
     if point is None or moment is None or moment > core.now() or point.storage_class != "WARM":
         return
-    if point.status == "COMPLETED":
+    held = core.state.region(scope).hold_on(arn, core.now()) is not None
+    if point.status == "COMPLETED" and not held:
         point.storage_class = "COLD"
         reports.point_changed(core, scope, point)
 
@@ -88,7 +89,7 @@ def expire(core: Core, scope: Scope, vault_name: str, arn: str) -> None:
     moment = point.lifecycle.delete_at(point.created) if point else None
     if point is None or moment is None or moment > core.now():
         return
-    if core.state.region(scope).hold_on(arn) is None:
+    if core.state.region(scope).hold_on(arn, core.now()) is None:
         delete(core, scope, point)
 
 

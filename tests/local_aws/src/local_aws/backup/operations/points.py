@@ -120,7 +120,7 @@ def update_recovery_point_lifecycle(call: Call) -> Mapping[str, Any]:
 
 def _refuse_when_held(call: Call, point: RecoveryPoint) -> None:
     """Independent of the point's age, its lifecycle and the caller."""
-    hold = call.region.hold_on(point.arn)
+    hold = call.region.hold_on(point.arn, call.now)
     if hold is not None:
         raise ServiceError(
             call.core.settings.locked_delete_error,
