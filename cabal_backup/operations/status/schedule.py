@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from calendar import monthrange
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
@@ -24,18 +24,21 @@ def next_run(expression: str, after: datetime, *, within: timedelta) -> datetime
     if len(fields) != 6:
         raise ValueError(f"{expression!r} does not have six fields")
     minutes, hours, day_of_month, month, weekday, year = fields
+    in_hour = [minute for minute in range(60) if _matches(minutes, minute)]
+    times = [
+        time(hour, minute) for hour in range(24) if _matches(hours, hour) for minute in in_hour
+    ]
     for days in range(within.days + 1):
-        midnight = (after + timedelta(days=days)).replace(hour=0, minute=0, second=0, microsecond=0)
+        day = after.date() + timedelta(days=days)
         if (
-            _matches(year, midnight.year, first=1970)
-            and _matches(month, midnight.month, first=1, words=_MONTHS)
-            and _is_day_of_month(day_of_month, midnight)
-            and _is_weekday(weekday, midnight)
+            _matches(year, day.year, first=1970)
+            and _matches(month, day.month, first=1, words=_MONTHS)
+            and _is_day_of_month(day_of_month, day)
+            and _is_weekday(weekday, day)
         ):
-            for minute in range(24 * 60):
-                run = midnight + timedelta(minutes=minute)
-                if run > after and _matches(hours, run.hour) and _matches(minutes, run.minute):
-                    return run
+            runs = (datetime.combine(day, at, after.tzinfo) for at in times)
+            if run := next((run for run in runs if run > after), None):
+                return run
     return None
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from cabal_backup import urgent
@@ -113,7 +114,10 @@ def nights_until(last: datetime, count: int = 40) -> list[datetime]:
 def nightly(vault: str, nights: Iterable[datetime] | None = None) -> list[RecoveryPoint]:
     """A recovery point of each resource each night."""
     chosen = nights_until(LAST_NIGHT) if nights is None else nights
-    return [a_point(night, arn, vault=vault) for night in chosen for arn in TYPES]
+    return [_shared_point(night, arn, vault=vault) for night in chosen for arn in TYPES]
+
+
+_shared_point = cache(a_point)
 
 
 def a_backup_job(created: datetime, resource_arn: str = TABLE_ARN, **changes: Any) -> JSON:

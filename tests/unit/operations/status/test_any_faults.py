@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from cabal_backup.operations.status.checks import CHECKS, run_checks
 from cabal_backup.operations.status.findings import Status
 from cabal_backup.operations.status.state import State
+from tests.long import shortened
 from tests.unit.operations import status as package
 from tests.unit.operations.status.builders import a_state, not_ok
 from tests.unit.operations.status.faults import Fault
@@ -44,7 +45,7 @@ def test_no_fault_is_ok(fault: str) -> None:
 
 
 @settings(
-    max_examples=300,
+    max_examples=shortened(300),
     deadline=None,
     derandomize=True,
     database=None,
