@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -350,3 +351,12 @@ def test_a_role_keeps_its_permissions_boundary(sandbox: Sandbox, stack: Stack) -
 
     assert limited["PermissionsBoundary"]["PermissionsBoundaryArn"] == boundary
     assert "PermissionsBoundary" not in iam.get_role(RoleName="limited")["Role"]
+
+
+def test_a_stack_is_described_when_its_change_has_ended(sandbox: Sandbox) -> None:
+    """Clients ask every few seconds, and a change takes less."""
+    cloudformation = sandbox.client("cloudformation")
+    vaults = {f"Vault{number}": vault(f"vault-{number}") for number in range(50)}
+    cloudformation.create_stack(StackName="many", TemplateBody=json.dumps(template(**vaults)))
+    (described,) = cloudformation.describe_stacks(StackName="many")["Stacks"]
+    assert described["StackStatus"] == "CREATE_COMPLETE"

@@ -8,8 +8,10 @@ shows, made by CloudFormation.
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from typing import Any
+from urllib.parse import parse_qs
 
 from local_aws.backup import BackupService
 from local_aws.backup.errors import ServiceError
@@ -30,6 +32,10 @@ _HANDLER_ERRORS = {
     "ServiceUnavailableException": "ServiceInternalError",
 }
 """CloudFormation's handler error codes by AWS Backup's; InvalidRequest for all others."""
+
+
+_HOLD_SECONDS = 10.0
+"""How long DescribeStacks waits for the end of a change of the stack it is asked about."""
 
 
 class BackupCalls:
@@ -74,6 +80,7 @@ def install(service: BackupService, trail: Trail) -> None:
     for resource_type in types:
         _register(resource_type)
     _run_beside_the_loop({resource_type.name for resource_type in types})
+    _answer_at_the_end()
 
 
 def _register(resource_type: ResourceType) -> None:
@@ -150,3 +157,30 @@ def _run_beside_the_loop(names: set[str]) -> None:
     stacks = internals.stacks
     decide = stacks._runs_on_worker_thread
     stacks._runs_on_worker_thread = lambda name: name in names or decide(name)
+
+
+def _answer_at_the_end() -> None:
+    """Hold DescribeStacks while its stack changes: a change takes less time than a client waits
+    between two questions (5 seconds in the CDK CLI).
+    """
+    handlers = internals.app.SERVICE_HANDLERS
+    handle = handlers["cloudformation"]
+
+    async def held(method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:
+        answer = await handle(method, path, headers, body, query)
+        form = parse_qs(body.decode())
+        if form.get("Action") != ["DescribeStacks"] or "StackName" not in form:
+            return answer
+        end = asyncio.get_running_loop().time() + _HOLD_SECONDS
+        while _changes(answer[2]) and asyncio.get_running_loop().time() < end:
+            await asyncio.sleep(0.05)
+            answer = await handle(method, path, headers, body, query)
+        return answer
+
+    handlers["cloudformation"] = held
+
+
+def _changes(answer: str | bytes) -> bool:
+    """Whether something is done to the stack; in REVIEW_IN_PROGRESS, a change set is awaited."""
+    text = answer.decode() if isinstance(answer, bytes) else answer
+    return "_IN_PROGRESS</StackStatus>" in text and ">REVIEW_IN_PROGRESS<" not in text
