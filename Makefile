@@ -45,6 +45,8 @@ $(READY): requirements-dev.txt pyproject.toml $(LOCAL_AWS)/pyproject.toml packag
 	@$(VENV)/bin/python $(HASHED) -r requirements-dev.txt
 	@$(VENV)/bin/python $(PIP) --no-deps --no-build-isolation --editable . --editable $(LOCAL_AWS)
 	@$(VENV)/bin/npm ci --no-fund --no-audit --loglevel=error
+	@# Compiles what the checks import, and nothing else: CDK has hundreds of services.
+	@$(VENV)/bin/python -m pytest --quiet --snapshot-warn-unused --collect-only tests/unit tests/synth >/dev/null
 	@touch $@
 
 # Tools that need other versions of the same packages have environments of their own.
@@ -74,7 +76,7 @@ requirements: $(UV)/ready ## write the requirements.txt files from the .in files
 
 ## Checks -------------------------------------------------------------------------------
 
-.PHONY: lint types unit templates check test test-long checkov
+.PHONY: lint types unit templates check test tests test-long checkov
 lint: $(READY)
 	ruff check .
 	ruff format --check .
@@ -86,17 +88,19 @@ types: $(READY)
 unit: $(READY)
 	python -m pytest --quiet tests/unit
 
-# CDK's built-in rules take seconds to load; test_app.py has them on, as the CLI has.
 templates: $(READY)
-	CDK_VALIDATION=false python -m pytest --quiet tests/synth
+	python -m pytest --quiet tests/synth
 
 check: $(READY) ## lint, types, unit and synth tests
-	@$(MAKE) --no-print-directory --jobs 2 $(TOGETHER) templates unit types lint
+	@$(MAKE) --no-print-directory --jobs 4 $(TOGETHER) templates unit types lint
 
 # Lines of one command stay together where make can do that (GNU make 4; macOS has 3.81).
 TOGETHER := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-test: lint types checkov $(AWSCLI)/ready $(OLD_BOTOCORE)/ready $(JS_SDK)/ready ## everything
+test: lint $(CHECKOV)/ready $(AWSCLI)/ready $(OLD_BOTOCORE)/ready $(JS_SDK)/ready ## everything
+	@$(MAKE) --no-print-directory --jobs 3 tests types checkov
+
+tests: $(READY)
 	python -m pytest --quiet --numprocesses 3 --dist loadscope --no-loadscope-reorder
 
 test-long: export CABAL_TEST_LONG := 1

@@ -23,7 +23,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
     A virtual environment need not be activated to run the tests, and jsii takes node
     from PATH. The commands under test catch KeyboardInterrupt, so that pytest may not see it.
+    CDK's built-in rules take seconds to load in each process; test_app.py has them on, as the
+    CLI has.
     """
+    os.environ["CDK_VALIDATION"] = "false"
     config.stash[_signals], written = os.pipe()
     for descriptor in (config.stash[_signals], written):
         os.set_blocking(descriptor, False)
