@@ -91,11 +91,12 @@ def write_reports(folder: Path, environment: str, when: datetime) -> None:
 def newest_point(
     sandbox: Sandbox, resource_type: str, *, vault: str = VAULT, region: str = "us-west-1"
 ) -> str:
-    """The ARN of the newest recovery point of DynamoDB or EFS in a vault."""
+    """The ARN of the newest complete recovery point of DynamoDB or EFS in a vault."""
     points = sandbox.client("backup", region).list_recovery_points_by_backup_vault(
         BackupVaultName=vault, ByResourceType=resource_type
     )["RecoveryPoints"]
-    return str(max(points, key=lambda point: point["CreationDate"])["RecoveryPointArn"])
+    complete = [point for point in points if point["Status"] == "COMPLETED"]
+    return str(max(complete, key=lambda point: point["CreationDate"])["RecoveryPointArn"])
 
 
 def _restore(sandbox: Sandbox, resource_type: str, metadata: dict[str, str]) -> str:
