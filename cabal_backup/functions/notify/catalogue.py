@@ -36,6 +36,9 @@ _COPY_FACTS = {
     "Started": "creationDate",
 }
 
+THIRD_COPY = "Third Copy"
+"""A copy job into the air-gapped vault, which AWS Backup reports as any copy job."""
+
 COPY_BACK = "Copy Back"
 """A copy job out of the DR vault, which AWS Backup reports as any copy job."""
 
@@ -58,6 +61,18 @@ JOBS: Mapping[str, Job] = {
             (
                 "Fix the error that AWS reports. No later night repeats this copy; to copy now:",
                 "cabal-backup copy now -e {environment}",
+            ),
+            STATUS,
+        ),
+    ),
+    THIRD_COPY: Job(
+        title="Copy to the air-gapped vault",
+        facts=_COPY_FACTS,
+        advice=(
+            (
+                "Fix the error that AWS reports. No later night repeats this copy; this names the "
+                "command that does:",
+                "cabal-backup status -e {environment} --only air-gapped",
             ),
             STATUS,
         ),

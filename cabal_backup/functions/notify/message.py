@@ -13,7 +13,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cabal_backup import names, urgent
-from cabal_backup.functions.notify.catalogue import ADVICE, COPY_BACK, JOBS, STATUS, Advice
+from cabal_backup.functions.notify.catalogue import (
+    ADVICE,
+    COPY_BACK,
+    JOBS,
+    STATUS,
+    THIRD_COPY,
+    Advice,
+)
 from cabal_backup.text import mail_subject
 from cabal_backup.text import moment as text_moment
 
@@ -158,10 +165,11 @@ def _deletion(event: Event) -> Occurrence | None:
 def _job(event: Event) -> Occurrence:
     name = _type(event)
     detail = {**_members(event, "detail"), "source": _source(event)}
-    if name == "Copy Job State Change" and clean(detail.get("sourceBackupVaultArn")).endswith(
-        f":{names.DR_VAULT}"
-    ):
-        name = COPY_BACK
+    if name == "Copy Job State Change":
+        if clean(detail.get("sourceBackupVaultArn")).endswith(f":{names.DR_VAULT}"):
+            name = COPY_BACK
+        if clean(detail.get("destinationBackupVaultArn")).endswith(f":{names.AIR_GAPPED_VAULT}"):
+            name = THIRD_COPY
     job = JOBS[name]
     resource = next((clean(detail[r]) for r in job.resource if clean(detail.get(r))), "")
     state = clean(detail.get(job.state)) or "in an unknown state"

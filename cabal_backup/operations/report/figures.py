@@ -99,7 +99,7 @@ def _newest_drills(state: State) -> Mapping[str, PastDrill]:
 
 def stored(state: State) -> Iterator[Stored]:
     """Every tier that holds something, without vaults that could not be looked into."""
-    for region in state.regions:
+    for region in (state.primary, *state.copy_vaults):
         for arn, name in state.resources.items():
             for tier in (prices.WARM, prices.COLD):
                 points = [

@@ -259,7 +259,8 @@ def _points(state: State) -> str:
     )
     rows.append(("together", "", "", "", "", "", _Number(total)))
     headings = ("vault", "resource", "tier", "points", "backups of", "GB", "dollars a month")
-    unknown = [region.vault_name for region in state.regions if isinstance(region.points, Unknown)]
+    vaults = (state.primary, *state.copy_vaults)
+    unknown = [vault.vault_name for vault in vaults if isinstance(vault.points, Unknown)]
     missing = f" Without {' and '.join(unknown)}, which could not be listed." if unknown else ""
     listed = ", ".join(f"{kind} {tier} ${price}" for (kind, tier), price in prices.STORAGE.items())
     stated = (

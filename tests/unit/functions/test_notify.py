@@ -353,6 +353,16 @@ def test_a_failed_copy_back_is_called_so() -> None:
     assert "copy now" not in notice.body
 
 
+def test_a_failed_copy_to_the_air_gapped_vault_names_its_check() -> None:
+    """`copy now` copies to the DR vault only."""
+    notice = notice_of(a_copy_job(destinationBackupVaultArn=f"{VAULT}-air-gapped"))
+    assert notice.subject == (
+        "[cabal-backup prod] Copy to the air-gapped vault FAILED: fs-0123456789abcdef0"
+    )
+    assert "cabal-backup status -e prod --only air-gapped" in notice.body
+    assert "copy now" not in notice.body
+
+
 def test_a_restore_names_what_it_was_restored_from() -> None:
     notice = notice_of(a_restore_job())
     assert notice.subject == (
