@@ -97,6 +97,7 @@ def run(options: CostsOptions, invocation: Invocation) -> int:
             region: [point for its, point in found.points if its == vault]
             for vault, region in regions.items()
         },
+        third=[point for its, point in found.points if its == names.AIR_GAPPED_VAULT],
     )
     estimates = [
         Estimate(settings=text, costs=estimate(each, stock, known))

@@ -35,6 +35,9 @@ SETTINGS = (
     "delete_after_days",
     "dr_cold_after_days",
     "dr_delete_after_days",
+    "air_gapped",
+    "air_gapped_region",
+    "air_gapped_delete_after_days",
     "alerts",
     "restore_testing",
     "restore_testing_schedule",
@@ -76,7 +79,7 @@ class Line(NamedTuple):
     """One kind of cost."""
 
     what: str
-    """`storage`, `transfer`, `restore tests` or `monitoring`."""
+    """`storage`, `third copy`, `transfer`, `restore tests` or `monitoring`."""
     region: str
     resource: str
     """`addresses` or `mailstore`; empty for the monitoring."""
@@ -111,10 +114,13 @@ class Stock:
     mailstore_arn: str
     points: Mapping[str, Sequence[RecoveryPoint]]
     """By region; without those that could not be listed."""
+    third: Sequence[RecoveryPoint] = ()
+    """Those in the air-gapped vault."""
 
 
 def stock_of(state: State) -> Stock:
     """What `status` has seen of it."""
+    third = state.air_gapped.vault.points if state.air_gapped else None
     return Stock(
         now=state.now,
         table_arn=state.table_arn,
@@ -124,6 +130,7 @@ def stock_of(state: State) -> Stock:
             for region in state.regions
             if isinstance(region.points, Known)
         },
+        third=third.value if third and isinstance(third, Known) else (),
     )
 
 
@@ -161,9 +168,18 @@ def estimate(
         for region, lifecycle in regions.items():
             points = _points_of(stock, region, arn)
             line = Line("storage", region, resource, "")
-            costs += _storage(line, points, lifecycle, stock.now, of_region[region])
+            size = _newest_size(points)
+            costs += _storage(line, points, size, lifecycle, (kind, stock.now, of_region[region]))
         size = _newest_size(_points_of(stock, environment.region, arn))
         night = _night(kind, size, of_region[environment.region].transfer)
+        if third := environment.region_of_air_gapped:
+            points = [each for each in stock.third if _counts_for(stock, each, arn)]
+            line, priced = (
+                Line("third copy", third, resource, ""),
+                (kind, stock.now, of_region[third]),
+            )
+            costs += _storage(line, points, size, environment.air_gapped_lifecycle, priced)
+            night = night.times(2 if third == environment.dr_region else 1)
         line = Line("transfer", environment.region, resource, "")
         costs.append(_steady(line, size, night.times(Decimal(DAYS) / MONTHS)))
         costs += _restore_tests(environment, stock, (resource, kind, arn), of_region)
@@ -191,11 +207,11 @@ def total(costs: Sequence[Cost]) -> Cost:
 
 
 def _points_of(stock: Stock, region: str, arn: str) -> list[RecoveryPoint]:
-    return [
-        point
-        for point in stock.points.get(region, ())
-        if point.completed and protected_as(point.resource_arn, stock.mailstore_arn) == arn
-    ]
+    return [point for point in stock.points.get(region, ()) if _counts_for(stock, point, arn)]
+
+
+def _counts_for(stock: Stock, point: RecoveryPoint, arn: str) -> bool:
+    return point.completed and protected_as(point.resource_arn, stock.mailstore_arn) == arn
 
 
 def _newest_size(points: Sequence[RecoveryPoint]) -> int:
@@ -214,16 +230,21 @@ def _steady(line: Line, size: int, month: Amount) -> Cost:
 
 
 def _storage(
-    line: Line, points: Sequence[RecoveryPoint], lifecycle: Lifecycle, now: datetime, price: Prices
+    line: Line,
+    points: Sequence[RecoveryPoint],
+    size: int,
+    lifecycle: Lifecycle,
+    priced: tuple[str, datetime, Prices],
 ) -> Iterator[Cost]:
-    if not points:
+    """:param size: of each night from now on, in bytes."""
+    if not size:
         return
-    kind = points[0].resource_type
+    kind, now, price = priced
     stored = [
         _Stored(point.size_bytes, 0, _day(point.cold_at, now), _day(point.delete_at, now))
         for point in sorted(points, key=lambda point: point.created)
     ]
-    stored += _coming_nights(_newest_size(points), lifecycle)
+    stored += _coming_nights(size, lifecycle)
     for tier in (WARM, COLD):
         days = _bytes_by_day(stored, tier, kind)
         a_byte = price.storage(kind, tier) / GB

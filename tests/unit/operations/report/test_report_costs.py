@@ -141,6 +141,20 @@ def test_each_region_has_its_own_prices() -> None:
     assert cents(found["storage us-west-2 addresses warm"].this_month) == ("1.00", "1.00")
 
 
+def test_the_third_copy_is_kept_warm_for_a_fortnight() -> None:
+    """Without a copy yet: the nights are as large as those of the primary vault."""
+    found = costs(a_table(), air_gapped=True)
+    third = found["third copy us-west-2 addresses warm"]
+    assert cents(third.this_month) == ("0.00", "0.00")
+    # 14 nights of 10 GB at $0.10, for 31 days of a month of 365 / 12.
+    assert cents(third.months[-1]) == ("14.27", "14.27")
+    assert "third copy us-west-2 addresses cold" not in found
+    once = costs(a_table())["transfer us-west-1 addresses"].this_month.most
+    assert found["transfer us-west-1 addresses"].this_month.most == 2 * once
+    here = costs(a_table(), air_gapped=True, air_gapped_region="primary")
+    assert here["transfer us-west-1 addresses"].this_month.most == once
+
+
 def test_together() -> None:
     found = costs(a_table(), a_mailstore(50), restore_testing=False)
     # Storage 1.12 and 3.00, transfer 6.08 and 0 to 30.42, monitoring 0.64.
