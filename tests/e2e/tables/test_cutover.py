@@ -147,7 +147,10 @@ def test_missing_only_never_writes_over_what_appears_meanwhile(small: Rescuer) -
 
 
 def test_mirror_keeps_what_is_changed_meanwhile(small: Rescuer) -> None:
-    """All of the items to be deleted are changed between the plan and the deletion."""
+    """All of the items to be deleted are changed between the plan and the deletion.
+
+    An attribute changes: one that is only added goes unnoticed, as `delete_if_still` documents.
+    """
     backup = lose(small.sandbox)
     dynamodb = small.sandbox.client("dynamodb")
     changed: list[Item] = []
@@ -156,7 +159,7 @@ def test_mirror_keeps_what_is_changed_meanwhile(small: Rescuer) -> None:
     def change(number: int) -> None:
         begun.wait()
         if number < 60:
-            changed.append(address(f"later{number}", comment="still mine"))
+            changed.append(address(f"later{number}", user="still mine"))
             dynamodb.put_item(TableName=ADDRESSES, Item=changed[-1])
         else:
             time.sleep(0.01)
