@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from local_aws.client import Sandbox
 
 from tests.sandbox import cabal
-from tests.sandbox.deployment import DR_REGION, Deployment
+from tests.sandbox.deployment import DR_REGION, Deployment, bootstrap_regions
 
 NIGHTS = 365
 
@@ -29,7 +29,7 @@ def main() -> None:
             made = cabal.fill(sandbox)
         deployment = Deployment(sandbox, made)
         with _timed("bootstrap both regions"):
-            deployment.bootstrap()
+            bootstrap_regions(sandbox)
         with _timed("deploy both stacks"):
             deployment.deploy()
         checkpoint = sandbox.checkpoint()

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from local_aws.client import Sandbox
 
 from tests.sandbox import cabal
-from tests.sandbox.deployment import PROJECT, Deployment, aws_cli
+from tests.sandbox.deployment import PROJECT, Deployment, aws_cli, bootstrap_regions
 
 NIGHTS = 30
 TWO_QUESTIONS = (
@@ -40,7 +40,7 @@ def main() -> None:
     with Sandbox.start() as sandbox:
         _say("Deploying …")
         deployment = Deployment(sandbox, cabal.fill(sandbox))
-        deployment.bootstrap()
+        bootstrap_regions(sandbox)
         deployment.deploy()
         sandbox.run_nights(NIGHTS)
         # Once each, so that bytecode and file caches are warm for both.

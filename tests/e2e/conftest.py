@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from local_aws.client import Sandbox
+from local_aws.pytest_plugin import START
 
 from tests.e2e.assembly import synthesize_here
 from tests.e2e.exercise import exercise_restores
 from tests.e2e.hints import HINTS
 from tests.e2e.operator import Operator
-from tests.e2e.prepared import prepare
+from tests.e2e.prepared import bootstrapped, prepare
 from tests.e2e.warm import warm_commands
 from tests.sandbox import cabal
 from tests.sandbox.cabal import Cabal
@@ -57,6 +60,12 @@ def warm() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """botocore does not wait between its tries; everything else in the process does."""
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=lambda _seconds: None))
+
+
 @pytest.fixture
 def real_commands(monkeypatch: pytest.MonkeyPatch) -> None:
     """The executables themselves, as an operator starts them."""
@@ -75,6 +84,12 @@ def pristine(empty_local_aws: str) -> str:
     return empty_local_aws
 
 
+@pytest.fixture(scope="session")
+def bootstrapped_account(running_sandbox: Sandbox, pristine: str) -> str:
+    """The checkpoint of a sandbox that was only bootstrapped."""
+    return bootstrapped(running_sandbox, pristine)
+
+
 @pytest.fixture
 def sandbox(running_sandbox: Sandbox, pristine: str) -> Sandbox:
     """An AWS in which nothing has been made yet; its time is 2026-01-01, 12:00 UTC."""
@@ -83,21 +98,32 @@ def sandbox(running_sandbox: Sandbox, pristine: str) -> Sandbox:
 
 
 @pytest.fixture(scope="session")
-def first_deployment(running_sandbox: Sandbox, pristine: str) -> tuple[Deployment, str]:
+def first_deployment(running_sandbox: Sandbox, bootstrapped_account: str) -> tuple[Deployment, str]:
     """The application deployed for a believable Cabal, and the checkpoint right after."""
+    return _deployed_at(START, running_sandbox, bootstrapped_account, "deployed")
 
+
+@pytest.fixture(scope="session")
+def first_recent(running_sandbox: Sandbox, bootstrapped_account: str) -> tuple[Deployment, str]:
+    """The same three days ago on the machine's clock, and the checkpoint right after."""
+    noon = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
+    return _deployed_at(noon - timedelta(days=3), running_sandbox, bootstrapped_account, "recent")
+
+
+def _deployed_at(
+    moment: datetime, sandbox: Sandbox, bootstrapped_account: str, name: str
+) -> tuple[Deployment, str]:
     def deploy() -> Cabal:
-        running_sandbox.rollback(pristine)
-        filled = cabal.fill(running_sandbox, addresses=ADDRESSES)
-        deployment = Deployment(running_sandbox, filled, synthesize=synthesize_here)
-        deployment.bootstrap()
-        deployment.deploy()
+        sandbox.rollback(bootstrapped_account)
+        sandbox.advance_to(moment)
+        filled = cabal.fill(sandbox, addresses=ADDRESSES)
+        Deployment(sandbox, filled, synthesize=synthesize_here).deploy()
         return filled
 
-    filled, checkpoint = prepare(running_sandbox, "deployed", deploy)
-    running_sandbox.rollback(checkpoint)
-    found = filled.found_in(running_sandbox)
-    return Deployment(running_sandbox, found, synthesize=synthesize_here), checkpoint
+    filled, checkpoint = prepare(sandbox, name, deploy, f"{moment:%Y-%m-%d}")
+    sandbox.rollback(checkpoint)
+    found = filled.found_in(sandbox)
+    return Deployment(sandbox, found, synthesize=synthesize_here), checkpoint
 
 
 @pytest.fixture
@@ -106,6 +132,30 @@ def deployed(first_deployment: tuple[Deployment, str]) -> Deployment:
     deployment, checkpoint = first_deployment
     deployment.sandbox.rollback(checkpoint)
     return deployment
+
+
+@pytest.fixture
+def recent(first_recent: tuple[Deployment, str]) -> Deployment:
+    """`development` for commands in processes of their own, which look at the machine's clock.
+
+    With `catch_up` it has three nights; `deployed` has more each day.
+    """
+    deployment, checkpoint = first_recent
+    deployment.sandbox.rollback(checkpoint)
+    return deployment
+
+
+@pytest.fixture(scope="session")
+def first_year(first_deployment: tuple[Deployment, str]) -> tuple[Deployment, str]:
+    """The deployment after a full year of nights, and the checkpoint right after."""
+    deployment, checkpoint = first_deployment
+
+    def live() -> None:
+        deployment.sandbox.rollback(checkpoint)
+        deployment.sandbox.run_nights(365)
+
+    _, year = prepare(deployment.sandbox, "year", live, deployment.cabal.file_system_id)
+    return deployment, year
 
 
 @pytest.fixture(scope="session")

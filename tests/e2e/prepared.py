@@ -23,7 +23,7 @@ from typing import TypeVar
 
 from local_aws.client import Sandbox
 
-from tests.sandbox.deployment import PROJECT
+from tests.sandbox.deployment import PROJECT, bootstrap_regions
 
 Made = TypeVar("Made")
 
@@ -58,6 +58,19 @@ def prepare(sandbox: Sandbox, name: str, make: Callable[[], Made], *needs: str) 
     with (folder / "made.pickle").open("rb") as file:
         made = pickle.load(file)
     return made, sandbox.load(folder)
+
+
+def bootstrapped(sandbox: Sandbox, empty: str) -> str:
+    """The checkpoint of a sandbox with what `cdk bootstrap` makes in both regions, and no more.
+
+    :param empty: the checkpoint of the same sandbox without any resource.
+    """
+
+    def bootstrap() -> None:
+        sandbox.rollback(empty)
+        bootstrap_regions(sandbox)
+
+    return prepare(sandbox, "bootstrapped", bootstrap)[1]
 
 
 def _keep(sandbox: Sandbox, checkpoint: str, made: object, folder: Path) -> None:

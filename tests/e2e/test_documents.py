@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.exercise import EXERCISE, catch_up, exercise_restores, write_reports
+from tests.e2e.exercise import catch_up, exercise_restores, write_reports
 from tests.e2e.shell import BLOCK, HUNG_SECONDS, make_checkout
 from tests.sandbox.deployment import PROJECT, Deployment, aws_cli
 
@@ -74,19 +73,19 @@ def test_every_document_with_commands_is_run_here_or_has_a_test_of_its_own() -> 
 
 
 @pytest.fixture
-def checkout(deployed: Deployment, tmp_path: Path) -> Path:
-    return make_checkout(tmp_path, deployed)
+def checkout(recent: Deployment, tmp_path: Path) -> Path:
+    return make_checkout(tmp_path, recent)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_its_commands_work(deployed: Deployment, checkout: Path, document: str) -> None:
+def test_its_commands_work(recent: Deployment, checkout: Path, document: str) -> None:
+    recent.sandbox.run_nights(1)
+    exercise_restores(recent)
     # The commands look at the machine's clock, so the sandbox catches up with it.
-    deployed.sandbox.advance_to(datetime.now(UTC) - EXERCISE)
-    exercise_restores(deployed)
-    catch_up(deployed.sandbox)
-    write_reports(checkout / "drills", deployed.environment, deployed.sandbox.now())
+    catch_up(recent.sandbox)
+    write_reports(checkout / "drills", recent.environment, recent.sandbox.now())
     environment = {
-        **deployed.sandbox.environ(),
+        **recent.sandbox.environ(),
         "PATH": os.pathsep.join([str(Path(aws_cli()).parent), os.environ["PATH"]]),
         # There is no terminal to ask on.
         "ARGS": "--require-approval never" if document == "README.md" else "",

@@ -86,7 +86,7 @@ def type_in(blocks: list[str], folder: Path, variables: dict[str, str]) -> str:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, deployed: Deployment) -> Path:
+def folder(tmp_path: Path, recent: Deployment) -> Path:
     """A folder with the wheel; the user's settings are in their home."""
     source, folder = tmp_path / "source", tmp_path / "folder"
     source.mkdir()
@@ -109,24 +109,24 @@ def folder(tmp_path: Path, deployed: Deployment) -> Path:
         "[environments.prod]\n"
         + "".join(
             f"{key.partition('.')[2]} = {json.dumps(value)}\n"
-            for key, value in deployed.context.items()
+            for key, value in recent.context.items()
         )
     )
-    write_reports(settings.parent / "drills", "prod", deployed.sandbox.now())
+    write_reports(settings.parent / "drills", "prod", recent.sandbox.now())
     return folder
 
 
 def test_the_tool_works_without_a_checkout(
-    folder: Path, tmp_path: Path, deployed: Deployment
+    folder: Path, tmp_path: Path, recent: Deployment
 ) -> None:
     clean = tmp_path / "clean"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(clean)], check=True)
     declared = [re.split("[>=]", each)[0] for each in distribution("cabal-backup").requires or ()]
     fill(clean, with_dependencies(declared))
     # The tool looks at the machine's clock, so the sandbox catches up with it.
-    catch_up(deployed.sandbox)
+    catch_up(recent.sandbox)
     variables = {
-        **deployed.sandbox.environ(),
+        **recent.sandbox.environ(),
         "HOME": str(tmp_path / "home"),
         "PATH": os.pathsep.join([str(clean / "bin"), "/usr/bin", "/bin"]),
         "CLEAN": str(clean),
@@ -147,8 +147,8 @@ def test_the_tool_works_without_a_checkout(
         type_in(["python -c 'import aws_cdk'"], folder, variables)
 
 
-def test_cdk_works_without_make(tmp_path: Path, deployed: Deployment) -> None:
-    checkout = make_checkout(tmp_path / "checkout", deployed)
+def test_cdk_works_without_make(tmp_path: Path, recent: Deployment) -> None:
+    checkout = make_checkout(tmp_path / "checkout", recent)
     (checkout / ".venv").unlink()
     (checkout / "node_modules").unlink()
     variables = {

@@ -27,7 +27,7 @@ from rich.markup import escape
 from rich.panel import Panel
 
 from tests.sandbox import cabal
-from tests.sandbox.deployment import PROJECT, Deployment, aws_cli
+from tests.sandbox.deployment import PROJECT, Deployment, aws_cli, bootstrap_regions
 from tests.sandbox.seed import PLACES, VERIFICATION, SeedCommand, run_aws
 
 _console = Console(highlight=False)
@@ -78,7 +78,7 @@ def _prepare(sandbox: Sandbox) -> Deployment:
         )
     deployment = Deployment(sandbox, made, whole=True)
     with _step("Bootstrap both regions, with the real CDK CLI"):
-        deployment.bootstrap()
+        bootstrap_regions(sandbox)
     with _step("Deploy development to both regions, with the real CDK CLI") as say:
         deployment.deploy()
         say("stacks cabal-backup-dr (us-west-2), then cabal-backup (us-west-1)")

@@ -19,7 +19,7 @@ PROJECT = Path(__file__).parents[2]
 
 DR_REGION = "us-west-2"
 
-IAM_PROPAGATION_SECONDS = 5.0
+IAM_PROPAGATION_SECONDS = 1.0
 """How late AWS Backup sees changes of roles during a deployment, in the sandbox's time."""
 
 _LISTENERS = ("alerts", "restore_testing", "access_policies")
@@ -68,14 +68,6 @@ class Deployment:
         more = {f"{self.environment}.{name}": str(value) for name, value in settings.items()}
         return {**self.context, **more}
 
-    def bootstrap(self, *more_regions: str) -> None:
-        """Prepare both regions, and more, for deployments, as every account is once."""
-        # In a folder without an application: bootstrapping needs none, and synthesizes none.
-        with tempfile.TemporaryDirectory() as elsewhere:
-            regions = (PRIMARY_REGION, DR_REGION, *more_regions)
-            targets = [f"aws://{ACCOUNT}/{region}" for region in regions]
-            self._run(["bootstrap", *targets], cwd=Path(elsewhere))
-
     def deploy(self, *arguments: str, **settings: object) -> str:
         """Deploy both stacks, with IAM as late as on AWS; what the CLI said."""
         before = self.sandbox.settings()["iam_propagation"]
@@ -101,9 +93,10 @@ class Deployment:
         if self.synthesize is not None:
             context = {"environment": self.environment, **self._with(settings)}
             assembly = self.synthesize(context)
-            return self._run([command, *arguments, "--app", str(assembly)], cwd=PROJECT)
+            return _run(self.sandbox, [command, *arguments, "--app", str(assembly)], cwd=PROJECT)
         with tempfile.TemporaryDirectory(prefix="cabal-cdk-out-") as output:
-            return self._run(
+            return _run(
+                self.sandbox,
                 [
                     command,
                     *arguments,
@@ -116,18 +109,27 @@ class Deployment:
                 cwd=PROJECT,
             )
 
-    def _run(self, arguments: Sequence[str], *, cwd: Path) -> str:
-        ended = subprocess.run(
-            [cdk_cli(), *arguments, "--no-color", "--no-notices"],
-            cwd=cwd,
-            env=self.sandbox.environ(),
-            capture_output=True,
-            text=True,
-        )
-        said = ended.stdout + ended.stderr
-        if ended.returncode:
-            raise DeploymentFailed(f"cdk {' '.join(arguments)} ended {ended.returncode}:\n{said}")
-        return said
+
+def bootstrap_regions(sandbox: Sandbox) -> None:
+    """Prepare both regions for deployments, as every account is once."""
+    # In a folder without an application: bootstrapping needs none, and synthesizes none.
+    with tempfile.TemporaryDirectory() as elsewhere:
+        targets = [f"aws://{ACCOUNT}/{region}" for region in (PRIMARY_REGION, DR_REGION)]
+        _run(sandbox, ["bootstrap", *targets], cwd=Path(elsewhere))
+
+
+def _run(sandbox: Sandbox, arguments: Sequence[str], *, cwd: Path) -> str:
+    ended = subprocess.run(
+        [cdk_cli(), *arguments, "--no-color", "--no-notices"],
+        cwd=cwd,
+        env=sandbox.environ(),
+        capture_output=True,
+        text=True,
+    )
+    said = ended.stdout + ended.stderr
+    if ended.returncode:
+        raise DeploymentFailed(f"cdk {' '.join(arguments)} ended {ended.returncode}:\n{said}")
+    return said
 
 
 def cdk_cli() -> str:

@@ -17,7 +17,8 @@ from local_aws.pytest_plugin import START
 
 from tests.e2e.access.commands import USES, Role
 from tests.e2e.access.people import Desk, Person, assume, mfa_code
-from tests.e2e.prepared import prepare
+from tests.e2e.assembly import synthesize_here
+from tests.e2e.prepared import bootstrapped, prepare
 from tests.e2e.shell import sections
 from tests.sandbox import cabal
 from tests.sandbox.cabal import Cabal
@@ -77,9 +78,11 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     with Sandbox.start(start=START, auth=True) as sandbox:
 
         def deploy() -> tuple[Cabal, tuple[dict[str, Any], ...]]:
+            sandbox.rollback(bootstrapped(sandbox, sandbox.checkpoint()))
             filled = cabal.fill(sandbox, addresses=60, users=2, messages_per_user=2)
-            deployment = Deployment(sandbox, filled, settings=SETTINGS)
-            deployment.bootstrap()
+            deployment = Deployment(
+                sandbox, filled, synthesize=synthesize_here, settings=SETTINGS
+            )
             sandbox.forget_decisions()
             deployment.deploy(access_policies="true", alerts="true")
             deploying = tuple(sandbox.decisions())
@@ -90,7 +93,9 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         made, checkpoint = prepare(sandbox, "guarded", deploy, (PROJECT / ACCESS).read_text())
         sandbox.rollback(checkpoint)
         filled, deploying = made
-        deployment = Deployment(sandbox, filled.found_in(sandbox), settings=SETTINGS)
+        deployment = Deployment(
+            sandbox, filled.found_in(sandbox), synthesize=synthesize_here, settings=SETTINGS
+        )
         people = _people(sandbox)
         sandbox.run_nights(NIGHTS)
         yield Guarded(deployment, people, sandbox.checkpoint(), deploying)

@@ -14,7 +14,7 @@ from local_aws.client import Sandbox
 from tests.e2e.adopt import terraform
 from tests.e2e.shell import make_checkout, sections, type_in
 from tests.sandbox import cabal
-from tests.sandbox.deployment import Deployment
+from tests.sandbox.deployment import Deployment, bootstrap_regions
 
 NIGHTS = 90
 COLD_COPIES = {"MoveToColdStorageAfterDays": 30, "DeleteAfterDays": 365}
@@ -25,7 +25,7 @@ def existing(sandbox: Sandbox) -> Deployment:
     """A Cabal with Terraform's backup; its last night was this morning."""
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     sandbox.advance_to(today - timedelta(days=NIGHTS) + timedelta(hours=12))
-    made = cabal.fill(sandbox)
+    made = cabal.fill(sandbox, addresses=100, users=2, messages_per_user=5)
     terraform.apply(sandbox, made)
     # The commands look at the machine's clock, so the sandbox ends up where that is.
     sandbox.advance_to(max(datetime.now(UTC), today + timedelta(hours=2)))
@@ -36,7 +36,7 @@ def test_adopting_loses_no_recovery_point(existing: Deployment, tmp_path: Path) 
     sandbox = existing.sandbox
     before = _points(sandbox)
     assert [len(points) for points in before] == [2 * NIGHTS, 2 * NIGHTS]
-    existing.bootstrap()
+    bootstrap_regions(sandbox)
     blocks = [block for section in sections("docs/adopt.md").values() for block in section]
 
     said = type_in(blocks, make_checkout(tmp_path, existing), existing)

@@ -140,14 +140,13 @@ def start_trail(sandbox: Sandbox) -> None:
 
 
 @pytest.fixture(scope="session")
-def first_watch(running_sandbox: Sandbox, pristine: str) -> tuple[Watched, str]:
+def first_watch(running_sandbox: Sandbox, bootstrapped_account: str) -> tuple[Watched, str]:
     """Deployed with every alert on, and the checkpoint right after."""
 
     def deploy() -> Cabal:
-        running_sandbox.rollback(pristine)
+        running_sandbox.rollback(bootstrapped_account)
         filled = cabal.fill(running_sandbox, addresses=ADDRESSES)
         deployment = Deployment(running_sandbox, filled, synthesize=synthesize_here)
-        deployment.bootstrap()
         start_trail(running_sandbox)
         deployment.deploy(**SETTINGS)
         Inbox(running_sandbox).subscribe()

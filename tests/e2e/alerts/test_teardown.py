@@ -27,11 +27,10 @@ def stacks(watched: Watched) -> set[str]:
 
 
 @pytest.fixture
-def year(first_deployment: tuple[Deployment, str]) -> Watched:
+def year(first_year: tuple[Deployment, str]) -> Watched:
     """730 points in each vault; alerts and a trail are added then."""
-    deployment, checkpoint = first_deployment
+    deployment, checkpoint = first_year
     deployment.sandbox.rollback(checkpoint)
-    deployment.sandbox.run_nights(365)
     start_trail(deployment.sandbox)
     deployment.deploy(**SETTINGS)
     watched = Watched(deployment, Inbox(deployment.sandbox))

@@ -88,16 +88,15 @@ def kept(sandbox: Sandbox) -> dict[str, Any]:
 
 
 def test_the_version_before_is_updated_in_place(
-    running_sandbox: Sandbox, pristine: str, earlier: Path, tmp_path: Path
+    running_sandbox: Sandbox, bootstrapped_account: str, earlier: Path, tmp_path: Path
 ) -> None:
-    running_sandbox.rollback(pristine)
-    made = cabal.fill(running_sandbox)
+    running_sandbox.rollback(bootstrapped_account)
+    made = cabal.fill(running_sandbox, addresses=10, users=1, messages_per_user=1)
     before = Deployment(
         running_sandbox,
         made,
         synthesize=lambda context: synthesize_there(earlier, tmp_path / "then", context),
     )
-    before.bootstrap()
     # It does not wait until IAM shows its roles: here they are shown at once.
     before.cdk(
         "deploy",

@@ -24,7 +24,8 @@ def undeployed(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Operator:
     """The operator of a Cabal without a backup, in an account that was not bootstrapped."""
-    deployment = Deployment(sandbox, cabal.fill(sandbox), synthesize=synthesize_here)
+    small = cabal.fill(sandbox, addresses=10, users=1, messages_per_user=1)
+    deployment = Deployment(sandbox, small, synthesize=synthesize_here)
     return Operator(deployment, monkeypatch, capsys)
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from local_aws.client import Sandbox
 
+from tests.e2e.exercise import catch_up
 from tests.e2e.mail.test_restore_mailbox import files
 from tests.e2e.operator import Operator, Said
+from tests.e2e.prepared import prepare
 from tests.e2e.tables.tables import ADDRESSES, items
-from tests.sandbox.deployment import PROJECT
+from tests.sandbox.deployment import PROJECT, Deployment
 
 USER = "alice"
 
@@ -105,6 +108,19 @@ QUICK = {
     "restore_start_delay": 0,
 }
 """Settings of the sandbox, in seconds: for processes of their own, on the machine's time."""
+
+
+@pytest.fixture(scope="session")
+def first_present(first_protection: tuple[Deployment, str]) -> str:
+    """The checkpoint of `protected` on the machine's time."""
+    deployment, checkpoint = first_protection
+
+    def live() -> None:
+        deployment.sandbox.rollback(checkpoint)
+        catch_up(deployment.sandbox)
+
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    return prepare(deployment.sandbox, "present", live, deployment.cabal.file_system_id, today)[1]
 
 
 @pytest.fixture

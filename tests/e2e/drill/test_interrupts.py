@@ -116,10 +116,10 @@ def test_an_unforeseen_error(driller: Driller) -> None:
 
 
 @pytest.fixture
-def today(driller: Driller) -> Driller:
+def today(driller: Driller, first_present: str) -> Driller:
     """On the machine's time, which processes of their own look at; AWS is quick."""
+    driller.sandbox.rollback(first_present)
     driller.sandbox.settings(**QUICK)
-    driller.sandbox.run_nights(1)
     catch_up(driller.sandbox)
     return driller
 

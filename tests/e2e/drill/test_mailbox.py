@@ -17,8 +17,9 @@ from tests.maildirs import messages
 
 
 @pytest.fixture
-def night_to_come(driller: Driller) -> Driller:
+def night_to_come(driller: Driller, first_present: str) -> Driller:
     """After a night that is later than every file is old: files have the machine's time."""
+    driller.sandbox.rollback(first_present)
     catch_up(driller.sandbox)
     driller.sandbox.run_nights(1)
     return driller

@@ -19,11 +19,11 @@ RUNBOOK = "docs/runbooks/drill.md"
 
 
 @pytest.fixture
-def lived(deployed: Deployment) -> Deployment:
+def lived(recent: Deployment) -> Deployment:
     """A few nights, up to the machine's present: the commands look at its clock."""
-    deployed.sandbox.settings(**QUICK)
-    catch_up(deployed.sandbox)
-    return deployed
+    recent.sandbox.settings(**QUICK)
+    catch_up(recent.sandbox)
+    return recent
 
 
 def test_every_command_of_the_runbook(lived: Deployment, tmp_path: Path) -> None:

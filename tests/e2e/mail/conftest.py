@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from local_aws.client import Sandbox
 
-from tests.e2e.exercise import catch_up
 from tests.e2e.operator import Operator, Said, SandboxClock
 from tests.sandbox.deployment import PROJECT, Deployment
 
@@ -100,15 +99,6 @@ def first_night(first_deployment: tuple[Deployment, str]) -> tuple[Deployment, s
     return deployment, deployment.sandbox.checkpoint()
 
 
-@pytest.fixture(scope="session")
-def last_night(first_night: tuple[Deployment, str]) -> tuple[Deployment, str]:
-    """The same on the machine's time, which commands in processes of their own look at."""
-    deployment, checkpoint = first_night
-    deployment.sandbox.rollback(checkpoint)
-    catch_up(deployment.sandbox)
-    return deployment, deployment.sandbox.checkpoint()
-
-
 @pytest.fixture
 def postmaster(
     first_night: tuple[Deployment, str],
@@ -120,14 +110,6 @@ def postmaster(
     deployment, checkpoint = first_night
     deployment.sandbox.rollback(checkpoint)
     return Postmaster(Operator(deployment, monkeypatch, capsys), tmp_path)
-
-
-@pytest.fixture
-def postmaster_today(last_night: tuple[Deployment, str], postmaster: Postmaster) -> Postmaster:
-    """The same on the machine's time."""
-    deployment, checkpoint = last_night
-    deployment.sandbox.rollback(checkpoint)
-    return postmaster
 
 
 def newest_mailstore_point(sandbox: Sandbox) -> str:

@@ -14,10 +14,12 @@ from pathlib import Path
 import pytest
 from local_aws.client import ACCOUNT
 
+from tests.e2e.exercise import catch_up
 from tests.e2e.mail.conftest import Postmaster
+from tests.e2e.operator import Operator
 from tests.e2e.shell import HUNG_SECONDS
 from tests.maildirs import Mailstore, messages, names
-from tests.sandbox.deployment import PROJECT, aws_cli
+from tests.sandbox.deployment import PROJECT, Deployment, aws_cli
 
 RUNBOOK = PROJECT / "docs" / "runbooks" / "restore-mail.md"
 SECTIONS = {
@@ -44,9 +46,20 @@ def commands(section: str) -> str:
 
 
 @pytest.fixture
-def reader(postmaster_today: Postmaster, tmp_path: Path) -> Reader:
+def postmaster(
+    recent: Deployment,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> Postmaster:
+    """On the machine's time, which commands in processes of their own look at."""
+    catch_up(recent.sandbox)
+    return Postmaster(Operator(recent, monkeypatch, capsys), tmp_path)
+
+
+@pytest.fixture
+def reader(postmaster: Postmaster, tmp_path: Path) -> Reader:
     """A user at a host that mounts the mailstore, in the project's folder."""
-    postmaster = postmaster_today
     sandbox = postmaster.sandbox
     sandbox.settings(efs_restore=0, restore_start_delay=0)
     shutil.copy(PROJECT / "cdk.json", tmp_path)

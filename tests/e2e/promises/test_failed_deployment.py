@@ -30,14 +30,13 @@ POLL_SECONDS = 0.1
 
 
 @pytest.fixture(scope="module")
-def first_failure(running_sandbox: Sandbox, pristine: str) -> tuple[Deployment, str]:
+def first_failure(running_sandbox: Sandbox, bootstrapped_account: str) -> tuple[Deployment, str]:
     """A deployment whose primary vault failed, by the real CDK CLI, and the checkpoint after it."""
 
     def fail() -> Cabal:
-        running_sandbox.rollback(pristine)
+        running_sandbox.rollback(bootstrapped_account)
         filled = cabal.fill(running_sandbox, addresses=30, users=1, messages_per_user=1)
         deployment = Deployment(running_sandbox, filled, synthesize=synthesize_here, whole=True)
-        deployment.bootstrap()
         break_resource(running_sandbox, "cabal-backup", vault_of(deployment, "cabal-backup"))
         with pytest.raises(DeploymentFailed, match="ServiceInternalError"):
             deployment.deploy()

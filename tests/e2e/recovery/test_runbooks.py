@@ -16,9 +16,9 @@ BY_HAND = "By hand"
 
 
 @pytest.fixture
-def lived(deployed: Deployment) -> Deployment:
+def lived(recent: Deployment) -> Deployment:
     """A few nights, up to the machine's present: the commands look at its clock."""
-    sandbox = deployed.sandbox
+    sandbox = recent.sandbox
     catch_up(sandbox)
     # From here on the sandbox keeps the machine's pace, so jobs shall not take long.
     sandbox.settings(
@@ -33,7 +33,7 @@ def lived(deployed: Deployment) -> Deployment:
         copy_start_delay=0,
         restore_start_delay=0,
     )
-    return deployed
+    return recent
 
 
 def everything_but(document: str, *left_out: str) -> list[str]:

@@ -11,7 +11,8 @@ import pytest
 from local_aws.client import Sandbox
 from local_aws.pytest_plugin import START
 
-from tests.e2e.prepared import prepare
+from tests.e2e.assembly import synthesize_here
+from tests.e2e.prepared import bootstrapped, prepare
 from tests.e2e.rehearsing.conftest import MORNING, SETTINGS
 from tests.sandbox import cabal
 from tests.sandbox.cabal import Cabal
@@ -24,9 +25,9 @@ def guarded() -> Iterator[Deployment]:
     with Sandbox.start(start=START, auth=True) as sandbox:
 
         def deploy() -> Cabal:
+            sandbox.rollback(bootstrapped(sandbox, sandbox.checkpoint()))
             filled = cabal.fill(sandbox, addresses=200, users=2, messages_per_user=5)
-            deployment = Deployment(sandbox, filled)
-            deployment.bootstrap()
+            deployment = Deployment(sandbox, filled, synthesize=synthesize_here)
             deployment.deploy(**SETTINGS, alerts="true")
             return filled
 

@@ -49,7 +49,6 @@ def _keeps_from_asking(fault: str) -> bool:
     return any(word in fault for word in ("may not be", "is down", "throttled"))
 
 
-@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("faults", _examples(), ids=" + ".join)
 def test_no_faults_together_are_ok(operator: Operator, faults: tuple[str, ...]) -> None:
     first, *more = faults

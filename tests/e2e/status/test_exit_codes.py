@@ -230,7 +230,6 @@ def test_3_when_aws_refuses_to_say_who_we_are(operator: Operator) -> None:
     assert "AWS refused while finding out whose credentials these are: An error" in said.err
 
 
-@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("command", COMMANDS)
 def test_69_when_aws_does_not_answer(
     operator: Operator, command: str, monkeypatch: pytest.MonkeyPatch
@@ -243,7 +242,6 @@ def test_69_when_aws_does_not_answer(
     assert "AWS did not answer while finding out whose credentials these are" in said.err
 
 
-@pytest.mark.usefixtures("impatient")
 def test_69_when_both_regions_are_lost(operator: Operator) -> None:
     operator.sandbox.faults.lose_regions("us-west-1", "us-west-2")
 
@@ -264,7 +262,6 @@ SPOILED: dict[str, Change] = {
 }
 
 
-@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("spoil", SPOILED.values(), ids=SPOILED.keys())
 @pytest.mark.parametrize("but_not", [(), ("sts",)], ids=["all", "all but the account"])
 def test_2_when_something_else_answers_in_aws_s_place(
@@ -283,7 +280,6 @@ def test_2_when_something_else_answers_in_aws_s_place(
     assert "<html>" not in plain.out + plain.err + points.out + points.err
 
 
-@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("spoil", SPOILED.values(), ids=SPOILED.keys())
 def test_a_command_that_changes_something_stops_there(
     operator: Operator, monkeypatch: pytest.MonkeyPatch, spoil: Change

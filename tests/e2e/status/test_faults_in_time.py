@@ -411,7 +411,6 @@ UNKNOWN: Mapping[str, tuple[Fault, NotOk]] = {
 FAULTS = {**NIGHTS, **UNKNOWN}
 
 
-@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("fault", UNKNOWN)
 def test_what_cannot_be_asked_is_unknown(operator: Operator, fault: str) -> None:
     inject, expected = UNKNOWN[fault]
@@ -421,7 +420,6 @@ def test_what_cannot_be_asked_is_unknown(operator: Operator, fault: str) -> None
     assert operator.not_ok() == expected
 
 
-@pytest.mark.usefixtures("impatient")
 def test_the_reason_is_aws_s_own_and_the_tries_are_counted(operator: Operator) -> None:
     throttled("DescribeRegionSettings")(operator.deployment)
 

@@ -95,7 +95,6 @@ def test_a_copy_that_was_deleted(operator: Operator) -> None:
     assert last_night(operator) == ("warm", "warm", "missing", "missing")
 
 
-@pytest.mark.usefixtures("impatient")
 def test_a_region_that_is_down_is_unknown_and_the_other_is_not(operator: Operator) -> None:
     operator.sandbox.faults.lose_regions("us-west-2")
 

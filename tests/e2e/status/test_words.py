@@ -104,7 +104,6 @@ def test_what_was_deleted_is_restored_by_our_commands(operator: Operator) -> Non
         assert planned.code == 0, planned.err
 
 
-@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("region", ["us-west-1", "us-west-2"])
 def test_a_region_that_does_not_answer(operator: Operator, region: str) -> None:
     operator.sandbox.faults.lose_regions(region)

@@ -151,6 +151,7 @@ def test_killed_before_and_after_each_write_and_run_again(
 ) -> None:
     rescuer, others = lost
     command = f"cutover {RESTORED} {ADDRESSES} --yes --mirror {ONLY}"
+    catch_up(rescuer.sandbox)
     start = rescuer.sandbox.checkpoint()
 
     def run(kill_at: int | None) -> killing.Ended:

@@ -5,11 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.e2e.operator import Operator, Said
-from tests.e2e.prepared import prepare
 from tests.sandbox.deployment import PROJECT, Deployment
-
-YEAR = 365
-"""Nights after which as many points expire each night as are made."""
 
 
 class Remover:
@@ -31,19 +27,6 @@ def options(deployment: Deployment, environment: str = "development") -> list[st
     """The options that name an environment; any name is one, of the same account here."""
     settings = Deployment(deployment.sandbox, deployment.cabal, environment).context_arguments()
     return ["--project", str(PROJECT), "-e", environment, *settings]
-
-
-@pytest.fixture(scope="session")
-def first_year(first_deployment: tuple[Deployment, str]) -> tuple[Deployment, str]:
-    """The deployment after a full year of nights, and the checkpoint right after."""
-    deployment, checkpoint = first_deployment
-
-    def live() -> None:
-        deployment.sandbox.rollback(checkpoint)
-        deployment.sandbox.run_nights(YEAR)
-
-    _, year = prepare(deployment.sandbox, "year", live, deployment.cabal.file_system_id)
-    return deployment, year
 
 
 @pytest.fixture
