@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from functools import cache
 
 from cabal_backup.cli.parser import parse
 
@@ -17,6 +18,7 @@ def printed_commands(text: str, program: str = "cabal-backup") -> list[str]:
     return [found[1].strip() for found in re.finditer(_COMMAND.format(program), text)]
 
 
+@cache
 def read(command: str) -> None:
     """Parse a command. Raises CommandLineError for one that cannot be typed as it stands."""
     parse(shlex.split(command))
