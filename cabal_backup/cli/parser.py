@@ -41,6 +41,7 @@ COMMANDS = {
     "backup": "back up now what the plan backs up each night",
     "copy": "copy recovery points to the DR region now",
     "copy-back": "copy a recovery point from the DR region to the primary region",
+    "hold": "place, list and release legal holds",
     "mailbox": "on the mail host: merge a restored mailbox",
     "mailstore": "on the mail host: move a restored mailstore to its root",
     "drill": "rehearse a runbook: restore, verify, measure, clean up",

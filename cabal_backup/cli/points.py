@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cabal_backup import names
-from cabal_backup.cli import output
+from cabal_backup.cli import answer, output
 from cabal_backup.cli.options import (
     CommonOptions,
     Invocation,
@@ -20,9 +20,10 @@ from cabal_backup.cli.options import (
 from cabal_backup.cli.parser import Parser
 from cabal_backup.config.settings import MAX_DAYS
 from cabal_backup.errors import ExitCode, UsageError
+from cabal_backup.operations.aws.legal_holds import LegalHold
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.status.calendar import Calendar, Cell, look
-from cabal_backup.text import timestamp
+from cabal_backup.text import plural, timestamp
 
 JSON_VERSION = 1
 """Raised when a field is removed or changes its meaning; fields may be added without."""
@@ -141,7 +142,7 @@ def show_calendar(calendar: Calendar) -> None:
         if calendar.count(cell):
             legend.append(f"{symbol} ", style=style).append(f"{cell} {calendar.count(cell)}   ")
     console.print(legend)
-    for sentence in calendar.former:
+    for sentence in (*calendar.former, *map(_hold, calendar.holds)):
         console.print(sentence)
 
 
@@ -159,6 +160,7 @@ def show_list(calendar: Calendar) -> None:
                     f"{point.status:<9}",
                     f"{point.delete_at:%Y-%m-%d}" if point.delete_at else "never     ",
                     point.arn,
+                    *(f"held: {hold.title}" for hold in calendar.holds if point.arn in hold.points),
                 ]
             )
             + "\n"
@@ -201,11 +203,19 @@ def as_json(calendar: Calendar) -> str:
                     }
                     for vault, point in calendar.points
                 ],
+                "holds": [answer.as_json(hold) for hold in calendar.holds],
                 "unknown": dict(calendar.unknown),
             },
             indent=2,
         )
         + "\n"
+    )
+
+
+def _hold(hold: LegalHold) -> str:
+    return (
+        f'The legal hold "{hold.title}" ({hold.status}) keeps '
+        f"{plural(len(hold.points), 'recovery point')} in {hold.region}."
     )
 
 

@@ -123,6 +123,7 @@ _POINTS = (
     "A recovery point's ARN is made up by AWS Backup and names neither its vault nor what it is "
     "of, and there is no condition key for either."
 )
+_HOLDS = "AWS Backup makes up the ids of legal holds, also of those that others place."
 _STACKS = (
     "CloudFormation ends a stack's ARN with an id that it makes up; the names are those of the "
     "environment's stacks."
@@ -145,7 +146,7 @@ def watch_grants(at: Places) -> tuple[Grant, ...]:
             # All file systems of the region: another one may have the mailstore's tag.
             """
             backup: DescribeRegionSettings ListBackupJobs ListBackupPlans ListBackupVaults
-                ListCopyJobs ListRestoreJobs
+                ListCopyJobs ListLegalHolds ListRestoreJobs
             cloudtrail: DescribeTrails LookupEvents
             cloudwatch: DescribeAlarms
             dynamodb: ListTables
@@ -165,6 +166,12 @@ def watch_grants(at: Places) -> tuple[Grant, ...]:
         *(
             Grant("Shares", "ram: GetResourceShareAssociations", ("*",), why=_ONLY_ALL)
             for _ in at.air_gapped_vault
+        ),
+        Grant(
+            "LegalHolds",
+            "backup: ListRecoveryPointsByLegalHold",
+            at.both("backup", "legal-hold:*"),
+            why=_HOLDS,
         ),
         Grant(
             "Plans",
@@ -303,6 +310,13 @@ def operator_grants(at: Places) -> tuple[Grant, ...]:
             "Of a vault, only the tags can be read with these actions.",
         ),
         Grant("Copy", "backup: StartCopyJob", at.points, why=_POINTS),
+        Grant(
+            "Hold",
+            # https://docs.aws.amazon.com/service-authorization/latest/reference/list_backup.html
+            "backup: CreateLegalHold",
+            at.both("backup", "legal-hold:*"),
+            why=_HOLDS,
+        ),
         Grant("BackUp", "backup: StartBackupJob", at.vaults[:1]),
         Grant(
             "PassRole",
@@ -471,10 +485,9 @@ def break_glass_grants(at: Places) -> tuple[Grant, ...]:
         ),
         Grant(
             "LegalHolds",
-            "backup: ListRecoveryPointsByLegalHold",
+            "backup: CancelLegalHold ListRecoveryPointsByLegalHold",
             at.both("backup", "legal-hold:*"),
-            why="AWS Backup makes up the ids of legal holds, which others place. The "
-            "action only reads which recovery points one holds.",
+            why=_HOLDS,
         ),
         Grant(
             "Stacks",

@@ -48,6 +48,8 @@ USES: Mapping[str, tuple[str, set[str]]] = {
     "drill mailbox": ("drill mailbox --user alice", {"verdict", "drills", "reports"}),
     "drill copy-back": ("drill copy-back", {"verdict", "drills", "reports"}),
     "drill all": ("drill all --user alice", {"verdict", "drills", "reports"}),
+    "hold create": ("hold create lawsuit --reason letter", {"holds"}),
+    "hold release": ("hold release lawsuit --reason settled", {"released"}),
     "unlock": ("unlock --reason maintenance", {"unlocked"}),
     "relock": ("relock", {"vaults"}),
     "teardown delete-recovery-points": ("teardown delete-recovery-points", {"deleted"}),
@@ -64,6 +66,8 @@ def prepare(operator: Operator, command: str) -> None:
         said = operator.run(*f"cutover {RESTORED} cabal-addresses --yes".split())
         assert said.code == 0, said.err
         operator.sandbox.advance(minutes=10)
+    if command == "hold release":
+        operator.run("hold", "create", "lawsuit", "--reason", "letter", "--yes")
     if command == "copy now":
         operator.run("backup", "now", "--yes")
     if command in ("copy-back", "relock") or command.startswith("teardown"):

@@ -32,12 +32,15 @@ LAYERS: dict[str, tuple[set[str], set[str]]] = {
         CDK | SDK,
         FLOOR
         | OPERATIONS
-        | {"operations", "operations.doctor", "operations.drill", "operations.report", "mail_host"},
+        | {"operations", "operations.doctor", "operations.drill", "operations.holds"}
+        | {"operations.report", "mail_host"},
     ),
     "infrastructure": (SDK, {"config", "names", "urgent"}),
     "functions": (CDK, FLOOR | OPERATIONS | {"custom_resource", "operations.report"}),
     "custom_resource": (CDK, set()),
     "operations.doctor": (CDK, FLOOR | {"operations.status", "operations.aws"}),
+    # A hold states what it costs.
+    "operations.holds": (CDK, FLOOR | {"operations.aws", "operations.report"}),
     "operations.report": (CDK, FLOOR | {"operations.status", "operations.aws"}),
     "operations.drill": (
         CDK,

@@ -10,6 +10,7 @@ from typing import Any
 
 from cabal_backup import names
 from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.aws.legal_holds import LegalHold, list_legal_holds
 from cabal_backup.operations.aws.recovery_points import (
     RecoveryPoint,
     list_recovery_points,
@@ -55,9 +56,11 @@ class Calendar:
     points: tuple[tuple[str, RecoveryPoint], ...]
     """Every recovery point with its vault, the newest first."""
     unknown: Mapping[str, str]
-    """Why a vault could not be looked at, by its name."""
+    """Why a vault, or the legal holds of a region, could not be looked at, by its name."""
     former: tuple[str, ...] = ()
     """Of which former mailstores recovery points are shown, a sentence for each."""
+    holds: tuple[LegalHold, ...] = ()
+    """The legal holds on these recovery points."""
 
     def count(self, cell: Cell) -> int:
         """How many cells are like this one."""
@@ -91,6 +94,10 @@ def look(aws: Aws, now: datetime, *, nights: int = NIGHTS) -> Calendar:
     """The last `nights` nights, and every recovery point there is."""
     environment = aws.environment
     primary = aws.client("backup")
+    holds = {
+        f"legal holds in {region}": _legal_holds(aws, region)
+        for region in (environment.region, environment.dr_region)
+    }
     since = now - min(_JOBS_KEPT, timedelta(days=nights))
     vaults = {names.VAULT: environment.region, names.DR_VAULT: environment.dr_region}
     if region := environment.region_of_air_gapped:
@@ -98,6 +105,7 @@ def look(aws: Aws, now: datetime, *, nights: int = NIGHTS) -> Calendar:
     answers = ask_together(
         {
             **{vault: _points(aws, vault, where) for vault, where in vaults.items()},
+            **holds,
             "backup": lambda: [
                 each
                 for page in pages(primary.list_backup_jobs, ByCreatedAfter=since)
@@ -151,15 +159,31 @@ def look(aws: Aws, now: datetime, *, nights: int = NIGHTS) -> Calendar:
         ),
         unknown={
             vault: answer.reason
-            for vault in vaults
+            for vault in (*vaults, *holds)
             if isinstance(answer := answers[vault], Unknown)
         },
         former=tuple(_former(found, mailstore, shown)),
+        holds=tuple(_holds_on(found, [answers[place] for place in holds])),
     )
 
 
 def _points(aws: Aws, vault: str, region: str) -> Callable[[], list[RecoveryPoint]]:
     return lambda: list_recovery_points(aws.client("backup", region), vault)
+
+
+def _legal_holds(aws: Aws, region: str) -> Callable[[], Sequence[LegalHold]]:
+    return lambda: list_legal_holds(aws.client("backup", region))
+
+
+def _holds_on(
+    found: Mapping[str, list[RecoveryPoint]], answers: Sequence[Answer[Sequence[LegalHold]]]
+) -> Iterator[LegalHold]:
+    """The holds that keep one of these recovery points, with these only."""
+    ours = {point.arn for points in found.values() for point in points}
+    for answer in answers:
+        for hold in answer.value if isinstance(answer, Known) else ():
+            if held := hold.points & ours:
+                yield replace(hold, points=held)
 
 
 def _former(

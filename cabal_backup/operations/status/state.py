@@ -12,6 +12,7 @@ from cabal_backup import names
 from cabal_backup.config.environment import Environment, Lifecycle
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.clock import clock_skew
+from cabal_backup.operations.aws.legal_holds import LegalHold, list_legal_holds
 from cabal_backup.operations.aws.recovery_points import (
     RecoveryPoint,
     list_recovery_points,
@@ -97,6 +98,14 @@ class RegionState:
     """
     deletions: Answer[list[Event]]
     """The same of recovery points that were deleted by a call."""
+    holds: Answer[Sequence[LegalHold]]
+    """The legal holds of the region that are not cancelled."""
+
+    @property
+    def held(self) -> frozenset[str]:
+        """The ARNs of recovery points that a legal hold keeps, as far as that is known."""
+        holds = self.holds.value if isinstance(self.holds, Known) else ()
+        return frozenset(arn for hold in holds for arn in hold.points)
 
     @property
     def vault_created(self) -> datetime | None:
@@ -335,6 +344,7 @@ def _region(which: str, aws: Aws, region: str, vault: str) -> Questions:
         # Not DescribeBackupVault: it answers AccessDenied for a vault that does not exist.
         f"{which} vaults": lambda: list_vaults(backup()),
         f"{which} points": lambda: list_recovery_points(backup(), vault),
+        f"{which} holds": lambda: list_legal_holds(backup()),
         f"{which} settings": lambda: backup().describe_region_settings(),
         f"{which} policy": lambda: unless_missing(
             lambda: backup().get_backup_vault_access_policy(BackupVaultName=vault)["Policy"],
@@ -368,6 +378,7 @@ def _region_state(which: str, region: str, name: str, answers: Answers) -> Regio
         policy=policy,
         lock_removals=_of_present_vault(vault, answers[f"{which} lock removals"]),
         deletions=_of_present_vault(vault, answers[f"{which} deletions"]),
+        holds=answers[f"{which} holds"],
     )
 
 

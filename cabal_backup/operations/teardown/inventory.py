@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -12,6 +12,7 @@ from cabal_backup import names
 from cabal_backup.errors import CabalBackupError
 from cabal_backup.operations.aws.client import Aws, in_words, worded
 from cabal_backup.operations.aws.deployed import is_managed, role_tags, vault_tags
+from cabal_backup.operations.aws.legal_holds import LegalHold, list_legal_holds
 from cabal_backup.operations.aws.recovery_points import (
     RecoveryPoint,
     list_recovery_points,
@@ -34,20 +35,6 @@ class Stack:
     """Whether termination protection is on."""
     plan_id: str = ""
     """The backup plan that its outputs name; empty in a stack without one."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class LegalHold:
-    """An active legal hold: AWS Backup deletes nothing that it holds.
-
-    https://docs.aws.amazon.com/aws-backup/latest/devguide/legalholds.html
-    """
-
-    title: str
-    id: str
-    region: str
-    points: int
-    """How many of the environment's recovery points it holds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +67,7 @@ class Inventory:
     policies: tuple[AccessPolicy, ...] = ()
     """The access policies that exist."""
     legal_holds: tuple[LegalHold, ...] = ()
-    """Active ones that hold recovery points of these vaults."""
+    """Those that hold recovery points of these vaults, with these points only."""
 
     @property
     def points(self) -> int:
@@ -256,8 +243,8 @@ def role_is_missing(seen: Inventory) -> str:
 def legal_hold_stands(seen: Inventory) -> str:
     """Which legal holds keep recovery points, and the remedy."""
     holds = "; ".join(
-        f'"{hold.title}" in {hold.region} holds {hold.points:,} (aws backup cancel-legal-hold '
-        f"--region={hold.region} --legal-hold-id={hold.id} --cancel-description …)"
+        f'"{hold.title}" in {hold.region} holds {len(hold.points):,}, reason: {hold.description} '
+        f"(cabal-backup hold release {hold.id} --reason … -e {seen.environment})"
         for hold in seen.legal_holds
     )
     return (
@@ -394,26 +381,11 @@ def find_stack(aws: Aws, name: str, region: str) -> Stack | None:
 
 
 def _legal_holds(aws: Aws, vault: VaultLock) -> Iterator[LegalHold]:
-    backup = aws.client("backup", vault.region)
     ours = {point.arn for point in vault.points}
     with worded(f"looking for legal holds in {vault.region}"):
-        for hold in [
-            each for page in pages(backup.list_legal_holds) for each in page.get("LegalHolds", [])
-        ]:
-            if hold["Status"] != "ACTIVE":
-                continue
-            held = [
-                each
-                for page in pages(
-                    backup.list_recovery_points_by_legal_hold, LegalHoldId=hold["LegalHoldId"]
-                )
-                for each in page.get("RecoveryPoints", [])
-            ]
-            count = len(ours & {point["RecoveryPointArn"] for point in held})
-            if count:
-                yield LegalHold(
-                    title=hold["Title"], id=hold["LegalHoldId"], region=vault.region, points=count
-                )
+        for hold in list_legal_holds(aws.client("backup", vault.region)):
+            if hold.stands and (held := hold.points & ours):
+                yield replace(hold, points=held)
 
 
 def _plan_ids(aws: Aws) -> tuple[str, ...]:

@@ -412,6 +412,12 @@ TO_END_PROTECTION = (
     ),
     Attack("delete the vault", "backup", "delete_backup_vault", _vault()),
     Attack(
+        "release a legal hold",
+        "backup",
+        "cancel_legal_hold",
+        _plain(LegalHoldId="0c1a6f2c-0b3d-4a57-9c1e-2f8d6b7a9c10", CancelDescription="settled"),
+    ),
+    Attack(
         "lift termination protection",
         "cloudformation",
         "update_termination_protection",

@@ -339,6 +339,23 @@ def _run_watch(desk: Desk) -> None:
     assert [each["region"] for each in said.json["regions"]] == ["us-west-1", "us-west-2"], said.err
 
 
+def _hold_create(desk: Desk) -> None:
+    _well(desk.run("hold create lawsuit --reason letter --yes"))
+
+
+def _hold_list(desk: Desk) -> None:
+    desk.root("backup").create_legal_hold(Title="lawsuit", Description="Keep it.")
+    assert '"lawsuit" in us-west-1' in _well(desk.run("hold list")).out
+
+
+def _hold_release(desk: Desk) -> None:
+    for region in ("us-west-1", "us-west-2"):
+        desk.root("backup", region).create_legal_hold(Title="lawsuit", Description="Keep it.")
+    desk.sandbox.advance(minutes=1)
+    _well(desk.run("hold release lawsuit --reason settled --yes"))
+    assert "There is no legal hold" in _well(desk.run("hold list")).out
+
+
 def _unlock(desk: Desk) -> None:
     _well(desk.run("unlock --reason maintenance --yes"))
     for region, vault in (("us-west-1", "cabal-backup"), ("us-west-2", "cabal-backup-dr")):
@@ -455,6 +472,9 @@ USES: dict[str, tuple[Use, ...]] = {
     "drill all": (Use(Role.OPERATOR, _drill("all")),),
     "alerts": (Use(Role.OPERATOR, _alerts),),
     "watch": (Use(Role.OPERATOR, _run_watch),),
+    "hold create": (Use(Role.OPERATOR, _hold_create),),
+    "hold list": (Use(Role.AUDITOR, _hold_list),),
+    "hold release": (Use(Role.BREAK_GLASS, _hold_release),),
     "unlock": (Use(Role.BREAK_GLASS, _unlock),),
     "relock": (Use(Role.BREAK_GLASS, _relock),),
     "teardown plan": (Use(Role.BREAK_GLASS, _teardown_plan),),

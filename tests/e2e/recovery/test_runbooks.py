@@ -87,6 +87,20 @@ def test_teardown(lived: Deployment, tmp_path: Path) -> None:
     assert everything(lived) == NOTHING
 
 
+def test_legal_holds(lived: Deployment, tmp_path: Path) -> None:
+    checkout = make_checkout(tmp_path, lived)
+    lived.sandbox.settings(legal_hold_duration=1)
+    said = type_in(everything_but("legal-holds.md", BY_HAND), checkout, lived)
+    assert '"lawsuit 7" in us-west-2: ACTIVE' in said
+    assert "Released: " in said
+    ended = type_in(by_hand("legal-holds.md"), checkout, lived)
+    assert ended.count("CREATING") == 2
+    for region, _ in VAULTS:
+        holds = backup(lived, region).list_legal_holds()["LegalHolds"]
+        assert {hold["Status"] for hold in holds} <= {"CANCELING", "CANCELED"}
+        assert len(holds) == 2
+
+
 def _empty_the_primary_vault(deployment: Deployment) -> None:
     client = backup(deployment)
     client.delete_backup_vault_lock_configuration(BackupVaultName="cabal-backup")

@@ -17,6 +17,7 @@ STATUS_CALLS: Mapping[tuple[str, str], int] = {
     ("us-west-1", "ListBackupVaults"): 1,
     ("us-west-1", "ListRecoveryPointsByBackupVault"): 1,
     ("us-west-1", "DescribeRegionSettings"): 1,
+    ("us-west-1", "ListLegalHolds"): 1,
     ("us-west-1", "ListBackupPlans"): 1,
     ("us-west-1", "GetBackupPlan"): 1,
     ("us-west-1", "ListBackupPlanVersions"): 1,
@@ -43,6 +44,7 @@ STATUS_CALLS: Mapping[tuple[str, str], int] = {
     ("us-west-2", "ListBackupVaults"): 1,
     ("us-west-2", "ListRecoveryPointsByBackupVault"): 1,
     ("us-west-2", "DescribeRegionSettings"): 1,
+    ("us-west-2", "ListLegalHolds"): 1,
     ("us-west-2", "ListCopyJobs"): 1,
     ("us-west-2", "ListRestoreJobs"): 1,
     ("us-west-2", "GetBackupVaultAccessPolicy"): 1,
@@ -54,7 +56,9 @@ POINTS_CALLS: Mapping[tuple[str, str], int] = {
     ("us-west-1", "ListRecoveryPointsByBackupVault"): 1,
     ("us-west-1", "ListBackupJobs"): 1,
     ("us-west-1", "ListCopyJobs"): 1,
+    ("us-west-1", "ListLegalHolds"): 1,
     ("us-west-2", "ListRecoveryPointsByBackupVault"): 1,
+    ("us-west-2", "ListLegalHolds"): 1,
 }
 
 

@@ -69,8 +69,8 @@ def test_a_legal_hold_is_in_the_way_before_anything_is_deleted(unlocked: Remover
     place_hold(unlocked, "us-west-2", VaultNames=["another"])
     identity = place_hold(unlocked, "us-west-2", VaultNames=["cabal-backup-dr"])
     for said in (refused(unlocked, *DELETE), unlocked.run("teardown plan").out):
-        assert '"lawsuit" in us-west-2 holds 20 ' in said
-        assert f"cancel-legal-hold --region=us-west-2 --legal-hold-id={identity}" in said
+        assert '"lawsuit" in us-west-2 holds 20, reason: Keep it.' in said
+        assert f"cabal-backup hold release {identity} --reason … -e development" in said
     assert len(everything(unlocked.deployment)["points"]) == 40
 
     unlocked.sandbox.client("backup", "us-west-2").cancel_legal_hold(

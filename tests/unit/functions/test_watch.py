@@ -75,6 +75,7 @@ class Watched(Account):
             "ListRecoveryPointsByBackupVault": lambda _: {"RecoveryPoints": []},
             "ListBackupJobs": lambda _: {"BackupJobs": []},
             "ListCopyJobs": lambda _: {"CopyJobs": []},
+            "ListLegalHolds": lambda _: {"LegalHolds": []},
         }
         self.ran(PRIMARY)
         self.ran(DR)

@@ -67,6 +67,7 @@ GROUPS: dict[str, dict[str, Check]] = {
         ),
         "dr-points": lambda state: points.points(state, state.dr, state.environment.dr_lifecycle),
         "sizes": sizes.sizes,
+        "legal-holds": points.legal_holds,
     },
     "tables": {
         "tables": tables.tables,

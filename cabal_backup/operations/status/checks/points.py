@@ -52,7 +52,7 @@ def points(state: State, region: RegionState, wanted: Lifecycle) -> Outcome:
             short.append(f"{described}: expires after {point.lifecycle.delete_after_days} days")
         elif point.lifecycle != wanted:
             odd.append(f"{described}: {_lifecycle(point.lifecycle)}")
-        elif point.status == "COMPLETED" and _is_past(point, state.now - _EXPIRY):
+        elif _is_overdue(point, state.now) and point.arn not in region.held:
             odd.append(f"{described}: should have been deleted by now")
         elif point.created > state.now + FUTURE:
             odd.append(f"{described}: dated in the future")
@@ -107,6 +107,28 @@ def points(state: State, region: RegionState, wanted: Lifecycle) -> Outcome:
     )
 
 
+def legal_holds(state: State) -> Outcome:
+    """Which recovery points a legal hold keeps from deletion, expiry and cold storage."""
+    lines = []
+    for region in state.regions:
+        if isinstance(region.holds, Unknown):
+            return unknown(region.holds, looking_at=f"the legal holds in {region.region}")
+        if isinstance(region.points, Unknown):
+            return unknown(region.points, looking_at=f"the recovery points in {region.vault_name}")
+        ours = {point.arn for point in region.points.value}
+        lines += [
+            f'"{hold.title}" in {region.region}, {hold.status}: '
+            f"{plural(len(hold.points & ours), 'recovery point')}, reason: {hold.description}"
+            for hold in region.holds.value
+            if hold.points & ours
+        ]
+    if not any(region.points.value for region in state.regions if isinstance(region.points, Known)):
+        return off("There is no recovery point yet.")
+    if not lines:
+        return ok("No legal hold keeps a recovery point.")
+    return ok(f"{plural(len(lines), 'legal hold')} on recovery points.", details=lines)
+
+
 def _is_double(point: RecoveryPoint, others: Sequence[RecoveryPoint], wanted: Lifecycle) -> bool:
     """Whether there is another one of the same backup that lives as long as it should.
 
@@ -126,6 +148,10 @@ def _is_double(point: RecoveryPoint, others: Sequence[RecoveryPoint], wanted: Li
 
 def _is_past(point: RecoveryPoint, now: datetime) -> bool:
     return point.delete_at is not None and point.delete_at <= now
+
+
+def _is_overdue(point: RecoveryPoint, now: datetime) -> bool:
+    return point.status == "COMPLETED" and _is_past(point, now - _EXPIRY)
 
 
 def _deletions(events: Sequence[Event]) -> str:

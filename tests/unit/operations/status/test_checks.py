@@ -129,7 +129,7 @@ def test_no_check_is_ok_that_examined_nothing() -> None:
     assert {one.check for one in found if one.status is Status.OK} == examined
     assert {one.check for one in found if one.status is Status.OFF} == {
         *("backup-jobs", "dr-copies", "copy-jobs", "foreign-copies", "sizes"),
-        *("alerts", "watch", "trail", "air-gapped"),
+        *("legal-holds", "alerts", "watch", "trail", "air-gapped"),
     }
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from cabal_backup.config.environment import Lifecycle
+from cabal_backup.operations.aws.legal_holds import LegalHold
+from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.aws.results import Known
 from tests.unit.operations.status.builders import (
     DENIED,
@@ -145,6 +148,49 @@ def test_points_that_cannot_be_listed_are_unknown(which: str) -> None:
     seen = finding(f"{which}-points", **{which: a_region(which, points=DENIED)})
 
     assert seen.status == "unknown"
+
+
+# --- legal holds
+
+
+def a_hold(*points: RecoveryPoint, **changes: Any) -> LegalHold:
+    hold = LegalHold(
+        id="0c1a6f2c-0b3d-4a57-9c1e-2f8d6b7a9c10",
+        title="lawsuit 7",
+        description="letter",
+        region="us-west-1",
+        status="ACTIVE",
+        created=NOW,
+        points=frozenset(point.arn for point in points),
+    )
+    return replace(hold, **changes)
+
+
+def test_a_held_recovery_point_may_outlive_its_time() -> None:
+    overdue = a_point(at("2025-03-01 00:20"))
+    points = Known([overdue, *nightly("primary")])
+    without = finding("primary-points", primary=a_region("primary", points=points))
+    assert "should have been deleted by now" in without.details[0]
+
+    holds = Known([a_hold(overdue)])
+    held = {"primary": a_region("primary", points=points, holds=holds)}
+
+    assert finding("primary-points", **held).status == "ok"
+    seen = finding("legal-holds", **held)
+    assert (seen.status, seen.evidence) == ("ok", "1 legal hold on recovery points.")
+    assert seen.details == ('"lawsuit 7" in us-west-1, ACTIVE: 1 recovery point, reason: letter',)
+
+
+def test_holds_of_others_are_not_reported() -> None:
+    elsewhere = a_region("primary", holds=Known([a_hold(points=frozenset({"arn:other"}))]))
+    assert finding("legal-holds", primary=elsewhere).evidence == (
+        "No legal hold keeps a recovery point."
+    )
+
+
+@pytest.mark.parametrize("unseen", [{"holds": DENIED}, {"points": DENIED}])
+def test_holds_that_cannot_be_seen_are_unknown(unseen: Any) -> None:
+    assert finding("legal-holds", dr=a_region("dr", **unseen)).status == "unknown"
 
 
 # --- sizes

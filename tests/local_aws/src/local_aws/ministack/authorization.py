@@ -34,8 +34,9 @@ def resource_arn(path: str, body: bytes) -> str | None:
         return f"{prefix}:backup-vault:{parts[1]}"
     if len(parts) >= 3 and parts[:2] == ["backup", "plans"]:
         return f"{prefix}:backup-plan:{parts[2]}"
-    if len(parts) >= 2 and parts[0] == "legal-holds":
-        return f"{prefix}:legal-hold:{parts[1]}"
+    if parts[0] == "legal-holds" and (body or len(parts) >= 2):
+        # A new one has no id yet: CreateLegalHold requires the resource type legalHold.
+        return f"{prefix}:legal-hold:{parts[1] if len(parts) >= 2 else '*'}"
     if len(parts) >= 3 and parts[:2] == ["restore-testing", "plans"]:
         # On AWS it ends with another id, which no policy can contain.
         return f"{prefix}:restore-testing-plan:{parts[2]}-00000000-0000-4000-8000-000000000000"

@@ -1,0 +1,71 @@
+"""Legal holds: they keep recovery points from deletion, expiry and cold storage.
+
+https://docs.aws.amazon.com/aws-backup/latest/devguide/legalhold.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from cabal_backup.operations.aws.results import pages
+
+if TYPE_CHECKING:
+    from types_boto3_backup import BackupClient
+
+MOST = 50
+"""Active holds in an account.
+
+https://docs.aws.amazon.com/aws-backup/latest/devguide/aws-backup-limits.html
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LegalHold:
+    """A legal hold that is not cancelled."""
+
+    id: str
+    title: str
+    description: str
+    region: str
+    status: str
+    """CREATING, ACTIVE or CANCELING: while it is not ACTIVE, recovery points can be deleted."""
+    created: datetime
+    points: frozenset[str]
+    """The ARNs of the recovery points that it holds."""
+
+    @property
+    def stands(self) -> bool:
+        """Whether it prevents deletion, now or in a moment."""
+        return self.status != "CANCELING"
+
+
+def list_legal_holds(backup: BackupClient) -> Sequence[LegalHold]:
+    """The holds of the client's region, the newest first, without cancelled ones.
+
+    Raises botocore's errors.
+    """
+    listed = [
+        each for page in pages(backup.list_legal_holds) for each in page.get("LegalHolds", [])
+    ]
+    return [
+        LegalHold(
+            id=hold["LegalHoldId"],
+            title=hold["Title"],
+            description=hold.get("Description", ""),
+            region=backup.meta.region_name,
+            status=hold["Status"],
+            created=hold["CreationDate"],
+            points=frozenset(
+                each["RecoveryPointArn"]
+                for page in pages(
+                    backup.list_recovery_points_by_legal_hold, LegalHoldId=hold["LegalHoldId"]
+                )
+                for each in page.get("RecoveryPoints", [])
+            ),
+        )
+        for hold in listed
+        if hold["Status"] != "CANCELED"
+    ]

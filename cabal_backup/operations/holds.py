@@ -1,0 +1,368 @@
+"""Placing and releasing legal holds on the recovery points of an environment.
+
+Copies do not inherit a hold, so a hold is placed in each of the two regions.
+
+https://docs.aws.amazon.com/aws-backup/latest/devguide/legalhold.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from cabal_backup import names
+from cabal_backup.errors import AwsError, NoRecoveryPointError, NotFoundError, RefusedError
+from cabal_backup.operations.aws.client import Aws, worded
+from cabal_backup.operations.aws.clock import Clock
+from cabal_backup.operations.aws.jobs import Progress, Report, Wait, follow_until
+from cabal_backup.operations.aws.legal_holds import MOST, LegalHold, list_legal_holds
+from cabal_backup.operations.aws.recovery_points import (
+    RecoveryPoint,
+    list_recovery_points,
+    protected_as,
+)
+from cabal_backup.operations.report import prices
+from cabal_backup.operations.report.prices import COLD, GB, REGIONS, WARM
+from cabal_backup.text import moment, plural
+
+if TYPE_CHECKING:
+    from types_boto3_backup.type_defs import RecoveryPointSelectionTypeDef
+
+_LONGEST = timedelta(minutes=30)
+_NOT_HELD = ("EXPIRED", "DELETING")
+"""Recovery points that AWS Backup does not put under a hold."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldRequest:
+    """Which recovery points are held, and why."""
+
+    title: str
+    reason: str
+    first: date | None = None
+    """The first night, of that day in UTC; None for the oldest."""
+    last: date | None = None
+    """The last night; None for the newest one now."""
+    resource: str | None = None
+    """`addresses` or `mailstore`; None for both."""
+
+    def includes(self, created: datetime) -> bool:
+        """Whether a recovery point is of these nights."""
+        night = created.astimezone(UTC).date()
+        return (self.first is None or self.first <= night) and (
+            self.last is None or night <= self.last
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionalHold:
+    """The hold of one region, as it is planned."""
+
+    region: str
+    vault: str
+    points: tuple[RecoveryPoint, ...]
+    """What it will hold, the newest first."""
+    resources: tuple[str, ...]
+    """Their ARNs."""
+    existing: LegalHold | None
+    """The hold with this title that an earlier run placed."""
+
+    def lines(self, now: datetime) -> Iterator[str]:
+        """What it holds, in sentences."""
+        if self.existing is not None:
+            yield f"  {self.region}: an earlier run placed it, {self.existing.id}: nothing is done"
+            return
+        first, last = self.points[-1].created, self.points[0].created
+        size = sum(point.size_bytes for point in self.points)
+        yield (
+            f"  {self.region}, {self.vault}: {plural(len(self.points), 'recovery point')} of "
+            f"{first:%Y-%m-%d} to {last:%Y-%m-%d}, {size / GB:,.2f} GB"
+        )
+        ends = [point.delete_at for point in self.points if point.delete_at is not None]
+        if ends:
+            yield (
+                f"    they would expire from {moment(min(ends))} to {moment(max(ends))}; held, "
+                "they stay, and do not move to cold storage"
+            )
+        yield f"    {_cost(self, now)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldPlan:
+    """Exactly which holds are placed."""
+
+    environment: str
+    now: datetime
+    request: HoldRequest
+    holds: tuple[RegionalHold, ...]
+
+    def lines(self) -> tuple[str, ...]:
+        """The plan in sentences."""
+        return (
+            f'Place the legal hold "{self.request.title}" (reason: {self.request.reason}):',
+            *(line for hold in self.holds for line in hold.lines(self.now)),
+            "  it stands until it is released: cabal-backup hold release "
+            f"{quote(self.request.title)} --reason … -e {self.environment}",
+            "  until then nothing deletes these recovery points, with or without a lock, and the "
+            "vaults cannot be torn down",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleasePlan:
+    """Exactly which holds are released."""
+
+    environment: str
+    now: datetime
+    title: str
+    reason: str
+    holds: tuple[LegalHold, ...]
+    expired: tuple[RecoveryPoint, ...]
+    """The recovery points whose time has passed and that no other hold keeps."""
+    retain_days: int | None
+    """How long AWS Backup keeps the record; None for as long as it does by itself."""
+
+    def lines(self) -> tuple[str, ...]:
+        """The plan in sentences."""
+        deleted = (
+            f"  {plural(len(self.expired), 'recovery point')} of "
+            f"{min(point.created for point in self.expired):%Y-%m-%d} to "
+            f"{max(point.created for point in self.expired):%Y-%m-%d} should have expired: AWS "
+            "Backup deletes them within 24 hours, and they cannot be restored then"
+            if self.expired
+            else "  none of its recovery points should have expired: all stay until their time"
+        )
+        return (
+            f'Release the legal hold "{self.title}" (reason: {self.reason}):',
+            *(
+                f"  {hold.region}: {hold.id}, {plural(len(hold.points), 'recovery point')}, since "
+                f"{moment(hold.created)}"
+                for hold in self.holds
+            ),
+            deleted,
+            *(
+                [f"  its record is kept for {self.retain_days} days"]
+                if self.retain_days is not None
+                else []
+            ),
+        )
+
+
+def plan_hold(aws: Aws, now: datetime, request: HoldRequest) -> HoldPlan:
+    """Plan a hold in each region.
+
+    Raises NoRecoveryPointError where there is nothing to hold, RefusedError where another hold has
+    the title or the account has as many as AWS allows.
+    """
+    holds = tuple(filter(None, (_plan_in(aws, request, *each) for each in _places(aws))))
+    if not holds:
+        nights = " of these nights" if request.first or request.last else ""
+        raise NoRecoveryPointError(
+            f"There is no recovery point{nights} to hold in {names.VAULT} or {names.DR_VAULT}. "
+            f"Nothing was done. The nights: cabal-backup points -e {aws.environment.name}"
+        )
+    return HoldPlan(environment=aws.environment.name, now=now, request=request, holds=holds)
+
+
+def _places(aws: Aws) -> tuple[tuple[str, str], ...]:
+    environment = aws.environment
+    return ((environment.region, names.VAULT), (environment.dr_region, names.DR_VAULT))
+
+
+def _plan_in(aws: Aws, request: HoldRequest, region: str, vault: str) -> RegionalHold | None:
+    """None where the vault has nothing to hold."""
+    backup = aws.client("backup", region)
+    with worded(f"looking at the legal holds and recovery points in {region}"):
+        existing = list_legal_holds(backup)
+        listed = list_recovery_points(backup, vault)
+    wanted = tuple(
+        point
+        for point in listed
+        if point.status not in _NOT_HELD
+        and request.includes(point.created)
+        and _resource(aws, point) in ({request.resource} - {None} or {"addresses", "mailstore"})
+    )
+    same = next((hold for hold in existing if hold.title == request.title), None)
+    if same is not None and (not same.stands or same.description != request.reason):
+        raise RefusedError(
+            f'There is a legal hold "{request.title}" in {region} already ({same.status}, reason: '
+            f"{same.description}). Nothing was done. Choose another title, or release it first: "
+            f"cabal-backup hold release {quote(request.title)} --reason … "
+            f"-e {aws.environment.name}"
+        )
+    if same is None and not wanted:
+        return None
+    if same is None and len(existing) >= MOST:
+        raise RefusedError(
+            f"There are {MOST} legal holds in {region}, as many as AWS allows. Nothing was done. "
+            f"Release one that is not needed: cabal-backup hold list -e {aws.environment.name}"
+        )
+    return RegionalHold(
+        region=region,
+        vault=vault,
+        points=wanted,
+        resources=tuple(sorted({point.resource_arn for point in wanted})),
+        existing=same,
+    )
+
+
+def _resource(aws: Aws, point: RecoveryPoint) -> str:
+    environment = aws.environment
+    mailstore = aws.arn("elasticfilesystem", f"file-system/{environment.mailstore_file_system_id}")
+    known = {
+        aws.arn("dynamodb", f"table/{environment.addresses_table}"): "addresses",
+        mailstore: "mailstore",
+    }
+    return known.get(protected_as(point.resource_arn, mailstore), "")
+
+
+def place_holds(aws: Aws, plan: HoldPlan, clock: Clock, report: Report) -> tuple[LegalHold, ...]:
+    """Place the holds, wait until they are active, and return them.
+
+    If it is interrupted, running it again finds the holds that were placed by their title.
+
+    Raises AwsError where a recovery point of the plan is not held.
+    """
+    placed = []
+    for regional in plan.holds:
+        identity = regional.existing.id if regional.existing else _create(aws, plan, regional)
+        report(f"Legal hold {identity} in {regional.region}.")
+        hold = _follow(aws, regional.region, identity, ("CREATING",), clock, report)
+        missing = [point for point in regional.points if not hold or point.arn not in hold.points]
+        if hold is None or (regional.existing is None and missing):
+            raise AwsError(
+                f"{plural(len(missing), 'recovery point')} in {regional.vault} are not held, such "
+                f"as {missing[0].arn if missing else 'all'}: they were deleted or expired "
+                "meanwhile. The other ones are held. Look at them with cabal-backup points "
+                f"-e {aws.environment.name}"
+            )
+        placed.append(hold)
+    return tuple(placed)
+
+
+def _create(aws: Aws, plan: HoldPlan, regional: RegionalHold) -> str:
+    request = plan.request
+    newest = max(point.created for point in regional.points)
+    oldest = min(point.created for point in regional.points)
+    selection: RecoveryPointSelectionTypeDef = {
+        "VaultNames": [regional.vault],
+        "ResourceIdentifiers": list(regional.resources),
+        "DateRange": {
+            "FromDate": oldest,
+            # It is sent in whole seconds.
+            "ToDate": newest + timedelta(seconds=1),
+        },
+    }
+    with worded(f"placing the legal hold in {regional.region}"):
+        answered = aws.client("backup", regional.region).create_legal_hold(
+            Title=request.title, Description=request.reason, RecoveryPointSelection=selection
+        )
+    return answered["LegalHoldId"]
+
+
+def find_holds(aws: Aws) -> tuple[LegalHold, ...]:
+    """The holds of both regions that hold recovery points of the environment's vaults, with these
+    points only.
+
+    Raises CabalBackupError when AWS refuses or does not answer.
+    """
+    found = []
+    for region, vault in _places(aws):
+        backup = aws.client("backup", region)
+        with worded(f"looking at the legal holds in {region}"):
+            ours = {point.arn for point in list_recovery_points(backup, vault)}
+            for hold in list_legal_holds(backup):
+                if held := hold.points & ours:
+                    found.append(replace(hold, points=held))
+    return tuple(found)
+
+
+def plan_release(
+    aws: Aws, now: datetime, name: str, reason: str, retain_days: int | None
+) -> ReleasePlan:
+    """Plan the release of the holds with a title, or of the one with an id.
+
+    Raises NotFoundError when there is none.
+    """
+    every = find_holds(aws)
+    chosen = tuple(hold for hold in every if name in (hold.title, hold.id) and hold.stands)
+    if not chosen:
+        raise NotFoundError(
+            f"There is no legal hold {name!r} on recovery points of {aws.environment.name}. "
+            f"Nothing was done. The holds: cabal-backup hold list -e {aws.environment.name}"
+        )
+    others = {arn for hold in every if hold not in chosen and hold.stands for arn in hold.points}
+    freed = {arn for hold in chosen for arn in hold.points} - others
+    expired = []
+    for region, vault in _places(aws):
+        with worded(f"looking at the recovery points in {region}"):
+            expired += [
+                point
+                for point in list_recovery_points(aws.client("backup", region), vault)
+                if point.arn in freed and point.delete_at is not None and point.delete_at <= now
+            ]
+    return ReleasePlan(
+        environment=aws.environment.name,
+        now=now,
+        title=chosen[0].title,
+        reason=reason,
+        holds=chosen,
+        expired=tuple(expired),
+        retain_days=retain_days,
+    )
+
+
+def release_holds(aws: Aws, plan: ReleasePlan, clock: Clock, report: Report) -> tuple[str, ...]:
+    """Cancel the holds, wait until they are cancelled, and return their ids.
+
+    If it is interrupted, running it again cancels the others.
+    """
+    for hold in plan.holds:
+        more = {} if plan.retain_days is None else {"RetainRecordInDays": plan.retain_days}
+        with worded(f"releasing the legal hold in {hold.region}"):
+            aws.client("backup", hold.region).cancel_legal_hold(
+                LegalHoldId=hold.id, CancelDescription=plan.reason, **more
+            )
+        report(f"Legal hold {hold.id} in {hold.region} is being cancelled.")
+        _follow(aws, hold.region, hold.id, ("ACTIVE", "CANCELING"), clock, report)
+    return tuple(hold.id for hold in plan.holds)
+
+
+def _follow(
+    aws: Aws, region: str, identity: str, passing: Sequence[str], clock: Clock, report: Report
+) -> LegalHold | None:
+    """The hold when its status is none of these; None when it is cancelled."""
+    backup = aws.client("backup", region)
+
+    def find() -> LegalHold | None:
+        return next((hold for hold in list_legal_holds(backup) if hold.id == identity), None)
+
+    wait = Wait(
+        question=find,
+        finished=lambda hold: hold is None or hold.status not in passing,
+        event=lambda _: Progress(f"legal hold in {region}"),
+        what=f"legal hold in {region}",
+        pick_up=f"cabal-backup hold list -e {aws.environment.name}",
+        longest=_LONGEST,
+    )
+    return follow_until(wait, clock, report)
+
+
+def _cost(hold: RegionalHold, now: datetime) -> str:
+    if hold.region not in REGIONS:
+        return (
+            f"the prices of {hold.region} are not known (docs/costs.md#other-regions): they cost "
+            "what they cost now, for as long as they are held"
+        )
+    price = REGIONS[hold.region]
+    dollars = sum(
+        price.storage(point.resource_type, COLD if point.is_cold(now) else WARM)
+        * point.size_bytes
+        / GB
+        for point in hold.points
+    )
+    most = "at most " if any(p.resource_type in prices.INCREMENTAL for p in hold.points) else ""
+    return f"they cost {most}${dollars:,.2f} a month, for as long as they are held"

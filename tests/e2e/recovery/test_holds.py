@@ -1,0 +1,181 @@
+"""`cabal-backup hold`: what is held outlives its time, until it is released."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests import killing
+from tests.e2e.operator import Operator, Said
+from tests.e2e.status import aws_by_hand as hand
+from tests.e2e.status.test_formats import problems
+from tests.e2e.terminal import type_answers
+
+CREATE = ("hold", "create", "lawsuit 7", "--reason", "letter")
+RELEASE = ("hold", "release", "lawsuit 7", "--reason", "settled")
+REGIONS = ("us-west-1", "us-west-2")
+
+
+def holds(operator: Operator) -> list[Any]:
+    listed: list[Any] = operator.run("hold", "list", "--json").json["holds"]
+    return listed
+
+
+def points(operator: Operator) -> dict[str, Any]:
+    listed = operator.run("points", "--json").json["points"]
+    return {each["recovery_point_arn"]: each for each in listed}
+
+
+def well(said: Said) -> Said:
+    assert said.code == 0, said.out + said.err
+    return said
+
+
+def day(operator: Operator, ago: int) -> str:
+    return f"{operator.sandbox.now() - timedelta(days=ago):%Y-%m-%d}"
+
+
+def test_held_nights_outlive_their_year(operator: Operator) -> None:
+    """Three nights of the addresses are held in both regions, and all others expire."""
+    nights = ("--from", day(operator, 3), "--to", day(operator, 1), "--resource", "addresses")
+    planned = well(operator.run(*CREATE, *nights, "--dry-run"))
+    assert holds(operator) == []
+    for words in (
+        "us-west-1, cabal-backup: 3 recovery points of ",
+        "would expire from ",
+        "a month",
+    ):
+        assert words in planned.text
+    well(operator.run(*CREATE, *nights, "--yes"))
+    placed = holds(operator)
+    assert [(hold["region"], hold["status"], len(hold["points"])) for hold in placed] == [
+        ("us-west-1", "ACTIVE", 3),
+        ("us-west-2", "ACTIVE", 3),
+    ]
+    held = {arn for hold in placed for arn in hold["points"]}
+    assert problems("points", operator.run("points", "--json").json) == []
+    assert points(operator).keys() > held
+    shown = operator.run("points").out
+    assert 'The legal hold "lawsuit 7" (ACTIVE) keeps 3 recovery points' in shown
+    assert operator.run("points", "--list").out.count("held: lawsuit 7") == 6
+    hand.unlock(operator.sandbox, hand.PRIMARY)
+    with pytest.raises(ClientError, match="legal hold"):
+        operator.sandbox.client("backup").delete_recovery_point(
+            BackupVaultName="cabal-backup", RecoveryPointArn=placed[0]["points"][0]
+        )
+
+    operator.sandbox.advance(days=370)
+
+    left = points(operator)
+    old = operator.sandbox.now() - timedelta(days=366)
+    assert {arn for arn, each in left.items() if each["created"] < old.isoformat()} == held
+    found = operator.run("status", "--json", "--only", "legal-holds,dr-points").json["findings"]
+    by_check = {each["check"]: each for each in found}
+    assert by_check["legal-holds"]["status"] == "ok"
+    assert "2 legal holds on recovery points" in by_check["legal-holds"]["evidence"]
+    assert not [line for line in by_check["dr-points"]["details"] if "deleted by now" in line]
+
+    released = well(operator.run(*RELEASE, "--yes"))
+    assert "6 recovery points of " in released.err
+    assert "AWS Backup deletes them within 24 hours" in released.err
+    operator.sandbox.advance(hours=9)
+    assert not held & points(operator).keys()
+    assert holds(operator) == []
+
+
+def test_another_hold_still_keeps_the_points(operator: Operator) -> None:
+    well(operator.run(*CREATE, "--yes"))
+    well(operator.run("hold", "create", "other", "--reason", "audit", "--yes"))
+    planned = well(operator.run(*RELEASE, "--dry-run"))
+    assert "none of its recovery points should have expired" in planned.out
+    well(operator.run(*RELEASE, "--yes"))
+    assert {hold["title"] for hold in holds(operator)} == {"other"}
+
+
+def test_releasing_asks_for_the_title(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    well(operator.run(*CREATE, "--yes"))
+    refused = operator.run(*RELEASE)
+    assert refused.code == 4
+    assert "stdin is not a terminal" in refused.err
+    type_answers(monkeypatch, "development", "lawsuit 7")
+    wrong = operator.run(*RELEASE)
+    assert (wrong.code, len(holds(operator))) == (4, 2)
+    right = well(operator.run(*RELEASE))
+    assert "Type lawsuit 7 to continue" in right.err
+    assert holds(operator) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "message"),
+    [
+        ((*CREATE, "--from", "2020-01-01", "--to", "2020-01-02"), 8, "of these nights to hold"),
+        ((*CREATE, "--from", "2026-01-02", "--to", "2026-01-01"), 64, "--from is after --to"),
+        (("hold", "create", " ", "--reason", "letter"), 64, "The title must not be empty"),
+        (RELEASE, 9, "There is no legal hold 'lawsuit 7'"),
+        (CREATE, 4, "stdin is not a terminal"),
+    ],
+)
+def test_refusals(operator: Operator, command: tuple[str, ...], code: int, message: str) -> None:
+    said = operator.run(*command, *(["--yes"] if code != 4 else []))
+    assert (said.code, message in said.err) == (code, True), said.err
+    assert holds(operator) == []
+
+
+def test_a_title_that_is_taken_and_the_fifty_first_hold(operator: Operator) -> None:
+    well(operator.run(*CREATE, "--yes"))
+    other = operator.run("hold", "create", "lawsuit 7", "--reason", "another letter", "--yes")
+    assert other.code == 4
+    assert 'There is a legal hold "lawsuit 7" in us-west-1 already (ACTIVE, reason: letter)' in (
+        other.err
+    )
+    for number in range(49):
+        operator.sandbox.client("backup").create_legal_hold(Title=f"{number}", Description="x")
+    full = operator.run("hold", "create", "one more", "--reason", "letter", "--yes")
+    assert full.code == 4
+    assert "There are 50 legal holds in us-west-1" in full.err
+
+
+@pytest.mark.parametrize("command", [CREATE, RELEASE])
+def test_killed_before_and_after_each_call(operator: Operator, command: tuple[str, ...]) -> None:
+    """In whichever of the two regions it ends, run again it does the rest."""
+    if command is RELEASE:
+        well(operator.run(*CREATE, "--yes"))
+    start = operator.sandbox.checkpoint()
+
+    def run(kill_at: int | None) -> killing.Ended:
+        operator.sandbox.rollback(start)
+        return killing.run(
+            lambda: operator.run(*command, "--yes").code, killing.aws_calls, kill_at=kill_at
+        )
+
+    whole = run(None)
+    assert whole.code == 0, whole.said
+    changes = [
+        number
+        for number, name in enumerate(whole.moments, 1)
+        if name.startswith(("POST /legal-holds", "DELETE /legal-holds"))
+    ]
+    assert len(changes) == 4
+    for moment in changes:
+        assert run(moment).killed
+        operator.sandbox.advance(minutes=1)
+        again = operator.run(*command, "--yes")
+        # Killed after its last call, a release has nothing left to do.
+        assert again.code in ((0, 9) if command is RELEASE else (0,)), again.err
+        expected = 0 if command is RELEASE else 2
+        found = holds(operator)
+        assert (len(found), {hold["status"] for hold in found} <= {"ACTIVE"}) == (expected, True)
+
+
+def test_a_hold_keeps_teardown_from_deleting(operator: Operator) -> None:
+    well(operator.run(*CREATE, "--yes"))
+    for place in (hand.PRIMARY, hand.DR):
+        hand.unlock(operator.sandbox, place)
+    assert "reason: letter" in operator.run("teardown", "plan").out
+    refused = operator.run("teardown", "delete-recovery-points", "--yes")
+    assert refused.code == 4
+    assert '"lawsuit 7" in us-west-1 holds ' in refused.err
+    assert "cabal-backup hold release " in refused.err
