@@ -15,7 +15,7 @@ from tests.e2e.status.test_formats import problems
 from tests.sandbox import cabal
 from tests.sandbox.deployment import Deployment
 
-BEFORE = {"bootstrap": "fail", "service-linked-role": "off", "trail": "off"}
+BEFORE = {"bootstrap": "fail", "service-linked-role": "off", "trail": "off", "air-gapped": "off"}
 """What is not ok in an account where Cabal is, and nothing else."""
 
 
@@ -63,7 +63,7 @@ def test_before_the_first_deployment(undeployed: Operator) -> None:
         'make cdk ARGS="bootstrap aws://123456789012/us-west-1 aws://123456789012/us-west-2"'
         in (said.out)
     )
-    assert said.out.endswith("\n✘ development: 12 checks, 1 failed.\n")
+    assert said.out.endswith("\n✘ development: 13 checks, 1 failed.\n")
 
 
 def test_all_is_there_for_the_first_deployment(bootstrapped: Operator) -> None:
@@ -74,7 +74,7 @@ def test_all_is_there_for_the_first_deployment(bootstrapped: Operator) -> None:
         "Nothing is deployed, and no name is taken. Next: make deploy ENVIRONMENT=development"
         in (said.text)
     )
-    assert said.out.endswith("\n✔ development: 12 checks, nothing is missing.\n")
+    assert said.out.endswith("\n✔ development: 13 checks, nothing is missing.\n")
 
 
 def test_after_the_deployment(operator: Operator) -> None:
@@ -82,7 +82,7 @@ def test_after_the_deployment(operator: Operator) -> None:
 
     assert found["stacks"]["status"] == "ok"
     assert "cabal-backup in us-west-1: CREATE_COMPLETE" in found["stacks"]["evidence"]
-    assert not_ok(operator).keys() <= {"service-linked-role", "trail"}
+    assert not_ok(operator).keys() <= {"service-linked-role", "trail", "air-gapped"}
 
 
 def test_an_old_bootstrap_and_another_qualifier(bootstrapped: Operator) -> None:
@@ -287,4 +287,4 @@ def test_what_may_not_be_looked_at_is_unknown(bootstrapped: Operator) -> None:
     said = bootstrapped.run("doctor")
 
     assert said.code == 2
-    assert said.out.endswith("\n? development: 12 checks, 1 unknown.\n")
+    assert said.out.endswith("\n? development: 13 checks, 1 unknown.\n")

@@ -135,7 +135,7 @@ def test_nagios_is_one_line_with_performance_data(operator: Operator) -> None:
     assert all(3600 <= int(age.removesuffix("s;;;0")) < 3660 for age in drills)
     assert data == {
         "ok": "28;;;0",
-        "off": "3;;;0",
+        "off": "4;;;0",
         "warn": "0;;;0",
         "fail": "0;;;0",
         "unknown": "0;;;0",
