@@ -80,9 +80,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         def deploy() -> tuple[Cabal, tuple[dict[str, Any], ...]]:
             sandbox.rollback(bootstrapped(sandbox, sandbox.checkpoint()))
             filled = cabal.fill(sandbox, addresses=60, users=2, messages_per_user=2)
-            deployment = Deployment(
-                sandbox, filled, synthesize=synthesize_here, settings=SETTINGS
-            )
+            deployment = Deployment(sandbox, filled, synthesize=synthesize_here, settings=SETTINGS)
             sandbox.forget_decisions()
             deployment.deploy(access_policies="true", alerts="true")
             deploying = tuple(sandbox.decisions())
