@@ -124,7 +124,7 @@ def bring_back(aws: Aws, table: str, settings: TableSettings, clock: Clock, repo
         steps.append(("tags", lambda: _tag(aws, table, tags)))
     for what, step in steps:
         _patiently(step, clock, f"bringing back the {what} of {table}")
-        report(f"{table}: {what} is back.")
+        report(f"{table}: {what} set.")
 
 
 def _tags(aws: Aws, recovery_point_arn: str) -> Mapping[str, str]:

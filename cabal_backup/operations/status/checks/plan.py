@@ -203,18 +203,26 @@ def resources(state: State) -> Outcome:
         )
     if isinstance(table, Unknown) or isinstance(mailstore, Unknown):
         return unknown(table, mailstore, looking_at="the table and the mailstore")
-    odd = list(replaced(state, name))
+    odd, hints = list(replaced(state, name)), list[str]()
+    if odd:
+        hints.append(
+            "If the table was restored or replaced on purpose, nothing is to be done; this warning "
+            f"ends {PITR_WINDOW.days} days after the table was created. Otherwise find out who "
+            "replaced it. Recovery points from before are still there: "
+            f"cabal-backup points -e {state.environment.name}"
+        )
     if isinstance(state.other_mailstores, Known) and state.other_mailstores.value:
         odd.append(
             f"{' and '.join(state.other_mailstores.value)} has the tag Name={names.MAILSTORE} too"
         )
+        hints.append(
+            "Find out which file system Cabal mounts. If it is not the configured one, set "
+            f"mailstore_file_system_id of {state.environment.name} and deploy; otherwise delete "
+            "the other or remove its tag"
+        )
     if odd:
         return warn(
-            "The plan may not protect what Cabal uses: " + "; ".join(odd) + ".",
-            "Find out which one Cabal mounts and writes to. If it is not the configured one, set "
-            f"mailstore_file_system_id of {state.environment.name} and deploy; otherwise delete "
-            "the other or remove its tag. Recovery points of a table from before it was replaced "
-            f"are still there: cabal-backup points -e {state.environment.name}",
+            "The plan may not protect what Cabal uses: " + "; ".join(odd) + ".", ". ".join(hints)
         )
     return ok(f"{' and '.join(state.resources.values())} exist and are in use.")
 
