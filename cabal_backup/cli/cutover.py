@@ -246,12 +246,17 @@ def print_result(plan: CutoverPlan, result: CutoverResult) -> None:
             + (f" under the keys that match {plan.request.only}." if plan.request.only else ".")
         )
     if result.undo_point is not None:
-        only = plan.request.only.options
-        text += [
-            "To undo only what this cutover changed:",
-            f"  cabal-backup cutover undo {plan.restored.name} {plan.live.name} "
-            f"-e {plan.environment}{only}",
-        ]
+        if plan.request.delete_restored:
+            text.append(
+                f"`cutover undo` cannot undo this cutover: it needs {plan.restored.name}, which is "
+                "deleted."
+            )
+        else:
+            text += [
+                "To undo only what this cutover changed:",
+                f"  cabal-backup cutover undo {plan.restored.name} {plan.live.name} "
+                f"-e {plan.environment}{plan.request.only.options}",
+            ]
         text.append(what_is_lost(plan.live.name, result.undo_point, plan.request.only))
         text += ["To go back:", *(f"  {line}" for line in result.way_back)]
     print("\n".join(text))

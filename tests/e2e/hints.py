@@ -77,6 +77,8 @@ class Hints:
         for command in printed_commands(self.text):
             if command.split()[0] not in COMMANDS:
                 continue  # The primary vault has the name of the program.
+            if any(f"{word} is being deleted." in self.text for word in command.split()):
+                continue  # It was of use until the command deleted what it made.
             try:
                 arguments = self._arguments(operator, command)
             except CommandLineError as error:
