@@ -68,7 +68,25 @@ def test_the_second_account_restores_what_the_first_one_lost(
     (file_system,) = sandbox.client("efs", REGION, SECOND).describe_file_systems()["FileSystems"]
     root = sandbox.efs_directory(file_system["FileSystemId"], region=REGION, account=SECOND)
     (directory,) = root.glob("aws-backup-restore_*")
+    assert by_address(restored_by_the_owner(sandbox)) == by_address(addresses)
     assert {path.name for path in (directory / "alice").rglob("*") if path.is_file()} == mail
+
+
+def restored_by_the_owner(sandbox: Sandbox) -> list[dict[str, dict[str, str]]]:
+    backup = sandbox.client("backup", REGION)
+    (point, *_) = backup.list_recovery_points_by_backup_vault(
+        BackupVaultName=VAULT, ByResourceType="DynamoDB"
+    )["RecoveryPoints"]
+    backup.start_restore_job(
+        RecoveryPointArn=point["RecoveryPointArn"],
+        IamRoleArn=f"arn:aws:iam::{ACCOUNT}:role/cabal-backup-role",
+        Metadata={"targetTableName": "cabal-addresses"},
+    )
+    sandbox.advance(hours=1)
+    items: list[dict[str, dict[str, str]]] = sandbox.client("dynamodb", REGION).scan(
+        TableName="cabal-addresses"
+    )["Items"]
+    return items
 
 
 def lose_everything(sandbox: Sandbox) -> None:
@@ -93,7 +111,6 @@ def lose_everything(sandbox: Sandbox) -> None:
             with pytest.raises(backup.exceptions.InvalidRequestException):
                 backup.delete_recovery_point(**asked)
     sandbox.advance(minutes=1)
-    assert ACCOUNT != SECOND
 
 
 def by_address(items: list[dict[str, dict[str, str]]]) -> list[str]:

@@ -105,7 +105,7 @@ def test_other_limits_are_refused_and_reported(operator: Operator) -> None:
     assert "air_gapped_max_days=30" in finding["hint"]
 
 
-def test_switched_off_it_stays_and_empties_itself(operator: Operator) -> None:
+def test_switched_off_it_stays_and_empties_itself_and_can_be_adopted(operator: Operator) -> None:
     deployment, sandbox = operator.deployment, operator.sandbox
     sandbox.run_nights(1)
     deployment.deploy(air_gapped="false", air_gapped_share_with="")
@@ -114,6 +114,12 @@ def test_switched_off_it_stays_and_empties_itself(operator: Operator) -> None:
     assert len(held(backup)) == 2
     sandbox.advance(days=14)
     assert held(backup) == []
+    created = backup.describe_backup_vault(BackupVaultName=VAULT)["CreationDate"]
+    # As docs/runbooks/air-gapped.md says.
+    deployment.deploy("--import-existing-resources")
+    assert backup.describe_backup_vault(BackupVaultName=VAULT)["CreationDate"] == created
+    sandbox.run_nights(1)
+    assert len(held(backup)) == 2
 
 
 def held(backup: object) -> list[object]:
