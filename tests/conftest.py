@@ -44,7 +44,7 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_runtest_teardown(item: pytest.Item) -> None:
-    """Stop after a test during which Ctrl-C was pressed, whatever the test made of it."""
+    """Stop after a test during which Ctrl-C was pressed, even if the test caught it."""
     with suppress(BlockingIOError):
         if signal.SIGINT in os.read(item.config.stash[_signals], 1024):
             item.session.shouldstop = "Ctrl-C"

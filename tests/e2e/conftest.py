@@ -32,8 +32,8 @@ REAL_AWS_CLI = aws_cli()
 
 @pytest.fixture(scope="session", autouse=True)
 def signals_reach_children() -> None:
-    """A shell starts what it runs in the background deaf to Ctrl-C, and `nohup` what it runs to
-    a closed terminal; children inherit that.
+    """Children inherit which signals are ignored: a shell ignores Ctrl-C for what it runs in the
+    background, and `nohup` a closed terminal.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

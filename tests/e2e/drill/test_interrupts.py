@@ -187,10 +187,10 @@ def test_killed_at_random_moments_the_next_one_finds_what_is_left(
     whole = drill()
     assert whole.code == 0, whole.said
     restoring = whole.moments.index("PUT /restore-jobs") + 1
-    dice = random.Random(which)
+    rng = random.Random(which)
     found = 0
     for number in range(KILLS):
-        ended = drill(dice.randint(restoring, len(whole.moments)))
+        ended = drill(rng.randint(restoring, len(whole.moments)))
         assert ended.killed, ended.said
         assert driller.data() == before
         there = left(driller.sandbox)

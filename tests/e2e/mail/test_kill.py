@@ -112,7 +112,7 @@ def owned(home: Path) -> Iterator[Path]:
 
 
 def test_killed_at_random_moments_it_converges(store: Mailstore) -> None:
-    dice = random.Random(20260906)
+    rng = random.Random(20260906)
     wanted = fill(store)
     whole = merge(store, 1)
     assert whole.code == 0, whole.said
@@ -120,8 +120,8 @@ def test_killed_at_random_moments_it_converges(store: Mailstore) -> None:
 
     kills, moments, wanted = 0, [], fill(store)
     while kills < KILLS:
-        kill_at = dice.randrange(1, len(whole.moments) + 1)
-        ended = merge(store, dice.choice([1, 8]), kill_at=kill_at)
+        kill_at = rng.randrange(1, len(whole.moments) + 1)
+        ended = merge(store, rng.choice([1, 8]), kill_at=kill_at)
         if ended.killed:
             kills += 1
             moments.append(len(texts(store.live)))

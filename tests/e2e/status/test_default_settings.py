@@ -127,6 +127,7 @@ def test_no_call_about_restore_tests_is_repeated(operator: Operator) -> None:
 def before_tests_of_copies(default_deployment: tuple[Deployment, str]) -> tuple[Deployment, str]:
     deployment, checkpoint = default_deployment
     deployment.sandbox.rollback(checkpoint)
+    deployment.sandbox.run_nights(13)
     deployment.sandbox.advance_to(BEFORE_TESTS_OF_COPIES)
     return deployment, deployment.sandbox.checkpoint()
 

@@ -56,10 +56,10 @@ def test_killed_at_random_moments(small: Rescuer, mode: Mode) -> None:
     whole = killed(None)
     assert whole.code == 0, whole.said
     writes = [number for number, name in enumerate(whole.moments, 1) if name in WRITES]
-    dice = random.Random(f"kill {mode}")
+    rng = random.Random(f"kill {mode}")
     midway = 0
     for _ in range(KILLS // 2):
-        assert killed(dice.randint(writes[0], writes[-1])).killed
+        assert killed(rng.randint(writes[0], writes[-1])).killed
         interrupted = by_address(items(small.sandbox, ADDRESSES))
         midway += interrupted not in (before, expected)
 

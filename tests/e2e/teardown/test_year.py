@@ -30,14 +30,14 @@ def test_killed_at_random_moments(
     year: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     operator = Operator(year, monkeypatch, capsys)
-    dice = random.Random(26)
+    rng = random.Random(26)
     live = what_is_live(year)
     assert len(points(year)) == 1460
     left = []
     for step, kills, requests in STEPS:
         done = 0
         while done < shortened(kills):
-            ended = _run(operator, step, dice.randrange(1, 2 * requests))
+            ended = _run(operator, step, rng.randrange(1, 2 * requests))
             assert ended.killed or ended.code == 0, ended.said
             if ended.killed:
                 done += 1

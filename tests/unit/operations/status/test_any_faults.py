@@ -1,4 +1,4 @@
-"""Whatever goes wrong, alone or together: the verdict is never ok."""
+"""With any fault, alone or with others, the verdict is never ok."""
 
 from __future__ import annotations
 
