@@ -440,6 +440,7 @@ def _air_gapped_state(environment: Environment, answers: Answers) -> AirGapped |
     answers = {
         **answers,
         "air-gapped settings": answers[f"{environment.air_gapped_region} settings"],
+        "air-gapped holds": answers[f"{environment.air_gapped_region} holds"],
         "air-gapped lock removals": Known([]),
         "air-gapped deletions": Known([]),
     }

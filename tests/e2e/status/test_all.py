@@ -70,7 +70,7 @@ def test_one_that_is_healthy_and_one_that_is_off(desk: Desk) -> None:
     lines = said.out.splitlines()
     assert lines[0].split() == ["development", "stage"]
     assert lines[1].split() == ["vaults", "✔", "8", "ok", "-"]
-    assert lines[-2] == "✔ development is protected: all of 28 checks are fine (4 off)."
+    assert lines[-2] == "✔ development is protected: all of 29 checks are fine (4 off)."
     assert lines[-1].startswith("- stage: stage is not protected: its backup is off.")
 
 
@@ -89,7 +89,7 @@ def test_one_whose_credentials_are_wrong_does_not_hide_the_others(desk: Desk) ->
     said = desk.status("--all", prod=prod(profile="dev-profile"))
 
     assert said.code == 2
-    assert "\n✔ development is protected: all of 28 checks are fine (4 off).\n" in said.out
+    assert "\n✔ development is protected: all of 29 checks are fine (4 off).\n" in said.out
     assert "? prod: These credentials belong to account 123456789012, but prod is in" in said.out
 
 

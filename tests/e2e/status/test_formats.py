@@ -127,7 +127,7 @@ def test_nagios_is_one_line_with_performance_data(operator: Operator) -> None:
 
     line = _LINE.fullmatch(said.out)
     assert line is not None, said.out
-    assert line["text"] == "development is protected: all of 28 checks are fine (4 off)."
+    assert line["text"] == "development is protected: all of 29 checks are fine (4 off)."
     data = dict(pair.split("=") for pair in line["data"].split())
     age = int(data.pop("oldest_newest_point").removesuffix("s;;;0"))
     assert 12.6 * 3600 < age < 13.1 * 3600
@@ -173,9 +173,9 @@ def test_a_few_checks_do_not_say_that_it_is_protected(operator: Operator) -> Non
     hand.unlock(operator.sandbox, PRIMARY)
     failed = operator.run("status", "--skip", "role")
 
-    assert few.out.endswith("\n✔ development: 3 of 32 checks, 2 ok (1 off).\n")
+    assert few.out.endswith("\n✔ development: 3 of 33 checks, 2 ok (1 off).\n")
     assert failed.out.endswith(
-        "\n✘ development is NOT protected as promised: 1 check failed (31 of 32 checks).\n"
+        "\n✘ development is NOT protected as promised: 1 check failed (32 of 33 checks).\n"
     )
 
 
@@ -227,7 +227,7 @@ def test_watch_repeats_until_everything_is_ok(
     assert clock.slept == [60, 60]
     out = capsys.readouterr().out
     assert out.count("NOT protected") == 2
-    assert out.count("all of 28 checks are fine") == 1
+    assert out.count("all of 29 checks are fine") == 1
 
 
 def test_watch_ends_with_what_was_seen_last(operator: Operator) -> None:

@@ -13,7 +13,7 @@ def test_all_checks_are_ok(operator: Operator) -> None:
     said = operator.run("status")
 
     assert said.code == 0
-    assert said.out.endswith("\n✔ development is protected: all of 28 checks are fine (4 off).\n")
+    assert said.out.endswith("\n✔ development is protected: all of 29 checks are fine (4 off).\n")
     assert said.err == ""
     assert operator.not_ok() == {}
 
