@@ -1,4 +1,4 @@
-"""The air-gapped vault outlives the teardown until its last copy expires, and then goes too."""
+"""The air-gapped vault stays after a teardown until its last copy expires, and is then deleted."""
 
 from __future__ import annotations
 
