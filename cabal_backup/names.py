@@ -177,6 +177,18 @@ DRILL_TAG = "cabal-backup-drill"
 DRILL_MARKER = ".cabal-backup-drill"
 """The file in a drill's scratch directory that says whose it is."""
 
+COPY_BACK_TABLE = "-copy-back-"
+"""What stands after a table's name in the name of the table that a cold copy-back restores."""
+
+COPY_BACK = "cabal-copy-back-"
+"""How the creation token of the file system begins that a cold copy-back restores."""
+
+NIGHT_TAG = "cabal-backup:night"
+RESOURCE_TAG = "cabal-backup:resource"
+ORIGINAL_TAG = "cabal-backup:original"
+"""Tags of a recovery point that brings a cold one back: when that one was taken, of what it is,
+and its ARN."""
+
 PRODUCTION = "prod"
 """The environment that is drilled, and whose recovery points are deleted, only on extra request."""
 

@@ -6,6 +6,7 @@ import argparse
 import sys
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 
 from cabal_backup import names
 from cabal_backup.cli.answer import answer
@@ -19,10 +20,16 @@ from cabal_backup.cli.options import (
 )
 from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode, UsageError
+from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.jobs import Job
+from cabal_backup.operations.report import prices
 from cabal_backup.operations.restore import copy_back
+from cabal_backup.operations.restore.cold import cold_copy_back
+from cabal_backup.operations.restore.cold.cold_copy_back import ColdCopyBackPlan
 from cabal_backup.operations.restore.copy_back import CopyBackPlan
 from cabal_backup.operations.restore.select_point import ADDRESSES, MAILSTORE, CopyBackRequest
+
+_MONTH_DAYS = Decimal(30)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +40,7 @@ class CopyBackOptions(CommonOptions, ConfirmOptions):
     at: datetime | None
     night: date | None
     file_system: str | None
+    cold: bool
     wait: bool
 
 
@@ -42,6 +50,7 @@ def define(parser: Parser) -> None:
         "restored there. docs/runbooks/lose-a-region.md explains it.",
         "copy-back addresses -e prod --dry-run",
         "copy-back mailstore -e prod --night 2026-11-20 --no-wait",
+        "copy-back addresses -e prod --night 2026-05-20 --cold",
     )
     add_common(parser)
     parser.add_argument(
@@ -56,6 +65,12 @@ def define(parser: Parser) -> None:
         help="the file system, if the vault has recovery points of several file systems",
     )
     parser.add_argument(
+        "--cold",
+        action="store_true",
+        help="bring back one in cold storage: restore it in the DR region, back the result up and "
+        "copy that",
+    )
+    parser.add_argument(
         "--wait",
         action=argparse.BooleanOptionalAction,
         default=True,
@@ -63,13 +78,18 @@ def define(parser: Parser) -> None:
     )
     add_confirmation(parser)
     parser.runs(
-        run, CopyBackOptions, plan=CopyBackPlan, result={"recovery_point_arn": str, "job": Job}
+        run,
+        CopyBackOptions,
+        plan=CopyBackPlan | ColdCopyBackPlan,
+        result={"recovery_point_arn": str, "job": Job},
     )
 
 
 def run(options: CopyBackOptions, invocation: Invocation) -> int:
     wanted = _wanted(options)
     aws = connect_to_change(options)
+    if options.cold:
+        return _bring_back(aws, options, wanted, invocation)
     plan = copy_back.plan_copy_back(aws, invocation.clock.now(), wanted)
     if show_plan(plan, options):
         return ExitCode.OK
@@ -92,6 +112,50 @@ def run(options: CopyBackOptions, invocation: Invocation) -> int:
     return ExitCode.OK
 
 
+def _bring_back(
+    aws: Aws, options: CopyBackOptions, wanted: CopyBackRequest, invocation: Invocation
+) -> int:
+    """Bring a cold recovery point back; the exit code."""
+    clock = invocation.clock
+    plan = cold_copy_back.plan_copy_back(aws, clock.now(), wanted)
+    lines = [*plan.lines(), *([] if plan.finished else _costs(plan))]
+    if show_plan(plan, options, lines):
+        return ExitCode.OK
+    if not plan.finished:
+        confirm(
+            f"This restores in {plan.from_region}, backs up and copies into {plan.environment}, "
+            "and deletes what it restored.",
+            yes=options.yes,
+        )
+    with carry_out(aws) as report:
+        arn = cold_copy_back.execute(aws, plan, clock, report)
+    answer.add(recovery_point_arn=arn)
+    print(arn)
+    _say_what_next(plan, arn)
+    return ExitCode.OK
+
+
+def _costs(plan: ColdCopyBackPlan) -> tuple[str, ...]:
+    """What AWS charges, as far as the prices are known, with the arithmetic."""
+    kind, gigabytes = plan.point.resource_type, Decimal(plan.point.size_bytes) / prices.GB
+    price = prices.REGIONS[prices.REGION]
+    days, cold_after = plan.lifecycle.delete_after_days, plan.lifecycle.cold_after_days
+    warm_days = days if cold_after is None else cold_after
+    cold_days = days - warm_days
+    warm_days += plan.warm_lifecycle.delete_after_days
+    stored = (
+        warm_days * price.storage(kind, prices.WARM) + cold_days * price.storage(kind, prices.COLD)
+    ) / _MONTH_DAYS
+    cost = gigabytes * (price.restore(kind) + price.transfer + stored)
+    return (
+        f"  it costs about ${cost:.2f}: restoring {gigabytes:.2f} GB, copying it, and storing it "
+        f"{warm_days} days warm and {cold_days} days cold (prices of {prices.REGION}, "
+        f"{prices.LOOKED_UP})",
+        "  that is without what restoring from cold storage costs more, and the "
+        f"{plan.kind} meanwhile",
+    )
+
+
 def _wanted(options: CopyBackOptions) -> CopyBackRequest:
     if options.file_system is not None and options.what != MAILSTORE:
         raise UsageError(f"--file-system goes with {MAILSTORE} only.")
@@ -100,12 +164,14 @@ def _wanted(options: CopyBackOptions) -> CopyBackRequest:
         raise UsageError(
             f"--at and --night go with {ADDRESSES} or {MAILSTORE}, not with a recovery point."
         )
+    if options.cold and not options.wait:
+        raise UsageError("--no-wait: not with --cold, whose steps follow one another.")
     return CopyBackRequest(
         what=options.what, at=options.at, night=options.night, file_system=options.file_system
     )
 
 
-def _say_what_next(plan: CopyBackPlan, arn: str) -> None:
+def _say_what_next(plan: CopyBackPlan | ColdCopyBackPlan, arn: str) -> None:
     what = ADDRESSES if plan.point.resource_type == names.DYNAMODB else MAILSTORE
     print(
         f"It is back in {plan.to_region}. Next:\n"

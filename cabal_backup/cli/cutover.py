@@ -255,7 +255,8 @@ def print_result(plan: CutoverPlan, result: CutoverResult) -> None:
             text += [
                 "To undo only what this cutover changed:",
                 f"  cabal-backup cutover undo {plan.restored.name} {plan.live.name} "
-                f"-e {plan.environment}{plan.request.only.options}",
+                f"-e {plan.environment}{plan.request.region_options}"
+                f"{plan.request.only.options}",
             ]
         text.append(what_is_lost(plan.live.name, result.undo_point, plan.request.only))
         text += ["To go back:", *(f"  {line}" for line in result.way_back)]

@@ -74,6 +74,7 @@ class DrillOptions(ReportOptions, ConfirmOptions):
     tolerance: int | None = None
     user: str | None = None
     mount: Path | None = None
+    cold: bool = False
 
 
 def define(parser: Parser) -> None:
@@ -112,6 +113,12 @@ def _add_kind(kinds: Subcommands, kind: str, about: str) -> None:
             metavar="PERCENT",
             help="how many items of the restored table may differ from the live table, which "
             "changes after the backup (default: restore_testing_tolerance_percent)",
+        )
+    if kind == Kind.COPY_BACK:
+        parser.add_argument(
+            "--cold",
+            action="store_true",
+            help="bring the newest recovery point in cold storage back: about five hours",
         )
     add_role(parser)
     add_report_folder(parser)
@@ -336,4 +343,5 @@ def _request(options: DrillOptions, aws: Aws) -> DrillRequest:
         ),
         user=options.user,
         mount=options.mount,
+        cold=options.cold,
     )

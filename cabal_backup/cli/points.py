@@ -200,6 +200,7 @@ def as_json(calendar: Calendar) -> str:
                         "cold_at": point.cold_at.isoformat() if point.cold_at else None,
                         "delete_at": point.delete_at.isoformat() if point.delete_at else None,
                         "size_bytes": point.size_bytes,
+                        "brings_back": point.original,
                     }
                     for vault, point in calendar.points
                 ],

@@ -186,6 +186,11 @@ def _say_what_next(
         f"       mount -t efs -o tls {made}:/ /mnt/new\n"
         "       python3 mail_host.py mailstore promote --mount /mnt/new"
     ]
+    if plan.point.original is not None:
+        steps.append(
+            "The same `mailstore promote` once more: this recovery point is of a restored file "
+            "system, so what is restored has an aws-backup-restore_<time> of its own."
+        )
     if old != made:
         setting = "" if is_set else f"mailstore_file_system_id of {name} = {made}, wherever it is "
         steps += [

@@ -111,6 +111,10 @@ def _sorted_out(names: Iterable[str], with_queues: bool) -> tuple[list[str], lis
             leave.append((name, "from a merge that was interrupted; it contains no mail"))
         elif name != _MARK:
             promote.append(name)
+    others = [name for name, _ in leave if name not in _BELONGS]
+    if not promote and len(others) == 1 and RECOVERY.match(others[0]):
+        # The backup is of a file system that was restored: then its mail is one level deeper.
+        return others, [each for each in leave if each[0] != others[0]]
     return promote, leave
 
 

@@ -228,9 +228,20 @@ def follow(
 
 
 def start_restore(
-    aws: Aws, point: RecoveryPoint, role_arn: str, metadata: Mapping[str, str], now: datetime
+    aws: Aws,
+    point: RecoveryPoint,
+    role_arn: str,
+    metadata: Mapping[str, str],
+    now: datetime,
+    *,
+    token: str | None = None,
 ) -> Job:
-    """Start a restore job. Raises CabalBackupError when AWS refuses or does not answer."""
+    """Start a restore job in the region to act in.
+
+    :param token: the idempotency token; by default one for this call.
+
+    Raises CabalBackupError when AWS refuses or does not answer.
+    """
     with worded(f"starting the restore of {point.arn}"):
         started = aws.client("backup").start_restore_job(
             RecoveryPointArn=point.arn,
@@ -238,7 +249,7 @@ def start_restore(
             ResourceType=point.resource_type,
             Metadata=metadata,
             # A lost answer makes botocore ask again: the token keeps that one job.
-            IdempotencyToken=str(uuid.uuid4()),
+            IdempotencyToken=token or str(uuid.uuid4()),
         )
     return Job(
         kind=JobKind.RESTORE,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from cabal_backup import names
 from cabal_backup.config.environment import Lifecycle
 from cabal_backup.operations.aws.results import pages
 
@@ -30,13 +31,14 @@ class RecoveryPoint:
     """COMPLETED, PARTIAL, DELETING, EXPIRED, AVAILABLE, STOPPED or CREATING."""
     status_message: str
     created: datetime
-    """When the backup was taken; a copy keeps the date of its source."""
+    """When the backup was taken; a copy keeps the date of its source, and what brings a cold
+    recovery point back has the date of that one."""
     cold_at: datetime | None
     """When it moves, or moved, to cold storage; None when it never does."""
     delete_at: datetime | None
     """When it expires; None when it never does."""
     lifecycle: Lifecycle | None
-    """None when it has no expiry."""
+    """In days from `created`; None when it has no expiry."""
     size_bytes: int
     role_arn: str
     last_restored: datetime | None
@@ -44,6 +46,15 @@ class RecoveryPoint:
     """The backup plan that made it (`CreatedBy`); None for one that was made on demand."""
     plan_name: str = ""
     """The name of that plan; empty where AWS Backup does not say it."""
+    original: str | None = None
+    """The ARN of the cold recovery point that it brings back; None for every other one."""
+    made: datetime | None = None
+    """When AWS Backup made it, where that is not `created`."""
+
+    @property
+    def counted_from(self) -> datetime:
+        """From when AWS Backup counts the days of its lifecycle, and of those of its copies."""
+        return self.made or self.created
 
     @property
     def id(self) -> str:
@@ -107,10 +118,14 @@ def list_vaults(
     ]
 
 
-def list_recovery_points(backup: BackupClient, vault: str) -> list[RecoveryPoint]:
+def list_recovery_points(
+    backup: BackupClient, vault: str, *, dr_region: str | None = None
+) -> list[RecoveryPoint]:
     """Every recovery point in a vault, the newest first.
 
     :param backup: a client of AWS Backup in the vault's region.
+    :param dr_region: the DR region: a recovery point of a resource there was made to bring a cold
+        one back, and is shown as what its tags say. None to show it as it is.
     """
     listed = [
         each
@@ -120,7 +135,38 @@ def list_recovery_points(backup: BackupClient, vault: str) -> list[RecoveryPoint
         for each in page.get("RecoveryPoints", [])
     ]
     points = [_recovery_point(entry) for entry in listed]
+    points = [
+        _of_its_night(backup, point) if point.resource_arn.split(":")[3] == dr_region else point
+        for point in points
+    ]
     return sorted(points, key=lambda point: (point.created, point.arn), reverse=True)
+
+
+def _of_its_night(backup: BackupClient, point: RecoveryPoint) -> RecoveryPoint:
+    """A recovery point with the resource and the date that its tags say."""
+    tags = {
+        key: value
+        for page in pages(backup.list_tags, ResourceArn=point.arn)
+        for key, value in page.get("Tags", {}).items()
+    }
+    try:
+        night = datetime.fromisoformat(tags[names.NIGHT_TAG])
+        resource, original = tags[names.RESOURCE_TAG], tags[names.ORIGINAL_TAG]
+    except (KeyError, ValueError):
+        return point
+    later = (point.created - night).days
+    lifecycle = point.lifecycle and Lifecycle(
+        cold_after_days=point.lifecycle.cold_after_days and point.lifecycle.cold_after_days + later,
+        delete_after_days=point.lifecycle.delete_after_days + later,
+    )
+    return replace(
+        point,
+        resource_arn=resource,
+        created=night,
+        lifecycle=lifecycle,
+        original=original,
+        made=point.created,
+    )
 
 
 def _recovery_point(entry: RecoveryPointByBackupVaultTypeDef) -> RecoveryPoint:

@@ -1,7 +1,8 @@
 """The drill of the copy-back: copy from the DR vault, then restore from the copy.
 
 The copy stays: the vault's lock refuses to delete it, as it is meant to. It gets the
-shortest lifecycle that the lock accepts, and the report says until when it is there.
+shortest lifecycle that the lock accepts, and the report says until when it is there. So does
+the new recovery point in the DR vault where a cold one is brought back.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from cabal_backup import names
-from cabal_backup.errors import UnknownError
+from cabal_backup.errors import CabalBackupError, UnknownError
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Report
@@ -18,6 +19,8 @@ from cabal_backup.operations.drill import addresses
 from cabal_backup.operations.drill.plan import DrillRequest, drill_id, restored_table, scratch_table
 from cabal_backup.operations.drill.record import Record
 from cabal_backup.operations.restore import copy_back
+from cabal_backup.operations.restore.cold import cold_copy_back
+from cabal_backup.operations.restore.cold.cold_copy_back import ColdCopyBackPlan
 from cabal_backup.operations.restore.copy_back import CopyBackPlan
 from cabal_backup.operations.restore.role import check_role
 from cabal_backup.operations.restore.select_point import ADDRESSES, CopyBackRequest, PointRequest
@@ -28,7 +31,7 @@ from cabal_backup.operations.status.drill_reports import Kind
 class CopyBackDrillPlan:
     """Exactly what the drill of the copy-back will do."""
 
-    copy: CopyBackPlan
+    copy: CopyBackPlan | ColdCopyBackPlan
     live: str
     drill: str
     """The id in the names of the tables it makes."""
@@ -62,6 +65,12 @@ class CopyBackDrillPlan:
             )
             + f". It costs {self.copy.point.size_bytes:,} bytes of warm storage for "
             f"{days:.0f} days (docs/runbooks/drill.md#what-it-costs)."
+            + (
+                f" The new recovery point in {names.DR_VAULT} stays "
+                f"{self.copy.warm_lifecycle.delete_after_days} days, at the same cost."
+                if isinstance(self.copy, ColdCopyBackPlan)
+                else ""
+            )
         )
 
     def rehearse(self, aws: Aws, clock: Clock, record: Record, report: Report) -> None:
@@ -70,27 +79,42 @@ class CopyBackDrillPlan:
         stays = self.what_stays()
         with record.step("copy back", clock):
             try:
-                job = copy_back.execute(aws, self.copy, clock, report)
+                arn = self._copy_back(aws, clock, record, report)
             except (KeyboardInterrupt, UnknownError):
                 record.stays.append(f"A copy job that has begun goes on by itself. {stays}")
                 raise
-        record.stays.append(f"{_id(job.recovery_point_arn)}: {stays}")
-        point = PointRequest(arn=job.recovery_point_arn, role=self.request.point.role)
+        record.stays.append(f"{_id(arn)}: {stays}")
+        point = PointRequest(arn=arn, role=self.request.point.role)
         request = replace(self.request, point=point)
         plan = addresses.plan_drill(aws, clock.now(), request, drill=self.drill)
         plan.rehearse(aws, clock, record, report)
 
+    def _copy_back(self, aws: Aws, clock: Clock, record: Record, report: Report) -> str:
+        """The ARN of the copy."""
+        if isinstance(self.copy, CopyBackPlan):
+            return copy_back.execute(aws, self.copy, clock, report).recovery_point_arn
+        try:
+            return cold_copy_back.execute(aws, self.copy, clock, report)
+        except (KeyboardInterrupt, CabalBackupError):
+            record.left_over.append(
+                f"perhaps {self.copy.resource} in {self.copy.from_region}: `cabal-backup copy-back "
+                f"{self.copy.point.id} --cold -e {self.copy.environment}` goes on and deletes it"
+            )
+            raise
+
 
 def plan_drill(aws: Aws, now: datetime, request: DrillRequest) -> CopyBackDrillPlan:
-    """Plan the copy of the newest warm point of the addresses, and what follows it.
+    """Plan the copy of the newest point of the addresses, or bringing the newest cold one back, and
+    what follows it.
 
     Raises CabalBackupError when something that is needed is not there.
     """
     addresses.check_live(aws)
     check_role(aws, request.point.role)
     wanted = CopyBackRequest(what=ADDRESSES)
+    how = cold_copy_back if request.cold else copy_back
     return CopyBackDrillPlan(
-        copy=copy_back.plan_copy_back(aws, now, wanted, rehearsal=True),
+        copy=how.plan_copy_back(aws, now, wanted, rehearsal=True),
         live=aws.environment.addresses_table,
         drill=f"{drill_id(now)}-back",
         request=request,

@@ -28,6 +28,8 @@ class DrillRequest:
     point: PointRequest = field(default_factory=PointRequest)
     user: str | None = None
     mount: Path | None = None
+    cold: bool = False
+    """Of the copy-back: whether a cold recovery point is brought back."""
 
     @property
     def chosen(self) -> bool:

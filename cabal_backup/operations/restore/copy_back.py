@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from cabal_backup import names
 from cabal_backup.config.environment import MIN_COLD_DAYS, Lifecycle, Lock
@@ -32,6 +33,9 @@ from cabal_backup.operations.status.checks import run_checks
 from cabal_backup.operations.status.findings import Finding, Status
 from cabal_backup.operations.status.state import RegionState, State
 from cabal_backup.text import duration, moment
+
+if TYPE_CHECKING:
+    from types_boto3_backup.type_defs import CopyJobTypeDef
 
 LONGEST = timedelta(hours=48)
 """How long a copy job is followed: a large mailstore takes many hours between regions."""
@@ -90,7 +94,7 @@ class CopyBackPlan:
     @property
     def until(self) -> datetime:
         """When the copy expires: its days count from the backup, not from its arrival."""
-        return self.point.created + timedelta(days=self.lifecycle.delete_after_days)
+        return self.point.counted_from + timedelta(days=self.lifecycle.delete_after_days)
 
     def is_usable(self, copy: RecoveryPoint) -> bool:
         """Whether a copy lives for USABLE_FOR, or as long as a new one would."""
@@ -121,7 +125,7 @@ class CopyBackPlan:
         )
 
     def _stays(self) -> str:
-        created, lifecycle = self.point.created, self.lifecycle
+        created, lifecycle = self.point.counted_from, self.lifecycle
         cold = (
             f"cold from {created + timedelta(days=lifecycle.cold_after_days):%Y-%m-%d}"
             if lifecycle.cold_after_days is not None
@@ -153,16 +157,22 @@ class CopyBackPlan:
         return soon
 
 
-def plan_copy_back(
-    aws: Aws, now: datetime, wanted: CopyBackRequest, *, rehearsal: bool = False
-) -> CopyBackPlan:
-    """Check that both ends are ready, choose the point and plan its copy.
+@dataclass(frozen=True, kw_only=True)
+class Ready:
+    """Both ends of a copy-back, as they have to be, and what is to be copied."""
 
-    :param rehearsal: copy it although it is there, for as short as the lock accepts.
+    seen: State
+    point: RecoveryPoint
+    lock: Lock | None
+    doubts: tuple[str, ...]
+    warnings: tuple[str, ...]
 
-    Raises AwsError when the primary vault or the role is not as it has to be, UnreachableError
-    or UnknownError when either end cannot be seen, RefusedError for a cold point or one that
-    would expire on arrival, UsageError when there is no such point.
+
+def prepare(aws: Aws, now: datetime, wanted: CopyBackRequest) -> Ready:
+    """Check that both ends are ready and choose the point; see `plan_copy_back`.
+
+    For a cold one the opt-in of the DR region has to be on: AWS Backup copies only what it fully
+    manages, and a new recovery point is made there.
     """
     environment = aws.environment
     if environment.region in aws.lost:
@@ -179,13 +189,36 @@ def plan_copy_back(
         )
     # Which point it is comes first: what matters for a table, does not for a file system.
     point = choose_copy(aws, seen.dr.points.value, now, wanted)
-    doubts = check_ready(run_checks(seen, _NEEDED).findings)
+    needed = (*_NEEDED, "dr-opt-in") if point.is_cold(now) else _NEEDED
+    doubts = check_ready(run_checks(seen, needed).findings)
     warnings: tuple[str, ...] = ()
-    if point.resource_type == names.DYNAMODB:
+    if point.resource_type == names.DYNAMODB and not point.is_cold(now):
         opt_in = run_checks(seen, _OPT_IN).findings
         warnings = tuple(_about_opt_in(f) for f in opt_in if f.status is Status.FAIL)
         doubts += tuple(f.evidence for f in opt_in if f.status is Status.UNKNOWN)
-    lock = lock_of(seen.primary, environment.lock)
+    return Ready(
+        seen=seen,
+        point=point,
+        lock=lock_of(seen.primary, environment.lock),
+        doubts=doubts,
+        warnings=warnings,
+    )
+
+
+def plan_copy_back(
+    aws: Aws, now: datetime, wanted: CopyBackRequest, *, rehearsal: bool = False
+) -> CopyBackPlan:
+    """Check that both ends are ready, choose the point and plan its copy.
+
+    :param rehearsal: copy it although it is there, for as short as the lock accepts.
+
+    Raises AwsError when the primary vault or the role is not as it has to be, UnreachableError
+    or UnknownError when either end cannot be seen, RefusedError for a cold point or one that
+    would expire on arrival, UsageError when there is no such point.
+    """
+    environment = aws.environment
+    ready = prepare(aws, now, wanted)
+    point, lock, made = ready.point, ready.lock, ready.point.counted_from
     plan = CopyBackPlan(
         environment=environment.name,
         point=point,
@@ -194,16 +227,16 @@ def plan_copy_back(
         to_vault_arn=aws.arn("backup", f"backup-vault:{names.VAULT}"),
         role_arn=aws.arn("iam", f"role/{names.ROLE}", region=""),
         now=now,
-        lifecycle=shortest_lifecycle(point.created, now, lock)
+        lifecycle=shortest_lifecycle(made, now, lock)
         if rehearsal
-        else lifecycle_on_arrival(environment.lifecycle, point.created, now, lock, names.VAULT),
+        else lifecycle_on_arrival(environment.lifecycle, made, now, lock, names.VAULT),
         lock=lock,
-        doubts=doubts,
-        warnings=warnings,
-        job=None if rehearsal else _under_way(aws, point, now),
+        doubts=ready.doubts,
+        warnings=ready.warnings,
+        job=None if rehearsal else running_copy(aws, point, now),
         there=None,
     )
-    return plan if rehearsal else _with_what_is_there(plan, seen)
+    return plan if rehearsal else _with_what_is_there(plan, ready.seen)
 
 
 def execute(
@@ -242,7 +275,9 @@ def _follow(aws: Aws, job: Job, clock: Clock, report: Report) -> Job:
 def _arrived(aws: Aws, job: Job) -> RecoveryPoint:
     """The copy that a job made."""
     with worded(f"listing the recovery points in {names.VAULT}"):
-        points = list_recovery_points(aws.client("backup"), names.VAULT)
+        points = list_recovery_points(
+            aws.client("backup"), names.VAULT, dr_region=aws.environment.dr_region
+        )
     for point in points:
         if point.arn == job.recovery_point_arn:
             return point
@@ -380,31 +415,48 @@ def _with_what_is_there(plan: CopyBackPlan, seen: State) -> CopyBackPlan:
     return replace(plan, expiring=tuple(copies))
 
 
-def _under_way(aws: Aws, point: RecoveryPoint, now: datetime) -> Job | None:
-    region = aws.environment.dr_region
-    destination = aws.arn("backup", f"backup-vault:{names.VAULT}")
+def running_copy(aws: Aws, point: RecoveryPoint, now: datetime) -> Job | None:
+    """The job that is copying a recovery point to the primary vault; None without one.
+
+    Raises CabalBackupError when AWS refuses or does not answer.
+    """
     with worded("looking for a copy that is under way"):
-        listed = [
-            each
-            for page in pages(
-                aws.client("backup", region).list_copy_jobs, ByCreatedAfter=now - KEPT
-            )
-            for each in page.get("CopyJobs", [])
-        ]
-        for entry in listed:
-            if (
-                entry.get("SourceRecoveryPointArn") == point.arn
-                and entry.get("DestinationBackupVaultArn") == destination
-                and entry["State"] in ("CREATED", "RUNNING")
-            ):
+        for entry in list_copies(aws, point, now):
+            if entry["State"] in ("CREATED", "RUNNING"):
+                region = aws.environment.dr_region
                 return describe_job(aws, JobKind.COPY, entry["CopyJobId"], region=region)
     return None
 
 
+def list_copies(aws: Aws, point: RecoveryPoint, now: datetime) -> list[CopyJobTypeDef]:
+    """The copy jobs of 30 days from a recovery point of the DR vault to the primary vault.
+
+    Raises CabalBackupError when AWS refuses or does not answer.
+    """
+    destination = aws.arn("backup", f"backup-vault:{names.VAULT}")
+    backup = aws.client("backup", aws.environment.dr_region)
+    with worded("looking for a copy that is under way"):
+        return [
+            entry
+            for page in pages(backup.list_copy_jobs, ByCreatedAfter=now - KEPT)
+            for entry in page.get("CopyJobs", [])
+            if entry.get("SourceRecoveryPointArn") == point.arn
+            and entry.get("DestinationBackupVaultArn") == destination
+        ]
+
+
 def start_copy(
-    aws: Aws, point: RecoveryPoint, lifecycle: Lifecycle, clock: Clock, *, to_dr: bool
+    aws: Aws,
+    point: RecoveryPoint,
+    lifecycle: Lifecycle,
+    clock: Clock,
+    *,
+    to_dr: bool,
+    token: str | None = None,
 ) -> Job:
     """Start a copy job as the backup role, from one of the two vaults to the other.
+
+    :param token: the idempotency token; by default one for this call.
 
     Raises CabalBackupError with AWS's own reason.
     """
@@ -421,7 +473,7 @@ def start_copy(
             IamRoleArn=aws.arn("iam", f"role/{names.ROLE}", region=""),
             Lifecycle=lifecycle_request(lifecycle),
             # A lost answer makes botocore ask again: the token keeps that one job.
-            IdempotencyToken=str(uuid.uuid4()),
+            IdempotencyToken=token or str(uuid.uuid4()),
         )
     return Job(
         kind=JobKind.COPY,

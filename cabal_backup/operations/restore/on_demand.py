@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
@@ -177,7 +177,7 @@ def plan_copy(aws: Aws, now: datetime, wanted: Sequence[str]) -> OnDemandPlan:
     items = []
     for point in points:
         lifecycle = lifecycle_on_arrival(
-            environment.dr_lifecycle, point.created, now, lock, names.DR_VAULT
+            environment.dr_lifecycle, point.counted_from, now, lock, names.DR_VAULT
         )
         items.append(
             Item(
@@ -185,7 +185,7 @@ def plan_copy(aws: Aws, now: datetime, wanted: Sequence[str]) -> OnDemandPlan:
                 resource_type=point.resource_type,
                 point=point,
                 lifecycle=lifecycle,
-                until=point.created + timedelta(days=lifecycle.delete_after_days),
+                until=point.counted_from + timedelta(days=lifecycle.delete_after_days),
                 job=_described(aws, JobKind.COPY, running.get(point.arn)),
             )
         )
@@ -214,7 +214,7 @@ def execute(
     """
     jobs = []
     for item in plan.items:
-        job = item.job or _start(aws, plan, item, clock)
+        job = item.job or _start(aws, item, clock)
         jobs.append(job)
         report(
             f"{plan.kind.capitalize()} job {job.id}. It goes on by itself; to follow it: "
@@ -298,26 +298,53 @@ def _described(aws: Aws, kind: JobKind, job_id: str | None) -> Job | None:
         return describe_job(aws, kind, job_id)
 
 
-def _start(aws: Aws, plan: OnDemandPlan, item: Item, clock: Clock) -> Job:
+def _start(aws: Aws, item: Item, clock: Clock) -> Job:
     if item.point is not None:
         return start_copy(aws, item.point, item.lifecycle, clock, to_dr=True)
+    return start_backup(
+        aws,
+        resource_arn=item.resource_arn,
+        resource_type=item.resource_type,
+        lifecycle=item.lifecycle,
+        now=clock.now(),
+    )
+
+
+def start_backup(
+    aws: Aws,
+    *,
+    resource_arn: str,
+    resource_type: str,
+    lifecycle: Lifecycle,
+    now: datetime,
+    tags: Mapping[str, str] | None = None,
+    token: str | None = None,
+) -> Job:
+    """Start a backup job as the backup role, into the vault of the region to act in.
+
+    :param tags: of the recovery point, beside those of the resource.
+    :param token: the idempotency token; by default one for this call.
+
+    Raises CabalBackupError with AWS's own reason.
+    """
     with worded("starting the backup job"):
         started = aws.client("backup").start_backup_job(
-            BackupVaultName=plan.vault,
-            ResourceArn=item.resource_arn,
-            IamRoleArn=plan.role_arn,
-            Lifecycle=lifecycle_request(item.lifecycle),
+            BackupVaultName=aws.vault,
+            ResourceArn=resource_arn,
+            IamRoleArn=aws.arn("iam", f"role/{names.ROLE}", region=""),
+            Lifecycle=lifecycle_request(lifecycle),
+            RecoveryPointTags=tags or {},
             StartWindowMinutes=names.START_WINDOW_MINUTES,
             CompleteWindowMinutes=names.COMPLETION_WINDOW_MINUTES,
             # A lost answer makes botocore ask again: the token keeps that one job.
-            IdempotencyToken=str(uuid.uuid4()),
+            IdempotencyToken=token or str(uuid.uuid4()),
         )
     return Job(
         kind=JobKind.BACKUP,
         id=started["BackupJobId"],
-        region=plan.from_region,
-        created=clock.now(),
-        resource_arn=item.resource_arn,
-        resource_type=item.resource_type,
-        vault=plan.vault,
+        region=aws.region,
+        created=now,
+        resource_arn=resource_arn,
+        resource_type=resource_type,
+        vault=aws.vault,
     )

@@ -59,6 +59,9 @@ class CopyBackRequest(PointChoice):
 
     what: str
     """ADDRESSES, MAILSTORE, or the ARN of a recovery point; its last part will do."""
+    cold: bool = False
+    """Whether it is one in cold storage, which is brought back by way of a restore: the newest
+    cold one by default."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +91,9 @@ def choose_point(
     will not say.
     """
     with worded(f"listing the recovery points in {aws.vault}"):
-        points = list_recovery_points(aws.client("backup"), aws.vault)
+        points = list_recovery_points(
+            aws.client("backup"), aws.vault, dr_region=aws.environment.dr_region
+        )
     mine = [
         point
         for point in points
@@ -120,24 +125,30 @@ def salvage(aws: Aws) -> tuple[str, ...]:
 def choose_copy(
     aws: Aws, points: Sequence[RecoveryPoint], now: datetime, wanted: CopyBackRequest
 ) -> RecoveryPoint:
-    """The completed, warm recovery point that is asked for.
+    """The completed recovery point that is asked for.
 
     :param points: those of the DR vault, the newest first.
 
     Raises NoRecoveryPointError when there is none, UsageError when it is not clear which, AwsError
-    for one that is not complete, RefusedError for a cold one.
+    for one that is not complete, RefusedError for a cold one that was not asked for.
     """
+    if wanted.cold:
+        points = [
+            point
+            for point in points
+            if point.original is None and (wanted.time or point.is_cold(now))
+        ]
     if wanted.what == ADDRESSES:
         arn = aws.arn("dynamodb", f"table/{aws.environment.addresses_table}")
         candidates = [point for point in points if point.resource_arn == arn]
-        point = _newest_copy(candidates, wanted)
+        point = _newest_copy(candidates, wanted, now)
     elif wanted.what == MAILSTORE:
         candidates = _of_file_system(points, wanted.file_system)
-        point = _newest_copy(candidates, wanted)
+        point = _newest_copy(candidates, wanted, now)
     else:
         point = _copyable(points, wanted.what)
         candidates = [other for other in points if other.resource_arn == point.resource_arn]
-    if point.is_cold(now):
+    if point.is_cold(now) and not wanted.cold:
         raise RefusedError(_cold_to_copy(aws, point, candidates, now))
     return point
 
@@ -197,7 +208,8 @@ def _longest_lived(mine: Sequence[RecoveryPoint], choice: PointChoice) -> Recove
     newest = _newest(mine, choice)
     if newest is None:
         return None
-    return max((p for p in mine if p.completed and p.created == newest.created), key=_life)
+    same_night = (p for p in mine if p.completed and p.created == newest.created)
+    return max(same_night, key=lambda point: (point.original is None, *_life(point)))
 
 
 def _life(point: RecoveryPoint) -> tuple[datetime, datetime]:
@@ -272,10 +284,14 @@ def _of_file_system(
     return of_any
 
 
-def _newest_copy(candidates: Sequence[RecoveryPoint], wanted: CopyBackRequest) -> RecoveryPoint:
+def _newest_copy(
+    candidates: Sequence[RecoveryPoint], wanted: CopyBackRequest, now: datetime
+) -> RecoveryPoint:
     newest = _newest(candidates, wanted)
     if newest is not None:
-        return newest
+        # What brings a cold one back has its date, and is warm.
+        same = (p for p in candidates if p.completed and p.created == newest.created)
+        return max(same, key=lambda point: (not point.is_cold(now), *_life(point)))
     completed = [point for point in candidates if point.completed]
     if completed and wanted.time:
         raise NoRecoveryPointError(
@@ -318,8 +334,8 @@ def _cold_to_copy(
     return (
         f"The recovery point from {moment(point.created)} is in cold storage, and AWS Backup "
         f"cannot copy a cold one. {instead}\n"
-        f"It can be restored in {region} only, with the option --in dr of the restore commands, "
-        "and the restored resource stays there. That salvages data; running Cabal there is the "
-        "migration of a region, not a restore, and no command here does it "
+        f"With --cold it is restored in {region}, backed up there again, and that is copied, in "
+        "some hours. Or restore it there, with the option --in dr of the restore commands: that "
+        "salvages data; running Cabal there is the migration of a region, not a restore "
         "(docs/runbooks/lose-a-region.md#in-the-dr-region). Nothing was done."
     )

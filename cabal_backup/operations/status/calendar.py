@@ -168,7 +168,9 @@ def look(aws: Aws, now: datetime, *, nights: int = NIGHTS) -> Calendar:
 
 
 def _points(aws: Aws, vault: str, region: str) -> Callable[[], list[RecoveryPoint]]:
-    return lambda: list_recovery_points(aws.client("backup", region), vault)
+    return lambda: list_recovery_points(
+        aws.client("backup", region), vault, dr_region=aws.environment.dr_region
+    )
 
 
 def _legal_holds(aws: Aws, region: str) -> Callable[[], Sequence[LegalHold]]:

@@ -343,7 +343,9 @@ def _region(which: str, aws: Aws, region: str, vault: str) -> Questions:
     return {
         # Not DescribeBackupVault: it answers AccessDenied for a vault that does not exist.
         f"{which} vaults": lambda: list_vaults(backup()),
-        f"{which} points": lambda: list_recovery_points(backup(), vault),
+        f"{which} points": lambda: list_recovery_points(
+            backup(), vault, dr_region=aws.environment.dr_region
+        ),
         f"{which} holds": lambda: list_legal_holds(backup()),
         f"{which} settings": lambda: backup().describe_region_settings(),
         f"{which} policy": lambda: unless_missing(

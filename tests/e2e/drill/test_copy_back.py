@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from local_aws.client import ACCOUNT, Sandbox
@@ -71,6 +72,46 @@ def test_the_second_copy_is_no_fault_and_goes_by_itself(driller: Driller) -> Non
         for point in came_back(driller, before)
         if point["Lifecycle"]["DeleteAfterDays"] == 365
     ]
+
+
+def test_a_cold_one_comes_back_and_is_restored(driller: Driller) -> None:
+    sandbox = driller.sandbox
+    before = primary_points(sandbox)
+    with driller.live_data_stays():
+        said = driller.drill("copy-back", "--cold")
+
+    assert said.code == 0, said.err + said.out
+    assert left(sandbox) == sandbox.client("dynamodb", DR).list_tables()["TableNames"] == []
+    (copy,) = came_back(driller, before)
+    assert copy["Lifecycle"] == {"DeleteAfterDays": 30}
+    report = driller.report
+    point_id = copy["RecoveryPointArn"].rpartition(":")[2]
+    assert report["recovery_point"]["id"] == point_id
+    assert report["recovery_point"]["age_seconds"] > 30 * 86_400
+    assert report["recovery_seconds"] > 4 * 3600
+    (stays,) = report["stays"]
+    assert stays.startswith(f"{point_id}: THE COPY STAYS in cabal-backup until")
+    assert "The new recovery point in cabal-backup-dr stays 30 days" in stays
+    assert driller.operator.not_ok().keys() - {"drill"} == set()
+
+
+def test_an_interrupted_cold_drill_says_what_goes_on(
+    driller: Driller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: float) -> NoReturn:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(driller.operator.clock, "sleep", interrupt)
+        assert driller.drill("copy-back", "--cold").code == 130
+    (left_over,) = driller.report["left_over"]
+    command = re.search("`cabal-backup (copy-back \\S+ --cold) -e development`", left_over)
+    assert command is not None, left_over
+
+    said = driller.operator.run(*command[1].split(), "--yes")
+
+    assert said.code == 0, said
+    assert driller.sandbox.client("dynamodb", DR).list_tables()["TableNames"] == []
 
 
 def test_the_plan_alone(driller: Driller) -> None:

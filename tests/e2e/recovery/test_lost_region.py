@@ -51,7 +51,7 @@ def test_s23_the_primary_region_is_lost_and_restored(
     # Half a day until there is a region to go back to; no night is taken in it.
     sandbox.advance(hours=4)
     anew = build_anew(deployed)
-    _remove_the_role_as_the_runbook_says(anew, tmp_path)
+    remove_the_role(anew, tmp_path)
     anew.deploy()
     back_at = sandbox.now()
     operator = Operator(anew, monkeypatch, capsys)
@@ -160,7 +160,8 @@ def _restore_mailstore(sandbox: Sandbox, arn: str) -> Path:
     return directory
 
 
-def _remove_the_role_as_the_runbook_says(deployment: Deployment, folder: Path) -> None:
+def remove_the_role(deployment: Deployment, folder: Path) -> None:
+    """As the runbook says."""
     (block,) = sections("docs/runbooks/lose-a-region.md")["1. Have the region ready"]
     assert "aws iam delete-role --role-name cabal-backup-role" in block
     assert has_role(deployment.sandbox)

@@ -76,12 +76,13 @@ def test_losing_a_region(lived_long: Deployment, tmp_path: Path) -> None:
     said = type_in(everything_but("lose-a-region.md", BY_HAND), checkout, lived_long)
     assert "could not look into cabal-backup: us-west-1 is assumed lost" in said
     listed = backup(lived_long).list_recovery_points_by_backup_vault(BackupVaultName="cabal-backup")
-    assert len(listed["RecoveryPoints"]) == 2
+    # The newest ones, and those of a cold night.
+    assert len(listed["RecoveryPoints"]) == 4
     restored = lived_long.sandbox.client("dynamodb").list_tables()["TableNames"]
     assert any(table.startswith("cabal-addresses-restored-") for table in restored)
     assert "COMPLETED" in type_in(by_hand("lose-a-region.md"), checkout, lived_long)
     listed = backup(lived_long).list_recovery_points_by_backup_vault(BackupVaultName="cabal-backup")
-    assert len(listed["RecoveryPoints"]) == 3
+    assert len(listed["RecoveryPoints"]) == 5
 
 
 def test_teardown(lived: Deployment, tmp_path: Path) -> None:

@@ -62,6 +62,27 @@ def test_queues_can_be_brought_later(mount: Path) -> None:
     assert RECOVERY not in names(mount)
 
 
+def test_the_backup_of_a_restored_file_system_is_promoted_twice(mount: Path) -> None:
+    outer = RECOVERY.replace("2026", "2027")
+    (mount / outer).mkdir()
+    (mount / RECOVERY).rename(mount / outer / RECOVERY)
+    (mount / outer / "lost+found").mkdir()
+    promoted(mount)
+    assert RECOVERY in names(mount)
+    (mount / outer / "lost+found").rmdir()
+    (mount / outer / ".promoting").unlink()
+    (mount / outer).rmdir()
+    promoted(mount)
+    assert {*USERS, "link", "notes.txt"} <= {*names(mount)}
+
+
+def test_queues_beside_an_older_restore_stay_where_they_are(mount: Path) -> None:
+    (mount / RECOVERY / "aws-backup-restore_2020-01-01T00-00-00-000Z").mkdir()
+    promoted(mount)
+    promoted(mount)
+    assert "aws-backup-restore_2020-01-01T00-00-00-000Z" not in names(mount)
+
+
 def test_queue_directories_made_by_access_points_are_no_obstacle(mount: Path) -> None:
     (mount / "smtp-queue").mkdir()
     promoted(mount)

@@ -19,6 +19,7 @@ from datetime import datetime
 from cabal_backup.errors import (
     AwsError,
     NotFoundError,
+    RefusedError,
     UsageError,
 )
 from cabal_backup.mail_host import trees
@@ -136,6 +137,14 @@ def plan_restore(aws: Aws, now: datetime, request: MailboxRequest) -> RestoreMai
     mailstore = _mailstore(aws)
     resource_arn = aws.arn("elasticfilesystem", f"file-system/{mailstore}")
     point = choose_point(aws, resource_arn, now, request.point)
+    if point.original is not None:
+        raise RefusedError(
+            f"The recovery point from {moment(point.created)} brings a cold one back. It is of a "
+            "restored file system, in which everything is below aws-backup-restore_<time>, and "
+            "AWS Backup does not say which time: no path of it can be named. Nothing was done. "
+            "`cabal-backup restore mailstore` restores all of it; or restore the cold one, with "
+            "--in dr."
+        )
     role = check_role(aws, request.point.role)
     if aws.in_dr:
         return _to_salvage(aws, now, request, point, role)

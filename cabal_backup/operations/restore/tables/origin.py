@@ -103,7 +103,7 @@ def _find_origin(
     if table.restored_from:
         return Origin(source=table.restored_from, by_this_tool=False)
     jobs = list_restores(aws.at(table.region), live.arn, now)
-    if any(made_by(job, table) and job.resource_arn == live.arn for job, _ in jobs):
+    if any(made_by(job, table) and _is_of(job.resource_arn, live.arn) for job, _ in jobs):
         return Origin(source=live.arn, by_this_tool=False)
     return None
 
@@ -131,7 +131,18 @@ def list_restores(aws: Aws, resource_arn: str, now: datetime) -> list[TableResto
 
 def _restores(entry: RestoreJobsListMemberTypeDef, resource_arn: str) -> bool:
     source = entry.get("SourceResourceArn")
-    return entry.get("ResourceType") == names.DYNAMODB and source in (None, resource_arn)
+    is_of = source is None or _is_of(source, resource_arn)
+    return entry.get("ResourceType") == names.DYNAMODB and is_of
+
+
+def _is_of(source: str, table_arn: str) -> bool:
+    """Whether a backup of `source` is of a table: of itself, or of the table that a cold copy-back
+    restored from its backup.
+    """
+    name = table_arn.rpartition("/")[2]
+    return source == table_arn or source.rpartition("/")[2].startswith(
+        f"{name}{names.COPY_BACK_TABLE}"
+    )
 
 
 def _target_of(aws: Aws, job: Job) -> str:

@@ -189,7 +189,9 @@ def _check_not_empty(aws: Aws, point: RecoveryPoint) -> None:
     if point.size_bytes:
         return
     with worded(f"listing the recovery points in {aws.vault}"):
-        points = list_recovery_points(aws.client("backup"), aws.vault)
+        points = list_recovery_points(
+            aws.client("backup"), aws.vault, dr_region=aws.environment.dr_region
+        )
     for older in points:
         is_older = older.created < point.created and older.resource_arn == point.resource_arn
         if is_older and older.completed and older.size_bytes:

@@ -179,24 +179,25 @@ def copy_back(state: State) -> Outcome:
         return unknown(state.dr.points, looking_at=f"the recovery points in {names.DR_VAULT}")
     reach: dict[str, datetime] = {}
     for point in state.dr.points.value:
-        if point.completed and not point.is_cold(state.now):
+        if point.completed and not point.is_cold(state.now) and point.original is None:
             arn = state.counts_for(point.resource_arn)
             reach[arn] = min(reach.get(arn, point.created), point.created)
     without = [name for arn, name in state.resources.items() if arn not in reach]
     if without:
+        what = "mailstore" if state.table_arn in reach else "addresses"
         return warn(
             f"There is no warm copy of {' and '.join(without)}: should the primary region be "
-            "lost, nothing of it can be copied back.",
-            "last-night and dr-copies say what is missing. A cold copy can be restored in the DR "
-            "region only.",
+            "lost, it comes back in some hours only, by way of a restore in the DR region.",
+            "last-night and dr-copies say what is missing. A cold copy comes back with "
+            f"`cabal-backup copy-back {what} --cold -e {state.environment.name}`.",
         )
     cold = sum(point.is_cold(state.now) for point in state.dr.points.value)
     return ok(
         "Copying back reaches to "
         + " and ".join(f"{moment(reach[arn])} for {name}" for arn, name in state.resources.items())
         + (
-            f"; {plural(cold, 'older, cold copy', 'older, cold copies')} can be restored in the "
-            "DR region only."
+            f"; {plural(cold, 'older, cold copy', 'older, cold copies')} can be brought back with "
+            "copy-back --cold."
             if cold
             else "."
         )

@@ -38,7 +38,9 @@ def points(state: State, region: RegionState, wanted: Lifecycle) -> Outcome:
         return unknown(region.points, looking_at=f"the recovery points in {region.vault_name}")
     early, short, odd, doubles = [], [], [], 0
     for point in region.points.value:
-        if point.lifecycle != wanted and _is_double(point, region.points.value, wanted):
+        if point.lifecycle != wanted and (
+            _is_double(point, region.points.value, wanted) or _brings_back(point, wanted)
+        ):
             doubles += 1
             continue
         described = f"{moment(point.created)}: {state.name_of(point.resource_arn)}"
@@ -143,6 +145,16 @@ def _is_double(point: RecoveryPoint, others: Sequence[RecoveryPoint], wanted: Li
         and abs(other.created - point.created) <= SAME_MOMENT
         and other.lifecycle == wanted
         for other in others
+    )
+
+
+def _brings_back(point: RecoveryPoint, wanted: Lifecycle) -> bool:
+    """Whether it brings a cold one back, and lives as long as that should."""
+    return (
+        point.original is not None
+        and point.status in _SOUND
+        and point.lifecycle is not None
+        and point.lifecycle.delete_after_days >= wanted.delete_after_days
     )
 
 

@@ -305,8 +305,8 @@ def in_dr(*points: RecoveryPoint) -> Any:
 def test_copy_back_reaches_as_far_as_the_warm_copies() -> None:
     assert finding("copy-back").evidence == (
         "Copying back reaches to 2026-03-02 00:20 UTC for cabal-addresses and 2026-03-02 00:20 "
-        "UTC for mailstore fs-0123456789abcdef0; 20 older, cold copies can be restored in the DR "
-        "region only."
+        "UTC for mailstore fs-0123456789abcdef0; 20 older, cold copies can be brought back with "
+        "copy-back --cold."
     )
 
 
@@ -332,7 +332,7 @@ def test_a_single_cold_copy_is_singular() -> None:
     points = [*nightly("dr", nights), a_point(at("2026-02-01 00:20"), vault="dr")]
 
     assert in_dr(*points).evidence.endswith(
-        "; 1 older, cold copy can be restored in the DR region only."
+        "; 1 older, cold copy can be brought back with copy-back --cold."
     )
 
 

@@ -1,0 +1,1 @@
+"""Bringing recovery points in cold storage back."""
