@@ -174,6 +174,13 @@ def watch_grants(at: Places) -> tuple[Grant, ...]:
             why=_HOLDS,
         ),
         Grant(
+            "Tags",
+            # Of a vault: its environment. Of what brings a cold recovery point back: its night.
+            "backup: ListTags",
+            (*at.points, *at.vaults),
+            why=f"{_POINTS} The action only reads tags.",
+        ),
+        Grant(
             "Plans",
             "backup: GetBackupPlan GetBackupSelection ListBackupPlanVersions ListBackupSelections",
             (at.arn("backup", "backup-plan:*"),),
@@ -191,7 +198,7 @@ def watch_grants(at: Places) -> tuple[Grant, ...]:
         Grant(
             "Tables",
             "dynamodb: DescribeContinuousBackups DescribeTable",
-            at.table_arns(),
+            (*at.table_arns(), *at.dr_table_arns()),
             why=f"{_TABLES} The actions describe a table and read no item.",
         ),
         Grant(
@@ -303,13 +310,10 @@ def operator_grants(at: Places) -> tuple[Grant, ...]:
         ),
         Grant(
             "Restore",
-            # Also the tags of a vault: they are compared with the environment before any change.
-            "backup: GetRecoveryPointRestoreMetadata ListTags StartRestoreJob",
-            (*at.points, *at.table_points, *at.vaults),
-            why=f"{_POINTS} A copy in cold storage can be restored in the DR region only. "
-            "Of a vault, only the tags can be read with these actions.",
+            "backup: GetRecoveryPointRestoreMetadata StartCopyJob StartRestoreJob",
+            (*at.points, *at.table_points),
+            why=f"{_POINTS} A copy in cold storage can be restored in the DR region only.",
         ),
-        Grant("Copy", "backup: StartCopyJob", at.points, why=_POINTS),
         Grant(
             "Hold",
             # https://docs.aws.amazon.com/service-authorization/latest/reference/list_backup.html
@@ -317,7 +321,7 @@ def operator_grants(at: Places) -> tuple[Grant, ...]:
             at.both("backup", "legal-hold:*"),
             why=_HOLDS,
         ),
-        Grant("BackUp", "backup: StartBackupJob", at.vaults[:1]),
+        Grant("BackUp", "backup: StartBackupJob", at.vaults),
         Grant(
             "PassRole",
             "iam: PassRole",
@@ -360,7 +364,7 @@ def _tables(at: Places) -> tuple[Grant, ...]:
             dynamodb: DescribeTimeToLive TagResource UpdateContinuousBackups UpdateTable
                 UpdateTimeToLive
             """,
-            at.table_arns(),
+            (*at.table_arns(), *at.dr_table_arns()),
             why=_TABLES,
             conditions={"Null": {f"aws:ResourceTag/{names.TERRAFORM_TAG}": "true"}},
         ),
@@ -379,8 +383,9 @@ def _tables(at: Places) -> tuple[Grant, ...]:
 
 def _file_systems(at: Places) -> tuple[Grant, ...]:
     """What a restored file system is set up with, and never the mailstore itself."""
-    restored = tuple(
-        at.arn("elasticfilesystem", f"{kind}/*") for kind in ("file-system", "access-point")
+    restored = (
+        *at.both("elasticfilesystem", "file-system/*"),
+        at.arn("elasticfilesystem", "access-point/*"),
     )
     changing = """
         elasticfilesystem: CreateAccessPoint CreateMountTarget DeleteFileSystem
@@ -419,12 +424,9 @@ def _file_systems(at: Places) -> tuple[Grant, ...]:
             # https://docs.aws.amazon.com/efs/latest/ug/API_CreateMountTarget.html
             # https://docs.aws.amazon.com/efs/latest/ug/API_ModifyMountTargetSecurityGroups.html
             "ec2: CreateNetworkInterface ModifyNetworkInterfaceAttribute",
-            tuple(
-                at.arn("ec2", f"{kind}/*")
-                for kind in ("network-interface", "security-group", "subnet")
-            ),
+            at.both("ec2", "network-interface/*", "security-group/*", "subnet/*"),
             why="A mount target is a network interface that EFS makes in the subnets of "
-            "the one before, whose ids belong to Cabal's network and are not known here.",
+            "the one before, or of a network in the DR region, whose ids are not known here.",
         ),
     )
 

@@ -127,7 +127,28 @@ def _doctor(desk: Desk) -> None:
 
 
 def _points(desk: Desk) -> None:
-    assert "2026-01-02" in _well(desk.run("points")).out
+    """Also of a table that a copy-back restored in the DR region."""
+    table = desk.root("dynamodb", "us-west-2").create_table(
+        TableName="cabal-addresses-copy-back-20251120-000000",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "address", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "address", "AttributeType": "S"}],
+    )["TableDescription"]["TableArn"]
+    desk.root("backup", "us-west-2").start_backup_job(
+        BackupVaultName="cabal-backup-dr",
+        ResourceArn=table,
+        IamRoleArn="arn:aws:iam::123456789012:role/cabal-backup-role",
+        Lifecycle={"DeleteAfterDays": 30},
+        RecoveryPointTags={
+            "cabal-backup:night": "2025-11-20T00:20:00+00:00",
+            "cabal-backup:resource": f"arn:aws:dynamodb:us-west-1:123456789012:table/{ADDRESSES}",
+            "cabal-backup:original": "arn:aws:backup:us-west-2:123456789012:recovery-point:cold",
+        },
+    )
+    desk.sandbox.advance(hours=1)
+    said = _well(desk.run("points --list"))
+    assert "2025-11-20T00:20:00Z" in said.out
+    assert "2026-01-02" in said.out
 
 
 def _report(desk: Desk) -> None:
@@ -185,10 +206,12 @@ def _restore_addresses(desk: Desk) -> None:
     _well(desk.run("restore addresses --yes"))
     described = desk.root("dynamodb").describe_table(TableName=ADDRESSES)["Table"]
     assert described["DeletionProtectionEnabled"]
+    _well(desk.run("restore addresses --in dr --yes --cutover --delete-restored"))
 
 
 def _restore_table(desk: Desk) -> None:
     """As of a moment, beside the live table; and in its place, from what DynamoDB keeps."""
+    _well(desk.run(f"restore table {ADDRESSES} --in dr --latest --yes"))
     _well(desk.run(f"restore table {COUNTER} --latest --yes"))
     _lose(desk, COUNTER)
     _well(desk.run(f"restore table {COUNTER} --latest --yes"))
@@ -265,6 +288,28 @@ def _copy_back(desk: Desk) -> None:
     desk.sandbox.advance(minutes=1)
     _well(desk.run("copy-back addresses --yes"))
     _well(desk.run("copy-back mailstore --yes"))
+    for kind in ("DynamoDB", "EFS"):
+        cold = _cold_copy(desk, kind)
+        back = _well(desk.run(f"copy-back {cold} --cold --yes")).out.strip()
+        assert back in _well(desk.run("points --list")).out
+
+
+def _cold_copy(desk: Desk, kind: str) -> str:
+    """A recovery point of the DR vault that has just moved to cold storage."""
+    point = newest_point(desk.sandbox, kind)
+    copied = desk.root("backup").start_copy_job(
+        RecoveryPointArn=point,
+        SourceBackupVaultName="cabal-backup",
+        DestinationBackupVaultArn=(
+            "arn:aws:backup:us-west-2:123456789012:backup-vault:cabal-backup-dr"
+        ),
+        IamRoleArn="arn:aws:iam::123456789012:role/cabal-backup-role",
+        Lifecycle={"MoveToColdStorageAfterDays": 1, "DeleteAfterDays": 100},
+    )["CopyJobId"]
+    desk.sandbox.advance(days=1)
+    done = desk.root("backup").describe_copy_job(CopyJobId=copied)["CopyJob"]
+    arn: str = done["DestinationRecoveryPointArn"]
+    return arn
 
 
 def _backup_and_copy(desk: Desk) -> None:
@@ -276,6 +321,21 @@ def _restore_mailbox(desk: Desk) -> None:
     _well(desk.run("restore mailbox alice --yes"))
     # Once more it finds what was restored.
     _well(desk.run("restore mailbox alice --yes"))
+    subnet, group = _network_in_dr(desk)
+    _well(
+        desk.run(f"restore mailbox alice --in dr --yes --subnet {subnet} --security-group {group}")
+    )
+
+
+def _network_in_dr(desk: Desk) -> tuple[str, str]:
+    """A subnet and a security group."""
+    ec2 = desk.root("ec2", "us-west-2")
+    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    group = ec2.create_security_group(GroupName="nfs", Description="NFS", VpcId=vpc)["GroupId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.1.0/24", AvailabilityZone="us-west-2a")[
+        "Subnet"
+    ]["SubnetId"]
+    return subnet, group
 
 
 def _restore_mailstore(desk: Desk) -> None:
@@ -291,6 +351,8 @@ def _restore_mailstore(desk: Desk) -> None:
     for target in efs.describe_mount_targets(FileSystemId=new)["MountTargets"]:
         found = efs.describe_mount_target_security_groups(MountTargetId=target["MountTargetId"])
         assert found["SecurityGroups"] == groups[:1]
+    subnet, group = _network_in_dr(desk)
+    _well(desk.run(f"restore mailstore --in dr --yes --subnet {subnet} --security-group {group}"))
 
 
 def _dress_up(desk: Desk) -> list[str]:
