@@ -87,12 +87,14 @@ def run(options: AddressesOptions, invocation: Invocation) -> int:
         )
     check_not_a_drills(options.to)
     aws = connect_to_restore(options)
+    # Where the live table is.
+    home = aws.at(aws.environment.region)
     clock = invocation.clock
     plan = restore_addresses.plan_restore(aws, clock.now(), point_request(options), to=options.to)
     request = cutover.request_of(
         options, plan.target, plan.live, from_region=aws.region if aws.in_dr else None
     )
-    _check_only(aws, plan, request.only)
+    _check_only(home, plan, request.only)
     is_there = plan.job is not None and plan.job.finished and not plan.straight
     lines = list(plan.lines())
     if request.only and not options.cutover:
@@ -102,11 +104,11 @@ def run(options: AddressesOptions, invocation: Invocation) -> int:
         lines += (
             _no_cutover(plan, options.reconfigure, without_effect)
             if plan.straight
-            else cutover.outline(aws, request, options, clock)
+            else cutover.outline(home, request, options, clock)
         )
     if show_plan(plan, options, lines):
         if options.cutover and is_there:
-            return cutover.cut_over(aws, request, options, clock)
+            return cutover.cut_over(home, request, options, clock)
         return ExitCode.OK
     if plan.job is None:
         confirm_restore(aws, plan, yes=options.yes)
@@ -117,22 +119,21 @@ def run(options: AddressesOptions, invocation: Invocation) -> int:
     if not options.cutover:
         if request.only:
             compare.show(
-                aws,
-                find_pair(aws, plan.target, plan.live, from_region=request.from_region),
+                home,
+                find_pair(home, plan.target, plan.live, from_region=request.from_region),
                 request.only,
             )
         say_what_next(aws, plan, request)
         return ExitCode.OK
     if plan.straight:
-        notify(aws, plan.live, options.reconfigure or Reconfigure.PUBLISH)
+        notify(home, plan.live, options.reconfigure or Reconfigure.PUBLISH)
         return ExitCode.OK
-    return cutover.cut_over(aws, request, options, clock)
+    return cutover.cut_over(home, request, options, clock)
 
 
 def _check_only(aws: Aws, plan: RestoreAddressesPlan, only: KeyPatterns) -> None:
     """Raises RefusedError for patterns where there is no live table to leave other items in."""
-    primary = aws.at(aws.environment.region)
-    if only and (plan.straight or describe_table(primary, plan.live) is None):
+    if only and (plan.straight or describe_table(aws, plan.live) is None):
         raise RefusedError(
             f"--only is for a live table that lacks some items, and {plan.live} does not exist or "
             "is being restored under its own name. Nothing was done. Leave --only out to restore "

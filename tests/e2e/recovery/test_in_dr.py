@@ -171,12 +171,25 @@ def test_addresses_reach_the_live_table_from_the_other_region(operator: Operator
     wrong = type_in(operator, "compare", *tables[:2], "--from-region", "eu-west-1")
     assert (wrong.code, "its regions are us-west-1 and us-west-2" in wrong.err) == (64, True)
 
-    said = type_in(operator, "cutover", *tables, "--yes", "--delete-restored")
+    lost = items(sandbox, TABLE)
+
+    said = type_in(operator, "cutover", *tables, "--yes")
 
     assert said.code == 0, said
     assert "Verified: the live table holds what it should" in said.out
     assert items(sandbox, TABLE) == [*before, later]
+    undo = next(line for line in said.out.splitlines() if "cabal-backup cutover undo" in line)
+    assert undo.endswith(f"-e development --from-region {DR}")
+    sandbox.advance(minutes=10)
+    undone = type_in(operator, "cutover", "undo", *tables, "--yes", "--delete-restored")
+    assert undone.code == 0, undone
+    assert items(sandbox, TABLE) == lost
+    again = type_in(operator, "cutover", *tables, "--yes", "--delete-restored")
+    assert again.code == 0, again
+    assert items(sandbox, TABLE) == [*before, later]
     assert sandbox.client("dynamodb", DR).list_tables()["TableNames"] == []
+    # Its hint, to undo that, names the table that was deleted.
+    assert operator.run("points", "--list").code == 0
 
 
 def test_a_cutover_into_the_other_region_has_no_way_back(operator: Operator) -> None:

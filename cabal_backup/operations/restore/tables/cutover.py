@@ -415,7 +415,7 @@ def _undo_point(aws: Aws, plan: CutoverPlan, clock: Clock) -> datetime:
     Raises RefusedError when it cannot be recovered to: recovery may have been switched off, or
     off and on, since the plan was made.
     """
-    window = undo.next_second(aws, plan.live.name, clock)
+    window = undo.next_second(aws.at(plan.live.region), plan.live.name, clock)
     if window is not None:
         at = plan.unfinished.at if plan.unfinished else window.now
         if at >= window.earliest:
