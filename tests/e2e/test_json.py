@@ -37,10 +37,7 @@ USES: Mapping[str, tuple[str, set[str]]] = {
         {"file_system_id", "setting_replaced", "rolled"},
     ),
     "cutover": (f"cutover {RESTORED} cabal-addresses --mirror", {"cutover"}),
-    "cutover undo": (
-        f"cutover undo {RESTORED} cabal-addresses --delete-restored",
-        {"next_plan", "undone", "deleted_table"},
-    ),
+    "cutover undo": (f"cutover undo {RESTORED} cabal-addresses", {"next_plan", "undone"}),
     "backup now": ("backup now", {"jobs"}),
     "copy now": ("copy now", {"jobs"}),
     "copy-back": ("copy-back addresses", {"job", "recovery_point_arn"}),

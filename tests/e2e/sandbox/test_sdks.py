@@ -306,6 +306,7 @@ def facts(deployment: Deployment) -> dict[tuple[str, ...], Any]:
         BackupVaultName="cabal-backup", RecoveryPointArn=point
     )["RestoreMetadata"]
     hold = backup.create_legal_hold(Title="a-hold", Description="Keep it.")["LegalHoldId"]
+    sandbox.advance(minutes=1)
     tested = {
         "RestoreTestingSelectionName": "a_selection",
         "ProtectedResourceType": "DynamoDB",
@@ -363,6 +364,9 @@ def facts(deployment: Deployment) -> dict[tuple[str, ...], Any]:
             },
             "RestoreTestingSelection": {**tested, "RestoreTestingSelectionName": "another"},
             "LegalHoldId": hold,
+            "Title": "another",
+            "Description": "Keep it.",
+            "CancelDescription": "Over.",
             "RecoveryPointArn": point,
             "ResourceArn": point,
             "IamRoleArn": role,

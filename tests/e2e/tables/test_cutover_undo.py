@@ -179,6 +179,7 @@ def test_items_that_others_change_while_the_question_is_open(small: Rescuer) -> 
     others = {item["address"]["S"]: item for item in [*changed, address("later0", user="carol")]}
     expected = {item["address"]["S"]: item for item in before} | others
     assert live(small) == by_address([*expected.values()])
+    assert small.run(UNDO, "--yes").code == 9
 
 
 def test_a_cutover_that_was_killed_before_it_deleted_anything(small: Rescuer) -> None:
