@@ -110,13 +110,15 @@ def run(options: CostsOptions, invocation: Invocation) -> int:
                 "at": found.now.astimezone(UTC).isoformat(timespec="seconds"),
                 "environment": environment.name,
                 "prices_of": prices.LOOKED_UP,
+                "assumed_prices": [each for each in regions.values() if each not in known],
                 "estimates": [_as_json(each) for each in estimates],
                 "not_included": list(NOT_INCLUDED),
                 "unknown": dict(found.unknown),
             }
         )
     else:
-        output.styled(sys.stdout).write("\n".join(_lines(environment, estimates)) + "\n")
+        assumed = prices.assumption(known, regions.values())
+        output.styled(sys.stdout).write("\n".join(_lines(environment, estimates, assumed)) + "\n")
     for vault, reason in found.unknown.items():
         print(f"cabal-backup: could not look into {vault}: {reason}", file=sys.stderr)
     return ExitCode.UNKNOWN if found.unknown else ExitCode.OK
@@ -138,7 +140,7 @@ def _with(options: CostsOptions, environment: Environment, text: str) -> Environ
     return read_environment(project, environment.name, [*options.context, *overrides])
 
 
-def _lines(environment: Environment, estimates: Sequence[Estimate]) -> Iterator[str]:
+def _lines(environment: Environment, estimates: Sequence[Estimate], assumed: str) -> Iterator[str]:
     current = estimates[0].costs
     yield (
         f"Backups of {environment.name}, in dollars without tax, at prices of {prices.LOOKED_UP}. "
@@ -169,6 +171,8 @@ def _lines(environment: Environment, estimates: Sequence[Estimate]) -> Iterator[
         )
         yield "Other lifecycles are for new recovery points; existing ones keep their own dates."
     yield ""
+    if assumed:
+        yield assumed
     yield f"Not included: {'; '.join(NOT_INCLUDED)}."
 
 

@@ -352,12 +352,7 @@ def _follow(
 
 
 def _cost(hold: RegionalHold, now: datetime) -> str:
-    if hold.region not in REGIONS:
-        return (
-            f"the prices of {hold.region} are not known (docs/costs.md#other-regions): they cost "
-            "what they cost now, for as long as they are held"
-        )
-    price = REGIONS[hold.region]
+    price = prices.of_region(REGIONS, hold.region)
     dollars = sum(
         price.storage(point.resource_type, COLD if point.is_cold(now) else WARM)
         * point.size_bytes
@@ -365,4 +360,5 @@ def _cost(hold: RegionalHold, now: datetime) -> str:
         for point in hold.points
     )
     most = "at most " if any(p.resource_type in prices.INCREMENTAL for p in hold.points) else ""
-    return f"they cost {most}${dollars:,.2f} a month, for as long as they are held"
+    at = "" if hold.region in REGIONS else f" at the prices of {prices.ASSUMED}"
+    return f"they cost {most}${dollars:,.2f} a month{at}, for as long as they are held"

@@ -155,7 +155,7 @@ def estimate(
     """What the environment costs with these settings.
 
     Existing recovery points keep their own dates: AWS Backup applies a changed lifecycle to new
-    ones only. Raises RefusedError for a region whose prices are not known.
+    ones only.
     """
     regions = {
         environment.region: environment.lifecycle,

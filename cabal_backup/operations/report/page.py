@@ -8,7 +8,6 @@ from decimal import Decimal
 from html import escape
 from string import Template
 
-from cabal_backup.errors import RefusedError
 from cabal_backup.operations.aws.results import Known, Unknown
 from cabal_backup.operations.report import prices
 from cabal_backup.operations.report.costs import NOT_INCLUDED, estimate, stock_of, total
@@ -280,10 +279,10 @@ def _points(state: State) -> str:
 
 def _coming_year(state: State, known: Mapping[str, Prices]) -> str:
     heading = "<h2>What the coming year costs</h2>"
-    try:
-        costs = estimate(state.environment, stock_of(state), known)
-    except RefusedError as error:
-        return f"{heading}\n<p>{_text(str(error))}</p>"
+    environment = state.environment
+    costs = estimate(environment, stock_of(state), known)
+    assumed = prices.assumption(known, (environment.region, environment.dr_region))
+    left_out = f"{assumed} Not included: {'; '.join(NOT_INCLUDED)} (docs/costs.md)."
     rows = [
         (
             *cost.line,
@@ -299,7 +298,7 @@ def _coming_year(state: State, known: Mapping[str, Prices]) -> str:
         [
             heading,
             _table("Dollars without tax, as the recovery points age.", headings, rows),
-            f"<p>Not included: {_text('; '.join(NOT_INCLUDED))} (docs/costs.md).</p>",
+            f"<p>{_text(left_out)}</p>",
         ]
     )
 

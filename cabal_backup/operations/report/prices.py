@@ -7,13 +7,13 @@ and adds the regions that are not here.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from pathlib import Path
 
 from cabal_backup import names
-from cabal_backup.errors import RefusedError, UsageError
+from cabal_backup.errors import UsageError
 
 LOOKED_UP = "November 2026"
 REGION = "us-west-1"
@@ -79,6 +79,9 @@ REGIONS: Mapping[str, Prices] = {
     ),
 }
 """The regions whose prices could be established; docs/costs.md has the sources."""
+
+ASSUMED = "us-east-1"
+"""The region whose prices are taken for those that could not be established."""
 
 STORAGE: Mapping[tuple[str, str], Decimal] = {
     (kind, tier): REGIONS[REGION].storage(kind, tier)
@@ -159,12 +162,16 @@ def _read(file: Path, region: str, given: object) -> Prices:
 
 
 def of_region(prices: Mapping[str, Prices], region: str) -> Prices:
-    """The prices of a region. Raises RefusedError where they are not known."""
-    if region not in prices:
-        raise RefusedError(
-            f"The prices of {region} are not known: its tables on {SOURCE} could not be read. Look "
-            f"them up and write them to a file, or take those of another region: '[{region}]' and "
-            f"'like = \"us-east-1\"' on two lines. Give the file with --prices "
-            "(docs/costs.md#other-regions)."
-        )
-    return prices[region]
+    """The prices of a region; those of `ASSUMED` where they are not known."""
+    return prices.get(region, prices[ASSUMED])
+
+
+def assumption(prices: Mapping[str, Prices], regions: Iterable[str]) -> str:
+    """Says which of the regions have prices that are assumed; empty if none has."""
+    assumed = [region for region in dict.fromkeys(regions) if region not in prices]
+    if not assumed:
+        return ""
+    return (
+        f"The prices of {' and '.join(assumed)} could not be looked up; those of {ASSUMED} are "
+        "assumed. Give others with --prices (docs/costs.md#other-regions)."
+    )

@@ -57,12 +57,14 @@ def test_the_costs_and_two_alternatives(operator: Operator, priced: str) -> None
     )
 
 
-def test_a_region_without_prices_is_not_guessed(operator: Operator) -> None:
-    said = operator.run("costs")
-    assert said.code == 4
-    assert "The prices of us-west-2 are not known" in said.err
-    assert "'like = \"us-east-1\"' on two lines" in said.err
-    assert said.out == ""
+def test_assumed_prices_are_stated(operator: Operator, priced: str) -> None:
+    assumed, given = operator.run("costs"), operator.run("costs", priced)
+    assert (assumed.code, given.code) == (0, 0)
+    stated = "The prices of us-west-2 could not be looked up; those of us-east-1 are assumed."
+    assert stated in assumed.out
+    assert "could not be looked up" not in given.out
+    assert operator.run("costs", "--json").json["assumed_prices"] == ["us-west-2"]
+    assert operator.run("costs", priced, "--json").json["assumed_prices"] == []
 
 
 @pytest.mark.parametrize(

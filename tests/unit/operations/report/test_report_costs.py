@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from cabal_backup.config.environment import Lifecycle
-from cabal_backup.errors import RefusedError, UsageError
+from cabal_backup.errors import UsageError
 from cabal_backup.operations.report.costs import Amount, Cost, Stock, estimate, total
-from cabal_backup.operations.report.prices import REGIONS, Prices, read_prices
+from cabal_backup.operations.report.prices import REGIONS, Prices, assumption, read_prices
 from tests.builders import an_environment
 from tests.unit.operations.status.builders import (
     LAST_NIGHT,
@@ -166,9 +166,13 @@ def test_only_complete_recovery_points_count() -> None:
 
 
 def test_a_region_without_known_prices() -> None:
-    stock = Stock(now=NOW, table_arn=TABLE_ARN, mailstore_arn=MAILSTORE_ARN, points={})
-    with pytest.raises(RefusedError, match=r"(?s)The prices of us-west-2 are not known.*--prices"):
-        estimate(an_environment(), stock, REGIONS)
+    points = {"us-west-2": [a_table()]}
+    stock = Stock(now=NOW, table_arn=TABLE_ARN, mailstore_arn=MAILSTORE_ARN, points=points)
+    environment = an_environment()
+    assert estimate(environment, stock, REGIONS) == estimate(environment, stock, KNOWN)
+    said = assumption(REGIONS, [environment.region, environment.dr_region])
+    assert said.startswith("The prices of us-west-2 could not be looked up; those of us-east-1")
+    assert assumption(KNOWN, [environment.region, environment.dr_region]) == ""
 
 
 def written(folder: Path, text: str) -> Path:
