@@ -44,8 +44,9 @@ def _services(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         match node:
             case ast.Call(
-                func=ast.Attribute(attr=maker), args=[ast.Constant(value=str(service)), *_]
-            ) if maker == "client":
+                func=ast.Attribute(attr="client") | ast.Name(id="client"),
+                args=[ast.Constant(value=str(service)), *_],
+            ):
                 yield service
 
 

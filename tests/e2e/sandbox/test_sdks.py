@@ -255,6 +255,10 @@ ASKED: Mapping[tuple[str, ...], Any] = {
     ("iam", "PolicyName"): "inline",
     ("iam", "PolicySourceArn"): f"arn:aws:iam::{ACCOUNT}:role/cabal-backup-role",
     ("iam", "ActionNames"): ["dynamodb:DescribeTable"],
+    ("ram", "associationType"): "RESOURCE",
+    ("s3", "Bucket"): "trail",
+    ("s3", "Key"): "report.html",
+    ("service-quotas", "ServiceCode"): "backup",
     ("sns", "Message"): "words",
     ("sns", "Protocol"): "email",
     ("sns", "Endpoint"): "someone@example.com",
@@ -352,7 +356,7 @@ def facts(deployment: Deployment) -> dict[tuple[str, ...], Any]:
     subscription = sandbox.client("sns").subscribe(
         TopicArn=topic, Protocol="sqs", Endpoint=queue_arn, ReturnSubscriptionArn=True
     )["SubscriptionArn"]
-    function = sandbox.client("lambda").list_functions()["Functions"][0]["FunctionName"]
+    function = sandbox.client("lambda").list_functions()["Functions"][0]
     found = {
         "backup": {
             "BackupPlanId": plan,
@@ -385,7 +389,10 @@ def facts(deployment: Deployment) -> dict[tuple[str, ...], Any]:
         },
         "iam": {"PolicyArn": managed},
         "kms": {"KeyId": sandbox.client("kms").create_key()["KeyMetadata"]["KeyId"]},
-        "lambda": {"FunctionName": function},
+        "lambda": {
+            "FunctionName": function["FunctionName"],
+            "Resource": function["FunctionArn"],
+        },
         "sns": {"TopicArn": topic, "SubscriptionArn": subscription},
         "sqs": {
             "QueueUrl": queue,

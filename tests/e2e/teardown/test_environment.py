@@ -59,12 +59,25 @@ def restored(remover: Remover) -> None:
     assert remover.run("restore addresses", "--to", "cabal-addresses-back", "--yes").code == 0
 
 
+def cut_over(remover: Remover) -> None:
+    restored(remover)
+    assert remover.run("cutover cabal-addresses-back", "cabal-addresses", "--yes").code == 0
+    remover.sandbox.advance(minutes=10)
+
+
+def held(remover: Remover) -> None:
+    assert remover.run("hold create lawsuit", "--reason", "letter", "--yes").code == 0
+
+
 CHANGING: dict[str, tuple[tuple[str, ...], str, Callable[[Remover], None]]] = {
     "restore addresses": ((), "yes", nothing_before),
     "restore table": (("cabal-counter", "--latest"), "yes", nothing_before),
     "restore mailbox": (("alice",), "yes", nothing_before),
     "restore mailstore": ((), "yes", nothing_before),
     "cutover": (("cabal-addresses-back", "cabal-addresses"), "development", restored),
+    "cutover undo": (("cabal-addresses-back", "cabal-addresses"), "yes", cut_over),
+    "hold create": (("lawsuit", "--reason", "letter"), "yes", nothing_before),
+    "hold release": (("lawsuit", "--reason", "settled"), "lawsuit", held),
     "backup now": ((), "yes", nothing_before),
     "copy now": ((), "yes", dr_emptied),
     "copy-back": (("mailstore",), "yes", primary_emptied),
