@@ -114,7 +114,7 @@ FAULTS: list[tuple[Fault, str]] = [
     (role_without_rights, "AWSBackupServiceRolePolicyForRestores is not attached to it."),
     (role_that_cannot_be_assumed, "AWS says: "),
     (opt_in_is_off, "AWS says: Advanced features for DynamoDB backups are not enabled"),
-    (no_point_at_all, "There is no completed recovery point of cabal-addresses in cabal-backup."),
+    (no_point_at_all, "There is no completed recovery point of cabal-addresses in cabal-backup;"),
     (only_cold_ones, "is in cold storage."),
     (backup_lacks_items, "content: 66."),
     (backup_is_spoiled, "content: 66."),
