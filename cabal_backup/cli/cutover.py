@@ -41,7 +41,7 @@ from cabal_backup.operations.restore.tables.cutover import (
 )
 from cabal_backup.operations.restore.tables.key_patterns import KeyPatterns
 from cabal_backup.operations.restore.tables.table_copy import Mode
-from cabal_backup.operations.restore.tables.undo import what_is_lost
+from cabal_backup.operations.restore.tables.undo import what_is_lost, written
 from cabal_backup.operations.restore.tables.wire import Stop
 from cabal_backup.text import duration
 
@@ -246,18 +246,19 @@ def print_result(plan: CutoverPlan, result: CutoverResult) -> None:
             + (f" under the keys that match {plan.request.only}." if plan.request.only else ".")
         )
     if result.undo_point is not None:
+        command = (
+            f"  cabal-backup cutover undo {plan.restored.name} {plan.live.name} "
+            f"-e {plan.environment}{plan.request.region_options}{plan.request.only.options}"
+        )
         if plan.request.delete_restored:
-            text.append(
-                f"`cutover undo` cannot undo this cutover: it needs {plan.restored.name}, which is "
-                "deleted."
-            )
-        else:
+            mode = "" if plan.request.mode is Mode.OVERWRITE else f" --{plan.request.mode}"
             text += [
-                "To undo only what this cutover changed:",
-                f"  cabal-backup cutover undo {plan.restored.name} {plan.live.name} "
-                f"-e {plan.environment}{plan.request.region_options}"
-                f"{plan.request.only.options}",
+                f"To undo only what this cutover changed, restore {plan.restored.name} again from "
+                "its recovery point, and then:",
+                f"{command} --at {written(result.undo_point)}{mode}",
             ]
+        else:
+            text += ["To undo only what this cutover changed:", command]
         text.append(what_is_lost(plan.live.name, result.undo_point, plan.request.only))
         text += ["To go back:", *(f"  {line}" for line in result.way_back)]
     print("\n".join(text))

@@ -178,27 +178,38 @@ def copy_back(state: State) -> Outcome:
     if isinstance(state.dr.points, Unknown):
         return unknown(state.dr.points, looking_at=f"the recovery points in {names.DR_VAULT}")
     reach: dict[str, datetime] = {}
+    cold_arns: set[str] = set()
     for point in state.dr.points.value:
-        if point.completed and not point.is_cold(state.now) and point.original is None:
-            arn = state.counts_for(point.resource_arn)
+        if not point.completed or point.original is not None:
+            continue
+        arn = state.counts_for(point.resource_arn)
+        if point.is_cold(state.now):
+            cold_arns.add(arn)
+        else:
             reach[arn] = min(reach.get(arn, point.created), point.created)
-    without = [name for arn, name in state.resources.items() if arn not in reach]
+    without = [arn for arn in state.resources if arn not in reach]
     if without:
-        what = "mailstore" if state.table_arn in reach else "addresses"
+        missing = " and ".join(state.resources[arn] for arn in without)
+        hint = "last-night and dr-copies say what is missing."
+        if cold := [arn for arn in without if arn in cold_arns]:
+            what = "addresses" if state.table_arn in cold else "mailstore"
+            hint += (
+                " A cold copy comes back in some hours, by way of a restore in the DR region: "
+                f"`cabal-backup copy-back {what} --cold -e {state.environment.name}`."
+            )
         return warn(
-            f"There is no warm copy of {' and '.join(without)}: should the primary region be "
-            "lost, it comes back in some hours only, by way of a restore in the DR region.",
-            "last-night and dr-copies say what is missing. A cold copy comes back with "
-            f"`cabal-backup copy-back {what} --cold -e {state.environment.name}`.",
+            f"There is no warm copy of {missing}, which could be copied back should the primary "
+            "region be lost.",
+            hint,
         )
-    cold = sum(point.is_cold(state.now) for point in state.dr.points.value)
+    older = sum(point.is_cold(state.now) for point in state.dr.points.value)
     return ok(
         "Copying back reaches to "
         + " and ".join(f"{moment(reach[arn])} for {name}" for arn, name in state.resources.items())
         + (
-            f"; {plural(cold, 'older, cold copy', 'older, cold copies')} can be brought back with "
+            f"; {plural(older, 'older, cold copy', 'older, cold copies')} can be brought back with "
             "copy-back --cold."
-            if cold
+            if older
             else "."
         )
     )

@@ -324,7 +324,15 @@ def test_the_resource_without_a_warm_copy_is_named() -> None:
     )
 
     assert seen.status == "warn"
-    assert "no warm copy of mailstore fs-0123456789abcdef0:" in seen.evidence
+    assert "no warm copy of mailstore fs-0123456789abcdef0," in seen.evidence
+    assert "`cabal-backup copy-back mailstore --cold -e prod`" in seen.hint
+
+
+def test_a_resource_without_any_copy_cannot_be_brought_back() -> None:
+    seen = in_dr(a_point(at("2026-03-31 00:20"), TABLE_ARN, vault="dr"))
+
+    assert seen.status == "warn"
+    assert "--cold" not in seen.hint
 
 
 def test_a_single_cold_copy_is_singular() -> None:
