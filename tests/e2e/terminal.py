@@ -78,8 +78,8 @@ class Terminal:
 
     @property
     def shown(self) -> str:
-        """Everything that was written, without the control sequences."""
-        return _SEQUENCE.sub("", self._text).replace("\r\n", "\n")
+        """All words that were written, without the control sequences and the ends of lines."""
+        return _words(_SEQUENCE.sub("", self._text))
 
     @property
     def screen(self) -> list[str]:
@@ -92,7 +92,7 @@ class Terminal:
 
     def wait_for(self, words: str) -> None:
         deadline = time.monotonic() + HUNG_SECONDS
-        while words not in self.shown:
+        while _words(words) not in self.shown:
             assert time.monotonic() < deadline, self.shown
             assert self._read(), self.shown
 
@@ -116,6 +116,10 @@ class Terminal:
             return False
         self._written += more
         return bool(more)
+
+
+def _words(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _take_terminal() -> None:
