@@ -62,10 +62,12 @@ class Terminal:
         """
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        # The size of the terminal that the tests themselves run in, or of none, is not this one's.
+        others = environ.keys() - {"COLUMNS", "LINES"}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "cabal_backup", *arguments],
             cwd=folder,
-            env={**environ, "TERM": "xterm"},
+            env={**{name: environ[name] for name in others}, "TERM": "xterm"},
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
