@@ -196,7 +196,8 @@ def _say_what_next(
         steps += [
             f"In Cabal's Terraform, {made} in the place of {old}; apply it.",
             f"Here: {f'{setting}set, then: ' if setting else ''}make deploy ENVIRONMENT={name}\n"
-            f"     Until then the nights back up {old}, and `cabal-backup status` fails.",
+            f"     Until then the nights back up {old}, and `cabal-backup status -e {name}` "
+            "fails.",
         ]
     if not is_rolled:
         steps.append(

@@ -83,7 +83,7 @@ def _say_what_next(plan: UnlockPlan) -> None:
         file=sys.stderr,
     )
     print(
-        "`cabal-backup status` fails until the locks are back. At the latest at "
-        f"{moment(plan.relock_by)}:\n  cabal-backup relock -e {plan.environment}",
+        f"`cabal-backup status -e {plan.environment}` fails until the locks are back. At the "
+        f"latest at {moment(plan.relock_by)}:\n  cabal-backup relock -e {plan.environment}",
         file=sys.stderr,
     )

@@ -182,8 +182,8 @@ def _restorable(
     point = _named(points, arn)
     if point is None:
         raise NoRecoveryPointError(
-            f"There is no recovery point {arn} in {aws.vault}. `cabal-backup points --list` "
-            f"lists those there are{_elsewhere(aws)}. Nothing was done."
+            f"There is no recovery point {arn} in {aws.vault}. `cabal-backup points --list "
+            f"-e {aws.environment.name}` lists those there are{_elsewhere(aws)}. Nothing was done."
         )
     if point not in mine:
         raise UsageError(
@@ -236,8 +236,8 @@ def _nothing(
         )
     return NoRecoveryPointError(
         f"There is no completed recovery point of {resource} in {aws.vault}{choice.time}; the "
-        f"oldest is from {moment(completed[-1].created)}. `cabal-backup points` shows all nights. "
-        "Nothing was done."
+        f"oldest is from {moment(completed[-1].created)}. `cabal-backup points "
+        f"-e {aws.environment.name}` shows all nights. Nothing was done."
     )
 
 

@@ -142,8 +142,8 @@ def plan_restore(aws: Aws, now: datetime, request: MailboxRequest) -> RestoreMai
             f"The recovery point from {moment(point.created)} brings a cold one back. It is of a "
             "restored file system, in which everything is below aws-backup-restore_<time>, and "
             "AWS Backup does not say which time: no path of it can be named. Nothing was done. "
-            "`cabal-backup restore mailstore` restores all of it; or restore the cold one, with "
-            "--in dr."
+            f"`cabal-backup restore mailstore -e {aws.environment.name}` restores all of it; or "
+            "restore the cold one, with --in dr."
         )
     role = check_role(aws, request.point.role)
     if aws.in_dr:
