@@ -111,8 +111,11 @@ class _Bars:
 
         :param what: by this its bar is known.
         """
-        count = f"{done:,} {unit}"
+        # Of what is only waited for, such as a table, nothing can be counted.
+        count = f"{done:,} {unit}" if done or total is not None else ""
         if what != self._shown:
+            if self._shown:
+                self.progress.stop_task(self._task)
             self._shown = what
             self._task = self.progress.add_task(words, total=total, count=count, rate="")
         if total is not None and done > total:

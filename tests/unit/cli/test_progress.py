@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from cabal_backup.cli import progress
-from cabal_backup.operations.aws.jobs import Report
+from cabal_backup.operations.aws.jobs import Progress, Report
 
 
 class Torn(io.StringIO):
@@ -64,3 +64,26 @@ def test_an_operation_that_cleans_nothing_up_ends_with_the_error(
 
     with pytest.raises(error):
         operation()
+
+
+class Screen(io.StringIO):
+    """A terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_what_is_only_waited_for_has_no_count_and_one_bar_runs_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    screen = Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setenv("TERM", "xterm")
+
+    bars = progress._Bars()
+    bars.show(Progress("restoring a table"))
+    bars.show(Progress("writing", 0, 60))
+
+    waiting, writing = bars.progress.tasks
+    assert (waiting.fields["count"], writing.fields["count"]) == ("", "0 items")
+    assert (waiting.stop_time is None, writing.stop_time is None) == (False, True)
