@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from decimal import Decimal
@@ -118,7 +118,7 @@ def run(options: CostsOptions, invocation: Invocation) -> int:
         )
     else:
         assumed = prices.assumption(known, regions.values())
-        output.styled(sys.stdout).write("\n".join(_lines(environment, estimates, assumed)) + "\n")
+        _print(environment, estimates, assumed)
     for vault, reason in found.unknown.items():
         print(f"cabal-backup: could not look into {vault}: {reason}", file=sys.stderr)
     return ExitCode.UNKNOWN if found.unknown else ExitCode.OK
@@ -140,40 +140,34 @@ def _with(options: CostsOptions, environment: Environment, text: str) -> Environ
     return read_environment(project, environment.name, [*options.context, *overrides])
 
 
-def _lines(environment: Environment, estimates: Sequence[Estimate], assumed: str) -> Iterator[str]:
-    current = estimates[0].costs
-    yield (
+def _print(environment: Environment, estimates: Sequence[Estimate], assumed: str) -> None:
+    tables, current = output.styled(sys.stdout), estimates[0].costs
+    print(
         f"Backups of {environment.name}, in dollars without tax, at prices of {prices.LOOKED_UP}. "
-        "A range: AWS Backup"
+        "A range: AWS Backup stores only what changed in the mailstore, and reports whole sizes.\n"
     )
-    yield "stores only what changed in the mailstore, and reports whole sizes."
-    yield ""
-    rows: list[tuple[str, ...]] = [
-        ("", "", "", "", "GB", "this month", "coming year", "its last month")
-    ]
+    rows: list[tuple[str, ...]] = [("", "GB", "this month", "coming year")]
     rows += [
         (
-            *cost.line,
+            " ".join(filter(None, cost.line)),
             f"{cost.size_bytes / prices.GB:,.2f}" if cost.size_bytes else "",
-            *map(as_text, (cost.this_month, cost.coming_year, cost.months[-1])),
+            as_text(cost.this_month),
+            as_text(cost.coming_year),
         )
         for cost in (*current, total(current))
     ]
-    yield from _aligned(rows, left=4)
+    tables.write(_aligned(rows))
+    print(f"\nThe last month of that year costs {as_text(total(current).months[-1])}.")
     if len(estimates) > 1:
-        yield ""
-        yield from _aligned(
-            [
-                ("settings", "coming year", "its last month", "difference in the year"),
-                *(_alternative(each, estimates[0]) for each in estimates),
-            ],
-            left=1,
-        )
-        yield "Other lifecycles are for new recovery points; existing ones keep their own dates."
-    yield ""
+        alternatives = (_alternative(each, estimates[0]) for each in estimates)
+        headings = ("settings", "coming year", "its last month", "difference")
+        print()
+        tables.write(_aligned([headings, *alternatives]))
+        print("Other lifecycles are for new recovery points; existing ones keep their own dates.")
+    print()
     if assumed:
-        yield assumed
-    yield f"Not included: {'; '.join(NOT_INCLUDED)}."
+        print(assumed)
+    print(f"Not included: {'; '.join(NOT_INCLUDED)}.")
 
 
 def _alternative(one: Estimate, current: Estimate) -> tuple[str, ...]:
@@ -193,15 +187,19 @@ def as_text(amount: Amount, *, sign: str = "") -> str:
     return least if least == most else f"{least} to {most}"
 
 
-def _aligned(rows: Sequence[tuple[str, ...]], *, left: int) -> Iterator[str]:
-    """The rows in columns, of which the first ones are flush left."""
+def _aligned(rows: Sequence[tuple[str, ...]]) -> str:
+    """The rows in columns, of which the first one is flush left."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [
-            cell.ljust(width) if number < left else cell.rjust(width)
-            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        yield "  ".join(cells).rstrip()
+    return "".join(
+        "  ".join(
+            [
+                row[0].ljust(widths[0]),
+                *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True)),
+            ]
+        ).rstrip()
+        + "\n"
+        for row in rows
+    )
 
 
 def _as_json(estimated: Estimate) -> dict[str, object]:

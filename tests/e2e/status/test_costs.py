@@ -35,6 +35,7 @@ def test_the_costs_and_two_alternatives(operator: Operator, priced: str) -> None
         "Not included: taxes",
     ):
         assert words in said.text
+    assert max(len(line) for line in said.out.splitlines() if "  " in line) <= 80
     document = operator.run("costs", priced, longer, never, "--json").json
     assert problems("costs", document) == []
     assert [each["settings"] for each in document["estimates"]] == [
