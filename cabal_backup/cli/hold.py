@@ -145,8 +145,8 @@ def run_create(options: CreateOptions, invocation: Invocation) -> int:
         raise UsageError("--from is after --to. Nothing was done.")
     aws = connect_to_change(options)
     request = HoldRequest(
-        title=options.title,
-        reason=options.reason,
+        title=options.title.strip(),
+        reason=options.reason.strip(),
         first=options.first,
         last=options.last,
         resource=options.resource,

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from types_boto3_backup.type_defs import RecoveryPointSelectionTypeDef
 
 _LONGEST = timedelta(minutes=30)
-_NOT_HELD = ("EXPIRED", "DELETING")
-"""Recovery points that AWS Backup does not put under a hold."""
+_NOT_HELD = ("CREATING", "EXPIRED", "DELETING")
+"""Recovery points that AWS Backup does not put under a hold, and those that are not complete."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +74,11 @@ class RegionalHold:
         """What it holds, in sentences."""
         if self.existing is not None:
             yield f"  {self.region}: an earlier run placed it, {self.existing.id}: nothing is done"
+            if later := sum(point.created > self.existing.created for point in self.points):
+                yield (
+                    f"    {plural(later, 'recovery point')} that came later: not held. To hold "
+                    "them too, place a hold with another title"
+                )
             return
         first, last = self.points[-1].created, self.points[0].created
         size = sum(point.size_bytes for point in self.points)
@@ -139,8 +144,15 @@ class ReleasePlan:
             f'Release the legal hold "{self.title}" (reason: {self.reason}):',
             *(
                 f"  {hold.region}: {hold.id}, {plural(len(hold.points), 'recovery point')}, since "
-                f"{moment(hold.created)}"
+                f"{moment(hold.created)}" + ("" if hold.stands else ": is being released already")
                 for hold in self.holds
+            ),
+            *(
+                f"  CAUTION: in {hold.region} it also holds "
+                f"{plural(hold.others, 'recovery point')} of other vaults; those whose time has "
+                "passed are deleted too"
+                for hold in self.holds
+                if hold.others
             ),
             deleted,
             *(
@@ -193,6 +205,14 @@ def _plan_in(aws: Aws, request: HoldRequest, region: str, vault: str) -> Regiona
             f"cabal-backup hold release {quote(request.title)} --reason … "
             f"-e {aws.environment.name}"
         )
+    if same is not None and same.status == "ACTIVE":
+        left_out = [p for p in wanted if p.created <= same.created and p.arn not in same.points]
+        if left_out:
+            raise RefusedError(
+                f'The legal hold "{request.title}" in {region} does not hold '
+                f"{len(left_out)} of these recovery points, and a hold cannot be extended. Nothing "
+                "was done. Hold them with another title."
+            )
     if same is None and not wanted:
         return None
     if same is None and len(existing) >= MOST:
@@ -226,20 +246,24 @@ def place_holds(aws: Aws, plan: HoldPlan, clock: Clock, report: Report) -> tuple
 
     Raises AwsError where a recovery point of the plan is not held.
     """
-    placed = []
+    placed, missing = [], []
     for regional in plan.holds:
         identity = regional.existing.id if regional.existing else _create(aws, plan, regional)
         report(f"Legal hold {identity} in {regional.region}.")
         hold = _follow(aws, regional.region, identity, ("CREATING",), clock, report)
-        missing = [point for point in regional.points if not hold or point.arn not in hold.points]
-        if hold is None or (regional.existing is None and missing):
-            raise AwsError(
-                f"{plural(len(missing), 'recovery point')} in {regional.vault} are not held, such "
-                f"as {missing[0].arn if missing else 'all'}: they were deleted or expired "
-                "meanwhile. The other ones are held. Look at them with cabal-backup points "
-                f"-e {aws.environment.name}"
-            )
-        placed.append(hold)
+        if hold is not None:
+            placed.append(hold)
+        missing += [
+            f"{point.arn} in {regional.vault}"
+            for point in regional.points
+            if hold is None or (point.created <= hold.created and point.arn not in hold.points)
+        ]
+    if missing:
+        raise AwsError(
+            f"{plural(len(missing), 'recovery point')} of the plan are not held, such as "
+            f"{missing[0]}. The other ones are held. Find out what became of them: cabal-backup "
+            f"points --list -e {aws.environment.name}"
+        )
     return tuple(placed)
 
 
@@ -276,7 +300,8 @@ def find_holds(aws: Aws) -> tuple[LegalHold, ...]:
             ours = {point.arn for point in list_recovery_points(backup, vault)}
             for hold in list_legal_holds(backup):
                 if held := hold.points & ours:
-                    found.append(replace(hold, points=held))
+                    others = len(hold.points) - len(held)
+                    found.append(replace(hold, points=held, others=others))
     return tuple(found)
 
 
@@ -288,7 +313,7 @@ def plan_release(
     Raises NotFoundError when there is none.
     """
     every = find_holds(aws)
-    chosen = tuple(hold for hold in every if name in (hold.title, hold.id) and hold.stands)
+    chosen = tuple(hold for hold in every if name in (hold.title, hold.id))
     if not chosen:
         raise NotFoundError(
             f"There is no legal hold {name!r} on recovery points of {aws.environment.name}. "
@@ -322,10 +347,11 @@ def release_holds(aws: Aws, plan: ReleasePlan, clock: Clock, report: Report) -> 
     """
     for hold in plan.holds:
         more = {} if plan.retain_days is None else {"RetainRecordInDays": plan.retain_days}
-        with worded(f"releasing the legal hold in {hold.region}"):
-            aws.client("backup", hold.region).cancel_legal_hold(
-                LegalHoldId=hold.id, CancelDescription=plan.reason, **more
-            )
+        if hold.stands:
+            with worded(f"releasing the legal hold in {hold.region}"):
+                aws.client("backup", hold.region).cancel_legal_hold(
+                    LegalHoldId=hold.id, CancelDescription=plan.reason, **more
+                )
         report(f"Legal hold {hold.id} in {hold.region} is being cancelled.")
         _follow(aws, hold.region, hold.id, ("ACTIVE", "CANCELING"), clock, report)
     return tuple(hold.id for hold in plan.holds)
@@ -344,8 +370,8 @@ def _follow(
         question=find,
         finished=lambda hold: hold is None or hold.status not in passing,
         event=lambda _: Progress(f"legal hold in {region}"),
-        what=f"legal hold in {region}",
-        pick_up=f"cabal-backup hold list -e {aws.environment.name}",
+        what=f"{'release' if 'CANCELING' in passing else 'placing'} of the legal hold in {region}",
+        pick_up="run the same command again; it then does the other region too",
         longest=_LONGEST,
     )
     return follow_until(wait, clock, report)

@@ -35,6 +35,8 @@ class LegalHold:
     created: datetime
     points: frozenset[str]
     """The ARNs of the recovery points that it holds."""
+    others: int = 0
+    """How many more it holds, in vaults that are not the environment's."""
 
     @property
     def stands(self) -> bool:

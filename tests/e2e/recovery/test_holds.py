@@ -86,6 +86,47 @@ def test_held_nights_outlive_their_year(operator: Operator) -> None:
     assert holds(operator) == []
 
 
+def test_the_same_hold_for_other_nights_is_refused(operator: Operator) -> None:
+    """A success would say that they are held."""
+    well(operator.run(*CREATE, "--to", day(operator, 2), "--yes"))
+    said = operator.run(*CREATE, "--to", day(operator, 1), "--yes")
+    assert said.code == 4, said
+    assert "of these recovery points, and a hold cannot be extended. Nothing was done." in said.err
+    well(operator.run(*CREATE, "--to", day(operator, 2), "--yes"))
+    assert len(holds(operator)) == 2
+
+
+def test_nights_that_come_after_the_hold_are_named(operator: Operator) -> None:
+    well(operator.run(*CREATE, "--yes"))
+    operator.sandbox.run_nights(1)
+    said = well(operator.run(*CREATE, "--yes"))
+    assert "2 recovery points that came later: not held." in said.err
+
+
+def test_a_release_that_is_under_way_is_followed(operator: Operator) -> None:
+    well(operator.run(*CREATE, "--yes"))
+    for hold in holds(operator):
+        operator.sandbox.client("backup", hold["region"]).cancel_legal_hold(
+            LegalHoldId=hold["id"], CancelDescription="settled"
+        )
+    said = well(operator.run(*RELEASE, "--yes"))
+    assert "is being released already" in said.err
+    assert holds(operator) == []
+
+
+def test_a_release_names_what_it_frees_in_other_vaults(operator: Operator) -> None:
+    backup = operator.sandbox.client("backup")
+    backup.create_backup_vault(BackupVaultName="elsewhere")
+    role = operator.sandbox.client("iam").get_role(RoleName="cabal-backup-role")["Role"]["Arn"]
+    table = operator.deployment.cabal.addresses_table_arn
+    backup.start_backup_job(BackupVaultName="elsewhere", ResourceArn=table, IamRoleArn=role)
+    operator.sandbox.advance(hours=2)
+    backup.create_legal_hold(Title="lawsuit 7", Description="all")
+    operator.sandbox.advance(minutes=1)
+    said = well(operator.run(*RELEASE, "--dry-run"))
+    assert "it also holds 1 recovery point of other vaults" in said.text
+
+
 def test_another_hold_still_keeps_the_points(operator: Operator) -> None:
     well(operator.run(*CREATE, "--yes"))
     well(operator.run("hold", "create", "other", "--reason", "audit", "--yes"))
