@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -129,7 +130,7 @@ def _with(options: CostsOptions, environment: Environment, text: str) -> Environ
     from cabal_backup.config.project import find_project, read_environment
 
     overrides = []
-    for part in text.split(","):
+    for part in re.split(r",(?=\w+=)", text):
         name, equals, _ = part.partition("=")
         if not equals or name not in SETTINGS:
             raise UsageError(

@@ -68,6 +68,13 @@ def test_assumed_prices_are_stated(operator: Operator, priced: str) -> None:
     assert operator.run("costs", priced, "--json").json["assumed_prices"] == []
 
 
+def test_a_schedule_with_a_comma_is_one_setting(operator: Operator) -> None:
+    schedule = "restore_testing_schedule=cron(0 6 1,15 * ? *)"
+    said = operator.run("costs", f"--if={schedule},cold_after_days=60", "--json")
+    assert said.code == 0, said.err
+    assert said.json["estimates"][1]["settings"] == f"{schedule},cold_after_days=60"
+
+
 @pytest.mark.parametrize(
     ("alternative", "code", "message"),
     [
