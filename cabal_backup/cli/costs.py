@@ -100,6 +100,9 @@ def run(options: CostsOptions, invocation: Invocation) -> int:
         },
         third=[point for its, point in found.points if its == names.AIR_GAPPED_VAULT],
     )
+    # What is under a legal hold does not matter here.
+    vaults = (*regions, names.AIR_GAPPED_VAULT)
+    unknown = {vault: reason for vault, reason in found.unknown.items() if vault in vaults}
     estimates = [
         Estimate(settings=text, costs=estimate(each, stock, known))
         for text, each in (("", environment), *alternatives)
@@ -114,15 +117,18 @@ def run(options: CostsOptions, invocation: Invocation) -> int:
                 "assumed_prices": [each for each in regions.values() if each not in known],
                 "estimates": [_as_json(each) for each in estimates],
                 "not_included": list(NOT_INCLUDED),
-                "unknown": dict(found.unknown),
+                "unknown": unknown,
             }
         )
     else:
         assumed = prices.assumption(known, regions.values())
         _print(environment, estimates, assumed)
-    for vault, reason in found.unknown.items():
-        print(f"cabal-backup: could not look into {vault}: {reason}", file=sys.stderr)
-    return ExitCode.UNKNOWN if found.unknown else ExitCode.OK
+    for vault, reason in unknown.items():
+        print(
+            f"cabal-backup: could not look into {vault}, which the sums are without: {reason}",
+            file=sys.stderr,
+        )
+    return ExitCode.UNKNOWN if unknown else ExitCode.OK
 
 
 def _with(options: CostsOptions, environment: Environment, text: str) -> Environment:

@@ -168,7 +168,8 @@ def estimate(
         for region, lifecycle in regions.items():
             points = _points_of(stock, region, arn)
             line = Line("storage", region, resource, "")
-            size = _newest_size(points)
+            # Before the first copy, the coming ones are as large as what is copied.
+            size = _newest_size(points) or _newest_size(_points_of(stock, environment.region, arn))
             costs += _storage(line, points, size, lifecycle, (kind, stock.now, of_region[region]))
         size = _newest_size(_points_of(stock, environment.region, arn))
         night = _night(kind, size, of_region[environment.region].transfer)

@@ -98,3 +98,8 @@ def test_a_vault_that_cannot_be_listed(operator: Operator, priced: str) -> None:
     assert said.code == 2
     assert problems("costs", said.json) == []
     assert said.json["unknown"].keys() == {"cabal-backup", "cabal-backup-dr"}
+
+
+def test_legal_holds_that_cannot_be_listed_do_not_matter(operator: Operator) -> None:
+    operator.sandbox.faults.deny("ListLegalHolds")
+    assert operator.run("costs").code == 0

@@ -161,6 +161,11 @@ def test_together() -> None:
     assert cents(total([*found.values()]).this_month) == ("10.84", "41.26")
 
 
+def test_before_the_first_copy_the_coming_ones_are_as_large_as_what_is_copied() -> None:
+    here = costs(a_table())
+    assert here["storage us-west-2 addresses warm"].coming_year.most > 0
+
+
 def test_only_complete_recovery_points_count() -> None:
     assert "storage us-west-1 addresses warm" not in costs(a_table(status="PARTIAL"))
 
