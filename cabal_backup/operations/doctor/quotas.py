@@ -89,6 +89,8 @@ def judge(state: State, answers: Answers) -> Outcome:
             quota = values.get(need.code)
             value = quota["Value"] if quota else need.documented
             if value is None:
+                if not any(isinstance(one, Unknown) for one in listed.values()):
+                    asked.append(Unknown(f"Service Quotas in {region} does not list {need.name}."))
                 continue
             about = f"{region}: {need.name}: {value:,.0f}, needed {need.needed:,} ({need.why})"
             if value >= need.needed:
@@ -98,7 +100,7 @@ def judge(state: State, answers: Answers) -> Outcome:
                 remedies.append(_remedy(need, quota, region))
     if remedies:
         return fail(
-            f"Not high enough for {state.environment.name}: {plural(len(remedies), 'quota')}.",
+            f"Too low for {state.environment.name}: {plural(len(remedies), 'quota')}.",
             "; ".join(remedies),
             details=details[: len(remedies)],
         )

@@ -232,7 +232,7 @@ def test_quotas_that_are_too_low(operator: Operator) -> None:
     )
     assert (low["status"], low["evidence"]) == (
         "fail",
-        "Not high enough for development: 5 quotas.",
+        "Too low for development: 5 quotas.",
     )
     assert low["details"] == [
         f"us-west-1: tables: {tables + 4}, needed {tables + 5} ({tables} exist, 5 may be restored "
