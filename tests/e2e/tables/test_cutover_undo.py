@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import pytest
 
 from cabal_backup.operations.aws.client import connect
-from cabal_backup.operations.restore.tables import cutover, cutover_undo, restore_table
+from cabal_backup.operations.restore.tables import cutover, cutover_undo, origin, restore_table
 from cabal_backup.operations.restore.tables.cutover_undo import UndoPlan, UndoRequest, UndoResult
 from cabal_backup.operations.restore.tables.table_copy import Mode
 from cabal_backup.operations.restore.tables.wire import Stop
@@ -201,6 +201,31 @@ def test_a_cutover_that_was_killed_before_it_deleted_anything(small: Rescuer) ->
 
     assert said.code == 0, said.out + said.err
     assert live(small) == [item for item in before if item != address("later0")]
+
+
+def test_a_restore_that_ended_before_its_items_were_recorded(
+    small: Rescuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its table may have been changed since, so another one is restored beside it."""
+    lose(small.sandbox)
+    before = live(small)
+    cut_over(small, "--mirror")
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(origin, "record", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            plan_undo(small, OF_ADDRESSES)
+    (unrecorded,) = before_tables(small)
+
+    said = small.run(UNDO, "--yes")
+
+    assert said.code == 0, said.out + said.err
+    assert f"{unrecorded} is from this restore too" in said.err
+    assert before_tables(small) == [unrecorded, f"{unrecorded}-2"]
+    assert live(small) == before
 
 
 def test_a_cutover_of_one_address(small: Rescuer) -> None:

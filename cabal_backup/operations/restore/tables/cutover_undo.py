@@ -203,7 +203,7 @@ def find_cutover(aws: Aws, request: UndoRequest, clock: Clock) -> CutoverDone:
     before = restore_table.plan_restore(
         aws,
         clock.now(),
-        TableRequest(table=live.name, at=record.at, to=undo.before_name(live.name, record.at)),
+        TableRequest(table=live.name, at=record.at, base=undo.before_name(live.name, record.at)),
     )
     return CutoverDone(request=request, pair=pair, record=record, before=before, recorded=recorded)
 

@@ -176,6 +176,11 @@ class TableRequest:
     """The backup of DynamoDB's that is restored, instead of a moment."""
     to: str | None = None
     """The name of the new table."""
+    base: str | None = None
+    """The name of the new table where `to` is None; a number is appended if it is taken.
+
+    None for a name with the moment.
+    """
 
 
 def plan_restore(aws: Aws, now: datetime, request: TableRequest) -> RestoreTablePlan:
@@ -211,7 +216,7 @@ def plan_restore(aws: Aws, now: datetime, request: TableRequest) -> RestoreTable
     if at is not None:
         _check_window(table, at, window)
     source = Source(table=table, table_arn=described.arn, at=at, backup=None)
-    target = _target(aws, source, request.to, at or now)
+    target = _target(aws, source, request, at or now)
     return RestoreTablePlan(
         source=source,
         target=target.name,
@@ -272,7 +277,7 @@ def _of_backup(aws: Aws, request: TableRequest, live: TableDescription | None) -
     target = (
         _Target(table, under_own_name)
         if straight
-        else _target(aws, source, request.to, backup.created)
+        else _target(aws, source, request, backup.created)
     )
     known: Known[TableBackup | None] = Known(backup)
     return RestoreTablePlan(
@@ -326,18 +331,18 @@ class _Target(NamedTuple):
     passed_over: tuple[str, ...] = ()
 
 
-def _target(aws: Aws, source: Source, to: str | None, moment: datetime) -> _Target:
+def _target(aws: Aws, source: Source, request: TableRequest, moment: datetime) -> _Target:
     """The table to restore to.
 
     Raises UsageError when the name that was asked for is taken by anything else.
     """
-    if to is not None:
+    if (to := request.to) is not None:
         found = describe_table(aws, to)
         if found is not None and not _is_usable(aws, source, found):
             raise UsageError(_taken(aws, source, found))
         return _Target(to, found)
     taken: list[str] = []
-    for name in origin.names_for(f"{source.table}-restored-{name_stamp(moment)}"):
+    for name in origin.names_for(request.base or f"{source.table}-restored-{name_stamp(moment)}"):
         found = describe_table(aws, name)
         if found is None or _is_usable(aws, source, found):
             return _Target(name, found, tuple(taken))
