@@ -185,15 +185,15 @@ def _print_result(plan: UndoPlan, result: UndoResult) -> None:
                 f"  … and {others.count - len(others.samples):,} more; all: cabal-backup compare "
                 f"{plan.before.name} {live.name} --json"
             )
-    if result.left.counters.count:
-        text.append(
-            f"{plural(result.left.counters.count, 'counter')} kept: --lower-counter was not given."
-        )
+    counters = result.left.counters.count
+    if counters:
+        text.append(f"{plural(counters, 'counter')} kept: --lower-counter was not given.")
     if result.left.count:
         text.append(
             f"VERIFICATION FAILED: {plural(result.left.count, 'item')} of {live.name} are still as "
             f"the cutover from {restored.name} left them. Run the command again."
         )
     else:
-        text.append("Verified: nothing of the cutover is left in the live table.")
+        but = " but these counters" if counters else ""
+        text.append(f"Verified: nothing of the cutover is left in the live table{but}.")
     print("\n".join(text))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -292,3 +293,25 @@ def test_the_counter_is_lowered_only_if_that_is_asked_for(small: Rescuer, lower:
     assert said.code == 0, said.out + said.err
     assert items(sandbox, COUNTER) == (before if lower else after)
     assert ("2 counters kept: --lower-counter was not given" in said.out) is not lower
+    assert ("nothing of the cutover is left in the live table." in said.out) is lower
+    again = small.run(f"cutover undo {RESTORED} {COUNTER} --yes --lower-counter")
+    assert again.code == (9 if lower else 0), again.err
+    assert items(sandbox, COUNTER) == before
+
+
+def test_the_record_stays_where_the_undo_point_is_given(small: Rescuer) -> None:
+    """It may be of another cutover."""
+    lose(small.sandbox)
+    before = live(small)
+    cut_over(small)
+    outline = small.run(UNDO, "--dry-run").out
+    moment = outline.splitlines()[0].rpartition(" as of ")[2].rstrip(":")
+    later = datetime.fromisoformat(moment) + timedelta(minutes=1)
+
+    said = small.run(UNDO, "--yes", "--at", f"{later:%Y-%m-%dT%H:%M:%S}")
+
+    assert said.code == 0, said.out + said.err
+    assert live(small) != before
+    said = small.run(UNDO, "--yes")
+    assert said.code == 0, said.out + said.err
+    assert live(small) == before

@@ -281,7 +281,7 @@ def execute(aws: Aws, plan: UndoPlan, stop: Stop, report: Report) -> UndoResult:
         raise explained(error, f"writing to {live.name}") from error
     report("Reading the tables back.")
     left = _differences(wire, done, plan.before, stop, report, len(plan.found.others.samples))
-    if not left.count:
+    if not left.count and not left.counters.count and done.request.at is None:
         problem = undo.forget(aws, done.pair.restored, undo.UNFINISHED, undo.FINISHED)
         if problem:
             report(f"The end could not be noted on {done.pair.restored.name} ({problem}).")
