@@ -270,6 +270,15 @@ def test_a_restored_table_that_was_changed_is_no_evidence(small: Rescuer) -> Non
     assert f"{RESTORED} was changed since it was restored" in said.err
 
 
+def test_the_undo_point_is_named_with_what_the_cutover_had(small: Rescuer) -> None:
+    lose(small.sandbox)
+    cut_over(small, "--mirror", "--only=later*")
+    put(small.sandbox, RESTORED, [address("planted")])
+    said = small.run(UNDO, "--yes", "--only=later*")
+    assert said.code == 4
+    assert " --mirror --only='later*'." in said.err
+
+
 @pytest.mark.parametrize("lower", [False, True])
 def test_the_counter_is_lowered_only_if_that_is_asked_for(small: Rescuer, lower: bool) -> None:
     sandbox = small.sandbox

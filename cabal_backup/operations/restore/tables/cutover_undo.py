@@ -195,10 +195,12 @@ def find_cutover(aws: Aws, request: UndoRequest, clock: Clock) -> CutoverDone:
     record = _record(aws, pair, request)
     recorded = origin.is_recorded(aws, restored)
     if recorded and not origin.is_unchanged(aws, restored):
+        mode = "" if record.mode is Mode.OVERWRITE else f" --{record.mode}"
         raise RefusedError(
             f"{restored.name} was changed since it was restored, so it does not show what the "
             "cutover wrote. Nothing was done. Restore the same recovery point again to another "
-            f"table, and name that one with --at {undo.written(record.at)}."
+            f"table, and name that one with --at {undo.written(record.at)}{mode}"
+            f"{request.only.options}."
         )
     before = restore_table.plan_restore(
         aws,
@@ -221,7 +223,8 @@ def _record(aws: Aws, pair: TablePair, request: UndoRequest) -> CutoverRecord:
     if record is None:
         raise NotFoundError(
             f"No cutover from {restored.name} to {live.name} is recorded. Nothing was done. If "
-            "there was one, name its undo point with --at."
+            "there was one, name its undo point with --at, and give the --mirror, --missing-only "
+            "and --only that it had."
         )
     if request.mode is not None:
         raise UsageError(
