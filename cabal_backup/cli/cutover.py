@@ -246,9 +246,11 @@ def print_result(plan: CutoverPlan, result: CutoverResult) -> None:
             + (f" under the keys that match {plan.request.only}." if plan.request.only else ".")
         )
     if result.undo_point is not None:
+        source = plan.request.from_region
         command = (
             f"  cabal-backup cutover undo {plan.restored.name} {plan.live.name} "
-            f"-e {plan.environment}{plan.request.region_options}{plan.request.only.options}"
+            f"-e {plan.environment}{f' --from-region {source}' if source else ''}"
+            f"{plan.request.only.options}"
         )
         if plan.request.delete_restored:
             mode = "" if plan.request.mode is Mode.OVERWRITE else f" --{plan.request.mode}"

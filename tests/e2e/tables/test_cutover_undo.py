@@ -279,6 +279,18 @@ def test_the_undo_point_is_named_with_what_the_cutover_had(small: Rescuer) -> No
     assert " --mirror --only='later*'." in said.err
 
 
+def test_the_undo_of_a_cutover_to_a_region_that_is_named(small: Rescuer) -> None:
+    lose(small.sandbox)
+    before = live(small)
+    region = small.sandbox.client("dynamodb").meta.region_name
+    done = cut_over(small, f"--from-region={region}", f"--to-region={region}")
+    (command,) = (line for line in done.out.splitlines() if UNDO in line)
+    assert f" --from-region {region}" in command
+    said = small.run(f"{command.split(maxsplit=1)[1].replace(' -e development', '')} --yes")
+    assert said.code == 0, said.out + said.err
+    assert live(small) == before
+
+
 @pytest.mark.parametrize("lower", [False, True])
 def test_the_counter_is_lowered_only_if_that_is_asked_for(small: Rescuer, lower: bool) -> None:
     sandbox = small.sandbox
