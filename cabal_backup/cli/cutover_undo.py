@@ -153,7 +153,7 @@ def run(options: UndoOptions, invocation: Invocation) -> int:
     with carry_out(aws) as report:
         result = cutover_undo.execute(aws, plan, stop, report)
     answer.add(undone=result)
-    _print_result(plan, result)
+    _print_result(plan, result, aws.environment.name)
     notify(aws, options.live, options.reconfigure)
     if result.left.count:
         return ExitCode.DIFFERENT
@@ -170,8 +170,8 @@ def _question(plan: UndoPlan, environment: str) -> str:
     )
 
 
-def _print_result(plan: UndoPlan, result: UndoResult) -> None:
-    restored, live = plan.done.pair
+def _print_result(plan: UndoPlan, result: UndoResult, environment: str) -> None:
+    (restored, live), only = plan.done.pair, plan.done.request.only
     text = [
         f"{plural(result.written, 'item')} written to {live.name}, {result.deleted:,} deleted, "
         f"{result.kept:,} kept because they changed after the plan was made."
@@ -183,7 +183,7 @@ def _print_result(plan: UndoPlan, result: UndoResult) -> None:
         if others.count > len(others.samples):
             text.append(
                 f"  … and {others.count - len(others.samples):,} more; all: cabal-backup compare "
-                f"{plan.before.name} {live.name} --json"
+                f"{plan.before.name} {live.name} -e {environment}{only.options} --json"
             )
     counters = result.left.counters.count
     if counters:

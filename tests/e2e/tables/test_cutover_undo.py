@@ -291,6 +291,19 @@ def test_the_undo_of_a_cutover_to_a_region_that_is_named(small: Rescuer) -> None
     assert live(small) == before
 
 
+def test_the_comparison_that_lists_all_that_others_changed(small: Rescuer) -> None:
+    lose(small.sandbox)
+    cut_over(small)
+    put(small.sandbox, ADDRESSES, [address(f"new{number}") for number in range(30)])
+    said = small.run(UNDO, "--yes")
+    assert said.code == 0, said.out + said.err
+    command = said.out.split("more; all: cabal-backup ")[1].splitlines()[0]
+    assert " -e development" in command
+    compared = small.run(command.replace(" -e development", ""))
+    assert compared.code == 5, compared.err
+    assert "new29@mail.example.com" in compared.out
+
+
 @pytest.mark.parametrize("lower", [False, True])
 def test_the_counter_is_lowered_only_if_that_is_asked_for(small: Rescuer, lower: bool) -> None:
     sandbox = small.sandbox
