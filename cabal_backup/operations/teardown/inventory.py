@@ -135,7 +135,7 @@ class Inventory:
             *(
                 f"the vault {vault.vault} in {vault.region} stays: no one can delete its "
                 f"{len(vault.points):,} recovery points before they expire, the last one on "
-                f"{_last_expiry(vault):%Y-%m-%d}. Then run this again: cabal-backup teardown "
+                f"{_last_expiry(vault)}. Then run this again: cabal-backup teardown "
                 f"destroy -e {self.environment}"
                 for vault in self.held
             ),
@@ -149,9 +149,14 @@ class Inventory:
     def is_other(self, point: RecoveryPoint) -> bool:
         """Whether it is a recovery point of neither the environment's resources nor its plan.
 
-        A former table or file system of the environment was backed up by the plan.
+        A former table or file system of the environment was backed up by the plan. What brings a
+        cold one back was not, but is of one of them.
         """
-        ours = point.plan_name == names.PLAN or point.plan_id in {self.plan_id} - {None}
+        ours = (
+            point.plan_name == names.PLAN
+            or point.plan_id in {self.plan_id} - {None}
+            or point.original is not None
+        )
         return point.resource_arn not in self.resources and not ours
 
     def other_points(self) -> Mapping[str, int]:
@@ -423,9 +428,12 @@ def count_nights(vaults: Collection[VaultLock]) -> int:
     return len({night for vault in vaults for night in _nights(vault)})
 
 
-def _last_expiry(vault: VaultLock) -> datetime:
-    """When the last recovery point in an air-gapped vault, whose points all expire, expires."""
-    return max(point.delete_at for point in vault.points if point.delete_at is not None)
+def _last_expiry(vault: VaultLock) -> str:
+    """The day on which the last recovery point in an air-gapped vault, whose points all expire,
+    expires. A copy that is under way may have no date.
+    """
+    days = [point.delete_at for point in vault.points if point.delete_at is not None]
+    return f"{max(days):%Y-%m-%d}" if days else "a day that AWS Backup does not give yet"
 
 
 def _nights(vault: VaultLock) -> set[datetime]:

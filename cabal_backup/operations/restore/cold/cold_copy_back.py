@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from cabal_backup import names
 from cabal_backup.config.environment import Lifecycle, Lock
-from cabal_backup.errors import AwsError, RefusedError
+from cabal_backup.errors import AwsError, CabalBackupError, RefusedError, UnknownError
 from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import (
@@ -37,7 +37,7 @@ from cabal_backup.operations.aws.jobs import (
     start_restore,
 )
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_recovery_points
-from cabal_backup.operations.aws.results import pages
+from cabal_backup.operations.aws.results import Unknown, pages
 from cabal_backup.operations.restore import copy_back, on_demand
 from cabal_backup.operations.restore.mail import file_system_settings, mailstore_restores
 from cabal_backup.operations.restore.role import RestoreRole, check_role
@@ -251,7 +251,13 @@ def execute(aws: Aws, plan: ColdCopyBackPlan, clock: Clock, report: Report) -> s
         )
         arn = _follow(aws, job, clock, report).recovery_point_arn
     if resource_arn is not None:
-        _delete(there, resource_arn, clock, report)
+        try:
+            _delete(there, resource_arn, clock, report)
+        except CabalBackupError as error:
+            raise type(error)(
+                f"The recovery point is back: {arn}. It can be restored now. Only deleting "
+                f"{resource_arn} failed: {error}"
+            ) from error
     return arn
 
 
@@ -309,10 +315,14 @@ def _lifecycle(
 
 def _usable(region: RegionState, point: RecoveryPoint, until: datetime) -> RecoveryPoint | None:
     """A recovery point that brings this one back, and is warm and there until then."""
-    points: Sequence[RecoveryPoint] = getattr(region.points, "value", ())
+    if isinstance(region.points, Unknown):
+        raise UnknownError(
+            f"Whether the recovery point is back already is not known: {region.points.reason} "
+            "Nothing was done."
+        )
     found = (
         other
-        for other in points
+        for other in region.points.value
         if other.original == point.arn
         and other.completed
         and not other.is_cold(until)

@@ -11,7 +11,7 @@ from cabal_backup.errors import RefusedError
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.teardown.delete_points import plan_deletion
 from cabal_backup.operations.teardown.destroy import plan_destruction
-from cabal_backup.operations.teardown.inventory import Inventory, Stack, overview
+from cabal_backup.operations.teardown.inventory import Inventory, Stack, _last_expiry, overview
 from cabal_backup.operations.teardown.locks import VaultLock
 from tests.builders import ACCOUNT
 from tests.unit.operations.status.builders import (
@@ -120,3 +120,15 @@ def test_nothing_left() -> None:
     ]
     assert "there to destroy" in plan_destruction(nothing).lines()[0]
     assert not replace(nothing, plan_id="a-plan").is_empty
+
+
+def test_what_brings_a_cold_one_back_is_the_environments() -> None:
+    elsewhere = "arn:aws:elasticfilesystem:us-west-2:123456789012:file-system/fs-0fedcba9876543210"
+    other = a_point(resource_arn=elsewhere, plan_id=None)
+    back = replace(other, original="arn:aws:backup:us-west-2:123456789012:recovery-point:cold")
+    assert (FULL.is_other(other), FULL.is_other(back)) == (True, False)
+
+
+def test_a_last_expiry_that_aws_backup_does_not_give() -> None:
+    under_way = a_vault_lock([a_point(lifecycle=None)])
+    assert _last_expiry(under_way) == "a day that AWS Backup does not give yet"
