@@ -149,14 +149,9 @@ class Inventory:
     def is_other(self, point: RecoveryPoint) -> bool:
         """Whether it is a recovery point of neither the environment's resources nor its plan.
 
-        A former table or file system of the environment was backed up by the plan. What brings a
-        cold one back was not, but is of one of them.
+        A former table or file system of the environment was backed up by the plan.
         """
-        ours = (
-            point.plan_name == names.PLAN
-            or point.plan_id in {self.plan_id} - {None}
-            or point.original is not None
-        )
+        ours = point.plan_name == names.PLAN or point.plan_id in {self.plan_id} - {None}
         return point.resource_arn not in self.resources and not ours
 
     def other_points(self) -> Mapping[str, int]:
