@@ -60,7 +60,7 @@ class CopyBackRequest(PointChoice):
     what: str
     """ADDRESSES, MAILSTORE, or the ARN of a recovery point; its last part will do."""
     cold: bool = False
-    """Whether it is one in cold storage, which is brought back by way of a restore: the newest
+    """Whether it is one in cold storage, which is restored, backed up and then copied: the newest
     cold one by default."""
 
 
@@ -130,20 +130,19 @@ def choose_copy(
     :param points: those of the DR vault, the newest first.
 
     Raises NoRecoveryPointError when there is none, UsageError when it is not clear which, AwsError
-    for one that is not complete, RefusedError for a cold one that was not asked for.
+    for one that is not complete, RefusedError for a cold one that was not asked for, and where a
+    cold one is asked for and all are warm.
     """
-    if wanted.cold:
-        points = [
-            point
-            for point in points
-            if point.original is None and (wanted.time or point.is_cold(now))
-        ]
     if wanted.what == ADDRESSES:
         arn = aws.arn("dynamodb", f"table/{aws.environment.addresses_table}")
-        candidates = [point for point in points if point.resource_arn == arn]
+        of_table = [point for point in points if point.resource_arn == arn]
+        candidates = _as_cold_as_wanted(of_table, wanted, now)
         point = _newest_copy(candidates, wanted, now)
     elif wanted.what == MAILSTORE:
-        candidates = _of_file_system(points, wanted.file_system)
+        mail = [point for point in points if point.resource_type == names.EFS and point.completed]
+        if wanted.file_system is not None:
+            mail = _of_file_system(mail, wanted.file_system)
+        candidates = _of_one_file_system(_as_cold_as_wanted(mail, wanted, now))
         point = _newest_copy(candidates, wanted, now)
     else:
         point = _copyable(points, wanted.what)
@@ -253,25 +252,54 @@ def _cold_to_restore(
     )
 
 
-def _of_file_system(
-    points: Sequence[RecoveryPoint], file_system: str | None
+def _as_cold_as_wanted(
+    points: Sequence[RecoveryPoint], wanted: CopyBackRequest, now: datetime
 ) -> list[RecoveryPoint]:
-    """The points of one file system.
+    """Those that are meant: with `cold` those in cold storage, and without those that bring a cold
+    one back. If a time is given, any of that time: a warm one is then reported as such.
+
+    Raises RefusedError if `cold` is given and all are warm.
+    """
+    if not wanted.cold:
+        return list(points)
+    originals = [point for point in points if point.original is None]
+    if wanted.time:
+        return originals
+    cold = [point for point in originals if point.completed and point.is_cold(now)]
+    if not cold and (warm := len(_warm(points, now))):
+        whose = wanted.file_system or f"the {wanted.what}"
+        raise RefusedError(
+            f"No recovery point of {whose} is in cold storage. There "
+            + ("is 1 warm one" if warm == 1 else f"are {warm} warm ones")
+            + ". Nothing was done. Run the command again without --cold."
+        )
+    return cold
+
+
+def _by_file_system(points: Sequence[RecoveryPoint]) -> dict[str, list[RecoveryPoint]]:
+    by_id: dict[str, list[RecoveryPoint]] = {}
+    for point in points:
+        by_id.setdefault(_resource(point.resource_arn), []).append(point)
+    return by_id
+
+
+def _of_file_system(points: Sequence[RecoveryPoint], file_system: str) -> list[RecoveryPoint]:
+    by_id = _by_file_system(points)
+    if file_system not in by_id:
+        raise NoRecoveryPointError(
+            f"There is no recovery point of {file_system} in {names.DR_VAULT}. It has points "
+            f"of: {', '.join(by_id) or 'no file system'}. Nothing was done."
+        )
+    return by_id[file_system]
+
+
+def _of_one_file_system(points: list[RecoveryPoint]) -> list[RecoveryPoint]:
+    """These points, if they are of one file system.
 
     The one that is configured now need not be the one whose mail is wanted: after the loss
     it is a new one, and its newest point may hold nothing.
     """
-    of_any = [point for point in points if point.resource_type == names.EFS and point.completed]
-    by_id: dict[str, list[RecoveryPoint]] = {}
-    for point in of_any:
-        by_id.setdefault(_resource(point.resource_arn), []).append(point)
-    if file_system is not None:
-        if file_system not in by_id:
-            raise NoRecoveryPointError(
-                f"There is no recovery point of {file_system} in {names.DR_VAULT}. It has points "
-                f"of: {', '.join(by_id) or 'no file system'}. Nothing was done."
-            )
-        return by_id[file_system]
+    by_id = _by_file_system(points)
     if len(by_id) > 1:
         several = "; ".join(
             f"{name}: {len(group)}, from {moment(group[-1].created)} to {moment(group[0].created)}"
@@ -281,7 +309,7 @@ def _of_file_system(
             f"{names.DR_VAULT} has recovery points of several file systems ({several}). Say which "
             "with --file-system. Nothing was done."
         )
-    return of_any
+    return points
 
 
 def _newest_copy(

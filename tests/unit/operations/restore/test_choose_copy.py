@@ -86,3 +86,54 @@ def test_two_file_systems_are_distinguished() -> None:
     assert choose(points, "mailstore", file_system=MAILSTORE_ARN.rpartition("/")[2]) == COPIES[1]
     with pytest.raises(NoRecoveryPointError, match="no recovery point of fs-00000000"):
         choose(points, "mailstore", file_system="fs-00000000")
+
+
+WARM = COPIES[:60]
+COLD = COPIES[60:]
+
+
+@pytest.mark.parametrize(("number", "what"), [(0, "addresses"), (1, "mailstore")])
+def test_the_newest_cold_one_is_the_default_with_cold(number: int, what: str) -> None:
+    assert choose(COPIES, what, cold=True) == COLD[number]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "whose"),
+    [
+        ({"what": "addresses"}, "of the addresses"),
+        ({"what": "mailstore"}, "of the mailstore"),
+        (
+            {"what": "mailstore", "file_system": MAILSTORE_ARN.rpartition("/")[2]},
+            "of fs-0123456789abcdef0",
+        ),
+    ],
+)
+def test_when_none_is_cold(wanted: dict[str, str], whose: str) -> None:
+    for count in (1, 30):
+        with pytest.raises(RefusedError) as refused:
+            choose(WARM[: 2 * count], cold=True, **wanted)
+        ones = f"There are {count} warm ones" if count > 1 else "There is 1 warm one"
+        assert str(refused.value) == (
+            f"No recovery point {whose} is in cold storage. {ones}. Nothing was done. Run the "
+            "command again without --cold."
+        )
+
+
+def test_a_cold_one_that_is_not_complete_does_not_count() -> None:
+    partial = [a_point(p.created, p.resource_arn, vault="dr", status="PARTIAL") for p in COLD]
+    with pytest.raises(RefusedError, match=r"of the addresses is in cold storage. There are 30"):
+        choose([*WARM, *partial], "addresses", cold=True)
+
+
+def test_a_named_one_is_found_whether_it_is_cold_or_not() -> None:
+    assert choose(COPIES, WARM[0].arn, cold=True) == WARM[0]
+    assert choose(COPIES, COLD[-1].id, cold=True) == COLD[-1]
+
+
+def test_a_file_system_that_is_named_is_found_whether_it_has_cold_ones_or_not() -> None:
+    """Of the others only those that have cold ones are asked about."""
+    newer = a_point(LAST_NIGHT + timedelta(hours=1), OTHER_ARN, vault="dr", resource_type="EFS")
+    points = [newer, *COPIES]
+    assert choose(points, "mailstore", cold=True).resource_arn == MAILSTORE_ARN
+    with pytest.raises(RefusedError, match=r"of fs-0fedcba9876543210 is in cold .* 1 warm one"):
+        choose(points, "mailstore", cold=True, file_system="fs-0fedcba9876543210")
