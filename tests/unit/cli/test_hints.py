@@ -23,6 +23,7 @@ VALUES = {
     "only.options": " --only='alice@*'",
     "plan.request.only.options": " --only='alice@*'",
     "region.which": "primary",
+    "only": "",
     "example": "help",
     "table.restored_to": "2026-11-20T00:00:00",
     "metadata.version('cabal-backup')": "",

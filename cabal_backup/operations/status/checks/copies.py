@@ -178,41 +178,49 @@ def copy_back(state: State) -> Outcome:
     if isinstance(state.dr.points, Unknown):
         return unknown(state.dr.points, looking_at=f"the recovery points in {names.DR_VAULT}")
     reach: dict[str, datetime] = {}
-    cold_arns: set[str] = set()
+    cold: list[RecoveryPoint] = []
     for point in state.dr.points.value:
-        if not point.completed or point.original is not None:
-            continue
         arn = state.counts_for(point.resource_arn)
+        if not point.completed or point.original is not None or arn not in state.resources:
+            continue
         if point.is_cold(state.now):
-            cold_arns.add(arn)
+            cold.append(point)
         else:
             reach[arn] = min(reach.get(arn, point.created), point.created)
     without = [arn for arn in state.resources if arn not in reach]
     if without:
         missing = " and ".join(state.resources[arn] for arn in without)
         hint = "last-night and dr-copies say what is missing."
-        if cold := [arn for arn in without if arn in cold_arns]:
-            what = "addresses" if state.table_arn in cold else "mailstore"
+        if of_them := [p for p in cold if state.counts_for(p.resource_arn) in without]:
             hint += (
                 " A cold copy comes back in some hours, by way of a restore in the DR region: "
-                f"`cabal-backup copy-back {what} --cold -e {state.environment.name}`."
+                f"{_bring_back(state, of_them)}."
             )
         return warn(
             f"There is no warm copy of {missing}, which could be copied back should the primary "
             "region be lost.",
             hint,
         )
-    older = sum(point.is_cold(state.now) for point in state.dr.points.value)
+    older = plural(len(cold), "older, cold copy comes", "older, cold copies come")
     return ok(
         "Copying back reaches to "
         + " and ".join(f"{moment(reach[arn])} for {name}" for arn, name in state.resources.items())
-        + (
-            f"; {plural(older, 'older, cold copy', 'older, cold copies')} can be brought back with "
-            "copy-back --cold."
-            if older
-            else "."
-        )
+        + (f"; {older} back in some hours: {_bring_back(state, cold)}." if cold else ".")
     )
+
+
+def _bring_back(state: State, cold: Iterable[RecoveryPoint]) -> str:
+    """The commands that bring cold copies back: one for each resource."""
+    mail = {point.resource_arn for point in cold}
+    commands = []
+    environment = state.environment.name
+    if state.table_arn in mail:
+        mail.remove(state.table_arn)
+        commands.append(f"`cabal-backup copy-back addresses --cold -e {environment}`")
+    which = [f" --file-system {arn.rpartition('/')[2]}" for arn in sorted(mail)]
+    for only in which if len(which) > 1 else [""] * len(which):
+        commands.append(f"`cabal-backup copy-back mailstore --cold -e {environment}{only}`")
+    return ", ".join(commands)
 
 
 def foreign_copies(state: State) -> Outcome:

@@ -298,6 +298,10 @@ def test_copy_jobs_of_one_region_that_cannot_be_listed_are_unknown(which: str) -
 # --- copy-back
 
 
+ADDRESSES_BACK = "`cabal-backup copy-back addresses --cold -e prod`"
+MAILSTORE_BACK = "`cabal-backup copy-back mailstore --cold -e prod`"
+
+
 def in_dr(*points: RecoveryPoint) -> Any:
     return finding("copy-back", dr=a_region("dr", points=Known(list(points))))
 
@@ -305,8 +309,8 @@ def in_dr(*points: RecoveryPoint) -> Any:
 def test_copy_back_reaches_as_far_as_the_warm_copies() -> None:
     assert finding("copy-back").evidence == (
         "Copying back reaches to 2026-03-02 00:20 UTC for cabal-addresses and 2026-03-02 00:20 "
-        "UTC for mailstore fs-0123456789abcdef0; 20 older, cold copies can be brought back with "
-        "copy-back --cold."
+        "UTC for mailstore fs-0123456789abcdef0; 20 older, cold copies come back in some hours: "
+        f"{ADDRESSES_BACK}, {MAILSTORE_BACK}."
     )
 
 
@@ -340,8 +344,34 @@ def test_a_single_cold_copy_is_singular() -> None:
     points = [*nightly("dr", nights), a_point(at("2026-02-01 00:20"), vault="dr")]
 
     assert in_dr(*points).evidence.endswith(
-        "; 1 older, cold copy can be brought back with copy-back --cold."
+        f"; 1 older, cold copy comes back in some hours: {ADDRESSES_BACK}."
     )
+
+
+def test_every_resource_with_a_cold_copy_has_its_command() -> None:
+    cold = at("2026-02-01 00:20")
+    assert in_dr(*nightly("dr", [cold])).hint.endswith(f": {ADDRESSES_BACK}, {MAILSTORE_BACK}.")
+    former = "fs-0fedcba9876543210"
+    mail = a_point(cold, MAILSTORE_ARN, vault="dr")
+    other = replace(mail, resource_arn=MAILSTORE_ARN.replace("fs-0123456789abcdef0", former))
+    assert in_dr(mail, other).hint.endswith(
+        ": `cabal-backup copy-back mailstore --cold -e prod --file-system fs-0123456789abcdef0`, "
+        f"`cabal-backup copy-back mailstore --cold -e prod --file-system {former}`."
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"status": "PARTIAL"},
+        {"original": "arn:aws:backup:us-west-2:123456789012:recovery-point:1"},
+        {"resource_arn": f"{TABLE_ARN}-of-another-application"},
+    ],
+)
+def test_what_cannot_be_brought_back_is_not_counted(changes: dict[str, str]) -> None:
+    warm = nightly("dr", nights_until(at("2026-03-31 00:20"), 30))
+    other = replace(a_point(at("2026-02-01 00:20"), vault="dr"), **changes)  # type: ignore[arg-type]
+    assert in_dr(*warm, other).evidence == in_dr(*warm).evidence
 
 
 def test_all_warm_copies_can_be_copied_back() -> None:
