@@ -167,7 +167,9 @@ def lines(found: Comparison, restored: str, live: str, *, keys: bool = True) -> 
 
     :param keys: with some keys of each kind.
     """
-    text = [f"{restored}: {found.in_backup:,} items; {live}: {found.in_live:,} items"]
+    text = [
+        f"{restored}: {plural(found.in_backup, 'item')}; {live}: {plural(found.in_live, 'item')}"
+    ]
     for group, what in (
         (found.identical, "identical"),
         (found.differing, "differing"),

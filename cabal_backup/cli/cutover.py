@@ -43,7 +43,7 @@ from cabal_backup.operations.restore.tables.key_patterns import KeyPatterns
 from cabal_backup.operations.restore.tables.table_copy import Mode
 from cabal_backup.operations.restore.tables.undo import what_is_lost, written
 from cabal_backup.operations.restore.tables.wire import Stop
-from cabal_backup.text import duration
+from cabal_backup.text import duration, plural
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,7 +223,8 @@ def print_result(plan: CutoverPlan, result: CutoverResult) -> None:
     """What was done, and what reading back showed."""
     copied, verified = result.copied, result.verification
     text = [
-        f"{copied.written:,} items written to {plan.live.name}, {copied.kept:,} left as they were."
+        f"{plural(copied.written, 'item')} written to {plan.live.name}, {copied.kept:,} left as "
+        "they were."
     ]
     if result.deleted is not None:
         text.append(f"{result.deleted.deleted:,} deleted.")
@@ -275,7 +276,9 @@ def _confirm(plan: CutoverPlan, *, yes: bool) -> None:
             "and read the plan, or begin with a new undo point, which leaves what the earlier run "
             f"did: {plan.unfinished.how_to_forget}"
         )
-    question = f"This writes {plan.to_write:,} items to {plan.live.name} of {plan.environment}"
+    question = (
+        f"This writes {plural(plan.to_write, 'item')} to {plan.live.name} of {plan.environment}"
+    )
     if plan.to_delete:
         question += f" and deletes {plan.to_delete:,}"
     if plan.lowerings:

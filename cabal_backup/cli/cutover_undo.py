@@ -157,7 +157,8 @@ def run(options: UndoOptions, invocation: Invocation) -> int:
     notify(aws, options.live, options.reconfigure)
     if result.left.count:
         return ExitCode.DIFFERENT
-    tidy_up(aws, before, wanted=options.delete_restored, yes=options.yes)
+    is_silent = options.yes or not plan.found.count
+    tidy_up(aws, before, wanted=options.delete_restored, yes=is_silent)
     return ExitCode.OK
 
 

@@ -242,6 +242,28 @@ def test_a_cutover_of_one_address(small: Rescuer) -> None:
     assert live(small) == before
 
 
+def test_there_is_nothing_to_set_back(small: Rescuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others have set it back by hand: nothing is asked, and the record is removed."""
+    backup = lose(small.sandbox)
+    before = live(small)
+    one = f"--only={backup[1]['address']['S']}"
+    type_answers(monkeypatch, "no")
+    asked = small.run(f"cutover {RESTORED} {ADDRESSES} {one}")
+    assert (asked.code, "This writes 1 item to cabal-addresses" in asked.err) == (4, True)
+    assert "1 item written to cabal-addresses, 0 left as they were." in cut_over(small, one).out
+    put(small.sandbox, ADDRESSES, before)
+    type_answers(monkeypatch, "yes")
+
+    said = small.run(UNDO, one)
+
+    assert said.code == 0, said.out + said.err
+    (table,) = before_tables(small)
+    assert f"There is nothing to set back in cabal-addresses, compared with {table}" in said.err
+    assert said.err.count(" to continue: ") == 1, "before the restore only"
+    assert live(small) == before
+    assert small.run(UNDO, one).code == 9
+
+
 def test_the_restored_table_was_deleted(small: Rescuer) -> None:
     """Restored again under its name, it shows the same; the operator says what the tags did."""
     backup = lose(small.sandbox)

@@ -154,8 +154,9 @@ class UndoPlan:
             (found.others, "changed by others since: left as they are"),
             (found.counters, "counters would be lowered or deleted: kept (--lower-counter)"),
         )
+        begin = "Set back in" if found.count else "There is nothing to set back in"
         return (
-            f"Set back in {self.done.pair.live.name}, compared with {self.before.name}:",
+            f"{begin} {self.done.pair.live.name}, compared with {self.before.name}:",
             *(line for group, what in groups for line in _group_lines(group, what)),
             "  then both tables are read again and compared",
         )
