@@ -485,6 +485,7 @@ def break_glass_grants(at: Places) -> tuple[Grant, ...]:
             (*at.points, *at.table_points),
             why=f"{_POINTS} A vault's own lock refuses it until it is taken off.",
         ),
+        Grant("Tags", "backup: ListTags", at.points, why=f"{_POINTS} The action only reads tags."),
         Grant(
             "LegalHolds",
             "backup: CancelLegalHold ListRecoveryPointsByLegalHold",

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
+
 from cabal_backup import names
 from cabal_backup.config.environment import Lifecycle
 from cabal_backup.operations.aws.results import pages
@@ -48,6 +50,8 @@ class RecoveryPoint:
     """The name of that plan; empty where AWS Backup does not say it."""
     original: str | None = None
     """The ARN of the cold recovery point that it brings back; None for every other one."""
+    tags_denied: bool = False
+    """Whether its tags, which say what it brings back, may not be read."""
     made: datetime | None = None
     """When AWS Backup made it, where that is not `created`."""
 
@@ -119,13 +123,19 @@ def list_vaults(
 
 
 def list_recovery_points(
-    backup: BackupClient, vault: str, *, dr_region: str | None = None
+    backup: BackupClient,
+    vault: str,
+    *,
+    dr_region: str | None = None,
+    tags_may_be_denied: bool = False,
 ) -> list[RecoveryPoint]:
     """Every recovery point in a vault, the newest first.
 
     :param backup: a client of AWS Backup in the vault's region.
     :param dr_region: the DR region: a recovery point of a resource there was made to bring a cold
         one back, and is shown as what its tags say. None to show it as it is.
+    :param tags_may_be_denied: show it as it is where IAM denies to read its tags, with
+        `tags_denied`. Otherwise that raises botocore's error.
     """
     listed = [
         each
@@ -135,10 +145,15 @@ def list_recovery_points(
         for each in page.get("RecoveryPoints", [])
     ]
     points = [_recovery_point(entry) for entry in listed]
-    points = [
-        _of_its_night(backup, point) if point.resource_arn.split(":")[3] == dr_region else point
-        for point in points
-    ]
+    for number, point in enumerate(points):
+        if point.resource_arn.split(":")[3] == dr_region:
+            try:
+                points[number] = _of_its_night(backup, point)
+            except ClientError as error:
+                denied = "AccessDenied" in error.response["Error"].get("Code", "")
+                if not (denied and tags_may_be_denied):
+                    raise
+                points[number] = replace(point, tags_denied=True)
     return sorted(points, key=lambda point: (point.created, point.arn), reverse=True)
 
 

@@ -149,10 +149,11 @@ class Inventory:
     def is_other(self, point: RecoveryPoint) -> bool:
         """Whether it is a recovery point of neither the environment's resources nor its plan.
 
-        A former table or file system of the environment was backed up by the plan.
+        A former table or file system of the environment was backed up by the plan. What brings a
+        cold recovery point back was not, and is of one of them.
         """
         ours = point.plan_name == names.PLAN or point.plan_id in {self.plan_id} - {None}
-        return point.resource_arn not in self.resources and not ours
+        return not (ours or point.original or point.resource_arn in self.resources)
 
     def other_points(self) -> Mapping[str, int]:
         """How many recovery points there are of each other resource, by its ARN."""
@@ -217,8 +218,11 @@ class Inventory:
 
     def other_lines(self) -> tuple[str, ...]:
         """The recovery points of other resources, one line for each resource."""
+        points = (point for vault in self.vaults for point in vault.points)
+        unread = {point.resource_arn for point in points if point.tags_denied}
         return tuple(
             f"  {count:,} recovery points of another resource, {arn}"
+            + (TAGS_DENIED if arn in unread else "")
             for arn, count in sorted(self.other_points().items())
         )
 
@@ -226,6 +230,11 @@ class Inventory:
 NOT_MANAGED = (
     f"these stacks do not manage it (it has no tag {names.MANAGED_BY_TAG}={names.MANAGED_BY}). If "
     "it is to be deleted too, delete it with what made it, or adopt it first (docs/adopt.md)"
+)
+
+TAGS_DENIED = (
+    "; `copy-back --cold` may have made them, but these credentials may not read their tags "
+    "(backup:ListTags)"
 )
 
 INCLUDE_OTHERS = "--include-other-resources deletes them too"

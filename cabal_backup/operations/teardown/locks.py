@@ -191,7 +191,8 @@ def look_at_lock(
         seen = next((one for one in vaults if one["BackupVaultName"] == vault), None)
         if seen is None:
             return None
-        points = list_recovery_points(backup, vault)
+        dr_region = aws.environment.dr_region
+        points = list_recovery_points(backup, vault, dr_region=dr_region, tags_may_be_denied=True)
     return VaultLock(
         vault=vault,
         region=region,

@@ -126,8 +126,8 @@ def _doctor(desk: Desk) -> None:
     assert [one for one in findings if one["status"] == "unknown"] == []
 
 
-def _points(desk: Desk) -> None:
-    """Also of a table that a copy-back restored in the DR region."""
+def brought_back(desk: Desk) -> None:
+    """A recovery point of a table that a copy-back restored in the DR region."""
     table = desk.root("dynamodb", "us-west-2").create_table(
         TableName="cabal-addresses-copy-back-20251120-000000",
         BillingMode="PAY_PER_REQUEST",
@@ -146,6 +146,10 @@ def _points(desk: Desk) -> None:
         },
     )
     desk.sandbox.advance(hours=1)
+
+
+def _points(desk: Desk) -> None:
+    brought_back(desk)
     said = _well(desk.run("points --list"))
     assert "2025-11-20T00:20:00Z" in said.out
     assert "2026-01-02" in said.out
@@ -433,15 +437,21 @@ def _relock(desk: Desk) -> None:
 
 
 def _teardown_plan(desk: Desk) -> None:
-    """Also where there is a legal hold."""
+    """Also where there is a legal hold, and what brings a cold recovery point back."""
     desk.root("backup").create_legal_hold(Title="lawsuit", Description="Keep it.")
-    assert "recovery points" in _well(desk.run("teardown plan")).out
+    brought_back(desk)
+    shown = _well(desk.run("teardown plan")).out
+    assert "recovery points" in shown
+    assert "of another resource" not in shown
 
 
 def _delete_recovery_points(desk: Desk) -> None:
+    """Also what brings a cold one back."""
+    brought_back(desk)
     for region, vault in (("us-west-1", "cabal-backup"), ("us-west-2", "cabal-backup-dr")):
         desk.root("backup", region).delete_backup_vault_lock_configuration(BackupVaultName=vault)
-    _well(desk.run("teardown delete-recovery-points --yes"))
+    said = _well(desk.run("teardown delete-recovery-points --yes"))
+    assert "were kept" not in said.err
 
 
 def _destroy(desk: Desk) -> None:

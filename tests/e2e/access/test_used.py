@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from tests.e2e.access.commands import USES, Role, commands_that_talk_to_aws
+from tests.e2e.access.commands import USES, Role, brought_back, commands_that_talk_to_aws
 from tests.e2e.access.conftest import AllUses, Guarded
+from tests.e2e.access.people import Desk
 from tests.e2e.exercise import newest_point
 
 POLICIES = {
@@ -56,6 +59,25 @@ def test_the_operator_restores_where_the_copies_are(guarded: Guarded) -> None:
     dynamodb = operator.client("dynamodb", "us-west-2")
     assert dynamodb.scan(TableName=restored)["Count"] == 60
     dynamodb.delete_table(TableName=restored)
+
+
+def test_without_their_tags_recovery_points_are_treated_as_anothers(guarded: Guarded) -> None:
+    """As with a policy of an earlier version, which reads the tags of vaults only."""
+    desk = Desk(guarded.rewound().deployment, guarded.people[Role.BREAK_GLASS])
+    brought_back(desk)
+    name = {"PolicyArn": f"arn:aws:iam::123456789012:policy/{POLICIES[Role.BREAK_GLASS]}"}
+    iam = desk.root("iam")
+    version = iam.get_policy(**name)["Policy"]["DefaultVersionId"]
+    document = iam.get_policy_version(**name, VersionId=version)["PolicyVersion"]["Document"]
+    (tags,) = (one for one in document["Statement"] if one["Action"] == "backup:ListTags")
+    document["Statement"].remove(tags)
+    iam.create_policy_version(**name, PolicyDocument=json.dumps(document), SetAsDefault=True)
+
+    said = desk.run("teardown plan")
+
+    assert said.code == 0, said.err
+    assert "1 recovery points of another resource, arn:aws:dynamodb:us-west-2:" in said.out
+    assert "backup:ListTags" in said.out
 
 
 def actions_in_the_policy(guarded: Guarded, role: Role) -> set[str]:

@@ -122,6 +122,13 @@ def test_nothing_left() -> None:
     assert not replace(nothing, plan_id="a-plan").is_empty
 
 
+def test_what_brings_a_cold_one_back_is_the_environments() -> None:
+    elsewhere = "arn:aws:elasticfilesystem:us-west-2:123456789012:file-system/fs-0fedcba9876543210"
+    other = a_point(resource_arn=elsewhere, plan_id=None)
+    back = replace(other, original="arn:aws:backup:us-west-2:123456789012:recovery-point:cold")
+    assert (FULL.is_other(other), FULL.is_other(back)) == (True, False)
+
+
 def test_a_last_expiry_that_aws_backup_does_not_give() -> None:
     under_way = a_vault_lock([a_point(lifecycle=None)])
     assert _last_expiry(under_way) == "a day that AWS Backup does not give yet"
