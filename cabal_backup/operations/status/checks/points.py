@@ -36,7 +36,7 @@ def points(state: State, region: RegionState, wanted: Lifecycle) -> Outcome:
     """Are the recovery points complete, and kept as long as they should be?"""
     if isinstance(region.points, Unknown):
         return unknown(region.points, looking_at=f"the recovery points in {region.vault_name}")
-    early, short, odd, doubles = [], [], [], 0
+    early, short, odd, own, doubles = [], [], [], [], 0
     for point in region.points.value:
         if point.lifecycle != wanted and (
             _is_double(point, region.points.value, wanted) or _brings_back(point, wanted)
@@ -44,15 +44,16 @@ def points(state: State, region: RegionState, wanted: Lifecycle) -> Outcome:
             doubles += 1
             continue
         described = f"{moment(point.created)}: {state.name_of(point.resource_arn)}"
+        is_as_wanted = point.lifecycle == wanted or _is_no_night(state, point)
         if point.status == "DELETING" and not _is_past(point, state.now):
             early.append(f"{described}: DELETING")
         elif point.status not in _SOUND:
             odd.append(f"{described}: {point.status} {point.status_message}".rstrip())
         elif point.lifecycle is None:
             odd.append(f"{described}: never expires")
-        elif point.lifecycle.delete_after_days < wanted.delete_after_days:
+        elif not is_as_wanted and point.lifecycle.delete_after_days < wanted.delete_after_days:
             short.append(f"{described}: expires after {point.lifecycle.delete_after_days} days")
-        elif point.lifecycle != wanted:
+        elif not is_as_wanted:
             odd.append(f"{described}: {_lifecycle(point.lifecycle)}")
         elif _is_overdue(point, state.now) and point.arn not in region.held:
             odd.append(f"{described}: should have been deleted by now")
@@ -60,6 +61,8 @@ def points(state: State, region: RegionState, wanted: Lifecycle) -> Outcome:
             odd.append(f"{described}: dated in the future")
         elif point.role_arn != state.role_arn:
             odd.append(f"{described}: made under {point.role_arn or 'no role'}")
+        elif point.lifecycle != wanted:
+            own.append(f"{described}: {_lifecycle(point.lifecycle)}")
     if early:
         return fail(
             f"{plural(len(early), 'recovery point')} in {region.vault_name} being deleted before "
@@ -103,9 +106,12 @@ def points(state: State, region: RegionState, wanted: Lifecycle) -> Outcome:
     if not region.points.value:
         return off(f"There is no recovery point in {region.vault_name} yet.")
     more = f" And {plural(doubles, 'second copy', 'second copies')} of some." if doubles else ""
+    more += f" And {len(own)} made on demand with another lifecycle." if own else ""
+    usual = len(region.points.value) - doubles - len(own)
     return ok(
-        f"{plural(len(region.points.value) - doubles, 'recovery point')} in {region.vault_name}, "
-        f"each {_lifecycle(wanted)}.{more}"
+        f"{plural(usual, 'recovery point')} in {region.vault_name}, each "
+        f"{_lifecycle(wanted)}.{more}",
+        details=own,
     )
 
 
@@ -145,6 +151,25 @@ def _is_double(point: RecoveryPoint, others: Sequence[RecoveryPoint], wanted: Li
         and abs(other.created - point.created) <= SAME_MOMENT
         and other.lifecycle == wanted
         for other in others
+    )
+
+
+def _is_no_night(state: State, point: RecoveryPoint) -> bool:
+    """Whether it was made on demand, and is not a copy of a recovery point that a plan made.
+
+    The checks of the nights do not count it, so its lifecycle shortens no night.
+    """
+    if point.plan_id is not None:
+        return False
+    return all(
+        isinstance(region.points, Known)
+        and not any(
+            other.plan_id is not None
+            and other.resource_arn == point.resource_arn
+            and abs(other.created - point.created) <= SAME_MOMENT
+            for other in region.points.value
+        )
+        for region in state.regions
     )
 
 

@@ -68,6 +68,61 @@ def test_another_lifecycle(lifecycle: Lifecycle | None, status: str, words: str)
     assert seen.details == (f"2026-03-15 09:00 UTC: cabal-addresses: {words}",)
 
 
+@pytest.mark.parametrize("vault", ["primary", "dr"])
+@pytest.mark.parametrize("days", [40, 364, 366])
+def test_a_point_made_on_demand_may_have_a_lifecycle_of_its_own(vault: str, days: int) -> None:
+    lifecycle = Lifecycle(cold_after_days=None, delete_after_days=days)
+    made = a_point(at("2026-03-15 09:00"), plan_id=None, lifecycle=lifecycle)
+
+    seen = beside_the_nights(vault, made)
+
+    assert (seen.status, seen.evidence) == (
+        "ok",
+        f"80 recovery points in {VAULTS[vault]}, each cold after 30 days, deleted after 365. And 1 "
+        "made on demand with another lifecycle.",
+    )
+    assert seen.details == (
+        f"2026-03-15 09:00 UTC: cabal-addresses: never cold, deleted after {days}",
+    )
+
+
+VAULTS = {"primary": "cabal-backup", "dr": "cabal-backup-dr"}
+
+
+def beside_the_nights(vault: str, point: RecoveryPoint, **regions: Any) -> Any:
+    """What the points of one vault are with one more."""
+    region = a_region(vault, points=Known([point, *nightly(vault)]))
+    return finding(f"{vault}-points", **{**regions, vault: region})
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"status": "DELETING"}, "fail"),
+        ({"status": "PARTIAL"}, "warn"),
+        ({"lifecycle": None}, "warn"),
+        ({"role_arn": "arn:aws:iam::123456789012:role/other"}, "warn"),
+    ],
+)
+def test_what_is_wrong_also_with_a_point_made_on_demand(
+    changes: dict[str, Any], status: str
+) -> None:
+    made = a_point(at("2026-03-15 09:00"), plan_id=None, **{"lifecycle": SHORT, **changes})
+    assert beside_the_nights("primary", made).status == status
+
+
+@pytest.mark.parametrize(("vault", "other"), [("primary", "dr"), ("dr", "primary")])
+def test_a_copy_on_demand_of_a_night_lives_as_long_as_the_night(vault: str, other: str) -> None:
+    """It is the only one of the night in this vault."""
+    night = at("2026-03-15 09:00")
+    short = a_point(night, plan_id=None, lifecycle=SHORT)
+    original = a_region(other, points=Known([a_point(night), *nightly(other)]))
+
+    assert beside_the_nights(vault, short, **{other: original}).status == "fail"
+    unknown = a_region(other, points=DENIED)
+    assert beside_the_nights(vault, short, **{other: unknown}).status == "fail"
+
+
 @pytest.mark.parametrize(
     ("status", "result"),
     [
