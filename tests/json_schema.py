@@ -11,17 +11,8 @@ from collections.abc import Set as AnySet
 from datetime import date, datetime, timedelta
 from enum import Enum
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import (
-    Any,
-    Literal,
-    TypeVar,
-    Union,
-    get_args,
-    get_origin,
-    get_type_hints,
-    is_typeddict,
-)
+from types import MappingProxyType, NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from cabal_backup.cli.answer import DRY_RUN, JSON_VERSION, OUTCOMES, Parts, names_in
 from cabal_backup.cli.parser import build_parser, commands_of
@@ -52,7 +43,13 @@ def commands() -> dict[str, Parts]:
 
 def changes_schema() -> dict[str, Any]:
     """The schema of all of them."""
-    types = _Types()
+    types, by_parts = _Types(), list[tuple[Parts, list[str]]]()
+    for name, parts in commands().items():
+        same = next((names for each, names in by_parts if each == parts), None)
+        if same is None:
+            by_parts.append((parts, [name]))
+        else:
+            same.append(name)
     error = {
         "type": ["object", "null"],
         "required": ["message"],
@@ -78,10 +75,10 @@ def changes_schema() -> dict[str, Any]:
         "properties": fields,
         "allOf": [
             {
-                "if": {"properties": {"command": {"const": name}}},
+                "if": {"properties": {"command": {"enum": names}}},
                 "then": {"properties": types.of_answer(parts)},
             }
-            for name, parts in commands().items()
+            for parts, names in by_parts
         ],
         "$defs": dict(sorted(types.definitions.items())),
     }
@@ -137,7 +134,9 @@ class _Types:
         if origin is Literal:
             return {"enum": [*arguments]}
         if hasattr(origin, "__dataclass_fields__"):
-            return self._object(origin, dict(zip(_variables(origin), arguments, strict=True)))
+            variables = dict(zip(origin.__parameters__, arguments, strict=True))
+            wanted = [*names_in(origin, properties=False)]
+            return {**self._object(origin, wanted, variables), "additionalProperties": False}
         if origin is not None and issubclass(origin, Mapping):
             return {"type": "object", "additionalProperties": self.of(arguments[1])}
         if origin is not None and issubclass(origin, Sequence | AnySet):
@@ -146,51 +145,47 @@ class _Types:
             return {"enum": [each.value for each in kind]}
         if is_typeddict(kind):
             return {"type": "object"}
-        name = f"{kind.__name__}WithProperties" if properties else kind.__name__
-        return self._defined(name, kind, properties=properties)
+        return self._defined(kind, properties=properties)
 
     def _plan(self, kind: Any) -> dict[str, Any]:
         """That of a plan, which has its lines too; of a union, that of any of them."""
         if get_origin(kind) is UnionType:
             return {"anyOf": [self._plan(each) for each in get_args(kind)]}
-        name = f"{kind.__name__}WithLines"
-        return self._defined(name, kind, properties=True, lines=list[str])
+        return self._defined(kind, properties=True, lines=list[str])
 
-    def _defined(
-        self, name: str, kind: type, *, properties: bool, **more: object
-    ) -> dict[str, Any]:
-        if name not in self.definitions:
-            self.definitions[name] = {}  # meanwhile, for a class that contains itself
-            self.definitions[name] = self._object(kind, {}, properties=properties, **more)
-        return {"$ref": f"#/$defs/{name}"}
+    def _defined(self, kind: type, *, properties: bool, **more: object) -> dict[str, Any]:
+        """The definition of a class, which has its fields, with its properties and other members
+        where it is used: `unevaluatedProperties`, unlike `additionalProperties`, knows of both.
+
+        https://json-schema.org/understanding-json-schema/reference/object#unevaluatedproperties
+        """
+        fields = [*names_in(kind, properties=False)]
+        if kind.__name__ not in self.definitions:
+            self.definitions[kind.__name__] = {}  # meanwhile, for a class that contains itself
+            self.definitions[kind.__name__] = self._object(kind, fields)
+        added = [name for name in names_in(kind, properties=properties) if name not in fields]
+        extended = self._object(kind, added, more=more) if added or more else {}
+        reference = {"$ref": f"#/$defs/{kind.__name__}"}
+        return {**reference, **extended, "unevaluatedProperties": False}
 
     def _object(
         self,
         kind: type,
-        variables: Mapping[TypeVar, Any],
-        *,
-        properties: bool = False,
-        **more: object,
+        wanted: Sequence[str],
+        variables: Mapping[Any, Any] = MappingProxyType({}),
+        more: Mapping[str, object] = MappingProxyType({}),
     ) -> dict[str, Any]:
+        """The members of a class that are wanted, and more of other types."""
         names = _Names(kind)
-        hints = get_type_hints(kind, localns=names)
-        for name in names_in(kind, properties=properties):
+        hints = {**get_type_hints(kind, localns=names), **more}
+        for name in wanted:
             if name not in hints:
                 hints[name] = get_type_hints(getattr(kind, name).fget, localns=names)["return"]
-        fields = {
-            name: self.of(variables.get(hints[name], hints[name]))
-            for name in names_in(kind, properties=properties)
-        }
-        fields = {**{name: self.of(each) for name, each in more.items()}, **fields}
+        members = [*more, *wanted]
         return {
             "type": "object",
-            "required": [*fields],
-            "properties": fields,
-            "additionalProperties": False,
+            "required": members,
+            "properties": {
+                name: self.of(variables.get(hints[name], hints[name])) for name in members
+            },
         }
-
-
-def _variables(kind: Any) -> Sequence[TypeVar]:
-    """The type variables of a generic class."""
-    found: Sequence[TypeVar] = kind.__parameters__
-    return found
