@@ -11,7 +11,7 @@ from tests.e2e.shell import sections
 from tests.sandbox.deployment import PROJECT
 
 TEXT = (PROJECT / ACCESS).read_text(encoding="utf-8")
-COLUMNS = (Role.AUDITOR, Role.OPERATOR, Role.BREAK_GLASS)
+ROLES = (Role.AUDITOR, Role.OPERATOR, Role.BREAK_GLASS)
 POLICIES = {
     "cabal-auditor": {"cabal-backup-auditor"},
     "cabal-operator": {"cabal-backup-auditor", "cabal-backup-operator"},
@@ -21,15 +21,16 @@ POLICIES = {
 
 def test_its_table_is_the_one_the_commands_were_run_by() -> None:
     (table,) = re.findall(r"<!-- commands -->\n(.*?)<!-- /commands -->", TEXT, re.DOTALL)
-    said = {}
-    for line in table.splitlines()[2:]:
-        command, *cells = (cell.strip() for cell in line.strip("|").split("|"))
-        (column,) = (number for number, cell in enumerate(cells) if cell)
-        assert cells[column] == "yes"
-        said[command.strip("`")] = COLUMNS[column]
+    rows = [line.strip("|").split("|") for line in table.splitlines()[2:]]
+    said = {
+        command: role
+        for role, (_, _, commands) in zip(ROLES, rows, strict=True)
+        for command in re.findall(r"`(.+?)`", commands)
+    }
     expected = {command: uses[0].role for command, uses in USES.items()}
     # Watching is an option of `jobs`, not a command of its own.
     assert said == {**expected, "jobs watch": Role.OPERATOR}
+    assert sum(commands.count("`") for _, _, commands in rows) == 2 * len(said)
 
 
 def test_its_commands_give_each_role_its_policies(guarded: Guarded) -> None:

@@ -174,17 +174,6 @@ def test_every_explanation_says_something() -> None:
         assert len(section.split()) >= 10, check
 
 
-def test_the_links_of_the_documents_lead_somewhere() -> None:
-    for document in ("status.md", "points.md", "exit-codes.md"):
-        text = (DOCS / document).read_text(encoding="utf-8")
-        for target in re.findall(r"\]\(([^)]+)\)", text):
-            file, _, heading = target.partition("#")
-            if not file.startswith("http"):
-                assert (DOCS / (file or document)).is_file(), target
-            if heading:
-                assert heading in headings(file or document, "###"), target
-
-
 def test_the_exit_codes_of_the_documents_are_those_of_the_tool() -> None:
     text = (DOCS / "exit-codes.md").read_text(encoding="utf-8")
     documented = {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)}
