@@ -26,7 +26,7 @@ from cabal_backup.operations.aws.recovery_points import (
     lifecycle_request,
     list_recovery_points,
 )
-from cabal_backup.operations.aws.results import Known, Unknown, pages
+from cabal_backup.operations.aws.results import Unknown, pages
 from cabal_backup.operations.restore.select_point import CopyBackRequest, choose_copy
 from cabal_backup.operations.status import state
 from cabal_backup.operations.status.checks import run_checks
@@ -78,7 +78,8 @@ class CopyBackPlan:
     doubts: tuple[str, ...]
     """What could not be checked beforehand."""
     warnings: tuple[str, ...]
-    """What is not as configured, but does not keep AWS Backup from copying."""
+    """What is not as configured, but does not keep AWS Backup from copying; and that an earlier
+    copy could not be looked for."""
     job: Job | None
     """A copy job that is copying this already, which is followed instead of a new one."""
     there: RecoveryPoint | None
@@ -184,8 +185,8 @@ def prepare(aws: Aws, now: datetime, wanted: CopyBackRequest) -> Ready:
     seen = state.look(aws, now)
     if isinstance(seen.dr.points, Unknown):
         raise UnreachableError(
-            f"What is in {names.DR_VAULT} in {environment.dr_region} is not known: "
-            f"{seen.dr.points.reason} Nothing was done."
+            f"What is in {names.DR_VAULT} in {environment.dr_region} is not known "
+            f"({seen.dr.points.reason}). Nothing was done."
         )
     # Which point it is comes first: what matters for a table, does not for a file system.
     point = choose_copy(aws, seen.dr.points.value, now, wanted)
@@ -386,17 +387,20 @@ def _about_opt_in(finding: Finding) -> str:
 
 
 def _with_what_is_there(plan: CopyBackPlan, seen: State) -> CopyBackPlan:
-    """The plan with the copies that the primary vault holds already.
+    """The plan with the copies that the primary vault holds already, or a warning that these are
+    not known.
 
     Of several that are usable the one with the plan's lifecycle is preferred, then one that is
     warm, then the one that lives longest.
     """
-    if not isinstance(seen.primary.points, Known):
-        return plan
+    held = seen.primary.points
+    if isinstance(held, Unknown):
+        doubt = f"Whether it is back already is not known ({held.reason}): it may be a second copy."
+        return replace(plan, warnings=(*plan.warnings, doubt))
     point = plan.point
     copies = [
         other
-        for other in seen.primary.points.value
+        for other in held.value
         if other.resource_arn == point.resource_arn
         and other.completed
         and abs(other.created - point.created) <= _SAME_MOMENT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -187,6 +188,29 @@ def test_an_opt_in_that_is_off_is_a_warning(emptied: Operator) -> None:
     for region in ("us-west-1", DR):
         assert f"WARNING: Advanced DynamoDB backup is off in {region}" in said.err
     assert "WARNING" not in emptied.run("copy-back", "mailstore", "--dry-run").out
+
+
+def hide_the_points(sandbox: Sandbox) -> None:
+    """The primary vault refuses to list its recovery points, and nothing else."""
+    statement = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "backup:ListRecoveryPointsByBackupVault",
+        "Resource": "*",
+    }
+    sandbox.client("backup").put_backup_vault_access_policy(
+        BackupVaultName="cabal-backup",
+        Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+    )
+
+
+def test_a_copy_that_cannot_be_looked_for_is_a_warning(emptied: Operator) -> None:
+    hide_the_points(emptied.sandbox)
+    words = "Whether it is back already is not known (ListRecoveryPointsByBackupVault: Access"
+    plan = emptied.run("copy-back", "addresses", "--dry-run", "--json").json["plan"]
+    (warning,) = plan["warnings"]
+    assert warning.startswith(words)
+    assert f"  WARNING: {words}" in emptied.run("copy-back", "addresses", "--dry-run").out
 
 
 def copy_for(operator: Operator, days: int) -> str:
