@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -76,6 +77,18 @@ class PointRequest(PointChoice):
     cold: bool = False
     """Whether one in cold storage is accepted."""
     role: str = names.ROLE
+
+    def options(self, arn: str) -> str:
+        """What was asked for as options of a command, each after a space, with this recovery point
+        in the place of a time.
+        """
+        given = (
+            ("--cold", self.cold),
+            (f"--role={self.role}", self.role != names.ROLE),
+            (f"--file-system={self.file_system}", self.file_system is not None),
+        )
+        words = [f"--recovery-point={arn}", *(option for option, is_given in given if is_given)]
+        return "".join(f" {shlex.quote(word)}" for word in words)
 
 
 def choose_point(

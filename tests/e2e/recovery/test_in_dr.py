@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +13,7 @@ from local_aws.client import Sandbox
 from tests.e2e.audit import changes_since
 from tests.e2e.operator import Operator, Said
 from tests.e2e.recovery.disaster import mail
-from tests.sandbox.deployment import PROJECT
+from tests.sandbox.deployment import PROJECT, aws_cli
 
 DR = "us-west-2"
 TABLE = "cabal-addresses"
@@ -152,6 +154,36 @@ def test_one_mailbox_in_the_dr_region(salvor: Operator) -> None:
     again = type_in(salvor, *command, *which)
     assert (again.code, again.out) == (0, made.out)
     assert changes_since(sandbox, began) == []
+
+
+def test_a_mailbox_whose_restore_job_is_no_longer_listed(operator: Operator) -> None:
+    """It is not known to be whole, so nothing is done until it is deleted, as the message says."""
+    sandbox = operator.sandbox
+    command = ("restore", "mailbox", "alice", "--in", "dr", "--night", night(operator, 35))
+    options = ("--cold", "--yes", "--subnet", a_subnet(sandbox))
+    assert type_in(operator, *command, *options).code == 0
+    left = only_file_system(sandbox)["FileSystemId"]
+    sandbox.advance(days=31)
+    began = sandbox.advance(seconds=2)
+
+    refused = type_in(operator, *command, *options)
+
+    assert refused.code == 4, refused
+    assert f"made {left}, and it is not known to be whole" in refused.err
+    assert changes_since(sandbox, began) == []
+    targets, whole = refused.err.splitlines()[-2:]
+    for line in (targets, whole):
+        typed = subprocess.run(
+            ["bash", "-ec", line.replace("aws ", f"{aws_cli()} ")],
+            env={**os.environ, **sandbox.environ()},
+            capture_output=True,
+            text=True,
+        )
+        assert typed.returncode == 0, (line, typed)
+        sandbox.advance(minutes=5)
+    again = type_in(operator, *command, *options)
+    assert again.code == 0, again
+    assert only_file_system(sandbox)["FileSystemId"] != left
 
 
 def test_addresses_reach_the_live_table_from_the_other_region(operator: Operator) -> None:

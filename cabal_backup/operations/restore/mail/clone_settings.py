@@ -95,7 +95,7 @@ class _Clone:
             if "error" in states:
                 raise AwsError(
                     f"EFS could not create {self._id} or one of its mount targets: `aws efs "
-                    f"describe-mount-targets --region {self._aws.environment.region} "
+                    f"describe-mount-targets --region {self._aws.region} "
                     f"--file-system-id={self._id}` shows which. Delete that one and run this again."
                 )
             return [state for state in states if state != "available"]

@@ -118,6 +118,21 @@ def find_by_token(aws: Aws, creation_token: str) -> FileSystemDescriptionTypeDef
         return _first(lambda: aws.client("efs").describe_file_systems(CreationToken=creation_token))
 
 
+def how_to_delete(region: str, file_system_id: str) -> str:
+    """The commands that delete a file system, one a line.
+
+    EFS refuses to delete one that has mount targets, and deletes these in the background.
+    https://docs.aws.amazon.com/efs/latest/ug/API_DeleteFileSystem.html
+    """
+    which = f"--region {region} --file-system-id={file_system_id}"
+    return (
+        f"  aws efs describe-mount-targets {which} --query 'MountTargets[].MountTargetId' "
+        f"--output text | xargs -r -n 1 aws efs delete-mount-target --region {region} "
+        "--mount-target-id\n"
+        f"  aws efs delete-file-system {which}"
+    )
+
+
 def list_tokens(aws: Aws) -> list[str]:
     """The creation tokens of all file systems.
 

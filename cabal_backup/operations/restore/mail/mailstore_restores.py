@@ -9,13 +9,19 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from cabal_backup import names
+from cabal_backup.errors import RefusedError
 from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.jobs import KEPT, Job, JobKind, describe_job, restore_value
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.aws.results import pages
+from cabal_backup.operations.restore.mail import file_system_settings
 from cabal_backup.text import duration
+
+if TYPE_CHECKING:
+    from types_boto3_efs.type_defs import FileSystemDescriptionTypeDef
 
 LONGEST = timedelta(days=7)
 """The longest that AWS Backup lets a backup or a restore of EFS run; see RATES."""
@@ -113,6 +119,46 @@ def find_jobs(
         for restore in restores
         if _says(restore.metadata, wanted) and not restore.token.startswith(names.DRILL)
     ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Earlier:
+    """What an earlier run restores, or has restored, to a new file system."""
+
+    job: Job | None = None
+    """The restore job: it runs, or it has made the file system."""
+    made: FileSystemDescriptionTypeDef | None = None
+    """The file system of a job that is completed."""
+
+
+def find_earlier(
+    aws: Aws, point: RecoveryPoint, wanted: Mapping[str, str], now: datetime
+) -> Earlier:
+    """What an earlier run has done of a restore to a new file system.
+
+    :param wanted: what the metadata of its job says; the creation token is in it.
+
+    Raises RefusedError for a file system with that token that no job is known to have completed,
+    CabalBackupError when AWS refuses or does not answer.
+    """
+    jobs = find_jobs(aws, point, wanted, now)
+    running = next((job for job in jobs if not job.finished), None)
+    if running is not None:
+        return Earlier(job=running)
+    made = file_system_settings.find_by_token(aws, wanted["CreationToken"])
+    if made is None or made["LifeCycleState"] in ("deleting", "deleted"):
+        return Earlier()
+    for job in jobs:
+        if job.completed_well and job.created_resource_arn == made["FileSystemArn"]:
+            return Earlier(job=job, made=made)
+    identity = str(made["FileSystemId"])
+    ended = f"its job ended {jobs[0].state}" if jobs else "AWS Backup no longer lists its job"
+    raise RefusedError(
+        f"An earlier restore of this recovery point made {identity}, and it is not "
+        f"known to be whole: {ended}. Nothing was done. If it is not needed, delete its mount "
+        "targets and then the file system, and run this again:\n"
+        f"{file_system_settings.how_to_delete(aws.region, identity)}"
+    )
 
 
 def expectation(point: RecoveryPoint, now: datetime) -> tuple[str, ...]:

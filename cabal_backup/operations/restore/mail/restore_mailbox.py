@@ -11,9 +11,10 @@ import base64
 import hashlib
 import json
 import re
+import shlex
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from cabal_backup.errors import (
@@ -138,12 +139,16 @@ def plan_restore(aws: Aws, now: datetime, request: MailboxRequest) -> RestoreMai
     resource_arn = aws.arn("elasticfilesystem", f"file-system/{mailstore}")
     point = choose_point(aws, resource_arn, now, request.point)
     if point.original is not None:
+        in_dr = " --in dr" if aws.in_dr else ""
+        folder = f" --folder={shlex.quote(request.folder)}" if request.folder else ""
         raise RefusedError(
             f"The recovery point from {moment(point.created)} brings a cold one back. It is of a "
             "restored file system, in which everything is below aws-backup-restore_<time>, and "
             "AWS Backup does not say which time: no path of it can be named. Nothing was done. "
-            f"`cabal-backup restore mailstore -e {aws.environment.name}` restores all of it; or "
-            "restore the cold one, with --in dr."
+            f"`cabal-backup restore mailstore -e {aws.environment.name}{in_dr}"
+            f"{request.point.options(point.arn)}` restores all of it. The cold one: "
+            f"`cabal-backup restore mailbox {user} -e {aws.environment.name} --in dr{folder}"
+            f"{replace(request.point, cold=True).options(point.original)}`"
         )
     role = check_role(aws, request.point.role)
     if aws.in_dr:
@@ -151,8 +156,8 @@ def plan_restore(aws: Aws, now: datetime, request: MailboxRequest) -> RestoreMai
     if file_system_settings.describe(aws, mailstore) is None:
         raise NotFoundError(
             f"The file system {mailstore} does not exist, so nothing can be restored into it. "
-            "Nothing was done. `cabal-backup restore mailstore -e "
-            f"{aws.environment.name}` restores all of it to a new one."
+            f"Nothing was done. `cabal-backup restore mailstore -e {aws.environment.name}"
+            f"{request.point.options(point.arn)}` restores all of it to a new one."
         )
     jobs: list[Job] = []
     if request.creation_token is None:
@@ -176,7 +181,10 @@ def plan_restore(aws: Aws, now: datetime, request: MailboxRequest) -> RestoreMai
 def _to_salvage(
     aws: Aws, now: datetime, request: MailboxRequest, point: RecoveryPoint, role: RestoreRole
 ) -> RestoreMailboxPlan:
-    """The plan of a restore to a new file system in the DR region, which is found by its token."""
+    """The plan of a restore to a new file system in the DR region, which is found by its token.
+
+    Raises as `find_earlier`.
+    """
     items = items_of(request.user, request.folder)
     which = hashlib.sha256("\n".join(items).encode()).hexdigest()[:8]
     token = f"cabal-restore-{point.id}-{which}"[:64]
@@ -185,9 +193,6 @@ def _to_salvage(
         "CreationToken": token,
         "ItemsToRestore": json.dumps(list(items)),
     }
-    jobs = mailstore_restores.find_jobs(aws, point, wanted, now)
-    made = file_system_settings.find_by_token(aws, token)
-    arn = made["FileSystemArn"] if made else None
     return RestoreMailboxPlan(
         user=request.user,
         items=items,
@@ -195,14 +200,7 @@ def _to_salvage(
         point=point,
         now=now,
         role=role,
-        job=next(
-            (
-                job
-                for job in jobs
-                if not job.finished or (job.completed_well and job.created_resource_arn == arn)
-            ),
-            None,
-        ),
+        job=mailstore_restores.find_earlier(aws, point, wanted, now).job,
         creation_token=token,
         to_new=True,
         mount_targets=file_system_settings.only_targets(request.subnets, request.security_groups),
@@ -220,10 +218,11 @@ def execute(aws: Aws, plan: RestoreMailboxPlan, clock: Clock, report: Report) ->
     )
     job = follow_restore(aws, job, clock, report, longest=mailstore_restores.LONGEST)
     if not job.completed_well:
+        root = f"a new file system in {aws.region}" if plan.to_new else plan.file_system_id
         raise AwsError(
             f"{failure(job)} The mailbox was not touched. Is {' and '.join(plan.items)} in that "
             "backup? Names are case-sensitive. What a restore that fails leaves behind is called "
-            f"aws-backup-failed-restore_<time>, at the root of {plan.file_system_id}."
+            f"aws-backup-failed-restore_<time>, at the root of {root}."
         )
     if plan.mount_targets is not None:
         clone(aws, plan.mount_targets, job.created_resource_arn.rpartition("/")[2], clock, report)

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import NamedTuple
 
-from cabal_backup.errors import AwsError, RefusedError
+from cabal_backup.errors import AwsError
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import (
@@ -120,9 +119,11 @@ def plan_restore(aws: Aws, now: datetime, request: MailstoreRequest) -> RestoreM
     point = choose_point(aws, resource_arn, now, request.point)
     role = check_role(aws, request.point.role)
     token = f"cabal-restore-{point.arn.rpartition(':')[2]}"[:64]
-    earlier = _earlier(aws, point, token, now)
+    wanted = {"newFileSystem": "true", "CreationToken": token}
+    earlier = mailstore_restores.find_earlier(aws, point, wanted, now)
+    restored = str(earlier.made["FileSystemId"]) if earlier.made else None
     settings = file_system_settings.read_settings(aws, source)
-    if settings is not None and earlier.file_system_id == source:
+    if settings is not None and restored == source:
         # It is the mailstore already: it keeps its settings, and only mount targets are added.
         more = file_system_settings.new_targets(request.subnets, request.security_groups)
         settings = replace(settings, mount_targets=settings.mount_targets + more)
@@ -137,8 +138,8 @@ def plan_restore(aws: Aws, now: datetime, request: MailstoreRequest) -> RestoreM
             aws, point.arn, request.subnets, request.security_groups
         ),
         job=earlier.job,
-        restored=earlier.file_system_id,
-        mount_targets=earlier.mount_targets,
+        restored=restored,
+        mount_targets=earlier.made["NumberOfMountTargets"] if earlier.made else 0,
         salvage=salvage(aws),
     )
 
@@ -165,37 +166,6 @@ def _restore(aws: Aws, plan: RestoreMailstorePlan, clock: Clock, report: Report)
     if not job.completed_well:
         raise AwsError(f"{failure(job)} The mailstore was not touched.")
     return job.created_resource_arn.rpartition("/")[2]
-
-
-class _Earlier(NamedTuple):
-    """An earlier run's job that is not over, or the file system it made."""
-
-    job: Job | None = None
-    file_system_id: str | None = None
-    mount_targets: int = 0
-
-
-def _earlier(aws: Aws, point: RecoveryPoint, token: str, now: datetime) -> _Earlier:
-    wanted = {"newFileSystem": "true", "CreationToken": token}
-    jobs = mailstore_restores.find_jobs(aws, point, wanted, now)
-    running = next((job for job in jobs if not job.finished), None)
-    if running is not None:
-        return _Earlier(job=running)
-    made = file_system_settings.find_by_token(aws, token)
-    if made is None:
-        return _Earlier()
-    arn = made["FileSystemArn"]
-    if any(job.completed_well and job.created_resource_arn == arn for job in jobs):
-        return _Earlier(
-            file_system_id=str(made["FileSystemId"]), mount_targets=made["NumberOfMountTargets"]
-        )
-    identity = made["FileSystemId"]
-    ended = f"its job ended {jobs[0].state}" if jobs else "AWS Backup no longer lists its job"
-    raise RefusedError(
-        f"An earlier restore of this recovery point made {identity}, and it is not known to be "
-        f"whole: {ended}. Nothing was done. If it is not needed, delete it and run this again: "
-        f"aws efs delete-file-system --region {aws.region} --file-system-id={identity}"
-    )
 
 
 def _metadata(aws: Aws, plan: RestoreMailstorePlan) -> dict[str, str]:

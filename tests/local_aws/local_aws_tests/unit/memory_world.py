@@ -112,6 +112,8 @@ class MemoryFileSystems:
         encrypted: bool,
         kms_key_id: str | None,
     ) -> str:
+        if any(one.get("CreationToken") == creation_token for one in self._known.values()):
+            raise ValueError(f"FileSystemAlreadyExists: creation token {creation_token}")
         file_system_id = f"fs-new{len(self._known)}"
         self.add(scope, file_system_id)
         self._known[scope, file_system_id] |= {

@@ -122,6 +122,14 @@ def test_a_restore_from_cold_storage_takes_four_hours_longer(ready: Account) -> 
     assert job["Status"] == "COMPLETED"
 
 
+def test_an_existing_creation_token_fails_the_restore(ready: Account) -> None:
+    point = ready.back_up(FILE_SYSTEM_ARN)
+    assert ready.restore(point, NEW)["Status"] == "COMPLETED"
+    job = ready.restore(point, NEW)
+    assert job["Status"] == "FAILED"
+    assert "FileSystemAlreadyExists" in job["StatusMessage"]
+
+
 def test_an_existing_name_fails_the_restore(ready: Account) -> None:
     job = ready.restore(ready.back_up(), {"targetTableName": TABLE})
     assert job["Status"] == "FAILED"

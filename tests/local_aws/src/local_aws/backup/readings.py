@@ -184,6 +184,11 @@ READINGS = (
         source="AWS Backup Developer Guide, Restore a DynamoDB table: encryptionType",
     ),
     Reading(
+        "A restore to a new file system with the creation token of one that exists?",
+        "The job ends FAILED, as CreateFileSystem does with FileSystemAlreadyExists.",
+        source="Amazon EFS User Guide, API CreateFileSystem",
+    ),
+    Reading(
         "An item to restore that the recovery point does not have?",
         "The job ends FAILED and nothing is written.",
     ),

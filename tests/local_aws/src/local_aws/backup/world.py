@@ -100,7 +100,10 @@ class FileSystems(Protocol):
         encrypted: bool,
         kms_key_id: str | None,
     ) -> str:
-        """A new, empty file system without mount targets; its id."""
+        """A new, empty file system without mount targets; its id.
+
+        Raises ValueError if there is one with this creation token.
+        """
         ...
 
     def delete(self, scope: Scope, file_system_id: str) -> None:

@@ -108,7 +108,9 @@ class MiniStackFileSystems:
         if kms_key_id:
             body["KmsKeyId"] = kms_key_id
         with acting_in(scope):
-            _, _, answer = internals.efs._create_file_system(body)
+            status, _, answer = internals.efs._create_file_system(body)
+        if status != 201:
+            raise ValueError(f"EFS refused to create a file system: {answer.decode()}")
         return str(json.loads(answer)["FileSystemId"])
 
     def delete(self, scope: Scope, file_system_id: str) -> None:

@@ -158,13 +158,16 @@ def _is_true(metadata: Mapping[str, str], name: str) -> bool:
 
 def _create(core: Core, scope: Scope, job: RestoreJob) -> str:
     metadata = job.metadata
-    return core.world.file_systems.create(
-        scope,
-        creation_token=metadata["CreationToken"],
-        performance_mode=metadata["PerformanceMode"],
-        encrypted=_is_true(metadata, "Encrypted"),
-        kms_key_id=metadata.get("KmsKeyId"),
-    )
+    try:
+        return core.world.file_systems.create(
+            scope,
+            creation_token=metadata["CreationToken"],
+            performance_mode=metadata["PerformanceMode"],
+            encrypted=_is_true(metadata, "Encrypted"),
+            kms_key_id=metadata.get("KmsKeyId"),
+        )
+    except ValueError as error:
+        raise JobFailure(str(error), "INVALIDPARAMETERS") from error
 
 
 def _existing(core: Core, scope: Scope, job: RestoreJob) -> str:
