@@ -118,15 +118,11 @@ def _bring_back(
     """Bring a cold recovery point back; the exit code."""
     clock = invocation.clock
     plan = cold_copy_back.plan_copy_back(aws, clock.now(), wanted)
-    lines = [*plan.lines(), *([] if plan.finished else _costs(plan))]
+    lines = [*plan.lines(), *([] if plan.done.back else _costs(plan))]
     if show_plan(plan, options, lines):
         return ExitCode.OK
     if not plan.finished:
-        confirm(
-            f"This restores in {plan.from_region}, backs up and copies into {plan.environment}, "
-            "and deletes what it restored.",
-            yes=options.yes,
-        )
+        confirm(plan.touched, yes=options.yes)
     with carry_out(aws) as report:
         arn = cold_copy_back.execute(aws, plan, clock, report)
     answer.add(recovery_point_arn=arn)

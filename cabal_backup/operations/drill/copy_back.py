@@ -97,8 +97,9 @@ class CopyBackDrillPlan:
             return cold_copy_back.execute(aws, self.copy, clock, report)
         except (KeyboardInterrupt, CabalBackupError):
             record.left_over.append(
-                f"perhaps {self.copy.resource} in {self.copy.from_region}: `cabal-backup copy-back "
-                f"{self.copy.point.id} --cold -e {self.copy.environment}` goes on and deletes it"
+                f"perhaps the {self.copy.kind}. When its restore job has ended, delete it: aws "
+                f"dynamodb delete-table --region {self.copy.from_region} "
+                f"--table-name={self.copy.resource}"
             )
             raise
 

@@ -14,8 +14,10 @@ from tests import killing, mail_host
 from tests.e2e.audit import changes_since
 from tests.e2e.operator import Operator
 from tests.e2e.recovery.disaster import build_anew, mail, wipe_primary_region
+from tests.e2e.recovery.test_copy_back import hide_the_points
 from tests.e2e.recovery.test_in_dr import items, night, type_in
 from tests.e2e.recovery.test_lost_region import remove_the_role
+from tests.e2e.terminal import type_answers
 from tests.killing import Ended
 from tests.long import LONG
 from tests.sandbox.deployment import Deployment
@@ -142,6 +144,74 @@ def test_a_step_that_fails_is_done_again(operator: Operator, step: str) -> None:
     assert again.code == 0, again
     assert intermediates(operator.sandbox) == []
     assert jobs(operator.sandbox)[step] in (["COMPLETED", "FAILED"], ["FAILED", "COMPLETED"])
+
+
+@pytest.mark.parametrize("step", ["restore", "backup"])
+def test_a_job_that_is_no_longer_listed_is_done_again(operator: Operator, step: str) -> None:
+    """AWS Backup lists a job for 30 days, and does not say when it forgets an idempotency token."""
+    sandbox = operator.sandbox
+    command = ("copy-back", "addresses", "--night", night(operator, 35), "--cold", "--yes")
+    sandbox.faults.fail_next(step, message="Not today.")
+    assert operator.run(*command).code == 3
+    for table in intermediates(sandbox):
+        sandbox.client("dynamodb", DR).delete_table(TableName=table)
+    sandbox.advance(days=31)
+
+    again = operator.run(*command)
+
+    assert again.code == 0, again
+
+
+def test_a_vault_that_does_not_say_what_is_back(operator: Operator) -> None:
+    hide_the_points(operator.sandbox)
+    began = operator.sandbox.advance(seconds=2)
+    command = ("copy-back", "addresses", "--night", night(operator, 35), "--cold", "--yes")
+    said = operator.run(*command)
+    words = "Whether the recovery point is back already is not known (ListRecoveryPointsByBackupVau"
+    assert (said.code, words in said.err) == (2, True)
+    assert "). Nothing was done." in said.err
+    assert changes_since(operator.sandbox, began) == []
+
+
+@pytest.mark.parametrize(
+    ("what", "service", "operation"),
+    [
+        ("addresses", "dynamodb", "DeleteTable"),
+        ("mailstore", "elasticfilesystem", "DeleteFileSystem"),
+    ],
+)
+def test_only_the_deletion_fails(
+    operator: Operator, what: str, service: str, operation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next run deletes, and says that it does nothing else."""
+    sandbox = operator.sandbox
+    command = ("copy-back", what, "--night", night(operator, 35), "--cold")
+    denied = {"operation": operation, "region": DR, "error": "AccessDeniedException"}
+    sandbox.faults.services({"service": service, "status": 400, **denied})
+    known = points(sandbox, PRIMARY_VAULT)
+
+    failed = operator.run(*command, "--yes")
+
+    (back,) = points(sandbox, PRIMARY_VAULT).keys() - known.keys()
+    assert failed.code == 3, failed
+    assert f"The recovery point is back: {back}. It can be restored now. Only deleting" in (
+        failed.err
+    )
+    assert "AccessDeniedException" in failed.err
+    sandbox.faults.services()
+    began = sandbox.advance(seconds=2)
+    plan = operator.run(*command, "--dry-run").out
+    assert f"it is back already, as {back}" in plan
+    assert [words for words in ("it costs", "1. restore", "back that up") if words in plan] == []
+    assert (operator.run(*command).code, changes_since(sandbox, began)) == (4, [])
+    type_answers(monkeypatch, "yes")
+    again = operator.run(*command)
+    assert (again.code, again.out.strip(), intermediates(sandbox)) == (0, back, [])
+    asked = "This deletes the table cabal-addresses-copy-back-"
+    if what == "mailstore":
+        asked = "This deletes the file system fs-"
+    assert asked in again.err
+    assert len(changes_since(sandbox, began)) == 1
 
 
 def test_a_table_that_is_not_known_to_be_of_the_restore_is_left_alone(operator: Operator) -> None:

@@ -5,9 +5,9 @@ DR region; an on-demand backup of that resource is a new, warm recovery point of
 that one is copied. At the end the resource is deleted.
 
 A run that was killed is continued by the next one, which finds in AWS what was done: the resource
-by a name or creation token that follows from the recovery point, the new recovery points by their
-tags, and the jobs in their lists. An idempotency token that follows from the same keeps a job from
-being started twice.
+by a name or creation token that contains the id of the recovery point, the new recovery points by
+their tags, and the jobs in their lists. An idempotency token that follows from the same keeps a job
+from being started twice.
 
 https://docs.aws.amazon.com/aws-backup/latest/devguide/recov-point-create-a-copy.html
 https://docs.aws.amazon.com/aws-backup/latest/devguide/tags-on-backups.html
@@ -39,14 +39,14 @@ from cabal_backup.operations.aws.jobs import (
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_recovery_points
 from cabal_backup.operations.aws.results import Unknown, pages
 from cabal_backup.operations.restore import copy_back, on_demand
-from cabal_backup.operations.restore.mail import file_system_settings, mailstore_restores
+from cabal_backup.operations.restore.mail import mailstore_restores
 from cabal_backup.operations.restore.role import RestoreRole, check_role
 from cabal_backup.operations.restore.select_point import CopyBackRequest
 from cabal_backup.operations.restore.tables import delete_table, encryption
 from cabal_backup.operations.restore.tables.describe import describe_table
-from cabal_backup.operations.restore.tables.origin import list_restores, made_by
+from cabal_backup.operations.restore.tables.origin import list_restores
 from cabal_backup.operations.status.state import RegionState
-from cabal_backup.text import duration, moment, name_stamp
+from cabal_backup.text import duration, moment
 
 if TYPE_CHECKING:
     from types_boto3_backup.type_defs import BackupJobTypeDef
@@ -120,9 +120,30 @@ class ColdCopyBackPlan:
         is_table = self.point.resource_type == names.DYNAMODB
         return f"table {self.resource}" if is_table else "file system"
 
+    @property
+    def touched(self) -> str:
+        """What is left to do, as a sentence."""
+        done = self.done
+        if done.back is not None:
+            return f"This deletes the {self.restored} in {self.from_region}."
+        steps = [f"copies into {self.environment}"]
+        if done.warm is None:
+            steps = ["backs up", *steps]
+            if done.resource_arn is None:
+                steps = [f"restores in {self.from_region}", *steps]
+        if done.warm is None or done.resource_arn is not None:
+            steps.append("deletes what it restored")
+        return f"This {' and '.join(filter(None, [', '.join(steps[:-1]), steps[-1]]))}."
+
+    @property
+    def restored(self) -> str:
+        """The resource that an earlier run has restored, for people."""
+        name = str(self.done.resource_arn).rpartition("/")[2]
+        return self.kind if name == self.resource else f"{self.kind} {name}"
+
     def lines(self) -> tuple[str, ...]:
         """The plan in sentences."""
-        point, done = self.point, self.done
+        point = self.point
         return (
             f"Bring a cold recovery point back from {names.DR_VAULT} in {self.from_region} to "
             f"{names.VAULT} in {self.to_region}:",
@@ -130,26 +151,39 @@ class ColdCopyBackPlan:
             f"  of {point.resource_type} {point.resource_arn.rpartition('/')[2]}, taken "
             f"{moment(point.created)}, {duration(self.now - point.created)} ago, "
             f"{point.size_bytes:,} bytes; in cold storage, so AWS Backup cannot copy it",
+            *(self._steps() if self.done.back is None else self._deletion()),
+        )
+
+    def _deletion(self) -> tuple[str, ...]:
+        if self.finished:
+            return ("  it is back already, and nothing is left",)
+        assert self.done.back is not None
+        return (
+            f"  it is back already, as {self.done.back.arn}",
+            f"  delete the {self.restored} in {self.from_region}, which an earlier run restored",
+        )
+
+    def _steps(self) -> tuple[str, ...]:
+        done = self.done
+        return (
             f"  1. restore it in {self.from_region} to a new {self.kind}"
             + (f": done, {done.resource_arn}" if done.resource_arn else ""),
             *(f"     {line}" for line in self._time()),
             f"  2. back that up into {names.DR_VAULT}: a new, warm recovery point, which expires "
             f"{self.warm_lifecycle.delete_after_days} days later"
             + (f" (done: {done.warm.arn})" if done.warm else "")
-            + f"; {_accepts(self.dr_lock)}",
-            f"  3. copy it to {names.VAULT}: {self._stays()}; {_accepts(self.lock)}"
-            + (f" (done: {done.back.arn})" if done.back else ""),
+            + f"; {self._accepts(self.dr_lock)}",
+            f"  3. copy it to {names.VAULT}: {self._stays()}; {self._accepts(self.lock)}",
             f"  4. delete the {self.kind} in {self.from_region}",
             f"  as {self.role}",
-            f"  both new recovery points have tags with the night, {point.created:%Y-%m-%d}: every "
-            "list shows them there",
+            f"  both new recovery points have tags with the night, {self.point.created:%Y-%m-%d}: "
+            "every list shows them there",
             *(f"  not checked: {doubt}" for doubt in self.doubts),
             *(
                 f"  the {job.kind} job {job.id} is running already: it is followed"
                 for job in (done.restore, done.backup, done.copy)
                 if job is not None
             ),
-            *(("  it is back already, and nothing is left",) if self.finished else ()),
         )
 
     def _time(self) -> tuple[str, ...]:
@@ -164,6 +198,11 @@ class ColdCopyBackPlan:
         cold = self.lifecycle.cold_after_days
         tier = "warm to the end" if cold is None else f"cold after {cold} days"
         return f"{tier}, deleted {self.until:%Y-%m-%d}"
+
+    def _accepts(self, lock: Lock | None) -> str:
+        if lock is None:
+            return f"the vault has NO LOCK: `cabal-backup relock -e {self.environment}` puts it on"
+        return f"the lock accepts {lock.min_days} to {lock.max_days} days"
 
 
 def plan_copy_back(
@@ -247,7 +286,15 @@ def execute(aws: Aws, plan: ColdCopyBackPlan, clock: Clock, report: Report) -> s
             plan.lifecycle,
             clock,
             to_dr=False,
-            token=_token("copy", warm, copy_back.list_copies(aws, warm, clock.now())),
+            token=_token(
+                "copy",
+                warm,
+                clock.now(),
+                [
+                    (job["CreationDate"], job["CopyJobId"])
+                    for job in copy_back.list_copies(aws, warm, clock.now())
+                ],
+            ),
         )
         arn = _follow(aws, job, clock, report).recovery_point_arn
     if resource_arn is not None:
@@ -275,23 +322,23 @@ def _delete(there: Aws, resource_arn: str, clock: Clock, report: Report) -> None
 
 def _resource(point: RecoveryPoint) -> str:
     if point.resource_type == names.DYNAMODB:
-        table = point.resource_arn.rpartition("/")[2]
-        return f"{table}{names.COPY_BACK_TABLE}{name_stamp(point.created)}"
+        return f"{point.resource_arn.rpartition('/')[2]}{names.COPY_BACK_TABLE}{point.id}"
     return f"{names.COPY_BACK}{point.id}"[:64]
 
 
-def _token(step: str, point: RecoveryPoint, earlier: Sequence[object]) -> str:
-    """The idempotency token of a job: the same until AWS Backup lists a job with it.
+def _token(
+    step: str, point: RecoveryPoint, now: datetime, listed: Sequence[tuple[datetime, str]]
+) -> str:
+    """The idempotency token of a job: the same until AWS Backup lists a job with it, and never that
+    of a job that AWS Backup does not list any more.
 
-    :param earlier: the jobs of this step that are listed.
+    AWS does not say for how long a token counts, and lists a job for 30 days.
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/API_StartRestoreJob.html
+
+    :param listed: the jobs of this step of KEPT: when each was created, and its id.
     """
-    return f"copy-back-{step}-{point.id}-{len(earlier)}"
-
-
-def _accepts(lock: Lock | None) -> str:
-    if lock is None:
-        return "the vault has NO LOCK: `cabal-backup relock` puts it on"
-    return f"the lock accepts {lock.min_days} to {lock.max_days} days"
+    _, newest = max(listed, default=(now, f"{point.id}-{(now - point.counted_from) // KEPT}"))
+    return f"copy-back-{step}-{newest}"
 
 
 def _shortest(lock: Lock | None, days: int) -> Lifecycle:
@@ -317,7 +364,7 @@ def _usable(region: RegionState, point: RecoveryPoint, until: datetime) -> Recov
     """A recovery point that brings this one back, and is warm and there until then."""
     if isinstance(region.points, Unknown):
         raise UnknownError(
-            f"Whether the recovery point is back already is not known: {region.points.reason} "
+            f"Whether the recovery point is back already is not known ({region.points.reason}). "
             "Nothing was done."
         )
     found = (
@@ -336,56 +383,44 @@ def _restored(there: Aws, point: RecoveryPoint, resource: str, now: datetime) ->
 
     Raises RefusedError for a resource that no job is known to have made.
     """
-    jobs = _restore_jobs(there, point, resource, now)
-    running = next((job for job in jobs if not job.finished), None)
-    if running is not None:
-        return Done(restore=running)
-    if point.resource_type == names.DYNAMODB:
-        table = describe_table(there, resource)
-        if table is None or table.status == "DELETING":
-            return Done()
-        if any(made_by(job, table) for job in jobs):
-            return Done(resource_arn=table.arn)
-        raise _unproven(there, f"dynamodb delete-table --table-name={resource}")
-    made = file_system_settings.find_by_token(there, resource)
-    if made is None or made["LifeCycleState"] in ("deleting", "deleted"):
-        return Done()
-    arn = made["FileSystemArn"]
-    if any(job.completed_well and job.created_resource_arn == arn for job in jobs):
-        return Done(resource_arn=arn)
-    raise _unproven(there, f"efs delete-file-system --file-system-id={made['FileSystemId']}")
-
-
-def _restore_jobs(there: Aws, point: RecoveryPoint, resource: str, now: datetime) -> list[Job]:
     if point.resource_type == names.EFS:
         wanted = {"newFileSystem": "true", "CreationToken": resource}
-        return mailstore_restores.find_jobs(there, point, wanted, now)
-    return [
+        earlier = mailstore_restores.find_earlier(there, point, wanted, now)
+        if earlier.made is not None:
+            return Done(resource_arn=earlier.made["FileSystemArn"])
+        return Done(restore=earlier.job)
+    jobs = [
         job
         for job, target in list_restores(there, point.resource_arn, now)
         if target == resource and job.recovery_point_arn == point.arn
     ]
+    running = next((job for job in jobs if not job.finished), None)
+    if running is not None:
+        return Done(restore=running)
+    table = describe_table(there, resource)
+    if table is None or table.status == "DELETING":
+        return Done()
+    # Only this tool gives a name with the id of the recovery point, so no times are compared.
+    if any(job.completed_well and job.created_resource_arn == table.arn for job in jobs):
+        return Done(resource_arn=table.arn)
+    raise RefusedError(
+        f"{resource} is in {there.region}, and no restore job of the last {KEPT.days} days is "
+        "known to have completed it. Nothing was done. If it is not needed, delete it and run this "
+        f"again: aws dynamodb delete-table --region {there.region} --table-name={resource}"
+    )
 
 
-def _list_restores(there: Aws, point: RecoveryPoint, now: datetime) -> list[object]:
-    """Every restore job of a recovery point that AWS Backup lists, failed ones too."""
+def _list_restores(there: Aws, point: RecoveryPoint, now: datetime) -> list[tuple[datetime, str]]:
+    """Every restore job of a recovery point that AWS Backup lists, failed ones too: when it was
+    created, and its id.
+    """
     with worded("looking for restores that are under way"):
         return [
-            job
+            (job["CreationDate"], job["RestoreJobId"])
             for page in pages(there.client("backup").list_restore_jobs, ByCreatedAfter=now - KEPT)
             for job in page.get("RestoreJobs", [])
             if job.get("RecoveryPointArn") == point.arn
         ]
-
-
-def _unproven(there: Aws, delete: str) -> RefusedError:
-    service, operation, option = delete.split(" ")
-    name = option.partition("=")[2]
-    return RefusedError(
-        f"{name} is in {there.region}, and no restore job of the last {KEPT.days} days is known "
-        "to have completed it. Nothing was done. If it is not needed, delete it and run this "
-        f"again: aws {service} {operation} --region {there.region} {option}"
-    )
 
 
 def _backup_jobs(there: Aws, resource_arn: str, now: datetime) -> list[BackupJobTypeDef]:
@@ -413,7 +448,15 @@ def _back_up(
         lifecycle=plan.warm_lifecycle,
         now=clock.now(),
         tags=plan.tags,
-        token=_token("backup", point, _backup_jobs(there, resource_arn, clock.now())),
+        token=_token(
+            "backup",
+            point,
+            clock.now(),
+            [
+                (job["CreationDate"], job["BackupJobId"])
+                for job in _backup_jobs(there, resource_arn, clock.now())
+            ],
+        ),
     )
     made = _follow(there, job, clock, report).recovery_point_arn
     with worded(f"listing the recovery points in {there.vault}"):
@@ -438,7 +481,7 @@ def _restore(there: Aws, plan: ColdCopyBackPlan, clock: Clock, report: Report) -
         plan.role.arn,
         _metadata(there, plan),
         clock.now(),
-        token=_token("restore", point, _list_restores(there, point, clock.now())),
+        token=_token("restore", point, clock.now(), _list_restores(there, point, clock.now())),
     )
     job = follow_restore(there, job, clock, report, longest=mailstore_restores.LONGEST)
     if not job.completed_well:
