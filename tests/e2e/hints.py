@@ -84,6 +84,9 @@ class Hints:
             except CommandLineError as error:
                 wrong.append(f"{command}: {error}")
                 continue
+            if arguments is None:
+                wrong.append(f"{command}: it does not name the environment")
+                continue
             if self._is_new(command):
                 wrong += _type(operator, arguments, earlier)
             earlier.append(arguments)
@@ -97,18 +100,19 @@ class Hints:
         self.typed.add(_IDS.sub("#", command))
         return len(self.typed) > known
 
-    def _arguments(self, operator: Operator, command: str) -> list[str]:
-        """What is typed: the command where the operator is, and without a change."""
+    def _arguments(self, operator: Operator, command: str) -> list[str] | None:
+        """What is typed: the command where the operator is, and without a change; None for one that
+        lacks its environment.
+        """
         words = [word.replace("USER", "alice") for word in shlex.split(command)]
         options = parse(words).options
         if hasattr(options, "dry_run"):
             words.append("--dry-run")
         if hasattr(options, "environment"):
-            own = operator.deployment.environment
-            # What a message only mentions has no environment: CABAL_ENVIRONMENT names it.
-            words += [] if options.environment else ["-e", own]
-            of = f"{options.environment or own}."
-            words += [re.sub(rf"^{own}\.", of, word) for word in self.context]
+            if options.environment is None:
+                return None
+            own, of = f"{operator.deployment.environment}.", f"{options.environment}."
+            words += [re.sub(rf"^{re.escape(own)}", of, word) for word in self.context]
         return words
 
 

@@ -12,9 +12,11 @@ https://docs.aws.amazon.com/aws-backup/latest/devguide/advanced-ddb-backup.html
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Mapping
+from shlex import quote
 from typing import TYPE_CHECKING, Final
 
 import boto3
@@ -73,7 +75,7 @@ def _opt_in(sleep: Callable[[float], None]) -> dict[str, str]:
             sleep(READ_BACK_PAUSE)
             after = _read(backup, retrying)
             readings += 1
-        _check(before, after)
+        _check(before, after, backup.meta.region_name)
     return {
         f"{name}{when}": _shown(preferences[kind])
         for when, preferences in (("Before", before), ("After", after))
@@ -91,7 +93,7 @@ def _complete(preferences: Preferences) -> bool:
     return all(each.get(names.DYNAMODB) for each in preferences.values())
 
 
-def _check(before: Preferences, after: Preferences) -> None:
+def _check(before: Preferences, after: Preferences, region: str) -> None:
     """OptInError where the opt-in is not there, or a setting of another type has changed."""
     if not _complete(after):
         raise OptInError(
@@ -99,20 +101,29 @@ def _check(before: Preferences, after: Preferences) -> None:
             f"{READ_BACK_ATTEMPTS} readings over "
             f"{(READ_BACK_ATTEMPTS - 1) * READ_BACK_PAUSE:.0f} s still show the service opt-in as "
             f"{_shown(after[SERVICE])} and the management preference as "
-            f"{_shown(after[MANAGEMENT])}. Look with `aws backup describe-region-settings`, then "
-            "deploy again."
+            f"{_shown(after[MANAGEMENT])}. To see both now: aws backup describe-region-settings "
+            f"--region {region}; then deploy again."
         )
     changed = [
-        f"{name} {kind} {_shown(before[key], name)} -> {_shown(after[key], name)}"
+        (kind, key, name)
         for kind, key in (("service", SERVICE), ("management", MANAGEMENT))
         for name in sorted({*before[key], *after[key]} - {names.DYNAMODB})
         if before[key].get(name) != after[key].get(name)
     ]
     if changed:
+        command = f"aws backup update-region-settings --region {region}"
+        for option, kind in (("opt-in", SERVICE), ("management", MANAGEMENT)):
+            # As JSON: the names of some types have spaces, which the short form does not take.
+            values = {name: bool(before[kind].get(name)) for _, key, name in changed if key == kind}
+            if values:
+                command += f" --resource-type-{option}-preference {quote(json.dumps(values))}"
+        shown = ", ".join(
+            f"{name} {kind} {_shown(before[key], name)} -> {_shown(after[key], name)}"
+            for kind, key, name in changed
+        )
         raise OptInError(
-            "Settings of other resource types changed while the opt-in was made. Put right "
-            "what should not have changed with `aws backup update-region-settings`, then "
-            f"deploy again. Changed: {', '.join(changed)}."
+            "Settings of other resource types changed while the opt-in was made. To set them back: "
+            f"{command}; then deploy again. Changed: {shown}."
         )
 
 

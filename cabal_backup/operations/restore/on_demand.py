@@ -70,6 +70,7 @@ class Item:
 class OnDemandPlan:
     """Exactly what will be backed up or copied."""
 
+    environment: str
     kind: JobKind
     items: tuple[Item, ...]
     from_region: str
@@ -94,7 +95,7 @@ class OnDemandPlan:
         keeps = (
             f"the lock of {self.vault} refuses to delete one before that date"
             if self.lock
-            else f"{self.vault} has NO LOCK: `cabal-backup relock` puts it on"
+            else f"{self.vault} has NO LOCK: `cabal-backup relock -e {self.environment}` puts it on"
         )
         if self.items:
             first = f"{verb} into {self.vault} in {self.to_region}, as {self.role_arn}:"
@@ -132,6 +133,7 @@ def plan_backup(aws: Aws, now: datetime, what: Collection[str]) -> OnDemandPlan:
         if entry.get("BackupVaultName") == names.VAULT
     }
     return OnDemandPlan(
+        environment=environment.name,
         kind=JobKind.BACKUP,
         items=tuple(
             Item(
@@ -190,6 +192,7 @@ def plan_copy(aws: Aws, now: datetime, wanted: Sequence[str]) -> OnDemandPlan:
             )
         )
     return OnDemandPlan(
+        environment=environment.name,
         kind=JobKind.COPY,
         items=tuple(items),
         from_region=environment.region,
@@ -239,7 +242,7 @@ def _look(aws: Aws, now: datetime, *regions: str) -> State:
 def _to_copy(seen: State, wanted: Sequence[str]) -> tuple[list[RecoveryPoint], tuple[str, ...]]:
     points = _points(seen.primary)
     if wanted:
-        return [_named(points, name, seen.now) for name in wanted], ()
+        return [_named(seen, points, name) for name in wanted], ()
     _points(seen.dr)
     missing = without_copy(seen)
     cold = tuple(
@@ -259,7 +262,7 @@ def _points(region: RegionState) -> list[RecoveryPoint]:
     return region.points.value
 
 
-def _named(points: Sequence[RecoveryPoint], name: str, now: datetime) -> RecoveryPoint:
+def _named(seen: State, points: Sequence[RecoveryPoint], name: str) -> RecoveryPoint:
     for point in points:
         if name not in (point.arn, point.id):
             continue
@@ -268,15 +271,15 @@ def _named(points: Sequence[RecoveryPoint], name: str, now: datetime) -> Recover
                 f"The recovery point {name} is {point.status}: it cannot be copied. "
                 "Nothing was done."
             )
-        if point.is_cold(now):
+        if point.is_cold(seen.now):
             raise RefusedError(
                 f"The recovery point {name} is in cold storage, and AWS Backup cannot copy it. "
                 "Nothing was done."
             )
         return point
     raise NoRecoveryPointError(
-        f"There is no recovery point {name} in {names.VAULT}; `cabal-backup points --list` "
-        "lists them. Nothing was done."
+        f"There is no recovery point {name} in {names.VAULT}; `cabal-backup points --list -e "
+        f"{seen.environment.name}` lists them. Nothing was done."
     )
 
 

@@ -150,15 +150,15 @@ def choose_copy(
         arn = aws.arn("dynamodb", f"table/{aws.environment.addresses_table}")
         of_table = [point for point in points if point.resource_arn == arn]
         candidates = _as_cold_as_wanted(of_table, wanted, now)
-        point = _newest_copy(candidates, wanted, now)
+        point = _newest_copy(aws, candidates, wanted, now)
     elif wanted.what == MAILSTORE:
         mail = [point for point in points if point.resource_type == names.EFS and point.completed]
         if wanted.file_system is not None:
             mail = _of_file_system(mail, wanted.file_system)
         candidates = _of_one_file_system(_as_cold_as_wanted(mail, wanted, now))
-        point = _newest_copy(candidates, wanted, now)
+        point = _newest_copy(aws, candidates, wanted, now)
     else:
-        point = _copyable(points, wanted.what)
+        point = _copyable(aws, points, wanted.what)
         candidates = [other for other in points if other.resource_arn == point.resource_arn]
     if point.is_cold(now) and not wanted.cold:
         raise RefusedError(_cold_to_copy(aws, point, candidates, now))
@@ -326,7 +326,7 @@ def _of_one_file_system(points: list[RecoveryPoint]) -> list[RecoveryPoint]:
 
 
 def _newest_copy(
-    candidates: Sequence[RecoveryPoint], wanted: CopyBackRequest, now: datetime
+    aws: Aws, candidates: Sequence[RecoveryPoint], wanted: CopyBackRequest, now: datetime
 ) -> RecoveryPoint:
     newest = _newest(candidates, wanted)
     if newest is not None:
@@ -338,7 +338,7 @@ def _newest_copy(
         raise NoRecoveryPointError(
             f"There is no completed recovery point of the {wanted.what} in {names.DR_VAULT}"
             f"{wanted.time}; the oldest is from {moment(completed[-1].created)}. `cabal-backup "
-            "points` shows all nights. Nothing was done."
+            f"points -e {aws.environment.name}` shows all nights. Nothing was done."
         )
     raise NoRecoveryPointError(
         f"There is no completed recovery point of the {wanted.what} in {names.DR_VAULT}. "
@@ -346,12 +346,13 @@ def _newest_copy(
     )
 
 
-def _copyable(points: Sequence[RecoveryPoint], name: str) -> RecoveryPoint:
+def _copyable(aws: Aws, points: Sequence[RecoveryPoint], name: str) -> RecoveryPoint:
     point = _named(points, name)
     if point is None:
         raise NoRecoveryPointError(
             f"There is no recovery point {name} in {names.DR_VAULT}; `cabal-backup points "
-            f"--list` lists those there are. Or say {ADDRESSES} or {MAILSTORE}. Nothing was done."
+            f"--list -e {aws.environment.name}` lists those there are. Or say {ADDRESSES} or "
+            f"{MAILSTORE}. Nothing was done."
         )
     if not point.completed:
         raise AwsError(

@@ -407,7 +407,7 @@ def test_a_half_applied_opt_in_fails_with_what_is_missing(
     assert answer["Status"] == "FAILED"
     assert "service opt-in as true" in answer["Reason"]
     assert "management preference as false" in answer["Reason"]
-    assert "describe-region-settings" in answer["Reason"]
+    assert "aws backup describe-region-settings --region us-west-1; then" in answer["Reason"]
     assert account.operations == [DESCRIBE, UPDATE] + [DESCRIBE] * 6
     assert sum(slept) == 25
 
@@ -432,13 +432,20 @@ def test_a_setting_that_shows_at_last_is_taken_by_the_next_deployment(
 def test_a_change_of_another_resource_type_meanwhile_is_reported_by_name(
     resource: Resource, account: RegionSettings
 ) -> None:
-    account.after_update = lambda: account.service.update(S3=False)
+    def change() -> None:
+        account.service.update({"S3": False, "SAP HANA on Amazon EC2": True})
+        account.management.update(EKS=False)
+
+    account.after_update = change
     answer = resource.create()
     assert answer["Status"] == "FAILED"
-    assert "S3" in answer["Reason"]
+    assert answer["Reason"].startswith(
+        "Settings of other resource types changed while the opt-in was made. To set them back: "
+        "aws backup update-region-settings --region us-west-1 --resource-type-opt-in-preference "
+        """'{"S3": true, "SAP HANA on Amazon EC2": false}' --resource-type-management-preference """
+        """'{"EKS": true}'; then deploy again. Changed: S3 service true -> false, """
+    )
     assert "EFS" not in answer["Reason"], "what has not changed is not named"
-    assert "aws backup update-region-settings" in answer["Reason"], "the remedy is not cut off"
-    assert "deploy again" in answer["Reason"]
 
 
 def test_the_deployment_after_a_manual_change_succeeds(

@@ -8,6 +8,7 @@ from cabal_backup.operations.restore.on_demand import OnDemandPlan
 
 def plan(*left_out: str) -> OnDemandPlan:
     return OnDemandPlan(
+        environment="development",
         kind=JobKind.COPY,
         items=(),
         from_region="us-west-1",
