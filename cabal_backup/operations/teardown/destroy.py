@@ -15,7 +15,7 @@ from cabal_backup.errors import AwsError, RefusedError, UnknownError
 from cabal_backup.operations.aws.client import Aws, in_words, worded
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Report, Wait, follow_until
-from cabal_backup.operations.aws.results import pages, unless_missing
+from cabal_backup.operations.aws.results import unless_missing
 from cabal_backup.operations.teardown.access_policies import delete_access_policies
 from cabal_backup.operations.teardown.inventory import (
     Inventory,
@@ -23,11 +23,11 @@ from cabal_backup.operations.teardown.inventory import (
     find_role_users,
     find_stack,
     take_inventory,
+    until_expiry,
 )
 from cabal_backup.operations.teardown.locks import VaultLock, look_at_lock
 
 if TYPE_CHECKING:
-    from types_boto3_backup import BackupClient
     from types_boto3_cloudformation import CloudFormationClient
 
 LONGEST = timedelta(hours=2)
@@ -108,7 +108,7 @@ def destroy(aws: Aws, plan: DestroyPlan, clock: Clock, report: Report) -> None:
     for stack in plan.seen.stacks:
         _delete_stack(aws, stack, clock, report)
     for vault in (*plan.seen.vaults, *plan.seen.empty_air_gapped):
-        _delete_vault(aws, vault.vault, vault.region, clock, report)
+        _delete_vault(aws, vault, clock, report)
     for vault in plan.seen.empty_air_gapped:
         _await_removal(aws, vault, clock, report)
     if plan.seen.role_goes:
@@ -243,8 +243,9 @@ def _why(cloudformation: CloudFormationClient, stack: Stack) -> str:
     return " ".join(reasons[:3]) or f"see the events of the stack in {stack.region}."
 
 
-def _delete_vault(aws: Aws, vault: str, region: str, clock: Clock, report: Report) -> None:
+def _delete_vault(aws: Aws, seen: VaultLock, clock: Clock, report: Report) -> None:
     """AWS Backup may refuse (ERROR_9101) for a while after the last recovery point was deleted."""
+    vault, region = seen.vault, seen.region
     backup = aws.client("backup", region)
     began, wait = clock.now(), _FIRST_WAIT
     while True:
@@ -256,7 +257,7 @@ def _delete_vault(aws: Aws, vault: str, region: str, clock: Clock, report: Repor
         except (BotoCoreError, ClientError) as error:
             if not _says_not_empty(error):
                 raise in_words(error, f"deleting the vault {vault} in {region}") from error
-            _check_still_empty(aws, backup, vault)
+            _check_still_empty(aws, seen)
             if clock.now() - began > VAULT_PATIENCE:
                 raise UnknownError(
                     f"The vault {vault} in {region} is empty, and AWS Backup still says that it is "
@@ -290,19 +291,21 @@ def _says_not_empty(error: BotoCoreError | ClientError) -> bool:
     )
 
 
-def _check_still_empty(aws: Aws, backup: BackupClient, vault: str) -> None:
-    with worded(f"listing the recovery points in {vault}"):
-        points = [
-            each
-            for page in pages(backup.list_recovery_points_by_backup_vault, BackupVaultName=vault)
-            for each in page.get("RecoveryPoints", [])
-        ]
-    if points:
-        raise AwsError(
-            f"{vault} has {len(points):,} recovery points again: a job made them meanwhile. The "
-            f"vault and the role {names.ROLE} are kept. Run `cabal-backup teardown "
-            f"delete-recovery-points -e {aws.environment.name}`, then this again."
-        )
+def _check_still_empty(aws: Aws, seen: VaultLock) -> None:
+    air_gapped = seen.vault == names.AIR_GAPPED_VAULT
+    vault = look_at_lock(aws, seen.vault, seen.region, air_gapped=air_gapped)
+    if vault is None or not vault.points:
+        return
+    name = aws.environment.name
+    advice = (
+        until_expiry(vault, name)
+        if air_gapped
+        else f"run cabal-backup teardown delete-recovery-points -e {name}, then this again"
+    )
+    raise AwsError(
+        f"{vault.vault} has {len(vault.points):,} recovery points again: a job made them "
+        f"meanwhile. The vault and the role {names.ROLE} are kept: {advice}."
+    )
 
 
 def _delete_role(aws: Aws, report: Report) -> None:

@@ -133,10 +133,8 @@ class Inventory:
                 for vault in self.unmanaged_vaults
             ),
             *(
-                f"the vault {vault.vault} in {vault.region} stays: no one can delete its "
-                f"{len(vault.points):,} recovery points before they expire, the last one on "
-                f"{_last_expiry(vault)}. Then run this again: cabal-backup teardown "
-                f"destroy -e {self.environment}"
+                f"the vault {vault.vault} in {vault.region} stays: "
+                f"{until_expiry(vault, self.environment)}"
                 for vault in self.held
             ),
             *([self.role_stays] if self.role_stays else []),
@@ -432,12 +430,16 @@ def count_nights(vaults: Collection[VaultLock]) -> int:
     return len({night for vault in vaults for night in _nights(vault)})
 
 
-def _last_expiry(vault: VaultLock) -> str:
-    """The day on which the last recovery point in an air-gapped vault, whose points all expire,
-    expires. A copy that is under way may have no date.
+def until_expiry(vault: VaultLock, environment: str) -> str:
+    """What to wait for where an air-gapped vault has recovery points, which all expire, and what
+    to do then. A copy that is under way may have no date.
     """
     days = [point.delete_at for point in vault.points if point.delete_at is not None]
-    return f"{max(days):%Y-%m-%d}" if days else "a day that AWS Backup does not give yet"
+    last = f"{max(days):%Y-%m-%d}" if days else "a day that AWS Backup does not give yet"
+    return (
+        f"no one can delete its {len(vault.points):,} recovery points before they expire, the last "
+        f"one on {last}. Then run this again: cabal-backup teardown destroy -e {environment}"
+    )
 
 
 def _nights(vault: VaultLock) -> set[datetime]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
+from local_aws.client import ACCOUNT, Sandbox
 
 from tests.e2e.air_gapped.conftest import REGION, VAULT
 from tests.e2e.operator import Operator, Said
 from tests.e2e.teardown.left import NOTHING, everything, has_role
+from tests.e2e.terminal import Keyboard
 
 
 @pytest.fixture
@@ -33,7 +36,37 @@ def vaults(operator: Operator) -> list[dict[str, Any]]:
     return found
 
 
-def test_it_states_the_date_and_completes_on_a_later_run(torn_down: Operator) -> None:
+def copy_another(sandbox: Sandbox) -> None:
+    """Copy a recovery point of another vault, with the environment's role."""
+    backup = sandbox.client("backup")
+    role = f"arn:aws:iam::{ACCOUNT}:role/cabal-backup-role"
+    backup.create_backup_vault(BackupVaultName="others")
+    backup.start_backup_job(
+        BackupVaultName="others",
+        ResourceArn=f"arn:aws:dynamodb:us-west-1:{ACCOUNT}:table/cabal-counter",
+        IamRoleArn=role,
+        Lifecycle={"DeleteAfterDays": 30},
+    )
+    sandbox.advance(hours=1)
+    (point,) = backup.list_recovery_points_by_backup_vault(BackupVaultName="others")[
+        "RecoveryPoints"
+    ]
+    backup.start_copy_job(
+        RecoveryPointArn=point["RecoveryPointArn"],
+        SourceBackupVaultName="others",
+        DestinationBackupVaultArn=f"arn:aws:backup:{REGION}:{ACCOUNT}:backup-vault:{VAULT}",
+        IamRoleArn=role,
+        Lifecycle={"DeleteAfterDays": 15},
+    )
+    sandbox.advance(hours=1)
+    backup.delete_recovery_point(
+        BackupVaultName="others", RecoveryPointArn=point["RecoveryPointArn"]
+    )
+
+
+def test_it_states_the_date_and_completes_on_a_later_run(
+    torn_down: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sandbox = torn_down.sandbox
     assert "the last one on 2026-01-18" in typed(torn_down, "teardown", "plan").text
     said = typed(torn_down, "teardown", "destroy", "--yes")
@@ -58,6 +91,15 @@ def test_it_states_the_date_and_completes_on_a_later_run(torn_down: Operator) ->
     shown = typed(torn_down, "teardown", "destroy", "--dry-run")
     assert f"the empty vault {VAULT} in {REGION}" in shown.text
     assert "the role cabal-backup-role" in shown.text
+    keyboard = Keyboard(["development"], lambda: copy_another(sandbox))
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdin", keyboard)
+        stopped = typed(torn_down, "teardown", "destroy")
+    assert (stopped.code, has_role(sandbox)) == (3, True)
+    assert "has 1 recovery points again" in stopped.err
+    assert "before they expire, the last one on 2026-02-04" in stopped.err
+    assert "run this again: cabal-backup teardown destroy -e development" in stopped.err
+    sandbox.advance(days=16)
     said = typed(torn_down, "teardown", "destroy", "--yes")
     assert said.code == 0, said
     assert said.text.startswith("Nothing is left of the backup")

@@ -11,7 +11,7 @@ from cabal_backup.errors import RefusedError
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.teardown.delete_points import plan_deletion
 from cabal_backup.operations.teardown.destroy import plan_destruction
-from cabal_backup.operations.teardown.inventory import Inventory, Stack, _last_expiry, overview
+from cabal_backup.operations.teardown.inventory import Inventory, Stack, overview, until_expiry
 from cabal_backup.operations.teardown.locks import VaultLock
 from tests.builders import ACCOUNT
 from tests.unit.operations.status.builders import (
@@ -131,4 +131,4 @@ def test_what_brings_a_cold_one_back_is_the_environments() -> None:
 
 def test_a_last_expiry_that_aws_backup_does_not_give() -> None:
     under_way = a_vault_lock([a_point(lifecycle=None)])
-    assert _last_expiry(under_way) == "a day that AWS Backup does not give yet"
+    assert "on a day that AWS Backup does not give yet." in until_expiry(under_way, "prod")
