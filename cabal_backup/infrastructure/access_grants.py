@@ -283,6 +283,12 @@ def auditor_grants(at: Places) -> tuple[Grant, ...]:
             ("*",),
             why=_ONLY_ALL,
         ),
+        Grant(
+            "MountTargets",
+            "elasticfilesystem: DescribeMountTargets",
+            at.both("elasticfilesystem", "file-system/*"),
+            why=f"{_FILE_SYSTEMS} The action only reads where a file system is mounted.",
+        ),
     )
 
 
@@ -398,7 +404,6 @@ def _file_systems(at: Places) -> tuple[Grant, ...]:
             """
             elasticfilesystem: DescribeAccessPoints DescribeBackupPolicy DescribeFileSystemPolicy
                 DescribeLifecycleConfiguration DescribeMountTargetSecurityGroups
-                DescribeMountTargets
             """,
             restored,
             why=_FILE_SYSTEMS,

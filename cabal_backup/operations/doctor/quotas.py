@@ -9,7 +9,8 @@ https://docs.aws.amazon.com/aws-backup/latest/devguide/aws-backup-limits.html
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -161,7 +162,8 @@ def _needs(state: State, region: str, used: Mapping[str, Any]) -> Iterator[Need]
             why=f"{existing} exist, {tables} may be restored beside them",
         )
     if (file_systems := used.get("file systems")) is not None:
-        yield from _of_file_systems(file_systems)
+        own = environment.mailstore_file_system_id if primary else None
+        yield from _of_file_systems(file_systems, own)
     yield Need(
         service="lambda",
         code="L-B99A9384",
@@ -187,22 +189,30 @@ def _needs(state: State, region: str, used: Mapping[str, Any]) -> Iterator[Need]
     )
 
 
-def _of_file_systems(mount_targets: Mapping[str, int]) -> Iterator[Need]:
-    count, mounted = len(mount_targets), sum(mount_targets.values())
+def _of_file_systems(mounted: Mapping[str, Sequence[str]], mailstore: str | None) -> Iterator[Need]:
+    """
+    :param mailstore: the mailstore: a restored one gets as many mount targets in its VPC. None in
+        the DR region, where the operator chooses a subnet of any VPC: the fullest one here.
+
+    https://docs.aws.amazon.com/efs/latest/ug/limits.html
+    """
     yield Need(
         service="elasticfilesystem",
         code="L-848C634D",
         name="file systems",
-        needed=count + 1,
-        why=f"{count} exist, one may be restored beside them",
+        needed=len(mounted) + 1,
+        why=f"{len(mounted)} exist, one may be restored beside them",
     )
-    # As if all were in one VPC: a call for each file system would show in which.
+    by_vpc = Counter(vpc for vpcs in mounted.values() for vpc in vpcs)
+    own = mounted.get(mailstore or "", ())
+    vpc = own[0] if own else max(by_vpc, key=lambda one: by_vpc[one], default="any VPC")
+    more = len(own) or 1
     yield Need(
         service="elasticfilesystem",
         code="L-7391004C",
         name="mount targets per VPC",
-        needed=mounted + 1,
-        why=f"{mounted} exist in all VPCs, a restored file system gets one",
+        needed=by_vpc[vpc] + more,
+        why=f"{by_vpc[vpc]} exist in {vpc}, a restored file system gets {more}",
     )
 
 
@@ -240,11 +250,19 @@ def _tables(aws: Aws, region: str) -> int:
     return sum(len(page["TableNames"]) for page in listed)
 
 
-def _file_systems(aws: Aws, region: str) -> dict[str, int]:
-    """How many mount targets each file system has, by its id."""
-    listed = aws.client("efs", region).get_paginator("describe_file_systems").paginate()
+def _file_systems(aws: Aws, region: str) -> dict[str, list[str]]:
+    """The VPC of each mount target of each file system, by the file system's id."""
+    efs = aws.client("efs", region)
     return {
-        each["FileSystemId"]: each["NumberOfMountTargets"]
-        for page in listed
+        each["FileSystemId"]: [
+            target["VpcId"]
+            for targets in efs.get_paginator("describe_mount_targets").paginate(
+                FileSystemId=each["FileSystemId"]
+            )
+            for target in targets["MountTargets"]
+        ]
+        if each["NumberOfMountTargets"]
+        else []
+        for page in efs.get_paginator("describe_file_systems").paginate()
         for each in page["FileSystems"]
     }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from cabal_backup.operations.aws.results import Answer, Known
 from cabal_backup.operations.doctor import quotas
 from cabal_backup.operations.status.findings import Status
@@ -20,3 +22,28 @@ def test_a_quota_that_is_not_listed_is_unknown() -> None:
     seen = quotas.judge(state, answers)
     assert seen.status is Status.UNKNOWN
     assert "Service Quotas in us-west-1 does not list " in seen.evidence
+
+
+@pytest.mark.parametrize(
+    ("region", "words"),
+    [
+        ("us-west-1", "needed 4 (2 exist in vpc-mail, a restored file system gets 2)"),
+        ("us-west-2", "needed 4 (3 exist in vpc-other, a restored file system gets 1)"),
+    ],
+)
+def test_mount_targets_are_counted_in_one_vpc(region: str, words: str) -> None:
+    """https://docs.aws.amazon.com/efs/latest/ug/limits.html"""
+    state = a_state()
+    mounted = {
+        state.environment.mailstore_file_system_id: ["vpc-mail", "vpc-mail"],
+        "fs-0fedcba9876543210": ["vpc-other", "vpc-other", "vpc-other"],
+        "fs-0fedcba9876543211": [],
+    }
+    quota = {"QuotaCode": "L-7391004C", "Value": 3.0, "Adjustable": False}
+    answers: dict[str, Answer[Any]] = {
+        f"{region} quotas elasticfilesystem": Known({"L-7391004C": quota}),
+        f"{region} used file systems": Known(mounted),
+    }
+    seen = quotas.judge(state, answers)
+    assert seen.status is Status.FAIL
+    assert seen.details == (f"{region}: mount targets per VPC: 3, {words}",)

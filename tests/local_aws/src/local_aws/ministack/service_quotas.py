@@ -4,9 +4,13 @@ The names, codes and values are those of the pages "endpoints and quotas" in the
 An account has an applied value only where a control has set one: "If the applied quota value is
 not available for a quota, the quota is not retrieved."
 
+The EFS User Guide gave 400 mount targets per VPC until 2023. A later quota of 1,400 is reported;
+the lower one is the harder.
+
 https://docs.aws.amazon.com/general/latest/gr/bk.html
 https://docs.aws.amazon.com/general/latest/gr/ddb.html
 https://docs.aws.amazon.com/general/latest/gr/elasticfilesystem.html
+https://docs.aws.amazon.com/efs/latest/ug/limits.html
 https://docs.aws.amazon.com/general/latest/gr/lambda-service.html
 https://docs.aws.amazon.com/servicequotas/2019-06-24/apireference/API_ListServiceQuotas.html
 """
