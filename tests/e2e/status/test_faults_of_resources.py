@@ -181,6 +181,24 @@ def test_a_replaced_table_is_reported_until_its_window_is_full(operator: Operato
     assert "tables" not in operator.not_ok()
 
 
+def test_a_restored_table_is_no_trouble_and_listed(operator: Operator) -> None:
+    for table, restore in (
+        (ADDRESSES, ("restore", "addresses")),
+        (COUNTER, ("restore", "table", COUNTER, "--latest")),
+    ):
+        hand.delete_table(operator.sandbox, table)
+        assert operator.run(*restore, "--yes").code == 0
+    trouble = []
+    for days in (1, 28, 5):
+        operator.sandbox.advance(days=days)
+        trouble.append(operator.not_ok())
+
+    assert trouble == [{}, {}, {}]
+    shown = operator.run("status", "--only", "resources,tables").out
+    assert f"{ADDRESSES} was restored at " in shown
+    assert f"{COUNTER} was restored at " in shown
+
+
 def test_a_window_fills_again_by_itself(operator: Operator) -> None:
     switched_off_and_on(operator.deployment)
 

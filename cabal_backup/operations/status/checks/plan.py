@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from cabal_backup import names
@@ -20,7 +20,7 @@ from cabal_backup.operations.status.checks.outcome import (
     unknown,
     warn,
 )
-from cabal_backup.operations.status.state import State
+from cabal_backup.operations.status.state import LOOK_BACK, State
 from cabal_backup.text import moment
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         BackupSelectionOutputTypeDef,
         LifecycleTypeDef,
     )
+    from types_boto3_dynamodb.type_defs import TableDescriptionTypeDef
 
 PITR_WINDOW = timedelta(days=35)
 """The longest window of point-in-time recovery, which Cabal's tables have.
@@ -38,6 +39,9 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Point-in-time-r
 
 DEPLOYED_TOGETHER = timedelta(days=1)
 """A table that is younger than the vault by less was made in the same deployment."""
+
+LONGEST_RESTORE = timedelta(days=1)
+"""How far apart a restore job and the creation of its table may be, at most."""
 
 _UTC = (None, "UTC", "Etc/UTC")
 
@@ -206,7 +210,7 @@ def resources(state: State) -> Outcome:
     odd, hints = list(replaced(state, name)), list[str]()
     if odd:
         hints.append(
-            "If the table was restored or replaced on purpose, nothing is to be done; this warning "
+            "If the table was replaced on purpose, nothing is to be done; this warning "
             f"ends {PITR_WINDOW.days} days after the table was created. Otherwise find out who "
             "replaced it. Recovery points from before are still there: "
             f"cabal-backup points -e {state.environment.name}"
@@ -224,7 +228,10 @@ def resources(state: State) -> Outcome:
         return warn(
             "The plan may not protect what Cabal uses: " + "; ".join(odd) + ".", ". ".join(hints)
         )
-    return ok(f"{' and '.join(state.resources.values())} exist and are in use.")
+    return ok(
+        f"{' and '.join(state.resources.values())} exist and are in use.",
+        details=restored(state, name),
+    )
 
 
 def _restore(state: State, *, table: bool, mailstore: bool) -> str:
@@ -260,11 +267,32 @@ def table_trouble(name: str, answer: Answer[Any]) -> Iterator[str]:
 
 
 def replaced(state: State, name: str) -> Iterator[str]:
-    """Says when a table is younger than the backup and its PITR window is not full again.
+    """Says when a table is younger than the backup, its PITR window is not full again, and it was
+    not restored from a backup of its own.
 
     DynamoDB gives every table a new id and AWS Backup records none, so that the time of
     creation is what distinguishes a table from an earlier one of the same name.
     """
+    for table in _young(state, name):
+        if _restored_as_of(state, name, table) is None:
+            yield (
+                f"{name} was created at {moment(table['CreationDateTime'])}, after the backup "
+                f"was deployed (id {table.get('TableId')}), and cannot be recovered to an earlier "
+                "moment"
+            )
+
+
+def restored(state: State, name: str) -> Iterator[str]:
+    """Says when a table as young as that was restored from a backup of its own."""
+    for table in _young(state, name):
+        if (then := _restored_as_of(state, name, table)) is not None:
+            yield (
+                f"{name} was restored at {moment(table['CreationDateTime'])} as it was at "
+                f"{moment(then)}, and cannot be recovered to a moment before it was restored"
+            )
+
+
+def _young(state: State, name: str) -> Iterator[TableDescriptionTypeDef]:
     answer, vault = state.tables[name].table, state.primary.vault
     if not (isinstance(answer, Known) and isinstance(vault, Known)):
         return
@@ -272,10 +300,35 @@ def replaced(state: State, name: str) -> Iterator[str]:
         return
     created, since = answer.value["CreationDateTime"], vault.value["CreationDate"]
     if created - since > DEPLOYED_TOGETHER and state.now - created < PITR_WINDOW:
-        yield (
-            f"{name} was created at {moment(created)}, after the backup was deployed "
-            f"(id {answer.value.get('TableId')}), and cannot be recovered to an earlier moment"
-        )
+        yield answer.value
+
+
+def _restored_as_of(state: State, name: str, table: TableDescriptionTypeDef) -> datetime | None:
+    """The moment of the table's own backup that it was restored from; None where that is unknown.
+
+    DynamoDB shows the source of what it restored itself; of a restore of AWS Backup there is the
+    job for 30 days, and afterwards only when a recovery point was last restored.
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_RestoreSummary.html
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/API_RecoveryPointByBackupVault.html
+    """
+    arn, created = f"{state.table_arn.rpartition('/')[0]}/{name}", table["CreationDateTime"]
+    summary = table.get("RestoreSummary")
+    if summary is not None and summary.get("SourceTableArn") == arn:
+        return summary["RestoreDateTime"]
+    points = state.primary.points.value if isinstance(state.primary.points, Known) else []
+    own = {point.arn: point for point in points if point.resource_arn == arn}
+    jobs = state.restore_jobs.value if isinstance(state.restore_jobs, Known) else []
+    for job in jobs:
+        point = own.get(job.get("RecoveryPointArn", ""))
+        began, ended = job["CreationDate"].replace(microsecond=0), job.get("CompletionDate")
+        made_it = job["Status"] == "COMPLETED" and job.get("CreatedResourceArn") == arn
+        if point and made_it and began <= created and (ended is None or created <= ended):
+            return point.created
+    if state.now - created > LOOK_BACK - LONGEST_RESTORE:
+        for point in own.values():
+            if point.last_restored and abs(point.last_restored - created) < LONGEST_RESTORE:
+                return point.created
+    return None
 
 
 def _mailstore_trouble(state: State) -> Iterator[str]:

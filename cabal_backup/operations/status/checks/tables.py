@@ -16,7 +16,12 @@ from cabal_backup.operations.status.checks.outcome import (
     unknown,
     warn,
 )
-from cabal_backup.operations.status.checks.plan import PITR_WINDOW, replaced, table_trouble
+from cabal_backup.operations.status.checks.plan import (
+    PITR_WINDOW,
+    replaced,
+    restored,
+    table_trouble,
+)
 from cabal_backup.operations.status.state import State, TableState
 from cabal_backup.text import moment, plural
 
@@ -61,7 +66,10 @@ def tables(state: State) -> Outcome:
             "If it was not meant to be, find out in CloudTrail who did it (DeleteTable, "
             "CreateTable). This passes when the table is 35 days old.",
         )
-    return ok(f"{plural(len(answers), 'table')} outside the plan, all there.")
+    return ok(
+        f"{plural(len(answers), 'table')} outside the plan, all there.",
+        details=(line for name in answers for line in restored(state, name)),
+    )
 
 
 def pitr(state: State) -> Outcome:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -22,12 +22,16 @@ from tests.unit.operations.status.builders import (
     a_described_table,
     a_mailstore,
     a_plan,
+    a_point,
+    a_region,
+    a_restore_job,
     a_role,
     a_rule,
     a_selection,
     a_state,
     a_statement,
     a_table,
+    at,
     finding,
     with_tables,
 )
@@ -343,6 +347,59 @@ def test_a_table_younger_than_the_backup_may_be_another_one(
     if status == "warn":
         assert f"{table.replace('_', '-')} was created at" in seen.evidence
         assert "6a2b9c1e-0000-4000-8000-000000000001" in seen.evidence
+
+
+RESTORED = NOW - timedelta(days=3)
+LATE = NOW - timedelta(days=34)
+
+
+@pytest.mark.parametrize(
+    ("created", "job", "point", "status"),
+    [
+        pytest.param(RESTORED, {}, {}, "ok", id="restored"),
+        pytest.param(RESTORED, {"Status": "FAILED"}, {}, "warn", id="failed"),
+        pytest.param(RESTORED, {"CreatedResourceArn": f"{TABLE_ARN}-2"}, {}, "warn", id="beside"),
+        pytest.param(RESTORED + timedelta(hours=3), {}, {}, "warn", id="replaced-later"),
+        pytest.param(RESTORED - timedelta(hours=3), {}, {}, "warn", id="replaced-earlier"),
+        pytest.param(
+            RESTORED, {}, {"resource_arn": f"{TABLE_ARN}-2"}, "warn", id="of-another-table"
+        ),
+        pytest.param(LATE, None, {"last_restored": LATE}, "ok", id="the-job-is-forgotten"),
+        pytest.param(LATE, None, {}, "warn", id="never-restored"),
+        pytest.param(
+            LATE, None, {"last_restored": LATE + timedelta(days=2)}, "warn", id="restored-later"
+        ),
+        pytest.param(RESTORED, None, {"last_restored": RESTORED}, "warn", id="no-job"),
+    ],
+)
+def test_a_table_that_was_restored_is_no_other_one(
+    created: datetime, job: dict[str, Any] | None, point: dict[str, Any], status: str
+) -> None:
+    backup = a_point(at("2026-02-20 00:21"), arn="arn:aws:backup:::a-backup", **point)
+    made = a_restore_job("DynamoDB", RESTORED - timedelta(hours=1)) | {
+        "RecoveryPointArn": backup.arn,
+        "CreatedResourceArn": TABLE_ARN,
+        "CompletionDate": RESTORED + timedelta(hours=1),
+    }
+
+    seen = finding(
+        "resources",
+        tables=with_tables(cabal_addresses=described(CreationDateTime=created)),
+        primary=a_region("primary", points=Known([backup])),
+        restore_jobs=Known([made | job] if job is not None else []),
+    )
+
+    assert seen.status == status
+    if status == "ok":
+        assert "as it was at 2026-02-20 00:21 UTC" in seen.details[0]
+
+
+@pytest.mark.parametrize(("source", "status"), [(TABLE_ARN, "ok"), (f"{TABLE_ARN}-2", "warn")])
+def test_a_table_that_dynamodb_restored(source: str, status: str) -> None:
+    summary = {"SourceTableArn": source, "RestoreDateTime": at("2026-02-20 00:21")}
+    young = described(CreationDateTime=RESTORED, RestoreSummary=summary)
+
+    assert finding("resources", tables=with_tables(cabal_addresses=young)).status == status
 
 
 def test_missing_outweighs_unknown() -> None:
