@@ -20,7 +20,7 @@ from cabal_backup.infrastructure.access_grants import (
     operator_grants,
     watch_grants,
 )
-from cabal_backup.infrastructure.grant import Grant, managed_policy
+from cabal_backup.infrastructure.grant import Grant, managed_policy, statements
 
 LONGEST = 6144
 """The characters of a managed policy, white space not counted.
@@ -36,7 +36,7 @@ class _Role:
     id: str
     name: str
     grants: Callable[[Places], Sequence[Grant]]
-    description: str
+    purpose: str
     use: str
 
 
@@ -45,22 +45,21 @@ _ROLES = (
         "Auditor",
         names.AUDITOR_POLICY,
         auditor_grants,
-        "Cabal's backup: looks at everything `status`, `points` and `jobs` show, changes nothing.",
+        ": looks at everything `status`, `points` and `jobs` show, changes nothing.",
         "For looking",
     ),
     _Role(
         "Operator",
         names.OPERATOR_POLICY,
         operator_grants,
-        "Cabal's backup, beside the auditor's policy: restores, compares, cuts over, copies back.",
+        ", beside the auditor's policy: restores, compares, cuts over, copies back.",
         "For restoring, beside the auditor's",
     ),
     _Role(
         "BreakGlass",
         names.BREAK_GLASS_POLICY,
         break_glass_grants,
-        "Cabal's backup: unlocks, relocks and tears down; for a role whose trust policy demands "
-        "MFA.",
+        ": unlocks, relocks and tears down; for a role whose trust policy demands MFA.",
         "For a role whose trust demands MFA",
     ),
 )
@@ -93,14 +92,14 @@ class AccessStack(Stack):
             `too_long` says whether they are short enough for IAM.
         """
         super().__init__(scope, id, **kwargs)
-        places = Places.of(vars(environment), partition=Aws.PARTITION, account=self.account)
+        places = Places(vars(environment), partition=Aws.PARTITION, account=self.account)
         parent = Construct(self, "Access")
         for role in _ROLES:
             policy = managed_policy(
                 parent,
                 role.id,
                 role.grants(places),
-                description=role.description,
+                description=f"Cabal's backup{role.purpose}",
                 managed_policy_name=role.name,
             )
             policy.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
@@ -114,29 +113,21 @@ def too_long(values: Values) -> Iterator[Conflict]:
 
     The watch, which is part of the alerts, has a policy of its own.
     """
-    if not (values.keys() >= Places.needed() and values.get("backup")):
+    if not (values.keys() >= Places.SETTINGS and values.get("backup")):
         return
-    places = Places.of(values, partition=partition_of(values["region"]), account="0" * 12)
-    for setting, policy, grants, instead in (
-        ("alerts", "the watch's policy", watch_grants, ""),
-        *(
-            (
-                "access_policies",
-                f"the policy {role.name}",
-                role.grants,
-                " and write your own policies",
-            )
-            for role in _ROLES
-        ),
-    ):
-        statements = [grant.statement() for grant in grants(places)]
-        document = json.dumps(
-            {"Version": "2012-10-17", "Statement": statements}, separators=(",", ":")
-        )
-        if values.get(setting) and len(document) > LONGEST:
+    places = Places(values, partition=partition_of(values["region"]), account="0" * 12)
+    policies = [("alerts", "the watch's policy", watch_grants, "")]
+    policies += [
+        ("access_policies", f"the policy {role.name}", role.grants, " and write your own policies")
+        for role in _ROLES
+    ]
+    for setting, policy, grants, instead in policies:
+        document = {"Version": "2012-10-17", "Statement": statements(grants(places))}
+        length = len(json.dumps(document, separators=(",", ":")))
+        if values.get(setting) and length > LONGEST:
             yield Conflict(
                 "pitr_tables",
                 f"{setting} names each table that does not begin with {names.TABLES}, and "
-                f"{policy} would have {len(document):,} characters; IAM accepts {LONGEST:,}",
+                f"{policy} would have {length:,} characters; IAM accepts {LONGEST:,}",
                 f"list fewer of them, or set {setting} to false{instead}",
             )

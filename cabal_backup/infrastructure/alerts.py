@@ -15,7 +15,7 @@ from constructs import Construct, IDependable
 
 from cabal_backup import names, urgent
 from cabal_backup.config.environment import Environment
-from cabal_backup.infrastructure.acknowledge import acknowledge
+from cabal_backup.infrastructure.checks import acknowledge
 from cabal_backup.infrastructure.function import HandlerFunction
 from cabal_backup.infrastructure.grant import Grant, arn, managed_policy
 from cabal_backup.infrastructure.watch import Watch, record
@@ -223,13 +223,8 @@ def _handler(
                 [queue.queue_arn],
             ),
             Grant("Remember", "ssm: GetParameter PutParameter", [incidents.parameter_arn]),
-            Grant(
-                "Plans",
-                "backup: GetBackupPlan",
-                [arn(scope, "backup", "backup-plan:*")],
-                why="A plan that is made elsewhere and that uses these vaults has an id that is "
-                "not known beforehand. The action reads plans, and what is stored in no vault.",
-            ),
+            # A plan that is made elsewhere may use these vaults.
+            Grant("Plans", "backup: GetBackupPlan", [arn(scope, "backup", "backup-plan:*")]),
         ],
         environment={
             "TOPIC_ARN": topic.topic_arn,

@@ -11,7 +11,7 @@ from constructs import Construct
 
 from cabal_backup import names
 from cabal_backup.infrastructure.function import HandlerFunction
-from cabal_backup.infrastructure.grant import Grant, arn
+from cabal_backup.infrastructure.grant import Grant, arn, pass_role
 
 
 class AdvancedDynamoDB(Construct):
@@ -31,16 +31,7 @@ class AdvancedDynamoDB(Construct):
             resource_type="Custom::AdvancedDynamoDBBackup",
             module="opt_in",
             description="Opts this account in to advanced DynamoDB backup in this region",
-            grants=[
-                Grant(
-                    "OptIn",
-                    "backup: DescribeRegionSettings UpdateRegionSettings",
-                    ["*"],
-                    why="The actions act on the settings of a region and know no resource to be "
-                    "narrowed to (Service Authorization Reference, AWS Backup). Nothing else has "
-                    "the wildcard.",
-                )
-            ],
+            grants=[Grant("OptIn", "backup: DescribeRegionSettings UpdateRegionSettings", ["*"])],
         )
         self.outputs = [
             (f"DynamoDB{name}", self.resource.get_att_string(attribute), f"{what} here")
@@ -89,21 +80,7 @@ class RoleCheck(Construct):
             resource_type="Custom::BackupRoleCheck",
             module="role_check",
             description="Waits until AWS Backup can use the role of the backups",
-            grants=[
-                Grant(
-                    "Select",
-                    f"backup: {actions}",
-                    [plan_arn],
-                    why="The ARN of a restore testing plan ends with an id that AWS Backup adds. "
-                    "The plan's name before it is this stack's own.",
-                ),
-                Grant(
-                    "PassRole",
-                    "iam: PassRole",
-                    [role.role_arn],
-                    conditions={"StringEquals": {"iam:PassedToService": "backup.amazonaws.com"}},
-                ),
-            ],
+            grants=[Grant("Select", f"backup: {actions}", [plan_arn]), pass_role(role.role_arn)],
             properties={**named, "RoleArn": role.role_arn, "ResourceArn": nothing},
         )
 

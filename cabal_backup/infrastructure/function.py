@@ -12,7 +12,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from cabal_backup.infrastructure.acknowledge import acknowledge
+from cabal_backup.infrastructure.checks import acknowledge
 from cabal_backup.infrastructure.grant import Grant, managed_policy
 
 _PACKAGE = Path(__file__).parent.parent

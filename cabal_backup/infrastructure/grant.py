@@ -1,4 +1,4 @@
-"""One statement of a policy, with the reason of its wildcards."""
+"""Statements of policies, and the reasons of their wildcards."""
 
 from __future__ import annotations
 
@@ -10,37 +10,84 @@ from aws_cdk import Aws, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from cabal_backup.infrastructure.acknowledge import acknowledge
+from cabal_backup import names
+from cabal_backup.infrastructure.checks import acknowledge
+
+_WILDCARDS = {
+    "*": "The Service Authorization Reference knows no resource for these actions: they list, "
+    "describe or set what has no ARN of its own. What can be narrowed is in other statements.",
+    "backup:recovery-point:": "A recovery point's ARN is made up by AWS Backup and names neither "
+    "its vault nor what it is of, and there is no condition key for either.",
+    "backup:legal-hold:": "AWS Backup makes up the ids of legal holds, also of those that others "
+    "place.",
+    "backup:backup-plan:": "A plan's ARN ends with an id that AWS Backup makes up; a new plan, "
+    "perhaps of others, has another one. The actions only read plans and what they select.",
+    "backup:backup-vault:": "The role is deleted only when no vault holds a recovery point that "
+    "AWS Backup could not expire without it. The action only lists.",
+    "backup:restore-testing-plan:": "AWS Backup ends the ARN of a restore testing plan with an id "
+    "that it makes up. The plan's name before it is this environment's own.",
+    "cloudformation:stack/": "CloudFormation ends a stack's ARN with an id that it makes up; the "
+    "names are those of the environment's stacks.",
+    "cloudtrail:trail/": "The account decides which trail logs the events of a region: it may be "
+    "in another region, under any name, or belong to the organization's management account. The "
+    "actions read what it logs, not what it has logged.",
+    "dynamodb:table/awsbackup-restore-test-": "AWS Backup gives every table it restores for a "
+    "test a new random name that begins like this, and nothing else has such names.",
+    "dynamodb:table/": "Cabal's tables begin with cabal-. The tool names a table it makes after "
+    "the live one, with a word and the moment, and DynamoDB its backups below the table's name.",
+    "ec2:": "A mount target is a network interface that EFS makes in the subnets of the one "
+    "before, or of a network in the DR region, whose ids are not known here.",
+    "elasticfilesystem:": "EFS makes up the ids of a restored file system and of its access "
+    "points. What may be changed about them excludes the mailstore, by its tag and by a denial.",
+    "events:rule/": "The rules of the alerts have fixed names that begin like this. The action "
+    "reads where a rule leads.",
+    "kms:key/": "KMS makes up the ids of keys, and a vault or a table may have another one "
+    "tomorrow: that is what is looked for. The action reads a key's state and decrypts nothing.",
+    "ssm:parameter/cdk-bootstrap/": "An account may have CDK's bootstrap under another qualifier. "
+    "The parameter is the number of its version.",
+}
+"""Why a resource is not named, by how its service and name begin; the first that fits counts."""
 
 
 @dataclass(frozen=True)
 class Grant:
-    """One statement. ValueError for a wildcard in a resource without a reason."""
+    """One statement."""
 
     sid: str
     services: str
     """The actions, by service: `"backup: ListBackupPlans ListTags sns: Publish"`."""
     resources: Sequence[str]
+    """ARNs, or `*`; without any there is no statement."""
     _: KW_ONLY
-    why: str = ""
-    """Why a resource with a wildcard is not named."""
-
     conditions: Mapping[str, Any] = field(default_factory=dict)
     deny: bool = False
 
-    def __post_init__(self) -> None:
-        if not self.deny and not self.why and any("*" in one for one in self.resources):
-            raise ValueError(f"{self.sid} has a wildcard resource and no why")
 
-    def statement(self) -> dict[str, Any]:
-        """As a policy document has it."""
-        return {
-            "Sid": self.sid,
-            "Effect": "Deny" if self.deny else "Allow",
-            "Action": _alone(list(_actions(self.services))),
-            "Resource": _alone(list(self.resources)),
-            **({"Condition": self.conditions} if self.conditions else {}),
+def pass_role(role_arn: str) -> Grant:
+    """Having AWS Backup, and no other service, work under a role."""
+    to = {"StringEquals": {"iam:PassedToService": "backup.amazonaws.com"}}
+    return Grant("PassRole", "iam: PassRole", [role_arn], conditions=to)
+
+
+def announce(sid: str, *buses: str) -> Grant:
+    """Putting events of our own source, and no others, on event buses."""
+    own = {"StringEquals": {"events:source": names.EVENT_SOURCE}}
+    return Grant(sid, "events: PutEvents", buses, conditions=own)
+
+
+def statements(grants: Sequence[Grant]) -> list[dict[str, Any]]:
+    """As a policy document has them."""
+    return [
+        {
+            "Sid": grant.sid,
+            "Effect": "Deny" if grant.deny else "Allow",
+            "Action": _alone(list(_actions(grant.services))),
+            "Resource": _alone(grant.resources),
+            **({"Condition": grant.conditions} if grant.conditions else {}),
         }
+        for grant in grants
+        if grant.resources
+    ]
 
 
 def managed_policy(
@@ -49,28 +96,27 @@ def managed_policy(
     """A policy of exactly these statements; cdk-nag gets the reasons of their wildcards.
 
     :param more: further properties of `ManagedPolicy`. Default: none.
+
+    Raises ValueError for a wildcard without a reason.
     """
-    statements = [iam.PolicyStatement.from_json(grant.statement()) for grant in grants]
     policy = iam.ManagedPolicy(
         scope,
         id,
         description=description,
-        document=iam.PolicyDocument(minimize=False, statements=statements),
+        document=iam.PolicyDocument(
+            minimize=False,
+            statements=[iam.PolicyStatement.from_json(each) for each in statements(grants)],
+        ),
         **more,
     )
-    # Tokens as cdk-nag prints them.
-    tokens = ((Aws.PARTITION, "<AWS::Partition>"), (Aws.ACCOUNT_ID, "<AWS::AccountId>"))
-    reasons: dict[str, dict[str, None]] = {}
-    for grant in grants:
-        for resource in grant.resources:
-            if "*" in resource and not grant.deny:
-                for token, name in tokens:
-                    resource = resource.replace(token, name)
-                reasons.setdefault(resource, {})[grant.why] = None
+    granted = [each for grant in grants if not grant.deny for each in grant.resources]
     findings: dict[str, list[str]] = {}
-    for resource, why in reasons.items():
-        rule = f"AwsSolutions-IAM5[Resource::{resource}]"
-        findings.setdefault(" ".join(why), []).append(rule)
+    for resource in dict.fromkeys(each for each in granted if "*" in each):
+        # Tokens as cdk-nag prints them.
+        printed = resource.replace(Aws.PARTITION, "<AWS::Partition>")
+        printed = printed.replace(Aws.ACCOUNT_ID, "<AWS::AccountId>")
+        rule = f"AwsSolutions-IAM5[Resource::{printed}]"
+        findings.setdefault(_why(resource), []).append(rule)
     acknowledge(policy, findings)
     return policy
 
@@ -79,6 +125,14 @@ def arn(scope: Construct, service: str, resource: str, region: str | None = None
     """The ARN of a resource of this account, in the stack's region unless another is given."""
     stack = Stack.of(scope)
     return f"arn:{stack.partition}:{service}:{region or stack.region}:{stack.account}:{resource}"
+
+
+def _why(resource: str) -> str:
+    name = ":".join(resource.split(":", 5)[2::3]) or resource
+    for start, reason in _WILDCARDS.items():
+        if name.startswith(start):
+            return reason
+    raise ValueError(f"_WILDCARDS does not say why {resource} is not named")
 
 
 def _actions(services: str) -> Iterator[str]:

@@ -17,7 +17,7 @@ from cabal_backup import names
 from cabal_backup.config.environment import Environment
 from cabal_backup.infrastructure.custom_resources import RoleCheck
 from cabal_backup.infrastructure.function import HandlerFunction
-from cabal_backup.infrastructure.grant import Grant, arn
+from cabal_backup.infrastructure.grant import Grant, announce, arn
 
 RESTORED_TABLES = "awsbackup-restore-test-*"
 """How AWS Backup names the tables it restores for a test.
@@ -126,30 +126,15 @@ class RestoreTesting(Construct):
                     "Judge",
                     "backup: DescribeRestoreJob ListRestoreJobs PutRestoreValidationResult",
                     ["*"],
-                    why="The actions know no resource to be narrowed to (Service Authorization "
-                    "Reference). Nothing else has this wildcard.",
                 ),
                 Grant(
                     "Tables",
                     "dynamodb: DescribeTable Scan",
                     [arn(self, "dynamodb", f"table/{RESTORED_TABLES}"), table_arn],
-                    why="AWS Backup gives every table it restores for a test a new random name "
-                    "that begins like this, and nothing else has such names.",
                 ),
                 Grant("LiveTable", "dynamodb: BatchGetItem", [table_arn]),
-                Grant(
-                    "FileSystems",
-                    "elasticfilesystem: DescribeFileSystems",
-                    file_systems,
-                    why="A file system restored for a test has a new random id, known only once "
-                    "it exists. The action reads descriptions, and nothing that is stored.",
-                ),
-                Grant(
-                    "Announce",
-                    "events: PutEvents",
-                    [arn(self, "events", "event-bus/default")],
-                    conditions={"StringEquals": {"events:source": names.EVENT_SOURCE}},
-                ),
+                Grant("FileSystems", "elasticfilesystem: DescribeFileSystems", file_systems),
+                announce("Announce", arn(self, "events", "event-bus/default")),
             ],
             environment={
                 "RESTORE_TESTING_PLAN_ARNS": ",".join(plan_arns),

@@ -9,7 +9,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from cabal_backup import names
-from cabal_backup.infrastructure.acknowledge import acknowledge
+from cabal_backup.infrastructure.checks import acknowledge
 
 _RESTORES = "AWSBackupServiceRolePolicyForRestores"
 _POLICIES = {

@@ -9,7 +9,7 @@ from constructs import Construct
 
 from cabal_backup import names
 from cabal_backup.config.environment import Environment, Lock
-from cabal_backup.infrastructure.acknowledge import acknowledge
+from cabal_backup.infrastructure.checks import acknowledge
 
 
 class LockedVault(Construct):

@@ -14,7 +14,7 @@ from cabal_backup import names, urgent
 from cabal_backup.config.environment import Environment, dump
 from cabal_backup.config.reader import ConfigurationError, Problem
 from cabal_backup.infrastructure.access_grants import Places, watch_grants
-from cabal_backup.infrastructure.acknowledge import acknowledge
+from cabal_backup.infrastructure.checks import acknowledge
 from cabal_backup.infrastructure.function import HandlerFunction
 from cabal_backup.infrastructure.grant import Grant, arn, managed_policy
 
@@ -73,7 +73,7 @@ class Watch(Construct):
         kept = record(
             self, "Record", names.WATCH_RECORD, "When the watch ran, and since when what is not ok"
         )
-        places = Places.of(vars(environment), partition=Aws.PARTITION, account=stack.account)
+        places = Places(vars(environment), partition=Aws.PARTITION, account=stack.account)
         auditor = managed_policy(
             self,
             "Auditor",
