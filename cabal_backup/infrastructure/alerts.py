@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from aws_cdk import Duration, RemovalPolicy, Stack
@@ -10,7 +10,6 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
-from aws_cdk import aws_ssm as ssm
 from constructs import Construct, IDependable
 
 from cabal_backup import names, urgent
@@ -20,14 +19,14 @@ from cabal_backup.infrastructure.function import HandlerFunction
 from cabal_backup.infrastructure.grant import Grant, arn, managed_policy
 from cabal_backup.infrastructure.watch import Watch, record
 
-_TIMEOUT = Duration.minutes(1)
-"""Looking and publishing take a second; the rest is for retries."""
-
-_BATCH = Duration.minutes(1)
-"""How long events are collected before they are reported together."""
-
-_RECEIVES = 6
-"""How often an event is received before it is a dead letter; two of them may be waits."""
+_RULES = {
+    names.RULE_JOBS: "Jobs and restore tests of AWS Backup that did not succeed",
+    names.RULE_CHANGES: "Changes of vaults, plans and settings that AWS Backup reports",
+    names.RULE_CALLS: "Calls that weaken the protection of the backup",
+    names.RULE_MONITORING: "Calls that silence the monitoring of the backup",
+    names.RULE_ELSEWHERE: "Calls that silence the monitoring, for the other region",
+}
+"""The descriptions of the rules."""
 
 
 class Alerts(Construct):
@@ -36,8 +35,8 @@ class Alerts(Construct):
     EventBridge rules put urgent events into an encrypted queue. A function reads it in batches
     of about a minute and publishes one message per incident. What it fails on goes to the
     dead-letter queue, which `status` looks into. What no event reports, the watch looks for
-    every day. Calls that silence the monitoring are sent to
-    the other region's bus as well, so that each region reports what happens to the other.
+    every day. Calls that silence the monitoring are sent to the other region's bus as well, so
+    that each region reports what happens to the other.
 
     Only the function publishes, so the AWS-managed key of SNS is enough for the topic. Its
     policy does not let EventBridge use it; the queue has keys that SQS owns for that reason.
@@ -67,71 +66,19 @@ class Alerts(Construct):
         self.topic: sns.ITopic = _topic(self, environment)
         """Where messages go; also the events that another function could not handle."""
         queue = _queue(self)
-        incidents = record(
-            self,
-            "Incidents",
-            names.INCIDENTS,
-            "What was reported lately, so that it is not reported again",
-        )
-        handler = _handler(self, environment, self.topic, queue, incidents, plan_id)
+        handler = _handler(self, environment, self.topic, queue, plan_id)
         source = handler.function.add_event_source_mapping(
             "Source",
             event_source_arn=queue.queue_arn,
             batch_size=1000,
-            max_batching_window=_BATCH,
+            max_batching_window=Duration.minutes(1),
             # The least there is: fewer batches at a time are fewer messages.
             max_concurrency=2,
             report_batch_item_failures=True,
         )
         source.node.add_dependency(handler.permissions)
         Watch(self, "Watch", environment=environment, topic=self.topic, reporter=handler)
-        self._rules(environment, queue, [source, *after])
-
-    def _rules(
-        self, environment: Environment, queue: sqs.IQueue, after: Sequence[IDependable]
-    ) -> None:
-        stack = Stack.of(self)
-        (other,) = {environment.region, environment.dr_region} - {stack.region}
-        bus_arn = arn(self, "events", "event-bus/default", other)
-        purpose = "Sends attacks on the monitoring to the other region"
-        role = iam.Role(
-            self,
-            "ElsewhereRole",
-            description=purpose,
-            assumed_by=iam.ServicePrincipal("events.amazonaws.com"),
-        )
-        grants = [Grant("Send", "events: PutEvents", [bus_arn])]
-        permissions = managed_policy(
-            self, "ElsewherePolicy", grants, description=purpose, roles=[role]
-        )
-        for name, pattern in urgent.rules(stack.account, stack.region).items():
-            if name != names.RULE_JOBS and not environment.alert_on_tampering:
-                continue
-            elsewhere = name == names.RULE_ELSEWHERE
-            rule = events.CfnRule(
-                self,
-                name.removeprefix("cabal-backup-").title().replace("-", ""),
-                name=name,
-                description=_DESCRIPTIONS[name],
-                event_pattern=pattern,
-                targets=[
-                    events.CfnRule.TargetProperty(
-                        id="target",
-                        arn=bus_arn if elsewhere else queue.queue_arn,
-                        role_arn=role.role_arn if elsewhere else None,
-                    )
-                ],
-            )
-            rule.node.add_dependency(permissions, *after)
-
-
-_DESCRIPTIONS: Mapping[str, str] = {
-    names.RULE_JOBS: "Jobs and restore tests of AWS Backup that did not succeed",
-    names.RULE_CHANGES: "Changes of vaults, plans and settings that AWS Backup reports",
-    names.RULE_CALLS: "Calls that weaken the protection of the backup",
-    names.RULE_MONITORING: "Calls that silence the monitoring of the backup",
-    names.RULE_ELSEWHERE: "Calls that silence the monitoring, for the other region",
-}
+        _rules(self, environment, queue, [source, *after])
 
 
 def _topic(scope: Construct, environment: Environment) -> sns.Topic:
@@ -168,13 +115,11 @@ def _queue(scope: Construct) -> sqs.Queue:
             removal_policy=RemovalPolicy.DESTROY,
             **more,
         )
-        acknowledge(
-            made,
-            {
-                "It is encrypted with keys that SQS owns, at no cost; the rule accepts keys of "
-                "KMS only.": ["CKV_AWS_27"]
-            },
+        reason = (
+            "It is encrypted with keys that SQS owns, at no cost; the rule accepts keys of KMS "
+            "only."
         )
+        acknowledge(made, {reason: ["CKV_AWS_27"]})
         return made
 
     dead_letters = queue("DeadLetters", names.DEAD_LETTERS)
@@ -183,7 +128,8 @@ def _queue(scope: Construct) -> sqs.Queue:
         names.QUEUE,
         # Six times the function's timeout, as Lambda's documents recommend.
         visibility_timeout=Duration.minutes(6),
-        dead_letter_queue=sqs.DeadLetterQueue(max_receive_count=_RECEIVES, queue=dead_letters),
+        # Two of the times an event is received may be waits.
+        dead_letter_queue=sqs.DeadLetterQueue(max_receive_count=6, queue=dead_letters),
     )
     made.add_to_resource_policy(
         iam.PolicyStatement(
@@ -201,16 +147,22 @@ def _handler(
     environment: Environment,
     topic: sns.ITopic,
     queue: sqs.IQueue,
-    incidents: ssm.IStringParameter,
     plan_id: str | None,
 ) -> HandlerFunction:
+    incidents = record(
+        scope,
+        "Incidents",
+        names.INCIDENTS,
+        "What was reported lately, so that it is not reported again",
+    )
     return HandlerFunction(
         scope,
         "Handler",
         module="notify",
         function_name=names.NOTIFY,
         description="Reports urgent events of the backup, one message per incident",
-        timeout=_TIMEOUT,
+        # Looking and publishing take a second; the rest is for retries.
+        timeout=Duration.minutes(1),
         packaged=["text.py", "urgent.py"],
         dead_letters="It reads a queue, which has a dead-letter queue of its own for what the "
         "function fails on. Lambda uses a function's dead-letter configuration for asynchronous "
@@ -235,3 +187,33 @@ def _handler(
             **({"PLAN_ID": plan_id} if plan_id else {}),
         },
     )
+
+
+def _rules(
+    scope: Construct, environment: Environment, queue: sqs.IQueue, after: Sequence[IDependable]
+) -> None:
+    stack = Stack.of(scope)
+    (other,) = {environment.region, environment.dr_region} - {stack.region}
+    bus = arn(scope, "events", "event-bus/default", other)
+    purpose = "Sends attacks on the monitoring to the other region"
+    events_service = iam.ServicePrincipal("events.amazonaws.com")
+    role = iam.Role(scope, "ElsewhereRole", description=purpose, assumed_by=events_service)
+    send = Grant("Send", "events: PutEvents", [bus])
+    permissions = managed_policy(
+        scope, "ElsewherePolicy", [send], description=purpose, roles=[role]
+    )
+    for name, pattern in urgent.rules(stack.account, stack.region).items():
+        if name != names.RULE_JOBS and not environment.alert_on_tampering:
+            continue
+        target = {"arn": queue.queue_arn}
+        if name == names.RULE_ELSEWHERE:
+            target = {"arn": bus, "role_arn": role.role_arn}
+        rule = events.CfnRule(
+            scope,
+            name.removeprefix("cabal-backup-").title().replace("-", ""),
+            name=name,
+            description=_RULES[name],
+            event_pattern=pattern,
+            targets=[events.CfnRule.TargetProperty(id="target", **target)],
+        )
+        rule.node.add_dependency(permissions, *after)

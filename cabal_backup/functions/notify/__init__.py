@@ -28,7 +28,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
-from cabal_backup.functions.notify.message import Event, Occurrence, compose, understand
+from cabal_backup.functions.notify.message import VAULTS, Occurrence, compose, understand
 
 QUIET = 900.0
 """Seconds after a report in which the same is not reported again, but counted."""
@@ -56,8 +56,18 @@ class Received:
     """Whether it has not waited before."""
     occurrence: Occurrence
 
+    @property
+    def title(self) -> str:
+        """By this a report of the same is found again."""
+        return f"{self.occurrence.incident}: {self.occurrence.title}"[:200]
 
-def handler(batch: Event, _context: object) -> dict[str, list[dict[str, str]]]:
+    @property
+    def about(self) -> str:
+        """By this the report of the same change is found again; "" where none is expected."""
+        return self.occurrence.about and f"about {self.occurrence.about}"
+
+
+def handler(batch: Mapping[str, Any], _context: object) -> dict[str, list[dict[str, str]]]:
     """Report the events of one batch; the entry point of the Lambda function.
 
     Returns the messages that stay in the queue: those that wait, and those that could not be
@@ -65,43 +75,41 @@ def handler(batch: Event, _context: object) -> dict[str, list[dict[str, str]]]:
     CloudWatch hands over an alarm by itself; what botocore raises then, Lambda tries again.
     """
     if "Records" not in batch:
-        occurrence = _words(batch)
-        if occurrence:
+        if occurrence := _words(batch):
             _publish([occurrence])
         return {}
     received = [each for each in map(_read, batch["Records"]) if each is not None]
     lately = _reported_lately()
-    waiting = _hold(received, lately)
-    failed: list[Received] = []
+    waits = {each.id: wait for each in received if (wait := _wait(each, received, lately))}
+    _hide({each.receipt: waits[each.id] for each in received if each.id in waits})
+    left = list(waits)
     incidents: dict[str, list[Received]] = {}
     for each in received:
-        if each.id not in waiting and not _reported_with_the_call(each, received, lately):
+        if each.id not in waits and not _reported_with_the_call(each, received, lately):
             incidents.setdefault(each.occurrence.incident, []).append(each)
     for members in incidents.values():
         try:
             _publish([each.occurrence for each in members])
         except (BotoCoreError, ClientError):
             logger.exception("%d events could not be reported", len(members))
-            failed += members
-        else:
-            for each in members:
-                for key in _keys(each.occurrence):
-                    lately[key] = max(each.sent, lately.get(key, 0.0))
+            left += [each.id for each in members]
+            continue
+        for each in members:
+            for key in filter(None, (each.title, each.about)):
+                lately[key] = max(each.sent, lately.get(key, 0.0))
     if lately and incidents:
         _remember(lately)
-    left = [*waiting, *(each.id for each in failed)]
     return {"batchItemFailures": [{"itemIdentifier": each} for each in left]}
 
 
-def _read(record: Event) -> Received | None:
-    attributes = record["attributes"]
+def _read(record: Mapping[str, Any]) -> Received | None:
     try:
         event = json.loads(record["body"])
     except ValueError:
         event = {"detail-type": "not JSON", "body": record["body"]}
-    occurrence = _words(event)
-    if occurrence is None:
+    if (occurrence := _words(event)) is None:
         return None
+    attributes = record["attributes"]
     return Received(
         id=record["messageId"],
         receipt=record["receiptHandle"],
@@ -111,7 +119,7 @@ def _read(record: Event) -> Received | None:
     )
 
 
-def _words(event: Event) -> Occurrence | None:
+def _words(event: object) -> Occurrence | None:
     try:
         return understand(event, _plan_uses_our_vaults)
     except Exception:
@@ -119,47 +127,39 @@ def _words(event: Event) -> Occurrence | None:
         return understand({"detail-type": "without words", "event": event}, lambda *_: True)
 
 
-def _keys(occurrence: Occurrence) -> tuple[str, ...]:
-    about = (f"about {occurrence.about}",) if occurrence.about else ()
-    return (f"{occurrence.incident}: {occurrence.title}"[:200], *about)
-
-
 def _reported_with_the_call(
     each: Received, batch: Sequence[Received], lately: Mapping[str, float]
 ) -> bool:
     """Whether an event of AWS Backup itself is about what a call's report says better."""
-    about = each.occurrence.about
-    if not each.occurrence.by_service or not about:
+    if not each.occurrence.by_service or not each.about:
         return False
-    return abs(each.sent - lately.get(f"about {about}", 0.0)) < QUIET or any(
-        about == other.occurrence.about and not other.occurrence.by_service for other in batch
+    return abs(each.sent - lately.get(each.about, 0.0)) < QUIET or any(
+        each.about == other.about and not other.occurrence.by_service for other in batch
     )
 
 
-def _hold(received: Sequence[Received], lately: Mapping[str, float]) -> list[str]:
-    """The ids of those that wait, hidden in the queue until then."""
-    wait: dict[str, tuple[str, float]] = {}
-    for each in received:
-        if not each.first or each.occurrence.incident.startswith("test "):
-            continue
-        if each.occurrence.by_service:
-            if each.occurrence.about and not _reported_with_the_call(each, received, lately):
-                wait[each.id] = (each.receipt, PATIENCE)
-            continue
-        if each.occurrence.incident == "jobs":
-            continue
-        since = each.sent - lately.get(_keys(each.occurrence)[0], 0.0)
-        if 0 <= since < QUIET:
-            wait[each.id] = (each.receipt, QUIET - since)
+def _wait(each: Received, batch: Sequence[Received], lately: Mapping[str, float]) -> float:
+    """How long a message waits before it is reported, in seconds."""
+    incident = each.occurrence.incident
+    if not each.first or incident.startswith("test "):
+        return 0
+    if each.occurrence.by_service:
+        waits = each.about and not _reported_with_the_call(each, batch, lately)
+        return PATIENCE if waits else 0
+    since = each.sent - lately.get(each.title, 0.0)
+    return QUIET - since if incident != "jobs" and 0 <= since < QUIET else 0
+
+
+def _hide(waits: Mapping[str, float]) -> None:
+    """Leave messages in the queue, by their receipts, for these seconds."""
     entries = [
         {"Id": str(number), "ReceiptHandle": receipt, "VisibilityTimeout": int(seconds) + 1}
-        for number, (receipt, seconds) in enumerate(wait.values())
+        for number, (receipt, seconds) in enumerate(waits.items())
     ]
     for start in range(0, len(entries), 10):
         _client("sqs").change_message_visibility_batch(
             QueueUrl=os.environ["QUEUE_URL"], Entries=entries[start : start + 10]
         )
-    return list(wait)
 
 
 def _publish(occurrences: Sequence[Occurrence]) -> None:
@@ -182,9 +182,8 @@ def _reported_lately() -> dict[str, float]:
 
 def _remember(lately: Mapping[str, float]) -> None:
     """The newest reports; a standard parameter holds 4,096 characters."""
-    kept = dict(sorted(lately.items(), key=lambda item: item[1], reverse=True)[:15])
-    newest = max(kept.values())
-    kept = {key: sent for key, sent in kept.items() if newest - sent < 2 * QUIET}
+    newest = sorted(lately.items(), key=lambda item: item[1], reverse=True)[:15]
+    kept = {key: sent for key, sent in newest if newest[0][1] - sent < 2 * QUIET}
     try:
         _client("ssm").put_parameter(
             Name=names.INCIDENTS, Value=json.dumps(kept), Type="String", Overwrite=True
@@ -203,15 +202,10 @@ def _plan_uses_our_vaults(plan_id: str, version_id: str) -> bool:
     except (BotoCoreError, ClientError):
         logger.exception("The backup plan %s could not be looked at", plan_id)
         return True
-    vaults = (names.VAULT, names.DR_VAULT, names.AIR_GAPPED_VAULT)
-    return any(
-        rule["TargetBackupVaultName"] in vaults
-        or any(
-            copy["DestinationBackupVaultArn"].rpartition(":")[2] in vaults
-            for copy in rule.get("CopyActions", ())
-        )
-        for rule in plan["Rules"]
-    )
+    copies = [copy for rule in plan["Rules"] for copy in rule.get("CopyActions", ())]
+    targets = {rule["TargetBackupVaultName"] for rule in plan["Rules"]}
+    targets |= {copy["DestinationBackupVaultArn"].rpartition(":")[2] for copy in copies}
+    return not targets.isdisjoint(VAULTS)
 
 
 @cache

@@ -11,24 +11,32 @@ Advice = tuple[tuple[str, str], ...]
 """What to do, each as a sentence and a command; {names} are filled in from the event."""
 
 
-@dataclass(frozen=True, kw_only=True)
+STATUS = ("The state of everything:", "cabal-backup status -e {environment}")
+"""The last advice of every message."""
+
+_LIST_JOBS = ("The jobs of the day:", "cabal-backup jobs -e {environment}")
+
+
+@dataclass(frozen=True)
 class Job:
     """How one kind of AWS Backup's jobs is reported."""
 
     title: str
     """Followed by the state."""
-    state: str = "state"
-    """The member of `detail` that holds the state."""
-    resource: tuple[str, ...] = ("resourceArn",)
-    """Where the resource's ARN is; the first that is present counts."""
     facts: Mapping[str, str]
-    """Labels, and the members they stand for."""
-    advice: Advice
+    """Labels, and the members of `detail` they stand for; `source` is the recovery point."""
+    sentence: str
+    command: str = ""
+    further: Advice = ()
+    """What to do beside the sentence and the command."""
+
+    @property
+    def advice(self) -> Advice:
+        """What to do."""
+        return ((self.sentence, self.command), *self.further)
 
 
-STATUS = ("The state of everything:", "cabal-backup status -e {environment}")
-_JOBS = ("The jobs of the day:", "cabal-backup jobs -e {environment}")
-_COPY_FACTS = {
+_COPIED = {
     "Recovery point": "source",
     "From": "sourceBackupVaultArn",
     "To": "destinationBackupVaultArn",
@@ -36,123 +44,101 @@ _COPY_FACTS = {
     "Started": "creationDate",
 }
 
-THIRD_COPY = "Third Copy"
-"""A copy job into the air-gapped vault, which AWS Backup reports as any copy job."""
-
-COPY_BACK = "Copy Back"
-"""A copy job out of the DR vault, which AWS Backup reports as any copy job."""
+COPY = "Copy Job State Change"
+THIRD_COPY, COPY_BACK = "Third Copy", "Copy Back"
+"""Copies into the air-gapped vault and out of the DR vault, which AWS reports as any copy."""
 
 JOBS: Mapping[str, Job] = {
     "Backup Job State Change": Job(
-        title="Backup",
-        facts={"Vault": "backupVaultName", "Job": "backupJobId", "Started": "creationDate"},
-        advice=(
-            (
-                "Fix the error that AWS reports. The next night tries again; to back up now:",
-                "cabal-backup backup now -e {environment}",
-            ),
-            STATUS,
-        ),
+        "Backup",
+        {"Vault": "backupVaultName", "Job": "backupJobId", "Started": "creationDate"},
+        "Fix the error that AWS reports. The next night tries again; to back up now:",
+        "cabal-backup backup now -e {environment}",
     ),
-    "Copy Job State Change": Job(
-        title="Copy",
-        facts=_COPY_FACTS,
-        advice=(
-            (
-                "Fix the error that AWS reports. No later night repeats this copy; to copy now:",
-                "cabal-backup copy now -e {environment}",
-            ),
-            STATUS,
-        ),
+    COPY: Job(
+        "Copy",
+        _COPIED,
+        "Fix the error that AWS reports. No later night repeats this copy; to copy now:",
+        "cabal-backup copy now -e {environment}",
     ),
     THIRD_COPY: Job(
-        title="Copy to the air-gapped vault",
-        facts=_COPY_FACTS,
-        advice=(
-            (
-                "Fix the error that AWS reports. No later night repeats this copy; this names the "
-                "command that does:",
-                "cabal-backup status -e {environment} --only air-gapped",
-            ),
-            STATUS,
-        ),
+        "Copy to the air-gapped vault",
+        _COPIED,
+        "Fix the error that AWS reports. No later night repeats this copy; this names the command "
+        "that does:",
+        "cabal-backup status -e {environment} --only air-gapped",
     ),
     COPY_BACK: Job(
-        title="Copy back",
-        facts=_COPY_FACTS,
-        advice=(
-            (
-                "Fix the error that AWS reports, then copy back again, for the addresses:",
-                "cabal-backup copy-back addresses -e {environment}",
-            ),
+        "Copy back",
+        _COPIED,
+        "Fix the error that AWS reports, then copy back again, for the addresses:",
+        "cabal-backup copy-back addresses -e {environment}",
+        (
             ("Or for the mail:", "cabal-backup copy-back mailstore -e {environment}"),
-            _JOBS,
+            _LIST_JOBS,
         ),
     ),
     "Restore Job State Change": Job(
-        title="Restore",
-        state="status",
-        resource=("sourceResourceArn", "createdResourceArn", "recoveryPointArn", "source"),
-        facts={
+        "Restore",
+        {
             "Recovery point": "source",
             "Restored to": "createdResourceArn",
             "Job": "restoreJobId",
             "Started": "creationDate",
             "Test": "restoreTestingPlanArn",
         },
-        advice=(("Fix the error that AWS reports, then restore again.", ""), _JOBS),
+        "Fix the error that AWS reports, then restore again.",
+        further=(_LIST_JOBS,),
     ),
     "Recovery Point State Change": Job(
-        title="Recovery point",
-        state="status",
-        facts={"Recovery point": "source", "Vault": "backupVaultName", "Created": "creationDate"},
-        advice=(
-            (
-                "Its retention is over, and AWS Backup could not delete it: usually the role that "
-                "made it was deleted, or lacks the permission. It costs until it is deleted:",
-                "cabal-backup status -e {environment} --only role,primary-points,dr-points",
-            ),
-        ),
+        "Recovery point",
+        {"Recovery point": "source", "Vault": "backupVaultName", "Created": "creationDate"},
+        "Its retention is over, and AWS Backup could not delete it: usually the role that made it "
+        "was deleted, or lacks the permission. It costs until it is deleted:",
+        "cabal-backup status -e {environment} --only role,primary-points,dr-points",
     ),
     names.RESTORE_TEST_EVENT: Job(
-        title="Restore test",
-        state="verdict",
-        facts={"Job": "restoreJobId"},
-        advice=(
-            (
-                "What was restored differs from the live resource. Look at it before AWS Backup "
-                "deletes it; the next real restore may end the same way:",
-                "aws backup describe-restore-job --region {region} --restore-job-id={restoreJobId}",
-            ),
-            STATUS,
-        ),
+        "Restore test",
+        {"Job": "restoreJobId"},
+        "What was restored differs from the live resource. Look at it before AWS Backup deletes "
+        "it; the next real restore may end the same way:",
+        "aws backup describe-restore-job --region {region} --restore-job-id={restoreJobId}",
     ),
 }
 """By detail-type."""
 
-_REVERT = (
-    "Unless it was you, restore the plan:",
-    'make deploy ENVIRONMENT={environment} ARGS="--revert-drift"',
-)
-_POINTS = ("The recovery points that are left:", "cabal-backup points -e {environment}")
+_REVERT = 'make deploy ENVIRONMENT={environment} ARGS="--revert-drift"'
+
+ABOUT: Mapping[str, tuple[str, ...]] = {
+    "lock": ("vault", "backupVaultName", "region"),
+    "vault": ("vault", "backupVaultName", "region"),
+    "points": ("points", "backupVaultName"),
+    "plan": ("plan", "backupPlanId"),
+    "opt-in": ("opt-in", "region"),
+    "copy": ("copy", "destinationBackupVaultArn"),
+}
+"""What was changed, by the kind of the change: a word, and the members that identify it.
+
+The same of AWS Backup's own event and of the call that it reports.
+"""
 
 ADVICE: Mapping[str, tuple[str, str]] = {
     "lock": (
         "Unless it was you, lock the vault again now:",
         "cabal-backup relock -e {environment}",
     ),
-    "points": _POINTS,
+    "points": ("The recovery points that are left:", "cabal-backup points -e {environment}"),
     "vault": (
         "Unless it was you, look at the vault:",
         "aws backup get-backup-vault-access-policy --region={where} --backup-vault-name={vault}",
     ),
-    "plan": _REVERT,
+    "plan": ("Unless it was you, restore the plan:", _REVERT),
     "opt-in": (
         "Recovery points of the table made without it can never be copied. Switch it on now:",
         "aws backup update-region-settings --region={where} --resource-type-opt-in-preference "
         "DynamoDB=true --resource-type-management-preference DynamoDB=true",
     ),
-    "copy": ("Unless it was you, find out who copies your backups:", _JOBS[1]),
+    "copy": ("Unless it was you, find out who copies your backups:", _LIST_JOBS[1]),
     "pitr": (
         "Unless it was you, switch it on again; what was restorable before is lost:",
         "aws dynamodb update-continuous-backups --region={where} --table-name={tableName} "
@@ -164,7 +150,7 @@ ADVICE: Mapping[str, tuple[str, str]] = {
     ),
     "monitoring": (
         "Unless it was you, the monitoring is being silenced. Restore it, then look at everything:",
-        'make deploy ENVIRONMENT={environment} ARGS="--revert-drift"',
+        _REVERT,
     ),
     "refused": (
         "Nothing was changed. Find out who it was, and why they tried:",
