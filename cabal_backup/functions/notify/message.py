@@ -190,7 +190,7 @@ def _call(event: Event, uses_our_vaults: UsesOurVaults) -> Occurrence | None:
     heading = "Monitoring attacked" if kind == "monitoring" else "Protection changed"
     by = ""
     if by_tool:
-        _, _, reason = agent.partition("reason/")
+        reason = agent.rpartition("reason/")[2] if "reason/" in agent else ""
         heading, by = "Announced", "the operator's tool, cabal-backup"
         by += f"; reason: {reason}" if reason else ""
     elif by_deployment:

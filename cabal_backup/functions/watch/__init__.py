@@ -67,23 +67,23 @@ def handler(_event: object, _context: object) -> dict[str, object]:
     reports = is_primary or _primary_is_silent(aws, now)
     if reports and (failure := _write_report(aws, region, state, verdict)):
         verdict = Verdict((*verdict.findings, failure))
+    not_ok = [finding.check for finding in verdict.findings if finding.status in NOT_OK]
     report = Report(
         environment=aws.environment.name,
         now=now,
         verdict=verdict,
-        since={
-            finding.check: before.get(finding.check, now)
-            for finding in verdict.findings
-            if finding.status in NOT_OK
-        },
+        since={check: before.get(check, now) for check in not_ok},
         before=before,
         skipped=SKIPPED,
     )
-    subject = _publish(aws, region, report) if reports else None
+    message = report.message() if reports else None
+    if message:
+        aws.client("sns", region).publish(
+            TopicArn=os.environ["TOPIC_ARN"], Subject=message.subject, Message=message.body
+        )
+    subject = message.subject if message else None
     _remember(aws, region, report)
-    called = False
-    if is_primary and not report.since:
-        called = call_heartbeat(aws)
+    called = is_primary and not report.since and call_heartbeat(aws)
     logger.info("%s; message: %s; heartbeat: %s", verdict.status, subject, called)
     return {**report.as_json(), "region": region, "message": subject, "heartbeat": called}
 
@@ -144,17 +144,6 @@ def _write_report(aws: Aws, region: str, state: State, verdict: Verdict) -> Find
         )
     logger.info("The report is s3://%s/%s", bucket, key)
     return None
-
-
-def _publish(aws: Aws, region: str, report: Report) -> str | None:
-    """The subject of what was published, if there was anything to report."""
-    message = report.message()
-    if message is None:
-        return None
-    aws.client("sns", region).publish(
-        TopicArn=os.environ["TOPIC_ARN"], Subject=message.subject, Message=message.body
-    )
-    return message.subject
 
 
 def _remember(aws: Aws, region: str, report: Report) -> None:

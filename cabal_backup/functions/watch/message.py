@@ -15,11 +15,18 @@ MAX_DETAILS = 20
 MAX_BODY = 60_000
 """Characters of up to four bytes; SNS takes 256 KiB."""
 
-_VERDICTS: Mapping[Status, str] = {
-    Status.FAIL: "NOT PROTECTED",
-    Status.UNKNOWN: "PROTECTION UNKNOWN",
-    Status.WARN: "protected, with warnings",
+_WORDS: Mapping[Status, tuple[str, str]] = {
+    Status.FAIL: ("NOT PROTECTED", "is NOT PROTECTED"),
+    Status.UNKNOWN: (
+        "PROTECTION UNKNOWN",
+        "may not be protected: not everything could be looked at",
+    ),
+    Status.WARN: (
+        "protected, with warnings",
+        "is protected, but not everything is as it should be",
+    ),
 }
+"""A verdict in the subject, and after the environment's name in the first line."""
 
 
 @dataclass(frozen=True)
@@ -47,16 +54,27 @@ class Report:
     def message(self) -> Message | None:
         """None where all is well and was before."""
         if self.since:
-            subject = f"{_VERDICTS[self.verdict.status]}: {', '.join(self.since)}"
-            return self._message(subject, [*self._opening(), *self._findings()])
-        if not self.before:
+            lines = self._not_ok()
+            subject = f"{_WORDS[self.verdict.status][0]}: {', '.join(self.since)}"
+        elif self.before:
+            lines = self._ok_again()
+            subject = "all is well again"
+        else:
             return None
-        lines = [f"Everything about {self.environment} is ok again, as of {moment(self.now)}.", ""]
-        lines += (f"  {check} was not ok since {moment(at)}" for check, at in self.before.items())
-        return self._message("all is well again", lines)
+        found = printable("\n".join(lines))
+        if len(found) > MAX_BODY:
+            found = f"{found[:MAX_BODY]} …\n\nThis message is cut."
+        body = (
+            f"{found}\n\nTo look at everything yourself:\n"
+            f"    cabal-backup status -e {self.environment}\n\n"
+            f"Not checked by the watch: {', '.join(self.skipped)}, which needs files of the "
+            "project."
+        )
+        return Message(mail_subject(self.environment, subject), body)
 
     def as_json(self) -> dict[str, object]:
         """As `cabal-backup watch run` reads it."""
+        since = {check: at.isoformat(timespec="seconds") for check, at in self.since.items()}
         return {
             "environment": self.environment,
             "at": self.now.isoformat(timespec="seconds"),
@@ -68,45 +86,26 @@ class Report:
                     "evidence": each.evidence,
                     "hint": each.hint,
                     "details": list(each.details),
-                    "since": self.since[each.check].isoformat(timespec="seconds")
-                    if each.check in self.since
-                    else None,
+                    "since": since.get(each.check),
                 }
                 for each in self.verdict.findings
             ],
             "skipped": list(self.skipped),
         }
 
-    def _message(self, subject: str, lines: Sequence[str]) -> Message:
-        found = printable("\n".join(lines))
-        if len(found) > MAX_BODY:
-            found = f"{found[:MAX_BODY]} …\n\nThis message is cut."
-        body = [
-            found,
-            "",
-            "To look at everything yourself:",
-            f"    cabal-backup status -e {self.environment}",
-            "",
-            f"Not checked by the watch: {', '.join(self.skipped)}, which needs files of the "
-            "project.",
-        ]
-        return Message(mail_subject(self.environment, subject), "\n".join(body))
+    def _ok_again(self) -> Iterator[str]:
+        yield f"Everything about {self.environment} is ok again, as of {moment(self.now)}."
+        yield ""
+        for check, at in self.before.items():
+            yield f"  {check} was not ok since {moment(at)}"
 
-    def _opening(self) -> Iterator[str]:
+    def _not_ok(self) -> Iterator[str]:
         worst = self.verdict.status
-        found = self.verdict.with_status(worst)
-        first = min(self.since[each.check] for each in found)
-        words = {
-            Status.FAIL: "is NOT PROTECTED",
-            Status.UNKNOWN: "may not be protected: not everything could be looked at",
-            Status.WARN: "is protected, but not everything is as it should be",
-        }[worst]
-        yield f"{self.environment} {words}. Since {moment(first)}."
+        first = min(self.since[each.check] for each in self.verdict.with_status(worst))
+        yield f"{self.environment} {_WORDS[worst][1]}. Since {moment(first)}."
         count = plural(len(self.since), "check is", "checks are")
         yield f"{count} not ok. This message repeats every day until all are."
-
-    def _findings(self) -> Iterator[str]:
-        for finding in (one for worst in NOT_OK for one in self.verdict.with_status(worst)):
+        for finding in (one for status in NOT_OK for one in self.verdict.with_status(status)):
             if finding.explained_by:
                 continue
             since = moment(self.since[finding.check])
