@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +35,7 @@ class _Role:
 
     id: str
     name: str
-    grants: Callable[[Places], Sequence[Grant]]
+    grants: Callable[[Places], tuple[Grant, ...]]
     purpose: str
     use: str
 

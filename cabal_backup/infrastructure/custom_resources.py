@@ -33,13 +33,11 @@ class AdvancedDynamoDB(Construct):
             description="Opts this account in to advanced DynamoDB backup in this region",
             grants=[Grant("OptIn", "backup: DescribeRegionSettings UpdateRegionSettings", ["*"])],
         )
-        self.outputs = [
-            (f"DynamoDB{name}", self.resource.get_att_string(attribute), f"{what} here")
-            for name, attribute, what in (
-                ("ServiceOptIn", "ServiceAfter", "AWS Backup protects DynamoDB"),
-                ("FullManagement", "ManagementAfter", "Advanced DynamoDB backup is on"),
-            )
-        ]
+        service, management = map(self.resource.get_att_string, ("ServiceAfter", "ManagementAfter"))
+        self.outputs = (
+            ("DynamoDBServiceOptIn", service, "AWS Backup protects DynamoDB here"),
+            ("DynamoDBFullManagement", management, "Advanced DynamoDB backup is on here"),
+        )
         """Of the stack: name, value as read back after the opt-in, and description."""
 
 
@@ -68,9 +66,8 @@ class RoleCheck(Construct):
             named = {"BackupPlanId": plan.backup_plan_id}
             actions = "CreateBackupSelection DeleteBackupSelection ListBackupSelections"
         else:
-            plan_arn = arn(
-                self, "backup", f"restore-testing-plan:{plan.restore_testing_plan_name}-*"
-            )
+            name = f"restore-testing-plan:{plan.restore_testing_plan_name}-*"
+            plan_arn = arn(self, "backup", name)
             named = {"RestoreTestingPlanName": plan.ref}
             actions = "CreateRestoreTestingSelection DeleteRestoreTestingSelection"
         nothing = arn(self, "dynamodb", f"table/{names.ROLE_CHECK}")

@@ -12,7 +12,7 @@ from cabal_backup.config.environment import Environment
 from cabal_backup.infrastructure.alerts import Alerts
 from cabal_backup.infrastructure.custom_resources import AdvancedDynamoDB
 from cabal_backup.infrastructure.restore_testing import RestoreTesting, TestingPlan
-from cabal_backup.infrastructure.role import RestoreTestRole
+from cabal_backup.infrastructure.role import restore_test_role
 from cabal_backup.infrastructure.vault import AirGappedVault, LockedVault
 
 
@@ -27,11 +27,9 @@ class DrStack(Stack):
         opt_in = AdvancedDynamoDB(self, "AdvancedDynamoDB")
         if environment.region_of_air_gapped == environment.dr_region:
             AirGappedVault(self, "AirGapped", environment=environment)
-        alerts = (
-            Alerts(self, "Alerts", environment=environment, after=[vault])
-            if environment.alerts
-            else None
-        )
+        alerts = None
+        if environment.alerts:
+            alerts = Alerts(self, "Alerts", environment=environment, after=[vault])
         if environment.restore_testing:
             RestoreTesting(
                 self,
@@ -53,7 +51,7 @@ class DrStack(Stack):
                 ],
                 vault=vault,
                 # The environment's role comes later, with the primary stack.
-                role=RestoreTestRole(self, "RestoreTestRole").role,
+                role=restore_test_role(self),
                 dead_letters=alerts.topic if alerts else None,
             )
         for name, value, description in (

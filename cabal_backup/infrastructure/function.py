@@ -97,12 +97,14 @@ class HandlerFunction(Construct):
                 conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
             ),
         )
-        own = [Grant("Log", "logs: CreateLogStream PutLogEvents", [log_group.log_group_arn])]
-        lost = [Grant("Lost", "sns: Publish", [topic.topic_arn])] if topic else []
         self.permissions = managed_policy(
             self,
             "Policy",
-            [*own, *grants, *lost],
+            [
+                Grant("Log", "logs: CreateLogStream PutLogEvents", [log_group.log_group_arn]),
+                *grants,
+                Grant("Lost", "sns: Publish", [topic.topic_arn] if topic else ()),
+            ],
             description=f"Permissions of: {description}",
             roles=[self.role],
         )
@@ -123,9 +125,8 @@ class HandlerFunction(Construct):
             environment=environment,
             dead_letter_topic=topic,
         )
-        acknowledge(
-            log_group, {_LOG: ["NIST.800.53.R5-CloudWatchLogGroupEncrypted", "CKV_AWS_158"]}
-        )
+        logs_rules = ["NIST.800.53.R5-CloudWatchLogGroupEncrypted", "CKV_AWS_158"]
+        acknowledge(log_group, {_LOG: logs_rules})
         findings = dict(_FINDINGS)
         if isinstance(dead_letters, str):
             findings[dead_letters] = ["NIST.800.53.R5-LambdaDLQ", "CKV_AWS_116"]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_backup as backup
@@ -16,15 +15,6 @@ from constructs import Construct, IDependable
 from cabal_backup import names
 from cabal_backup.config.environment import MIN_COLD_DAYS, Lifecycle
 from cabal_backup.infrastructure.custom_resources import RoleCheck
-
-
-@dataclass(frozen=True, kw_only=True)
-class Copy:
-    """A copy that is made of each recovery point."""
-
-    to: backup.IBackupVault
-    lifecycle: Lifecycle
-    """How long the copy is kept, counted from the original backup."""
 
 
 class NightlyPlan(Construct):
@@ -43,7 +33,7 @@ class NightlyPlan(Construct):
         *,
         vault: backup.IBackupVault,
         lifecycle: Lifecycle,
-        copies: Sequence[Copy],
+        copies: Mapping[str, Lifecycle],
         role: iam.IRole,
         resource_arns: Sequence[str],
         after: Sequence[IDependable] = (),
@@ -51,7 +41,8 @@ class NightlyPlan(Construct):
         """
         :param vault: where recovery points are created.
         :param lifecycle: how long they are kept there.
-        :param copies: what is copied where; all copies are made of the recovery point in `vault`.
+        :param copies: the ARNs of the vaults that each recovery point is copied to, and how long
+            each copy is kept, counted from the original backup.
         :param role: the role that AWS Backup assumes.
         :param resource_arns: exactly what is backed up; at least one, because AWS Backup
             takes an empty selection as everything.
@@ -61,7 +52,7 @@ class NightlyPlan(Construct):
         super().__init__(scope, id)
         if not resource_arns:
             raise ValueError("resource_arns is empty: AWS Backup would select every resource")
-        for each in (lifecycle, *(copy.lifecycle for copy in copies)):
+        for each in (lifecycle, *copies.values()):
             _check(each)
         self.plan = backup.BackupPlan(
             self,
@@ -78,11 +69,13 @@ class NightlyPlan(Construct):
                     delete_after=_days(lifecycle.delete_after_days),
                     copy_actions=[
                         backup.BackupPlanCopyActionProps(
-                            destination_backup_vault=copy.to,
-                            move_to_cold_storage_after=_days(copy.lifecycle.cold_after_days),
-                            delete_after=_days(copy.lifecycle.delete_after_days),
+                            destination_backup_vault=backup.BackupVault.from_backup_vault_arn(
+                                self, f"To{number}", vault_arn
+                            ),
+                            move_to_cold_storage_after=_days(kept.cold_after_days),
+                            delete_after=_days(kept.delete_after_days),
                         )
-                        for copy in copies
+                        for number, (vault_arn, kept) in enumerate(copies.items())
                     ],
                 )
             ],

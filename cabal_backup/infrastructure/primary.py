@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from aws_cdk import CfnOutput, Stack
-from aws_cdk import aws_backup as backup
-from constructs import Construct
+from constructs import Construct, IDependable
 
 from cabal_backup import names
 from cabal_backup.config.environment import Environment
 from cabal_backup.infrastructure.alerts import Alerts
 from cabal_backup.infrastructure.custom_resources import AdvancedDynamoDB
 from cabal_backup.infrastructure.grant import arn
-from cabal_backup.infrastructure.plan import Copy, NightlyPlan
+from cabal_backup.infrastructure.plan import NightlyPlan
 from cabal_backup.infrastructure.restore_testing import RestoreTesting, TestingPlan
 from cabal_backup.infrastructure.role import BackupRole
 from cabal_backup.infrastructure.vault import AirGappedVault, LockedVault
@@ -32,41 +31,28 @@ class PrimaryStack(Stack):
         if environment.mailstore_file_system_id is None:
             raise ValueError("mailstore_file_system_id is required to protect an environment")
         table_arn = arn(self, "dynamodb", f"table/{environment.addresses_table}")
-        mailstore_arn = arn(
-            self, "elasticfilesystem", f"file-system/{environment.mailstore_file_system_id}"
-        )
+        mailstore = f"file-system/{environment.mailstore_file_system_id}"
+        mailstore_arn = arn(self, "elasticfilesystem", mailstore)
         # By its ARN: the vault itself would connect the two stacks with export and reader
         # resources in both regions.
         dr_vault_arn = arn(self, "backup", f"backup-vault:{names.DR_VAULT}", environment.dr_region)
         vault = LockedVault(self, "Vault", name=names.VAULT, lock=environment.lock).vault
-        copies = [
-            Copy(
-                to=backup.BackupVault.from_backup_vault_arn(self, "DrVault", dr_vault_arn),
-                lifecycle=environment.dr_lifecycle,
-            )
-        ]
-        # The primary vault is the target of copying back.
-        copy_targets = [vault.backup_vault_arn, dr_vault_arn]
+        copies = {dr_vault_arn: environment.dr_lifecycle}
         if environment.air_gapped:
             name, region = names.AIR_GAPPED_VAULT, environment.region_of_air_gapped
             third = arn(self, "backup", f"backup-vault:{name}", region)
-            copy_targets.append(third)
-            copies.append(
-                Copy(
-                    to=backup.BackupVault.from_backup_vault_arn(self, "ThirdVault", third),
-                    lifecycle=environment.air_gapped_lifecycle,
-                )
-            )
+            copies[third] = environment.air_gapped_lifecycle
             CfnOutput(
                 self, "AirGappedVaultArn", value=third, description="The vault no one can empty"
             )
+        # The primary vault is the target of copying back.
+        copy_targets = [vault.backup_vault_arn, *copies]
         role = BackupRole(self, "Role", name=names.ROLE, copy_targets=copy_targets).role
         opt_in = AdvancedDynamoDB(self, "AdvancedDynamoDB")
-        air_gapped = (
-            [AirGappedVault(self, "AirGapped", environment=environment)]
-            if environment.region_of_air_gapped == environment.region
-            else []
-        )
+        # A table's recovery point made before the opt-in can never be copied.
+        first: list[IDependable] = [opt_in.resource]
+        if environment.region_of_air_gapped == environment.region:
+            first.append(AirGappedVault(self, "AirGapped", environment=environment))
         nightly = NightlyPlan(
             self,
             "Nightly",
@@ -75,21 +61,12 @@ class PrimaryStack(Stack):
             copies=copies,
             role=role,
             resource_arns=[table_arn, mailstore_arn],
-            # A table's recovery point made before the opt-in can never be copied.
-            after=[opt_in.resource, *air_gapped],
+            after=first,
         )
-        alerts = (
-            Alerts(
-                self,
-                "Alerts",
-                environment=environment,
-                plan_id=nightly.plan.backup_plan_id,
-                after=[vault, nightly],
-            )
-            if environment.alerts
-            else None
-        )
-        dead_letters = alerts.topic if alerts else None
+        alerts = None
+        if environment.alerts:
+            plan_id, first = nightly.plan.backup_plan_id, [vault, nightly]
+            alerts = Alerts(self, "Alerts", environment=environment, plan_id=plan_id, after=first)
         if environment.restore_testing:
             RestoreTesting(
                 self,
@@ -106,7 +83,7 @@ class PrimaryStack(Stack):
                 vault=vault,
                 role=role,
                 role_usable=nightly.role_usable,
-                dead_letters=dead_letters,
+                dead_letters=alerts.topic if alerts else None,
             )
         for name, value, description in (
             ("VaultName", vault.backup_vault_name, "The vault that holds the nights"),

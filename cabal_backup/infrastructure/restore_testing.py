@@ -19,7 +19,7 @@ from cabal_backup.infrastructure.custom_resources import RoleCheck
 from cabal_backup.infrastructure.function import HandlerFunction
 from cabal_backup.infrastructure.grant import Grant, announce, arn
 
-RESTORED_TABLES = "awsbackup-restore-test-*"
+_RESTORED_TABLES = "awsbackup-restore-test-*"
 """How AWS Backup names the tables it restores for a test.
 
 https://docs.aws.amazon.com/aws-backup/latest/devguide/restore-testing-inferred-metadata.html
@@ -72,19 +72,17 @@ class RestoreTesting(Construct):
         super().__init__(scope, id)
         if not environment.restore_testing:
             raise ValueError(f"restore testing is off in {environment.name}")
-        live = {
-            names.DYNAMODB: ("dynamodb", f"table/{environment.addresses_table}"),
-            names.EFS: (
-                "elasticfilesystem",
-                f"file-system/{environment.mailstore_file_system_id}",
-            ),
+        live, here = environment.region, Stack.of(self).region
+        mailstore = f"file-system/{environment.mailstore_file_system_id}"
+        table_arn = arn(self, "dynamodb", f"table/{environment.addresses_table}", live)
+        arns = {
+            names.DYNAMODB: table_arn,
+            names.EFS: arn(self, "elasticfilesystem", mailstore, live),
         }
-        arns = {kind: arn(self, *resource, environment.region) for kind, resource in live.items()}
-        table_arn = arns[names.DYNAMODB]
         # The restored ones are in this region, the live one in the primary.
-        regions = dict.fromkeys((environment.region, Stack.of(self).region))
         file_systems = [
-            arn(self, "elasticfilesystem", "file-system/*", region) for region in regions
+            arn(self, "elasticfilesystem", "file-system/*", region)
+            for region in dict.fromkeys((live, here))
         ]
         plan_arns = []
         for each in plans:
@@ -130,7 +128,7 @@ class RestoreTesting(Construct):
                 Grant(
                     "Tables",
                     "dynamodb: DescribeTable Scan",
-                    [arn(self, "dynamodb", f"table/{RESTORED_TABLES}"), table_arn],
+                    [arn(self, "dynamodb", f"table/{_RESTORED_TABLES}"), table_arn],
                 ),
                 Grant("LiveTable", "dynamodb: BatchGetItem", [table_arn]),
                 Grant("FileSystems", "elasticfilesystem: DescribeFileSystems", file_systems),

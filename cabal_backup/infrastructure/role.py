@@ -11,10 +11,9 @@ from constructs import Construct
 from cabal_backup import names
 from cabal_backup.infrastructure.checks import acknowledge
 
-_RESTORES = "AWSBackupServiceRolePolicyForRestores"
 _POLICIES = {
     "AWSBackupServiceRolePolicyForBackup": "back up, copy, copy back and expire",
-    _RESTORES: "restore",
+    "AWSBackupServiceRolePolicyForRestores": "restore",
 }
 
 
@@ -68,16 +67,15 @@ class BackupRole(Construct):
         acknowledge(policy, {reason: ["NIST.800.53.R5-IAMNoInlinePolicy"]})
 
 
-class RestoreTestRole(Construct):
+def restore_test_role(scope: Construct) -> iam.Role:
     """A role with which AWS Backup restores copies for tests, and nothing else.
 
     The DR stack is deployed before the one that has the environment's role. This one has the
     same policy for restores and is deleted with its stack.
     """
-
-    def __init__(self, scope: Construct, id: str) -> None:
-        super().__init__(scope, id)
-        self.role = _role(self, _RESTORES, purpose="test restores of Cabal's copies")
+    parent = Construct(scope, "RestoreTestRole")
+    _, restores = _POLICIES
+    return _role(parent, restores, purpose="test restores of Cabal's copies")
 
 
 def _role(scope: Construct, *policies: str, purpose: str, name: str | None = None) -> iam.Role:
@@ -95,17 +93,13 @@ def _role(scope: Construct, *policies: str, purpose: str, name: str | None = Non
             for policy in policies
         ],
     )
-    acknowledge(
-        role,
-        {
+    for policy in policies:
+        reason = (
             f"AWS Backup documents {policy} as the policy with which its service role can "
             f"{_POLICIES[policy]}, and extends it when a release of the service needs more. A "
             "copy of ours would fall behind, and the first sign would be a failed night or a "
-            "failed restore. Only AWS Backup, acting for this account, can use the role.": [
-                "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/"
-                f"{policy}]"
-            ]
-            for policy in policies
-        },
-    )
+            "failed restore. Only AWS Backup, acting for this account, can use the role."
+        )
+        arn = f"arn:<AWS::Partition>:iam::aws:policy/service-role/{policy}"
+        acknowledge(role, {reason: [f"AwsSolutions-IAM4[Policy::{arn}]"]})
     return role

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from aws_cdk import Environment as CdkEnvironment
-from aws_cdk import Stage, Tags
+from aws_cdk import Stack, Stage, Tags
 from constructs import Construct
 
 from cabal_backup import names
@@ -27,35 +29,26 @@ class BackupStage(Stage):
             the stage, and so the first part of what `cdk ls` shows.
         """
         super().__init__(scope, environment.name)
+        self._environment = environment
         Tags.of(self).add(names.ENVIRONMENT_TAG, environment.name)
         Tags.of(self).add(names.MANAGED_BY_TAG, names.MANAGED_BY)
-        dr = DrStack(
-            self,
-            names.DR_STACK,
-            environment=environment,
-            stack_name=names.DR_STACK,
-            description=f"Cabal ({environment.name}): the DR copies of its nightly backups",
-            env=CdkEnvironment(account=environment.account, region=environment.dr_region),
-            termination_protection=True,
-        )
-        primary = PrimaryStack(
-            self,
-            names.STACK,
-            environment=environment,
-            stack_name=names.STACK,
-            description=f"Cabal ({environment.name}): nightly backups and their plan",
-            env=CdkEnvironment(account=environment.account, region=environment.region),
-            termination_protection=True,
-        )
+        here, there = environment.region, environment.dr_region
+        dr = self._add(DrStack, names.DR_STACK, there, "the DR copies of its nightly backups")
+        primary = self._add(PrimaryStack, names.STACK, here, "nightly backups and their plan")
         primary.add_stack_dependency(dr)
         if environment.access_policies:
-            AccessStack(
-                self,
-                names.ACCESS_STACK,
-                environment=environment,
-                stack_name=names.ACCESS_STACK,
-                description=f"Cabal ({environment.name}): who may do what with its backups",
-                env=CdkEnvironment(account=environment.account, region=environment.dr_region),
-                # The policies stay when it is deleted, so that it can be switched off.
-                termination_protection=False,
-            )
+            what = "who may do what with its backups"
+            access = self._add(AccessStack, names.ACCESS_STACK, there, what)
+            # The policies stay when it is deleted, so that it can be switched off.
+            access.termination_protection = False
+
+    def _add(self, kind: Callable[..., Stack], name: str, region: str, what: str) -> Stack:
+        return kind(
+            self,
+            name,
+            environment=self._environment,
+            stack_name=name,
+            description=f"Cabal ({self._environment.name}): {what}",
+            env=CdkEnvironment(account=self._environment.account, region=region),
+            termination_protection=True,
+        )

@@ -45,15 +45,11 @@ class LockedVault(Construct):
         )
         # The operator's tool compares it before it changes anything.
         Tags.of(self.vault).add(names.ACCOUNT_TAG, Stack.of(self).account)
-        acknowledge(
-            self.vault,
-            {
-                "The AWS-managed key encrypts the vault. A customer key adds a way to lose "
-                "every recovery point that no lock guards: the deletion of the key itself.": [
-                    "CKV_AWS_166"
-                ]
-            },
+        reason = (
+            "The AWS-managed key encrypts the vault. A customer key adds a way to lose every "
+            "recovery point that no lock guards: the deletion of the key itself."
         )
+        acknowledge(self.vault, {reason: ["CKV_AWS_166"]})
 
 
 class AirGappedVault(Construct):
@@ -70,17 +66,17 @@ class AirGappedVault(Construct):
         """:param environment: its `air_gapped` must be true."""
         super().__init__(scope, id)
         least, most = environment.air_gapped_min_days, environment.air_gapped_max_days
-        self.vault = backup.CfnLogicallyAirGappedBackupVault(
+        vault = backup.CfnLogicallyAirGappedBackupVault(
             self,
             "Vault",
             backup_vault_name=names.AIR_GAPPED_VAULT,
             min_retention_days=least,
             max_retention_days=most,
         )
-        self.vault.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
-        Tags.of(self.vault).add(names.ACCOUNT_TAG, Stack.of(self).account)
+        vault.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
+        Tags.of(vault).add(names.ACCOUNT_TAG, Stack.of(self).account)
         accounts = environment.air_gapped_share_with
-        Annotations.of(self.vault).add_warning_v2(
+        Annotations.of(vault).add_warning_v2(
             "cabal-backup:air-gapped",
             f"The deployment of {names.AIR_GAPPED_VAULT} cannot be undone. No one can delete its "
             f"recovery points before they expire, after {environment.air_gapped_delete_after_days} "
@@ -96,5 +92,5 @@ class AirGappedVault(Construct):
                 # The accounts need no organization.
                 allow_external_principals=True,
                 principals=list(accounts),
-                resource_arns=[self.vault.attr_backup_vault_arn],
+                resource_arns=[vault.attr_backup_vault_arn],
             )

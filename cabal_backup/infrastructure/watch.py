@@ -36,8 +36,6 @@ _LONGEST_SETTINGS = 3800
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 """
 
-_WARM_UP_MINUTES = 2 * 24 * 60
-
 
 class Watch(Construct):
     """A function in one region that judges the environment every day, with `status`'s code.
@@ -80,7 +78,6 @@ class Watch(Construct):
             watch_grants(places),
             description="What the watch looks at: the same as the auditor",
         )
-        variables = {"ENVIRONMENT": _settings(environment), "TOPIC_ARN": topic.topic_arn}
         own = [
             Grant("Record", "ssm: GetParameter PutParameter", [kept.parameter_arn]),
             Grant("Report", "sns: Publish", [topic.topic_arn]),
@@ -92,10 +89,9 @@ class Watch(Construct):
             heartbeat = places.arn("ssm", f"parameter{environment.heartbeat_parameter}")
             own.append(Grant("Heartbeat", "ssm: GetParameter", [heartbeat]))
         if environment.report_bucket:
-            report = (
-                f"arn:{Aws.PARTITION}:s3:::{environment.report_bucket}/{environment.report_key}"
-            )
-            own.append(Grant("WriteReport", "s3: PutObject", [report]))
+            report = f"{environment.report_bucket}/{environment.report_key}"
+            written = f"arn:{Aws.PARTITION}:s3:::{report}"
+            own.append(Grant("WriteReport", "s3: PutObject", [written]))
         handler = HandlerFunction(
             self,
             "Handler",
@@ -106,31 +102,22 @@ class Watch(Construct):
             "alarm reports a day on which it failed.",
             memory_mb=512,
             grants=own,
-            environment=variables,
+            environment={"ENVIRONMENT": _settings(environment), "TOPIC_ARN": topic.topic_arn},
             packaged=PACKAGED,
         )
         auditor.attach_to_role(handler.role)
-        acknowledge(
-            handler.function,
-            {
-                "The variable ENVIRONMENT has the settings as JSON: names, numbers and who gets "
-                "messages, which the subscriptions show too. The rule takes a part of it for a "
-                "key. The heartbeat's URL, which is secret, is read from Systems Manager.": [
-                    "CKV_AWS_45"
-                ]
-            },
+        no_key = (
+            "The variable ENVIRONMENT has the settings as JSON: names, numbers and who gets "
+            "messages, which the subscriptions show too. The rule takes a part of it for a key. "
+            "The heartbeat's URL, which is secret, is read from Systems Manager."
         )
-        self._schedule(handler, environment.watch_schedule_in(stack.region))
-        if is_primary:
-            self._alarm(reporter)
-
-    def _schedule(self, handler: HandlerFunction, schedule: str) -> None:
+        acknowledge(handler.function, {no_key: ["CKV_AWS_45"]})
         rule = events.CfnRule(
             self,
             "Rule",
             name=names.WATCH,
             description="Is everything protected?",
-            schedule_expression=schedule,
+            schedule_expression=environment.watch_schedule_in(stack.region),
             targets=[events.CfnRule.TargetProperty(id="target", arn=handler.function.function_arn)],
         )
         rule.node.add_dependency(handler.permissions)
@@ -139,6 +126,8 @@ class Watch(Construct):
             principal=iam.ServicePrincipal("events.amazonaws.com"),
             source_arn=rule.attr_arn,
         )
+        if is_primary:
+            self._alarm(reporter)
 
     def _alarm(self, reporter: HandlerFunction) -> None:
         alarm = cloudwatch.CfnAlarm(
@@ -161,7 +150,7 @@ class Watch(Construct):
             treat_missing_data=urgent.ALARM["TreatMissingData"],
             warm_up_configuration=cloudwatch.CfnAlarm.WarmUpConfigurationProperty(
                 only_start_evaluating_after_warm_up_period_ends=True,
-                warm_up_period_duration_in_minutes=_WARM_UP_MINUTES,
+                warm_up_period_duration_in_minutes=2 * 24 * 60,
             ),
             alarm_actions=[reporter.function.function_arn],
         )
@@ -179,29 +168,24 @@ def record(scope: Construct, id: str, name: str, description: str) -> ssm.String
     made = ssm.StringParameter(
         scope, id, parameter_name=name, description=description, string_value="{}"
     )
-    acknowledge(
-        made,
-        {
-            "It holds titles of messages, ids of checks and times, nothing secret; a "
-            "SecureString cannot be created by CloudFormation.": ["CKV2_AWS_34"]
-        },
+    reason = (
+        "It holds titles of messages, ids of checks and times, nothing secret; a SecureString "
+        "cannot be created by CloudFormation."
     )
+    acknowledge(made, {reason: ["CKV2_AWS_34"]})
     return made
 
 
 def _settings(environment: Environment) -> str:
     """The environment as the function gets it; ConfigurationError where Lambda refuses it."""
     settings = dump(environment)
-    if len(settings) > _LONGEST_SETTINGS:
-        raise ConfigurationError(
-            [
-                Problem(
-                    f"{environment.name}.pitr_tables",
-                    environment.pitr_tables,
-                    f"the watch gets all settings in {_LONGEST_SETTINGS:,} bytes, and these have "
-                    f"{len(settings):,}",
-                    "list fewer tables, e-mail addresses or URLs, or set alerts to false",
-                )
-            ]
-        )
-    return settings
+    if len(settings) <= _LONGEST_SETTINGS:
+        return settings
+    problem = Problem(
+        f"{environment.name}.pitr_tables",
+        environment.pitr_tables,
+        f"the watch gets all settings in {_LONGEST_SETTINGS:,} bytes, and these have "
+        f"{len(settings):,}",
+        "list fewer tables, e-mail addresses or URLs, or set alerts to false",
+    )
+    raise ConfigurationError([problem])

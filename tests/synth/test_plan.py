@@ -12,7 +12,7 @@ from aws_cdk import aws_backup as backup
 from aws_cdk import aws_iam as iam
 
 from cabal_backup.config.environment import Lifecycle
-from cabal_backup.infrastructure.plan import Copy, NightlyPlan
+from cabal_backup.infrastructure.plan import NightlyPlan
 from tests.builders import an_environment
 from tests.synth.conftest import Synthesize
 from tests.synth.synthesis import Json, Synthesized
@@ -173,11 +173,10 @@ YEAR = Lifecycle(cold_after_days=30, delete_after_days=365)
 def nightly(*, copied: Lifecycle = YEAR, **changes: Any) -> NightlyPlan:
     """A nightly plan in a stack of its own."""
     stack = Stack(App(), "Stack")
-    there = backup.BackupVault.from_backup_vault_name(stack, "To", "there")
     arguments: dict[str, Any] = {
         "vault": backup.BackupVault.from_backup_vault_name(stack, "From", "here"),
         "lifecycle": YEAR,
-        "copies": [Copy(to=there, lifecycle=copied)],
+        "copies": {"arn:aws:backup:us-west-2:123456789012:backup-vault:there": copied},
         "role": iam.Role.from_role_name(stack, "Role", "role"),
         "resource_arns": ["arn:aws:dynamodb:us-west-1:123456789012:table/cabal-addresses"],
     }
