@@ -6,12 +6,10 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from aws_cdk import App
-from aws_cdk.assertions import Template
 
 from cabal_backup.config.environment import Environment
 from cabal_backup.infrastructure.stage import BackupStage
@@ -30,10 +28,6 @@ class Stack:
     artifact_id: str
     artifact: Mapping[str, Json]
     json: Mapping[str, Json]
-
-    @cached_property
-    def template(self) -> Template:
-        return Template.from_json(self.json)
 
     @property
     def region(self) -> str:

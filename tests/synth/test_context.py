@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 import subprocess
-import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,16 @@ from tests.synth.synthesis import REPOSITORY
 PLACES = ("-c", "cdk.json", "cdk.context.json", "~/.cdk.json")
 """From the one that counts first to the one that counts last."""
 
-DUMP = "import os, sys; open(sys.argv[1], 'w').write(os.environ['CDK_CONTEXT_JSON'])"
+RUN_EACH = """
+const { exec } = require("./node_modules/aws-cdk");
+(async () => {
+  for (const { folder, home, options } of JSON.parse(process.argv[1])) {
+    process.chdir(folder);
+    process.env.HOME = home;
+    await exec(options).catch(() => {});  // the application makes no assembly
+  }
+})();
+"""
 
 VALUES: dict[str, Any] = {
     "-c": "101",
@@ -62,27 +71,70 @@ def contents(with_environments: tuple[str, ...]) -> dict[str, dict[str, Any]]:
 
 
 def write(file: Path, content: dict[str, Any], *, marked: bool) -> None:
-    file.parent.mkdir(exist_ok=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(content, ensure_ascii=False)
     file.write_text(text, encoding="utf-8-sig" if marked else "utf-8")
 
 
-def ask_cdk(project: Path, home: Path, given: list[str]) -> dict[str, Any]:
-    """The context that the CDK CLI hands to an application."""
-    seen = project / "seen.json"
-    app = f'{sys.executable} -c "{DUMP}" {seen}'
-    subprocess.run(
-        [REPOSITORY / "node_modules/.bin/cdk", "ls", "--app", app, "--no-notices", *given],
-        cwd=project,
-        env={**os.environ, "HOME": str(home), "CDK_DISABLE_CLI_TELEMETRY": "true"},
-        capture_output=True,
-        check=False,  # that application makes no assembly
-    )
-    context: dict[str, Any] = json.loads(seen.read_text())
-    # What the CLI adds by itself.
-    return {
-        k: v for k, v in context.items() if not k.startswith(("aws:cdk:", "@aws-cdk/core:fail"))
+@dataclass(frozen=True)
+class Project:
+    """A CDK application's folder, the home of the user who runs `cdk` in it, and its options."""
+
+    folder: Path
+    home: Path
+    given: tuple[str, ...] = ()
+
+    @property
+    def cdk(self) -> dict[str, Any]:
+        """How the CDK CLI is run in it."""
+        app = "printenv CDK_CONTEXT_JSON > seen.json"
+        context = [part for each in self.given for part in ("-c", each)]
+        options = ["ls", "--app", app, "--no-notices", *context]
+        return {"folder": str(self.folder), "home": str(self.home), "options": options}
+
+    @property
+    def handed_over(self) -> dict[str, Any]:
+        """The context that the CDK CLI handed to the application, without what it adds itself."""
+        context: dict[str, Any] = json.loads((self.folder / "seen.json").read_text())
+        added = ("aws:cdk:", "@aws-cdk/core:fail")
+        return {key: value for key, value in context.items() if not key.startswith(added)}
+
+
+def a_project(root: Path, with_environments: tuple[str, ...]) -> Project:
+    project = Project(root / "project", root / "home")
+    written = contents(with_environments)
+    # One file after the other begins with a byte order mark.
+    marked = len(with_environments)
+    write(project.folder / "cdk.json", {"context": written["cdk.json"]}, marked=marked != 1)
+    write(project.folder / "cdk.context.json", written["cdk.context.json"], marked=marked != 2)
+    write(project.home / ".cdk.json", {"context": written["~/.cdk.json"]}, marked=marked != 0)
+    return replace(project, given=tuple(f"{k}={v}" for k, v in written["-c"].items()))
+
+
+PLAIN = "only cdk.json"
+
+
+@pytest.fixture(scope="module")
+def projects(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, ...] | str, Project]:
+    """A project for each combination of places, after `cdk ls` in each.
+
+    The CLI takes a second to load, so that one process runs it in all of them.
+    """
+    root = tmp_path_factory.mktemp("projects")
+    made: dict[tuple[str, ...] | str, Project] = {
+        chosen: a_project(root / str(number), chosen)
+        for number, chosen in enumerate(combinations(PLACES[1:]))
     }
+    made[PLAIN] = Project(root / "plain", root / "nowhere")
+    write(made[PLAIN].folder / "cdk.json", {"context": {"a": 1}}, marked=False)
+    subprocess.run(
+        ["node", "-e", RUN_EACH, json.dumps([each.cdk for each in made.values()])],
+        cwd=REPOSITORY,
+        env={**os.environ, "CDK_DISABLE_CLI_TELEMETRY": "true"},
+        capture_output=True,
+        check=True,
+    )
+    return made
 
 
 def problems(context: dict[str, Any]) -> str:
@@ -93,21 +145,16 @@ def problems(context: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("with_environments", combinations(PLACES[1:]), ids=" and ".join)
 def test_the_tool_and_cdk_read_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_environments: tuple[str, ...]
+    projects: dict[tuple[str, ...] | str, Project],
+    monkeypatch: pytest.MonkeyPatch,
+    with_environments: tuple[str, ...],
 ) -> None:
-    project, home = tmp_path / "project", tmp_path / "home"
-    written = contents(with_environments)
-    # One file after the other begins with a byte order mark.
-    marked = len(with_environments)
-    write(project / "cdk.json", {"context": written["cdk.json"]}, marked=marked != 1)
-    write(project / "cdk.context.json", written["cdk.context.json"], marked=marked != 2)
-    write(home / ".cdk.json", {"context": written["~/.cdk.json"]}, marked=marked != 0)
-    monkeypatch.setenv("HOME", str(home))
-    given = [f"{key}={value}" for key, value in written["-c"].items()]
+    project = projects[with_environments]
+    monkeypatch.setenv("HOME", str(project.home))
 
-    layers = read_layers(find_project(project), given)
+    layers = read_layers(find_project(project.folder), list(project.given))
     ours, sources = merge(layers), merge(layers, sources=True)
-    theirs = ask_cdk(project, home, [part for each in given for part in ("-c", each)])
+    theirs = project.handed_over
 
     assert ours == theirs
     assert list(ours.get("environments", {})) == list(theirs.get("environments", {}))
@@ -118,13 +165,10 @@ def test_the_tool_and_cdk_read_the_same(
 
 
 def test_a_project_may_lack_the_files_but_cdk_json(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    projects: dict[tuple[str, ...] | str, Project], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path / "nowhere"))
-    write(tmp_path / "cdk.json", {"context": {"a": 1}}, marked=False)
+    project = projects[PLAIN]
+    monkeypatch.setenv("HOME", str(project.home))
 
-    assert (
-        merge(read_layers(find_project(tmp_path), []))
-        == {"a": 1}
-        == ask_cdk(tmp_path, tmp_path / "nowhere", [])
-    )
+    read = merge(read_layers(find_project(project.folder), []))
+    assert read == {"a": 1} == project.handed_over
