@@ -203,7 +203,6 @@ def auditor_grants(at: Places) -> tuple[Grant, ...]:
             "MountTargets",
             "elasticfilesystem: DescribeMountTargets",
             at.both("elasticfilesystem", "file-system/*"),
-            why=f"{_FILE_SYSTEMS} The action only reads where a file system is mounted.",
         ),
     )
 
