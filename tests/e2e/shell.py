@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.e2e.assembly import synthesize_here
 from tests.sandbox.deployment import PROJECT, Deployment, aws_cli
 
 BLOCK = re.compile(r"^```sh\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
@@ -22,8 +23,12 @@ HUNG_SECONDS = 900
 HEADING = re.compile(r"^##+ ", flags=re.MULTILINE)
 
 
-def make_checkout(folder: Path, deployment: Deployment) -> Path:
-    """The project as an operator has it: its files, and the settings that git does not hold."""
+def make_checkout(folder: Path, deployment: Deployment, *, synthesized: bool = False) -> Path:
+    """The project as an operator has it: its files, and the settings that git does not hold.
+
+    :param synthesized: the CDK CLI is given what app.py makes of these settings. It runs app.py
+        itself in the tests of README.md, docs/adopt.md and docs/install.md, and in the demo.
+    """
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=PROJECT,
@@ -40,6 +45,11 @@ def make_checkout(folder: Path, deployment: Deployment) -> Path:
         if (PROJECT / made).exists():
             (folder / made).symlink_to(PROJECT / made)
     (folder / "cdk.context.json").write_text(json.dumps(dict(deployment.context)))
+    if synthesized:
+        context = {"environment": deployment.environment, **deployment.context}
+        declared = json.loads((folder / "cdk.json").read_text("utf-8"))
+        declared["app"] = str(synthesize_here(context))
+        (folder / "cdk.json").write_text(json.dumps(declared))
     return folder
 
 

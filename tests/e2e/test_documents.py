@@ -12,8 +12,6 @@ from tests.e2e.exercise import catch_up, exercise_restores, write_reports
 from tests.e2e.shell import BLOCK, HUNG_SECONDS, make_checkout
 from tests.sandbox.deployment import PROJECT, Deployment, aws_cli
 
-pytestmark = pytest.mark.usefixtures("real_commands")
-
 DOCUMENTS = (
     "README.md",
     "docs/costs.md",
@@ -72,18 +70,29 @@ def test_every_document_with_commands_is_run_here_or_has_a_test_of_its_own() -> 
     assert with_commands - runbooks - TESTED_ON_THEIR_OWN == set(DOCUMENTS)
 
 
-@pytest.fixture
-def checkout(recent: Deployment, tmp_path: Path) -> Path:
-    return make_checkout(tmp_path, recent)
+@pytest.fixture(scope="module")
+def exercised(
+    first_recent: tuple[Deployment, str], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Deployment, str, Path]:
+    """Some nights and an exercise up to the machine's present, the checkpoint after them, and a
+    checkout: each document starts there.
+    """
+    recent, checkpoint = first_recent
+    recent.sandbox.rollback(checkpoint)
+    recent.sandbox.run_nights(1)
+    exercise_restores(recent)
+    catch_up(recent.sandbox)
+    checkout = make_checkout(tmp_path_factory.mktemp("checkout"), recent)
+    write_reports(checkout / "drills", recent.environment, recent.sandbox.now())
+    return recent, recent.sandbox.checkpoint(), checkout
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_its_commands_work(recent: Deployment, checkout: Path, document: str) -> None:
-    recent.sandbox.run_nights(1)
-    exercise_restores(recent)
-    # The commands look at the machine's clock, so the sandbox catches up with it.
+def test_its_commands_work(exercised: tuple[Deployment, str, Path], document: str) -> None:
+    recent, checkpoint, checkout = exercised
+    recent.sandbox.rollback(checkpoint)
+    # The commands look at the machine's clock.
     catch_up(recent.sandbox)
-    write_reports(checkout / "drills", recent.environment, recent.sandbox.now())
     environment = {
         **recent.sandbox.environ(),
         "PATH": os.pathsep.join([str(Path(aws_cli()).parent), os.environ["PATH"]]),

@@ -10,8 +10,6 @@ import pytest
 from tests.e2e.operator import Operator, Said
 from tests.e2e.shell import make_checkout, sections, type_in
 
-pytestmark = pytest.mark.usefixtures("real_commands")
-
 DOCUMENT = "docs/first-deployment.md"
 
 
@@ -124,7 +122,7 @@ def test_the_checklist(operator: Operator, tmp_path: Path) -> None:
     checkout.mkdir()
     said = type_in(
         ["export AWS_REGION=us-west-1 PATH=$PWD/.venv/bin:$PATH", *blocks],
-        make_checkout(checkout, operator.deployment),
+        make_checkout(checkout, operator.deployment, synthesized=True),
         operator.deployment,
     )
     assert "AlreadyExistsException" in said
