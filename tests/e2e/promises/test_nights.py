@@ -55,19 +55,24 @@ def test_s03_thirty_days_warm_then_cold_in_both_vaults(deployed: Deployment) -> 
             assert calculated["DeleteAt"] == point["CreationDate"] + 365 * DAY
 
 
-def test_s03_a_year_of_nights(deployed: Deployment) -> None:
+def test_s03_a_year_of_nights(
+    first_deployment: tuple[Deployment, str], first_year: tuple[Deployment, str]
+) -> None:
     """Counts for each vault and tier on chosen days, and expiry on day 365."""
-    sandbox = deployed.sandbox
+    deployed, new = first_deployment
+    sandbox, year = deployed.sandbox, first_year[1]
     first_night = datetime(2026, 1, 2, tzinfo=UTC)
-    for nights, warm, cold in (
-        (1, 2, 0),
-        (30, 60, 0),
-        (31, 60, 2),
-        (90, 60, 120),
-        (365, 60, 670),
-        (366, 60, 670),
-        (400, 60, 670),
+    for start, nights, warm, cold in (
+        (new, 1, 2, 0),
+        ("", 30, 60, 0),
+        ("", 31, 60, 2),
+        ("", 90, 60, 120),
+        (year, 365, 60, 670),
+        ("", 366, 60, 670),
+        ("", 400, 60, 670),
     ):
+        if start:
+            sandbox.rollback(start)
         # Noon of a day: that day's night is done, and what was due at its hour has happened.
         sandbox.advance_to(first_night + (nights - 1) * DAY + timedelta(hours=12))
         for region, vault in VAULTS:
