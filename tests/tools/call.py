@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import boto3
@@ -32,9 +33,15 @@ def plain(value: Any) -> Any:
     return value
 
 
+@cache
+def client_of(service: Any, region: str) -> Any:
+    """Making one takes longer than calling it."""
+    return boto3.client(service, region_name=region, config=CONFIG)
+
+
 for line in sys.stdin:
     call = json.loads(line)
-    client = boto3.client(call["service"], region_name=call["region"], config=CONFIG)
+    client = client_of(call["service"], call["region"])
     try:
         answer = getattr(client, xform_name(call["operation"]))(**call["parameters"])
         result = {"answer": plain(answer)}

@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,19 +80,23 @@ def start(command: Sequence[str | Path], deployment: Deployment) -> Client:
 
 @pytest.fixture
 def ours(protected: Deployment) -> Iterator[Client]:
-    yield from running([sys.executable, TOOLS / "call.py"], protected)
+    with running([sys.executable, TOOLS / "call.py"], protected) as client:
+        yield client
 
 
-@pytest.fixture(params=["javascript", "old-botocore"])
-def other(request: pytest.FixtureRequest, protected: Deployment) -> Iterator[Client]:
-    if request.param == "javascript":
-        assert JS_SDK.is_dir(), "run: make tests/tools/js/node_modules/ready"
-        yield from running(["node", TOOLS / "js" / "call.mjs"], protected)
-    else:
-        assert OLD_PYTHON.is_file(), "run: make .venv-old-botocore/ready"
-        yield from running([OLD_PYTHON, TOOLS / "call.py"], protected)
+@pytest.fixture
+def others(protected: Deployment) -> Iterator[dict[str, Client]]:
+    """The clients that are compared with ours, by name."""
+    assert JS_SDK.is_dir(), "run: make tests/tools/js/node_modules/ready"
+    assert OLD_PYTHON.is_file(), "run: make .venv-old-botocore/ready"
+    with (
+        running(["node", TOOLS / "js" / "call.mjs"], protected) as javascript,
+        running([OLD_PYTHON, TOOLS / "call.py"], protected) as old_botocore,
+    ):
+        yield {"javascript": javascript, "old botocore": old_botocore}
 
 
+@contextmanager
 def running(command: Sequence[str | Path], deployment: Deployment) -> Iterator[Client]:
     client = start(command, deployment)
     yield client
@@ -100,13 +105,17 @@ def running(command: Sequence[str | Path], deployment: Deployment) -> Iterator[C
     client.process.wait()
 
 
-def test_they_read_the_same(protected: Deployment, ours: Client, other: Client) -> None:
+def test_they_read_the_same(protected: Deployment, ours: Client, others: dict[str, Client]) -> None:
     calls = [call for call in all_calls(protected) if call["operation"].startswith(READS)]
     assert len(calls) > 60
-    results = [(call, *together(call, ours, other)) for call in calls]
-    refused = [(call, expected) for call, expected, _ in results if "answer" not in expected]
+    results = [
+        (name, call, *together(call, ours, other))
+        for call in calls
+        for name, other in others.items()
+    ]
+    refused = [each for each in results if "answer" not in each[2]]
     assert not refused, refused
-    different = [each for each in results if not agree(*each[1:])]
+    different = [each for each in results if not agree(*each[2:])]
     assert not different, json.dumps(different, indent=1)
 
 
@@ -118,7 +127,9 @@ def together(call: Call, ours: Client, other: Client) -> tuple[Result, Result]:
     return answers
 
 
-def test_they_change_the_same(protected: Deployment, ours: Client, other: Client) -> None:
+def test_they_change_the_same(
+    protected: Deployment, ours: Client, others: dict[str, Client]
+) -> None:
     """Each from the same state; what AWS makes up differs, so that only members are compared."""
     calls = [call for call in all_calls(protected) if not call["operation"].startswith(READS)]
     assert len(calls) > 30
@@ -126,11 +137,12 @@ def test_they_change_the_same(protected: Deployment, ours: Client, other: Client
     different, refused = [], set()
     for call in calls:
         expected = ours(call)
+        for name, other in others.items():
+            protected.sandbox.rollback(checkpoint)
+            seen = other(call)
+            if not agree(members(expected), members(seen)):
+                different.append((name, call, expected, seen))
         protected.sandbox.rollback(checkpoint)
-        seen = other(call)
-        protected.sandbox.rollback(checkpoint)
-        if not agree(members(expected), members(seen)):
-            different.append((call, expected, seen))
         if "error" in expected:
             refused.add((call["operation"], expected["error"]))
     assert not different, json.dumps(different, indent=1)
