@@ -19,6 +19,6 @@ def printed_commands(text: str, program: str = "cabal-backup") -> list[str]:
 
 
 @cache
-def read(command: str) -> None:
-    """Parse a command. Raises CommandLineError for one that cannot be typed as it stands."""
-    parse(shlex.split(command))
+def read(command: str) -> object:
+    """The options of a command. Raises CommandLineError for one that cannot be typed as it is."""
+    return parse(shlex.split(command)).options

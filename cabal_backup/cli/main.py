@@ -45,9 +45,9 @@ def _run(arguments: Sequence[str], clock: Clock | None) -> int:
             command = parse(arguments)
         except SystemExit as ended:
             return int(ended.code or 0)
-        options, prog = command.options, command.prog
+        options, prog = command.options, command.parser.prog
         debug = getattr(options, "debug", False)
-        invocation = Invocation(clock or _system_clock())
+        invocation = Invocation(clock or _system_clock(), command.parser)
         if not as_json or command.parts is None:
             return int(command.run(options, invocation))
         with redirect_stdout(sys.stderr):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -14,14 +15,16 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cabal_backup import names
 from cabal_backup.errors import BackupOffError, UsageError
+from cabal_backup.text import timestamp
 
 if TYPE_CHECKING:
     from cabal_backup.operations.aws.client import Aws
     from cabal_backup.operations.aws.clock import Clock
+    from cabal_backup.operations.aws.recovery_points import RecoveryPoint
     from cabal_backup.operations.restore.select_point import PointRequest
 
 E = TypeVar("E", bound=StrEnum)
@@ -39,6 +42,45 @@ class Invocation:
     """What a command gets beside its options."""
 
     clock: Clock
+    parser: argparse.ArgumentParser
+    """What its options were read with."""
+
+    def again(self, options: object, **changes: object) -> str:
+        """The same command as it is typed again: with the environment, wherever that came from, and
+        all its options but --debug and those of `add_confirmation`.
+
+        :param changes: other values of some options.
+        """
+        values = {**vars(options), **changes}
+        words = [
+            word
+            for action in self.parser._actions
+            if action.dest not in _NOT_AGAIN
+            for word in _typed(action, values.get(action.dest))
+        ]
+        return f"{self.parser.prog} {shlex.join(words)}"
+
+
+_NOT_AGAIN = ("help", "debug", "yes", "dry_run", "json")
+
+
+def _typed(action: argparse.Action, value: Any) -> list[str]:
+    """An option with its value, in the words that a shell makes of it; nothing for its default."""
+    if isinstance(action, argparse.BooleanOptionalAction):
+        return [] if value == action.default else [action.option_strings[0 if value else -1]]
+    if action.nargs == 0:
+        return [action.option_strings[-1]] if value == action.const else []
+    is_default = value == action.default and action.dest != "environment"
+    if value is None or is_default:
+        return []
+    values = value if isinstance(value, (list, tuple)) else [value]
+    texts = [timestamp(one) if isinstance(one, datetime) else str(one) for one in values]
+    if not action.option_strings:
+        return texts
+    option = action.option_strings[0]
+    if option.startswith("--"):
+        return [f"{option}={text}" for text in texts]
+    return [word for text in texts for word in (option, text)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -367,6 +409,11 @@ def point_request(options: PointOptions) -> PointRequest:
         cold=options.cold,
         role=options.role,
     )
+
+
+def pinned(point: RecoveryPoint) -> dict[str, object]:
+    """The values of the options of `add_point` that choose this recovery point again."""
+    return {"recovery_point": point.arn, "at": None, "night": None}
 
 
 def add_file_system(parser: argparse.ArgumentParser) -> None:

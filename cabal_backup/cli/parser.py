@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from importlib import import_module
 from types import MappingProxyType, UnionType
 from typing import Any, NoReturn, TypeAlias, TypeVar
@@ -133,7 +133,7 @@ class Parser(argparse.ArgumentParser):
         :param plan: of a command that changes something, the type of its plan or plans.
         :param result: the types of what it adds to the answer.
         """
-        self.set_defaults(run=run, options=options, prog=self.prog)
+        self.set_defaults(run=run, options=options, parser=self)
         self.set_defaults(parts=None if plan is None else Parts(plan, result))
 
     def _check_value(self, action: argparse.Action, value: object) -> None:
@@ -260,8 +260,8 @@ class Command:
     run: Callable[..., int]
     options: Any
     """The dataclass that the command has given to `Parser.runs`; without one, the namespace."""
-    prog: str = ""
-    """The program and the command."""
+    parser: argparse.ArgumentParser = field(compare=False)
+    """What the command was read with."""
     parts: Parts | None = None
     """What the answer of a command that changes something consists of."""
 
@@ -272,14 +272,15 @@ def parse(arguments: Sequence[str]) -> Command:
     Raises CommandLineError for arguments that do not fit, and SystemExit after the help.
     """
     # Also the value of an option can be the name of a command: that imports one too many.
-    read = build_parser(COMMANDS.keys() & set(arguments)).parse_args(arguments)
+    parser = build_parser(COMMANDS.keys() & set(arguments))
+    read = parser.parse_args(arguments)
     given = vars(read)
     options: Any = given.get("options")
     if options is None:
-        return Command(read.run, read)
+        return Command(read.run, read, parser)
     names = {field.name for field in fields(options)} & given.keys()
     return Command(
-        read.run, options(**{name: given[name] for name in names}), read.prog, read.parts
+        read.run, options(**{name: given[name] for name in names}), read.parser, read.parts
     )
 
 

@@ -19,6 +19,7 @@ from cabal_backup.cli.options import (
     add_point,
     check_not_a_drills,
     connect_to_restore,
+    pinned,
     point_request,
 )
 from cabal_backup.cli.parser import Subcommands
@@ -26,6 +27,7 @@ from cabal_backup.errors import ExitCode, UsageError
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.jobs import Job
 from cabal_backup.operations.restore.mail import restore_mailbox
+from cabal_backup.operations.restore.mail.file_system_settings import how_to_delete
 from cabal_backup.operations.restore.mail.restore_mailbox import MailboxRequest, RestoreMailboxPlan
 
 
@@ -97,7 +99,8 @@ def run(options: MailboxOptions, invocation: Invocation) -> int:
     answer.add(job=job)
     print(job.id)
     if plan.to_new:
-        _say_what_was_salvaged(aws, plan, job)
+        mount = invocation.again(options, **pinned(plan.point), subnet=["SUBNET"])
+        _say_what_was_salvaged(aws, plan, job, mount)
     else:
         _say_what_next(plan, job, options.folder)
     return ExitCode.OK
@@ -115,13 +118,17 @@ def _check_region(options: MailboxOptions) -> None:
         raise UsageError(f"{', '.join(wrong)}: {kept} --in dr. Nothing was done.")
 
 
-def _say_what_was_salvaged(aws: Aws, plan: RestoreMailboxPlan, job: Job) -> None:
+def _say_what_was_salvaged(aws: Aws, plan: RestoreMailboxPlan, job: Job, mount: str) -> None:
+    """What to do with the new file system.
+
+    :param mount: the command that adds a mount target.
+    """
     made = job.created_resource_arn.rpartition("/")[2]
     print(
         f"Restored to aws-backup-restore_<time>/{plan.user} at the root of {made} in {aws.region}. "
-        "A host there that mounts it can read the messages; --subnet adds a mount target. It costs "
-        "storage; when it is not needed any more, delete its mount targets and then: "
-        f"aws efs delete-file-system --region {aws.region} --file-system-id={made}",
+        f"A host there that mounts it can read the messages. To add a mount target:\n  {mount}\n"
+        "It costs storage; when it is not needed any more, delete its mount targets and then the "
+        f"file system:\n{how_to_delete(aws.region, made)}",
         file=sys.stderr,
     )
 

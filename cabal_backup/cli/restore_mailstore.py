@@ -26,6 +26,7 @@ from cabal_backup.cli.options import (
     add_mount_targets,
     add_point,
     connect_to_restore,
+    pinned,
     point_request,
 )
 from cabal_backup.cli.parser import Subcommands
@@ -34,6 +35,7 @@ from cabal_backup.errors import ExitCode, UsageError
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.restore import mail_tiers
 from cabal_backup.operations.restore.mail import restore_mailstore
+from cabal_backup.operations.restore.mail.file_system_settings import how_to_delete
 from cabal_backup.operations.restore.mail.restore_mailstore import (
     MailstoreRequest,
     RestoreMailstorePlan,
@@ -124,30 +126,37 @@ def run(options: MailstoreOptions, invocation: Invocation) -> int:
     answer.add(file_system_id=made)
     print(made)
     if is_salvage:
-        _say_what_was_salvaged(aws, made)
+        mount = invocation.again(options, **pinned(plan.point), subnet=["SUBNET"])
+        _say_what_was_salvaged(aws, made, mount)
         return ExitCode.OK
     if plan.lacks_mount_target:
         print(
             f"NOT COMPLETE: {made} has no mount target, so no host can mount it. Choose a subnet "
-            "and a security group of the mail hosts, and run this again:\n"
-            f"  cabal-backup restore mailstore -e {aws.environment.name} --recovery-point="
-            f"{plan.point.arn} --subnet SUBNET --security-group GROUP",
+            "and a security group of the mail hosts, and run this again:\n  "
+            + invocation.again(
+                options, **pinned(plan.point), subnet=["SUBNET"], security_group=["GROUP"]
+            ),
             file=sys.stderr,
         )
         return ExitCode.INCOMPLETE
     is_set = _offer_environment(options, plan, made)
     is_rolled = _offer_roll(aws, options)
     answer.add(setting_replaced=is_set, rolled=is_rolled)
-    _say_what_next(aws, plan, made, is_set=is_set, is_rolled=is_rolled)
+    roll = invocation.again(options, **pinned(plan.point), set_environment=False, roll=True)
+    _say_what_next(aws, plan, made, is_set=is_set, roll=None if is_rolled else roll)
     return ExitCode.OK
 
 
-def _say_what_was_salvaged(aws: Aws, made: str) -> None:
+def _say_what_was_salvaged(aws: Aws, made: str, mount: str) -> None:
+    """What to do with the new file system.
+
+    :param mount: the command that adds a mount target.
+    """
     print(
         f"Restored to {made} in {aws.region}; everything in it is below aws-backup-restore_<time>. "
-        "A host there that mounts it can read the mail; --subnet adds a mount target. It costs "
-        "storage; when it is not needed any more, delete its mount targets and then: "
-        f"aws efs delete-file-system --region {aws.region} --file-system-id={made}",
+        f"A host there that mounts it can read the mail. To add a mount target:\n  {mount}\n"
+        "It costs storage; when it is not needed any more, delete its mount targets and then the "
+        f"file system:\n{how_to_delete(aws.region, made)}",
         file=sys.stderr,
     )
 
@@ -176,9 +185,12 @@ def _ask_where(request: MailstoreRequest) -> MailstoreRequest:
 
 
 def _say_what_next(
-    aws: Aws, plan: RestoreMailstorePlan, made: str, *, is_set: bool, is_rolled: bool
+    aws: Aws, plan: RestoreMailstorePlan, made: str, *, is_set: bool, roll: str | None
 ) -> None:
-    """What is left to do: not what was done just now, or by an earlier run."""
+    """What is left to do: not what was done just now, or by an earlier run.
+
+    :param roll: the command that rolls the mail tiers; None if they were rolled.
+    """
     name, old = aws.environment.name, plan.file_system_id
     steps = [
         "As root on a host that can mount it, with the file that `cabal-backup mailbox script` "
@@ -199,10 +211,8 @@ def _say_what_next(
             f"     Until then the nights back up {old}, and `cabal-backup status -e {name}` "
             "fails.",
         ]
-    if not is_rolled:
-        steps.append(
-            f"{_first_upper(mail_tiers.describe(Reconfigure.ROLL))}: --roll of this command."
-        )
+    if roll is not None:
+        steps.append(f"{_first_upper(mail_tiers.describe(Reconfigure.ROLL))}:\n       {roll}")
     print(
         f"Restored to {made}; everything in it is still below aws-backup-restore_<time>. Next:\n"
         + "\n".join(f"  {number}. {step}" for number, step in enumerate(steps, start=1)),

@@ -230,7 +230,7 @@ def test_after_the_file_system_was_deleted(postmaster: Postmaster) -> None:
     assert "mount target: NONE" in planned.out
     assert (made.code, again.code) == (7, 0), made.err + again.err
     assert f"NOT COMPLETE: {made.out.strip()} has no mount target" in made.err
-    assert f"--recovery-point={point} --subnet SUBNET --security-group GROUP" in made.err
+    assert f"--recovery-point={point} --subnet=SUBNET --security-group=GROUP" in made.err
     assert "Next:" not in made.err
     assert status.code == 1
     new = again.out.strip()
@@ -313,7 +313,8 @@ def test_the_setting_and_the_roll_are_offered(
     assert f"Write {new} to cdk.context.json? Type yes to continue:" in declined.err
     assert "Roll the mail tiers now?" in declined.err
     assert f"mailstore_file_system_id of development = {new}" in declined.err
-    assert "--roll of this command" in declined.err
+    (roll,) = (line for line in declined.err.splitlines() if line.endswith(" --roll"))
+    assert roll.startswith("       cabal-backup restore mailstore -e development --project=")
     assert json.loads(private.read_text()) == kept
     assert postmaster.sandbox.trail("UpdateService") == []
 

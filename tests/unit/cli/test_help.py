@@ -146,7 +146,7 @@ def test_the_dataclass_of_a_command_has_exactly_its_options(parser: Parser) -> N
         for each in dataclasses.fields(parser.get_default("options"))
     }
     given = {action.dest for action in parser._actions} | parser._defaults.keys()
-    given -= {"help", "run", "options", "action", "prog", "parts"}
+    given -= {"help", "run", "options", "action", "parser", "parts"}
     assert given <= fields.keys()
     assert {name for name, needed in fields.items() if needed} <= given
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cabal_backup.cli.main import main
+from cabal_backup.cli.options import Invocation
+from cabal_backup.cli.parser import build_parser, commands_of, parse
+from cabal_backup.operations.aws.clock import SystemClock
 from cabal_backup.operations.status.checks import CHECKS
 from tests.hints import printed_commands, read
 
@@ -24,6 +28,10 @@ VALUES = {
     "plan.request.only.options": " --only='alice@*'",
     "region.which": "primary",
     "only": "",
+    "in_dr": " --in dr",
+    "folder": " --folder=Archive",
+    "request.point.options(point.arn)": " --recovery-point=arn --cold",
+    "replace(request.point, cold=True).options(point.original)": " --recovery-point=arn --cold",
     "example": "help",
     "table.restored_to": "2026-11-20T00:00:00",
     "metadata.version('cabal-backup')": "",
@@ -69,9 +77,57 @@ def test_commands_are_found() -> None:
     assert len(COMMANDS) > 30
 
 
+MENTIONED = {"alerts test", "points", "points --list", "relock", "report", "status"}
+"""Commands that a sentence only names."""
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_printed_command_can_be_typed(command: str) -> None:
-    read(command)
+    options = read(command)
+    assert command in MENTIONED or getattr(options, "environment", "none needed")
+
+
+CHANGING = ("restore", "cutover", "copy-back", "backup", "copy")
+
+MANY_OPTIONS = (
+    "restore mailstore -c prod.account=123456789012 -c 'prod.x=a b' -e prod --profile "
+    " rescue --assume-region-lost us-west-1 --in dr --at 2026-11-20T08:30 --cold "
+    "--role another --subnet subnet-1 --subnet subnet-2",
+    "cutover restored live -e prod --mirror --no-undo --rate 2.5 --reconfigure none --only=-a* "
+    "--only=b*",
+    "cutover undo restored live -e prod --at 2026-11-20T08:30:01 --missing-only --config a.toml",
+    "copy-back mailstore --project . --night 2026-11-20 --no-wait --file-system fs-1",
+)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *MANY_OPTIONS,
+        *sorted(
+            example.partition(" ")[2]
+            for parser in commands_of(build_parser(CHANGING))
+            for example in parser.examples
+        ),
+    ],
+)
+def test_a_command_that_is_typed_again_has_the_same_options(line: str) -> None:
+    command = parse(shlex.split(line))
+    again = Invocation(SystemClock(), command.parser).again(command.options)
+    asked = vars(command.options)
+    unasked = {name: False for name in ("yes", "dry_run", "json", "debug") if name in asked}
+    assert vars(parse(shlex.split(again)[1:]).options) == asked | unasked
+
+
+def test_the_environment_is_typed_again_wherever_it_came_from(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CABAL_ENVIRONMENT", "stage")
+    command = parse(["restore", "mailstore", "--night", "2026-11-20", "--yes"])
+    invocation = Invocation(SystemClock(), command.parser)
+    assert invocation.again(command.options, night=None, recovery_point="arn:x", subnet=["S"]) == (
+        "cabal-backup restore mailstore -e stage --recovery-point=arn:x --subnet=S"
+    )
 
 
 LINKS = sorted(
