@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 SOURCE = "cabal-backup:restored-from"
 DIGEST = "cabal-backup:restored-digest"
+
+_CLOCKS_APART = timedelta(seconds=10)
+"""What the clocks of AWS Backup and of DynamoDB may be apart."""
 
 _WORKERS = 8
 
@@ -158,8 +161,8 @@ def made_by(job: Job, table: TableDescription) -> bool:
     return (
         job.completed_well
         and job.created_resource_arn == table.arn
-        and job.created.replace(microsecond=0) <= table.created
-        and (ended is None or table.created <= ended)
+        and job.created - _CLOCKS_APART <= table.created
+        and (ended is None or table.created <= ended + _CLOCKS_APART)
     )
 
 
