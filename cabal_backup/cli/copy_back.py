@@ -122,7 +122,7 @@ def _bring_back(
     if show_plan(plan, options, lines):
         return ExitCode.OK
     if not plan.finished:
-        confirm(plan.touched, yes=options.yes)
+        confirm(plan.what_is_left(), yes=options.yes)
     with carry_out(aws) as report:
         arn = cold_copy_back.execute(aws, plan, clock, report)
     answer.add(recovery_point_arn=arn)

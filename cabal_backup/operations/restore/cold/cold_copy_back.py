@@ -120,12 +120,11 @@ class ColdCopyBackPlan:
         is_table = self.point.resource_type == names.DYNAMODB
         return f"table {self.resource}" if is_table else "file system"
 
-    @property
-    def touched(self) -> str:
+    def what_is_left(self) -> str:
         """What is left to do, as a sentence."""
         done = self.done
         if done.back is not None:
-            return f"This deletes the {self.restored} in {self.from_region}."
+            return f"This deletes the {self._leftover()} in {self.from_region}."
         steps = [f"copies into {self.environment}"]
         if done.warm is None:
             steps = ["backs up", *steps]
@@ -135,8 +134,7 @@ class ColdCopyBackPlan:
             steps.append("deletes what it restored")
         return f"This {' and '.join(filter(None, [', '.join(steps[:-1]), steps[-1]]))}."
 
-    @property
-    def restored(self) -> str:
+    def _leftover(self) -> str:
         """The resource that an earlier run has restored, for people."""
         name = str(self.done.resource_arn).rpartition("/")[2]
         return self.kind if name == self.resource else f"{self.kind} {name}"
@@ -160,7 +158,7 @@ class ColdCopyBackPlan:
         assert self.done.back is not None
         return (
             f"  it is back already, as {self.done.back.arn}",
-            f"  delete the {self.restored} in {self.from_region}, which an earlier run restored",
+            f"  delete the {self._leftover()} in {self.from_region}, which an earlier run restored",
         )
 
     def _steps(self) -> tuple[str, ...]:
