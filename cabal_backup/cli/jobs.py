@@ -150,7 +150,8 @@ def _watch_job(aws: Aws, job_id: str, clock: Clock, longest: timedelta) -> int:
     if job.created_resource_arn == aws.arn("dynamodb", f"table/{aws.environment.addresses_table}"):
         print(
             "The table is there again, under its own name. To bring back what DynamoDB leaves "
-            f"out, run `cabal-backup restore addresses -e {aws.environment.name}` again.",
+            f"out: cabal-backup restore addresses -e {aws.environment.name} "
+            f"--recovery-point={job.recovery_point_arn}",
             file=sys.stderr,
         )
     return ExitCode.OK

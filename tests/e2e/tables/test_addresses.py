@@ -265,15 +265,19 @@ def test_a_killed_restore_under_the_live_name_is_brought_to_its_end(rescuer: Res
     sandbox = rescuer.sandbox
     before = items(sandbox, ADDRESSES)
     remove(sandbox, ADDRESSES)
-    sandbox.client("backup").start_restore_job(
-        RecoveryPointArn=newest_point(sandbox, "DynamoDB"),
+    point = newest_point(sandbox, "DynamoDB")
+    job = sandbox.client("backup").start_restore_job(
+        RecoveryPointArn=point,
         IamRoleArn=f"arn:aws:iam::{ACCOUNT}:role/cabal-backup-role",
         Metadata={"targetTableName": ADDRESSES, "encryptionType": "Default"},
-    )
+    )["RestoreJobId"]
     sandbox.advance(hours=1)
     assert protection(rescuer, ADDRESSES)["recovery"] == "DISABLED"
+    sandbox.run_nights(1)
+    command = f"cabal-backup restore addresses -e development --recovery-point={point}"
+    assert command in rescuer.run(f"jobs watch {job}").err
 
-    said = rescuer.run("restore addresses --yes")
+    said = rescuer.run(f"restore addresses --recovery-point={point} --yes")
 
     assert said.code == 0, said.err
     assert "has done this already" in said.err
