@@ -232,9 +232,12 @@ def test_without_a_mailstore_without_a_terminal_and_in_another_environment(
     assert "is a recovery point of cabal-addresses, not of fs-" in table.err
 
     aws_by_hand.delete_file_system(postmaster.operator.deployment)
-    refused = postmaster.run("restore mailbox alice --yes")
+    refused = postmaster.run("restore mailbox alice --yes --cold")
     assert refused.code == 9
     assert "does not exist, so nothing can be restored into it" in refused.err
+    point = newest_mailstore_point(postmaster.sandbox)
+    whole = f"restore mailstore -e development --recovery-point={point} --cold`"
+    assert whole in refused.err
     assert postmaster.restore_jobs() == []
 
 

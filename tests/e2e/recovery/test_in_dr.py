@@ -138,6 +138,10 @@ def test_one_mailbox_in_the_dr_region(salvor: Operator) -> None:
     for arguments in (("--in", "dr", "--again"), ("--subnet", "subnet-1")):
         wrong = type_in(salvor, "restore", "mailbox", "alice", *arguments, "--yes")
         assert (wrong.code, "with --in dr" in wrong.err) == (64, True)
+    sandbox.faults.fail_next("restore", message="Not today.")
+    failed = type_in(salvor, *command, *which, "--yes")
+    assert failed.code == 3
+    assert "at the root of a new file system in us-west-2." in failed.err
 
     made = type_in(salvor, *command, *which, "--yes")
 
