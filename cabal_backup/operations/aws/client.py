@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, NoReturn, cast
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast, overload
 
 import boto3
 import botocore.session
@@ -52,7 +52,21 @@ from cabal_backup.text import one_line
 if TYPE_CHECKING:
     from botocore.credentials import Credentials
     from types_boto3_backup import BackupClient
+    from types_boto3_cloudformation import CloudFormationClient
+    from types_boto3_cloudtrail import CloudTrailClient
+    from types_boto3_cloudwatch import CloudWatchClient
+    from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_ecs import ECSClient
+    from types_boto3_efs import EFSClient
+    from types_boto3_events import EventBridgeClient
+    from types_boto3_iam import IAMClient
+    from types_boto3_kms import KMSClient
     from types_boto3_lambda import LambdaClient
+    from types_boto3_logs import CloudWatchLogsClient
+    from types_boto3_sns import SNSClient
+    from types_boto3_sqs import SQSClient
+    from types_boto3_ssm import SSMClient
+    from types_boto3_sts import STSClient
 
 _CONFIG = Config(
     # Throttling is common in AWS Backup. Five tries wait at most 1 + 2 + 4 + 8 s between them.
@@ -131,13 +145,53 @@ class Aws:
         self._session = session
         self._clients: dict[tuple[str, str], object] = {}
         self._lock = threading.Lock()
-        if TYPE_CHECKING:
-            # With the type of client that boto3 makes of each service's name.
-            self.client = session.client
-        else:
-            self.client = self._client
 
-    def _client(self, service: str, region: str | None = None) -> object:
+    # mypy compares each call with all 400 services of boto3's own overloads, which takes seconds.
+    @overload
+    def client(self, service: Literal["backup"], region: str | None = None) -> BackupClient: ...
+    @overload
+    def client(
+        self, service: Literal["cloudformation"], region: str | None = None
+    ) -> CloudFormationClient: ...
+    @overload
+    def client(
+        self, service: Literal["cloudtrail"], region: str | None = None
+    ) -> CloudTrailClient: ...
+    @overload
+    def client(
+        self, service: Literal["cloudwatch"], region: str | None = None
+    ) -> CloudWatchClient: ...
+    @overload
+    def client(self, service: Literal["dynamodb"], region: str | None = None) -> DynamoDBClient: ...
+    @overload
+    def client(self, service: Literal["ecs"], region: str | None = None) -> ECSClient: ...
+    @overload
+    def client(self, service: Literal["efs"], region: str | None = None) -> EFSClient: ...
+    @overload
+    def client(
+        self, service: Literal["events"], region: str | None = None
+    ) -> EventBridgeClient: ...
+    @overload
+    def client(self, service: Literal["iam"], region: str | None = None) -> IAMClient: ...
+    @overload
+    def client(self, service: Literal["kms"], region: str | None = None) -> KMSClient: ...
+    @overload
+    def client(self, service: Literal["lambda"], region: str | None = None) -> LambdaClient: ...
+    @overload
+    def client(
+        self, service: Literal["logs"], region: str | None = None
+    ) -> CloudWatchLogsClient: ...
+    @overload
+    def client(self, service: Literal["sns"], region: str | None = None) -> SNSClient: ...
+    @overload
+    def client(self, service: Literal["sqs"], region: str | None = None) -> SQSClient: ...
+    @overload
+    def client(self, service: Literal["ssm"], region: str | None = None) -> SSMClient: ...
+    @overload
+    def client(self, service: Literal["sts"], region: str | None = None) -> STSClient: ...
+    @overload
+    def client(self, service: str, region: str | None = None) -> Any: ...
+    def client(self, service: str, region: str | None = None) -> object:
         """The client of a service, in the region to act in unless another is named."""
         key = (service, region or self.region)
         if key[1] in self.lost and service not in _GLOBAL:
