@@ -13,7 +13,7 @@ import pytest
 SCRIPT = Path(__file__).parents[2] / ".github" / "deployed.py"
 
 AWS = """\
-#!{python}
+#!{python} -IS
 import json, pathlib, sys
 stacks = json.loads(pathlib.Path(__file__).with_name("stacks.json").read_text())
 words = sys.argv[1:]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Mapping, Set
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -77,7 +78,8 @@ def dotted(module: Path) -> str:
     return ".".join(module.parts).removesuffix(".py").removesuffix(".__init__")
 
 
-def imports(module: Path, source: str) -> Iterator[str]:
+@cache
+def imports(module: Path, source: str) -> tuple[str, ...]:
     """The full name of everything a module imports, wherever in it.
 
     Not AWS's types, where only mypy imports them.
@@ -87,17 +89,21 @@ def imports(module: Path, source: str) -> Iterator[str]:
     for_mypy = {
         each
         for node in ast.walk(tree)
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        if isinstance(node, ast.If)
+        and isinstance(node.test, ast.Name)
+        and node.test.id == "TYPE_CHECKING"
         for each in node.body
         if isinstance(each, ast.ImportFrom) and str(each.module).startswith(TYPES)
     }
+    found: list[str] = []
     for node in set(ast.walk(tree)) - for_mypy:
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = ".".join(here[: len(here) - node.level + 1]) if node.level else ""
             origin = ".".join(filter(None, [base, node.module]))
-            yield from (f"{origin}.{alias.name}" for alias in node.names)
+            found += (f"{origin}.{alias.name}" for alias in node.names)
+    return tuple(found)
 
 
 def trespasses(module: Path, source: str) -> list[str]:
@@ -182,7 +188,7 @@ def test_only_the_command_line_imports_the_drills() -> None:
 @pytest.mark.parametrize("module", MODULES, ids=str)
 def test_a_module_imports_only_what_its_layer_may(module: Path) -> None:
     if module.name == "__init__.py" and len(module.parts) == 1:
-        assert not list(imports(module, (PACKAGE / module).read_text()))
+        assert not imports(module, (PACKAGE / module).read_text())
         return
     assert layer_of(dotted(module)) in LAYERS, f"say in this test what {module} may import"
     assert trespasses(module, (PACKAGE / module).read_text()) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -26,12 +27,13 @@ def run(
     arguments: list[str],
     variables: dict[str, str] | None = None,
     *,
+    program: tuple[str, str] = ("-m", "cabal_backup"),
     stdout: int = subprocess.PIPE,
 ) -> subprocess.CompletedProcess[str]:
     """The program in a process of its own, without credentials."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return subprocess.run(
-        [sys.executable, "-m", "cabal_backup", *arguments],
+        [sys.executable, *program, *arguments],
         cwd=PROJECT,
         env={**kept, "AWS_EC2_METADATA_DISABLED": "true", **(variables or {})},
         stdin=subprocess.DEVNULL,
@@ -52,24 +54,36 @@ ENCODINGS: list[dict[str, str]] = [
 ]
 
 
-@pytest.mark.parametrize("variables", ENCODINGS, ids=str)
-@pytest.mark.parametrize(
-    ("arguments", "code"),
-    [
-        (["--help"], 0),
-        (["status", "-e", "prod", "-c", "prod.addresses_table=ü●✘"], 78),
-        (["status", "--nagios", "-e", "●"], 3),
-    ],
-    ids=str,
-)
-def test_an_encoding_without_a_character_changes_no_exit_code(
-    arguments: list[str], code: int, variables: dict[str, str]
-) -> None:
-    ended = run(arguments, variables)
+EXIT_CODES = {
+    ("--help",): 0,
+    ("status", "-e", "prod", "-c", "prod.addresses_table=ü●✘"): 78,
+    ("status", "--nagios", "-e", "●"): 3,
+}
 
-    assert ended.returncode == code, ended.stderr
+RUN_EACH = """
+import sys
+from cabal_backup.__main__ import main
+program, *words = sys.argv
+while words:
+    end = words.index("END")
+    sys.argv, words = [program, *words[:end]], words[end + 1 :]
+    code = main()
+    for stream in (sys.stdout, sys.stderr):
+        print(f"END {code}", file=stream)
+"""
+
+
+@pytest.mark.parametrize("variables", ENCODINGS, ids=str)
+def test_an_encoding_without_a_character_changes_no_exit_code(variables: dict[str, str]) -> None:
+    words = [word for arguments in EXIT_CODES for word in (*arguments, "END")]
+
+    ended = run(words, variables, program=("-c", RUN_EACH))
+
+    assert ended.returncode == 0, ended.stderr
     assert "Traceback" not in ended.stderr
-    assert ended.stdout or ended.stderr
+    out, err = (re.split(r"END (\d+)\n", said) for said in (ended.stdout, ended.stderr))
+    assert out[1::2] == err[1::2] == [str(code) for code in EXIT_CODES.values()]
+    assert all(first or second for first, second in zip(out[:-1:2], err[:-1:2], strict=True))
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["mailbox", "script"]])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import threading
 from collections import Counter
 from datetime import UTC, datetime
@@ -28,6 +27,7 @@ from tests.maildirs import (
     messages,
     names,
 )
+from tests.unit.mail_host.program import run_merge
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")
 
@@ -408,20 +408,12 @@ def test_no_restore_and_two_restores_are_refused(store: Mailstore) -> None:
 # The program ---------------------------------------------------------------------------
 
 
-def run(store: Mailstore, *options: str, said: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, mail_host.__file__, "mailbox", "merge", store.user]
-    command += ["--mount", str(store.mount), *options]
-    if os.geteuid() == 0:
-        command += ["--uid", "65536"]
-    return subprocess.run(command, input=said, capture_output=True, text=True, check=False)
-
-
 def test_the_program_asks_before_it_does_anything(store: Mailstore) -> None:
     deliver(store.recovered, range(3))
-    done = run(store, said="no\n")
+    done = run_merge(store, said="no\n")
     assert done.returncode == mail_host.EXIT_NOT_CONFIRMED
     assert messages(store.live) == Counter()
-    done = run(store, said="yes\n")
+    done = run_merge(store, said="yes\n")
     assert done.returncode == mail_host.EXIT_DONE
     assert "Restored 3 messages." in done.stderr
     assert messages(store.live) == inbox(range(3))
@@ -429,14 +421,14 @@ def test_the_program_asks_before_it_does_anything(store: Mailstore) -> None:
 
 def test_a_dry_run_changes_nothing(store: Mailstore) -> None:
     deliver(store.recovered, range(3))
-    done = run(store, "--dry-run")
+    done = run_merge(store, "--dry-run")
     assert done.returncode == mail_host.EXIT_DONE
     assert "Restore 3 messages of alice" in done.stdout
     assert messages(store.recovered) == inbox(range(3))
 
 
 def test_a_refusal_is_one_clear_line(store: Mailstore) -> None:
-    done = run(store, "--folder", "Nope", "--yes")
+    done = run_merge(store, "--folder", "Nope", "--yes")
     assert done.returncode == mail_host.EXIT_REFUSED
     assert done.stderr.startswith("Refused. The restore has no folder 'Nope'.")
     assert "Traceback" not in done.stderr
@@ -446,7 +438,7 @@ def test_cleanup_removes_a_recovery_that_is_merged(store: Mailstore) -> None:
     deliver(store.recovered, range(3))
     deliver(store.live, [0], flags="R")
     (store.recovered / "dovecot.index").write_text("old")
-    done = run(store, "--yes", "--cleanup")
+    done = run_merge(store, "--yes", "--cleanup")
     assert done.returncode == mail_host.EXIT_DONE
     assert names(store.mount) == ["alice"]
     assert messages(store.live) == inbox(range(3))
@@ -455,11 +447,11 @@ def test_cleanup_removes_a_recovery_that_is_merged(store: Mailstore) -> None:
 def test_cleanup_of_what_is_not_merged_wants_its_name_typed(store: Mailstore) -> None:
     deliver(store.recovered, range(3))
     deliver(store.recovered, [9], folder="Sent")
-    done = run(store, "--yes", "--cleanup", "--folder", "INBOX")
+    done = run_merge(store, "--yes", "--cleanup", "--folder", "INBOX")
     assert done.returncode == mail_host.EXIT_NOT_CONFIRMED
     assert "1 messages of Sent" in done.stderr
     assert store.recovery.exists()
-    done = run(store, "--yes", "--cleanup", "--folder", "INBOX", said=f"{RECOVERY}\n")
+    done = run_merge(store, "--yes", "--cleanup", "--folder", "INBOX", said=f"{RECOVERY}\n")
     assert done.returncode == mail_host.EXIT_DONE
     assert not store.recovery.exists()
 
@@ -469,7 +461,7 @@ def test_cleanup_leaves_other_users_restores(store: Mailstore) -> None:
     bob = store.recovery / "bob" / "Maildir"
     bob.parent.mkdir()
     deliver(bob, [1])
-    assert run(store, "--yes", "--cleanup").returncode == mail_host.EXIT_DONE
+    assert run_merge(store, "--yes", "--cleanup").returncode == mail_host.EXIT_DONE
     assert names(store.recovery) == ["bob"]
     assert messages(bob) == inbox([1])
 
@@ -477,14 +469,14 @@ def test_cleanup_leaves_other_users_restores(store: Mailstore) -> None:
 def test_cleanup_counts_what_is_not_mail(store: Mailstore) -> None:
     (store.recovery / "alice" / ".dovecot.sieve").write_text("keep;")
     (store.home / ".dovecot.sieve").write_text("discard;")
-    done = run(store, "--yes", "--cleanup")
+    done = run_merge(store, "--yes", "--cleanup")
     assert done.returncode == mail_host.EXIT_NOT_CONFIRMED
     assert ".dovecot.sieve" in done.stderr
 
 
 def test_the_program_prints_json(store: Mailstore) -> None:
     deliver(store.recovered, range(3))
-    done = run(store, "--yes", "--json")
+    done = run_merge(store, "--yes", "--json")
     report = json.loads(done.stdout)
     assert report["plan"]["restore"] == 3
     assert report["result"]["restored"] == 3

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from tests import killing, mail_host
 from tests.killing import Ended
 from tests.mail_host import Refused, Stopped
 from tests.maildirs import RECOVERY, names
+from tests.unit.mail_host import program
 
 USERS = ("alice", "bob", "carol")
 
@@ -184,13 +183,13 @@ def test_killed_at_any_moment_a_second_run_completes(tmp_path: Path) -> None:
 
 
 def test_the_program_asks_first(mount: Path) -> None:
-    command = [sys.executable, mail_host.__file__, "mailstore", "promote", "--mount", str(mount)]
-    done = subprocess.run(command, input="no\n", capture_output=True, text=True, check=False)
+    command = ["mailstore", "promote", "--mount", str(mount)]
+    done = program.run(*command, said="no\n")
     assert done.returncode == mail_host.EXIT_NOT_CONFIRMED
     assert not (mount / "alice").exists()
-    done = subprocess.run([*command, "--dry-run"], capture_output=True, text=True, check=False)
+    done = program.run(*command, "--dry-run")
     assert done.returncode == mail_host.EXIT_DONE
     assert "Move 5 entries" in done.stdout
-    done = subprocess.run(command, input="yes\n", capture_output=True, text=True, check=False)
+    done = program.run(*command, said="yes\n")
     assert done.returncode == mail_host.EXIT_DONE
     assert set(USERS) <= set(names(mount))

@@ -6,7 +6,6 @@ import errno
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 from tests import mail_host
 from tests.mail_host import Finished, MergePlan, Refused, Stopped
 from tests.maildirs import RECOVERY, Mailstore, base, deliver, inbox, make_folder, messages, names
+from tests.unit.mail_host.program import run_merge
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can do this")
 
@@ -42,13 +42,6 @@ def carry_out(plan: MergePlan, **choices: Any) -> Finished:
 
 def merged(store: Mailstore, **choices: Any) -> Finished:
     return carry_out(plan_for(store, **choices))
-
-
-def run(store: Mailstore, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, mail_host.__file__, "mailbox", "merge", store.user, "--yes"]
-    command += ["--mount", str(store.mount), *options]
-    command += ["--uid", str(OSID)] if os.geteuid() == 0 else []
-    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
 
 
 def mode(path: Path) -> int:
@@ -214,11 +207,11 @@ def test_a_folder_that_is_a_link_is_reported_and_nothing_is_guessed(store: Mails
     elsewhere = store.mount / "elsewhere"
     (store.live / ".Archive").rename(elsewhere)
     (store.live / ".Archive").symlink_to(elsewhere)
-    done = run(store)
+    done = run_merge(store, "--yes")
     assert done.returncode == mail_host.EXIT_LEFT
     assert "Archive: 1 left: folder of the mailbox cannot be read: it is a symbolic" in done.stdout
     assert messages(store.recovered) == inbox([0, 1])
-    assert run(store, "--moved", "restore").returncode == mail_host.EXIT_LEFT
+    assert run_merge(store, "--yes", "--moved", "restore").returncode == mail_host.EXIT_LEFT
     assert messages(store.live)["INBOX", base(0)] == 1
 
 
@@ -242,7 +235,7 @@ def test_a_mailbox_of_another_format_is_refused(store: Mailstore, made: list[str
     for directory in made:
         (store.recovery / "alice" / directory).mkdir(parents=True)
     for options in ([], ["--cleanup"], ["--dry-run"]):
-        done = run(store, *options)
+        done = run_merge(store, "--yes", *options)
         assert done.returncode == mail_host.EXIT_REFUSED
         assert "Other mailbox formats (mdbox, sdbox, LAYOUT=fs) are not supported" in (done.stderr)
     assert (store.recovery / "alice" / made[0]).is_dir()
@@ -253,7 +246,7 @@ def test_folders_of_another_layout_are_reported_and_left(store: Mailstore) -> No
     work = make_folder(store.recovered, "Work")
     deliver(store.recovered, [1], folder="Work")
     work.rename(store.recovered / "Work")
-    done = run(store, "--cleanup")
+    done = run_merge(store, "--yes", "--cleanup")
     assert done.returncode == mail_host.EXIT_NOT_CONFIRMED
     assert "a directory with mail that is not a Maildir++ folder (Work)" in done.stdout
     assert messages(store.live) == inbox([0])
@@ -364,7 +357,7 @@ def bound(store: Mailstore) -> Iterator[Path]:
 def test_cleanup_refuses_a_mount_before_anything_is_removed(store: Mailstore, bound: Path) -> None:
     deliver(store.recovered, [0])
     deliver(store.live, [0])
-    done = run(store, "--cleanup")
+    done = run_merge(store, "--yes", "--cleanup")
     assert done.returncode == mail_host.EXIT_REFUSED
     assert "with space: a mount point." in done.stderr
     assert names(bound) == ["only copy"]
@@ -385,7 +378,7 @@ def test_cleanup_refuses_a_file_that_is_a_mount(store: Mailstore) -> None:
     if done.returncode:
         pytest.skip("cannot mount here")
     try:
-        assert run(store, "--cleanup").returncode == mail_host.EXIT_REFUSED
+        assert run_merge(store, "--yes", "--cleanup").returncode == mail_host.EXIT_REFUSED
     finally:
         subprocess.run(["umount", point], check=True)
     assert precious.read_text() == "kept"
@@ -440,7 +433,7 @@ def test_what_is_not_mail_is_restored_where_there_is_none(store: Mailstore) -> N
     assert "6 files that are not mail are restored" in str(plan)
     assert [folder.name for folder in plan.folders] == ["INBOX", "Work"]
 
-    done = run(store, "--cleanup")
+    done = run_merge(store, "--yes", "--cleanup")
     assert done.returncode == mail_host.EXIT_DONE, done.stderr
     assert "and 6 other files" in done.stderr
     for path, text in made.items():
@@ -458,7 +451,7 @@ def test_what_is_not_mail_and_is_another_file_today_is_left_and_listed(store: Ma
         (top / ".dovecot.sieve").write_text(text)
         (top / "same").write_text("same")
         (top / "Maildir" / "dovecot-acl").write_text(text)
-    done = run(store, "--cleanup")
+    done = run_merge(store, "--yes", "--cleanup")
     assert done.returncode == mail_host.EXIT_NOT_CONFIRMED
     assert "2 files that are not mail: Maildir/dovecot-acl, .dovecot.sieve" in done.stderr
     assert (store.home / ".dovecot.sieve").read_text() == "today"
@@ -476,7 +469,7 @@ def test_with_folders_only_their_files_are_restored(store: Mailstore) -> None:
 def test_hidden_files_beside_messages_are_listed(store: Mailstore) -> None:
     (store.recovered / "cur" / ".hidden").write_text("no message, but a file")
     (store.recovered / "cur" / ".nfs0001").write_text("of the NFS client")
-    done = run(store, "--cleanup")
+    done = run_merge(store, "--yes", "--cleanup")
     assert done.returncode == mail_host.EXIT_NOT_CONFIRMED
     assert "INBOX: 1 left: hidden, so not a message (.hidden)" in done.stderr
     assert (store.recovered / "cur" / ".hidden").exists()

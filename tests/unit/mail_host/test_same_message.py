@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import subprocess
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
@@ -19,6 +17,7 @@ from hypothesis import strategies as st
 from tests import mail_host
 from tests.mail_host import Finished, MergePlan
 from tests.maildirs import Mailstore, deliver, make_folder, names
+from tests.unit.mail_host.program import run_merge
 
 UID = 65_536 if os.geteuid() == 0 else None
 as_root = pytest.mark.skipif(UID is None, reason="only root can be another user")
@@ -41,13 +40,6 @@ def merged(store: Mailstore, **choices: Any) -> Finished:
     assert isinstance(finished, Finished)
     assert finished.problems == ()
     return finished
-
-
-def run(store: Mailstore, *options: str, said: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, mail_host.__file__, "mailbox", "merge", store.user, "--yes"]
-    command += ["--mount", str(store.mount), *options]
-    command += [] if UID is None else ["--uid", str(UID)]
-    return subprocess.run(command, input=said, capture_output=True, text=True, check=False)
 
 
 def write(maildir: Path, files: Mapping[str, bytes]) -> None:
@@ -82,7 +74,7 @@ def test_two_messages_of_one_name_are_both_restored(
     store: Mailstore, first: str, second: str
 ) -> None:
     write(store.recovered, {first: TEXT_A, second: TEXT_B})
-    done = run(store, "--cleanup")
+    done = run_merge(store, "--yes", "--cleanup")
     assert done.returncode == mail_host.EXIT_DONE, done.stderr
     assert "1 of INBOX have the name of another message" in done.stdout
     assert contents(store.live) == Counter([TEXT_A, TEXT_B])
@@ -141,32 +133,43 @@ def test_a_keyword_letter_is_translated_with_a_new_name(store: Mailstore) -> Non
 def test_more_messages_of_one_name_than_are_compared_are_left(store: Mailstore) -> None:
     flags = [f"{first}{second}" for first in "abcdefgh" for second in "ABCDE"]
     write(store.recovered, {f"cur/{NAME}:2,{flag}": flag.encode() for flag in flags})
-    done = run(store)
+    done = run_merge(store, "--yes")
     assert done.returncode == mail_host.EXIT_LEFT
     assert "more than 32 have this name" in done.stdout
     together = contents(store.live) + contents(store.recovered)
     assert together == Counter(flag.encode() for flag in flags)
 
 
-def test_a_message_too_large_to_be_compared_is_left(store: Mailstore) -> None:
+@pytest.fixture
+def small_limit(monkeypatch: pytest.MonkeyPatch) -> int:
+    """The most bytes of a message that are compared: fewer, because reading them takes time."""
+    assert mail_host.MAX_COMPARED == 256 << 20
+    monkeypatch.setattr(mail_host, "MAX_COMPARED", 2 << 20)
+    return mail_host.MAX_COMPARED
+
+
+@pytest.mark.parametrize(("beyond", "unknown"), [(0, 0), (2 << 20, 1)])
+def test_a_message_too_large_to_be_compared_is_left(
+    store: Mailstore, small_limit: int, beyond: int, unknown: int
+) -> None:
     for maildir in (store.recovered, store.live):
         with (maildir / "cur" / f"{NAME}:2,S").open("wb") as file:
-            file.truncate(300 << 20)
+            file.truncate(small_limit + beyond)
     plan = plan_for(store)
-    assert (plan.missing, plan.unknown) == (0, 1)
+    assert (plan.missing, plan.unknown) == (0, unknown)
 
 
 def test_a_damaged_copy_is_not_a_copy(store: Mailstore) -> None:
     write(store.recovered, {f"cur/{NAME}:2,S": b"x" * 300})
     write(store.live, {f"cur/{NAME}:2,S": b""})
-    done = run(store, "--cleanup", "--different", "report")
+    done = run_merge(store, "--yes", "--cleanup", "--different", "report")
     assert done.returncode == mail_host.EXIT_NOT_CONFIRMED
     assert "1 of INBOX differ from the message of the same name" in done.stdout
     assert f"1 messages of INBOX, which differ from the message of the same name (cur/{NAME}" in (
         done.stderr
     )
     assert contents(store.recovered) == Counter([b"x" * 300])
-    done = run(store, "--cleanup")
+    done = run_merge(store, "--yes", "--cleanup")
     assert done.returncode == mail_host.EXIT_DONE, done.stderr
     assert contents(store.live) == Counter([b"", b"x" * 300])
     assert not store.recovery.exists()
@@ -176,7 +179,7 @@ def test_what_dovecots_list_calls_the_same_is_no_copy_for_cleanup(store: Mailsto
     write(store.recovered, {f"cur/{NAME}:2,S": TEXT_A})
     write(store.live, {"cur/200.M2P2.h:2,S": TEXT_B})
     (store.live / "dovecot-uidlist").write_text(f"3 V1 N8 G00\n7 G{NAME} :200.M2P2.h:2,S\n")
-    done = run(store, "--cleanup")
+    done = run_merge(store, "--yes", "--cleanup")
     assert done.returncode == mail_host.EXIT_NOT_CONFIRMED
     merged(store, restore_moved=True)
     assert contents(store.live) == Counter([TEXT_A, TEXT_B])
@@ -331,10 +334,14 @@ def test_failed_restores_are_mentioned(store: Mailstore) -> None:
         assert f"{name} exists: AWS Backup could not restore everything." in str(plan_for(store))
 
 
-def test_the_digest_ends_at_the_limit(tmp_path: Path) -> None:
+def test_the_digest_ends_at_the_limit(tmp_path: Path, small_limit: int) -> None:
     path = tmp_path / "sparse"
     with path.open("wb") as file:
-        file.truncate(300 << 20)
+        file.truncate(small_limit)
+    with path.open("rb") as file:
+        assert len(mail_host.digest_of(file.fileno())) == 32
+    with path.open("ab") as file:
+        file.write(b"x")
     with path.open("rb") as file, pytest.raises(OSError, match="too large") as caught:
         mail_host.digest_of(file.fileno())
     assert caught.value.errno == errno.EFBIG
