@@ -10,23 +10,23 @@ from datetime import UTC
 from decimal import Decimal
 from pathlib import Path
 
-from cabal_backup import names
 from cabal_backup.cli import output
 from cabal_backup.cli.options import CommonOptions, Invocation, add_common, connect_to
 from cabal_backup.cli.parser import Parser
 from cabal_backup.config.environment import Environment
 from cabal_backup.errors import ExitCode, UsageError
+from cabal_backup.operations.aws.results import Unknown
 from cabal_backup.operations.report import prices
 from cabal_backup.operations.report.costs import (
     NOT_INCLUDED,
     SETTINGS,
     Amount,
     Cost,
-    Stock,
     estimate,
+    look,
+    stock_of,
     total,
 )
-from cabal_backup.operations.status import calendar
 
 JSON_VERSION = 1
 """Raised when a field is removed or changes its meaning; fields may be added without."""
@@ -87,22 +87,10 @@ def run(options: CostsOptions, invocation: Invocation) -> int:
     aws = connect_to(options)
     environment = aws.environment
     alternatives = [(text, _with(options, environment, text)) for text in options.alternatives]
-    found = calendar.look(aws, invocation.clock.now(), nights=1)
-    regions = {names.VAULT: environment.region, names.DR_VAULT: environment.dr_region}
-    table, mailstore = (column.resource_arn for column in found.columns[:2])
-    stock = Stock(
-        now=found.now,
-        table_arn=table,
-        mailstore_arn=mailstore,
-        points={
-            region: [point for its, point in found.points if its == vault]
-            for vault, region in regions.items()
-        },
-        third=[point for its, point in found.points if its == names.AIR_GAPPED_VAULT],
-    )
-    # What is under a legal hold does not matter here.
-    vaults = (*regions, names.AIR_GAPPED_VAULT)
-    unknown = {vault: reason for vault, reason in found.unknown.items() if vault in vaults}
+    now, found = invocation.clock.now(), look(aws)
+    stock = stock_of(aws, now, found)
+    unknown = {vault: each.reason for vault, each in found.items() if isinstance(each, Unknown)}
+    regions = (environment.region, environment.dr_region)
     estimates = [
         Estimate(settings=text, costs=estimate(each, stock, known))
         for text, each in (("", environment), *alternatives)
@@ -111,17 +99,17 @@ def run(options: CostsOptions, invocation: Invocation) -> int:
         output.print_json(
             {
                 "version": JSON_VERSION,
-                "at": found.now.astimezone(UTC).isoformat(timespec="seconds"),
+                "at": now.astimezone(UTC).isoformat(timespec="seconds"),
                 "environment": environment.name,
                 "prices_of": prices.LOOKED_UP,
-                "assumed_prices": [each for each in regions.values() if each not in known],
+                "assumed_prices": [each for each in regions if each not in known],
                 "estimates": [_as_json(each) for each in estimates],
                 "not_included": list(NOT_INCLUDED),
                 "unknown": unknown,
             }
         )
     else:
-        assumed = prices.assumption(known, regions.values())
+        assumed = prices.assumption(known, regions)
         _print(environment, estimates, assumed)
     for vault, reason in unknown.items():
         print(

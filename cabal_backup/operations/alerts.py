@@ -14,7 +14,7 @@ from cabal_backup.errors import (
     RefusedError,
 )
 from cabal_backup.operations.aws.client import Aws, worded
-from cabal_backup.operations.aws.results import pages, unless_missing
+from cabal_backup.operations.aws.results import entries, unless_missing
 
 if TYPE_CHECKING:
     from types_boto3_events.type_defs import PutEventsRequestEntryTypeDef
@@ -96,16 +96,10 @@ def send_test(aws: Aws, test: AlertsTest) -> None:
 
 
 def _subscriptions(aws: Aws, region: str) -> list[SubscriptionTypeDef]:
-    topic = aws.arn("sns", names.TOPIC, region=region)
+    sns, topic = aws.client("sns", region), aws.topic_arn(region)
     with worded(f"listing the subscriptions in {region}"):
         listed = unless_missing(
-            lambda: [
-                each
-                for page in pages(
-                    aws.client("sns", region).list_subscriptions_by_topic, TopicArn=topic
-                )
-                for each in page.get("Subscriptions", [])
-            ],
+            lambda: entries(sns.list_subscriptions_by_topic, "Subscriptions", TopicArn=topic),
             "NotFound",
             "NotFoundException",
         )

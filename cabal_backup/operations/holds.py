@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/aws-backup/latest/devguide/legalhold.html
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -169,7 +169,7 @@ def plan_hold(aws: Aws, now: datetime, request: HoldRequest) -> HoldPlan:
     Raises NoRecoveryPointError where there is nothing to hold, RefusedError where another hold has
     the title or the account has as many as AWS allows.
     """
-    holds = tuple(filter(None, (_plan_in(aws, request, *each) for each in _places(aws))))
+    holds = tuple(filter(None, (_plan_in(aws, request, *each) for each in aws.vaults[:2])))
     if not holds:
         nights = " of these nights" if request.first or request.last else ""
         raise NoRecoveryPointError(
@@ -179,14 +179,11 @@ def plan_hold(aws: Aws, now: datetime, request: HoldRequest) -> HoldPlan:
     return HoldPlan(environment=aws.environment.name, now=now, request=request, holds=holds)
 
 
-def _places(aws: Aws) -> tuple[tuple[str, str], ...]:
-    environment = aws.environment
-    return ((environment.region, names.VAULT), (environment.dr_region, names.DR_VAULT))
-
-
-def _plan_in(aws: Aws, request: HoldRequest, region: str, vault: str) -> RegionalHold | None:
+def _plan_in(aws: Aws, request: HoldRequest, vault: str, region: str) -> RegionalHold | None:
     """None where the vault has nothing to hold."""
     backup = aws.client("backup", region)
+    known = {"addresses": aws.table_arn, "mailstore": aws.mailstore_arn}
+    arns = {arn for name, arn in known.items() if request.resource in (None, name)}
     with worded(f"looking at the legal holds and recovery points in {region}"):
         existing = list_legal_holds(backup)
         listed = list_recovery_points(backup, vault)
@@ -195,7 +192,7 @@ def _plan_in(aws: Aws, request: HoldRequest, region: str, vault: str) -> Regiona
         for point in listed
         if point.status not in _NOT_HELD
         and request.includes(point.created)
-        and _resource(aws, point) in ({request.resource} - {None} or {"addresses", "mailstore"})
+        and protected_as(point.resource_arn, aws.mailstore_arn) in arns
     )
     same = next((hold for hold in existing if hold.title == request.title), None)
     if same is not None and (not same.stands or same.description != request.reason):
@@ -227,16 +224,6 @@ def _plan_in(aws: Aws, request: HoldRequest, region: str, vault: str) -> Regiona
         resources=tuple(sorted({point.resource_arn for point in wanted})),
         existing=same,
     )
-
-
-def _resource(aws: Aws, point: RecoveryPoint) -> str:
-    environment = aws.environment
-    mailstore = aws.arn("elasticfilesystem", f"file-system/{environment.mailstore_file_system_id}")
-    known = {
-        aws.arn("dynamodb", f"table/{environment.addresses_table}"): "addresses",
-        mailstore: "mailstore",
-    }
-    return known.get(protected_as(point.resource_arn, mailstore), "")
 
 
 def place_holds(aws: Aws, plan: HoldPlan, clock: Clock, report: Report) -> tuple[LegalHold, ...]:
@@ -294,15 +281,12 @@ def find_holds(aws: Aws) -> tuple[LegalHold, ...]:
     Raises CabalBackupError when AWS refuses or does not answer.
     """
     found = []
-    for region, vault in _places(aws):
+    for vault, region in aws.vaults[:2]:
         backup = aws.client("backup", region)
         with worded(f"looking at the legal holds in {region}"):
             ours = {point.arn for point in list_recovery_points(backup, vault)}
-            for hold in list_legal_holds(backup):
-                if held := hold.points & ours:
-                    others = len(hold.points) - len(held)
-                    found.append(replace(hold, points=held, others=others))
-    return tuple(found)
+            found += [hold.of(ours) for hold in list_legal_holds(backup)]
+    return tuple(filter(None, found))
 
 
 def plan_release(
@@ -322,7 +306,7 @@ def plan_release(
     others = {arn for hold in every if hold not in chosen and hold.stands for arn in hold.points}
     freed = {arn for hold in chosen for arn in hold.points} - others
     expired = []
-    for region, vault in _places(aws):
+    for vault, region in aws.vaults[:2]:
         with worded(f"looking at the recovery points in {region}"):
             expired += [
                 point

@@ -46,6 +46,7 @@ from cabal_backup.errors import (
     UnknownError,
     UnreachableError,
 )
+from cabal_backup.operations.aws.arns import Arns
 from cabal_backup.operations.aws.responses import Parsers, is_from_aws
 from cabal_backup.text import one_line
 
@@ -121,7 +122,7 @@ class AssumedLost(BotoCoreError):
     fmt = "{region} is assumed lost and was not asked"
 
 
-class Aws:
+class Aws(Arns):
     """The clients of one environment; safe to share between threads."""
 
     def __init__(
@@ -244,13 +245,6 @@ class Aws:
     def credentials(self) -> Credentials | None:
         """The credentials in use, which renew themselves where they can."""
         return self._session.get_credentials()
-
-    def arn(self, service: str, resource: str, *, region: str | None = None) -> str:
-        """The ARN of a resource of this account: in the primary region unless another is named, ""
-        for none.
-        """
-        where = self.environment.region if region is None else region
-        return f"arn:{self.environment.partition}:{service}:{where}:{self.account}:{resource}"
 
 
 class _LostClient:

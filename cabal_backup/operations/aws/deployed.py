@@ -15,9 +15,10 @@ from dataclasses import dataclass
 
 from cabal_backup import names
 from cabal_backup.errors import RefusedError, UnknownError
+from cabal_backup.operations.aws.arns import Vault
 from cabal_backup.operations.aws.client import Aws
-from cabal_backup.operations.aws.recovery_points import list_vaults
-from cabal_backup.operations.aws.results import Unknown, ask_together, pages, unless_missing
+from cabal_backup.operations.aws.recovery_points import list_tags, list_vaults
+from cabal_backup.operations.aws.results import Unknown, ask_together, unless_missing
 
 HOW_TO_RECORD = "`make deploy` sets it; for an adopted deployment see docs/adopt.md#6-tags"
 
@@ -46,13 +47,7 @@ def check_environment(aws: Aws, *, recorded: bool = False) -> tuple[str, ...]:
     except in a region that is assumed lost, or those of nothing.
     """
     environment = aws.environment
-    found = _compare_all(
-        aws,
-        (
-            _vault(aws, names.VAULT, environment.region),
-            _vault(aws, names.DR_VAULT, environment.dr_region),
-        ),
-    )
+    found = _compare_all(aws, [_tagged(aws, vault) for vault in aws.vaults[:2]])
     if not found.matched:
         role = _compare_all(aws, (_Tagged(f"role {names.ROLE}", "", lambda: role_tags(aws)),))
         found = _Compared(
@@ -103,13 +98,7 @@ def _compare_all(aws: Aws, tagged: Sequence[_Tagged]) -> _Compared:
 
 def vault_tags(aws: Aws, vault: str, region: str) -> Mapping[str, str]:
     """The tags of a vault that exists. Raises botocore's errors."""
-    arn = aws.arn("backup", f"backup-vault:{vault}", region=region)
-    return _list_tags(aws, arn, region)
-
-
-def plan_tags(aws: Aws, arn: str) -> Mapping[str, str]:
-    """The tags of a backup plan. Raises botocore's errors."""
-    return _list_tags(aws, arn, aws.environment.region)
+    return list_tags(aws.client("backup", region), aws.vault_arn(Vault(vault, region)))
 
 
 def role_tags(aws: Aws) -> Mapping[str, str] | None:
@@ -125,24 +114,15 @@ def is_managed(tags: Mapping[str, str]) -> bool:
     return tags.get(names.MANAGED_BY_TAG) == names.MANAGED_BY
 
 
-def _list_tags(aws: Aws, arn: str, region: str) -> Mapping[str, str]:
-    backup = aws.client("backup", region)
-    return {
-        key: value
-        for page in pages(backup.list_tags, ResourceArn=arn)
-        for key, value in page.get("Tags", {}).items()
-    }
-
-
-def _vault(aws: Aws, vault: str, region: str) -> _Tagged:
+def _tagged(aws: Aws, vault: Vault) -> _Tagged:
     def question() -> Mapping[str, str] | None:
         # A vault that does not exist may answer AccessDenied, so it is looked for in the list.
-        vaults = list_vaults(aws.client("backup", region))
-        if all(one["BackupVaultName"] != vault for one in vaults):
+        vaults = list_vaults(aws.client("backup", vault.region))
+        if all(one["BackupVaultName"] != vault.name for one in vaults):
             return None
-        return vault_tags(aws, vault, region)
+        return vault_tags(aws, *vault)
 
-    return _Tagged(f"vault {vault} in {region}", region, question)
+    return _Tagged(f"vault {vault.name} in {vault.region}", vault.region, question)
 
 
 def _compare(aws: Aws, what: str, tags: Mapping[str, str]) -> str:

@@ -5,12 +5,12 @@ https://docs.aws.amazon.com/aws-backup/latest/devguide/legalhold.html
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from cabal_backup.operations.aws.results import pages
+from cabal_backup.operations.aws.results import entries
 
 if TYPE_CHECKING:
     from types_boto3_backup import BackupClient
@@ -43,15 +43,18 @@ class LegalHold:
         """Whether it prevents deletion, now or in a moment."""
         return self.status != "CANCELING"
 
+    def of(self, points: Set[str]) -> LegalHold | None:
+        """The hold with these of its recovery points only; None where it holds none of them."""
+        held = self.points & points
+        return replace(self, points=held, others=len(self.points) - len(held)) if held else None
+
 
 def list_legal_holds(backup: BackupClient) -> Sequence[LegalHold]:
     """The holds of the client's region, the newest first, without cancelled ones.
 
     Raises botocore's errors.
     """
-    listed = [
-        each for page in pages(backup.list_legal_holds) for each in page.get("LegalHolds", [])
-    ]
+    held = backup.list_recovery_points_by_legal_hold
     return [
         LegalHold(
             id=hold["LegalHoldId"],
@@ -62,12 +65,9 @@ def list_legal_holds(backup: BackupClient) -> Sequence[LegalHold]:
             created=hold["CreationDate"],
             points=frozenset(
                 each["RecoveryPointArn"]
-                for page in pages(
-                    backup.list_recovery_points_by_legal_hold, LegalHoldId=hold["LegalHoldId"]
-                )
-                for each in page.get("RecoveryPoints", [])
+                for each in entries(held, "RecoveryPoints", LegalHoldId=hold["LegalHoldId"])
             ),
         )
-        for hold in listed
+        for hold in entries(backup.list_legal_holds, "LegalHolds")
         if hold["Status"] != "CANCELED"
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -10,7 +11,9 @@ from botocore.exceptions import ClientError
 
 from cabal_backup import names
 from cabal_backup.config.environment import Lifecycle
-from cabal_backup.operations.aws.results import pages
+from cabal_backup.operations.aws.arns import Vault
+from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.aws.results import entries, pages
 
 if TYPE_CHECKING:
     from types_boto3_backup import BackupClient
@@ -115,11 +118,7 @@ def list_vaults(
     https://docs.aws.amazon.com/aws-backup/latest/devguide/API_ListBackupVaults.html
     """
     only = {"ByVaultType": AIR_GAPPED} if air_gapped else {}
-    return [
-        vault
-        for page in pages(backup.list_backup_vaults, **only)
-        for vault in page.get("BackupVaultList", [])
-    ]
+    return entries(backup.list_backup_vaults, "BackupVaultList", **only)
 
 
 def list_recovery_points(
@@ -137,14 +136,9 @@ def list_recovery_points(
     :param tags_may_be_denied: show it as it is where IAM denies to read its tags, with
         `tags_denied`. Otherwise that raises botocore's error.
     """
-    listed = [
-        each
-        for page in pages(
-            backup.list_recovery_points_by_backup_vault, BackupVaultName=vault, MaxResults=1000
-        )
-        for each in page.get("RecoveryPoints", [])
-    ]
-    points = [_recovery_point(entry) for entry in listed]
+    listing = backup.list_recovery_points_by_backup_vault
+    listed = entries(listing, "RecoveryPoints", BackupVaultName=vault, MaxResults=1000)
+    points = [*map(_recovery_point, listed)]
     for number, point in enumerate(points):
         if point.resource_arn.split(":")[3] == dr_region:
             try:
@@ -157,13 +151,26 @@ def list_recovery_points(
     return sorted(points, key=lambda point: (point.created, point.arn), reverse=True)
 
 
-def _of_its_night(backup: BackupClient, point: RecoveryPoint) -> RecoveryPoint:
-    """A recovery point with the resource and the date that its tags say."""
-    tags = {
+def points_in(aws: Aws, vault: Vault) -> list[RecoveryPoint]:
+    """Every recovery point in a vault of the environment; what brings a cold one back is shown as
+    what its tags say. Raises botocore's errors.
+    """
+    backup, dr_region = aws.client("backup", vault.region), aws.environment.dr_region
+    return list_recovery_points(backup, vault.name, dr_region=dr_region)
+
+
+def list_tags(backup: BackupClient, arn: str) -> Mapping[str, str]:
+    """The tags of a recovery point, a vault or a plan. Raises botocore's errors."""
+    return {
         key: value
-        for page in pages(backup.list_tags, ResourceArn=point.arn)
+        for page in pages(backup.list_tags, ResourceArn=arn)
         for key, value in page.get("Tags", {}).items()
     }
+
+
+def _of_its_night(backup: BackupClient, point: RecoveryPoint) -> RecoveryPoint:
+    """A recovery point with the resource and the date that its tags say."""
+    tags = list_tags(backup, point.arn)
     try:
         night = datetime.fromisoformat(tags[names.NIGHT_TAG])
         resource, original = tags[names.RESOURCE_TAG], tags[names.ORIGINAL_TAG]

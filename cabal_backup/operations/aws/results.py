@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cabal_backup.operations.aws.client import is_unreachable, reason
 
 T = TypeVar("T")
+D = TypeVar("D")
 P = TypeVar("P", bound=Mapping[str, object])
 
 
@@ -25,6 +26,10 @@ class Known(Generic[T]):
 
     value: T
 
+    def value_or(self, _: object) -> T:
+        """What AWS answered."""
+        return self.value
+
 
 @dataclass(frozen=True)
 class Unknown:
@@ -33,6 +38,10 @@ class Unknown:
     reason: str
     unreachable: bool = field(default=False, compare=False)
     """Whether there was no answer at all, or only one that the service is unavailable."""
+
+    def value_or(self, default: D) -> D:
+        """What stands in for the answer."""
+        return default
 
 
 Answer = Known[T] | Unknown
@@ -46,19 +55,21 @@ def ask(question: Callable[[], T]) -> Answer[T]:
         return Unknown(reason(error), is_unreachable(error))
 
 
-Questions = dict[str, Callable[[], object]]
-"""Questions for `ask_together`, each of its own type."""
+class Asking(ThreadPoolExecutor):
+    """Puts questions side by side: the slowest decides how long all take."""
 
-Answers = Mapping[str, Answer[Any]]
-"""Their answers; who asked knows of which type each is."""
+    def __init__(self) -> None:
+        super().__init__(max_workers=64)
+
+    def ask(self, question: Callable[[], T]) -> Future[Answer[T]]:
+        """Put a question to AWS; the answer is waited for where it is needed."""
+        return self.submit(ask, question)
 
 
 def ask_together(questions: Mapping[str, Callable[[], object]]) -> dict[str, Answer[Any]]:
-    """Put several questions at once; the slowest decides how long it takes."""
-    with ThreadPoolExecutor(max_workers=max(1, len(questions))) as pool:
-        pending: dict[str, Future[Answer[Any]]] = {
-            name: pool.submit(ask, question) for name, question in questions.items()
-        }
+    """Put several questions at once, each of its own type; their answers by the same names."""
+    with Asking() as asking:
+        pending = {name: asking.ask(question) for name, question in questions.items()}
         return {name: future.result() for name, future in pending.items()}
 
 
@@ -87,3 +98,11 @@ def pages(call: Callable[..., P], **parameters: object) -> Iterator[P]:
         token = page.get("NextToken")
         if not token:
             return
+
+
+def entries(call: Callable[..., Mapping[str, Any]], name: str, **parameters: object) -> list[Any]:
+    """The entries of all pages of a listing; their type is the caller's to state.
+
+    :param name: of the member of a page that has them.
+    """
+    return [entry for page in pages(call, **parameters) for entry in page.get(name, [])]

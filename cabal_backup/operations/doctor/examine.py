@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from cabal_backup.operations.aws.results import (
     unless_missing,
 )
 from cabal_backup.operations.doctor import quotas
+from cabal_backup.operations.doctor.quotas import Answers
 from cabal_backup.operations.status.checks import run_checks
 from cabal_backup.operations.status.checks.air_gapped import limits
 from cabal_backup.operations.status.checks.deployment import recorded_environment
@@ -51,8 +52,6 @@ https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html
 
 _FAILED_CREATION = {"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"}
 """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html"""
-
-Answers = Mapping[str, Answer[Any]]
 
 
 def examine(aws: Aws, now: datetime, *, qualifier: str = QUALIFIER) -> Verdict:
@@ -229,7 +228,7 @@ def _air_gapped(state: State) -> Outcome:
     environment = state.environment
     if state.air_gapped is None:
         return off("air_gapped is false: no deployment creates a vault that cannot be emptied.")
-    vault = state.air_gapped.vault
+    vault = state.air_gapped
     if isinstance(vault.vault, Unknown):
         return unknown(vault.vault, looking_at=f"the vault {vault.vault_name}")
     days, accounts = environment.air_gapped_delete_after_days, environment.air_gapped_share_with

@@ -10,14 +10,14 @@ https://docs.aws.amazon.com/aws-backup/latest/devguide/aws-backup-limits.html
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.recovery_points import list_vaults
-from cabal_backup.operations.aws.results import Answer, Answers, Known, Questions, Unknown, pages
+from cabal_backup.operations.aws.results import Answer, Known, Unknown, pages
 from cabal_backup.operations.status.checks.outcome import Outcome, fail, ok, unknown
 from cabal_backup.operations.status.state import State
 from cabal_backup.text import plural
@@ -41,6 +41,8 @@ two handlers of a deployment.
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
 """
 
+Answers = Mapping[str, Answer[Any]]
+
 _SERVICES = ("backup", "dynamodb", "elasticfilesystem", "lambda")
 
 
@@ -58,9 +60,9 @@ class Need:
     """The value where there is no code."""
 
 
-def questions(aws: Aws) -> Questions:
+def questions(aws: Aws) -> dict[str, Callable[[], object]]:
     """The quotas of both regions, and how much of them is used."""
-    made: Questions = {}
+    made: dict[str, Callable[[], object]] = {}
     for region in (aws.environment.region, aws.environment.dr_region):
         for service in _SERVICES:
             made[f"{region} quotas {service}"] = partial(_quotas, aws, region, service)

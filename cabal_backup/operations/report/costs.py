@@ -12,16 +12,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import NamedTuple
 
 from cabal_backup import names
 from cabal_backup.config.environment import Environment, Lifecycle
-from cabal_backup.operations.aws.recovery_points import RecoveryPoint, protected_as
-from cabal_backup.operations.aws.results import Known
+from cabal_backup.operations.aws.arns import Arns
+from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.aws.recovery_points import RecoveryPoint, points_in, protected_as
+from cabal_backup.operations.aws.results import Answer, Known, ask_together
 from cabal_backup.operations.report import prices
 from cabal_backup.operations.report.prices import COLD, GB, WARM, Prices
 from cabal_backup.operations.status.schedule import next_run
-from cabal_backup.operations.status.state import State
 
 DAYS = 365
 MONTHS = 12
@@ -113,24 +115,29 @@ class Stock:
     table_arn: str
     mailstore_arn: str
     points: Mapping[str, Sequence[RecoveryPoint]]
-    """By region; without those that could not be listed."""
-    third: Sequence[RecoveryPoint] = ()
-    """Those in the air-gapped vault."""
+    """By the name of the vault; without those that could not be listed."""
+
+    def of(self, vault: str, arn: str) -> list[RecoveryPoint]:
+        """The completed recovery points in a vault that count for a resource."""
+        return [
+            point
+            for point in self.points.get(vault, ())
+            if point.completed and protected_as(point.resource_arn, self.mailstore_arn) == arn
+        ]
 
 
-def stock_of(state: State) -> Stock:
-    """What `status` has seen of it."""
-    third = state.air_gapped.vault.points if state.air_gapped else None
+def look(aws: Aws) -> Mapping[str, Answer[list[RecoveryPoint]]]:
+    """The recovery points of each vault by its name."""
+    return ask_together({vault.name: partial(points_in, aws, vault) for vault in aws.vaults})
+
+
+def stock_of(at: Arns, now: datetime, found: Mapping[str, Answer[list[RecoveryPoint]]]) -> Stock:
+    """What there is by the answers of each vault."""
     return Stock(
-        now=state.now,
-        table_arn=state.table_arn,
-        mailstore_arn=state.mailstore_arn,
-        points={
-            region.region: region.points.value
-            for region in state.regions
-            if isinstance(region.points, Known)
-        },
-        third=third.value if third and isinstance(third, Known) else (),
+        now=now,
+        table_arn=at.table_arn,
+        mailstore_arn=at.mailstore_arn,
+        points={vault: each.value for vault, each in found.items() if isinstance(each, Known)},
     )
 
 
@@ -157,41 +164,34 @@ def estimate(
     Existing recovery points keep their own dates: AWS Backup applies a changed lifecycle to new
     ones only.
     """
-    regions = {
-        environment.region: environment.lifecycle,
-        environment.dr_region: environment.dr_lifecycle,
-    }
-    of_region = {region: prices.of_region(known, region) for region in regions}
+    vaults = (
+        (names.VAULT, environment.region, environment.lifecycle),
+        (names.DR_VAULT, environment.dr_region, environment.dr_lifecycle),
+    )
+    of_region = {region: prices.of_region(known, region) for _, region, _ in vaults}
     costs: list[Cost] = []
     for resource, arn in (("addresses", stock.table_arn), ("mailstore", stock.mailstore_arn)):
         kind = names.DYNAMODB if arn == stock.table_arn else names.EFS
-        for region, lifecycle in regions.items():
-            points = _points_of(stock, region, arn)
+        copied = _newest_size(stock.of(names.VAULT, arn))
+        for vault, region, lifecycle in vaults:
+            points = stock.of(vault, arn)
             line = Line("storage", region, resource, "")
             # Before the first copy, the coming ones are as large as what is copied.
-            size = _newest_size(points) or _newest_size(_points_of(stock, environment.region, arn))
+            size = _newest_size(points) or copied
             costs += _storage(line, points, size, lifecycle, (kind, stock.now, of_region[region]))
-        size = _newest_size(_points_of(stock, environment.region, arn))
-        night = _night(kind, size, of_region[environment.region].transfer)
+        night = _night(kind, copied, of_region[environment.region].transfer)
         if third := environment.region_of_air_gapped:
-            points = [each for each in stock.third if _counts_for(stock, each, arn)]
-            line, priced = (
-                Line("third copy", third, resource, ""),
-                (kind, stock.now, of_region[third]),
-            )
-            costs += _storage(line, points, size, environment.air_gapped_lifecycle, priced)
+            points = stock.of(names.AIR_GAPPED_VAULT, arn)
+            line, priced = Line("third copy", third, resource, ""), of_region[third]
+            lifecycle = environment.air_gapped_lifecycle
+            costs += _storage(line, points, copied, lifecycle, (kind, stock.now, priced))
             night = night.times(2 if third == environment.dr_region else 1)
         line = Line("transfer", environment.region, resource, "")
-        costs.append(_steady(line, size, night.times(Decimal(DAYS) / MONTHS)))
+        costs.append(_steady(line, copied, night.times(Decimal(DAYS) / MONTHS)))
         costs += _restore_tests(environment, stock, (resource, kind, arn), of_region)
     if environment.alerts:
-        costs.append(
-            _steady(
-                Line("monitoring", environment.region, "", ""),
-                0,
-                Amount(prices.MONITORING, prices.MONITORING),
-            )
-        )
+        amount = Amount(prices.MONITORING, prices.MONITORING)
+        costs.append(_steady(Line("monitoring", environment.region, "", ""), 0, amount))
     return tuple(cost for cost in costs if cost.this_month.most or cost.coming_year.most)
 
 
@@ -205,14 +205,6 @@ def total(costs: Sequence[Cost]) -> Cost:
             Amount.total([cost.months[month] for cost in costs]) for month in range(MONTHS)
         ),
     )
-
-
-def _points_of(stock: Stock, region: str, arn: str) -> list[RecoveryPoint]:
-    return [point for point in stock.points.get(region, ()) if _counts_for(stock, point, arn)]
-
-
-def _counts_for(stock: Stock, point: RecoveryPoint, arn: str) -> bool:
-    return point.completed and protected_as(point.resource_arn, stock.mailstore_arn) == arn
 
 
 def _newest_size(points: Sequence[RecoveryPoint]) -> int:
@@ -307,11 +299,11 @@ def _restore_tests(
         if kind == names.DYNAMODB
         else environment.dr_restore_testing_mailstore_schedule
     )
-    for region, schedule in (
-        (environment.region, environment.restore_testing_schedule),
-        (environment.dr_region, dr_schedule),
+    for vault, region, schedule in (
+        (names.VAULT, environment.region, environment.restore_testing_schedule),
+        (names.DR_VAULT, environment.dr_region, dr_schedule),
     ):
-        size = _newest_size(_points_of(stock, region, arn))
+        size = _newest_size(stock.of(vault, arn))
         restored = of_region[region].restore(kind)
         # The test and the live table are both read through.
         read = 2 * prices.READ if kind == names.DYNAMODB else Decimal()

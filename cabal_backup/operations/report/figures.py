@@ -63,11 +63,7 @@ def if_region_failed(state: State) -> Answer[Sequence[Loss]]:
     kinds = {state.table_arn: names.DYNAMODB, state.mailstore_arn: names.EFS}
     found = []
     for arn, name in state.resources.items():
-        copies = [
-            point
-            for point in state.dr.points.value
-            if point.completed and state.counts_for(point.resource_arn) == arn
-        ]
+        copies = state.points_of(state.dr, arn)
         newest = max((copy.created for copy in copies), default=None)
         warm = [copy.created for copy in copies if not copy.is_cold(state.now)]
         found.append(
@@ -104,10 +100,8 @@ def stored(state: State) -> Iterator[Stored]:
             for tier in (prices.WARM, prices.COLD):
                 points = [
                     point
-                    for point in (region.points.value if isinstance(region.points, Known) else ())
-                    if point.completed
-                    and state.counts_for(point.resource_arn) == arn
-                    and point.is_cold(state.now) == (tier == prices.COLD)
+                    for point in state.points_of(region, arn)
+                    if point.is_cold(state.now) == (tier == prices.COLD)
                 ]
                 if points:
                     least, most = _dollars(points, tier)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from html import escape
 from string import Template
 
-from cabal_backup.operations.aws.results import Known, Unknown
+from cabal_backup.operations.aws.results import Unknown
 from cabal_backup.operations.report import prices
 from cabal_backup.operations.report.costs import NOT_INCLUDED, estimate, stock_of, total
 from cabal_backup.operations.report.figures import Loss, if_region_failed, stored
@@ -280,7 +280,8 @@ def _points(state: State) -> str:
 def _coming_year(state: State, known: Mapping[str, Prices]) -> str:
     heading = "<h2>What the coming year costs</h2>"
     environment = state.environment
-    costs = estimate(environment, stock_of(state), known)
+    points = {each.vault_name: each.points for each in (state.primary, *state.copy_vaults)}
+    costs = estimate(environment, stock_of(state, state.now, points), known)
     assumed = prices.assumption(known, (environment.region, environment.dr_region))
     left_out = f"{assumed} Not included: {'; '.join(NOT_INCLUDED)} (docs/costs.md)."
     rows = [
@@ -310,7 +311,7 @@ def _restore_tests(report: Report) -> str:
             (report.state.environment.region, report.state.restore_jobs),
             (report.state.environment.dr_region, report.state.dr_restore_jobs),
         )
-        for job in (answer.value if isinstance(answer, Known) else ())
+        for job in answer.value_or(())
     ]
     rows = [
         (

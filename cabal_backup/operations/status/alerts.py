@@ -10,10 +10,9 @@ from functools import partial
 from typing import Any
 
 from cabal_backup import names
-from cabal_backup.config.environment import Environment
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.clock import aws_time
-from cabal_backup.operations.aws.results import Answer, Answers, Questions, pages, unless_missing
+from cabal_backup.operations.aws.results import Answer, Asking, entries, unless_missing
 
 _JSON = Mapping[str, Any]
 
@@ -79,47 +78,33 @@ class Channel:
         )
 
 
-def questions(aws: Aws) -> Questions:
-    """What to ask, to be put together with other questions."""
+def look(aws: Aws) -> Mapping[str, Channel]:
+    """Ask AWS, by region; nothing where alerts are off."""
     environment = aws.environment
-    asked: Questions = {}
-    if not environment.alerts:
-        return asked
-    for region in (environment.region, environment.dr_region):
-        for what, question in _QUESTIONS.items():
-            asked[f"alerts {what} {region}"] = partial(question, aws, region)
-    return asked
-
-
-def read_answers(environment: Environment, answers: Answers) -> dict[str, Channel]:
-    """The answers to `questions`, among others, by region; nothing where alerts are off."""
-    if not environment.alerts:
-        return {}
+    regions = (environment.region, environment.dr_region) if environment.alerts else ()
+    with Asking() as asking:
+        asked = {
+            region: {
+                what: asking.ask(partial(question, aws, region))
+                for what, question in _QUESTIONS.items()
+            }
+            for region in regions
+        }
     return {
-        region: Channel(**{what: answers[f"alerts {what} {region}"] for what in _QUESTIONS})
-        for region in (environment.region, environment.dr_region)
+        region: Channel(**{what: answer.result() for what, answer in answers.items()})
+        for region, answers in asked.items()
     }
-
-
-def topic_arn(environment: Environment, account: str, region: str) -> str:
-    """The ARN of the topic in a region."""
-    return f"arn:{environment.partition}:sns:{region}:{account}:{names.TOPIC}"
 
 
 def _rules(aws: Aws, region: str) -> dict[str, _JSON | None]:
     events = aws.client("events", region)
     listed = {
         rule["Name"]: rule
-        for page in pages(events.list_rules, NamePrefix=f"{names.STACK}-")
-        for rule in page.get("Rules", [])
+        for rule in entries(events.list_rules, "Rules", NamePrefix=f"{names.STACK}-")
     }
 
     def with_targets(rule: _JSON) -> _JSON:
-        targets = [
-            each
-            for page in pages(events.list_targets_by_rule, Rule=rule["Name"])
-            for each in page.get("Targets", [])
-        ]
+        targets = entries(events.list_targets_by_rule, "Targets", Rule=rule["Name"])
         return {**rule, "Targets": [target["Arn"] for target in targets]}
 
     return {
@@ -167,7 +152,7 @@ def _function(aws: Aws, region: str, name: str) -> _JSON | None:
 
 
 def _topic(aws: Aws, region: str) -> _JSON | None:
-    arn = topic_arn(aws.environment, aws.account, region)
+    arn = aws.topic_arn(region)
     return unless_missing(
         lambda: aws.client("sns", region).get_topic_attributes(TopicArn=arn)["Attributes"],
         "NotFound",
@@ -176,13 +161,9 @@ def _topic(aws: Aws, region: str) -> _JSON | None:
 
 
 def _subscriptions(aws: Aws, region: str) -> list[_JSON] | None:
-    sns, arn = aws.client("sns", region), topic_arn(aws.environment, aws.account, region)
+    sns, arn = aws.client("sns", region), aws.topic_arn(region)
     listed = unless_missing(
-        lambda: [
-            each
-            for page in pages(sns.list_subscriptions_by_topic, TopicArn=arn)
-            for each in page.get("Subscriptions", [])
-        ],
+        lambda: entries(sns.list_subscriptions_by_topic, "Subscriptions", TopicArn=arn),
         "NotFound",
         "NotFoundException",
     )

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
-from cabal_backup import names
+from cabal_backup.operations.aws.arns import Vault
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.legal_holds import LegalHold, list_legal_holds
-from cabal_backup.operations.aws.recovery_points import (
-    RecoveryPoint,
-    list_recovery_points,
-    protected_as,
-)
-from cabal_backup.operations.aws.results import Answer, Known, Unknown, ask_together, pages
+from cabal_backup.operations.aws.recovery_points import RecoveryPoint, points_in, protected_as
+from cabal_backup.operations.aws.results import Answer, Known, Unknown, ask_together, entries
 from cabal_backup.urgent import FAILED_STATES
 
 _JOBS_KEPT = timedelta(days=30)
@@ -92,47 +89,34 @@ NIGHTS = 31
 
 def look(aws: Aws, now: datetime, *, nights: int = NIGHTS) -> Calendar:
     """The last `nights` nights, and every recovery point there is."""
-    environment = aws.environment
-    primary = aws.client("backup")
-    holds = {
-        f"legal holds in {region}": _legal_holds(aws, region)
-        for region in (environment.region, environment.dr_region)
-    }
+    backup, vaults = aws.client("backup"), aws.vaults
     since = now - min(_JOBS_KEPT, timedelta(days=nights))
-    vaults = {names.VAULT: environment.region, names.DR_VAULT: environment.dr_region}
-    if region := environment.region_of_air_gapped:
-        vaults[names.AIR_GAPPED_VAULT] = region
     answers = ask_together(
-        {
-            **{vault: _points(aws, vault, where) for vault, where in vaults.items()},
-            **holds,
-            "backup": lambda: [
-                each
-                for page in pages(primary.list_backup_jobs, ByCreatedAfter=since)
-                for each in page.get("BackupJobs", [])
-            ],
-            "copy": lambda: [
-                each
-                for page in pages(primary.list_copy_jobs, ByCreatedAfter=since)
-                for each in page.get("CopyJobs", [])
-            ],
+        {vault.name: partial(points_in, aws, vault) for vault in vaults}
+        | {
+            _holds_in(vault): partial(list_legal_holds, aws.client("backup", vault.region))
+            for vault in vaults[:2]
+        }
+        | {
+            "backup": partial(entries, backup.list_backup_jobs, "BackupJobs", ByCreatedAfter=since),
+            "copy": partial(entries, backup.list_copy_jobs, "CopyJobs", ByCreatedAfter=since),
         }
     )
     columns = tuple(
-        Column(vault, region, arn, name)
-        for vault, region in vaults.items()
-        for arn, name in (
-            (aws.arn("dynamodb", f"table/{environment.addresses_table}"), "addresses"),
-            (
-                aws.arn("elasticfilesystem", f"file-system/{environment.mailstore_file_system_id}"),
-                "mailstore",
-            ),
-        )
+        Column(*vault, arn, name)
+        for vault in vaults
+        for arn, name in ((aws.table_arn, "addresses"), (aws.mailstore_arn, "mailstore"))
     )
     today = now.astimezone(UTC).date()
     shown = tuple(today - timedelta(days=ago) for ago in range(nights))
-    found = {vault: answer.value for vault in vaults if isinstance(answer := answers[vault], Known)}
-    mailstore = columns[-1].resource_arn
+    found = {
+        vault.name: answer.value
+        for vault in vaults
+        if isinstance(answer := answers[vault.name], Known)
+    }
+    ours = {point.arn for points in found.values() for point in points}
+    holds = [hold for vault in vaults[:2] for hold in answers[_holds_in(vault)].value_or(())]
+    mailstore = aws.mailstore_arn
     best = _best(found, mailstore, now)
     cells = {
         (night, column): best.get((column.vault, column.resource_arn, night), Cell.MISSING)
@@ -158,34 +142,17 @@ def look(aws: Aws, now: datetime, *, nights: int = NIGHTS) -> Calendar:
             )
         ),
         unknown={
-            vault: answer.reason
-            for vault in (*vaults, *holds)
-            if isinstance(answer := answers[vault], Unknown)
+            what: answer.reason
+            for what, answer in answers.items()
+            if isinstance(answer, Unknown) and what not in ("backup", "copy")
         },
         former=tuple(_former(found, mailstore, shown)),
-        holds=tuple(_holds_on(found, [answers[place] for place in holds])),
+        holds=tuple(held for hold in holds if (held := hold.of(ours))),
     )
 
 
-def _points(aws: Aws, vault: str, region: str) -> Callable[[], list[RecoveryPoint]]:
-    return lambda: list_recovery_points(
-        aws.client("backup", region), vault, dr_region=aws.environment.dr_region
-    )
-
-
-def _legal_holds(aws: Aws, region: str) -> Callable[[], Sequence[LegalHold]]:
-    return lambda: list_legal_holds(aws.client("backup", region))
-
-
-def _holds_on(
-    found: Mapping[str, list[RecoveryPoint]], answers: Sequence[Answer[Sequence[LegalHold]]]
-) -> Iterator[LegalHold]:
-    """The holds that keep one of these recovery points, with these only."""
-    ours = {point.arn for points in found.values() for point in points}
-    for answer in answers:
-        for hold in answer.value if isinstance(answer, Known) else ():
-            if held := hold.points & ours:
-                yield replace(hold, points=held)
+def _holds_in(vault: Vault) -> str:
+    return f"legal holds in {vault.region}"
 
 
 def _former(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cabal_backup import names
-from cabal_backup.config.environment import Environment
+from cabal_backup.operations.aws.arns import Arns, Vault
 from cabal_backup.operations.aws.client import Aws
-from cabal_backup.operations.aws.results import Answer, Answers, Questions, pages, unless_missing
+from cabal_backup.operations.aws.results import Answer, ask_together, entries, unless_missing
 
 if TYPE_CHECKING:
     from types_boto3_backup.type_defs import (
@@ -19,14 +19,12 @@ if TYPE_CHECKING:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class ExpectedPlan:
+class ExpectedPlan(NamedTuple):
     """A restore testing plan as the settings want it."""
 
     name: str
-    region: str
-    vault: str
-    """The name of the vault whose recovery points are tested."""
+    vault: Vault
+    """The vault whose recovery points are tested."""
     schedule: str
     kinds: tuple[str, ...]
     """Of `DynamoDB` and `EFS`; one selection for each."""
@@ -42,62 +40,34 @@ class DeployedPlan:
     selections: Sequence[RestoreTestingSelectionForGetTypeDef]
 
 
-def expected_plans(environment: Environment) -> tuple[ExpectedPlan, ...]:
+def expected_plans(at: Arns) -> tuple[ExpectedPlan, ...]:
     """None where restore testing is off."""
+    environment, (primary, dr, *_) = at.environment, at.vaults
     if not environment.restore_testing:
         return ()
+    kinds, schedule = tuple(names.RESOURCE_KINDS), environment.restore_testing_schedule
+    table_schedule = environment.dr_restore_testing_table_schedule
+    mailstore_schedule = environment.dr_restore_testing_mailstore_schedule
+    # CloudFormation begins the name of the DR stack's own role with the stack's.
+    dr_role = f"{names.DR_STACK}-*"
     return (
+        ExpectedPlan(names.RESTORE_TESTING_PLAN, primary, schedule, kinds, names.ROLE),
+        ExpectedPlan(names.DR_TABLE_TESTING_PLAN, dr, table_schedule, (names.DYNAMODB,), dr_role),
         ExpectedPlan(
-            name=names.RESTORE_TESTING_PLAN,
-            region=environment.region,
-            vault=names.VAULT,
-            schedule=environment.restore_testing_schedule,
-            kinds=tuple(names.RESOURCE_KINDS),
-            role=names.ROLE,
-        ),
-        *(
-            ExpectedPlan(
-                name=name,
-                region=environment.dr_region,
-                vault=names.DR_VAULT,
-                schedule=schedule,
-                kinds=(kind,),
-                # CloudFormation begins the name of the stack's own role with the stack's.
-                role=f"{names.DR_STACK}-*",
-            )
-            for name, schedule, kind in (
-                (
-                    names.DR_TABLE_TESTING_PLAN,
-                    environment.dr_restore_testing_table_schedule,
-                    names.DYNAMODB,
-                ),
-                (
-                    names.DR_MAILSTORE_TESTING_PLAN,
-                    environment.dr_restore_testing_mailstore_schedule,
-                    names.EFS,
-                ),
-            )
+            names.DR_MAILSTORE_TESTING_PLAN, dr, mailstore_schedule, (names.EFS,), dr_role
         ),
     )
 
 
-def questions(aws: Aws) -> Questions:
-    """What to ask, to be put together with other questions."""
-    return {
-        f"testing {plan.name}": partial(_deployed, aws, plan)
-        for plan in expected_plans(aws.environment)
-    }
-
-
-def read_answers(
-    environment: Environment, answers: Answers
-) -> dict[str, Answer[DeployedPlan | None]]:
-    """The answers to `questions`, among others, by the name of the plan."""
-    return {plan.name: answers[f"testing {plan.name}"] for plan in expected_plans(environment)}
+def look(aws: Aws) -> Mapping[str, Answer[DeployedPlan | None]]:
+    """What AWS Backup has of the expected plans, by their names."""
+    return ask_together({each.name: partial(_deployed, aws, each) for each in expected_plans(aws)})
 
 
 def _deployed(aws: Aws, expected: ExpectedPlan) -> DeployedPlan | None:
-    backup, plan = aws.client("backup", expected.region), {"RestoreTestingPlanName": expected.name}
+    plan = {"RestoreTestingPlanName": expected.name}
+    backup = aws.client("backup", expected.vault.region)
+    listing = backup.list_restore_testing_selections
 
     def question() -> DeployedPlan:
         return DeployedPlan(
@@ -106,8 +76,7 @@ def _deployed(aws: Aws, expected: ExpectedPlan) -> DeployedPlan | None:
                 backup.get_restore_testing_selection(
                     **plan, RestoreTestingSelectionName=each["RestoreTestingSelectionName"]
                 )["RestoreTestingSelection"]
-                for page in pages(backup.list_restore_testing_selections, **plan)
-                for each in page.get("RestoreTestingSelections", [])
+                for each in entries(listing, "RestoreTestingSelections", **plan)
             ],
         )
 

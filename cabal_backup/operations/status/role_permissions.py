@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cabal_backup import names
 from cabal_backup.operations.aws.client import Aws
 
 if TYPE_CHECKING:
@@ -69,14 +68,13 @@ def denied(aws: Aws, role_arn: str) -> tuple[Denial, ...]:
 
 
 def _needed(aws: Aws) -> Mapping[str, tuple[str, ...]]:
-    environment = aws.environment
     return {
-        aws.arn("dynamodb", f"table/{environment.addresses_table}"): (
+        aws.table_arn: (
             "dynamodb:DescribeTable",
             "dynamodb:RestoreTableFromAwsBackup",
             "dynamodb:StartAwsBackupJob",
         ),
-        aws.arn("elasticfilesystem", f"file-system/{environment.mailstore_file_system_id}"): (
+        aws.mailstore_arn: (
             "elasticfilesystem:Backup",
             "elasticfilesystem:Restore",
         ),
@@ -87,10 +85,7 @@ def _needed(aws: Aws) -> Mapping[str, tuple[str, ...]]:
 
 def _copy_targets(aws: Aws) -> list[str]:
     """The vaults that the plan copies into."""
-    vaults = [(names.DR_VAULT, aws.environment.dr_region)]
-    if region := aws.environment.region_of_air_gapped:
-        vaults.append((names.AIR_GAPPED_VAULT, region))
-    return [aws.arn("backup", f"backup-vault:{vault}", region=where) for vault, where in vaults]
+    return [aws.vault_arn(vault) for vault in aws.vaults[1:]]
 
 
 def _context(aws: Aws) -> Mapping[str, str]:

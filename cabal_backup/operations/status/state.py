@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from cabal_backup import names
 from cabal_backup.config.environment import Environment, Lifecycle
+from cabal_backup.operations.aws.arns import Arns, Vault
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.clock import clock_skew
 from cabal_backup.operations.aws.legal_holds import LegalHold, list_legal_holds
 from cabal_backup.operations.aws.recovery_points import (
     RecoveryPoint,
-    list_recovery_points,
     list_vaults,
+    points_in,
     protected_as,
 )
 from cabal_backup.operations.aws.results import (
     Answer,
-    Answers,
+    Asking,
     Known,
-    Questions,
     Unknown,
     ask,
-    ask_together,
-    pages,
+    entries,
     unless_missing,
 )
 from cabal_backup.operations.status import keys, restore_testing, role_permissions, watching
@@ -47,7 +47,6 @@ if TYPE_CHECKING:
         GetBackupPlanOutputTypeDef,
         RestoreJobsListMemberTypeDef,
     )
-    from types_boto3_cloudtrail import CloudTrailClient
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_dynamodb.type_defs import (
         ContinuousBackupsDescriptionTypeDef,
@@ -79,19 +78,45 @@ Event = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class RegionState:
-    """One of the two regions with its vault, or the air-gapped vault with its region."""
+class Share:
+    """The association of an account with a resource share that has the vault.
 
-    which: str
-    """`primary`, `dr` or `air-gapped`: how the ids of its checks begin."""
+    https://docs.aws.amazon.com/ram/latest/APIReference/API_ResourceShareAssociation.html
+    """
+
+    arn: str
+    """Of the resource share."""
+    status: str
+    """ASSOCIATED once the account has accepted; before that ASSOCIATING."""
+    invited: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class VaultState:
+    """A vault in its region."""
+
     region: str
     vault_name: str
     vault: Answer[BackupVaultListMemberTypeDef | None]
     """The vault as ListBackupVaults shows it."""
     points: Answer[list[RecoveryPoint]]
-    settings: Answer[DescribeRegionSettingsOutputTypeDef]
     policy: Answer[str | None]
     """The vault's access policy, as JSON."""
+
+    @property
+    def vault_created(self) -> datetime | None:
+        """None where that is not known, or there is no vault."""
+        vault = self.vault.value_or(None)
+        return vault["CreationDate"] if vault else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionState(VaultState):
+    """One of the two regions with its vault."""
+
+    which: str
+    """`primary` or `dr`: how the ids of its checks begin."""
+    settings: Answer[DescribeRegionSettingsOutputTypeDef]
     lock_removals: Answer[list[Event]]
     """CloudTrail's events, up to 90 days old, of lock removals from the present vault, newest
     first; calls that were refused are left out.
@@ -104,38 +129,18 @@ class RegionState:
     @property
     def held(self) -> frozenset[str]:
         """The ARNs of recovery points that a legal hold keeps, as far as that is known."""
-        holds = self.holds.value if isinstance(self.holds, Known) else ()
-        return frozenset(arn for hold in holds for arn in hold.points)
-
-    @property
-    def vault_created(self) -> datetime | None:
-        """None where that is not known, or there is no vault."""
-        if not isinstance(self.vault, Known) or self.vault.value is None:
-            return None
-        return self.vault.value.get("CreationDate")
+        return frozenset(arn for hold in self.holds.value_or(()) for arn in hold.points)
 
 
 @dataclass(frozen=True, kw_only=True)
-class AirGapped:
-    """The air-gapped vault, with whom it is shared."""
+class AirGapped(VaultState):
+    """The air-gapped vault, with whom it is shared.
 
-    vault: RegionState
-    shares: Answer[Mapping[str, Share]]
-    """By account."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Share:
-    """The association of an account with a resource share that has the vault.
-
-    https://docs.aws.amazon.com/ram/latest/APIReference/API_ResourceShareAssociation.html
+    Its lock cannot be removed, and none of its recovery points can be deleted by a call.
     """
 
-    arn: str
-    """Of the resource share."""
-    status: str
-    """ASSOCIATED once the account has accepted; before that ASSOCIATING."""
-    invited: datetime
+    shares: Answer[Mapping[str, Share]]
+    """By account."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,7 +190,7 @@ class TableState:
 
 
 @dataclass(frozen=True, kw_only=True)
-class State:
+class State(Arns):
     """One environment at one moment, as far as AWS let us see."""
 
     now: datetime
@@ -217,9 +222,6 @@ class State:
     watching: Watching
     clock_skew: Answer[timedelta]
     """How far this machine's clock is ahead of AWS's."""
-    table_arn: str
-    mailstore_arn: str
-    dr_vault_arn: str
     drills: Answer[Sequence[PastDrill]]
     """What the reports of drills say, which are files of the project."""
 
@@ -229,14 +231,9 @@ class State:
         return (self.primary, self.dr)
 
     @property
-    def role_arn(self) -> str:
-        """Of the role that AWS Backup works under."""
-        return f"arn:{self.environment.partition}:iam::{self.account}:role/{names.ROLE}"
-
-    @property
-    def copy_vaults(self) -> tuple[RegionState, ...]:
+    def copy_vaults(self) -> tuple[VaultState, ...]:
         """Those that each recovery point is copied to."""
-        return (self.dr, *([self.air_gapped.vault] if self.air_gapped else []))
+        return (self.dr, *([self.air_gapped] if self.air_gapped else []))
 
     @property
     def copy_lifecycles(self) -> dict[str, Lifecycle]:
@@ -250,12 +247,9 @@ class State:
         """The ARNs of all vaults of the environment."""
         return frozenset(map(self.arn_of, (self.primary, *self.copy_vaults)))
 
-    def arn_of(self, vault: RegionState) -> str:
+    def arn_of(self, vault: VaultState) -> str:
         """The ARN of a vault."""
-        return (
-            f"arn:{self.environment.partition}:backup:{vault.region}:{self.account}:"
-            f"backup-vault:{vault.vault_name}"
-        )
+        return self.vault_arn(Vault(vault.vault_name, vault.region))
 
     @property
     def resources(self) -> dict[str, str]:
@@ -269,6 +263,16 @@ class State:
         """The resource in the plan that a recovery point or job of `arn` counts for."""
         return protected_as(arn, self.mailstore_arn)
 
+    def points_of(self, vault: VaultState, arn: str) -> list[RecoveryPoint]:
+        """The completed recovery points in a vault that count for a resource; none where they
+        could not be listed.
+        """
+        return [
+            point
+            for point in vault.points.value_or(())
+            if point.completed and self.counts_for(point.resource_arn) == arn
+        ]
+
     def name_of(self, arn: str) -> str:
         """A name for people; the ARN of what is not protected."""
         former = f"former mailstore {arn.rpartition('/')[2]}"
@@ -281,144 +285,144 @@ def look(aws: Aws, now: datetime, *, drills: Answer[Sequence[PastDrill]] | None 
 
     :param drills: what the reports of drills say; None where that is not needed.
     """
-    environment = aws.environment
-    questions: Questions = {
-        "plan": lambda: _plan(aws, now),
-        "role": lambda: _role(aws),
-        "file systems": lambda: _file_systems(aws),
-        **restore_testing.questions(aws),
-        **_jobs(aws, now),
-        **watching.questions(aws),
-        **_region("primary", aws, environment.region, names.VAULT),
-        **_region("dr", aws, environment.dr_region, names.DR_VAULT),
-        **_air_gapped(aws),
-    }
-    tables = (environment.addresses_table, *environment.pitr_tables)
-    for table in tables:
-        questions |= _table(aws, table)
-    answers = ask_together(questions)
-    primary = _region_state("primary", environment.region, names.VAULT, answers)
-    dr = _region_state("dr", environment.dr_region, names.DR_VAULT, answers)
-    mailstore, others = _mailstores(environment, answers["file systems"])
-    described = {name: answers[f"table {name}"] for name in tables}
+    environment, dr_region = aws.environment, aws.environment.dr_region
+    with Asking() as asking:
+
+        def jobs(operation: str, result: str, region: str | None = None) -> Future[Answer[Any]]:
+            return asking.ask(
+                lambda: entries(
+                    getattr(aws.client("backup", region), operation),
+                    result,
+                    ByCreatedAfter=now - LOOK_BACK,
+                    MaxResults=1000,
+                )
+            )
+
+        primary, dr = (
+            asking.submit(_region, aws, which, vault)
+            for which, vault in zip(("primary", "dr"), aws.vaults, strict=False)
+        )
+        third = [asking.submit(_air_gapped, aws, vault) for vault in aws.vaults[2:]]
+        plan = asking.ask(lambda: _plan(aws, now))
+        role = asking.ask(lambda: _role(aws))
+        backup_jobs = jobs("list_backup_jobs", "BackupJobs")
+        copy_jobs = jobs("list_copy_jobs", "CopyJobs")
+        dr_copy_jobs = jobs("list_copy_jobs", "CopyJobs", dr_region)
+        restore_jobs = jobs("list_restore_jobs", "RestoreJobs")
+        dr_restore_jobs = jobs("list_restore_jobs", "RestoreJobs", dr_region)
+        testing = asking.submit(restore_testing.look, aws)
+        tables = {
+            name: asking.submit(_table, aws, name)
+            for name in (environment.addresses_table, *environment.pitr_tables)
+        }
+        file_systems = asking.ask(lambda: _file_systems(aws))
+        watched = asking.submit(watching.look, aws)
+    regions = primary.result(), dr.result()
+    described = {name: table.result() for name, table in tables.items()}
+    mailstore, others = _mailstores(environment, file_systems.result())
     return State(
         now=now,
         environment=environment,
         account=aws.account,
-        primary=primary,
-        dr=dr,
-        air_gapped=_air_gapped_state(environment, answers),
-        plan=answers["plan"],
-        role=answers["role"],
-        backup_jobs=answers["backup_jobs"],
-        copy_jobs=answers["copy_jobs"],
-        dr_copy_jobs=answers["dr_copy_jobs"],
-        restore_jobs=answers["restore_jobs"],
-        dr_restore_jobs=answers["dr_restore_jobs"],
-        testing=restore_testing.read_answers(environment, answers),
-        tables={
-            name: TableState(table=described[name], backups=answers[f"backups {name}"])
-            for name in tables
-        },
+        primary=regions[0],
+        dr=regions[1],
+        air_gapped=third[0].result() if third else None,
+        plan=plan.result(),
+        role=role.result(),
+        backup_jobs=backup_jobs.result(),
+        copy_jobs=copy_jobs.result(),
+        dr_copy_jobs=dr_copy_jobs.result(),
+        restore_jobs=restore_jobs.result(),
+        dr_restore_jobs=dr_restore_jobs.result(),
+        testing=testing.result(),
+        tables=described,
         mailstore=mailstore,
         other_mailstores=others,
-        keys=keys.look(aws, (primary.vault, dr.vault), described.values(), mailstore),
-        watching=watching.read_answers(environment, answers),
-        clock_skew=_clock_skew(now, answers),
-        table_arn=aws.arn("dynamodb", f"table/{environment.addresses_table}"),
-        mailstore_arn=aws.arn(
-            "elasticfilesystem", f"file-system/{environment.mailstore_file_system_id}"
+        keys=keys.look(
+            aws,
+            [region.vault for region in regions],
+            [table.table for table in described.values()],
+            mailstore,
         ),
-        dr_vault_arn=aws.arn(
-            "backup", f"backup-vault:{names.DR_VAULT}", region=environment.dr_region
-        ),
+        watching=watched.result(),
+        clock_skew=_clock_skew(now, [region.settings for region in regions]),
         drills=drills or Known(()),
     )
 
 
-def _region(which: str, aws: Aws, region: str, vault: str) -> Questions:
+def _vault(aws: Aws, place: Vault) -> VaultState:
+    name, region = place
+    third = name == names.AIR_GAPPED_VAULT
+
     def backup() -> BackupClient:
         return aws.client("backup", region)
 
-    return {
+    with Asking() as asking:
         # Not DescribeBackupVault: it answers AccessDenied for a vault that does not exist.
-        f"{which} vaults": lambda: list_vaults(backup()),
-        f"{which} points": lambda: list_recovery_points(
-            backup(), vault, dr_region=aws.environment.dr_region
-        ),
-        f"{which} holds": lambda: list_legal_holds(backup()),
-        f"{which} settings": lambda: backup().describe_region_settings(),
-        f"{which} policy": lambda: unless_missing(
-            lambda: backup().get_backup_vault_access_policy(BackupVaultName=vault)["Policy"],
-            "ResourceNotFoundException",
-        ),
-        f"{which} lock removals": lambda: _events(
-            aws.client("cloudtrail", region), "DeleteBackupVaultLockConfiguration", vault
-        ),
-        f"{which} deletions": lambda: _events(
-            aws.client("cloudtrail", region), "DeleteRecoveryPoint", vault
-        ),
-    }
-
-
-def _region_state(which: str, region: str, name: str, answers: Answers) -> RegionState:
-    vaults = answers[f"{which} vaults"]
-    vault: Answer[BackupVaultListMemberTypeDef | None] = vaults
-    if isinstance(vaults, Known):
-        vault = Known(next((v for v in vaults.value if v["BackupVaultName"] == name), None))
-    points, policy = answers[f"{which} points"], answers[f"{which} policy"]
-    if isinstance(vault, Known) and vault.value is None:
-        # Reading what is in a vault that does not exist answers AccessDenied.
-        points, policy = Known([]), Known(None)
-    return RegionState(
-        which=which,
+        listed = asking.ask(lambda: list_vaults(backup(), air_gapped=third))
+        points = asking.ask(lambda: points_in(aws, place))
+        policy = asking.ask(
+            lambda: unless_missing(
+                lambda: backup().get_backup_vault_access_policy(BackupVaultName=name)["Policy"],
+                "ResourceNotFoundException",
+            )
+        )
+    vaults = listed.result()
+    vault: Answer[BackupVaultListMemberTypeDef | None] = (
+        Known(next((each for each in vaults.value if each["BackupVaultName"] == name), None))
+        if isinstance(vaults, Known)
+        else vaults
+    )
+    # Reading what is in a vault that does not exist answers AccessDenied.
+    exists = vault != Known(None)
+    return VaultState(
         region=region,
         vault_name=name,
         vault=vault,
-        points=points,
-        settings=answers[f"{which} settings"],
-        policy=policy,
-        lock_removals=_of_present_vault(vault, answers[f"{which} lock removals"]),
-        deletions=_of_present_vault(vault, answers[f"{which} deletions"]),
-        holds=answers[f"{which} holds"],
+        points=points.result() if exists else Known([]),
+        policy=policy.result() if exists else Known(None),
     )
 
 
-def _air_gapped(aws: Aws) -> Questions:
-    """Nothing if the settings have none."""
-    region, vault = aws.environment.region_of_air_gapped, names.AIR_GAPPED_VAULT
-    if region is None:
-        return {}
+def _region(aws: Aws, which: str, place: Vault) -> RegionState:
+    with Asking() as asking:
+        reading = asking.submit(_vault, aws, place)
+        holds = asking.ask(lambda: list_legal_holds(aws.client("backup", place.region)))
+        settings = asking.ask(lambda: aws.client("backup", place.region).describe_region_settings())
+        removals, deletions = (
+            asking.ask(partial(_events, aws, place, call))
+            for call in ("DeleteBackupVaultLockConfiguration", "DeleteRecoveryPoint")
+        )
+    state = reading.result()
+    return RegionState(
+        **vars(state),
+        which=which,
+        settings=settings.result(),
+        lock_removals=_of_present_vault(state, removals.result()),
+        deletions=_of_present_vault(state, deletions.result()),
+        holds=holds.result(),
+    )
 
-    def backup() -> BackupClient:
-        return aws.client("backup", region)
 
-    return {
-        "air-gapped vaults": lambda: list_vaults(backup(), air_gapped=True),
-        "air-gapped points": lambda: list_recovery_points(backup(), vault),
-        "air-gapped policy": lambda: unless_missing(
-            lambda: backup().get_backup_vault_access_policy(BackupVaultName=vault)["Policy"],
-            "ResourceNotFoundException",
-        ),
-        "air-gapped shares": lambda: _shares(aws, region),
-    }
+def _air_gapped(aws: Aws, place: Vault) -> AirGapped:
+    with Asking() as asking:
+        reading = asking.submit(_vault, aws, place)
+        shares = asking.ask(lambda: _shares(aws, place))
+    return AirGapped(**vars(reading.result()), shares=shares.result())
 
 
-def _shares(aws: Aws, region: str) -> dict[str, Share]:
+def _shares(aws: Aws, place: Vault) -> Mapping[str, Share]:
     """The accounts that the vault is shared with, by any resource share of this account."""
     client: Any = aws.client  # There are no types of RAM.
 
-    def associations(**asked: Any) -> list[dict[str, Any]]:
-        pages = (
-            client("ram", region).get_paginator("get_resource_share_associations").paginate(**asked)
-        )
-        return [each for page in pages for each in page["resourceShareAssociations"]]
+    def associations(**asked: Any) -> Iterator[dict[str, Any]]:
+        paginator = client("ram", place.region).get_paginator("get_resource_share_associations")
+        for page in paginator.paginate(**asked):
+            yield from (e for e in page["resourceShareAssociations"] if e["status"] not in _ENDED)
 
-    arn = aws.arn("backup", f"backup-vault:{names.AIR_GAPPED_VAULT}", region=region)
     shares = [
         each["resourceShareArn"]
-        for each in associations(associationType="RESOURCE", resourceArn=arn)
-        if each["status"] not in _ENDED
+        for each in associations(associationType="RESOURCE", resourceArn=aws.vault_arn(place))
     ]
     if not shares:
         return {}
@@ -427,87 +431,48 @@ def _shares(aws: Aws, region: str) -> dict[str, Share]:
             arn=each["resourceShareArn"], status=each["status"], invited=each["creationTime"]
         )
         for each in associations(associationType="PRINCIPAL", resourceShareArns=shares)
-        if each["status"] not in _ENDED
     }
 
 
 _ENDED = {"DISASSOCIATED", "DISASSOCIATING"}
 
 
-def _air_gapped_state(environment: Environment, answers: Answers) -> AirGapped | None:
-    region = environment.region_of_air_gapped
-    if region is None:
-        return None
-    # Its lock cannot be removed, and none of its recovery points can be deleted by a call.
-    answers = {
-        **answers,
-        "air-gapped settings": answers[f"{environment.air_gapped_region} settings"],
-        "air-gapped holds": answers[f"{environment.air_gapped_region} holds"],
-        "air-gapped lock removals": Known([]),
-        "air-gapped deletions": Known([]),
-    }
-    return AirGapped(
-        vault=_region_state("air-gapped", region, names.AIR_GAPPED_VAULT, answers),
-        shares=answers["air-gapped shares"],
-    )
-
-
-def _events(cloudtrail: CloudTrailClient, name: str, vault: str) -> list[Event]:
+def _events(aws: Aws, place: Vault, call: str) -> list[Event]:
     """The newest MOST_EVENTS of the calls of this name, those that a vault obeyed."""
     found: list[Event] = []
-    pages = cloudtrail.get_paginator("lookup_events").paginate(
-        LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": name}],
-        PaginationConfig={"MaxItems": MOST_EVENTS, "PageSize": 50},
+    pages = (
+        aws.client("cloudtrail", place.region)
+        .get_paginator("lookup_events")
+        .paginate(
+            LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": call}],
+            PaginationConfig={"MaxItems": MOST_EVENTS, "PageSize": 50},
+        )
     )
     for page in pages:
         for event in page["Events"]:
             record = event.get("CloudTrailEvent", "")
-            if f'"{vault}"' in record and '"errorCode"' not in record:
+            if f'"{place.name}"' in record and '"errorCode"' not in record:
                 found.append(event)
     return found
 
 
-def _of_present_vault(
-    vault: Answer[BackupVaultListMemberTypeDef | None], events: Answer[list[Event]]
-) -> Answer[list[Event]]:
+def _of_present_vault(state: VaultState, events: Answer[list[Event]]) -> Answer[list[Event]]:
     """Without what befell an earlier vault of the same name, such as its teardown."""
-    if isinstance(events, Unknown) or isinstance(vault, Unknown) or vault.value is None:
+    created = state.vault_created
+    if isinstance(events, Unknown) or created is None:
         return events
-    created = vault.value["CreationDate"]
     return Known([event for event in events.value if event["EventTime"] >= created])
 
 
-def _clock_skew(now: datetime, answers: Answers) -> Answer[timedelta]:
+def _clock_skew(
+    now: datetime, answers: Sequence[Answer[DescribeRegionSettingsOutputTypeDef]]
+) -> Answer[timedelta]:
     """From the answer of a call that is made anyway."""
-    settings = [answers[f"{which} settings"] for which in ("primary", "dr")]
-    for answer in settings:
+    for answer in answers:
         if isinstance(answer, Known):
             skew = clock_skew(answer.value, now)
             return Unknown("AWS's answer bears no date.") if skew is None else Known(skew)
-    return settings[-1]
-
-
-def _jobs(aws: Aws, now: datetime) -> Questions:
-    since = now - LOOK_BACK
-
-    def listed(operation: str, result: str, region: str | None = None) -> Callable[[], object]:
-        return lambda: [
-            each
-            for page in pages(
-                getattr(aws.client("backup", region), operation),
-                ByCreatedAfter=since,
-                MaxResults=1000,
-            )
-            for each in page.get(result, [])
-        ]
-
-    return {
-        "backup_jobs": listed("list_backup_jobs", "BackupJobs"),
-        "copy_jobs": listed("list_copy_jobs", "CopyJobs"),
-        "dr_copy_jobs": listed("list_copy_jobs", "CopyJobs", aws.environment.dr_region),
-        "restore_jobs": listed("list_restore_jobs", "RestoreJobs"),
-        "dr_restore_jobs": listed("list_restore_jobs", "RestoreJobs", aws.environment.dr_region),
-    }
+    return cast("Unknown", answers[-1])
 
 
 def _plan(aws: Aws, now: datetime) -> Plan | None:
@@ -519,11 +484,10 @@ def _plan(aws: Aws, now: datetime) -> Plan | None:
     with ThreadPoolExecutor(max_workers=3) as pool:
         current = pool.submit(backup.get_backup_plan, BackupPlanId=plan_id)
         listed_versions = pool.submit(
-            lambda: [
-                version
-                for page in pages(backup.list_backup_plan_versions, BackupPlanId=plan_id)
-                for version in page.get("BackupPlanVersionsList", [])
-            ]
+            entries,
+            backup.list_backup_plan_versions,
+            "BackupPlanVersionsList",
+            BackupPlanId=plan_id,
         )
         selections = [each for one in ids for each in _selections(backup, one)]
         plan = current.result()
@@ -544,32 +508,24 @@ def _plan(aws: Aws, now: datetime) -> Plan | None:
 def _plan_ids(aws: Aws) -> list[str]:
     """The plans of that name, which is not unique; first one that selects the table, if any."""
     backup = aws.client("backup")
-    listed = [
-        each for page in pages(backup.list_backup_plans) for each in page.get("BackupPlansList", [])
-    ]
+    listed = entries(backup.list_backup_plans, "BackupPlansList")
     ids = [str(plan["BackupPlanId"]) for plan in listed if plan["BackupPlanName"] == names.PLAN]
-    if len(ids) > 1:
-        table = aws.arn("dynamodb", f"table/{aws.environment.addresses_table}")
-        ids.sort(
-            key=lambda plan_id: (
-                not any(table in one.get("Resources", []) for one in _selections(backup, plan_id))
-            )
-        )
-    return ids
+
+    def selects_no_table(plan_id: str) -> bool:
+        selections = _selections(backup, plan_id)
+        return not any(aws.table_arn in one.get("Resources", []) for one in selections)
+
+    return sorted(ids, key=selects_no_table) if len(ids) > 1 else ids
 
 
 def _selections(backup: BackupClient, plan_id: str) -> tuple[BackupSelectionOutputTypeDef, ...]:
     """What a plan selects, whole."""
-    listed = [
-        each
-        for page in pages(backup.list_backup_selections, BackupPlanId=plan_id)
-        for each in page.get("BackupSelectionsList", [])
-    ]
+    listing = backup.list_backup_selections
     return tuple(
-        backup.get_backup_selection(BackupPlanId=plan_id, SelectionId=selection["SelectionId"])[
+        backup.get_backup_selection(BackupPlanId=plan_id, SelectionId=each["SelectionId"])[
             "BackupSelection"
         ]
-        for selection in listed
+        for each in entries(listing, "BackupSelectionsList", BackupPlanId=plan_id)
     )
 
 
@@ -577,11 +533,8 @@ def _in_force(
     versions: Sequence[BackupPlansListMemberTypeDef], environment: Environment, now: datetime
 ) -> list[BackupPlansListMemberTypeDef]:
     """Those, of versions from old to new, that made anything that is kept now."""
-    since = now - timedelta(
-        days=max(
-            environment.lifecycle.delete_after_days, environment.dr_lifecycle.delete_after_days
-        )
-    )
+    lifecycles = (environment.lifecycle, environment.dr_lifecycle)
+    since = now - timedelta(days=max(each.delete_after_days for each in lifecycles))
     return [
         version
         for version, following in zip(versions, [*versions[1:], None], strict=True)
@@ -658,35 +611,24 @@ def _mailstores(
     )
 
 
-def _table(aws: Aws, name: str) -> Questions:
+def _table(aws: Aws, name: str) -> TableState:
     def dynamodb() -> DynamoDBClient:
         return aws.client("dynamodb")
 
-    return {
-        f"table {name}": lambda: unless_missing(
-            lambda: dynamodb().describe_table(TableName=name)["Table"], "ResourceNotFoundException"
-        ),
-        f"backups {name}": lambda: unless_missing(
-            lambda: dynamodb().describe_continuous_backups(TableName=name)[
-                "ContinuousBackupsDescription"
-            ],
-            "TableNotFoundException",
-            "ResourceNotFoundException",
-        ),
-    }
-
-
-__all__ = [
-    "LOOK_BACK",
-    "AirGapped",
-    "Answer",
-    "Known",
-    "Plan",
-    "PlanVersion",
-    "RegionState",
-    "Role",
-    "Share",
-    "State",
-    "TableState",
-    "look",
-]
+    with Asking() as asking:
+        table = asking.ask(
+            lambda: unless_missing(
+                lambda: dynamodb().describe_table(TableName=name)["Table"],
+                "ResourceNotFoundException",
+            )
+        )
+        backups = asking.ask(
+            lambda: unless_missing(
+                lambda: dynamodb().describe_continuous_backups(TableName=name)[
+                    "ContinuousBackupsDescription"
+                ],
+                "TableNotFoundException",
+                "ResourceNotFoundException",
+            )
+        )
+    return TableState(table=table.result(), backups=backups.result())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from functools import partial
+from typing import TYPE_CHECKING, cast
 
 from cabal_backup.config.environment import Environment
 from cabal_backup.operations.aws.client import Aws
-from cabal_backup.operations.aws.results import Answer, Answers, Questions
+from cabal_backup.operations.aws.results import Answer, Asking
 from cabal_backup.operations.status import alerts
 from cabal_backup.operations.status.alerts import Channel
 
@@ -54,27 +55,18 @@ class Watching:
     trails: Mapping[str, Answer[list[Trail]]]
 
 
-def questions(aws: Aws) -> Questions:
-    """What to ask, to be put together with other questions."""
-    environment = aws.environment
-    asked: Questions = {}
-    asked |= alerts.questions(aws)
-    for region in trail_regions(environment):
-        asked[f"trails {region}"] = _trails(aws, region)
-    return asked
-
-
-def read_answers(environment: Environment, answers: Answers) -> Watching:
-    """The answers to `questions`, among others."""
-
-    def by_region(what: str) -> dict[str, Answer[Any]]:
-        return {
-            name.removeprefix(what): answer
-            for name, answer in answers.items()
-            if name.startswith(what)
+def look(aws: Aws) -> Watching:
+    """Ask AWS about both regions side by side."""
+    with Asking() as asking:
+        channels = asking.submit(alerts.look, aws)
+        trails = {
+            region: asking.ask(partial(_trails, aws, region))
+            for region in trail_regions(aws.environment)
         }
-
-    return Watching(channels=alerts.read_answers(environment, answers), trails=by_region("trails "))
+    return Watching(
+        channels=channels.result(),
+        trails={region: answer.result() for region, answer in trails.items()},
+    )
 
 
 def trail_regions(environment: Environment) -> tuple[str, ...]:
@@ -84,13 +76,10 @@ def trail_regions(environment: Environment) -> tuple[str, ...]:
     return (environment.region, environment.dr_region)
 
 
-def _trails(aws: Aws, region: str) -> Callable[[], object]:
-    def question() -> list[Trail]:
-        # With those of other regions that reach here ("shadow trails").
-        listed = aws.client("cloudtrail", region).describe_trails()["trailList"]
-        return [_trail(aws, trail) for trail in listed]
-
-    return question
+def _trails(aws: Aws, region: str) -> list[Trail]:
+    # With those of other regions that reach here ("shadow trails").
+    listed = aws.client("cloudtrail", region).describe_trails()["trailList"]
+    return [_trail(aws, trail) for trail in listed]
 
 
 def _trail(aws: Aws, trail: TrailTypeDef) -> Trail:
@@ -134,14 +123,12 @@ def _lets_through(field: AdvancedFieldSelectorOutputTypeDef) -> bool:
     def given(operator: str) -> Iterable[str]:
         return cast("Mapping[str, list[str]]", field).get(operator, ())
 
-    wanted = [
-        *(value == each for each in given("Equals")),
-        *(value.startswith(each) for each in given("StartsWith")),
-        *(value.endswith(each) for each in given("EndsWith")),
-    ]
-    unwanted = [
-        *(value == each for each in given("NotEquals")),
-        *(value.startswith(each) for each in given("NotStartsWith")),
-        *(value.endswith(each) for each in given("NotEndsWith")),
-    ]
-    return (any(wanted) or not wanted) and not any(unwanted)
+    def matches(negation: str) -> list[bool]:
+        return [
+            *(value == each for each in given(f"{negation}Equals")),
+            *(value.startswith(each) for each in given(f"{negation}StartsWith")),
+            *(value.endswith(each) for each in given(f"{negation}EndsWith")),
+        ]
+
+    wanted = matches("")
+    return (any(wanted) or not wanted) and not any(matches("Not"))

@@ -36,7 +36,7 @@ def air_gapped(state: State) -> Outcome:
     seen = state.air_gapped
     if seen is None:
         return off("air_gapped is false: there is no third copy.")
-    found = vaults.vault(state, seen.vault)
+    found = vaults.vault(state, seen)
     if found.status is not Status.OK:
         return found
     copies = _copies(state, seen)
@@ -52,12 +52,12 @@ def air_gapped(state: State) -> Outcome:
 
 def limits(state: State, seen: AirGapped) -> Outcome:
     """Has the vault, which exists, the configured limits? They never change."""
-    vault, environment = seen.vault.vault, state.environment
+    vault, environment = seen.vault, state.environment
     if not isinstance(vault, Known) or vault.value is None:
         return unknown(vault, looking_at=f"the vault {names.AIR_GAPPED_VAULT}")
     least, most = vault.value.get("MinRetentionDays"), vault.value.get("MaxRetentionDays")
     accepts = (
-        f"{names.AIR_GAPPED_VAULT} in {seen.vault.region} accepts {least} to {most} days, which "
+        f"{names.AIR_GAPPED_VAULT} in {seen.region} accepts {least} to {most} days, which "
         "can never be changed"
     )
     if (least, most) == (environment.air_gapped_min_days, environment.air_gapped_max_days):
@@ -79,17 +79,16 @@ def _others(state: State, seen: AirGapped) -> Outcome:
         f"{names.AIR_GAPPED_VAULT} is shared with {' and '.join(sorted(others))}, not configured: "
         "such an account can restore all mail and addresses.",
         "Find out in CloudTrail who shared it (CreateResourceShare, AssociateResourceShare). To "
-        f"end it: aws ram disassociate-resource-share --region={seen.vault.region} "
+        f"end it: aws ram disassociate-resource-share --region={seen.region} "
         f"--resource-share-arn={share.arn} --principals={min(others)}",
     )
 
 
 def _copies(state: State, seen: AirGapped) -> Outcome:
-    vault = seen.vault
-    pairs = copies_in(state, vault)
+    pairs = copies_in(state, seen)
     if pairs is None:
         return unknown(
-            state.primary.points, vault.points, looking_at=f"the copies in {vault.vault_name}"
+            state.primary.points, seen.points, looking_at=f"the copies in {seen.vault_name}"
         )
     since = _since(state, seen)
     due = [pair for pair in pairs if pair.source.created > since]
@@ -97,21 +96,21 @@ def _copies(state: State, seen: AirGapped) -> Outcome:
     if gaps:
         newest = gaps[-1].source
         return fail(
-            f"{plural(len(gaps), 'recovery point')} without a copy in {vault.vault_name}.",
+            f"{plural(len(gaps), 'recovery point')} without a copy in {seen.vault_name}.",
             "copy-jobs gives the reason. To copy one: aws backup start-copy-job "
             f"--region={state.primary.region} --recovery-point-arn={newest.arn} "
             f"--source-backup-vault-name={names.VAULT} "
-            f"--destination-backup-vault-arn={state.arn_of(vault)} "
+            f"--destination-backup-vault-arn={state.arn_of(seen)} "
             f"--iam-role-arn={state.role_arn} "
             f"--lifecycle=DeleteAfterDays={state.environment.air_gapped_delete_after_days}",
             details=[named(state, pair.source) for pair in gaps],
         )
     copied = [pair for pair in due if pair.copy is not None]
     if not copied:
-        return off(f"There is no copy in {vault.vault_name} yet: the next night makes the first.")
+        return off(f"There is no copy in {seen.vault_name} yet: the next night makes the first.")
     oldest = min(pair.source.created for pair in copied)
     return ok(
-        f"{vault.vault_name} in {vault.region} has {plural(len(copied), 'copy', 'copies')}, "
+        f"{seen.vault_name} in {seen.region} has {plural(len(copied), 'copy', 'copies')}, "
         f"from {moment(oldest)} on."
     )
 
@@ -119,15 +118,15 @@ def _copies(state: State, seen: AirGapped) -> Outcome:
 def _since(state: State, seen: AirGapped) -> datetime:
     """Copies are expected of recovery points from this time on."""
     days = min(timedelta(days=state.environment.air_gapped_delete_after_days), LOOK_BACK)
-    plan = state.plan.value if isinstance(state.plan, Known) else None
+    plan = state.plan.value_or(None)
     planned: datetime | None = None
     for version in reversed(plan.versions if plan else ()):
         actions = [a for rule in version.plan["Rules"] for a in rule.get("CopyActions", [])]
         targets = {action["DestinationBackupVaultArn"] for action in actions}
-        if state.arn_of(seen.vault) not in targets:
+        if state.arn_of(seen) not in targets:
             break
         planned = version.created
-    return max(filter(None, [state.now - days, seen.vault.vault_created, planned]))
+    return max(filter(None, [state.now - days, seen.vault_created, planned]))
 
 
 def _shares(state: State, seen: AirGapped) -> Outcome:
@@ -135,7 +134,7 @@ def _shares(state: State, seen: AirGapped) -> Outcome:
     accounts = state.environment.air_gapped_share_with
     if isinstance(seen.shares, Unknown):
         return unknown(seen.shares, looking_at=f"the shares of {names.AIR_GAPPED_VAULT}")
-    shares, region = seen.shares.value, seen.vault.region
+    shares, region = seen.shares.value, seen.region
     missing = [account for account in accounts if account not in shares]
     if missing:
         return fail(

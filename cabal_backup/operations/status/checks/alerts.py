@@ -11,7 +11,7 @@ from typing import Any
 
 from cabal_backup import names, urgent
 from cabal_backup.operations.aws.results import Known, Unknown
-from cabal_backup.operations.status.alerts import RULES, Channel, is_confirmed, topic_arn
+from cabal_backup.operations.status.alerts import RULES, Channel, is_confirmed
 from cabal_backup.operations.status.checks.outcome import (
     Outcome,
     fail,
@@ -61,7 +61,7 @@ def _subscribed(state: State) -> Outcome:
     filtered: list[str] = []
     letters: dict[str, str] = {}
     for region, channel in state.watching.channels.items():
-        listed = _value(channel.subscriptions) or []
+        listed = channel.subscriptions.value_or(None) or []
         confirmed = [each for each in listed if is_confirmed(each)]
         counts.append(f"{plural(len(confirmed), 'subscription')} in {region}")
         pending += [
@@ -106,7 +106,7 @@ def _subscribed(state: State) -> Outcome:
             "Follow the link in the mail that SNS has sent to each address."
             if pending
             else f"aws sns subscribe --region {unsubscribed[0]} --topic-arn="
-            f"{topic_arn(environment, state.account, unsubscribed[0])} --protocol email "
+            f"{state.topic_arn(unsubscribed[0])} --protocol email "
             "--notification-endpoint ADDRESS, and follow the link in the mail; or set "
             "alert_emails and deploy.",
             details=pending,
@@ -124,14 +124,13 @@ def _subscribed(state: State) -> Outcome:
 
 def _broken(state: State, region: str, channel: Channel) -> Iterator[str]:
     """What keeps messages from the topic's subscribers, as far as it could be looked at."""
-    partition = state.environment.partition
-    queue_arn = f"arn:{partition}:sqs:{region}:{state.account}:{names.QUEUE}"
+    queue_arn = state.arn("sqs", names.QUEUE, region=region)
     other = {state.environment.region, state.environment.dr_region} - {region}
-    bus_arn = f"arn:{partition}:events:{other.pop()}:{state.account}:event-bus/default"
+    bus_arn = state.arn("events", "event-bus/default", region=other.pop())
     expected = urgent.rules(state.account, region)
     wanted = RULES if state.environment.alert_on_tampering else (names.RULE_JOBS,)
     for name in wanted:
-        rules = _value(channel.rules)
+        rules = channel.rules.value_or(None)
         if rules is not None:
             yield from rule_faults(
                 name,
@@ -171,7 +170,7 @@ def rule_faults(
 
 
 def _queues(channel: Channel) -> Iterator[str]:
-    queues = _value(channel.queues)
+    queues = channel.queues.value_or(None)
     if queues is None:
         return
     for name, attributes in queues.items():
@@ -188,7 +187,7 @@ def _queues(channel: Channel) -> Iterator[str]:
         yield f"the policy of the queue {names.QUEUE} does not let EventBridge send to it"
     if any(_denies(each) for each in statements):
         yield f"the policy of the queue {names.QUEUE} has a Deny that is not ours"
-    sources = _value(channel.sources)
+    sources = channel.sources.value_or(None)
     if sources is not None and not any(
         each["State"] in ("Enabled", "Enabling", "Creating", "Updating")
         and str(each["FunctionArn"]).endswith(f":{names.NOTIFY}")
@@ -239,12 +238,8 @@ def _denies(statement: _JSON) -> bool:
 
 def _dead_letters(channel: Channel) -> int:
     """How many events could not be reported."""
-    queues = _value(channel.queues) or {}
+    queues = channel.queues.value_or({})
     attributes = queues.get(names.DEAD_LETTERS) or {}
     return int(attributes.get("ApproximateNumberOfMessages", 0)) + int(
         attributes.get("ApproximateNumberOfMessagesNotVisible", 0)
     )
-
-
-def _value(answer: Any) -> Any:
-    return answer.value if isinstance(answer, Known) else None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from cabal_backup import names
+from cabal_backup.operations.aws.arns import Vault
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.aws.results import Known, Unknown
 from cabal_backup.operations.status.checks.history import (
@@ -30,7 +31,7 @@ from cabal_backup.operations.status.checks.outcome import (
     unknown,
     warn,
 )
-from cabal_backup.operations.status.state import LOOK_BACK, RegionState, State
+from cabal_backup.operations.status.state import LOOK_BACK, State, VaultState
 from cabal_backup.text import duration, moment, plural
 from cabal_backup.urgent import FAILED_STATES
 
@@ -228,8 +229,8 @@ def foreign_copies(state: State) -> Outcome:
     if isinstance(state.copy_jobs, Unknown) or isinstance(state.dr_copy_jobs, Unknown):
         return unknown(state.copy_jobs, state.dr_copy_jobs, looking_at="the copy jobs")
     # Also one that an earlier configuration had.
-    third = (replace(region, vault_name=names.AIR_GAPPED_VAULT) for region in state.regions)
-    ours = state.vault_arns | frozenset(map(state.arn_of, third))
+    third = (Vault(names.AIR_GAPPED_VAULT, region.region) for region in state.regions)
+    ours = state.vault_arns | frozenset(map(state.vault_arn, third))
     jobs = [
         job
         for job in (*state.copy_jobs.value, *state.dr_copy_jobs.value)
@@ -260,7 +261,7 @@ def foreign_copies(state: State) -> Outcome:
     return ok(f"None of {plural(len(jobs), 'copy job')} of the last 30 days went elsewhere.")
 
 
-def copies_in(state: State, vault: RegionState, *, on_demand: bool = False) -> list[Copy] | None:
+def copies_in(state: State, vault: VaultState, *, on_demand: bool = False) -> list[Copy] | None:
     """Every recovery point that the plan made in the last 30 days, with its copy in a vault.
 
     :param on_demand: also those that were made on demand.
@@ -336,7 +337,7 @@ def _what_and_where(job: CopyJobTypeDef) -> tuple[str, str]:
     return job["SourceRecoveryPointArn"], job["DestinationBackupVaultArn"]
 
 
-def _copied_earlier(state: State, vault: RegionState, sources: set[str]) -> set[str]:
+def _copied_earlier(state: State, vault: VaultState, sources: set[str]) -> set[str]:
     """Which of these recovery points have a copy in a vault, whatever became of a later job."""
     if isinstance(state.primary.points, Unknown) or isinstance(vault.points, Unknown):
         return set()

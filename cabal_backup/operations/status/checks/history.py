@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, cast
 from cabal_backup import names
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.aws.results import Known
-from cabal_backup.operations.status.state import LOOK_BACK, Event, Plan, RegionState, State
+from cabal_backup.operations.status.state import LOOK_BACK, Event, Plan, State, VaultState
 
 if TYPE_CHECKING:
     from types_boto3_backup.type_defs import BackupPlanTypeDef, BackupRuleTypeDef, CopyActionTypeDef
@@ -76,7 +76,7 @@ class History:
         self._state = state
         self._points = _by_resource(state, state.primary)
         self._copies = _by_resource(state, state.dr)
-        self._plan: Plan | None = state.plan.value if isinstance(state.plan, Known) else None
+        self._plan: Plan | None = state.plan.value_or(None)
 
     def begin(self, arn: str) -> datetime | None:
         """After which moment nights of a resource are expected; None where nothing says it.
@@ -275,7 +275,7 @@ def spans(state: State, nights: Iterable[Night]) -> Iterator[str]:
         yield f"{first:%Y-%m-%d}{until}: {name}"
 
 
-def _by_resource(state: State, region: RegionState) -> dict[str, Sequence[RecoveryPoint]]:
+def _by_resource(state: State, region: VaultState) -> dict[str, Sequence[RecoveryPoint]]:
     """From old to new, by the resource they count for; nothing where they could not be listed."""
     found: dict[str, list[RecoveryPoint]] = {}
     if isinstance(region.points, Known):

@@ -174,7 +174,6 @@ def _selection_differences(
     state: State, selections: tuple[BackupSelectionOutputTypeDef, ...]
 ) -> Iterator[str]:
     selected: set[str] = set()
-    wanted = f"arn:{state.environment.partition}:iam::{state.account}:role/{names.ROLE}"
     for one in selections:
         arns = set(one.get("Resources", []))
         for arn in sorted(selected & arns):
@@ -184,8 +183,8 @@ def _selection_differences(
             if way not in ("SelectionName", "IamRoleArn", "Resources") and _is_set(value):
                 yield f"{one['SelectionName']} also selects by {way}"
         role = one.get("IamRoleArn", "")
-        if role != wanted:
-            yield f"{one['SelectionName']} works under {role}, not under {wanted}"
+        if role != state.role_arn:
+            yield f"{one['SelectionName']} works under {role}, not under {state.role_arn}"
     for arn in sorted(state.resources.keys() - selected):
         yield f"not selected: {arn}"
     for arn in sorted(selected - state.resources.keys()):

@@ -72,7 +72,7 @@ class _Series:
 
     @property
     def what(self) -> str:
-        return f"{names.RESOURCE_KINDS[self.kind]} in {self.expected.vault}"
+        return f"{names.RESOURCE_KINDS[self.kind]} in {self.expected.vault.name}"
 
     @property
     def judged(self) -> RestoreJobsListMemberTypeDef | None:
@@ -132,7 +132,7 @@ def restore_tests(state: State) -> Outcome:
     AWS Backup's restore testing does it on schedule. Where that is off, a restore by hand within
     the year is expected, from either vault.
     """
-    expected = expected_plans(state.environment)
+    expected = expected_plans(state)
     if not expected:
         return _by_hand(state)
     return (
@@ -181,10 +181,7 @@ def _plan_differences(
     """https://docs.aws.amazon.com/aws-backup/latest/devguide/API_RestoreTestingPlanForGet.html"""
     chosen = plan.get("RecoveryPointSelection", {})
     zone = plan.get("ScheduleExpressionTimezone")
-    vault = (
-        f"arn:{state.environment.partition}:backup:{expected.region}:{state.account}:"
-        f"backup-vault:{expected.vault}"
-    )
+    vault = state.vault_arn(expected.vault)
     for what, seen, wanted in (
         ("schedule", plan.get("ScheduleExpression"), expected.schedule),
         ("time zone", "UTC" if zone in (None, "Etc/UTC") else zone, "UTC"),
@@ -212,7 +209,7 @@ def _selection_differences(
 ) -> Iterator[str]:
     """https://docs.aws.amazon.com/aws-backup/latest/devguide/API_RestoreTestingSelectionForGet.html"""
     arns = {names.DYNAMODB: state.table_arn, names.EFS: state.mailstore_arn}
-    role = f"arn:{state.environment.partition}:iam::{state.account}:role/{expected.role}"
+    role = state.arn("iam", f"role/{expected.role}", region="")
     for kind in expected.kinds:
         ours = [each for each in selections if each["ProtectedResourceType"] == kind]
         if len(ours) != 1:
@@ -334,9 +331,9 @@ def _not_within_a_year(state: State) -> Outcome | None:
 def _series(state: State) -> list[_Series]:
     """What is known of each kind and each plan; the primary vault first."""
     found = []
-    for expected in expected_plans(state.environment):
+    for expected in expected_plans(state):
         answer = state.testing[expected.name]
-        is_dr = expected.region == state.dr.region
+        is_dr = expected.vault.region == state.dr.region
         jobs = state.dr_restore_jobs if is_dr else state.restore_jobs
         if not isinstance(answer, Known) or answer.value is None or not isinstance(jobs, Known):
             continue
@@ -381,7 +378,7 @@ def _was_protected(state: State, job: RestoreJobsListMemberTypeDef) -> bool:
     if arn is None or arn in state.resources:
         return True
     is_former = state.counts_for(arn) == state.mailstore_arn
-    mailstore = state.mailstore.value if isinstance(state.mailstore, Known) else None
+    mailstore = state.mailstore.value_or(None)
     return is_former and mailstore is not None and job["CreationDate"] < mailstore["CreationTime"]
 
 
@@ -459,7 +456,7 @@ def _newest_restores(state: State) -> dict[str, datetime]:
         for kind, when in _restored_points(state, region.points).items():
             newest[kind] = max(when, newest.get(kind, when))
     for jobs in (state.restore_jobs, state.dr_restore_jobs):
-        for job in jobs.value if isinstance(jobs, Known) else ():
+        for job in jobs.value_or(()):
             kind, ended = job.get("ResourceType", ""), job.get("CompletionDate")
             if (
                 job["Status"] == "COMPLETED"
@@ -474,7 +471,7 @@ def _newest_restores(state: State) -> dict[str, datetime]:
 def _restored_points(state: State, points: Answer[list[RecoveryPoint]]) -> dict[str, datetime]:
     """When a recovery point of each kind was last restored."""
     newest: dict[str, datetime] = {}
-    for point in points.value if isinstance(points, Known) else ():
+    for point in points.value_or(()):
         when = point.last_restored
         is_ours = state.counts_for(point.resource_arn) in state.resources
         if when and when <= state.now + FUTURE and is_ours:

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import cast
 
 from cabal_backup import names
-from cabal_backup.operations.aws.results import Known, Unknown
+from cabal_backup.operations.aws.results import Unknown
 from cabal_backup.operations.status.checks.outcome import (
     Outcome,
     deploy,
@@ -126,7 +126,7 @@ def _managed(state: State, policy: str) -> str:
 
 
 def _denied(role: Role) -> tuple[Denial, ...]:
-    return role.denied.value if isinstance(role.denied, Known) else ()
+    return role.denied.value_or(())
 
 
 def _statements(role: Role) -> list[Policy]:

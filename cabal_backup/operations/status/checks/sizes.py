@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
-from cabal_backup.operations.aws.results import Known, Unknown
+from cabal_backup.operations.aws.results import Unknown
 from cabal_backup.operations.status.checks.outcome import Outcome, fail, off, ok, unknown, warn
 from cabal_backup.operations.status.state import LOOK_BACK, State
 from cabal_backup.text import moment
@@ -19,15 +19,8 @@ def sizes(state: State) -> Outcome:
     """The newest recovery point of each resource, beside those of the 30 days before it."""
     empty, small, seen = [], [], []
     for region in state.regions:
-        if not isinstance(region.points, Known):
-            continue
         for arn, name in state.resources.items():
-            points = [
-                point
-                for point in region.points.value
-                if point.completed and state.counts_for(point.resource_arn) == arn
-            ]
-            if not points:
+            if not (points := state.points_of(region, arn)):
                 continue
             newest = max(points, key=lambda point: point.created)
             usual = _usual(newest, points)

@@ -18,7 +18,7 @@ from cabal_backup.operations.status.checks.outcome import (
     unknown,
     warn,
 )
-from cabal_backup.operations.status.state import Policy, RegionState, State
+from cabal_backup.operations.status.state import Policy, RegionState, State, VaultState
 from cabal_backup.text import moment, plural
 
 REPORTED = timedelta(days=7)
@@ -27,7 +27,7 @@ days, and what is missing as long as it is.
 """
 
 
-def vault(state: State, region: RegionState) -> Outcome:
+def vault(state: State, region: VaultState) -> Outcome:
     """Does the vault exist, without an access policy?"""
     where = f"{region.vault_name} in {region.region}"
     if isinstance(region.vault, Unknown):

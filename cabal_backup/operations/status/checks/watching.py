@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cabal_backup import names, urgent
-from cabal_backup.operations.aws.results import Answer, Known, Unknown
+from cabal_backup.operations.aws.results import Known, Unknown
 from cabal_backup.operations.status.alerts import Channel, WatchRecord
 from cabal_backup.operations.status.checks.alerts import function_faults, rule_faults
 from cabal_backup.operations.status.checks.outcome import (
@@ -77,7 +77,7 @@ def is_silent(record: WatchRecord, now: datetime) -> bool:
 
 def _ran(channels: Mapping[str, Channel]) -> Iterator[str]:
     for region, channel in channels.items():
-        record = channel.record.value if isinstance(channel.record, Known) else None
+        record = channel.record.value_or(None)
         if record is not None:
             yield f"{moment(record.ran) if record.ran else 'first run due'} in {region}"
 
@@ -89,8 +89,7 @@ def _watch_faults(state: State, region: str, channel: Channel) -> Iterator[str]:
             names.WATCH,
             channel.rules.value[names.WATCH],
             schedule=environment.watch_schedule_in(region),
-            target=f"arn:{environment.partition}:lambda:{region}:{state.account}:"
-            f"function:{names.WATCH}",
+            target=state.arn("lambda", f"function:{names.WATCH}", region=region),
         )
     yield from function_faults(names.WATCH, channel)
     if isinstance(channel.record, Known) and channel.record.value is None:
@@ -134,17 +133,13 @@ def trail(state: State) -> Outcome:
             details=[
                 f"{one.name} in {region}: {_why_not(one)}"
                 for region in deaf
-                for one in _known(answers[region])
+                for one in answers[region].value_or(())
             ],
         )
     if any(isinstance(each, Unknown) for each in answers.values()):
         return unknown(*answers.values(), looking_at="the trails")
     trails = ", ".join(f"{one.name} in {region}" for region, one in heard.items() if one)
     return ok(f"A trail logs the calls that change something: {trails}.")
-
-
-def _known(answer: Answer[list[Trail]]) -> list[Trail]:
-    return answer.value if isinstance(answer, Known) else []
 
 
 def _why_not(one: Trail) -> str:

@@ -30,11 +30,9 @@ A_YEAR = Lifecycle(cold_after_days=30, delete_after_days=365)
 WARM_ONLY = Lifecycle(cold_after_days=None, delete_after_days=365)
 
 
-def costs(*points: Any, region: str = "us-west-1", **settings: Any) -> dict[str, Cost]:
-    """Of an environment whose vault in this region has these points, by the words of each line."""
-    stock = Stock(
-        now=NOW, table_arn=TABLE_ARN, mailstore_arn=MAILSTORE_ARN, points={region: points}
-    )
+def costs(*points: Any, vault: str = "cabal-backup", **settings: Any) -> dict[str, Cost]:
+    """Of an environment whose vault of this name has these points, by the words of each line."""
+    stock = Stock(now=NOW, table_arn=TABLE_ARN, mailstore_arn=MAILSTORE_ARN, points={vault: points})
     found = estimate(an_environment(**settings), stock, KNOWN)
     return {" ".join(filter(None, cost.line)): cost for cost in found}
 
@@ -125,7 +123,7 @@ def test_restore_tests_by_their_schedules() -> None:
     mailstore = found["restore tests us-west-1 mailstore"]
     assert cents(mailstore.coming_year) == ("14.40", "20.32")
     # The copy every third month, at the prices of the DR region: 4 × 50 × 0.02.
-    copy = costs(a_mailstore(50), region="us-west-2")["restore tests us-west-2 mailstore"]
+    copy = costs(a_mailstore(50), vault="cabal-backup-dr")["restore tests us-west-2 mailstore"]
     assert cents(copy.coming_year) == ("4.00", "5.97")
     assert not [name for name in costs(a_table(), restore_testing=False) if "restore" in name]
 
@@ -136,7 +134,7 @@ def test_monitoring_is_that_of_the_alerts() -> None:
 
 
 def test_each_region_has_its_own_prices() -> None:
-    found = costs(a_table(), region="us-west-2")
+    found = costs(a_table(), vault="cabal-backup-dr")
     # 10 GB at $0.10.
     assert cents(found["storage us-west-2 addresses warm"].this_month) == ("1.00", "1.00")
 
@@ -171,7 +169,7 @@ def test_only_complete_recovery_points_count() -> None:
 
 
 def test_a_region_without_known_prices() -> None:
-    points = {"us-west-2": [a_table()]}
+    points = {"cabal-backup-dr": [a_table()]}
     stock = Stock(now=NOW, table_arn=TABLE_ARN, mailstore_arn=MAILSTORE_ARN, points=points)
     environment = an_environment()
     assert estimate(environment, stock, REGIONS) == estimate(environment, stock, KNOWN)

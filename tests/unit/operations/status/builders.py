@@ -669,9 +669,6 @@ def a_state(settings: Mapping[str, Any] | None = None, **changes: Any) -> State:
         keys=with_keys(),
         watching=a_watch(),
         clock_skew=Known(timedelta()),
-        table_arn=TABLE_ARN,
-        mailstore_arn=MAILSTORE_ARN,
-        dr_vault_arn=DR_VAULT_ARN,
         drills=Known([a_drill(kind) for kind in ("addresses", "mailbox", "copy-back")]),
         **after(nights_until(LAST_NIGHT)),
     )
@@ -688,15 +685,15 @@ def an_air_gapped_vault(**changes: Any) -> AirGapped:
         for night in nights_until(LAST_NIGHT, 14)
         for arn in TYPES
     ]
-    vault = a_region(
-        "air-gapped",
+    third = AirGapped(
         region="us-west-2",
         vault_name="cabal-backup-air-gapped",
         vault=Known(a_vault("cabal-backup-air-gapped", MinRetentionDays=7, MaxRetentionDays=30)),
         points=Known(points),
+        policy=Known(None),
+        shares=Known({THIRD_ACCOUNT: Share(arn=SHARE_ARN, status="ASSOCIATED", invited=CREATED)}),
     )
-    shares = {THIRD_ACCOUNT: Share(arn=SHARE_ARN, status="ASSOCIATED", invited=CREATED)}
-    return replace(AirGapped(vault=vault, shares=Known(shares)), **changes)
+    return replace(third, **changes)
 
 
 def a_third_copy_action(**changes: Any) -> JSON:

@@ -61,10 +61,6 @@ def seen(**changes: Any) -> Finding:
     return finding("air-gapped", state(air_gapped=an_air_gapped_vault(**changes)))
 
 
-def vault(**changes: Any) -> Any:
-    return replace(an_air_gapped_vault().vault, **changes)
-
-
 def shared(status: str, hours: float, account: str = THIRD_ACCOUNT) -> Any:
     invited = NOW - timedelta(hours=hours)
     return Known({account: Share(arn=SHARE_ARN, status=status, invited=invited)})
@@ -93,15 +89,15 @@ def test_a_healthy_one() -> None:
     ],
 )
 def test_a_vault_that_is_not_as_configured_fails(changes: dict[str, Any], words: str) -> None:
-    found = seen(vault=vault(**changes))
+    found = seen(**changes)
     assert found.status == "fail"
     assert words in found.evidence
 
 
 def test_a_missing_copy_fails_with_the_command_that_makes_it() -> None:
-    points = an_air_gapped_vault().vault.points
+    points = an_air_gapped_vault().points
     assert isinstance(points, Known)
-    found = seen(vault=vault(points=Known(points.value[1:])))
+    found = seen(points=Known(points.value[1:]))
     assert found.status == "fail"
     assert found.evidence == "1 recovery point without a copy in cabal-backup-air-gapped."
     assert f"--destination-backup-vault-arn={THIRD_VAULT_ARN}" in found.hint
@@ -110,10 +106,10 @@ def test_a_missing_copy_fails_with_the_command_that_makes_it() -> None:
 
 
 def test_a_copy_that_runs_is_not_missing() -> None:
-    points = an_air_gapped_vault().vault.points
+    points = an_air_gapped_vault().points
     assert isinstance(points, Known)
     job = a_copy_job(a_point(), DestinationBackupVaultArn=THIRD_VAULT_ARN, State="RUNNING")
-    changed = an_air_gapped_vault(vault=vault(points=Known(points.value[1:])))
+    changed = an_air_gapped_vault(points=Known(points.value[1:]))
     jobs = Known([*known(state().copy_jobs), job])
     assert finding("air-gapped", state(air_gapped=changed, copy_jobs=jobs)).status == "ok"
 
@@ -127,15 +123,14 @@ def test_no_copy_is_expected_of_nights_before_the_vault_or_the_copy_action() -> 
     young = Known(
         a_vault(MinRetentionDays=7, MaxRetentionDays=30, CreationDate=NOW - timedelta(days=2))
     )
-    points = Known(known(an_air_gapped_vault().vault.points)[:4])
-    assert seen(vault=vault(vault=young, points=points)).status == "ok"
-    old = vault(points=points)
-    assert seen(vault=old).status == "fail"
+    points = Known(known(an_air_gapped_vault().points)[:4])
+    assert seen(vault=young, points=points).status == "ok"
+    assert seen(points=points).status == "fail"
     plan = a_plan(a_rule(CopyActions=BOTH))
     before = PlanVersion(created=plan.created, plan=a_plan().plan)
     since = PlanVersion(created=NOW - timedelta(days=2), plan=plan.plan)
     changed = state(
-        air_gapped=an_air_gapped_vault(vault=old),
+        air_gapped=an_air_gapped_vault(points=points),
         plan=Known(replace(plan, versions=(before, since))),
     )
     assert finding("air-gapped", changed).status == "ok"
@@ -202,8 +197,8 @@ def test_a_copy_to_it_is_not_foreign_also_after_it_was_switched_off(
 def test_a_failed_copy_to_it_stands_although_the_other_one_completed() -> None:
     source = a_point()
     failed = a_copy_job(source, DestinationBackupVaultArn=THIRD_VAULT_ARN, State="FAILED")
-    points = known(an_air_gapped_vault().vault.points)
-    third = an_air_gapped_vault(vault=vault(points=Known(points[1:])))
+    points = known(an_air_gapped_vault().points)
+    third = an_air_gapped_vault(points=Known(points[1:]))
     jobs = Known([*known(state().copy_jobs), failed])
     assert finding("copy-jobs", state(air_gapped=third, copy_jobs=jobs)).status == "fail"
     assert finding("copy-jobs", state(copy_jobs=jobs)).status == "warn"
