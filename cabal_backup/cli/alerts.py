@@ -11,9 +11,6 @@ from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode
 from cabal_backup.operations import alerts
 
-JSON_VERSION = 1
-"""Raised when a field is removed or changes its meaning; fields may be added without."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class AlertsOptions(CommonOptions):
@@ -60,7 +57,6 @@ def run(options: AlertsOptions, _invocation: Invocation) -> int:
     if options.json:
         output.print_json(
             {
-                "version": JSON_VERSION,
                 "environment": test.environment,
                 "regions": test.regions,
                 "kinds": list(test.events),

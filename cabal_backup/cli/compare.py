@@ -30,9 +30,6 @@ from cabal_backup.operations.restore.tables.key_patterns import KeyPatterns
 from cabal_backup.operations.restore.tables.wire import Stop, Wire
 from cabal_backup.text import plural
 
-JSON_VERSION = 1
-"""Raised when a field is removed or changes its meaning; fields may be added without."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class CompareOptions(CommonOptions):
@@ -83,7 +80,7 @@ def run(options: CompareOptions, invocation: Invocation) -> int:  # noqa: ARG001
         from_region=options.from_region,
         to_region=options.to_region,
     )
-    content = {"version": JSON_VERSION, "restored": restored.name, "live": live.name}
+    content = {"restored": restored.name, "live": live.name}
     if options.show is not None:
         item = compare_item(Wire(aws), pair, options.show)
         if options.json:

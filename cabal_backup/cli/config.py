@@ -17,9 +17,6 @@ from cabal_backup.config.settings import as_text
 from cabal_backup.errors import ExitCode
 from cabal_backup.text import printable
 
-JSON_VERSION = 1
-"""Raised when a field is removed or changes its meaning; fields may be added without."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class ConfigOptions(CommonOptions):
@@ -70,8 +67,7 @@ def run(options: ConfigOptions, _: Invocation) -> int:
         for each in read_environments(context)
     }
     if options.json:
-        content = {"version": JSON_VERSION, "environments": shown}
-        output.print_json(content)
+        output.print_json({"environments": shown})
     else:
         sys.stdout.write("\n".join(_lines(shown)) + "\n")
     return ExitCode.OK

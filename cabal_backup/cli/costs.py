@@ -6,7 +6,6 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC
 from decimal import Decimal
 from pathlib import Path
 
@@ -27,9 +26,6 @@ from cabal_backup.operations.report.costs import (
     stock_of,
     total,
 )
-
-JSON_VERSION = 1
-"""Raised when a field is removed or changes its meaning; fields may be added without."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,8 +94,7 @@ def run(options: CostsOptions, invocation: Invocation) -> int:
     if options.json:
         output.print_json(
             {
-                "version": JSON_VERSION,
-                "at": now.astimezone(UTC).isoformat(timespec="seconds"),
+                "at": now,
                 "environment": environment.name,
                 "prices_of": prices.LOOKED_UP,
                 "assumed_prices": [each for each in regions if each not in known],
@@ -146,13 +141,13 @@ def _print(environment: Environment, estimates: Sequence[Estimate], assumed: str
         (
             " ".join(filter(None, cost.line)),
             f"{cost.size_bytes / prices.GB:,.2f}" if cost.size_bytes else "",
-            as_text(cost.this_month),
-            as_text(cost.coming_year),
+            cost.this_month.words(),
+            cost.coming_year.words(),
         )
         for cost in (*current, total(current))
     ]
     tables.write(_aligned(rows))
-    print(f"\nThe last month of that year costs {as_text(total(current).months[-1])}.")
+    print(f"\nThe last month of that year costs {total(current).months[-1].words()}.")
     if len(estimates) > 1:
         alternatives = (_alternative(each, estimates[0]) for each in estimates)
         headings = ("settings", "coming year", "its last month", "difference")
@@ -170,16 +165,10 @@ def _alternative(one: Estimate, current: Estimate) -> tuple[str, ...]:
     differences = [a - b for a, b in zip(own.coming_year, now.coming_year, strict=True)]
     return (
         one.settings or "as now",
-        as_text(own.coming_year),
-        as_text(own.months[-1]),
-        "" if one is current else as_text(Amount(*sorted(differences)), sign="+"),
+        own.coming_year.words(),
+        own.months[-1].words(),
+        "" if one is current else Amount(*sorted(differences)).words(sign="+"),
     )
-
-
-def as_text(amount: Amount, *, sign: str = "") -> str:
-    """Dollars for people: one figure, or `0.60 to 18.00`."""
-    least, most = (f"{each:{sign},.2f}" for each in amount)
-    return least if least == most else f"{least} to {most}"
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> str:

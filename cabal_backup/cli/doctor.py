@@ -13,9 +13,6 @@ from cabal_backup.operations.doctor.examine import QUALIFIER, examine
 from cabal_backup.operations.status.findings import NOT_OK, Status, Verdict
 from cabal_backup.text import plural
 
-JSON_VERSION = 1
-"""Raised when a field is removed or changes its meaning; fields may be added without."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class DoctorOptions(CommonOptions):
@@ -45,10 +42,9 @@ def run(options: DoctorOptions, invocation: Invocation) -> int:
     verdict = examine(aws, now, qualifier=qualifier)
     if options.json:
         content = {
-            "version": JSON_VERSION,
             "environment": aws.environment.name,
             "account": aws.account,
-            "at": now.isoformat(timespec="seconds"),
+            "at": now,
             "verdict": verdict.status,
             "summary": _sentence(aws.environment.name, verdict),
             "findings": [finding_document(finding, "doctor") for finding in verdict.findings],

@@ -134,11 +134,7 @@ def _add_kind(kinds: Subcommands, kind: str, about: str) -> None:
         run,
         DrillOptions,
         plan=PlannedDrills,
-        result={
-            "verdict": Verdict,
-            "drills": tuple[Record, ...],
-            "reports": tuple[Path, ...],
-        },
+        result={"verdict": Verdict, "drills": tuple[Record, ...], "reports": tuple[Path, ...]},
     )
 
 

@@ -15,10 +15,7 @@ from cabal_backup.cli.parser import Parser, parse
 from cabal_backup.errors import ExitCode, UsageError
 from cabal_backup.text import printable
 
-_FOLDERS = (
-    Path(__file__).parents[2] / "docs",
-    Path(sys.prefix) / "share" / "doc" / "cabal-backup",
-)
+_FOLDERS = (Path(__file__).parents[2] / "docs", Path(sys.prefix) / "share" / "doc" / "cabal-backup")
 """The pages of the checkout, and those that the wheel installs."""
 
 

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from datetime import UTC, date
+from datetime import date
 
 from cabal_backup.cli import output
-from cabal_backup.cli.answer import answer, as_json
-from cabal_backup.cli.confirm import (
-    ConfirmOptions,
-    add_confirmation,
-    carry_out,
-    confirm,
-    show_plan,
-)
+from cabal_backup.cli.answer import answer
+from cabal_backup.cli.confirm import ConfirmOptions, add_confirmation, carry_out, confirm, show_plan
 from cabal_backup.cli.options import (
     CommonOptions,
     Invocation,
@@ -30,9 +24,6 @@ from cabal_backup.operations import holds
 from cabal_backup.operations.aws.legal_holds import LegalHold
 from cabal_backup.operations.holds import HoldPlan, HoldRequest, ReleasePlan
 from cabal_backup.text import moment, plural
-
-JSON_VERSION = 1
-"""Raised when a field is removed or changes its meaning; fields may be added without."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,14 +160,7 @@ def run_list(options: ListOptions, invocation: Invocation) -> int:
     """Show the holds; the exit code."""
     found = holds.find_holds(connect_to(options))
     if options.json:
-        now = invocation.clock.now().astimezone(UTC)
-        output.print_json(
-            {
-                "version": JSON_VERSION,
-                "at": now.isoformat(timespec="seconds"),
-                "holds": [as_json(hold) for hold in found],
-            }
-        )
+        output.print_json({"at": invocation.clock.now(), "holds": found})
     else:
         print("\n".join(map(_line, found)) or "There is no legal hold.")
     return ExitCode.OK

@@ -29,13 +29,7 @@ from cabal_backup.config.project import (
     read_environment,
 )
 from cabal_backup.config.settings import as_text
-from cabal_backup.errors import (
-    ExitCode,
-    NotFoundError,
-    RefusedError,
-    SettingsError,
-    UsageError,
-)
+from cabal_backup.errors import ExitCode, NotFoundError, RefusedError, SettingsError, UsageError
 from cabal_backup.operations.doctor.candidates import Candidates, find_candidates
 
 

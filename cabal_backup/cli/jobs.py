@@ -31,9 +31,6 @@ from cabal_backup.operations.restore.tables.describe import (
 )
 from cabal_backup.text import one_line
 
-JSON_VERSION = 1
-"""Raised when a field is removed or changes its meaning; fields may be added without."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class JobsOptions(CommonOptions):
@@ -103,8 +100,7 @@ def run_list(options: JobsOptions, invocation: Invocation) -> int:
         unknown["tables that are being restored"] = str(error)
     if options.json:
         content = {
-            "version": JSON_VERSION,
-            "at": now.isoformat(timespec="seconds"),
+            "at": now,
             "jobs": [as_json(job) for job in listing.jobs],
             "restoring_tables": restoring,
             "unknown": unknown,

@@ -180,9 +180,7 @@ def add_common(parser: argparse.ArgumentParser) -> None:
         "AWS CLI)",
     )
     group.add_argument(
-        "--assume-region-lost",
-        metavar="REGION",
-        help="send no requests to this region",
+        "--assume-region-lost", metavar="REGION", help="send no requests to this region"
     )
 
 

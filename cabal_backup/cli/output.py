@@ -12,11 +12,12 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
+from cabal_backup.cli.answer import as_json
 from cabal_backup.errors import ExitCode
 from cabal_backup.text import printable, with_local_time, wrap
 
@@ -95,9 +96,14 @@ def styled(stream: Any) -> Any:
     return Stream(stream.stream, styled=True) if isinstance(stream, Stream) else stream
 
 
-def print_json(content: object) -> None:
-    """Print what --json shows on stdout."""
-    styled(sys.stdout).write(json.dumps(content, indent=2) + "\n")
+def print_json(content: Mapping[str, object], *, version: int = 1) -> None:
+    """Print what --json shows on stdout; what JSON has no form for as `as_json` says.
+
+    :param version: raised when a field is removed or changes its meaning; fields may be added
+        without.
+    """
+    text = json.dumps({"version": version, **content}, indent=2, default=as_json)
+    styled(sys.stdout).write(text + "\n")
 
 
 @contextmanager

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cabal_backup import names
-from cabal_backup.cli import answer, output
+from cabal_backup.cli import output
 from cabal_backup.cli.options import (
     CommonOptions,
     Invocation,
@@ -22,22 +22,19 @@ from cabal_backup.config.settings import MAX_DAYS
 from cabal_backup.errors import ExitCode, UsageError
 from cabal_backup.operations.aws.legal_holds import LegalHold
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
-from cabal_backup.operations.status.calendar import Calendar, Cell, look
+from cabal_backup.operations.status.calendar import SYMBOLS, Calendar, Cell, look
 from cabal_backup.text import plural, timestamp
-
-JSON_VERSION = 1
-"""Raised when a field is removed or changes its meaning; fields may be added without."""
 
 _OTHER_LINES = 6
 """Of the calendar: headings of two lines, an empty line, the legend, and the prompt."""
 
-_SYMBOLS = {
-    Cell.WARM: ("●", "green"),
-    Cell.COLD: ("○", "cyan"),
-    Cell.MISSING: ("·", "yellow"),
-    Cell.FAILED: ("✘", "bold red"),
-    Cell.INCOMPLETE: ("◐", "magenta"),
-    Cell.UNKNOWN: ("?", "bold magenta"),
+_STYLES = {
+    Cell.WARM: "green",
+    Cell.COLD: "cyan",
+    Cell.MISSING: "yellow",
+    Cell.FAILED: "bold red",
+    Cell.INCOMPLETE: "magenta",
+    Cell.UNKNOWN: "bold magenta",
 }
 
 
@@ -87,7 +84,7 @@ def run(options: PointsOptions, invocation: Invocation) -> int:
         points = tuple(each for each in calendar.points if each[1].created >= options.since)
         calendar = replace(calendar, points=points)
     if options.json:
-        output.styled(sys.stdout).write(as_json(calendar))
+        output.print_json(as_json(calendar))
     elif options.list:
         show_list(calendar)
     else:
@@ -123,6 +120,7 @@ def show_calendar(calendar: Calendar) -> None:
         print("There is no recovery point in any vault.")
         return
     console = SafeConsole()
+    symbols = {cell: Text(SYMBOLS[cell], style) for cell, style in _STYLES.items()}
     calendar = calendar.from_first_point()
     is_long = len(calendar.nights) > console.height - _OTHER_LINES
     # Six columns fit into 80 characters with less space between them.
@@ -135,12 +133,12 @@ def show_calendar(calendar: Calendar) -> None:
         table.add_column(heading, heading, justify="center", no_wrap=True)
     for night in reversed(calendar.nights):
         cells = (calendar.cells[night, column] for column in calendar.columns)
-        table.add_row(f"{night:%a %Y-%m-%d}", *(Text(*_SYMBOLS[cell]) for cell in cells))
+        table.add_row(f"{night:%a %Y-%m-%d}", *(symbols[cell] for cell in cells))
     console.print(table)
     legend = Text("\n")
-    for cell, (symbol, style) in _SYMBOLS.items():
+    for cell, symbol in symbols.items():
         if calendar.count(cell):
-            legend.append(f"{symbol} ", style=style).append(f"{cell} {calendar.count(cell)}   ")
+            legend.append_text(symbol).append(f" {cell} {calendar.count(cell)}   ")
     console.print(legend)
     for sentence in (*calendar.former, *map(_hold, calendar.holds)):
         console.print(sentence)
@@ -167,50 +165,43 @@ def show_list(calendar: Calendar) -> None:
         )
 
 
-def as_json(calendar: Calendar) -> str:
+def as_json(calendar: Calendar) -> Mapping[str, object]:
     """The documented JSON: docs/points.md describes every field."""
-    return (
-        json.dumps(
+    return {
+        "at": calendar.now,
+        "nights": [
             {
-                "version": JSON_VERSION,
-                "at": calendar.now.isoformat(timespec="seconds"),
-                "nights": [
+                "night": night,
+                "cells": [
                     {
-                        "night": night.isoformat(),
-                        "cells": [
-                            {
-                                "vault": column.vault,
-                                "resource": column.resource,
-                                "state": calendar.cells[night, column],
-                            }
-                            for column in calendar.columns
-                        ],
+                        "vault": column.vault,
+                        "resource": column.resource,
+                        "state": calendar.cells[night, column],
                     }
-                    for night in calendar.nights
+                    for column in calendar.columns
                 ],
-                "points": [
-                    {
-                        "vault": vault,
-                        "recovery_point_arn": point.arn,
-                        "resource_arn": point.resource_arn,
-                        "resource_type": point.resource_type,
-                        "status": point.status,
-                        "tier": _tier(point, calendar),
-                        "created": point.created.isoformat(),
-                        "cold_at": point.cold_at.isoformat() if point.cold_at else None,
-                        "delete_at": point.delete_at.isoformat() if point.delete_at else None,
-                        "size_bytes": point.size_bytes,
-                        "brings_back": point.original,
-                    }
-                    for vault, point in calendar.points
-                ],
-                "holds": [answer.as_json(hold) for hold in calendar.holds],
-                "unknown": dict(calendar.unknown),
-            },
-            indent=2,
-        )
-        + "\n"
-    )
+            }
+            for night in calendar.nights
+        ],
+        "points": [
+            {
+                "vault": vault,
+                "recovery_point_arn": point.arn,
+                "resource_arn": point.resource_arn,
+                "resource_type": point.resource_type,
+                "status": point.status,
+                "tier": _tier(point, calendar),
+                "created": point.created.isoformat(),
+                "cold_at": point.cold_at.isoformat() if point.cold_at else None,
+                "delete_at": point.delete_at.isoformat() if point.delete_at else None,
+                "size_bytes": point.size_bytes,
+                "brings_back": point.original,
+            }
+            for vault, point in calendar.points
+        ],
+        "holds": calendar.holds,
+        "unknown": calendar.unknown,
+    }
 
 
 def _hold(hold: LegalHold) -> str:

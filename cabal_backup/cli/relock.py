@@ -45,9 +45,7 @@ def run(options: RelockOptions, invocation: Invocation) -> int:
     if plan.weakened:
         which_ones = " and ".join(vault.vault for vault in plan.weakened)
         confirm(
-            f"This weakens the lock of {which_ones}.",
-            yes=options.yes,
-            destroys_in=plan.environment,
+            f"This weakens the lock of {which_ones}.", yes=options.yes, destroys_in=plan.environment
         )
     with carry_out(aws) as report:
         locks.relock(aws, plan, report)

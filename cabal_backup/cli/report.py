@@ -28,7 +28,7 @@ from cabal_backup.operations.report.summary import Report
 from cabal_backup.operations.status import calendar
 from cabal_backup.operations.status.checks import CHECKS, run_checks
 from cabal_backup.operations.status.drill_reports import read_reports
-from cabal_backup.operations.status.state import look
+from cabal_backup.operations.status.read_state import look
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +82,7 @@ def run(options: ReportPageOptions, invocation: Invocation) -> int:
     nights = calendar.look(aws, now, nights=options.nights).from_first_point()
     _write(file, page(report, nights, known))
     if options.json:
-        output.print_json({**document(report), "report": str(file)})
+        output.print_json({**document(report), "report": file})
     else:
         print(f"{report.sentence}\nThe report is {file}.")
     return ExitCode.OK

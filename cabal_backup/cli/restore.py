@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from cabal_backup.cli import (
-    restore_addresses,
-    restore_mailbox,
-    restore_mailstore,
-    restore_table,
-)
+from cabal_backup.cli import restore_addresses, restore_mailbox, restore_mailstore, restore_table
 from cabal_backup.cli.parser import Parser, add_commands
 
 KINDS = (restore_addresses, restore_table, restore_mailbox, restore_mailstore)

@@ -25,7 +25,7 @@ from cabal_backup.operations.report.summary import Report
 from cabal_backup.operations.status.checks import CHECKS, run_checks
 from cabal_backup.operations.status.drill_reports import read_reports
 from cabal_backup.operations.status.findings import Status
-from cabal_backup.operations.status.state import look
+from cabal_backup.operations.status.read_state import look
 
 WATCH_SECONDS = 60
 NAGIOS_EXIT_CODES = {Status.OK: 0, Status.WARN: 1, Status.FAIL: 2, Status.UNKNOWN: 3}
@@ -110,8 +110,7 @@ def _run_all(options: StatusOptions, chosen: list[str], clock: Clock) -> int:
     names = environment_names(find_project(options.project, options.config), options.context)
     all_seen = [
         status_all.see(
-            name,
-            lambda one: _look(options, chosen, connect_to(options, one_of_all=one), clock),
+            name, lambda one: _look(options, chosen, connect_to(options, one_of_all=one), clock)
         )
         for name in names
     ]

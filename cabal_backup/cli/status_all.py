@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Any
 from cabal_backup.cli.status_formats import document, styled
 from cabal_backup.errors import BackupOffError, CabalBackupError
 from cabal_backup.operations.report.summary import Report
+from cabal_backup.operations.status import findings
 from cabal_backup.operations.status.checks import GROUPS
 from cabal_backup.operations.status.findings import NOT_OK, Status
 from cabal_backup.text import with_local_time
 
 if TYPE_CHECKING:
     from rich.text import Text
-
-JSON_VERSION = 1
-"""Raised when a field is removed or changes its meaning; fields may be added without."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +50,7 @@ def see(name: str, look: Callable[[str], Report]) -> Seen:
 def worst(all_seen: Sequence[Seen]) -> Status:
     """The verdict about all of them; `unknown` where no environment has its backup on."""
     found = {seen.status for seen in all_seen}
-    if found <= {Status.OFF}:
-        return Status.UNKNOWN
-    return next((status for status in NOT_OK if status in found), Status.OK)
+    return Status.UNKNOWN if found <= {Status.OFF} else findings.worst(found)
 
 
 def as_json(all_seen: Sequence[Seen]) -> Mapping[str, Any]:
@@ -65,11 +61,7 @@ def as_json(all_seen: Sequence[Seen]) -> Mapping[str, Any]:
         else {"environment": seen.name, "verdict": seen.status, "summary": seen.sentence}
         for seen in all_seen
     ]
-    return {
-        "version": JSON_VERSION,
-        "verdict": worst(all_seen),
-        "environments": environments,
-    }
+    return {"verdict": worst(all_seen), "environments": environments}
 
 
 def show(all_seen: Sequence[Seen]) -> None:

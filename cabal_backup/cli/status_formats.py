@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +13,6 @@ from cabal_backup.text import moment, with_local_time, wrap
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
-
-JSON_VERSION = 1
-"""Raised when a field is removed or changes its meaning; fields may be added without."""
 
 EXIT_CODES = {
     Status.OK: ExitCode.OK,
@@ -102,18 +98,11 @@ def print_finding(console: Console, finding: Finding, page: str, *, verbose: boo
 
 
 def _print_indented(console: Console, words: str, style: str = "") -> None:
-    """Wrapped between words only: an ARN stays in one piece."""
+    """Wrapped between words only: a command and an ARN stay in one piece."""
     from rich.text import Text
 
-    filled = textwrap.fill(
-        with_local_time(words),
-        console.width,
-        initial_indent="    ",
-        subsequent_indent="      " if style else "    ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    console.print(Text(filled, style=style), soft_wrap=True)
+    lines = wrap(f"    {with_local_time(words)}", console.width)
+    console.print(Text(lines, style=style), soft_wrap=True)
 
 
 def styled(status: Status, words: str) -> Text:
@@ -134,12 +123,12 @@ def document(report: Report) -> Mapping[str, Any]:
     """The documented JSON of one environment: docs/status.md describes every field."""
     environment = report.state.environment
     return {
-        "version": JSON_VERSION,
+        "version": 1,
         "environment": environment.name,
         "account": report.state.account,
         "region": environment.region,
         "dr_region": environment.dr_region,
-        "at": report.state.now.isoformat(timespec="seconds"),
+        "at": report.state.now,
         "verdict": report.verdict.status,
         "summary": report.sentence,
         "findings": [finding_document(one, "status") for one in report.verdict.findings],

@@ -16,9 +16,6 @@ from cabal_backup.operations.drill.report import Redaction
 from cabal_backup.operations.verify_aws import Finding, Result, verify
 from cabal_backup.text import name_stamp, one_line, timestamp
 
-JSON_VERSION = 1
-"""Raised when a field is removed or changes its meaning; fields may be added without."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class VerifyOptions(CommonOptions):
@@ -79,10 +76,9 @@ def _as_json(
     findings: Sequence[Finding], aws: Aws, now: datetime, file: Path
 ) -> Mapping[str, object]:
     return {
-        "version": JSON_VERSION,
         "environment": aws.environment.name,
-        "at": now.isoformat(timespec="seconds"),
-        "report": str(file),
+        "at": now,
+        "report": file,
         "questions": [
             {
                 "id": finding.question.id,

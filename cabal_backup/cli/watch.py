@@ -11,12 +11,9 @@ from cabal_backup.cli import output
 from cabal_backup.cli.options import CommonOptions, Invocation, add_common, changing, connect_to
 from cabal_backup.cli.parser import Parser
 from cabal_backup.cli.status_formats import EXIT_CODES
-from cabal_backup.operations.status.findings import NOT_OK, Status
-from cabal_backup.operations.watch import run_watch
+from cabal_backup.operations.alerts import run_watch
+from cabal_backup.operations.status.findings import worst
 from cabal_backup.text import moment, printable, with_local_time
-
-JSON_VERSION = 2
-"""Raised when a field is removed or changes its meaning; fields may be added without."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,13 +45,8 @@ def run(options: WatchOptions, _invocation: Invocation) -> int:
             lines = "\n".join(_lines(result, findings=len(results) == 1))
             print(with_local_time(printable(lines)), flush=True)
     if options.json:
-        output.print_json({"version": JSON_VERSION, "regions": results})
-    return EXIT_CODES[_worst(results)]
-
-
-def _worst(results: list[Mapping[str, Any]]) -> Status:
-    seen = {result["status"] for result in results}
-    return next((status for status in NOT_OK if status in seen), Status.OK)
+        output.print_json({"regions": results}, version=2)
+    return EXIT_CODES[worst(result["status"] for result in results)]
 
 
 def _lines(result: Mapping[str, Any], *, findings: bool) -> Iterator[str]:

@@ -309,15 +309,7 @@ QUESTIONS = (
         _after_schedule,
     ),
     Question(
-        "copy-dates",
-        "Does a copy have the creation date of its source?",
-        "Yes.",
-        _copy_dates,
+        "copy-dates", "Does a copy have the creation date of its source?", "Yes.", _copy_dates
     ),
-    Question(
-        "copy-tags",
-        "Does a copy carry the tags of its source?",
-        "Yes.",
-        _copy_tags,
-    ),
+    Question("copy-tags", "Does a copy carry the tags of its source?", "Yes.", _copy_tags),
 )

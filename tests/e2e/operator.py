@@ -26,7 +26,7 @@ from cabal_backup.operations.aws.results import unless_missing
 from cabal_backup.operations.status.checks import CHECKS, run_checks
 from cabal_backup.operations.status.drill_reports import read_reports
 from cabal_backup.operations.status.findings import Finding
-from cabal_backup.operations.status.state import look
+from cabal_backup.operations.status.read_state import look
 from tests.e2e.exercise import write_reports
 from tests.e2e.hints import HINTS
 from tests.sandbox.deployment import PROJECT, Deployment

@@ -223,7 +223,7 @@ def test_the_local_aws_never_leaks_into_the_package(module: Path) -> None:
         ("operations/aws/jobs.py", "from cabal_backup.operations.status import state"),
         ("operations/aws/jobs.py", "from cabal_backup.operations import alerts"),
         ("operations/verify_aws.py", "from cabal_backup.operations.drill import report"),
-        ("operations/watch.py", "from types_boto3_backup import BackupClient"),
+        ("operations/alerts.py", "from types_boto3_backup import BackupClient"),
         ("functions/watch.py", "from cabal_backup.operations.drill import report"),
         ("config/reader.py", "from cabal_backup.operations.aws.client import Aws"),
         ("names.py", "from cabal_backup import errors"),

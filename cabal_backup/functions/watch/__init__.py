@@ -33,8 +33,10 @@ from cabal_backup.operations.report.summary import Report as Overview
 from cabal_backup.operations.status import calendar
 from cabal_backup.operations.status.alerts import read_record
 from cabal_backup.operations.status.checks import CHECKS, run_checks
-from cabal_backup.operations.status.findings import NOT_OK, Finding, Status, Verdict
-from cabal_backup.operations.status.state import State, look
+from cabal_backup.operations.status.checks.outcome import warn
+from cabal_backup.operations.status.findings import NOT_OK, Finding, Verdict
+from cabal_backup.operations.status.read_state import look
+from cabal_backup.operations.status.state import State
 
 SKIPPED = ("drill",)
 """Checks that need files of the checkout."""
@@ -135,13 +137,11 @@ def _write_report(aws: Aws, region: str, state: State, verdict: Verdict) -> Find
         # The verdict must be reported in any case.
         logger.exception("The report was not written to %s", bucket)
         cause = why(error) if isinstance(error, BotoCoreError | ClientError) else repr(error)
-        return Finding(
-            "report",
-            Status.WARN,
+        return warn(
             f"The report could not be written to s3://{bucket}/{key}: {cause}",
             "docs/watch.md says what the bucket must allow; report_bucket names it. To write the "
             f"report here: cabal-backup report -e {aws.environment.name}",
-        )
+        ).of("report")
     logger.info("The report is s3://%s/%s", bucket, key)
     return None
 

@@ -8,29 +8,16 @@ from typing import Any
 
 from cabal_backup import names
 from cabal_backup.operations.aws.client import Aws
-from cabal_backup.operations.aws.results import (
-    Answer,
-    Known,
-    Unknown,
-    ask_together,
-    unless_missing,
-)
+from cabal_backup.operations.aws.results import Answer, Known, Unknown, ask_together, unless_missing
 from cabal_backup.operations.doctor import quotas
 from cabal_backup.operations.doctor.quotas import Answers
 from cabal_backup.operations.status.checks import run_checks
 from cabal_backup.operations.status.checks.air_gapped import limits
 from cabal_backup.operations.status.checks.deployment import recorded_environment
-from cabal_backup.operations.status.checks.outcome import (
-    Outcome,
-    deploy,
-    fail,
-    off,
-    ok,
-    unknown,
-    warn,
-)
-from cabal_backup.operations.status.findings import Finding, Verdict
-from cabal_backup.operations.status.state import State, look
+from cabal_backup.operations.status.checks.outcome import deploy, fail, off, ok, unknown, warn
+from cabal_backup.operations.status.findings import Outcome, Verdict
+from cabal_backup.operations.status.read_state import look
+from cabal_backup.operations.status.state import State
 
 OF_STATUS = ("resources", "tables", "pitr", "deletion-protection", "trail", "clock")
 """The checks of `status` that need no deployment."""
@@ -76,10 +63,7 @@ def examine(aws: Aws, now: datetime, *, qualifier: str = QUALIFIER) -> Verdict:
         "quotas": quotas.judge(state, answers),
         "air-gapped": _air_gapped(state),
     }
-    own = (
-        Finding(name, outcome.status, outcome.evidence, outcome.hint, outcome.details)
-        for name, outcome in outcomes.items()
-    )
+    own = (outcome.of(name) for name, outcome in outcomes.items())
     return Verdict((*own, *run_checks(state, OF_STATUS).findings))
 
 

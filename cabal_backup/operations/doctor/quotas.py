@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.recovery_points import list_vaults
 from cabal_backup.operations.aws.results import Answer, Known, Unknown, pages
-from cabal_backup.operations.status.checks.outcome import Outcome, fail, ok, unknown
+from cabal_backup.operations.status.checks.outcome import fail, ok, unknown
+from cabal_backup.operations.status.findings import Outcome
 from cabal_backup.operations.status.state import State
 from cabal_backup.text import plural
 
@@ -46,8 +46,7 @@ Answers = Mapping[str, Answer[Any]]
 _SERVICES = ("backup", "dynamodb", "elasticfilesystem", "lambda")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Need:
+class Need(NamedTuple):
     """What the environment needs of one quota in one region."""
 
     service: str
@@ -62,17 +61,20 @@ class Need:
 
 def questions(aws: Aws) -> dict[str, Callable[[], object]]:
     """The quotas of both regions, and how much of them is used."""
-    made: dict[str, Callable[[], object]] = {}
-    for region in (aws.environment.region, aws.environment.dr_region):
-        for service in _SERVICES:
-            made[f"{region} quotas {service}"] = partial(_quotas, aws, region, service)
-        made |= {
-            f"{region} used vaults": partial(_vaults, aws, region),
-            f"{region} used plans": partial(_plans, aws, region),
-            f"{region} used tables": partial(_tables, aws, region),
-            f"{region} used file systems": partial(_file_systems, aws, region),
-        }
-    return made
+    used = {"vaults": _vaults, "plans": _plans, "tables": _tables, "file systems": _file_systems}
+    regions = (aws.environment.region, aws.environment.dr_region)
+    return {
+        **{
+            f"{region} quotas {service}": partial(_quotas, aws, region, service)
+            for region in regions
+            for service in _SERVICES
+        },
+        **{
+            f"{region} used {what}": partial(count, aws, region)
+            for region in regions
+            for what, count in used.items()
+        },
+    }
 
 
 def judge(state: State, answers: Answers) -> Outcome:
@@ -130,65 +132,29 @@ def _needs(state: State, region: str, used: Mapping[str, Any]) -> Iterator[Need]
     primary = here is state.primary
     resources, tables = len(state.resources), len(state.tables)
     if (vaults := used.get("vaults")) is not None:
-        yield Need(
-            service="backup",
-            code="L-7705D2CB",
-            name="backup vaults",
-            needed=len({*vaults, here.vault_name}),
-            why=f"{len(vaults)} exist",
-        )
+        count = len({*vaults, here.vault_name})
+        yield Need("backup", "L-7705D2CB", "backup vaults", count, f"{len(vaults)} exist")
     if primary and (plans := used.get("plans")) is not None:
-        ours = isinstance(state.plan, Known) and state.plan.value is not None
-        yield Need(
-            service="backup",
-            code="L-BD69F607",
-            name="backup plans",
-            needed=plans + (not ours),
-            why=f"{plans} exist",
-        )
+        count = plans + (state.plan.value_or(None) is None)
+        yield Need("backup", "L-BD69F607", "backup plans", count, f"{plans} exist")
     lifecycle = environment.lifecycle if primary else environment.dr_lifecycle
     nights = lifecycle.delete_after_days + 1
-    yield Need(
-        service="backup",
-        code="L-514878B6",
-        name="recovery points per backup vault",
-        needed=nights * resources,
-        why=f"{plural(nights, 'night')} of {plural(resources, 'resource')}",
-    )
+    why = f"{plural(nights, 'night')} of {plural(resources, 'resource')}"
+    points = "recovery points per backup vault"
+    yield Need("backup", "L-514878B6", points, nights * resources, why)
     if (existing := used.get("tables")) is not None:
-        yield Need(
-            service="dynamodb",
-            code="L-F98FE922",
-            name="tables",
-            needed=existing + tables,
-            why=f"{existing} exist, {tables} may be restored beside them",
-        )
+        why = f"{existing} exist, {tables} may be restored beside them"
+        yield Need("dynamodb", "L-F98FE922", "tables", existing + tables, why)
     if (file_systems := used.get("file systems")) is not None:
         own = environment.mailstore_file_system_id if primary else None
         yield from _of_file_systems(file_systems, own)
-    yield Need(
-        service="lambda",
-        code="L-B99A9384",
-        name="concurrent executions",
-        needed=FUNCTIONS,
-        why="without the account's other functions",
-    )
-    yield Need(
-        service="backup",
-        code=None,
-        name="concurrent copy jobs into the region, as documented",
-        needed=resources,
-        why=f"one of each of {plural(resources, 'resource')}",
-        documented=COPY_JOBS,
-    )
-    yield Need(
-        service="dynamodb",
-        code=None,
-        name="concurrent restores of tables, as documented",
-        needed=tables,
-        why="one of each table",
-        documented=TABLE_RESTORES,
-    )
+    why = "without the account's other functions"
+    yield Need("lambda", "L-B99A9384", "concurrent executions", FUNCTIONS, why)
+    copies = "concurrent copy jobs into the region, as documented"
+    why = f"one of each of {plural(resources, 'resource')}"
+    yield Need("backup", None, copies, resources, why, COPY_JOBS)
+    restores = "concurrent restores of tables, as documented"
+    yield Need("dynamodb", None, restores, tables, "one of each table", TABLE_RESTORES)
 
 
 def _of_file_systems(mounted: Mapping[str, Sequence[str]], mailstore: str | None) -> Iterator[Need]:
@@ -198,24 +164,15 @@ def _of_file_systems(mounted: Mapping[str, Sequence[str]], mailstore: str | None
 
     https://docs.aws.amazon.com/efs/latest/ug/limits.html
     """
-    yield Need(
-        service="elasticfilesystem",
-        code="L-848C634D",
-        name="file systems",
-        needed=len(mounted) + 1,
-        why=f"{len(mounted)} exist, one may be restored beside them",
-    )
+    why = f"{len(mounted)} exist, one may be restored beside them"
+    yield Need("elasticfilesystem", "L-848C634D", "file systems", len(mounted) + 1, why)
     by_vpc = Counter(vpc for vpcs in mounted.values() for vpc in vpcs)
     own = mounted.get(mailstore or "", ())
     vpc = own[0] if own else max(by_vpc, key=lambda one: by_vpc[one], default="any VPC")
     more = len(own) or 1
-    yield Need(
-        service="elasticfilesystem",
-        code="L-7391004C",
-        name="mount targets per VPC",
-        needed=by_vpc[vpc] + more,
-        why=f"{by_vpc[vpc]} exist in {vpc}, a restored file system gets {more}",
-    )
+    why = f"{by_vpc[vpc]} exist in {vpc}, a restored file system gets {more}"
+    name = "mount targets per VPC"
+    yield Need("elasticfilesystem", "L-7391004C", name, by_vpc[vpc] + more, why)
 
 
 def _remedy(need: Need, quota: Mapping[str, Any] | None, region: str) -> str:

@@ -24,11 +24,7 @@ from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Job, Progress, Report, follow, wait_until_deleted
 from cabal_backup.operations.aws.results import pages, unless_missing
-from cabal_backup.operations.drill.plan import (
-    drill_of_table,
-    is_restore_token,
-    scratch_table,
-)
+from cabal_backup.operations.drill.plan import drill_of_table, is_restore_token, scratch_table
 from cabal_backup.operations.drill.recoveries import SLACK, recovery_of_drills
 from cabal_backup.operations.restore.mail import file_system_settings
 from cabal_backup.operations.restore.mail.mailstore_restores import MailRestore, list_mail_restores

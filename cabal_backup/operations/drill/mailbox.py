@@ -110,15 +110,10 @@ def plan_drill(aws: Aws, now: datetime, request: DrillRequest) -> MailboxDrillPl
     assert request.user is not None
     token = restore_token(drill_id(now))
     restore = MailboxRequest(
-        user=request.user,
-        point=request.point,
-        creation_token=token,
-        to_new=request.mount is None,
+        user=request.user, point=request.point, creation_token=token, to_new=request.mount is None
     )
     return MailboxDrillPlan(
-        restore=restore_mailbox.plan_restore(aws, now, restore),
-        token=token,
-        mount=request.mount,
+        restore=restore_mailbox.plan_restore(aws, now, restore), token=token, mount=request.mount
     )
 
 

@@ -18,11 +18,14 @@ from cabal_backup.operations.drill.addresses import AddressesDrillPlan
 from cabal_backup.operations.drill.copy_back import CopyBackDrillPlan
 from cabal_backup.operations.drill.leftovers import Leftover
 from cabal_backup.operations.drill.mailbox import MailboxDrillPlan
-from cabal_backup.operations.drill.plan import DrillPlan, DrillRequest
+from cabal_backup.operations.drill.plan import DrillRequest
 from cabal_backup.operations.drill.record import Record
 from cabal_backup.operations.status.drill_reports import Kind
 
 _HOW_TO_LEAVE = "Interrupt once more to leave it as it is: the next drill finds and removes it."
+
+
+AnyDrillPlan = AddressesDrillPlan | CopyBackDrillPlan | MailboxDrillPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,16 +33,13 @@ class Drill:
     """One run of a drill."""
 
     aws: Aws
-    plan: DrillPlan
+    plan: AnyDrillPlan
     clock: Clock
     record: Record
     """Everything that happens is written to it."""
     report: Report
     mount: Path | None = None
     """Where the mailstore is mounted on this machine."""
-
-
-AnyDrillPlan = AddressesDrillPlan | CopyBackDrillPlan | MailboxDrillPlan
 
 
 def plan_drill(aws: Aws, now: datetime, kind: Kind, request: DrillRequest) -> AnyDrillPlan:

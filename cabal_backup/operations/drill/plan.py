@@ -6,15 +6,9 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
 
 from cabal_backup import names
-from cabal_backup.operations.aws.client import Aws
-from cabal_backup.operations.aws.clock import Clock
-from cabal_backup.operations.aws.jobs import Report
-from cabal_backup.operations.drill.record import Record
 from cabal_backup.operations.restore.select_point import PointRequest
-from cabal_backup.operations.status.drill_reports import Kind
 from cabal_backup.text import name_stamp
 
 _ID = r"\d{8}-\d{6}(-back)?"
@@ -37,31 +31,9 @@ class DrillRequest:
         return self.point.arn is not None or self.point.time != ""
 
 
-class DrillPlan(Protocol):
-    """Exactly what a drill will do."""
-
-    @property
-    def kind(self) -> Kind:
-        """Which runbook is rehearsed."""
-        ...
-
-    @property
-    def makes(self) -> tuple[str, ...]:
-        """The names of everything it makes and has to remove again."""
-        ...
-
-    def lines(self) -> tuple[str, ...]:
-        """The plan in sentences."""
-        ...
-
-    def rehearse(self, aws: Aws, clock: Clock, record: Record, report: Report) -> None:
-        """Do it, and write down what is seen. Raises CabalBackupError where it cannot go on."""
-        ...
-
-
 def drill_id(now: datetime) -> str:
     """What the names of one drill's things have in common; it says when the drill began."""
-    return f"{name_stamp(now)}"
+    return name_stamp(now)
 
 
 def restored_table(live: str, drill: str) -> str:

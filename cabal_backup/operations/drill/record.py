@@ -101,11 +101,7 @@ class Record:
 
     def use(self, point: RecoveryPoint) -> None:
         """Note which recovery point is restored."""
-        self.point = PointUsed(
-            id=point.id,
-            taken=point.created,
-            size_bytes=point.size_bytes,
-        )
+        self.point = PointUsed(id=point.id, taken=point.created, size_bytes=point.size_bytes)
 
     @contextmanager
     def step(self, name: str, clock: Clock) -> Iterator[None]:

@@ -72,6 +72,11 @@ class Amount(NamedTuple):
             sum((each.most for each in amounts), Decimal()),
         )
 
+    def words(self, *, sign: str = "") -> str:
+        """For people: one figure, or `0.60 to 18.00`."""
+        least, most = (f"{each:{sign},.2f}" for each in self)
+        return least if least == most else f"{least} to {most}"
+
     def times(self, factor: Decimal | int) -> Amount:
         """The amount so many times."""
         return Amount(self.least * factor, self.most * factor)

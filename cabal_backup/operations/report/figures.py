@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 from cabal_backup import names
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.aws.results import Answer, Known, Unknown
 from cabal_backup.operations.report import prices
+from cabal_backup.operations.report.costs import Amount
 from cabal_backup.operations.status.drill_reports import Kind, PastDrill
 from cabal_backup.operations.status.state import State
 
@@ -48,9 +48,8 @@ class Stored:
     newest: datetime
     size_bytes: int
     """The sum of the sizes that AWS Backup reports."""
-    least: Decimal
-    most: Decimal
-    """Dollars a month. They differ where AWS Backup stores changes only: `least` is for the newest
+    dollars: Amount
+    """A month. The limits differ where AWS Backup stores changes only: `least` is for the newest
     recovery point alone, `most` for all as if each were stored whole.
     """
 
@@ -104,7 +103,6 @@ def stored(state: State) -> Iterator[Stored]:
                     if point.is_cold(state.now) == (tier == prices.COLD)
                 ]
                 if points:
-                    least, most = _dollars(points, tier)
                     yield Stored(
                         vault=region.vault_name,
                         region=region.region,
@@ -114,15 +112,13 @@ def stored(state: State) -> Iterator[Stored]:
                         oldest=min(point.created for point in points),
                         newest=max(point.created for point in points),
                         size_bytes=sum(point.size_bytes for point in points),
-                        least=least,
-                        most=most,
+                        dollars=_dollars(points, tier),
                     )
 
 
-def _dollars(points: Sequence[RecoveryPoint], tier: str) -> tuple[Decimal, Decimal]:
-    """At least and at most, a month."""
+def _dollars(points: Sequence[RecoveryPoint], tier: str) -> Amount:
     kind = points[0].resource_type
     price = prices.STORAGE[kind, tier] / prices.GB
     most = price * sum(point.size_bytes for point in points)
     newest = max(points, key=lambda point: point.created)
-    return (price * newest.size_bytes if kind in prices.INCREMENTAL else most), most
+    return Amount(price * newest.size_bytes if kind in prices.INCREMENTAL else most, most)

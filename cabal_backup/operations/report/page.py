@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
 from html import escape
 from string import Template
 
 from cabal_backup.operations.aws.results import Unknown
 from cabal_backup.operations.report import prices
-from cabal_backup.operations.report.costs import NOT_INCLUDED, estimate, stock_of, total
+from cabal_backup.operations.report.costs import NOT_INCLUDED, Amount, estimate, stock_of, total
 from cabal_backup.operations.report.figures import Loss, if_region_failed, stored
 from cabal_backup.operations.report.prices import REGIONS, Prices
 from cabal_backup.operations.report.summary import Report, link
-from cabal_backup.operations.status.calendar import Calendar, Cell
+from cabal_backup.operations.status.calendar import SYMBOLS, Calendar, Cell
 from cabal_backup.operations.status.drill_reports import PastDrill
 from cabal_backup.operations.status.findings import NOT_OK, Finding
 from cabal_backup.operations.status.state import State
@@ -22,15 +21,6 @@ from cabal_backup.text import duration, moment, printable
 
 GENERATOR = '<meta name="generator" content="cabal-backup report">'
 """By this a later report knows that it may replace the file."""
-
-_SYMBOLS = {
-    Cell.WARM: "●",
-    Cell.COLD: "○",
-    Cell.MISSING: "·",
-    Cell.FAILED: "✘",
-    Cell.INCOMPLETE: "◐",
-    Cell.UNKNOWN: "?",
-}
 
 COLORS = {
     "light": {
@@ -235,7 +225,7 @@ def _nights(calendar: Calendar) -> str:
 
 def _cell(cell: Cell) -> Html:
     return Html(
-        f'<span class="{cell}"><span aria-hidden="true">{_SYMBOLS[cell]}</span> {cell}</span>'
+        f'<span class="{cell}"><span aria-hidden="true">{SYMBOLS[cell]}</span> {cell}</span>'
     )
 
 
@@ -249,14 +239,12 @@ def _points(state: State) -> str:
             _Number(f"{one.count:,}"),
             f"{one.oldest:%Y-%m-%d} to {one.newest:%Y-%m-%d}",
             _Number(f"{one.size_bytes / prices.GB:,.2f}"),
-            _Number(_dollars(one.least, one.most)),
+            _Number(one.dollars.words()),
         )
         for one in found
     ]
-    total = _dollars(
-        sum((one.least for one in found), Decimal()), sum((one.most for one in found), Decimal())
-    )
-    rows.append(("together", "", "", "", "", "", _Number(total)))
+    together = Amount.total([one.dollars for one in found]).words()
+    rows.append(("together", "", "", "", "", "", _Number(together)))
     headings = ("vault", "resource", "tier", "points", "backups of", "GB", "dollars a month")
     vaults = (state.primary, *state.copy_vaults)
     unknown = [vault.vault_name for vault in vaults if isinstance(vault.points, Unknown)]
@@ -288,7 +276,7 @@ def _coming_year(state: State, known: Mapping[str, Prices]) -> str:
         (
             *cost.line,
             *(
-                _Number(_dollars(*each))
+                _Number(each.words())
                 for each in (cost.this_month, cost.coming_year, cost.months[-1])
             ),
         )
@@ -400,11 +388,6 @@ class _Number(str):
 
 def _colored(status: str, words: str) -> Html:
     return Html(f'<span class="{status}">{_text(words)}</span>')
-
-
-def _dollars(least: Decimal, most: Decimal) -> str:
-    low, high = f"{least:,.2f}", f"{most:,.2f}"
-    return low if low == high else f"{low} to {high}"
 
 
 def _when(when: datetime | None) -> str:

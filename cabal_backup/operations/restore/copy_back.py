@@ -28,7 +28,7 @@ from cabal_backup.operations.aws.recovery_points import (
 )
 from cabal_backup.operations.aws.results import Unknown, pages
 from cabal_backup.operations.restore.select_point import CopyBackRequest, choose_copy
-from cabal_backup.operations.status import state
+from cabal_backup.operations.status import read_state
 from cabal_backup.operations.status.checks import run_checks
 from cabal_backup.operations.status.findings import Finding, Status
 from cabal_backup.operations.status.state import RegionState, State
@@ -182,7 +182,7 @@ def prepare(aws: Aws, now: datetime, wanted: CopyBackRequest) -> Ready:
             "or salvage data in the DR region, with the option --in dr of the restore commands "
             "(docs/runbooks/lose-a-region.md#in-the-dr-region)."
         )
-    seen = state.look(aws, now)
+    seen = read_state.look(aws, now)
     if isinstance(seen.dr.points, Unknown):
         raise UnreachableError(
             f"What is in {names.DR_VAULT} in {environment.dr_region} is not known "

@@ -28,7 +28,7 @@ from cabal_backup.operations.restore.copy_back import (
     start_copy,
 )
 from cabal_backup.operations.restore.select_point import ADDRESSES, MAILSTORE
-from cabal_backup.operations.status import state
+from cabal_backup.operations.status import read_state
 from cabal_backup.operations.status.checks import run_checks
 from cabal_backup.operations.status.checks.copies import without_copy
 from cabal_backup.operations.status.checks.outcome import lifecycle_words
@@ -236,7 +236,7 @@ def _look(aws: Aws, now: datetime, *regions: str) -> State:
     for region in regions:
         if region in aws.lost:
             raise UnreachableError(f"{region} is assumed lost. Wait until it is back.")
-    return state.look(aws, now)
+    return read_state.look(aws, now)
 
 
 def _to_copy(seen: State, wanted: Sequence[str]) -> tuple[list[RecoveryPoint], tuple[str, ...]]:

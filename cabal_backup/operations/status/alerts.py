@@ -207,10 +207,7 @@ def read_record(aws: Aws, region: str) -> WatchRecord:
     except (AttributeError, KeyError, TypeError, ValueError):
         ran, since = None, {}
     return WatchRecord(
-        ran=ran,
-        since=since,
-        written=answer["Parameter"]["LastModifiedDate"],
-        read=aws_time(answer),
+        ran=ran, since=since, written=answer["Parameter"]["LastModifiedDate"], read=aws_time(answer)
     )
 
 

@@ -32,6 +32,16 @@ class Cell(StrEnum):
     UNKNOWN = "unknown"
 
 
+SYMBOLS = {
+    Cell.WARM: "●",
+    Cell.COLD: "○",
+    Cell.MISSING: "·",
+    Cell.FAILED: "✘",
+    Cell.INCOMPLETE: "◐",
+    Cell.UNKNOWN: "?",
+}
+
+
 @dataclass(frozen=True)
 class Column:
     """One resource in one vault."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -25,12 +25,16 @@ NOT_OK = (Status.FAIL, Status.UNKNOWN, Status.WARN)
 """What the operator has to hear of, the worst first."""
 
 
-@dataclass(frozen=True)
-class Finding:
-    """The result of one check."""
+def worst(statuses: Iterable[Status]) -> Status:
+    """A failure weighs more than not knowing, and that more than a warning; `ok` without any."""
+    seen = set(statuses)
+    return next((status for status in NOT_OK if status in seen), Status.OK)
 
-    check: str
-    """The stable id, such as `primary-lock`; explained under that name in docs/status.md."""
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a check returns, which does not know its id."""
+
     status: Status
     evidence: str
     """What was seen, in a sentence or two."""
@@ -40,6 +44,20 @@ class Finding:
     """Single cases behind the evidence, such as the nights that are missing."""
     measures: Mapping[str, float] = field(default_factory=dict)
     """Numbers for monitoring, by name; a name that ends in `_seconds` is a time."""
+    unreachable: bool = False
+    """Whether it is unknown only because a region or a service does not answer."""
+
+    def of(self, check: str) -> Finding:
+        """The finding of a check."""
+        return Finding(**vars(self), check=check)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding(Outcome):
+    """The result of one check."""
+
+    check: str
+    """The stable id, such as `primary-lock`; explained under that name in docs/status.md."""
     explained_by: str = ""
     """The check whose finding explains this one, with the same remedy; empty for most."""
 
@@ -52,12 +70,8 @@ class Verdict:
 
     @property
     def status(self) -> Status:
-        """The worst: a failure weighs more than not knowing, and that more than a warning."""
-        seen = {finding.status for finding in self.findings}
-        for status in NOT_OK:
-            if status in seen:
-                return status
-        return Status.OK
+        """The worst of the findings."""
+        return worst(finding.status for finding in self.findings)
 
     def with_status(self, status: Status) -> Sequence[Finding]:
         """The findings with this status."""

@@ -74,10 +74,7 @@ def _needed(aws: Aws) -> Mapping[str, tuple[str, ...]]:
             "dynamodb:RestoreTableFromAwsBackup",
             "dynamodb:StartAwsBackupJob",
         ),
-        aws.mailstore_arn: (
-            "elasticfilesystem:Backup",
-            "elasticfilesystem:Restore",
-        ),
+        aws.mailstore_arn: ("elasticfilesystem:Backup", "elasticfilesystem:Restore"),
         aws.arn("backup", "recovery-point:*"): ("backup:CopyFromBackupVault",),
         **dict.fromkeys(_copy_targets(aws), ("backup:CopyIntoBackupVault",)),
     }

@@ -22,7 +22,7 @@ from cabal_backup.functions.watch.message import Report
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.results import Known
 from cabal_backup.operations.status.checks import CHECKS
-from cabal_backup.operations.status.findings import Finding, Status, Verdict
+from cabal_backup.operations.status.findings import Finding, Outcome, Status, Verdict
 from cabal_backup.operations.status.state import State
 from tests.builders import ACCOUNT, OTHER_ACCOUNT, an_environment
 from tests.receiver import CERTIFICATE, Receiver, receiver
@@ -327,7 +327,7 @@ def a_report(*findings: Finding) -> Report:
 
 
 def test_the_subject_is_one_that_sns_takes() -> None:
-    findings = [Finding(f"a-check-of-the-löck-{n}", Status.FAIL, "") for n in range(30)]
+    findings = [Outcome(Status.FAIL, "").of(f"a-check-of-the-löck-{n}") for n in range(30)]
     message = a_report(*findings).message()
     assert message is not None
     assert message.subject.isascii()
@@ -336,7 +336,7 @@ def test_the_subject_is_one_that_sns_takes() -> None:
 
 
 def test_what_aws_says_cannot_steer_a_terminal() -> None:
-    found = Finding("jobs", Status.FAIL, "It says: \x1b[2J", "see \x9b1m", ("\u202egood",))
+    found = Outcome(Status.FAIL, "It says: \x1b[2J", "see \x9b1m", ("\u202egood",)).of("jobs")
     message = a_report(found).message()
     assert message is not None
     assert not {"\x1b", "\x9b", "\u202e"} & set(message.body)
@@ -346,7 +346,7 @@ def test_what_aws_says_cannot_steer_a_terminal() -> None:
 def test_the_body_is_one_that_sns_takes() -> None:
     """256 KiB at most; the end, with the command to type, is always there."""
     findings = [
-        Finding(f"check-{n}", Status.FAIL, "é" * 3000, "", ("é" * 3000,) * 20) for n in range(29)
+        Outcome(Status.FAIL, "é" * 3000, "", ("é" * 3000,) * 20).of(f"check-{n}") for n in range(29)
     ]
     message = a_report(*findings).message()
     assert message is not None
@@ -358,7 +358,7 @@ def test_the_body_is_one_that_sns_takes() -> None:
 @pytest.mark.parametrize(("count", "more"), [(20, None), (21, 1), (700, 680)])
 def test_a_finding_lists_twenty_details(count: int, more: int | None) -> None:
     details = tuple(f"night {n}" for n in range(count))
-    message = a_report(Finding("nights", Status.FAIL, "missing", details=details)).message()
+    message = a_report(Outcome(Status.FAIL, "missing", details=details).of("nights")).message()
     assert message is not None
     lines = message.body.splitlines()
     assert sum(line.startswith("    night ") for line in lines) == 20

@@ -6,11 +6,11 @@ The ids are a contract: scripts select by them, and docs/status.md explains each
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 
 from cabal_backup.operations.status.checks import (
     air_gapped,
     alerts,
-    clock,
     copies,
     deployment,
     drill,
@@ -25,8 +25,8 @@ from cabal_backup.operations.status.checks import (
     vaults,
     watching,
 )
-from cabal_backup.operations.status.checks.outcome import Outcome, no_answer
-from cabal_backup.operations.status.findings import Finding, Status, Verdict
+from cabal_backup.operations.status.checks.outcome import no_answer
+from cabal_backup.operations.status.findings import Outcome, Status, Verdict
 from cabal_backup.operations.status.state import State
 
 Check = Callable[[State], Outcome]
@@ -52,7 +52,7 @@ GROUPS: dict[str, dict[str, Check]] = {
         "last-night": nights.last_night,
         "nights": nights.nights,
         "backup-jobs": nights.backup_jobs,
-        "clock": clock.clock,
+        "clock": deployment.clock,
     },
     "copies": {
         "dr-copies": copies.dr_copies,
@@ -101,18 +101,8 @@ def run_checks(state: State, ids: Collection[str]) -> Verdict:
     if without_answer and (explained := no_answer(state, without_answer)):
         explaining = without_answer[0]
         outcomes[explaining] = explained
-    return Verdict(
-        tuple(
-            Finding(
-                check=name,
-                status=outcome.status,
-                evidence=outcome.evidence,
-                hint="" if is_explained else outcome.hint,
-                details=outcome.details,
-                measures=outcome.measures,
-                explained_by=explaining if is_explained else "",
-            )
-            for name, outcome in outcomes.items()
-            for is_explained in [explaining != "" and name in without_answer[1:]]
-        )
-    )
+    findings = {name: outcome.of(name) for name, outcome in outcomes.items()}
+    if explaining:
+        for name in without_answer[1:]:
+            findings[name] = replace(findings[name], hint="", explained_by=explaining)
+    return Verdict(tuple(findings.values()))

@@ -9,7 +9,6 @@ from cabal_backup.operations.aws.results import Known, Unknown
 from cabal_backup.operations.status.checks import vaults
 from cabal_backup.operations.status.checks.copies import copies_in, named
 from cabal_backup.operations.status.checks.outcome import (
-    Outcome,
     deploy,
     fail,
     off,
@@ -18,7 +17,7 @@ from cabal_backup.operations.status.checks.outcome import (
     unknown,
     warn,
 )
-from cabal_backup.operations.status.findings import Status
+from cabal_backup.operations.status.findings import Outcome, Status
 from cabal_backup.operations.status.state import LOOK_BACK, AirGapped, State
 from cabal_backup.text import moment, plural
 

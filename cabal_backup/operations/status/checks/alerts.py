@@ -12,15 +12,8 @@ from typing import Any
 from cabal_backup import names, urgent
 from cabal_backup.operations.aws.results import Known, Unknown
 from cabal_backup.operations.status.alerts import RULES, Channel, is_confirmed
-from cabal_backup.operations.status.checks.outcome import (
-    Outcome,
-    fail,
-    off,
-    ok,
-    revert_drift,
-    unknown,
-    warn,
-)
+from cabal_backup.operations.status.checks.outcome import fail, off, ok, revert_drift, unknown, warn
+from cabal_backup.operations.status.findings import Outcome
 from cabal_backup.operations.status.state import State
 from cabal_backup.text import plural
 

@@ -21,16 +21,15 @@ from cabal_backup.operations.status.checks.history import (
 )
 from cabal_backup.operations.status.checks.outcome import (
     UNDERWAY,
-    Outcome,
-    completed_with_issues,
     fail,
-    failed_job,
+    judge_jobs,
     measured,
     off,
     ok,
     unknown,
     warn,
 )
+from cabal_backup.operations.status.findings import Outcome
 from cabal_backup.operations.status.state import LOOK_BACK, State, VaultState
 from cabal_backup.text import duration, moment, plural
 from cabal_backup.urgent import FAILED_STATES
@@ -86,10 +85,7 @@ def _dr_copies(state: State, pairs: list[Copy]) -> Outcome:
             f"{names.DR_VAULT}.",
             "copy-jobs says why. To copy what is missing: "
             f"cabal-backup copy now -e {state.environment.name}",
-            details=[
-                *(named(state, pair.source) for pair in gaps),
-                *spans(state, old),
-            ],
+            details=[*(named(state, pair.source) for pair in gaps), *spans(state, old)],
         )
     if are_many(night for night in old if _could_be_copied(night)):
         return fail(
@@ -148,30 +144,18 @@ def copy_jobs(state: State) -> Outcome:
         for job in failed
         if _what_and_where(job) not in done and job["SourceRecoveryPointArn"] not in on_demand
     ]
-    issues = list(completed_with_issues(state, jobs))
-    details = [*(failed_job(state, job) for job in failed), *issues]
-    if standing:
-        return fail(
+    return judge_jobs(
+        state,
+        jobs,
+        "copy",
+        fail(
             f"{plural(len(standing), 'copy job')} failed, and no later one made up for it.",
             "Fix the error that AWS reports, then copy again as dr-copies and air-gapped say.",
-            details=details,
         )
-    if failed:
-        return warn(
-            f"{plural(len(failed), 'copy job')} failed in the last 30 days; what the plan made "
-            "has its copy.",
-            "Nothing to do unless it happens again.",
-            details=details,
-        )
-    if issues:
-        return warn(
-            f"{plural(len(issues), 'copy job')} in the last 30 days completed with a message.",
-            "Read what AWS reports: something may not be in the copy.",
-            details=details,
-        )
-    if not jobs:
-        return off("There was no copy job in the last 30 days.")
-    return ok(f"{plural(len(jobs), 'copy job')} in the last 30 days, and none failed.")
+        if standing
+        else None,
+        since="what the plan made has its copy",
+    )
 
 
 def copy_back(state: State) -> Outcome:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from cabal_backup import names
 from cabal_backup.operations.aws.results import Unknown
 from cabal_backup.operations.status.checks.history import FUTURE
-from cabal_backup.operations.status.checks.outcome import Outcome, age, measured, ok, unknown, warn
+from cabal_backup.operations.status.checks.outcome import age, measured, ok, unknown, warn
 from cabal_backup.operations.status.checks.restore_tests import YEAR
 from cabal_backup.operations.status.drill_reports import Kind, PastDrill
+from cabal_backup.operations.status.findings import Outcome
 from cabal_backup.operations.status.state import State
 from cabal_backup.text import moment, plural
 

@@ -6,14 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 from cabal_backup.operations.aws.results import Answer, Known, Unknown
-from cabal_backup.operations.status.checks.outcome import (
-    Outcome,
-    fail,
-    not_there,
-    ok,
-    unknown,
-    warn,
-)
+from cabal_backup.operations.status.checks.outcome import fail, not_there, ok, unknown, warn
+from cabal_backup.operations.status.findings import Outcome
 from cabal_backup.operations.status.keys import (
     key_of_mailstore,
     key_of_table,

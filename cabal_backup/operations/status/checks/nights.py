@@ -17,11 +17,9 @@ from cabal_backup.operations.status.checks.history import (
 )
 from cabal_backup.operations.status.checks.outcome import (
     UNDERWAY,
-    Outcome,
     age,
-    completed_with_issues,
     fail,
-    failed_job,
+    judge_jobs,
     measured,
     not_there,
     off,
@@ -29,6 +27,7 @@ from cabal_backup.operations.status.checks.outcome import (
     unknown,
     warn,
 )
+from cabal_backup.operations.status.findings import Outcome
 from cabal_backup.operations.status.state import State
 from cabal_backup.text import moment, plural
 from cabal_backup.urgent import FAILED_STATES
@@ -174,8 +173,6 @@ def backup_jobs(state: State) -> Outcome:
         for job in sorted(jobs, key=lambda job: job["CreationDate"])
         if job["State"] == "COMPLETED"
     }
-    issues = list(completed_with_issues(state, jobs))
-    details = [*(failed_job(state, job) for job in failed), *issues]
     standing = [
         job
         for job in failed
@@ -186,28 +183,18 @@ def backup_jobs(state: State) -> Outcome:
             if arn in completed
         )
     ]
-    if standing:
-        return fail(
+    return judge_jobs(
+        state,
+        jobs,
+        "backup",
+        fail(
             f"{plural(len(standing), 'backup job')} failed, and none has succeeded since.",
             "Fix what AWS names as the reason; the next night tries again.",
-            details=details,
         )
-    if failed:
-        return warn(
-            f"{plural(len(failed), 'backup job')} failed in the last 30 days; later ones "
-            "succeeded.",
-            "Nothing to do unless it happens again.",
-            details=details,
-        )
-    if issues:
-        return warn(
-            f"{plural(len(issues), 'backup job')} in the last 30 days completed with a message.",
-            "Read what AWS reports: something may not be in the recovery point.",
-            details=details,
-        )
-    if not jobs:
-        return off("There was no backup job in the last 30 days.")
-    return ok(f"{plural(len(jobs), 'backup job')} in the last 30 days, and none failed.")
+        if standing
+        else None,
+        since="later ones succeeded",
+    )
 
 
 def _first_night(state: State, history: History, arn: str) -> str:

@@ -1,40 +1,25 @@
-"""What a check returns, and the words several checks share."""
+"""What checks return, and the words that several of them use."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from cabal_backup.operations.aws.results import Unknown
-from cabal_backup.operations.status.findings import Status
+from cabal_backup.operations.status.findings import Outcome, Status
 from cabal_backup.operations.status.state import Event, State
 from cabal_backup.text import duration, moment, plural
+from cabal_backup.urgent import FAILED_STATES
 
 if TYPE_CHECKING:
-    from types_boto3_backup.type_defs import (
-        BackupJobTypeDef,
-        CopyJobTypeDef,
-    )
+    from types_boto3_backup.type_defs import BackupJobTypeDef, CopyJobTypeDef
 
     AnyJob = BackupJobTypeDef | CopyJobTypeDef
 
 UNDERWAY = {"CREATED", "PENDING", "RUNNING"}
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A finding that does not know its id yet."""
-
-    status: Status
-    evidence: str
-    hint: str = ""
-    details: tuple[str, ...] = ()
-    measures: Mapping[str, float] = field(default_factory=dict)
-    unreachable: bool = False
-    """Whether it is unknown only because a region or a service does not answer."""
 
 
 def ok(evidence: str, *, details: Iterable[str] = ()) -> Outcome:
@@ -149,11 +134,34 @@ def failed_job(state: State, job: AnyJob) -> str:
     return f"{moment(job['CreationDate'])}: {name}: {job['State']}: {why}"
 
 
-def completed_with_issues(state: State, jobs: Iterable[AnyJob]) -> Iterator[str]:
-    """One line about each job that completed and has a message nevertheless.
+def judge_jobs(
+    state: State, jobs: Sequence[AnyJob], kind: str, failure: Outcome | None, *, since: str
+) -> Outcome:
+    """Whether the backup or copy jobs of the last 30 days completed, without a message.
 
     https://docs.aws.amazon.com/aws-backup/latest/devguide/eventbridge.html
+
+    :param failure: where there are failed jobs that nothing made up for.
+    :param since: what made up for the failed jobs.
     """
-    for job in jobs:
-        if job["State"] == "COMPLETED" and job.get("StatusMessage"):
-            yield failed_job(state, job)
+    failed = [job for job in jobs if job["State"] in FAILED_STATES]
+    issues = [job for job in jobs if job["State"] == "COMPLETED" and job.get("StatusMessage")]
+    details = [failed_job(state, job) for job in (*failed, *issues)]
+    if failure is not None:
+        return replace(failure, details=tuple(details))
+    if failed:
+        return warn(
+            f"{plural(len(failed), f'{kind} job')} failed in the last 30 days; {since}.",
+            "Nothing to do unless it happens again.",
+            details=details,
+        )
+    if issues:
+        what = "copy" if kind == "copy" else "recovery point"
+        return warn(
+            f"{plural(len(issues), f'{kind} job')} in the last 30 days completed with a message.",
+            f"Read what AWS reports: something may not be in the {what}.",
+            details=details,
+        )
+    if not jobs:
+        return off(f"There was no {kind} job in the last 30 days.")
+    return ok(f"{plural(len(jobs), f'{kind} job')} in the last 30 days, and none failed.")

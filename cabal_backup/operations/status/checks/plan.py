@@ -10,7 +10,6 @@ from cabal_backup import names
 from cabal_backup.config.environment import Lifecycle
 from cabal_backup.operations.aws.results import Answer, Known, Unknown
 from cabal_backup.operations.status.checks.outcome import (
-    Outcome,
     deploy,
     fail,
     lifecycle_words,
@@ -20,6 +19,7 @@ from cabal_backup.operations.status.checks.outcome import (
     unknown,
     warn,
 )
+from cabal_backup.operations.status.findings import Outcome
 from cabal_backup.operations.status.state import LOOK_BACK, State
 from cabal_backup.text import moment
 

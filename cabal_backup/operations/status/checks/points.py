@@ -10,7 +10,6 @@ from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.aws.results import Known, Unknown
 from cabal_backup.operations.status.checks.history import FUTURE, SAME_MOMENT
 from cabal_backup.operations.status.checks.outcome import (
-    Outcome,
     caller,
     fail,
     lifecycle_words,
@@ -20,6 +19,7 @@ from cabal_backup.operations.status.checks.outcome import (
     unknown,
     warn,
 )
+from cabal_backup.operations.status.findings import Outcome
 from cabal_backup.operations.status.state import MOST_EVENTS, Event, RegionState, State
 from cabal_backup.text import moment, plural
 

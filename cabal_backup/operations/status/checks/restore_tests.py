@@ -13,7 +13,6 @@ from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.aws.results import Answer, Known
 from cabal_backup.operations.status.checks.history import FUTURE
 from cabal_backup.operations.status.checks.outcome import (
-    Outcome,
     age,
     deploy,
     fail,
@@ -22,6 +21,7 @@ from cabal_backup.operations.status.checks.outcome import (
     unknown,
     warn,
 )
+from cabal_backup.operations.status.findings import Outcome
 from cabal_backup.operations.status.restore_testing import (
     DeployedPlan,
     ExpectedPlan,
@@ -418,9 +418,7 @@ def _by_hand(state: State) -> Outcome:
         if kind not in newest or state.now - newest[kind] > YEAR
     ]
     if not late:
-        return ok(
-            f"Restore testing is off. Restored within the year: {'; '.join(seen)}.",
-        )
+        return ok(f"Restore testing is off. Restored within the year: {'; '.join(seen)}.")
     return _none_within_a_year(
         state,
         late,

@@ -9,7 +9,6 @@ from typing import cast
 from cabal_backup import names
 from cabal_backup.operations.aws.results import Unknown
 from cabal_backup.operations.status.checks.outcome import (
-    Outcome,
     deploy,
     fail,
     ok,
@@ -17,6 +16,7 @@ from cabal_backup.operations.status.checks.outcome import (
     unknown,
     warn,
 )
+from cabal_backup.operations.status.findings import Outcome
 from cabal_backup.operations.status.role_permissions import Denial
 from cabal_backup.operations.status.state import Policy, Role, State
 

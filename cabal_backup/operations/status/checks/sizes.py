@@ -7,7 +7,8 @@ from statistics import median
 
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.aws.results import Unknown
-from cabal_backup.operations.status.checks.outcome import Outcome, fail, off, ok, unknown, warn
+from cabal_backup.operations.status.checks.outcome import fail, off, ok, unknown, warn
+from cabal_backup.operations.status.findings import Outcome
 from cabal_backup.operations.status.state import LOOK_BACK, State
 from cabal_backup.text import moment
 

@@ -8,20 +8,14 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from cabal_backup.operations.aws.results import Known, Unknown
-from cabal_backup.operations.status.checks.outcome import (
-    Outcome,
-    fail,
-    not_there,
-    ok,
-    unknown,
-    warn,
-)
+from cabal_backup.operations.status.checks.outcome import fail, not_there, ok, unknown, warn
 from cabal_backup.operations.status.checks.plan import (
     PITR_WINDOW,
     replaced,
     restored,
     table_trouble,
 )
+from cabal_backup.operations.status.findings import Outcome
 from cabal_backup.operations.status.state import State, TableState
 from cabal_backup.text import moment, plural
 

@@ -9,7 +9,6 @@ from datetime import timedelta
 from cabal_backup import names
 from cabal_backup.operations.aws.results import Unknown
 from cabal_backup.operations.status.checks.outcome import (
-    Outcome,
     caller,
     deploy,
     fail,
@@ -18,6 +17,7 @@ from cabal_backup.operations.status.checks.outcome import (
     unknown,
     warn,
 )
+from cabal_backup.operations.status.findings import Outcome
 from cabal_backup.operations.status.state import Policy, RegionState, State, VaultState
 from cabal_backup.text import moment, plural
 

@@ -10,15 +10,8 @@ from cabal_backup import names, urgent
 from cabal_backup.operations.aws.results import Known, Unknown
 from cabal_backup.operations.status.alerts import Channel, WatchRecord
 from cabal_backup.operations.status.checks.alerts import function_faults, rule_faults
-from cabal_backup.operations.status.checks.outcome import (
-    Outcome,
-    fail,
-    off,
-    ok,
-    revert_drift,
-    unknown,
-    warn,
-)
+from cabal_backup.operations.status.checks.outcome import fail, off, ok, revert_drift, unknown, warn
+from cabal_backup.operations.status.findings import Outcome
 from cabal_backup.operations.status.state import State
 from cabal_backup.operations.status.watching import Trail, trail_regions
 from cabal_backup.text import duration, moment

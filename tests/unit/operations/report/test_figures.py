@@ -42,7 +42,7 @@ def dollars(*gigabytes: int, resource: str, age: int) -> tuple[int, Decimal, Dec
         primary=a_region("primary", points=Known(points)), dr=a_region("dr", points=Known([]))
     )
     (one,) = stored(state)
-    return one.count, one.least.normalize(), one.most.normalize()
+    return one.count, one.dollars.least.normalize(), one.dollars.most.normalize()
 
 
 def test_what_the_newest_copy_does_not_have_is_lost() -> None:

@@ -15,7 +15,7 @@ from cabal_backup.operations.aws.results import Known
 from cabal_backup.operations.status.alerts import Channel
 from cabal_backup.operations.status.checks import CHECKS, run_checks
 from cabal_backup.operations.status.checks.outcome import lifecycle_words
-from cabal_backup.operations.status.findings import Finding, Status, Verdict
+from cabal_backup.operations.status.findings import Outcome, Status, Verdict
 from cabal_backup.operations.status.state import State
 from cabal_backup.text import duration, plural
 from tests.unit.operations.status.builders import (
@@ -148,7 +148,7 @@ def test_only_what_was_asked_for_is_checked_in_the_fixed_order() -> None:
     ],
 )
 def test_the_verdict_is_the_worst(statuses: list[str], worst: str) -> None:
-    found = tuple(Finding("plan", Status(status), "") for status in statuses)
+    found = tuple(Outcome(Status(status), "").of("plan") for status in statuses)
 
     assert Verdict(found).status == worst
 
