@@ -106,17 +106,15 @@ def watch_grants(at: Places) -> tuple[Grant, ...]:
         Grant(
             "List",
             # All file systems of the region: another one may have the mailstore's tag.
-            """
-            backup: DescribeRegionSettings ListBackupJobs ListBackupPlans ListBackupVaults
-                ListCopyJobs ListLegalHolds ListRestoreJobs
-            cloudtrail: DescribeTrails LookupEvents
-            cloudwatch: DescribeAlarms
-            dynamodb: ListTables
-            elasticfilesystem: DescribeFileSystems
-            events: ListRules
-            lambda: ListEventSourceMappings
-            sns: GetSubscriptionAttributes
-            """,
+            "backup: DescribeRegionSettings ListBackupJobs ListBackupPlans ListBackupVaults "
+            "ListCopyJobs ListLegalHolds ListRestoreJobs "
+            "cloudtrail: DescribeTrails LookupEvents "
+            "cloudwatch: DescribeAlarms "
+            "dynamodb: ListTables "
+            "elasticfilesystem: DescribeFileSystems "
+            "events: ListRules "
+            "lambda: ListEventSourceMappings "
+            "sns: GetSubscriptionAttributes",
             _EVERYTHING,
         ),
         Grant(
@@ -139,18 +137,14 @@ def watch_grants(at: Places) -> tuple[Grant, ...]:
         ),
         Grant(
             "Role",
-            """
-            iam: GetRole GetRolePolicy ListAttachedRolePolicies ListRolePolicies
-                SimulatePrincipalPolicy
-            """,
+            "iam: GetRole GetRolePolicy ListAttachedRolePolicies ListRolePolicies "
+            "SimulatePrincipalPolicy",
             [at.role],
         ),
         Grant("Tables", "dynamodb: DescribeContinuousBackups DescribeTable", at.tables()),
         Grant(
             "RestoreTesting",
-            """
-            backup: GetRestoreTestingPlan GetRestoreTestingSelection ListRestoreTestingSelections
-            """,
+            "backup: GetRestoreTestingPlan GetRestoreTestingSelection ListRestoreTestingSelections",
             (
                 at.arn("backup", f"restore-testing-plan:{names.RESTORE_TESTING_PLAN}-*"),
                 # Both plans of the copies: a policy has room for 6,144 characters.
@@ -213,21 +207,19 @@ def operator_grants(at: Places) -> tuple[Grant, ...]:
     A restored file system is set up and deleted, and never the mailstore itself: AWS Backup
     restores a file system without tags, and the tool gives it the mailstore's.
     """
-    setting_up = """
-        elasticfilesystem: CreateAccessPoint CreateMountTarget DeleteFileSystem
-            ModifyMountTargetSecurityGroups PutBackupPolicy PutFileSystemPolicy
-            PutLifecycleConfiguration TagResource UpdateFileSystem
-        """
+    setting_up = (
+        "elasticfilesystem: CreateAccessPoint CreateMountTarget DeleteFileSystem "
+        "ModifyMountTargetSecurityGroups PutBackupPolicy PutFileSystemPolicy "
+        "PutLifecycleConfiguration TagResource UpdateFileSystem"
+    )
     return (
         Grant(
             "Follow",
             # DescribeMountTargetSecurityGroups needs DescribeNetworkInterfaceAttribute.
             # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
-            """
-            backup: DescribeBackupJob DescribeCopyJob DescribeRestoreJob GetRestoreJobMetadata
-            dynamodb: ListBackups
-            ec2: DescribeNetworkInterfaceAttribute DescribeNetworkInterfaces DescribeSubnets
-            """,
+            "backup: DescribeBackupJob DescribeCopyJob DescribeRestoreJob GetRestoreJobMetadata "
+            "dynamodb: ListBackups "
+            "ec2: DescribeNetworkInterfaceAttribute DescribeNetworkInterfaces DescribeSubnets",
             _EVERYTHING,
         ),
         Grant("RunWatch", "lambda: InvokeFunction", at.both("lambda", f"function:{names.WATCH}")),
@@ -245,21 +237,17 @@ def operator_grants(at: Places) -> tuple[Grant, ...]:
             # Restoring takes reading and writing of the new table as well, and one table is read
             # and the other written, in either direction.
             # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/backuprestore_IAM.html
-            """
-            dynamodb: BatchGetItem BatchWriteItem DeleteItem DescribeBackup GetItem
-                ListTagsOfResource PutItem Query RestoreTableFromBackup RestoreTableToPointInTime
-                Scan UpdateItem
-            """,
+            "dynamodb: BatchGetItem BatchWriteItem DeleteItem DescribeBackup GetItem "
+            "ListTagsOfResource PutItem Query RestoreTableFromBackup RestoreTableToPointInTime "
+            "Scan UpdateItem",
             at.tables(),
         ),
         Grant(
             "SettingsWithoutTags",
             # A restored table has no tags yet. The live one has Terraform's tag: its recovery, its
             # protection and its tags stay as they are.
-            """
-            dynamodb: DescribeTimeToLive TagResource UpdateContinuousBackups UpdateTable
-                UpdateTimeToLive
-            """,
+            "dynamodb: DescribeTimeToLive TagResource UpdateContinuousBackups UpdateTable "
+            "UpdateTimeToLive",
             at.tables(),
             conditions={"Null": {f"aws:ResourceTag/{names.TERRAFORM_TAG}": "true"}},
         ),
@@ -270,10 +258,9 @@ def operator_grants(at: Places) -> tuple[Grant, ...]:
         ),
         Grant(
             "FileSystems",
-            """
-            elasticfilesystem: DescribeAccessPoints DescribeBackupPolicy DescribeFileSystemPolicy
-                DescribeLifecycleConfiguration DescribeMountTargetSecurityGroups
-            """,
+            "elasticfilesystem: DescribeAccessPoints DescribeBackupPolicy "
+            "DescribeFileSystemPolicy DescribeLifecycleConfiguration "
+            "DescribeMountTargetSecurityGroups",
             at.file_systems,
         ),
         Grant(
@@ -311,20 +298,14 @@ def break_glass_grants(at: Places) -> tuple[Grant, ...]:
     return (
         Grant(
             "Look",
-            """
-            backup: ListBackupPlans ListBackupVaults ListLegalHolds
-            iam: ListRoles
-            lambda: ListFunctions
-            logs: DescribeLogGroups
-            """,
+            "backup: ListBackupPlans ListBackupVaults ListLegalHolds "
+            "iam: ListRoles lambda: ListFunctions logs: DescribeLogGroups",
             _EVERYTHING,
         ),
         Grant(
             "LocksAndVaults",
-            """
-            backup: DeleteBackupVault DeleteBackupVaultLockConfiguration ListTags
-                PutBackupVaultLockConfiguration
-            """,
+            "backup: DeleteBackupVault DeleteBackupVaultLockConfiguration ListTags "
+            "PutBackupVaultLockConfiguration",
             at.vaults,
         ),
         Grant("AirGappedVault", "backup: DeleteBackupVault ListTags", at.air_gapped_vault),
@@ -350,18 +331,14 @@ def break_glass_grants(at: Places) -> tuple[Grant, ...]:
         ),
         Grant(
             "Stacks",
-            """
-            cloudformation: DeleteStack DescribeStackEvents DescribeStacks
-                UpdateTerminationProtection
-            """,
+            "cloudformation: DeleteStack DescribeStackEvents DescribeStacks "
+            "UpdateTerminationProtection",
             at.stacks(names.DR_STACK, names.ACCESS_STACK),
         ),
         Grant(
             "Role",
-            """
-            iam: DeleteRole DeleteRolePolicy DetachRolePolicy GetRole ListAttachedRolePolicies
-                ListRolePolicies
-            """,
+            "iam: DeleteRole DeleteRolePolicy DetachRolePolicy GetRole ListAttachedRolePolicies "
+            "ListRolePolicies",
             [at.role],
         ),
         Grant(

@@ -116,11 +116,11 @@ def too_long(values: Values) -> Iterator[Conflict]:
     if not (values.keys() >= Places.SETTINGS and values.get("backup")):
         return
     places = Places(values, partition=partition_of(values["region"]), account="0" * 12)
-    policies = [("alerts", "the watch's policy", watch_grants, "")]
-    policies += [
-        ("access_policies", f"the policy {role.name}", role.grants, " and write your own policies")
-        for role in _ROLES
-    ]
+    own = " and write your own policies"
+    policies = (
+        ("alerts", "the watch's policy", watch_grants, ""),
+        *(("access_policies", f"the policy {role.name}", role.grants, own) for role in _ROLES),
+    )
     for setting, policy, grants, instead in policies:
         document = {"Version": "2012-10-17", "Statement": statements(grants(places))}
         length = len(json.dumps(document, separators=(",", ":")))

@@ -11,9 +11,6 @@ Advice = tuple[tuple[str, str], ...]
 """What to do, each as a sentence and a command; {names} are filled in from the event."""
 
 
-STATUS = ("The state of everything:", "cabal-backup status -e {environment}")
-"""The last advice of every message."""
-
 _LIST_JOBS = ("The jobs of the day:", "cabal-backup jobs -e {environment}")
 
 

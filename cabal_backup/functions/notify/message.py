@@ -12,16 +12,8 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from cabal_backup import names, urgent
-from cabal_backup.functions.notify.catalogue import (
-    ABOUT,
-    ADVICE,
-    COPY,
-    COPY_BACK,
-    JOBS,
-    STATUS,
-    THIRD_COPY,
-    Advice,
-)
+from cabal_backup.functions.notify import catalogue
+from cabal_backup.functions.notify.catalogue import ADVICE, COPY, COPY_BACK, JOBS, THIRD_COPY
 from cabal_backup.functions.notify.event import Event, moment
 from cabal_backup.text import mail_subject
 
@@ -49,7 +41,7 @@ class Occurrence:
 
     title: str
     facts: Sequence[tuple[str, str]]
-    advice: Advice
+    advice: catalogue.Advice
     """With everything filled in."""
     incident: str
     """Occurrences of one incident become one message."""
@@ -138,7 +130,7 @@ def _protection_changed(
 
 
 def _about(kind: str, members: Mapping[str, object]) -> str:
-    word, *keys = ABOUT.get(kind, ("",))
+    word, *keys = catalogue.ABOUT.get(kind, ("",))
     return " ".join((word, *(Event(members).get(key) for key in keys)))
 
 
@@ -357,8 +349,8 @@ def compose(occurrences: Sequence[Occurrence]) -> Notice:
         lines += [f"{label + ':':<15} {value}" for label, value in facts if value]
         advice |= dict.fromkeys(first.advice)
     environment = os.environ["ENVIRONMENT"]
-    last = (STATUS[0], STATUS[1].format(environment=shlex.quote(environment)))
-    for sentence, command in (*advice, last):
+    status = f"cabal-backup status -e {shlex.quote(environment)}"
+    for sentence, command in (*advice, ("The state of everything:", status)):
         lines += ["", sentence, *([f"    {command}"] if command else [])]
     return Notice(mail_subject(environment, heading), "\n".join(lines) + "\n")
 
