@@ -61,12 +61,7 @@ class IamRetries:
     All calls together wait 90 s at most (`IAM_PAUSES`). Then the last ClientError is raised.
     """
 
-    def __init__(
-        self,
-        sleep: Callable[[float], None],
-        retryable: Callable[[ClientError], bool] = is_denied,
-    ) -> None:
-        self._sleep = sleep
+    def __init__(self, retryable: Callable[[ClientError], bool] = is_denied) -> None:
         self._retryable = retryable
         self._pauses = iter(IAM_PAUSES)
 
@@ -78,7 +73,7 @@ class IamRetries:
                 pause = next(self._pauses, None) if self._retryable(error) else None
                 if pause is None:
                     raise
-            self._sleep(pause)
+            time.sleep(pause)
 
 
 def respond(

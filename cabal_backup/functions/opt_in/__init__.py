@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from shlex import quote
 from typing import TYPE_CHECKING, Final
 
@@ -50,12 +50,12 @@ def handler(event: Event, _context: object) -> None:
     respond(
         event,
         "advanced-dynamodb-backup",
-        lambda: {} if event["RequestType"] == "Delete" else _opt_in(time.sleep),
-        lambda error: _explain(error, os.environ["AWS_REGION"]),
+        lambda: {} if event["RequestType"] == "Delete" else _opt_in(),
+        _explain,
     )
 
 
-def _opt_in(sleep: Callable[[float], None]) -> dict[str, str]:
+def _opt_in() -> dict[str, str]:
     """Switch the opt-in on where it is off, and read it back.
 
     Returns the attributes of the resource: both preferences before and after, each
@@ -63,18 +63,18 @@ def _opt_in(sleep: Callable[[float], None]) -> dict[str, str]:
     visible or another type's setting changed meanwhile, and whatever botocore raises.
     """
     backup: BackupClient = boto3.client("backup", config=RETRIES)
-    retrying = IamRetries(sleep)
+    retrying = IamRetries()
     before = after = _read(backup, retrying)
     if not _complete(before):
         # A partial map merges; the documented procedure sends DynamoDB alone too.
         on = {names.DYNAMODB: True}
         retrying(backup.update_region_settings, **{SERVICE: on, MANAGEMENT: on})
-        after = _read(backup, retrying)
-        readings = 1
-        while not _complete(after) and readings < READ_BACK_ATTEMPTS:
-            sleep(READ_BACK_PAUSE)
+        for reading in range(READ_BACK_ATTEMPTS):
+            if reading:
+                time.sleep(READ_BACK_PAUSE)
             after = _read(backup, retrying)
-            readings += 1
+            if _complete(after):
+                break
         _check(before, after, backup.meta.region_name)
     return {
         f"{name}{when}": _shown(preferences[kind])
@@ -132,7 +132,8 @@ def _shown(preference: Mapping[str, bool], resource_type: str = names.DYNAMODB) 
     return {True: "true", False: "false", None: "unset"}[preference.get(resource_type)]
 
 
-def _explain(error: Exception, region: str) -> str:
+def _explain(error: Exception) -> str:
+    region = os.environ["AWS_REGION"]
     by_hand = (
         f"aws backup update-region-settings --region {region} "
         "--resource-type-opt-in-preference DynamoDB=true "

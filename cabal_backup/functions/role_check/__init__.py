@@ -11,7 +11,6 @@ https://github.com/hashicorp/terraform-provider-aws/issues/9297
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,6 @@ from cabal_backup.custom_resource import RETRIES, Event, IamRetries, is_denied, 
 
 if TYPE_CHECKING:
     from types_boto3_backup import BackupClient
-    from types_boto3_backup.type_defs import BackupSelectionsListMemberTypeDef
 
 TESTING_SELECTION = names.ROLE_CHECK.replace("-", "_")
 """AWS allows letters, digits and underscores there."""
@@ -42,65 +40,54 @@ def handler(event: Event, _context: object) -> None:
 def _check(event: Event) -> dict[str, str]:
     """Have a selection accepted; none of this handler stays. Raises ClientError after 90 s."""
     backup = boto3.client("backup", config=RETRIES)
-    given, retrying = event["ResourceProperties"], IamRetries(time.sleep, _may_pass)
-    of_plan = "BackupPlanId" in given
-    select = _select_for_backup if of_plan else _select_for_test
-    delete = _delete_backup_selections if of_plan else _delete_test_selection
+    given, retrying = event["ResourceProperties"], IamRetries(_may_pass)
+    delete = _delete_from_plan if "BackupPlanId" in given else _delete_from_testing_plan
     # Also on deletion: AWS Backup deletes no plan with selections. And what a run left behind
     # that was interrupted.
     delete(backup, given, retrying)
     if event["RequestType"] != "Delete":
-        select(backup, given, retrying)
+        _select(backup, given, retrying)
         delete(backup, given, retrying)
     return {}
 
 
-def _select_for_backup(backup: BackupClient, given: Event, retrying: IamRetries) -> None:
-    retrying(
-        backup.create_backup_selection,
-        BackupPlanId=given["BackupPlanId"],
-        BackupSelection={
-            "SelectionName": names.ROLE_CHECK,
-            "IamRoleArn": given["RoleArn"],
-            "Resources": [given["ResourceArn"]],
-        },
-    )
+def _select(backup: BackupClient, given: Event, retrying: IamRetries) -> None:
+    if "BackupPlanId" in given:
+        retrying(
+            backup.create_backup_selection,
+            BackupPlanId=given["BackupPlanId"],
+            BackupSelection={
+                "SelectionName": names.ROLE_CHECK,
+                "IamRoleArn": given["RoleArn"],
+                "Resources": [given["ResourceArn"]],
+            },
+        )
+    else:
+        retrying(
+            backup.create_restore_testing_selection,
+            RestoreTestingPlanName=given["RestoreTestingPlanName"],
+            RestoreTestingSelection={
+                "RestoreTestingSelectionName": TESTING_SELECTION,
+                "ProtectedResourceType": names.DYNAMODB,
+                "ProtectedResourceArns": [given["ResourceArn"]],
+                "IamRoleArn": given["RoleArn"],
+            },
+        )
 
 
-def _delete_backup_selections(backup: BackupClient, given: Event, retrying: IamRetries) -> None:
-    plan_id = given["BackupPlanId"]
-
-    def listed() -> list[BackupSelectionsListMemberTypeDef]:
-        pages = backup.get_paginator("list_backup_selections").paginate(BackupPlanId=plan_id)
-        return [selection for page in pages for selection in page["BackupSelectionsList"]]
-
-    try:
-        selections = retrying(listed)
-    except backup.exceptions.ResourceNotFoundException:
-        return  # A plan that was deleted has no selections.
-    for each in selections:
-        if each["SelectionName"] == names.ROLE_CHECK:
-            retrying(
-                backup.delete_backup_selection,
-                BackupPlanId=plan_id,
-                SelectionId=each["SelectionId"],
-            )
+def _delete_from_plan(backup: BackupClient, given: Event, retrying: IamRetries) -> None:
+    plan = {"BackupPlanId": given["BackupPlanId"]}
+    pages = backup.get_paginator("list_backup_selections")
+    # A plan that was deleted has no selections.
+    with suppress(backup.exceptions.ResourceNotFoundException):
+        for page in retrying(lambda: list(pages.paginate(**plan))):
+            for each in page["BackupSelectionsList"]:
+                if each["SelectionName"] == names.ROLE_CHECK:
+                    selection_id = each["SelectionId"]
+                    retrying(backup.delete_backup_selection, **plan, SelectionId=selection_id)
 
 
-def _select_for_test(backup: BackupClient, given: Event, retrying: IamRetries) -> None:
-    retrying(
-        backup.create_restore_testing_selection,
-        RestoreTestingPlanName=given["RestoreTestingPlanName"],
-        RestoreTestingSelection={
-            "RestoreTestingSelectionName": TESTING_SELECTION,
-            "ProtectedResourceType": names.DYNAMODB,
-            "ProtectedResourceArns": [given["ResourceArn"]],
-            "IamRoleArn": given["RoleArn"],
-        },
-    )
-
-
-def _delete_test_selection(backup: BackupClient, given: Event, retrying: IamRetries) -> None:
+def _delete_from_testing_plan(backup: BackupClient, given: Event, retrying: IamRetries) -> None:
     with suppress(backup.exceptions.ResourceNotFoundException):
         retrying(
             backup.delete_restore_testing_selection,
