@@ -68,20 +68,13 @@ _ROLES = (
 class AccessStack(Stack):
     """Three managed policies, attached to no one: the account decides about that.
 
-    The auditor only looks. The operator, who has the auditor's policy as well, brings
-    things back, and can neither delete a recovery point nor touch a lock, a vault, the
-    plan, the opt-in or a role. Break-glass stands alone, holds everything that takes
-    protection away, and belongs on a role whose trust policy demands MFA.
-
-    They stay when their stack is deleted: IAM deletes no policy that is attached, and
-    break-glass is needed until the last vault is deleted. The teardown deletes those that
-    are attached to no one.
+    docs/access.md says what each is for. They stay when their stack is deleted: IAM deletes no
+    policy that is attached, and break-glass is needed until the last vault is deleted. The
+    teardown deletes those that are attached to no one.
 
     The stack is in the DR region. IAM is global, and the names are fixed: in the primary stack
     they would prevent its deployment in another region, after the loss of the region for
-    instance. docs/access.md shows how to attach them.
-
-    https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+    instance.
     """
 
     def __init__(

@@ -70,8 +70,7 @@ class HandlerFunction(Construct):
         :param grants: what it may do beside logging.
         :param dead_letters: where an event goes that it failed on three times, if it is invoked
             asynchronously; or why no event can get lost.
-        :param timeout: the longest one invocation may take. Default: 15 minutes, the most that
-            Lambda grants.
+        :param timeout: of one invocation. Default: 15 minutes, the most that Lambda grants.
         :param environment: its environment variables, none of them a secret. Default: none.
         :param function_name: its name. Default: one that CloudFormation makes up.
         :param packaged: what else of `cabal_backup` it imports: paths of modules and folders.

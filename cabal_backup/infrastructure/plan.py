@@ -39,15 +39,13 @@ class NightlyPlan(Construct):
         after: Sequence[IDependable] = (),
     ) -> None:
         """
-        :param vault: where recovery points are created.
-        :param lifecycle: how long they are kept there.
+        :param vault: where recovery points are created, and `lifecycle` how long they are kept.
         :param copies: the ARNs of the vaults that each recovery point is copied to, and how long
             each copy is kept, counted from the original backup.
         :param role: the role that AWS Backup assumes.
         :param resource_arns: exactly what is backed up; at least one, because AWS Backup
             takes an empty selection as everything.
-        :param after: what must be complete before anything is selected, and so before the
-            first backup. Default: nothing.
+        :param after: what must be complete before the first backup. Default: nothing.
         """
         super().__init__(scope, id)
         if not resource_arns:

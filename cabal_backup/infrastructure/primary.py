@@ -47,7 +47,7 @@ class PrimaryStack(Stack):
             )
         # The primary vault is the target of copying back.
         copy_targets = [vault.backup_vault_arn, *copies]
-        role = BackupRole(self, "Role", name=names.ROLE, copy_targets=copy_targets).role
+        role = BackupRole(self, "Role", copy_targets=copy_targets).role
         opt_in = AdvancedDynamoDB(self, "AdvancedDynamoDB")
         # A table's recovery point made before the opt-in can never be copied.
         first: list[IDependable] = [opt_in.resource]

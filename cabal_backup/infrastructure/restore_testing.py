@@ -66,8 +66,7 @@ class RestoreTesting(Construct):
         :param role: what AWS Backup restores under.
         :param role_usable: what is complete once AWS Backup can use the role. Default: a check of
             its own, with the first of the plans.
-        :param dead_letters: where an event goes whose verdict could not be put. Default:
-            nowhere; the schedule tries again, and `status` reports a test without verdict.
+        :param dead_letters: where an event goes whose verdict could not be put. Default: nowhere.
         """
         super().__init__(scope, id)
         if not environment.restore_testing:

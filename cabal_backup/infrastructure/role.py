@@ -21,8 +21,8 @@ class BackupRole(Construct):
     """A role with which AWS Backup backs up, copies, restores and expires.
 
     Only AWS Backup, acting for this account, may assume it. It is kept when its stack is
-    deleted: AWS Backup needs it as long as recovery points exist, and without it an
-    expired point is never removed.
+    deleted, and its name is fixed: recovery points remember the role that made them, and
+    without it an expired point is never removed.
 
     It copies into the vaults of this environment only. AWS Backup lets everyone who may pass
     it the role start a copy to any vault, of any account that accepts it. AWS's own example of
@@ -33,16 +33,10 @@ class BackupRole(Construct):
     https://docs.aws.amazon.com/aws-backup/latest/devguide/create-cross-account-backup.html
     """
 
-    def __init__(
-        self, scope: Construct, id: str, *, name: str, copy_targets: Sequence[str]
-    ) -> None:
-        """
-        :param name: the role's name. Recovery points remember the role that made them,
-            so a changed name leaves them with one that may not exist.
-        :param copy_targets: the ARNs of the vaults that it may copy into.
-        """
+    def __init__(self, scope: Construct, id: str, *, copy_targets: Sequence[str]) -> None:
+        """:param copy_targets: the ARNs of the vaults that it may copy into."""
         super().__init__(scope, id)
-        self.role = _role(self, *_POLICIES, name=name, purpose="protect and restore Cabal")
+        self.role = _role(self, *_POLICIES, name=names.ROLE, purpose="protect and restore Cabal")
         # The operator's tool compares it before it changes anything.
         Tags.of(self.role).add(names.ACCOUNT_TAG, Stack.of(self).account)
         # A resource of its own: the import of an existing role would not add a policy to it.
