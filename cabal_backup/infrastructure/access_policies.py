@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aws_cdk import Aws, CfnOutput, RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from cabal_backup import names
@@ -115,8 +116,8 @@ def too_long(values: Values) -> Iterator[Conflict]:
         *(("access_policies", f"the policy {role.name}", role.grants, own) for role in _ROLES),
     )
     for setting, policy, grants, instead in policies:
-        document = {"Version": "2012-10-17", "Statement": statements(grants(places))}
-        length = len(json.dumps(document, separators=(",", ":")))
+        document = iam.PolicyDocument(minimize=False, statements=statements(grants(places)))
+        length = len(json.dumps(document.to_json(), separators=(",", ":")))
         if values.get(setting) and length > LONGEST:
             yield Conflict(
                 "pitr_tables",

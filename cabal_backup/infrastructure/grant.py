@@ -75,16 +75,16 @@ def announce(sid: str, *buses: str) -> Grant:
     return Grant(sid, "events: PutEvents", buses, conditions=own)
 
 
-def statements(grants: Sequence[Grant]) -> list[dict[str, Any]]:
-    """As a policy document has them."""
+def statements(grants: Sequence[Grant]) -> list[iam.PolicyStatement]:
+    """As CDK has them; of grants without a resource there are none."""
     return [
-        {
-            "Sid": grant.sid,
-            "Effect": "Deny" if grant.deny else "Allow",
-            "Action": _alone(list(_actions(grant.services))),
-            "Resource": _alone(grant.resources),
-            **({"Condition": grant.conditions} if grant.conditions else {}),
-        }
+        iam.PolicyStatement(
+            sid=grant.sid,
+            effect=iam.Effect.DENY if grant.deny else iam.Effect.ALLOW,
+            actions=list(_actions(grant.services)),
+            resources=list(grant.resources),
+            conditions=grant.conditions,
+        )
         for grant in grants
         if grant.resources
     ]
@@ -103,10 +103,7 @@ def managed_policy(
         scope,
         id,
         description=description,
-        document=iam.PolicyDocument(
-            minimize=False,
-            statements=[iam.PolicyStatement.from_json(each) for each in statements(grants)],
-        ),
+        document=iam.PolicyDocument(minimize=False, statements=statements(grants)),
         **more,
     )
     granted = [each for grant in grants if not grant.deny for each in grant.resources]
@@ -142,8 +139,3 @@ def _actions(services: str) -> Iterator[str]:
             prefix = word
         else:
             yield f"{prefix}{word}"
-
-
-def _alone(values: Sequence[str]) -> str | list[str]:
-    """A list of one without its brackets, as CDK writes it."""
-    return values[0] if len(values) == 1 else list(values)
