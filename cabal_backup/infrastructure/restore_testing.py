@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_backup as backup
@@ -26,15 +26,27 @@ https://docs.aws.amazon.com/aws-backup/latest/devguide/restore-testing-inferred-
 """
 
 
-@dataclass(frozen=True)
-class TestingPlan:
+class _Plan(NamedTuple):
     """What is tested on one schedule."""
 
     id: str
     name: str
     schedule: str
-    kinds: tuple[str, ...]
+    kinds: Sequence[str]
     """Of `DynamoDB` and `EFS`."""
+
+
+def _plans(environment: Environment, region: str) -> tuple[_Plan, ...]:
+    """One for both in the primary region; the copies have schedules of their own."""
+    if region == environment.region:
+        schedule, kinds = environment.restore_testing_schedule, tuple(names.RESOURCE_KINDS)
+        return (_Plan("Plan", names.RESTORE_TESTING_PLAN, schedule, kinds),)
+    table = environment.dr_restore_testing_table_schedule
+    mailstore = environment.dr_restore_testing_mailstore_schedule
+    return (
+        _Plan("TablePlan", names.DR_TABLE_TESTING_PLAN, table, (names.DYNAMODB,)),
+        _Plan("FileSystemPlan", names.DR_MAILSTORE_TESTING_PLAN, mailstore, (names.EFS,)),
+    )
 
 
 class RestoreTesting(Construct):
@@ -53,7 +65,6 @@ class RestoreTesting(Construct):
         id: str,
         *,
         environment: Environment,
-        plans: Sequence[TestingPlan],
         vault: backup.IBackupVault,
         role: iam.IRole,
         role_usable: IDependable | None = None,
@@ -61,7 +72,6 @@ class RestoreTesting(Construct):
     ) -> None:
         """
         :param environment: its `restore_testing` must be true.
-        :param plans: what is tested when.
         :param vault: whose recovery points are tested.
         :param role: what AWS Backup restores under.
         :param role_usable: what is complete once AWS Backup can use the role. Default: a check of
@@ -84,7 +94,7 @@ class RestoreTesting(Construct):
             for region in dict.fromkeys((live, here))
         ]
         plan_arns = []
-        for each in plans:
+        for each in _plans(environment, here):
             plan = backup.CfnRestoreTestingPlan(
                 self,
                 each.id,

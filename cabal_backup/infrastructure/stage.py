@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+from aws_cdk import CfnOutput, Stack, Stage, Tags
 from aws_cdk import Environment as CdkEnvironment
-from aws_cdk import Stack, Stage, Tags
-from constructs import Construct
+from aws_cdk import aws_iam as iam
+from constructs import Construct, IDependable
 
 from cabal_backup import names
 from cabal_backup.config.environment import Environment
 from cabal_backup.infrastructure.access_policies import AccessStack
-from cabal_backup.infrastructure.dr import DrStack
-from cabal_backup.infrastructure.primary import PrimaryStack
+from cabal_backup.infrastructure.alerts import Alerts
+from cabal_backup.infrastructure.custom_resources import AdvancedDynamoDB
+from cabal_backup.infrastructure.grant import arn
+from cabal_backup.infrastructure.plan import NightlyPlan
+from cabal_backup.infrastructure.restore_testing import RestoreTesting
+from cabal_backup.infrastructure.role import BackupRole, restore_test_role
+from cabal_backup.infrastructure.vault import AirGappedVault, LockedVault
+
+Output = tuple[str, str, str]
+"""Name, value and description."""
 
 
 class BackupStage(Stage):
@@ -51,4 +61,113 @@ class BackupStage(Stage):
             description=f"Cabal ({self._environment.name}): {what}",
             env=CdkEnvironment(account=self._environment.account, region=region),
             termination_protection=True,
+        )
+
+
+class _RegionStack(Stack):
+    """What each of the two regions has: a locked vault, the opt-in, alerts and restore testing."""
+
+    def __init__(
+        self, scope: Construct, id: str, *, environment: Environment, vault: str, **kwargs: Any
+    ) -> None:
+        super().__init__(scope, id, **kwargs)
+        self._environment = environment
+        self._vault = LockedVault(self, "Vault", name=vault, lock=environment.lock).vault
+        self._opt_in = AdvancedDynamoDB(self, "AdvancedDynamoDB")
+        self._complete_first: list[IDependable] = [self._opt_in.resource]
+        if environment.region_of_air_gapped == self.region:
+            air_gapped = AirGappedVault(self, "AirGapped", environment=environment)
+            self._complete_first.append(air_gapped)
+
+    def _finish(
+        self, *outputs: Output, role: iam.IRole | None = None, nightly: NightlyPlan | None = None
+    ) -> None:
+        """Add alerts, restore testing and the outputs.
+
+        :param role: what AWS Backup restores under for tests. Default: a role of its own.
+        :param nightly: the plan of this region. Default: there is none.
+        """
+        environment, alerts = self._environment, None
+        if environment.alerts:
+            alerts = Alerts(
+                self,
+                "Alerts",
+                environment=environment,
+                plan_id=nightly.plan.backup_plan_id if nightly else None,
+                after=[self._vault, *([nightly] if nightly else [])],
+            )
+        if environment.restore_testing:
+            RestoreTesting(
+                self,
+                "RestoreTesting",
+                environment=environment,
+                vault=self._vault,
+                role=role or restore_test_role(self),
+                role_usable=nightly.role_usable if nightly else None,
+                dead_letters=alerts.topic if alerts else None,
+            )
+        for name, value, description in (*outputs, *self._opt_in.outputs):
+            CfnOutput(self, name, value=value, description=description)
+
+
+class DrStack(_RegionStack):
+    """The locked vault for copies, and the opt-in that copying back relies on."""
+
+    def __init__(self, scope: Construct, id: str, **kwargs: Any) -> None:
+        super().__init__(scope, id, vault=names.DR_VAULT, **kwargs)
+        # The environment's role comes later, with the primary stack.
+        self._finish(
+            ("VaultName", self._vault.backup_vault_name, "The vault that holds the copies"),
+            ("VaultArn", self._vault.backup_vault_arn, "Where a copy job into this region goes"),
+        )
+
+
+class PrimaryStack(_RegionStack):
+    """The locked vault, the role, the opt-in and the nightly plan with its copy."""
+
+    def __init__(
+        self, scope: Construct, id: str, *, environment: Environment, **kwargs: Any
+    ) -> None:
+        super().__init__(scope, id, vault=names.VAULT, environment=environment, **kwargs)
+        if environment.mailstore_file_system_id is None:
+            raise ValueError("mailstore_file_system_id is required to protect an environment")
+        vault = self._vault
+        table_arn = arn(self, "dynamodb", f"table/{environment.addresses_table}")
+        mailstore = f"file-system/{environment.mailstore_file_system_id}"
+        mailstore_arn = arn(self, "elasticfilesystem", mailstore)
+        # By its ARN: the vault itself would connect the two stacks with export and reader
+        # resources in both regions.
+        dr_vault_arn = arn(self, "backup", f"backup-vault:{names.DR_VAULT}", environment.dr_region)
+        copies = {dr_vault_arn: environment.dr_lifecycle}
+        outputs: list[Output] = []
+        if environment.air_gapped:
+            name, region = names.AIR_GAPPED_VAULT, environment.region_of_air_gapped
+            third = arn(self, "backup", f"backup-vault:{name}", region)
+            copies[third] = environment.air_gapped_lifecycle
+            outputs.append(("AirGappedVaultArn", third, "The vault no one can empty"))
+        # The primary vault is the target of copying back.
+        role = BackupRole(self, "Role", copy_targets=[vault.backup_vault_arn, *copies]).role
+        nightly = NightlyPlan(
+            self,
+            "Nightly",
+            vault=vault,
+            lifecycle=environment.lifecycle,
+            copies=copies,
+            role=role,
+            resource_arns=[table_arn, mailstore_arn],
+            # A table's recovery point made before the opt-in can never be copied.
+            after=self._complete_first,
+        )
+        self._finish(
+            *outputs,
+            ("VaultName", vault.backup_vault_name, "The vault that holds the nights"),
+            ("VaultArn", vault.backup_vault_arn, "Where a copy back from the DR region goes"),
+            ("DrVaultArn", dr_vault_arn, "The vault every night is copied to"),
+            ("RoleArn", role.role_arn, "The role for backup, copy and restore jobs"),
+            ("PlanId", nightly.plan.backup_plan_id, "The nightly backup plan"),
+            ("SelectionId", nightly.selection.selection_id, "What the plan selects"),
+            ("AddressesTableArn", table_arn, "The table in the plan"),
+            ("MailstoreArn", mailstore_arn, "The file system in the plan"),
+            role=role,
+            nightly=nightly,
         )
