@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 import pytest
+from aws_cdk import App
+from aws_cdk import Stack as CdkStack
 
 from cabal_backup.config.constraints import Conflict
 from cabal_backup.config.environment import SETTINGS
 from cabal_backup.infrastructure.access_policies import too_long
+from cabal_backup.infrastructure.grant import Grant, managed_policy
 from tests.builders import CORE, an_environment, settings
 from tests.synth.conftest import Synthesize
 from tests.synth.synthesis import Json, Stack, Synthesized
@@ -247,6 +250,12 @@ def test_every_action_is_named_in_full(guarded: Synthesized, name: str) -> None:
         assert "NotResource" not in statement
         for action in listed(statement["Action"]):
             assert re.fullmatch(r"[a-z0-9-]+:[A-Z][A-Za-z]+", action)
+
+
+def test_a_wildcard_without_a_reason_is_refused() -> None:
+    grant = Grant("Read", "s3: GetObject", ["arn:aws:s3:::bucket/*"])
+    with pytest.raises(ValueError, match=r"why arn:aws:s3:::bucket/\* is not named"):
+        managed_policy(CdkStack(App(), "Stack"), "Policy", [grant], description="")
 
 
 @pytest.mark.parametrize("name", POLICIES)

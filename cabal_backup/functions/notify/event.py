@@ -38,9 +38,8 @@ class Event:
         found: object = self.content
         for key in path.split("."):
             if isinstance(found, list):
-                found = dict(enumerate(found)).get(int(key))
-            else:
-                found = found.get(key) if isinstance(found, Mapping) else None
+                found = {str(place): member for place, member in enumerate(found)}
+            found = found.get(key) if isinstance(found, Mapping) else None
         return found
 
 

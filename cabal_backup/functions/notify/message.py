@@ -14,7 +14,7 @@ from itertools import islice
 from cabal_backup import names, urgent
 from cabal_backup.functions.notify import catalogue
 from cabal_backup.functions.notify.catalogue import ADVICE, COPY, COPY_BACK, JOBS, THIRD_COPY
-from cabal_backup.functions.notify.event import Event, moment
+from cabal_backup.functions.notify.event import Event, clean, moment
 from cabal_backup.text import mail_subject
 
 MAX_MEMBERS = 60
@@ -204,7 +204,7 @@ def _call(event: Event, uses_our_vaults: UsesOurVaults) -> Occurrence | None:
         ("By", by),
         ("When", moment(detail.get("eventTime") or event.get("time"))),
         ("Region", detail.get("awsRegion") or event.get("region")),
-        ("Asked for", ", ".join(f"{key} {value}" for key, value in asked.flat())),
+        ("Asked for", clean(", ".join(f"{key} {value}" for key, value in asked.flat()))),
         ("Record", f"CloudTrail event {detail.get('eventID')}"),
     )
     title = f"{heading}: {what}, {target}"
@@ -362,7 +362,7 @@ def _values(event: Event) -> dict[str, str]:
         **event.part("detail").content,
     }
     region = event.get("region")
-    found = {key: Event(members).get(key) for key in members if isinstance(members[key], str)}
+    found = {key: clean(value) for key, value in members.items() if isinstance(value, str)}
     found |= {
         "environment": os.environ["ENVIRONMENT"],
         "region": region,

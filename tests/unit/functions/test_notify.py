@@ -705,8 +705,16 @@ ODD: list[Any] = [
     {"detail-type": {"nested": True}},
     {"alarmData": {}},
     {"alarmData": {"state": "ALARM", "configuration": None}},
+    {"alarmData": {"state": ["ALARM"]}, "resources": [{"0": 1}]},
     {"source": "com.example", "detail": {"deep": [[{"er": 1}], {"a": None}]}},
     {"detail": {f"member{n}": "x" * 5000 for n in range(500)}},
+    {
+        "detail-type": "AWS API Call via CloudTrail",
+        "detail": {
+            "eventSource": "cloudtrail.amazonaws.com",
+            "requestParameters": {f"member{n}": "x" * 5000 for n in range(500)},
+        },
+    },
     [],
     ["a", {"b": 1}],
     "text",
