@@ -12,7 +12,6 @@ from constructs import Construct
 
 from cabal_backup import names, urgent
 from cabal_backup.config.environment import Environment, dump
-from cabal_backup.config.reader import ConfigurationError, Problem
 from cabal_backup.infrastructure.access_grants import Places, watch_grants
 from cabal_backup.infrastructure.checks import acknowledge
 from cabal_backup.infrastructure.function import HandlerFunction
@@ -29,12 +28,6 @@ PACKAGED = (
     "operations/report",
 )
 """What the function imports beside its own folder."""
-
-_LONGEST_SETTINGS = 3800
-"""Bytes; all environment variables of a function may have 4 KB, and TOPIC_ARN is one of them.
-
-https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-"""
 
 
 class Watch(Construct):
@@ -102,7 +95,7 @@ class Watch(Construct):
             "alarm reports a day on which it failed.",
             memory_mb=512,
             grants=own,
-            environment={"ENVIRONMENT": _settings(environment), "TOPIC_ARN": topic.topic_arn},
+            environment={"ENVIRONMENT": dump(environment), "TOPIC_ARN": topic.topic_arn},
             packaged=PACKAGED,
         )
         auditor.attach_to_role(handler.role)
@@ -174,18 +167,3 @@ def record(scope: Construct, id: str, name: str, description: str) -> ssm.String
     )
     acknowledge(made, {reason: ["CKV2_AWS_34"]})
     return made
-
-
-def _settings(environment: Environment) -> str:
-    """The environment as the function gets it; ConfigurationError where Lambda refuses it."""
-    settings = dump(environment)
-    if len(settings) <= _LONGEST_SETTINGS:
-        return settings
-    problem = Problem(
-        f"{environment.name}.pitr_tables",
-        environment.pitr_tables,
-        f"the watch gets all settings in {_LONGEST_SETTINGS:,} bytes, and these have "
-        f"{len(settings):,}",
-        "list fewer tables, e-mail addresses or URLs, or set alerts to false",
-    )
-    raise ConfigurationError([problem])

@@ -164,7 +164,7 @@ def test_settings_that_lambda_would_refuse_are_a_problem_of_the_configuration(
 ) -> None:
     tables = [f"cabal-{number:03d}-{'x' * 40}" for number in range(70)]
     with pytest.raises(ConfigurationError) as raised:
-        synthesize(an_environment(**ALERTS, pitr_tables=tables), tmp_path)
+        an_environment(**ALERTS, pitr_tables=tables)
     (problem,) = raised.value.problems
     assert problem.setting == "prod.pitr_tables"
     assert re.search(r"in 3,800 bytes, and these have 4,\d{3}", problem.rule)
