@@ -10,7 +10,6 @@ from cabal_backup import names
 Advice = tuple[tuple[str, str], ...]
 """What to do, each as a sentence and a command; {names} are filled in from the event."""
 
-
 _LIST_JOBS = ("The jobs of the day:", "cabal-backup jobs -e {environment}")
 
 
@@ -20,8 +19,6 @@ class Job:
 
     title: str
     """Followed by the state."""
-    facts: Mapping[str, str]
-    """Labels, and the members of `detail` they stand for; `source` is the recovery point."""
     sentence: str
     command: str = ""
     further: Advice = ()
@@ -33,13 +30,19 @@ class Job:
         return ((self.sentence, self.command), *self.further)
 
 
-_COPIED = {
-    "Recovery point": "source",
-    "From": "sourceBackupVaultArn",
-    "To": "destinationBackupVaultArn",
-    "Job": "copyJobId",
-    "Started": "creationDate",
+FACTS: Mapping[str, tuple[str, ...]] = {
+    "Recovery point": ("source",),
+    "Vault": ("backupVaultName",),
+    "From": ("sourceBackupVaultArn",),
+    "To": ("destinationBackupVaultArn",),
+    "Restored to": ("createdResourceArn",),
+    "Job": ("backupJobId", "copyJobId", "restoreJobId"),
+    "Created": ("creationDate",),
+    "Test": ("restoreTestingPlanArn",),
 }
+"""What a message shows of a job, by label: members of `detail`, of which the first that is there
+counts; `source` is the recovery point.
+"""
 
 COPY = "Copy Job State Change"
 THIRD_COPY, COPY_BACK = "Third Copy", "Copy Back"
@@ -48,55 +51,39 @@ THIRD_COPY, COPY_BACK = "Third Copy", "Copy Back"
 JOBS: Mapping[str, Job] = {
     "Backup Job State Change": Job(
         "Backup",
-        {"Vault": "backupVaultName", "Job": "backupJobId", "Started": "creationDate"},
         "Fix the error that AWS reports. The next night tries again; to back up now:",
         "cabal-backup backup now -e {environment}",
     ),
     COPY: Job(
         "Copy",
-        _COPIED,
         "Fix the error that AWS reports. No later night repeats this copy; to copy now:",
         "cabal-backup copy now -e {environment}",
     ),
     THIRD_COPY: Job(
         "Copy to the air-gapped vault",
-        _COPIED,
         "Fix the error that AWS reports. No later night repeats this copy; this names the command "
         "that does:",
         "cabal-backup status -e {environment} --only air-gapped",
     ),
     COPY_BACK: Job(
         "Copy back",
-        _COPIED,
         "Fix the error that AWS reports, then copy back again, for the addresses:",
         "cabal-backup copy-back addresses -e {environment}",
-        (
-            ("Or for the mail:", "cabal-backup copy-back mailstore -e {environment}"),
-            _LIST_JOBS,
-        ),
+        (("Or for the mail:", "cabal-backup copy-back mailstore -e {environment}"), _LIST_JOBS),
     ),
     "Restore Job State Change": Job(
         "Restore",
-        {
-            "Recovery point": "source",
-            "Restored to": "createdResourceArn",
-            "Job": "restoreJobId",
-            "Started": "creationDate",
-            "Test": "restoreTestingPlanArn",
-        },
         "Fix the error that AWS reports, then restore again.",
         further=(_LIST_JOBS,),
     ),
     "Recovery Point State Change": Job(
         "Recovery point",
-        {"Recovery point": "source", "Vault": "backupVaultName", "Created": "creationDate"},
         "Its retention is over, and AWS Backup could not delete it: usually the role that made it "
         "was deleted, or lacks the permission. It costs until it is deleted:",
         "cabal-backup status -e {environment} --only role,primary-points,dr-points",
     ),
     names.RESTORE_TEST_EVENT: Job(
         "Restore test",
-        {"Job": "restoreJobId"},
         "What was restored differs from the live resource. Look at it before AWS Backup deletes "
         "it; the next real restore may end the same way:",
         "aws backup describe-restore-job --region {region} --restore-job-id={restoreJobId}",

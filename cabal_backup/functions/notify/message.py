@@ -155,7 +155,7 @@ def _job(event: Event, name: str) -> Occurrence:
         ("Reason", detail.get("statusMessage", "message").strip('"') or "AWS gives none"),
         ("When", moment(detail.get("completionDate") or event.get("time"))),
         ("Region", event.get("region")),
-        *((label, moment(detail.get(member))) for label, member in job.facts.items()),
+        *((label, moment(detail.get(*members))) for label, members in catalogue.FACTS.items()),
     )
     title = f"{job.title} {state}: {_short(resource) or 'unknown resource'}"
     return _occurrence(event, title, facts, job.advice, incident="jobs")

@@ -318,7 +318,7 @@ def test_a_backup_that_failed_from_the_first_line_to_the_last() -> None:
         "Region:         us-west-1\n"
         "Vault:          cabal-backup\n"
         f"Job:            {JOB}\n"
-        "Started:        2026-01-02 00:00 UTC\n"
+        "Created:        2026-01-02 00:00 UTC\n"
         "\n"
         "Fix the error that AWS reports. The next night tries again; to back up now:\n"
         "    cabal-backup backup now -e prod\n"
