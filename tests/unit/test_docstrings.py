@@ -25,10 +25,15 @@ def _within(node: ast.Module | ast.ClassDef, prefix: str, known: set[str]) -> It
     for each in node.body:
         if not isinstance(each, ast.ClassDef | ast.FunctionDef) or each.name.startswith("_"):
             continue
-        if ast.get_docstring(each) is None and each.name not in known:
+        if ast.get_docstring(each) is None and not (each.name in known or _is_overload(each)):
             yield prefix + each.name
         if isinstance(each, ast.ClassDef):
             yield from _within(each, f"{prefix}{each.name}.", set())
+
+
+def _is_overload(node: ast.ClassDef | ast.FunctionDef) -> bool:
+    """Whether it is one of several signatures: the last one has the docstring."""
+    return any(isinstance(each, ast.Name) and each.id == "overload" for each in node.decorator_list)
 
 
 @pytest.mark.parametrize(
