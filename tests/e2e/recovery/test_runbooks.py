@@ -30,18 +30,13 @@ def lived_long(deployed: Deployment) -> Deployment:
 def _caught_up(deployment: Deployment) -> Deployment:
     sandbox = deployment.sandbox
     catch_up(sandbox)
-    # From here on the sandbox keeps the machine's pace, so jobs shall not take long.
+    # From here on the sandbox keeps the machine's pace: a job has ended when it is asked about for
+    # the second time, after two seconds.
     sandbox.settings(
-        deletion_duration=1,
-        dynamodb_copy=2,
-        efs_copy=2,
-        dynamodb_restore=2,
-        dynamodb_backup=2,
-        efs_restore=2,
-        efs_backup=2,
-        cold_restore_extra=2,
-        copy_start_delay=0,
-        restore_start_delay=0,
+        **dict.fromkeys(("deletion_duration", "dynamodb_copy", "efs_copy"), 1),
+        **dict.fromkeys(("dynamodb_restore", "efs_restore", "dynamodb_backup", "efs_backup"), 1),
+        **dict.fromkeys(("cold_restore_extra", "copy_start_delay", "restore_start_delay"), 0),
+        on_demand_start_delay=0,
     )
     return deployment
 
