@@ -2,7 +2,7 @@
 
 A process that runs app.py takes seconds to load CDK, and the CDK CLI starts one for every
 command. What the CLI is given here is what app.py makes of the same context. That app.py
-is run by the CLI as cdk.json says is shown by the documents' commands and by the demo.
+is run by the CLI as cdk.json says is shown by the commands of docs/install.md and by the demo.
 """
 
 from __future__ import annotations

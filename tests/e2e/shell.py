@@ -23,11 +23,14 @@ HUNG_SECONDS = 900
 HEADING = re.compile(r"^##+ ", flags=re.MULTILINE)
 
 
-def make_checkout(folder: Path, deployment: Deployment, *, synthesized: bool = False) -> Path:
+def make_checkout(
+    folder: Path, deployment: Deployment, *, synthesized: Sequence[tuple[str, str]] | None = None
+) -> Path:
     """The project as an operator has it: its files, and the settings that git does not hold.
 
-    :param synthesized: the CDK CLI is given what app.py makes of these settings. It runs app.py
-        itself in the tests of README.md, docs/adopt.md and docs/install.md, and in the demo.
+    :param synthesized: settings that some commands have of their own. Then the CDK CLI does not
+        start app.py, but gets what app.py makes of the settings; docs/install.md and the demo
+        show that it starts app.py.
     """
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -45,12 +48,23 @@ def make_checkout(folder: Path, deployment: Deployment, *, synthesized: bool = F
         if (PROJECT / made).exists():
             (folder / made).symlink_to(PROJECT / made)
     (folder / "cdk.context.json").write_text(json.dumps(dict(deployment.context)))
-    if synthesized:
-        context = {"environment": deployment.environment, **deployment.context}
+    if synthesized is not None:
+        (folder / "app.sh").write_text(_copy_assembly(deployment, synthesized))
         declared = json.loads((folder / "cdk.json").read_text("utf-8"))
-        declared["app"] = str(synthesize_here(context))
-        (folder / "cdk.json").write_text(json.dumps(declared))
+        (folder / "cdk.json").write_text(json.dumps({**declared, "app": "sh app.sh"}))
     return folder
+
+
+def _copy_assembly(deployment: Deployment, settings: Sequence[tuple[str, str]]) -> str:
+    """A script in the place of app.py: one of the settings may be in the context."""
+    context = {"environment": deployment.environment, **deployment.context}
+    cases = ""
+    for name, value in settings:
+        key = f"{deployment.environment}.{name}"
+        assembly = synthesize_here({**context, key: value})
+        cases += f"""*'"{key}":"{value}"'*) assembly={assembly} ;;\n"""
+    cases += f"*) assembly={synthesize_here(context)} ;;"
+    return f'case $CDK_CONTEXT_JSON in\n{cases}\nesac\ncp -R "$assembly/." "$CDK_OUTDIR"\n'
 
 
 def sections(document: str) -> dict[str, list[str]]:

@@ -82,7 +82,7 @@ def exercised(
     recent.sandbox.run_nights(1)
     exercise_restores(recent)
     catch_up(recent.sandbox)
-    checkout = make_checkout(tmp_path_factory.mktemp("checkout"), recent)
+    checkout = make_checkout(tmp_path_factory.mktemp("checkout"), recent, synthesized=())
     write_reports(checkout / "drills", recent.environment, recent.sandbox.now())
     return recent, recent.sandbox.checkpoint(), checkout
 

@@ -14,15 +14,17 @@ from local_aws.client import Sandbox
 from tests.e2e.adopt import terraform
 from tests.e2e.shell import make_checkout, sections, type_in
 from tests.sandbox import cabal
-from tests.sandbox.deployment import Deployment, bootstrap_regions
+from tests.sandbox.deployment import Deployment
 
 NIGHTS = 90
 COLD_COPIES = {"MoveToColdStorageAfterDays": 30, "DeleteAfterDays": 365}
 
 
 @pytest.fixture
-def existing(sandbox: Sandbox) -> Deployment:
-    """A Cabal with Terraform's backup; its last night was this morning."""
+def existing(running_sandbox: Sandbox, bootstrapped_account: str) -> Deployment:
+    """A Cabal with Terraform's backup, in a bootstrapped account; the last night was today's."""
+    sandbox = running_sandbox
+    sandbox.rollback(bootstrapped_account)
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     sandbox.advance_to(today - timedelta(days=NIGHTS) + timedelta(hours=12))
     made = cabal.fill(sandbox, addresses=100, users=2, messages_per_user=5)
@@ -36,10 +38,10 @@ def test_adopting_loses_no_recovery_point(existing: Deployment, tmp_path: Path) 
     sandbox = existing.sandbox
     before = _points(sandbox)
     assert [len(points) for points in before] == [2 * NIGHTS, 2 * NIGHTS]
-    bootstrap_regions(sandbox)
     blocks = [block for section in sections("docs/adopt.md").values() for block in section]
 
-    said = type_in(blocks, make_checkout(tmp_path, existing), existing)
+    checkout = make_checkout(tmp_path, existing, synthesized=[("dr_cold_after_days", "never")])
+    said = type_in(blocks, checkout, existing)
 
     assert "every recovery point is there" in said
     assert "Number of stacks with differences: 0" in said

@@ -66,7 +66,7 @@ def test_the_rolled_back_stack_stops_the_next_attempt(failed: Deployment) -> Non
 def test_the_runbook(failed: Deployment, tmp_path: Path) -> None:
     (again,) = sections(RUNBOOK)["Try again"][1:]
     (find,) = sections(RUNBOOK)["Try again"][:1]
-    said = type_in([find, again], make_checkout(tmp_path, failed, synthesized=True), failed)
+    said = type_in([find, again], make_checkout(tmp_path, failed, synthesized=()), failed)
     assert REASON in said
     assert status(failed.sandbox, "cabal-backup") == "CREATE_COMPLETE"
     assert "(no changes)" in failed.deploy()
@@ -80,7 +80,7 @@ def test_a_vault_that_exists_is_reported_with_what_to_read(
     sandbox.client("backup").create_backup_vault(BackupVaultName="cabal-backup")
     said = type_in(
         ['make deploy ENVIRONMENT=development && exit 9 || echo "exit code $?"'],
-        make_checkout(tmp_path, failed, synthesized=True),
+        make_checkout(tmp_path, failed, synthesized=()),
         failed,
     )
     assert "exit code 2" in said
@@ -114,7 +114,7 @@ def test_stranded_names_are_adopted(failed: Deployment, tmp_path: Path) -> None:
     remove(sandbox, "cabal-backup")
 
     (adopt,) = sections(RUNBOOK)['"Already exists"']
-    type_in([adopt], make_checkout(tmp_path, failed, synthesized=True), failed)
+    type_in([adopt], make_checkout(tmp_path, failed, synthesized=()), failed)
 
     assert status(sandbox, "cabal-backup") in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 

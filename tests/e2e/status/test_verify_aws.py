@@ -122,7 +122,7 @@ def test_the_checklist(operator: Operator, tmp_path: Path) -> None:
     checkout.mkdir()
     said = type_in(
         ["export AWS_REGION=us-west-1 PATH=$PWD/.venv/bin:$PATH", *blocks],
-        make_checkout(checkout, operator.deployment, synthesized=True),
+        make_checkout(checkout, operator.deployment, synthesized=()),
         operator.deployment,
     )
     assert "AlreadyExistsException" in said
