@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -17,8 +17,11 @@ from tests.sandbox.deployment import Deployment
 
 NIGHTS = 35
 
-LOOKED_AT = range(NIGHTS) if LONG else (0, 1, 6, 12, 13, 14, 22, 29, 30, 31, NIGHTS - 1)
-"""The nights after which `status` is asked: the first ones, and those around restore tests."""
+LOOKED_AT = range(13) if LONG else (0, 1)
+"""The nights after which `status` is asked before the first restore tests."""
+
+LOOKED_AT_LATER = range(13, NIGHTS) if LONG else (13, 29, 30, 31)
+"""Around restore tests: the last one of all is that after night 30, of 1 February."""
 
 MOST_CALLS = 130
 """How many calls `status` makes at most with everything on, whatever the age."""
@@ -66,6 +69,15 @@ def subscribe(sandbox: Sandbox) -> None:
         )
 
 
+@pytest.fixture(scope="module")
+def before_tests_of_copies(default_deployment: tuple[Deployment, str]) -> tuple[Deployment, str]:
+    deployment, checkpoint = default_deployment
+    deployment.sandbox.rollback(checkpoint)
+    deployment.sandbox.run_nights(13)
+    deployment.sandbox.advance_to(BEFORE_TESTS_OF_COPIES)
+    return deployment, deployment.sandbox.checkpoint()
+
+
 @pytest.fixture
 def operator(
     default_deployment: tuple[Deployment, str],
@@ -77,19 +89,30 @@ def operator(
     return Operator(deployment, monkeypatch, capsys)
 
 
-def test_all_is_well_from_the_first_night_on(operator: Operator) -> None:
-    """Before the first restore tests, which are due on 15 January and 1 February, and after."""
-    sandbox = operator.sandbox
-    assert operator.not_ok() == {**FIRST_NIGHT, **TRAIL}
-
-    seen = {}
-    for night in LOOKED_AT:
+def not_ok_after(operator: Operator, nights: Iterable[int]) -> dict[str, dict[str, str]]:
+    """What is not ok at noon after each of these nights, by its date, where it is not the trail."""
+    sandbox, seen = operator.sandbox, {}
+    for night in nights:
         noon = NOON_AFTER_FIRST_NIGHT + timedelta(days=night)
         sandbox.run_nights((noon.date() - sandbox.now().date()).days)
         sandbox.advance_to(noon)
         if (not_ok := operator.not_ok()) != TRAIL:
             seen[f"{sandbox.now():%Y-%m-%d}"] = not_ok
-    assert seen == {}
+    return seen
+
+
+def test_all_is_well_from_the_first_night_on(operator: Operator) -> None:
+    """Before the first restore tests, which are due on 15 January and 1 February."""
+    assert operator.not_ok() == {**FIRST_NIGHT, **TRAIL}
+    assert not_ok_after(operator, LOOKED_AT) == {}
+
+
+def test_all_is_well_after_the_restore_tests(
+    before_tests_of_copies: tuple[Deployment, str], operator: Operator
+) -> None:
+    operator.sandbox.rollback(before_tests_of_copies[1])
+    assert operator.not_ok() == TRAIL
+    assert not_ok_after(operator, LOOKED_AT_LATER) == {}
 
     tested = operator.run("status", "--only", "restore-tests").text
     for what in (
@@ -121,15 +144,6 @@ def test_no_call_about_restore_tests_is_repeated(operator: Operator) -> None:
 
 
 # --- faults of the restore tests of the copies
-
-
-@pytest.fixture(scope="module")
-def before_tests_of_copies(default_deployment: tuple[Deployment, str]) -> tuple[Deployment, str]:
-    deployment, checkpoint = default_deployment
-    deployment.sandbox.rollback(checkpoint)
-    deployment.sandbox.run_nights(13)
-    deployment.sandbox.advance_to(BEFORE_TESTS_OF_COPIES)
-    return deployment, deployment.sandbox.checkpoint()
 
 
 def without_selection(sandbox: Sandbox) -> None:
