@@ -167,6 +167,7 @@ def request_of(
         only=KeyPatterns(tuple(options.only)),
         no_undo=options.no_undo,
         rate=options.rate,
+        reconfigure=options.reconfigure,
         lower_counter=options.lower_counter,
         not_a_restore=options.not_a_restore,
         delete_restored=options.delete_restored,
@@ -194,7 +195,7 @@ def cut_over(aws: Aws, request: CutoverRequest, options: CutoverOptions, clock: 
     origins = [f"  {line}" for line in origin.check(aws, plan, clock.now())]
     pair = TablePair(plan.restored, plan.live)
     shown = differences(aws, pair, plan.comparison) if request.only else []
-    after = _afterwards(aws, request, options.reconfigure)
+    after = _afterwards(aws, request)
     lines = [*shown, *plan.lines(), *origins, *after]
     if show_plan(plan, options, lines):
         return ExitCode.OK
@@ -203,20 +204,20 @@ def cut_over(aws: Aws, request: CutoverRequest, options: CutoverOptions, clock: 
         result = cutover.execute(aws, plan, clock, stop, report)
     answer.add(cutover=result)
     print_result(plan, result)
-    notify(aws, request.live, _reconfigure(aws, request, options.reconfigure))
+    notify(aws, request.live, _reconfigure(aws, request))
     if result.verification.problems:
         return ExitCode.DIFFERENT
     tidy_up(aws, plan.restored, wanted=request.delete_restored, yes=options.yes)
     return ExitCode.OK
 
 
-def outline(aws: Aws, request: CutoverRequest, options: CutoverOptions, clock: Clock) -> list[str]:
+def outline(aws: Aws, request: CutoverRequest, clock: Clock) -> list[str]:
     """The plan of a cutover from a table that is restored first.
 
     Raises RefusedError where the cutover would be refused when the table is restored.
     """
     lines = cutover.outline(aws, request, clock)
-    return [*lines, *_afterwards(aws, request, options.reconfigure)]
+    return [*lines, *_afterwards(aws, request)]
 
 
 def print_result(plan: CutoverPlan, result: CutoverResult) -> None:
@@ -251,7 +252,7 @@ def print_result(plan: CutoverPlan, result: CutoverResult) -> None:
         command = (
             f"  cabal-backup cutover undo {plan.restored.name} {plan.live.name} "
             f"-e {plan.environment}{f' --from-region {source}' if source else ''}"
-            f"{plan.request.only.options}"
+            f"{plan.request.other_options}"
         )
         if plan.request.delete_restored:
             mode = "" if plan.request.mode is Mode.OVERWRITE else f" --{plan.request.mode}"
@@ -288,15 +289,15 @@ def _confirm(plan: CutoverPlan, *, yes: bool) -> None:
     confirm(f"{question}.", yes=yes, destroys_in=plan.environment)
 
 
-def _afterwards(aws: Aws, request: CutoverRequest, how: Reconfigure | None) -> list[str]:
+def _afterwards(aws: Aws, request: CutoverRequest) -> list[str]:
     return [
-        f"  then {mail_tiers.describe(_reconfigure(aws, request, how))}",
+        f"  then {mail_tiers.describe(_reconfigure(aws, request))}",
         *([f"  then {request.restored} is deleted"] if request.delete_restored else []),
     ]
 
 
-def _reconfigure(aws: Aws, request: CutoverRequest, how: Reconfigure | None) -> Reconfigure:
+def _reconfigure(aws: Aws, request: CutoverRequest) -> Reconfigure:
     """How the mail tiers are notified: by default not of a table in the other region."""
-    if how is None and request.to_region not in (None, aws.environment.region):
+    if request.reconfigure is None and request.to_region not in (None, aws.environment.region):
         return Reconfigure.NONE
-    return how or usual(aws, request.live)
+    return request.reconfigure or usual(aws, request.live)

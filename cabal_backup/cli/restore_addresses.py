@@ -104,7 +104,7 @@ def run(options: AddressesOptions, invocation: Invocation) -> int:
         lines += (
             _no_cutover(plan, options.reconfigure, without_effect)
             if plan.straight
-            else cutover.outline(home, request, options, clock)
+            else cutover.outline(home, request, clock)
         )
     if show_plan(plan, options, lines):
         if options.cutover and is_there:

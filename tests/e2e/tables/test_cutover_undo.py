@@ -268,8 +268,10 @@ def test_the_restored_table_was_deleted(small: Rescuer) -> None:
     """Restored again under its name, it shows the same; the operator says what the tags did."""
     backup = lose(small.sandbox)
     before = live(small)
-    done = cut_over(small, "--mirror", "--delete-restored")
+    done = cut_over(small, "--mirror", "--delete-restored", "--rate", "500")
     (command,) = (line for line in done.out.splitlines() if UNDO in line)
+    assert command.count(" --rate=500 --reconfigure=none") == 1
+    assert done.out.splitlines()[-1].endswith(" --mirror --rate=500 --reconfigure=none")
     with nothing_changes(small):
         said = small.run(UNDO, "--yes")
     assert said.code == 9

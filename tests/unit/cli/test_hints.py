@@ -28,6 +28,8 @@ VALUES = {
     "plan.request.only.options": " --only='alice@*'",
     "region.which": "primary",
     "only": "",
+    "options": " --only='alice@*'",
+    "plan.request.other_options": " --only='alice@*'",
     "in_dr": " --in dr",
     "folder": " --folder=Archive",
     "request.point.options(point.arn)": " --recovery-point=arn --cold",

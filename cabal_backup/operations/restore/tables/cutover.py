@@ -16,6 +16,7 @@ from cabal_backup.errors import RefusedError, UsageError
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Report
+from cabal_backup.operations.restore.mail_tiers import Reconfigure
 from cabal_backup.operations.restore.tables import undo
 from cabal_backup.operations.restore.tables.compare import (
     SAMPLES,
@@ -67,6 +68,8 @@ class CutoverRequest:
     """Whether it is done although it cannot be undone."""
     rate: float | None = None
     """Write units a second at most; None without a limit."""
+    reconfigure: Reconfigure | None = None
+    """How the mail tiers read the addresses again; None: as the table needs it."""
     lower_counter: bool = False
     """Whether counters are set back to the backup's value where it is lower."""
     not_a_restore: bool = False
@@ -84,6 +87,15 @@ class CutoverRequest:
                 ("--to-region", self.to_region),
             )
             if region
+        )
+
+    @property
+    def other_options(self) -> str:
+        """The patterns, the rate and how the mail tiers are notified, as `region_options`."""
+        return (
+            self.only.options
+            + (f" --rate={self.rate:g}" if self.rate else "")
+            + (f" --reconfigure={self.reconfigure}" if self.reconfigure else "")
         )
 
 
@@ -356,9 +368,9 @@ def execute(aws: Aws, plan: CutoverPlan, clock: Clock, stop: Stop, report: Repor
     way_back: tuple[str, ...] = ()
     if plan.undo_possible:
         undo_point = _undo_point(aws, plan, clock)
-        only = plan.request.only
-        way_back = undo.how_to_go_back(plan.environment, plan.live.name, undo_point, only)
-        lost = undo.what_is_lost(plan.live.name, undo_point, only)
+        options = plan.request.other_options
+        way_back = undo.how_to_go_back(plan.environment, plan.live.name, undo_point, options)
+        lost = undo.what_is_lost(plan.live.name, undo_point, plan.request.only)
         report(_about_undo(undo_point, way_back, lost))
         _record(aws, plan, undo_point, Mode.OVERWRITE, report)
     transfer = Transfer(wire=Wire(aws), rate=Rate(plan.request.rate), stop=stop, report=report)

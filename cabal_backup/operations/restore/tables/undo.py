@@ -221,13 +221,16 @@ def before_name(live: str, at: datetime) -> str:
     return f"{live}-before-{name_stamp(at)}"
 
 
-def how_to_go_back(environment: str, live: str, at: datetime, only: KeyPatterns) -> tuple[str, ...]:
-    """What to type to have the items of the live table as they were before the cutover."""
+def how_to_go_back(environment: str, live: str, at: datetime, options: str) -> tuple[str, ...]:
+    """What to type to have the items of the live table as they were before the cutover.
+
+    :param options: those of the cutover that going back needs too, each after a space.
+    """
     before = before_name(live, at)
     lower = " --lower-counter" if live == names.COUNTER_TABLE else ""
     return (
         f"cabal-backup restore table {live} -e {environment} --at {written(at)} --to={before}",
-        f"cabal-backup cutover {before} {live} -e {environment} --mirror{lower}{only.options}",
+        f"cabal-backup cutover {before} {live} -e {environment} --mirror{lower}{options}",
     )
 
 
