@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -98,11 +100,20 @@ def print_finding(console: Console, finding: Finding, page: str, *, verbose: boo
 
 
 def _print_indented(console: Console, words: str, style: str = "") -> None:
-    """Wrapped between words only: a command and an ARN stay in one piece."""
+    """Wrapped between words only: an ARN stays in one piece, and a command in backticks."""
     from rich.text import Text
 
-    lines = wrap(f"    {with_local_time(words)}", console.width)
-    console.print(Text(lines, style=style), soft_wrap=True)
+    # A space that must stay is replaced by a character that no printable text has.
+    kept = re.sub("`[^`]*`", lambda command: command[0].replace(" ", "\0"), with_local_time(words))
+    filled = textwrap.fill(
+        kept,
+        console.width,
+        initial_indent="    ",
+        subsequent_indent="      " if style else "    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    console.print(Text(filled.replace("\0", " "), style=style), soft_wrap=True)
 
 
 def styled(status: Status, words: str) -> Text:
