@@ -53,7 +53,8 @@ _WILDCARDS = {
 class Grant:
     """One statement."""
 
-    sid: str
+    name: str
+    """What it is for. No policy has it as Sid, because IAM limits a policy's length."""
     services: str
     """The actions, by service: `"backup: ListBackupPlans ListTags sns: Publish"`."""
     resources: Sequence[str]
@@ -69,17 +70,16 @@ def pass_role(role_arn: str) -> Grant:
     return Grant("PassRole", "iam: PassRole", [role_arn], conditions=to)
 
 
-def announce(sid: str, *buses: str) -> Grant:
+def announce(name: str, *buses: str) -> Grant:
     """Putting events of our own source, and no others, on event buses."""
     own = {"StringEquals": {"events:source": names.EVENT_SOURCE}}
-    return Grant(sid, "events: PutEvents", buses, conditions=own)
+    return Grant(name, "events: PutEvents", buses, conditions=own)
 
 
 def statements(grants: Sequence[Grant]) -> list[iam.PolicyStatement]:
     """As CDK has them; of grants without a resource there are none."""
     return [
         iam.PolicyStatement(
-            sid=grant.sid,
             effect=iam.Effect.DENY if grant.deny else iam.Effect.ALLOW,
             actions=list(_actions(grant.services)),
             resources=list(grant.resources),

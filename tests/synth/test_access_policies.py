@@ -157,7 +157,11 @@ def somewhere(request: pytest.FixtureRequest, synthesized: Synthesize) -> tuple[
 def test_short_enough_for_iam(somewhere: tuple[str, Synthesized], name: str) -> None:
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
     _, stage = somewhere
-    assert length(stage, name) <= 6144
+    assert length(stage, name) <= 6144 - ROOM
+
+
+ROOM = 600
+"""Characters of a further statement, with two resources in each region."""
 
 
 def length(stage: Synthesized, name: str) -> int:
@@ -365,7 +369,7 @@ def test_the_operator_restores_in_both_regions(guarded: Synthesized) -> None:
 
 def test_break_glass_cannot_set_a_lock_in_compliance_mode(guarded: Synthesized) -> None:
     denied = [s for s in statements(guarded, BREAK_GLASS) if s["Effect"] == "Deny"]
-    assert [{k: v for k, v in each.items() if k != "Sid"} for each in denied] == [
+    assert denied == [
         {
             "Effect": "Deny",
             "Action": "backup:PutBackupVaultLockConfiguration",

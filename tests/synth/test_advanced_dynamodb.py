@@ -61,13 +61,11 @@ def test_the_handler_may_read_and_change_the_settings_and_write_its_log(stack: S
         "Version": "2012-10-17",
         "Statement": [
             {
-                "Sid": "Log",
                 "Effect": "Allow",
                 "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
                 "Resource": {"Fn::GetAtt": [log_group, "Arn"]},
             },
             {
-                "Sid": "OptIn",
                 "Effect": "Allow",
                 "Action": ["backup:DescribeRegionSettings", "backup:UpdateRegionSettings"],
                 "Resource": "*",

@@ -142,7 +142,6 @@ def test_the_function_may_read_both_sides_and_give_its_verdict(stack: Stack) -> 
     assert "logs:PutLogEvents" in statements.pop(0)["Action"]
     assert statements == [
         {
-            "Sid": "Judge",
             "Effect": "Allow",
             "Action": [
                 "backup:DescribeRestoreJob",
@@ -152,25 +151,21 @@ def test_the_function_may_read_both_sides_and_give_its_verdict(stack: Stack) -> 
             "Resource": "*",
         },
         {
-            "Sid": "Tables",
             "Effect": "Allow",
             "Action": ["dynamodb:DescribeTable", "dynamodb:Scan"],
             "Resource": [f"arn:aws:dynamodb:{here}:table/awsbackup-restore-test-*", live],
         },
         {
-            "Sid": "LiveTable",
             "Effect": "Allow",
             "Action": "dynamodb:BatchGetItem",
             "Resource": live,
         },
         {
-            "Sid": "FileSystems",
             "Effect": "Allow",
             "Action": "elasticfilesystem:DescribeFileSystems",
             "Resource": f"arn:aws:elasticfilesystem:{here}:file-system/*",
         },
         {
-            "Sid": "Announce",
             "Effect": "Allow",
             "Action": "events:PutEvents",
             "Resource": f"arn:aws:events:{here}:event-bus/default",
