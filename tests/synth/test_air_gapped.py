@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
-import cfnlint
 import pytest
 
 from cabal_backup.config.constraints import WITHOUT_AIR_GAP
-from tests.builders import THIRD_ACCOUNT, an_environment
+from tests.builders import CORE, THIRD_ACCOUNT, an_environment
 from tests.synth.conftest import Synthesize
 from tests.synth.synthesis import Stack, Synthesized
 
@@ -32,7 +32,8 @@ def test_there_is_none_by_default(prod: Synthesized) -> None:
 def test_it_is_created_in_one_region_and_each_night_is_copied_to_it(
     synthesized: Synthesize, region: str
 ) -> None:
-    stage = synthesized(an_environment(air_gapped=True, air_gapped_region=region))
+    wanted = {**CORE, "air_gapped": True, "air_gapped_region": region}
+    stage = synthesized(an_environment(**wanted))
     stack, other = placed(stage, region)
     vault = stack.only(VAULT)
     assert {key: vault["Properties"][key] for key in vault["Properties"] if "Tags" not in key} == {
@@ -101,7 +102,9 @@ def test_what_cannot_be_undone_is_said_before_the_deployment(synthesized: Synthe
 
 
 def test_the_regions_without_such_vaults_are_those_of_cloudformation() -> None:
-    schemas = Path(cfnlint.__file__).parent / "data" / "schemas" / "providers"
+    cfnlint = find_spec("cfnlint")
+    assert cfnlint is not None
+    schemas = Path(str(cfnlint.origin)).parent / "data" / "schemas" / "providers"
     without = {
         path.stem
         for path in schemas.glob("*.json")

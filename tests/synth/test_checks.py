@@ -53,9 +53,9 @@ def reports_in(directory: Path) -> dict[str, Any]:
     return {each["pluginName"]: each for each in report["pluginReports"]}
 
 
-def an_app(directory: Path) -> App:
+def an_app(directory: Path, *environments: str) -> App:
     app = App(outdir=str(directory), context=dict(FLAGS))
-    for name in ENVIRONMENTS:
+    for name in environments:
         BackupStage(app, environment=an_environment(name, **FURTHER.get(name, {})))
     add_checks(app)
     return app
@@ -64,7 +64,7 @@ def an_app(directory: Path) -> App:
 @pytest.fixture(scope="module")
 def checked(tmp_path_factory: pytest.TempPathFactory) -> Checked:
     directory = tmp_path_factory.mktemp("checked")
-    an_app(directory).synth()
+    an_app(directory, *ENVIRONMENTS).synth()
     return Checked(directory, reports_in(directory))
 
 
@@ -140,7 +140,7 @@ def test_every_skipped_checkov_check_has_a_reason(checked: Checked) -> None:
 
 def test_a_violation_stops_synthesis(tmp_path: Path) -> None:
     """A bucket without encryption, logs or TLS, in a stack beside ours."""
-    app = an_app(tmp_path)
+    app = an_app(tmp_path, "prod")
     s3.CfnBucket(CdkStack(app, "Careless"), "Bucket")
     with pytest.raises(RuntimeError, match="ValidationFailed"):
         app.synth()

@@ -13,7 +13,7 @@ from aws_cdk import aws_iam as iam
 
 from cabal_backup.config.environment import Lifecycle
 from cabal_backup.infrastructure.plan import NightlyPlan
-from tests.builders import an_environment
+from tests.builders import CORE, an_environment
 from tests.synth.conftest import Synthesize
 from tests.synth.synthesis import Json, Synthesized
 from tests.synth.test_role import backup_role
@@ -92,6 +92,7 @@ def test_the_copy_goes_to_the_vault_of_the_dr_stack(prod: Synthesized) -> None:
 def test_original_and_copy_each_have_their_own_days(synthesized: Synthesize) -> None:
     stage = synthesized(
         an_environment(
+            **CORE,
             cold_after_days=10,
             delete_after_days=101,
             dr_cold_after_days=20,
@@ -107,7 +108,7 @@ def test_original_and_copy_each_have_their_own_days(synthesized: Synthesize) -> 
 
 
 def test_without_cold_storage_the_expiry_is_still_explicit(synthesized: Synthesize) -> None:
-    stage = synthesized(an_environment(cold_after_days="never", dr_cold_after_days="never"))
+    stage = synthesized(an_environment(**CORE, cold_after_days="never", dr_cold_after_days="never"))
     rule = the_rule(stage)
     assert rule["Lifecycle"] == {"DeleteAfterDays": 365}
     assert rule["CopyActions"][0]["Lifecycle"] == {"DeleteAfterDays": 365}

@@ -107,28 +107,30 @@ def test_arns_are_never_of_another_partition(partitioned: tuple[str, Synthesized
                 assert text.startswith(f"arn:{partition}:")
 
 
-@pytest.mark.parametrize(
-    ("name", "settings"),
-    [
-        ("p", {}),
-        ("p" + "q" * 31, {"addresses_table": "a" * 255}),
-        ("prod", {"lock_min_days": 1, "lock_max_days": 36500, "delete_after_days": 36500}),
-        ("prod", {"lock_min_days": 364, "cold_after_days": 275, "dr_cold_after_days": 275}),
-        ("prod", {"lock_min_days": 1, "cold_after_days": 1, "delete_after_days": 91}),
-        ("prod", {"lock_max_days": 36500, "cold_after_days": 36410, "delete_after_days": 36500}),
-        (
-            "prod",
-            {
-                "lock_min_days": 1,
-                "cold_after_days": "never",
-                "delete_after_days": 1,
-                "dr_cold_after_days": "never",
-                "dr_delete_after_days": 1,
-            },
-        ),
-        ("prod", {"mailstore_file_system_id": "fs-01234567", "pitr_tables": []}),
-    ],
-)
+ACCEPTED: list[tuple[str, dict[str, Any]]] = [
+    ("p", {}),
+    ("prod", {}),
+    ("p" + "q" * 31, {"addresses_table": "a" * 255}),
+    ("prod", {"lock_min_days": 1, "lock_max_days": 36500, "delete_after_days": 36500}),
+    ("prod", {"lock_min_days": 364, "cold_after_days": 275, "dr_cold_after_days": 275}),
+    ("prod", {"lock_min_days": 1, "cold_after_days": 1, "delete_after_days": 91}),
+    ("prod", {"lock_max_days": 36500, "cold_after_days": 36410, "delete_after_days": 36500}),
+    (
+        "prod",
+        {
+            "lock_min_days": 1,
+            "cold_after_days": "never",
+            "delete_after_days": 1,
+            "dr_cold_after_days": "never",
+            "dr_delete_after_days": 1,
+        },
+    ),
+    ("prod", {"mailstore_file_system_id": "fs-01234567", "pitr_tables": []}),
+]
+"""Environments at the limits of what the configuration accepts: the name and the settings."""
+
+
+@pytest.mark.parametrize(("name", "settings"), ACCEPTED)
 def test_whatever_the_configuration_accepts_can_be_synthesized(
     synthesized: Synthesize, name: str, settings: dict[str, Any]
 ) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from tests.builders import an_environment
 from tests.synth.conftest import Synthesize
 from tests.synth.synthesis import Synthesized
+from tests.synth.test_stage import ACCEPTED
 
 VAULT = "AWS::Backup::BackupVault"
 
@@ -26,11 +28,12 @@ def test_both_are_locked_from_30_to_365_days(prod: Synthesized) -> None:
         }
 
 
-@pytest.mark.parametrize("lock", [(1, 36500), (30, 365), (364, 365)])
-def test_no_lock_is_ever_in_compliance_mode(synthesized: Synthesize, lock: tuple[int, int]) -> None:
+@pytest.mark.parametrize(("name", "settings"), ACCEPTED)
+def test_no_lock_is_ever_in_compliance_mode(
+    synthesized: Synthesize, name: str, settings: dict[str, Any]
+) -> None:
     """With ChangeableForDays a lock could never be removed again."""
-    least, most = lock
-    stage = synthesized(an_environment(lock_min_days=least, lock_max_days=most))
+    stage = synthesized(an_environment(name, **settings))
     for stack in stage.stacks:
         assert set(stack.only(VAULT)["Properties"]["LockConfiguration"]) == {
             "MinRetentionDays",

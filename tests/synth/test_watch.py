@@ -315,13 +315,23 @@ for name in ("aws_cdk", "constructs"):
 """
 
 
-def test_what_is_packaged_imports_on_its_own(watched: Watched) -> None:
+def test_both_regions_get_the_same_code(stage: Synthesized) -> None:
+    assert len({watched.asset for watched in watches(stage)}) == 1
+
+
+@pytest.fixture
+def packaged(stage: Synthesized) -> Path:
+    """The folder that is the code of both functions."""
+    return Watched(stage, stage.primary).asset
+
+
+def test_what_is_packaged_imports_on_its_own(packaged: Path) -> None:
     """As in Lambda: nothing of the project but the asset, and boto3."""
-    asset = str(watched.asset)
+    asset = str(packaged)
     path = [asset, str(Path(boto3.__file__).parents[1])]
     ended = subprocess.run(
         [sys.executable, "-I", "-S", "-c", CLEAN.format(path=path, asset=asset)],
-        cwd=watched.stage.directory,
+        cwd=packaged.parent,
         env={name: value for name, value in os.environ.items() if name == "PATH"},
         capture_output=True,
         text=True,
@@ -330,14 +340,13 @@ def test_what_is_packaged_imports_on_its_own(watched: Watched) -> None:
     assert ended.returncode == 0, ended.stderr
 
 
-def test_every_packaged_module_imports(watched: Watched) -> None:
+def test_every_packaged_module_imports(packaged: Path) -> None:
     """A module that is imported only when it is needed would otherwise fail in Lambda."""
-    asset = watched.asset
     modules = [
-        ".".join(path.relative_to(asset).with_suffix("").parts).removesuffix(".__init__")
-        for path in sorted(asset.rglob("*.py"))
+        ".".join(path.relative_to(packaged).with_suffix("").parts).removesuffix(".__init__")
+        for path in sorted(packaged.rglob("*.py"))
     ]
-    path = [str(asset), str(Path(boto3.__file__).parents[1])]
+    path = [str(packaged), str(Path(boto3.__file__).parents[1])]
     code = f"import sys, importlib\nsys.path[:0] = {path!r}\n" + "\n".join(
         f"importlib.import_module({name!r})" for name in modules
     )
@@ -346,7 +355,3 @@ def test_every_packaged_module_imports(watched: Watched) -> None:
     )
     assert ended.returncode == 0, ended.stderr
     assert not [name for name in modules if {"infrastructure", "cli"} & {*name.split(".")}]
-
-
-def test_both_regions_get_the_same_code(stage: Synthesized) -> None:
-    assert len({watched.asset for watched in watches(stage)}) == 1
