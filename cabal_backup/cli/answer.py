@@ -43,8 +43,8 @@ class Answer:
 
     def clear(self) -> None:
         """Forget them: another command begins."""
-        self._plan: dict[str, Any] | None = None
-        self._result: dict[str, Any] = {}
+        self._plan: dict[str, object] | None = None
+        self._result: dict[str, object] = {}
 
     def add_plan(self, plan: object, lines: Iterable[str]) -> None:
         """Add a plan and the lines that describe it. One that follows another, such as that of a
@@ -60,7 +60,7 @@ class Answer:
         """Add parts of the result."""
         self._result |= {name: as_json(part, properties=True) for name, part in parts.items()}
 
-    def document(self, prog: str, options: object, code: int, error: str) -> dict[str, Any]:
+    def document(self, prog: str, options: object, code: int, error: str) -> dict[str, object]:
         """The object.
 
         :param prog: the program and the command.

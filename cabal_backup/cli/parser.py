@@ -175,7 +175,7 @@ class _BeforeCommand(argparse.Action):
         self,
         _: argparse.ArgumentParser,
         namespace: argparse.Namespace,
-        values: Any,
+        values: object,
         option_string: str | None = None,  # noqa: ARG002 (argparse passes it)
     ) -> None:
         option = self.option_strings[-1]
@@ -275,7 +275,7 @@ def parse(arguments: Sequence[str]) -> Command:
     parser = build_parser(COMMANDS.keys() & set(arguments))
     read = parser.parse_args(arguments)
     given = vars(read)
-    options: Any = given.get("options")
+    options = given.get("options")
     if options is None:
         return Command(read.run, read, parser)
     names = {field.name for field in fields(options)} & given.keys()

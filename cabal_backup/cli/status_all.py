@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cabal_backup.cli.status_formats import document, styled
 from cabal_backup.errors import BackupOffError, CabalBackupError
@@ -53,9 +53,9 @@ def worst(all_seen: Sequence[Seen]) -> Status:
     return Status.UNKNOWN if found <= {Status.OFF} else findings.worst(found)
 
 
-def as_json(all_seen: Sequence[Seen]) -> Mapping[str, Any]:
+def as_json(all_seen: Sequence[Seen]) -> Mapping[str, object]:
     """The documented JSON: docs/status.md describes every field."""
-    environments: list[Mapping[str, Any]] = [
+    environments: list[Mapping[str, object]] = [
         document(seen.report)
         if seen.report
         else {"environment": seen.name, "verdict": seen.status, "summary": seen.sentence}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cabal_backup.errors import ExitCode
 from cabal_backup.operations.report.summary import Report, link
@@ -130,7 +130,7 @@ def _details(finding: Finding, *, verbose: bool) -> list[str]:
     return [*shown, f"… and {more} more (--verbose shows all)"] if more else shown
 
 
-def document(report: Report) -> Mapping[str, Any]:
+def document(report: Report) -> Mapping[str, object]:
     """The documented JSON of one environment: docs/status.md describes every field."""
     environment = report.state.environment
     return {
@@ -146,7 +146,7 @@ def document(report: Report) -> Mapping[str, Any]:
     }
 
 
-def finding_document(finding: Finding, page: str) -> Mapping[str, Any]:
+def finding_document(finding: Finding, page: str) -> Mapping[str, object]:
     """What `--json` prints of one finding; `page` as for `print_finding`."""
     return {
         "check": finding.check,

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from cabal_backup.cli import output
 from cabal_backup.cli.options import CommonOptions, Invocation, add_common, changing, connect_to
 from cabal_backup.cli.parser import Parser
 from cabal_backup.cli.status_formats import EXIT_CODES
-from cabal_backup.operations.alerts import run_watch
-from cabal_backup.operations.status.findings import worst
+from cabal_backup.operations.alerts import WatchResult, run_watch
+from cabal_backup.operations.status.findings import Status, worst
 from cabal_backup.text import moment, printable, with_local_time
 
 
@@ -46,10 +45,10 @@ def run(options: WatchOptions, _invocation: Invocation) -> int:
             print(with_local_time(printable(lines)), flush=True)
     if options.json:
         output.print_json({"regions": results}, version=2)
-    return EXIT_CODES[worst(result["status"] for result in results)]
+    return EXIT_CODES[worst(Status(result["status"]) for result in results)]
 
 
-def _lines(result: Mapping[str, Any], *, findings: bool) -> Iterator[str]:
+def _lines(result: WatchResult, *, findings: bool) -> Iterator[str]:
     sent = f"published “{result['message']}”" if result["message"] else "nothing to publish"
     called = ", heartbeat called" if result["heartbeat"] else ""
     yield f"{result['region']}: {result['status']}; {sent}{called}."

@@ -41,7 +41,7 @@ class Kind:
     parse: Callable[[Value], Value]
     """From JSON or text to the value in use. Raises Rejected."""
 
-    schema: Mapping[str, Any]
+    schema: Mapping[str, object]
     """The JSON Schema of the values, as JSON has them."""
 
     none: str = ""

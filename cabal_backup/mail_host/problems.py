@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cabal_backup.mail_host.names import folder_name, shown
 
@@ -56,19 +56,23 @@ class Problems:
     """Counts problems, so that a million of them need no more memory than a few."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[str, str], list[Any]] = {}
+        self._counts: dict[tuple[str, str], int] = {}
+        self._examples: dict[tuple[str, str], list[str]] = {}
         self._lock = threading.Lock()
 
     def add(self, directory: str, reason: str, name: str, count: int = 1) -> None:
         """Count `count` files of a folder; `name` is an example."""
         with self._lock:
-            entry = self._found.setdefault((folder_name(directory), reason), [0, []])
-            entry[0] += count
-            if len(entry[1]) < 3:
-                entry[1].append(name)
+            key = (folder_name(directory), reason)
+            self._counts[key] = self._counts.get(key, 0) + count
+            examples = self._examples.setdefault(key, [])
+            if len(examples) < 3:
+                examples.append(name)
 
     def all(self) -> tuple[Problem, ...]:
         """All problems so far, sorted by folder and reason."""
         with self._lock:
-            found = sorted(self._found.items())
-        return tuple(Problem(*key, count, tuple(names)) for key, (count, names) in found)
+            return tuple(
+                Problem(*key, count, tuple(self._examples[key]))
+                for key, count in sorted(self._counts.items())
+            )

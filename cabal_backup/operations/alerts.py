@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from cabal_backup import names, urgent
 from cabal_backup.errors import AwsError, NotFoundError, RefusedError
@@ -144,7 +144,28 @@ def _events(aws: Aws, *, tampering: bool) -> dict[str, dict[str, object]]:
     return events
 
 
-def run_watch(aws: Aws) -> Iterator[Mapping[str, Any]]:
+class WatchFinding(TypedDict):
+    """One finding of the watch; `since` is None for what is ok."""
+
+    check: str
+    status: str
+    since: str | None
+    evidence: str
+    details: list[str]
+    hint: str
+
+
+class WatchResult(TypedDict):
+    """What the watch found and did in one region: the answer of the function (docs/watch.md)."""
+
+    region: str
+    status: str
+    message: str | None
+    heartbeat: bool
+    findings: list[WatchFinding]
+
+
+def run_watch(aws: Aws) -> Iterator[WatchResult]:
     """What the watch found and did in each region that is not assumed lost, one after the other.
 
     Raises RefusedError where alerts are off or the function is missing, AwsError where it fails.
@@ -160,7 +181,7 @@ def run_watch(aws: Aws) -> Iterator[Mapping[str, Any]]:
             yield _run_in(aws, region)
 
 
-def _run_in(aws: Aws, region: str) -> Mapping[str, Any]:
+def _run_in(aws: Aws, region: str) -> WatchResult:
     client = aws.patient_lambda(region)
     with worded(f"running the watch in {region}"):
         answer = unless_missing(
@@ -171,7 +192,7 @@ def _run_in(aws: Aws, region: str) -> Mapping[str, Any]:
             f"There is no function {names.WATCH} in {region}. Deploy the environment: make deploy "
             f"ENVIRONMENT={aws.environment.name}"
         )
-    content: Mapping[str, Any] = json.loads(answer["Payload"].read() or "{}")
+    content: WatchResult = json.loads(answer["Payload"].read() or "{}")
     if "FunctionError" in answer:
         said = one_line(f"{content.get('errorType')}: {content.get('errorMessage')}")
         raise AwsError(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from cabal_backup import names
 from cabal_backup.operations.aws.client import make_session
+
+if TYPE_CHECKING:
+    from types_boto3_efs.type_defs import FileSystemDescriptionTypeDef
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +68,7 @@ def find_candidates(region: str, *, profile: str | None = None) -> Candidates:
     )
 
 
-def _file_system(described: Mapping[str, Any]) -> FileSystem:
+def _file_system(described: FileSystemDescriptionTypeDef) -> FileSystem:
     tags = {tag["Key"]: tag["Value"] for tag in described.get("Tags", ())}
     return FileSystem(
         id=described["FileSystemId"],

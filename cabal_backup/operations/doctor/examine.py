@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 from cabal_backup import names
 from cabal_backup.operations.aws.client import Aws
@@ -48,7 +47,7 @@ def examine(aws: Aws, now: datetime, *, qualifier: str = QUALIFIER) -> Verdict:
     """
     environment = aws.environment
     regions = (environment.region, environment.dr_region)
-    questions: dict[str, Callable[[], Any]] = {"service-linked role": lambda: _linked_role(aws)}
+    questions: dict[str, Callable[[], object]] = {"service-linked role": lambda: _linked_role(aws)}
     for region, stack in zip(regions, (names.STACK, names.DR_STACK), strict=True):
         questions |= _region(aws, region, stack, qualifier)
     questions |= quotas.questions(aws)
@@ -67,7 +66,7 @@ def examine(aws: Aws, now: datetime, *, qualifier: str = QUALIFIER) -> Verdict:
     return Verdict((*own, *run_checks(state, OF_STATUS).findings))
 
 
-def _region(aws: Aws, region: str, stack: str, qualifier: str) -> dict[str, Callable[[], Any]]:
+def _region(aws: Aws, region: str, stack: str, qualifier: str) -> dict[str, Callable[[], object]]:
     parameter = f"/cdk-bootstrap/{qualifier}/version"
     return {
         f"{region} enabled": lambda: unless_missing(

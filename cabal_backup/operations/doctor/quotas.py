@@ -114,7 +114,7 @@ def judge(state: State, answers: Answers) -> Outcome:
     return ok(f"{plural(len(details), 'quota')} in both regions are high enough.", details=details)
 
 
-def _of(answers: Answers, prefix: str) -> dict[str, Answer[Any]]:
+def _of(answers: Answers, prefix: str) -> Answers:
     """Those whose names begin like this, by the rest of their names."""
     return {
         name.removeprefix(prefix): one for name, one in answers.items() if name.startswith(prefix)
@@ -175,7 +175,7 @@ def _of_file_systems(mounted: Mapping[str, Sequence[str]], mailstore: str | None
     yield Need("elasticfilesystem", "L-7391004C", name, by_vpc[vpc] + more, why)
 
 
-def _remedy(need: Need, quota: Mapping[str, Any] | None, region: str) -> str:
+def _remedy(need: Need, quota: Mapping[str, object] | None, region: str) -> str:
     if quota is None or not quota["Adjustable"]:
         return f"AWS does not raise the quota of {need.name}: delete what is not needed in {region}"
     return (
@@ -184,7 +184,7 @@ def _remedy(need: Need, quota: Mapping[str, Any] | None, region: str) -> str:
     )
 
 
-def _quotas(aws: Aws, region: str, service: str) -> dict[str, Any]:
+def _quotas(aws: Aws, region: str, service: str) -> dict[str, Mapping[str, object]]:
     """By code; the account's own values replace AWS's defaults."""
     client = aws.client("service-quotas", region)
     return {
