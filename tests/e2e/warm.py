@@ -23,21 +23,26 @@ from tests.sandbox.deployment import aws_cli
 
 _CLIENT = """\
 #!{python} -IS
-import json, os, socket, sys
-with socket.socket(socket.AF_UNIX) as connection:
-    connection.connect({address!r})
-    command = [{script!r}, *sys.argv[1:]]
-    asked = {{"command": command, "folder": os.getcwd(), "environment": dict(os.environ)}}
-    line = json.dumps(asked).encode() + b"\\n"
-    sent = socket.send_fds(connection, [line], [0, 1, 2])
-    connection.sendall(line[sent:])
-    code = int(connection.makefile().readlines()[1])
+import _socket, os, sys
+connection = _socket.socket(_socket.AF_UNIX)
+connection.connect({address!r})
+command = [{script!r}, *sys.argv[1:]]
+asked = {{"command": command, "folder": os.getcwd(), "environment": dict(os.environ)}}
+line = ascii(asked).encode() + b"\\n"
+ours = b"".join(number.to_bytes(4, sys.byteorder) for number in (0, 1, 2))
+sent = connection.sendmsg([line], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, ours)])
+connection.sendall(line[sent:])
+answer = b""
+while part := connection.recv(64):
+    answer += part
+code = int(answer.splitlines()[1])
 if code < 0:
     os.kill(os.getpid(), -code)
 sys.exit(code)
 """
+"""`socket` and `json` would take longer to load than many a command runs."""
 
-_AWS_CLI = ("awscli.clidriver", "awscli.handlers")
+_AWS_CLI = ("awscli.clidriver", "awscli.handlers", "warm_sdk.py")
 
 _SERVER = str(Path(local_aws.__file__).with_name("warm_process.py"))
 
@@ -73,7 +78,7 @@ def warm_commands() -> Iterator[Path]:
 
 def _tool() -> Iterator[str]:
     """The modules that `cabal-backup` loads for one command or the other."""
-    yield from ("boto3", "rich.table")
+    yield from ("warm_sdk.py", "boto3", "rich.table")
     for package in (cli, config, operations):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             yield module.name

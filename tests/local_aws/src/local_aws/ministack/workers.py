@@ -7,7 +7,6 @@ brings with it is imported in its own process.
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import select
 import signal
@@ -99,7 +98,7 @@ def _warm_process() -> socket.socket:
     ours, theirs = socket.socketpair()
     with theirs:
         subprocess.Popen(
-            [sys.executable, "-P", _WARM_PROCESS, "", "local_aws.warm_sdk"],
+            [sys.executable, "-P", _WARM_PROCESS, "", "warm_sdk.py", "boto3"],
             stdin=theirs.fileno(),
             stdout=subprocess.DEVNULL,
             start_new_session=True,
@@ -111,8 +110,8 @@ class _Fork:
     """What MiniStack uses of a subprocess.Popen with pipes."""
 
     def __init__(self, command: Sequence[str], folder: str, variables: Mapping[str, str]) -> None:
-        asked = {"command": command, "folder": folder, "environment": variables}
-        line = json.dumps(asked).encode() + b"\n"
+        asked = {"command": command, "folder": folder, "environment": dict(variables)}
+        line = ascii(asked).encode() + b"\n"
         (read_in, write_in), (read_out, write_out), (read_err, write_err) = (
             os.pipe() for _ in range(3)
         )
