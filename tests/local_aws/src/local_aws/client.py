@@ -99,6 +99,7 @@ class Sandbox:
         self.data = data
         self.log = log
         self.faults = SandboxFaults(self)
+        self._session: Any = None
         self._clients: dict[tuple[str, str, str], Any] = {}
         self._clients_lock = threading.Lock()
 
@@ -159,8 +160,8 @@ class Sandbox:
                 import boto3
                 from botocore.config import Config
 
-                session: Any = boto3.session.Session()
-                self._clients[key] = session.client(
+                self._session = self._session or boto3.session.Session()
+                self._clients[key] = self._session.client(
                     service,
                     region_name=region,
                     endpoint_url=self.endpoint,
