@@ -9,6 +9,7 @@ so references to old items are enough.
 from __future__ import annotations
 
 import itertools
+import time
 from collections import defaultdict, deque
 from collections.abc import Callable
 from typing import Any
@@ -32,7 +33,8 @@ class TableHistory:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._versions = itertools.count(1)
+        # Later than every version of an earlier process, whose checkpoint this one may load.
+        self._versions = itertools.count(time.time_ns())
 
     def install(self) -> None:
         """Install the recorder, once per process."""
