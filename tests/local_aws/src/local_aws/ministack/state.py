@@ -13,7 +13,8 @@ import os
 import pickle
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from local_aws.ministack import environment, functions, internals
@@ -116,21 +117,27 @@ class _Unpickler(pickle.Unpickler):
         return self._kept[reference]
 
 
-def _stores() -> Iterator[tuple[tuple[str, str], Any]]:
-    """All loaded containers of state, by module and name, each once."""
+def _stores() -> Sequence[tuple[tuple[str, str], Any]]:
+    """All loaded containers of state, by module and name, each once.
+
+    MiniStack never replaces a container. A module that is being imported has fewer names.
+    """
+    loaded = sorted(name for name in sys.modules if name.startswith(_PREFIX))
+    return _stores_of(tuple((name, len(vars(sys.modules[name]))) for name in loaded))
+
+
+@lru_cache(maxsize=1)
+def _stores_of(modules: tuple[tuple[str, int], ...]) -> Sequence[tuple[tuple[str, str], Any]]:
     scoped = (
         internals.responses.AccountScopedDict,
         internals.responses.AccountRegionScopedDict,
     )
-    seen: set[int] = set()
-    for module_name, module in sorted(sys.modules.items()):
-        if not module_name.startswith(_PREFIX):
-            continue
-        for name, value in sorted(vars(module).items()):
-            known = isinstance(value, scoped) or (module_name, name) in _PLAIN
-            if known and id(value) not in seen:
-                seen.add(id(value))
-                yield (module_name, name), value
+    found: dict[int, tuple[tuple[str, str], Any]] = {}
+    for module_name, _ in modules:
+        for name, value in sorted(vars(sys.modules[module_name]).items()):
+            if isinstance(value, scoped) or (module_name, name) in _PLAIN:
+                found.setdefault(id(value), ((module_name, name), value))
+    return list(found.values())
 
 
 def _content(store: Any) -> Any:
