@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,56 +19,34 @@ from cabal_backup.config.settings import as_text
 from tests.json_schema import changes_schema
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "settings.md"
+PAGE = ROOT / "docs" / "reference" / "settings.md"
 SCHEMA = ROOT / "docs" / "reference" / "settings.schema.json"
 COMMANDS = ROOT / "docs" / "reference" / "cli.md"
 CHANGES = ROOT / "docs" / "reference" / "changes.schema.json"
 MANUAL = ROOT / "docs" / "reference" / "cabal-backup.1"
 EXIT_CODES = ROOT / "docs" / "exit-codes.md"
 
-TABLE = re.compile(
-    r"(?<=<!-- settings: `make reference` writes this table -->\n).*?(?=<!-- /)", re.S
-)
-
 
 def documents() -> Iterator[tuple[Path, str]]:
     """Each file, and its content as it should be."""
-    yield PAGE, TABLE.sub(lambda _: table(), PAGE.read_text(encoding="utf-8"))
-    yield SCHEMA, compact(schema()) + "\n"
+    yield PAGE, table()
+    yield SCHEMA, json.dumps(schema(), indent=2) + "\n"
     yield COMMANDS, "\n".join(commands_as_markdown()) + "\n"
-    yield CHANGES, compact(changes_schema()) + "\n"
+    yield CHANGES, json.dumps(changes_schema(), indent=1) + "\n"
     yield MANUAL, "\n".join(manual()) + "\n"
-
-
-def compact(value: object, indent: str = "", used: int = 0) -> str:
-    """JSON in which what fits into 100 characters is on one line.
-
-    :param used: how many characters stand before it on its line.
-    """
-    line = json.dumps(value)
-    if not isinstance(value, dict | list) or len(indent) + used + len(line) < 100:
-        return line
-    inner = f"{indent} "
-    if isinstance(value, list) and " " not in "".join(map(str, value)):
-        filled = textwrap.fill(
-            line[1:-1], 99, initial_indent=inner, subsequent_indent=inner, break_on_hyphens=False
-        )
-        return f"[\n{filled}\n{indent}]"
-    if isinstance(value, list):
-        parts, brackets = [inner + compact(each, inner) for each in value], "[]"
-    else:
-        keys = {f"{json.dumps(name)}: ": each for name, each in value.items()}
-        parts = [inner + key + compact(each, inner, len(key)) for key, each in keys.items()]
-        brackets = "{}"
-    return "\n".join([brackets[0], ",\n".join(parts), indent + brackets[1]])
 
 
 def table() -> str:
     """The settings as a Markdown table."""
-    lines = ["| setting | default | what it is |", "| --- | --- | --- |"]
+    lines = [
+        "# Settings\n\n`make reference` writes this document from the code.\n"
+        "[How to write them](../settings.md) is a document of its own.\n",
+        "| setting | default | what it is |",
+        "| --- | --- | --- |",
+    ]
     for name, setting in SETTINGS.items():
         default = as_text(setting.written(setting.default))
-        help_ = re.sub(r"docs/([\w/-]+)\.md", r"[\1](\1.md)", setting.help)
+        help_ = re.sub(r"docs/([\w/-]+)\.md", r"[\1](../\1.md)", setting.help)
         lines.append(f"| `{name}` | {f'`{default}`' if default else ''} | {help_} |")
     return "\n".join(lines) + "\n"
 

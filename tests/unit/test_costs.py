@@ -67,7 +67,7 @@ def test_the_prices_are_those_of_the_tool() -> None:
 def test_the_monitoring_is_what_is_not_about_restores() -> None:
     about = ("restoring", "the restored", "reading", "together")
     lines = [dollars(row[3]) for row in rows() if not row[0].startswith(about)]
-    assert len(lines) == 7
+    assert len(lines) == 3
     assert sum(lines) == prices.MONITORING
 
 
@@ -98,5 +98,4 @@ def test_what_the_text_says_of_restore_tests() -> None:
     assert (
         f"With a mailstore of 500 GB one test costs ${one(500).quantize(Decimal('0.1'))}." in text
     )
-    assert f"most of the ${polling} is not billed" in text
     assert polling < 1, "without restore tests the defaults cost less than a dollar"

@@ -9,6 +9,7 @@ import pytest
 
 from tests.e2e.air_gapped.conftest import REGION, SECOND, VAULT, accept
 from tests.e2e.operator import Operator
+from tests.e2e.status.test_formats import problems
 from tests.sandbox.deployment import Deployment, aws_cli
 
 
@@ -60,7 +61,9 @@ def test_each_night_has_a_third_copy(operator: Operator) -> None:
     assert resources == ["night", *["addresses", "mailstore"] * 3]
     listed = operator.run("points", "--list").out
     assert listed.count(f"{VAULT}  ") == 28
-    cells = operator.run("points", "--json").json["nights"][0]["cells"]
+    document = operator.run("points", "--json").json
+    assert problems("points", document) == []
+    cells = document["nights"][0]["cells"]
     third = {cell["resource"]: cell["state"] for cell in cells if cell["vault"] == VAULT}
     assert third == {"addresses": "warm", "mailstore": "warm"}
 
