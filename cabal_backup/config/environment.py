@@ -2,8 +2,7 @@
 
 Each setting is declared once, on the attribute of `Environment` with its name: its type, kind,
 default and help, and whether it is sensitive. The reader, the JSON Schema, the table in
-docs/settings.md
-and `cabal-backup config show` derive from the declarations.
+docs/reference/settings.md and `cabal-backup config show` derive from the declarations.
 """
 
 from __future__ import annotations
