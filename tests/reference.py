@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,10 +31,33 @@ EXIT_CODES = ROOT / "docs" / "exit-codes.md"
 def documents() -> Iterator[tuple[Path, str]]:
     """Each file, and its content as it should be."""
     yield PAGE, table()
-    yield SCHEMA, json.dumps(schema(), indent=2) + "\n"
+    yield SCHEMA, compact(schema()) + "\n"
     yield COMMANDS, "\n".join(commands_as_markdown()) + "\n"
-    yield CHANGES, json.dumps(changes_schema(), indent=1) + "\n"
+    yield CHANGES, compact(changes_schema()) + "\n"
     yield MANUAL, "\n".join(manual()) + "\n"
+
+
+def compact(value: object, indent: str = "", used: int = 0) -> str:
+    """JSON in which what fits into 100 characters is on one line.
+
+    :param used: how many characters stand before it on its line.
+    """
+    line = json.dumps(value)
+    if not isinstance(value, dict | list) or len(indent) + used + len(line) < 100:
+        return line
+    inner = f"{indent} "
+    if isinstance(value, list) and " " not in "".join(map(str, value)):
+        filled = textwrap.fill(
+            line[1:-1], 99, initial_indent=inner, subsequent_indent=inner, break_on_hyphens=False
+        )
+        return f"[\n{filled}\n{indent}]"
+    if isinstance(value, list):
+        parts, brackets = [inner + compact(each, inner) for each in value], "[]"
+    else:
+        keys = {f"{json.dumps(name)}: ": each for name, each in value.items()}
+        parts = [inner + key + compact(each, inner, len(key)) for key, each in keys.items()]
+        brackets = "{}"
+    return "\n".join([brackets[0], ",\n".join(parts), indent + brackets[1]])
 
 
 def table() -> str:
