@@ -150,7 +150,7 @@ def test_every_operation_of_the_model_is_listed_as_served_or_not() -> None:
     )
     assert all(row.served or row.feature != "not needed" for row in rows)
     assert sum(row.served for row in rows) == 75
-    assert as_markdown().count("\n| `") == len(rows)
+    assert as_markdown().count("`") == 2 * sum(not row.served for row in rows)
 
 
 def test_the_service_lists_its_operations(account: Account) -> None:

@@ -43,18 +43,19 @@ def coverage() -> list[Coverage]:
 
 
 def as_markdown() -> str:
-    """The table for the README."""
+    """The table for the README: what is not served, by feature."""
     rows = coverage()
     served = sum(row.served for row in rows)
+    features: dict[str, list[str]] = {}
+    for row in rows:
+        if row.feature is not None:
+            features.setdefault(row.feature, []).append(f"`{row.operation}`")
     lines = [
-        f"{served} of the {len(rows)} operations in AWS's model are served.",
+        f"{served} of the {len(rows)} operations in AWS's model are served. Not served are:",
         "",
-        "| operation | served |",
+        "| feature | operations |",
         "| --- | --- |",
-        *(
-            f"| `{row.operation}` | {'yes' if row.served else f'no: {row.feature}'} |"
-            for row in rows
-        ),
+        *(f"| {feature} | {', '.join(names)} |" for feature, names in sorted(features.items())),
     ]
     return "\n".join(lines) + "\n"
 
