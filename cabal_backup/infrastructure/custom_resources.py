@@ -41,45 +41,32 @@ class AdvancedDynamoDB(Construct):
         """Of the stack: name, value as read back after the opt-in, and description."""
 
 
-class RoleCheck(Construct):
+def role_check(
+    scope: Construct, plan: backup.BackupPlan | backup.CfnRestoreTestingPlan, role: iam.IRole
+) -> CustomResource:
     """Is complete once AWS Backup accepts the role for the plan.
 
     A selection of a backup plan, or of a restore testing plan, with a role of a few seconds ago
-    fails. CloudFormation does not try again, so what selects with the role depends on `resource`.
+    fails. CloudFormation does not try again, so what selects with the role depends on this.
     """
-
-    def __init__(
-        self,
-        scope: Construct,
-        id: str,
-        *,
-        plan: backup.BackupPlan | backup.CfnRestoreTestingPlan,
-        role: iam.IRole,
-    ) -> None:
-        """
-        :param plan: the plan that selects with the role.
-        :param role: what AWS Backup works under.
-        """
-        super().__init__(scope, id)
-        if isinstance(plan, backup.BackupPlan):
-            plan_arn = plan.backup_plan_arn
-            named = {"BackupPlanId": plan.backup_plan_id}
-            actions = "CreateBackupSelection DeleteBackupSelection ListBackupSelections"
-        else:
-            name = f"restore-testing-plan:{plan.restore_testing_plan_name}-*"
-            plan_arn = arn(self, "backup", name)
-            named = {"RestoreTestingPlanName": plan.ref}
-            actions = "CreateRestoreTestingSelection DeleteRestoreTestingSelection"
-        nothing = arn(self, "dynamodb", f"table/{names.ROLE_CHECK}")
-        self.resource = _custom_resource(
-            self,
-            "Check",
-            resource_type="Custom::BackupRoleCheck",
-            module="role_check",
-            description="Waits until AWS Backup can use the role of the backups",
-            grants=[Grant("Select", f"backup: {actions}", [plan_arn]), pass_role(role.role_arn)],
-            properties={**named, "RoleArn": role.role_arn, "ResourceArn": nothing},
-        )
+    if isinstance(plan, backup.BackupPlan):
+        plan_arn = plan.backup_plan_arn
+        named = {"BackupPlanId": plan.backup_plan_id}
+        actions = "CreateBackupSelection DeleteBackupSelection ListBackupSelections"
+    else:
+        plan_arn = arn(scope, "backup", f"restore-testing-plan:{plan.restore_testing_plan_name}-*")
+        named = {"RestoreTestingPlanName": plan.ref}
+        actions = "CreateRestoreTestingSelection DeleteRestoreTestingSelection"
+    nothing = arn(scope, "dynamodb", f"table/{names.ROLE_CHECK}")
+    return _custom_resource(
+        Construct(scope, "RoleCheck"),
+        "Check",
+        resource_type="Custom::BackupRoleCheck",
+        module="role_check",
+        description="Waits until AWS Backup can use the role of the backups",
+        grants=[Grant("Select", f"backup: {actions}", [plan_arn]), pass_role(role.role_arn)],
+        properties={**named, "RoleArn": role.role_arn, "ResourceArn": nothing},
+    )
 
 
 def _custom_resource(

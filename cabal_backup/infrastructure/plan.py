@@ -14,7 +14,7 @@ from constructs import Construct, IDependable
 
 from cabal_backup import names
 from cabal_backup.config.environment import MIN_COLD_DAYS, Lifecycle
-from cabal_backup.infrastructure.custom_resources import RoleCheck
+from cabal_backup.infrastructure.custom_resources import role_check
 
 
 class NightlyPlan(Construct):
@@ -88,7 +88,7 @@ class NightlyPlan(Construct):
             disable_default_backup_policy=True,
             resources=[backup.BackupResource.from_arn(arn) for arn in resource_arns],
         )
-        self.role_usable = RoleCheck(self, "RoleCheck", plan=self.plan, role=role).resource
+        self.role_usable = role_check(self, self.plan, role)
         self.selection.node.add_dependency(self.role_usable, *after)
 
 

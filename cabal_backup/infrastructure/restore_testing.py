@@ -15,7 +15,7 @@ from constructs import Construct, IDependable
 
 from cabal_backup import names
 from cabal_backup.config.environment import Environment
-from cabal_backup.infrastructure.custom_resources import RoleCheck
+from cabal_backup.infrastructure.custom_resources import role_check
 from cabal_backup.infrastructure.function import HandlerFunction
 from cabal_backup.infrastructure.grant import Grant, announce, arn
 
@@ -109,7 +109,7 @@ class RestoreTesting(Construct):
                 ),
             )
             plan_arns.append(plan.attr_restore_testing_plan_arn)
-            role_usable = role_usable or RoleCheck(self, "RoleCheck", plan=plan, role=role).resource
+            role_usable = role_usable or role_check(self, plan, role)
             for kind in each.kinds:
                 selection = backup.CfnRestoreTestingSelection(
                     self,
