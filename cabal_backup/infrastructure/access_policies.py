@@ -37,7 +37,7 @@ class _Role:
     id: str
     name: str
     grants: Callable[[Places], tuple[Grant, ...]]
-    purpose: str
+    description: str
     use: str
 
 
@@ -46,21 +46,22 @@ _ROLES = (
         "Auditor",
         names.AUDITOR_POLICY,
         auditor_grants,
-        ": looks at everything `status`, `points` and `jobs` show, changes nothing.",
+        "Cabal's backup: looks at everything `status`, `points` and `jobs` show, changes nothing.",
         "For looking",
     ),
     _Role(
         "Operator",
         names.OPERATOR_POLICY,
         operator_grants,
-        ", beside the auditor's policy: restores, compares, cuts over, copies back.",
+        "Cabal's backup, beside the auditor's policy: restores, compares, cuts over, copies back.",
         "For restoring, beside the auditor's",
     ),
     _Role(
         "BreakGlass",
         names.BREAK_GLASS_POLICY,
         break_glass_grants,
-        ": unlocks, relocks and tears down; for a role whose trust policy demands MFA.",
+        "Cabal's backup: unlocks, relocks and tears down; for a role whose trust policy demands "
+        "MFA.",
         "For a role whose trust demands MFA",
     ),
 )
@@ -93,7 +94,7 @@ class AccessStack(Stack):
                 parent,
                 role.id,
                 role.grants(places),
-                description=f"Cabal's backup{role.purpose}",
+                description=role.description,
                 managed_policy_name=role.name,
             )
             policy.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)

@@ -17,18 +17,6 @@ from cabal_backup.infrastructure.checks import acknowledge
 from cabal_backup.infrastructure.function import HandlerFunction
 from cabal_backup.infrastructure.grant import Grant, arn, managed_policy
 
-PACKAGED = (
-    "config/environment.py",
-    "config/settings.py",
-    "errors.py",
-    "text.py",
-    "urgent.py",
-    "operations/status",
-    "operations/aws",
-    "operations/report",
-)
-"""What the function imports beside its own folder."""
-
 
 class Watch(Construct):
     """A function in one region that judges the environment every day, with `status`'s code.
@@ -96,7 +84,11 @@ class Watch(Construct):
             memory_mb=512,
             grants=own,
             environment={"ENVIRONMENT": dump(environment), "TOPIC_ARN": topic.topic_arn},
-            packaged=PACKAGED,
+            packaged=(
+                *("config/environment.py", "config/settings.py"),
+                *("errors.py", "text.py", "urgent.py"),
+                *("operations/status", "operations/aws", "operations/report"),
+            ),
         )
         auditor.attach_to_role(handler.role)
         no_key = (
