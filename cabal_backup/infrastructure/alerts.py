@@ -32,11 +32,8 @@ _RULES = {
 class Alerts(Construct):
     """An encrypted topic for one region, and everything that leads to it.
 
-    EventBridge rules put urgent events into an encrypted queue. A function reads it in batches
-    of about a minute and publishes one message per incident. What it fails on goes to the
-    dead-letter queue, which `status` looks into. What no event reports, the watch looks for
-    every day. Calls that silence the monitoring are sent to the other region's bus as well, so
-    that each region reports what happens to the other.
+    docs/alerts.md shows the way of an event. Calls that silence the monitoring are sent to the
+    other region's bus as well, so that each region reports what happens to the other.
 
     Only the function publishes, so the AWS-managed key of SNS is enough for the topic. Its
     policy does not let EventBridge use it; the queue has keys that SQS owns for that reason.

@@ -1,13 +1,9 @@
 """Urgent events, reported so that a person can read them: one message per incident.
 
 EventBridge puts events into a queue, and Lambda hands them to `handler` in batches of about
-a minute. Events that belong together become one message on the topic: the failed jobs of a
-night; what one principal changed, with the count and the time span.
-
-A change is reported once, with the principal where a trail says it. AWS Backup's own event
-about it, which does not, waits in the queue for the API call of CloudTrail, which arrives
-minutes later. What is repeated soon after its report waits as well, and is counted in one
-more message. An SSM parameter holds what was reported lately.
+a minute. docs/alerts.md says which of them become one message. AWS Backup's own event about a
+change waits in the queue for the API call of CloudTrail, which arrives minutes later and names
+the principal. An SSM parameter holds what was reported lately.
 
 https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
 https://docs.aws.amazon.com/sns/latest/api/API_Publish.html

@@ -1,13 +1,8 @@
 """The watch: judges every day whether the environment is protected, and reports it.
 
-It runs the checks of `cabal-backup status`, except those that need files of the checkout. If
-anything is not ok it publishes one message, every day until all is well again, and then one
-more. On a good day it publishes nothing and calls the heartbeat, if there is one. With a bucket in
-the settings it also writes what `cabal-backup report` shows.
-
-The watch in the DR region does the same, two hours later and only if the one in the primary
-region is silent; it never calls the heartbeat. An SSM parameter in each region records when the
-watch ran, and since when what has not been ok.
+It runs the checks of `cabal-backup status`, except those that need files of the checkout.
+docs/watch.md says what follows from the verdict, in either region. An SSM parameter in each
+region records when the watch ran, and since when what has not been ok.
 """
 
 from __future__ import annotations
