@@ -31,7 +31,6 @@ UsesOurVaults = Callable[[str, str], bool]
 _AT_ITS_END = timedelta(hours=1)
 """How long before its end a point may be deleted that expires: the times are rounded."""
 
-_TOOL = "cabal-backup"
 _AWS_BACKUP = "AWS Backup"
 
 
@@ -107,10 +106,8 @@ def _change(event: Event, kind: str, title: str) -> Occurrence:
 
 def _deletion(event: Event) -> Occurrence | None:
     """A recovery point that is deleted before its retention is over."""
-    vault, end = (
-        event.get("detail.backupVaultName"),
-        event.get("detail.calculatedLifeCycle.deleteAt"),
-    )
+    detail = event.part("detail")
+    vault, end = detail.get("backupVaultName"), detail.get("calculatedLifeCycle.deleteAt")
     try:
         left = datetime.fromisoformat(end) - datetime.fromisoformat(event.get("time"))
     except ValueError:
@@ -167,7 +164,7 @@ def _call(event: Event, uses_our_vaults: UsesOurVaults) -> Occurrence | None:
     kind, what = _kind_of_call(service.split(".")[0], name)
     error, source = detail.get("errorCode"), detail.get("sourceIPAddress")
     agent = detail.get("userAgent")
-    by_tool, by_deployment = f"{_TOOL}/" in agent, "cloudformation.amazonaws.com" in source
+    by_tool, by_deployment = "cabal-backup/" in agent, "cloudformation.amazonaws.com" in source
     if error and by_tool:
         return None  # The tool tries again, and reports to its operator what stays refused.
     if by_deployment and event.get("region") != os.environ["AWS_REGION"]:
@@ -193,9 +190,8 @@ def _call(event: Event, uses_our_vaults: UsesOurVaults) -> Occurrence | None:
     else:
         # A new plan has its id in the answer only.
         plan_id = asked.get("backupPlanId") or detail.get("responseElements.backupPlanId")
-        about = _about(
-            kind, {**asked.content, "backupPlanId": plan_id, "region": event.get("region")}
-        )
+        changed = {"backupPlanId": plan_id, "region": event.get("region")}
+        about = _about(kind, {**asked.content, **changed})
     facts = (
         ("Call", f"{name} of {service}"),
         ("Refused", f"{error} {detail.get('errorMessage')}".strip() if error else ""),
