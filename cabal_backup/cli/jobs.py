@@ -147,7 +147,7 @@ def _watch_job(aws: Aws, job_id: str, clock: Clock, longest: timedelta) -> int:
         print(
             "The table is there again, under its own name. To bring back what DynamoDB leaves "
             f"out: cabal-backup restore addresses -e {aws.environment.name} "
-            f"--recovery-point={job.recovery_point_arn}",
+            f"--recovery-point={job.recovery_point_arn} --cold",
             file=sys.stderr,
         )
     return ExitCode.OK

@@ -14,6 +14,10 @@ than a second; AWS itself refuses signatures from about five minutes on.
 """
 
 
+SERVICES_APART = timedelta(seconds=10)
+"""What the clocks of two AWS services may be apart."""
+
+
 class Clock(Protocol):
     """What tells the time and waits; tests have one of their own."""
 

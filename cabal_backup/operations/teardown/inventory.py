@@ -17,6 +17,7 @@ from cabal_backup.operations.aws.recovery_points import (
     RecoveryPoint,
     list_recovery_points,
     list_vaults,
+    protected_as,
 )
 from cabal_backup.operations.aws.results import pages, unless_missing
 from cabal_backup.operations.teardown.access_policies import AccessPolicy, find_access_policies
@@ -147,11 +148,16 @@ class Inventory:
     def is_other(self, point: RecoveryPoint) -> bool:
         """Whether it is a recovery point of neither the environment's resources nor its plan.
 
-        A former table or file system of the environment was backed up by the plan. What brings a
-        cold recovery point back was not, and is of one of them.
+        A former table or file system of the environment was backed up by the plan; what brings
+        a cold recovery point back was not.
         """
         ours = point.plan_name == names.PLAN or point.plan_id in {self.plan_id} - {None}
-        return not (ours or point.original or point.resource_arn in self.resources)
+        brings_back = point.original is not None and self.is_protected(point.resource_arn)
+        return not (ours or brings_back or point.resource_arn in self.resources)
+
+    def is_protected(self, arn: str) -> bool:
+        """Whether it is the environment's table, mailstore or a former mailstore."""
+        return any(protected_as(arn, resource) == resource for resource in self.resources)
 
     def other_points(self) -> Mapping[str, int]:
         """How many recovery points there are of each other resource, by its ARN."""

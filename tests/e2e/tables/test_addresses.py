@@ -274,7 +274,7 @@ def test_a_killed_restore_under_the_live_name_is_brought_to_its_end(rescuer: Res
     sandbox.advance(hours=1)
     assert protection(rescuer, ADDRESSES)["recovery"] == "DISABLED"
     sandbox.run_nights(1)
-    command = f"cabal-backup restore addresses -e development --recovery-point={point}"
+    command = f"cabal-backup restore addresses -e development --recovery-point={point} --cold"
     assert command in rescuer.run(f"jobs watch {job}").err
 
     said = rescuer.run(f"restore addresses --recovery-point={point} --yes")

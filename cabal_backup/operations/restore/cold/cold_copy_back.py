@@ -44,7 +44,7 @@ from cabal_backup.operations.restore.role import RestoreRole, check_role
 from cabal_backup.operations.restore.select_point import CopyBackRequest
 from cabal_backup.operations.restore.tables import delete_table, encryption
 from cabal_backup.operations.restore.tables.describe import describe_table
-from cabal_backup.operations.restore.tables.origin import list_restores
+from cabal_backup.operations.restore.tables.origin import list_restores, made_by
 from cabal_backup.operations.status.state import RegionState
 from cabal_backup.text import duration, moment
 
@@ -286,6 +286,7 @@ def execute(aws: Aws, plan: ColdCopyBackPlan, clock: Clock, report: Report) -> s
             to_dr=False,
             token=_token(
                 "copy",
+                warm.id,
                 warm,
                 clock.now(),
                 [
@@ -325,7 +326,11 @@ def _resource(point: RecoveryPoint) -> str:
 
 
 def _token(
-    step: str, point: RecoveryPoint, now: datetime, listed: Sequence[tuple[datetime, str]]
+    step: str,
+    source: str,
+    point: RecoveryPoint,
+    now: datetime,
+    listed: Sequence[tuple[datetime, str]],
 ) -> str:
     """The idempotency token of a job: the same until AWS Backup lists a job with it, and never that
     of a job that AWS Backup does not list any more.
@@ -333,9 +338,11 @@ def _token(
     AWS does not say for how long a token counts, and lists a job for 30 days.
     https://docs.aws.amazon.com/aws-backup/latest/devguide/API_StartRestoreJob.html
 
+    :param source: what the job restores, backs up or copies: an id or an ARN.
     :param listed: the jobs of this step of KEPT: when each was created, and its id.
     """
-    _, newest = max(listed, default=(now, f"{point.id}-{(now - point.counted_from) // KEPT}"))
+    period = (now - point.counted_from) // KEPT
+    _, newest = max(listed, default=(now, f"{source.rpartition('/')[2]}-{period}"))
     return f"copy-back-{step}-{newest}"
 
 
@@ -398,8 +405,7 @@ def _restored(there: Aws, point: RecoveryPoint, resource: str, now: datetime) ->
     table = describe_table(there, resource)
     if table is None or table.status == "DELETING":
         return Done()
-    # Only this tool gives a name with the id of the recovery point, so no times are compared.
-    if any(job.completed_well and job.created_resource_arn == table.arn for job in jobs):
+    if any(made_by(job, table) for job in jobs):
         return Done(resource_arn=table.arn)
     raise RefusedError(
         f"{resource} is in {there.region}, and no restore job of the last {KEPT.days} days is "
@@ -448,6 +454,7 @@ def _back_up(
         tags=plan.tags,
         token=_token(
             "backup",
+            resource_arn,
             point,
             clock.now(),
             [
@@ -479,7 +486,9 @@ def _restore(there: Aws, plan: ColdCopyBackPlan, clock: Clock, report: Report) -
         plan.role.arn,
         _metadata(there, plan),
         clock.now(),
-        token=_token("restore", point, clock.now(), _list_restores(there, point, clock.now())),
+        token=_token(
+            "restore", point.id, point, clock.now(), _list_restores(there, point, clock.now())
+        ),
     )
     job = follow_restore(there, job, clock, report, longest=mailstore_restores.LONGEST)
     if not job.completed_well:

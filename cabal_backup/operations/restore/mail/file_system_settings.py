@@ -129,6 +129,7 @@ def how_to_delete(region: str, file_system_id: str) -> str:
         f"  aws efs describe-mount-targets {which} --query 'MountTargets[].MountTargetId' "
         f"--output text | xargs -r -n 1 aws efs delete-mount-target --region {region} "
         "--mount-target-id\n"
+        "  # Repeat the next one while EFS answers FileSystemInUse.\n"
         f"  aws efs delete-file-system {which}"
     )
 

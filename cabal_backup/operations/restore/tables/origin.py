@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cabal_backup import names
 from cabal_backup.errors import RefusedError
 from cabal_backup.operations.aws.client import Aws, reason, worded
+from cabal_backup.operations.aws.clock import SERVICES_APART
 from cabal_backup.operations.aws.jobs import KEPT, Job, JobKind, Report, describe_job, restore_value
 from cabal_backup.operations.aws.results import pages
 from cabal_backup.operations.restore.tables.cutover import CutoverPlan
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 
 SOURCE = "cabal-backup:restored-from"
 DIGEST = "cabal-backup:restored-digest"
-
-_CLOCKS_APART = timedelta(seconds=10)
-"""What the clocks of AWS Backup and of DynamoDB may be apart."""
 
 _WORKERS = 8
 
@@ -161,8 +159,8 @@ def made_by(job: Job, table: TableDescription) -> bool:
     return (
         job.completed_well
         and job.created_resource_arn == table.arn
-        and job.created - _CLOCKS_APART <= table.created
-        and (ended is None or table.created <= ended + _CLOCKS_APART)
+        and job.created - SERVICES_APART <= table.created
+        and (ended is None or table.created <= ended + SERVICES_APART)
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cabal_backup import names
 from cabal_backup.config.environment import Lifecycle
+from cabal_backup.operations.aws.clock import SERVICES_APART
 from cabal_backup.operations.aws.results import Answer, Known, Unknown
 from cabal_backup.operations.status.checks.outcome import (
     deploy,
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
         LifecycleTypeDef,
     )
     from types_boto3_dynamodb.type_defs import TableDescriptionTypeDef
+
+_RECENT = timedelta(days=7)
+"""A table that was restored as it was longer before has lost more than some nights."""
 
 PITR_WINDOW = timedelta(days=35)
 """The longest window of point-in-time recovery, which Cabal's tables have.
@@ -303,25 +307,32 @@ def _young(state: State, name: str) -> Iterator[TableDescriptionTypeDef]:
 
 
 def _restored_as_of(state: State, name: str, table: TableDescriptionTypeDef) -> datetime | None:
-    """The moment of the table's own backup that it was restored from; None where that is unknown.
+    """The moment of the table's own backup that it was restored from; None where that is unknown,
+    and where it was much older than the table.
 
     DynamoDB shows the source of what it restored itself; of a restore of AWS Backup there is the
-    job for 30 days, and afterwards only when a recovery point was last restored.
+    job for 30 days, and afterwards only when a recovery point was last restored, to whatever name:
+    a table that another one replaced was reported for 29 days then.
     https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_RestoreSummary.html
     https://docs.aws.amazon.com/aws-backup/latest/devguide/API_RecoveryPointByBackupVault.html
     """
     arn, created = f"{state.table_arn.rpartition('/')[0]}/{name}", table["CreationDateTime"]
     summary = table.get("RestoreSummary")
     if summary is not None and summary.get("SourceTableArn") == arn:
-        return summary["RestoreDateTime"]
+        then = summary["RestoreDateTime"]
+        return then if created - then <= _RECENT else None
     points = state.primary.points.value if isinstance(state.primary.points, Known) else []
-    own = {point.arn: point for point in points if point.resource_arn == arn}
+    own = {
+        point.arn: point
+        for point in points
+        if point.resource_arn == arn and timedelta() <= created - point.created <= _RECENT
+    }
     jobs = state.restore_jobs.value if isinstance(state.restore_jobs, Known) else []
     for job in jobs:
         point = own.get(job.get("RecoveryPointArn", ""))
-        began, ended = job["CreationDate"].replace(microsecond=0), job.get("CompletionDate")
+        began, ended = job["CreationDate"] - SERVICES_APART, job.get("CompletionDate", state.now)
         made_it = job["Status"] == "COMPLETED" and job.get("CreatedResourceArn") == arn
-        if point and made_it and began <= created and (ended is None or created <= ended):
+        if point and made_it and began <= created <= ended + SERVICES_APART:
             return point.created
     if state.now - created > LOOK_BACK - LONGEST_RESTORE:
         for point in own.values():

@@ -44,7 +44,7 @@ def points(state: State, region: RegionState, wanted: Lifecycle) -> Outcome:
             doubles += 1
             continue
         described = f"{moment(point.created)}: {state.name_of(point.resource_arn)}"
-        is_as_wanted = point.lifecycle == wanted or _is_no_night(state, point)
+        is_as_wanted = point.lifecycle == wanted or _is_no_night(state, region, point)
         if point.status == "DELETING" and not _is_past(point, state.now):
             early.append(f"{described}: DELETING")
         elif point.status not in _SOUND:
@@ -154,22 +154,24 @@ def _is_double(point: RecoveryPoint, others: Sequence[RecoveryPoint], wanted: Li
     )
 
 
-def _is_no_night(state: State, point: RecoveryPoint) -> bool:
-    """Whether it was made on demand, and is not a copy of a recovery point that a plan made.
+def _is_no_night(state: State, region: RegionState, point: RecoveryPoint) -> bool:
+    """Whether it was made on demand, or is a copy of such a recovery point.
 
-    The checks of the nights do not count it, so its lifecycle shortens no night.
+    The checks of the nights do not count it, so its lifecycle shortens no night. A copy that was
+    made by hand counts for the night of its source, so the source has to be there to be known.
     """
-    if point.plan_id is not None:
-        return False
-    return all(
-        isinstance(region.points, Known)
-        and not any(
-            other.plan_id is not None
-            and other.resource_arn == point.resource_arn
+    same = []
+    for each in state.regions:
+        if isinstance(each.points, Unknown):
+            return False
+        same += [
+            (each, other)
+            for other in each.points.value
+            if other.resource_arn == point.resource_arn
             and abs(other.created - point.created) <= SAME_MOMENT
-            for other in region.points.value
-        )
-        for region in state.regions
+        ]
+    return all(other.plan_id is None for _, other in same) and (
+        region is state.primary or any(each is state.primary for each, _ in same)
     )
 
 

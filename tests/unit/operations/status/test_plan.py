@@ -11,6 +11,7 @@ import pytest
 from cabal_backup.operations.aws.results import Known
 from cabal_backup.operations.status.role_permissions import Denial
 from cabal_backup.operations.status.state import Role, TableState
+from cabal_backup.text import moment
 from tests.unit.operations.status.builders import (
     CREATED,
     DENIED,
@@ -31,7 +32,6 @@ from tests.unit.operations.status.builders import (
     a_state,
     a_statement,
     a_table,
-    at,
     finding,
     with_tables,
 )
@@ -370,12 +370,16 @@ LATE = NOW - timedelta(days=34)
             LATE, None, {"last_restored": LATE + timedelta(days=2)}, "warn", id="restored-later"
         ),
         pytest.param(RESTORED, None, {"last_restored": RESTORED}, "warn", id="no-job"),
+        pytest.param(
+            RESTORED, {}, {"created": RESTORED - timedelta(days=8)}, "warn", id="of-a-week-before"
+        ),
     ],
 )
 def test_a_table_that_was_restored_is_no_other_one(
     created: datetime, job: dict[str, Any] | None, point: dict[str, Any], status: str
 ) -> None:
-    backup = a_point(at("2026-02-20 00:21"), arn="arn:aws:backup:::a-backup", **point)
+    then = created - timedelta(days=7)
+    backup = a_point(**{"created": then, "arn": "arn:aws:backup:::a-backup", **point})
     made = a_restore_job("DynamoDB", RESTORED - timedelta(hours=1)) | {
         "RecoveryPointArn": backup.arn,
         "CreatedResourceArn": TABLE_ARN,
@@ -391,12 +395,16 @@ def test_a_table_that_was_restored_is_no_other_one(
 
     assert seen.status == status
     if status == "ok":
-        assert "as it was at 2026-02-20 00:21 UTC" in seen.details[0]
+        assert f"as it was at {moment(then)}" in seen.details[0]
 
 
-@pytest.mark.parametrize(("source", "status"), [(TABLE_ARN, "ok"), (f"{TABLE_ARN}-2", "warn")])
-def test_a_table_that_dynamodb_restored(source: str, status: str) -> None:
-    summary = {"SourceTableArn": source, "RestoreDateTime": at("2026-02-20 00:21")}
+@pytest.mark.parametrize(
+    ("source", "days", "status"),
+    [(TABLE_ARN, 7, "ok"), (TABLE_ARN, 8, "warn"), (f"{TABLE_ARN}-2", 7, "warn")],
+)
+def test_a_table_that_dynamodb_restored(source: str, days: int, status: str) -> None:
+    then = RESTORED - timedelta(days=days)
+    summary = {"SourceTableArn": source, "RestoreDateTime": then}
     young = described(CreationDateTime=RESTORED, RestoreSummary=summary)
 
     assert finding("resources", tables=with_tables(cabal_addresses=young)).status == status

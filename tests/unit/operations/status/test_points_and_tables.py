@@ -73,8 +73,9 @@ def test_another_lifecycle(lifecycle: Lifecycle | None, status: str, words: str)
 def test_a_point_made_on_demand_may_have_a_lifecycle_of_its_own(vault: str, days: int) -> None:
     lifecycle = Lifecycle(cold_after_days=None, delete_after_days=days)
     made = a_point(at("2026-03-15 09:00"), plan_id=None, lifecycle=lifecycle)
+    source = a_region("primary", points=Known([made, *nightly("primary")]))
 
-    seen = beside_the_nights(vault, made)
+    seen = beside_the_nights(vault, made, primary=source)
 
     assert (seen.status, seen.evidence) == (
         "ok",
@@ -121,6 +122,12 @@ def test_a_copy_on_demand_of_a_night_lives_as_long_as_the_night(vault: str, othe
     assert beside_the_nights(vault, short, **{other: original}).status == "fail"
     unknown = a_region(other, points=DENIED)
     assert beside_the_nights(vault, short, **{other: unknown}).status == "fail"
+
+
+def test_a_short_copy_whose_source_is_not_there_may_be_of_a_night() -> None:
+    short = a_point(at("2026-03-15 09:00"), plan_id=None, lifecycle=SHORT)
+
+    assert beside_the_nights("dr", short).status == "fail"
 
 
 @pytest.mark.parametrize(

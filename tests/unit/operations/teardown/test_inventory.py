@@ -122,11 +122,17 @@ def test_nothing_left() -> None:
     assert not replace(nothing, plan_id="a-plan").is_empty
 
 
-def test_what_brings_a_cold_one_back_is_the_environments() -> None:
-    elsewhere = "arn:aws:elasticfilesystem:us-west-2:123456789012:file-system/fs-0fedcba9876543210"
-    other = a_point(resource_arn=elsewhere, plan_id=None)
+@pytest.mark.parametrize(
+    ("resource", "is_other"),
+    [
+        ("elasticfilesystem:us-west-1:123456789012:file-system/fs-0fedcba9876543210", False),
+        ("dynamodb:us-west-1:123456789012:table/orders", True),
+    ],
+)
+def test_what_brings_a_cold_one_back_is_of_its_resource(resource: str, is_other: bool) -> None:
+    other = a_point(resource_arn=f"arn:aws:{resource}", plan_id=None)
     back = replace(other, original="arn:aws:backup:us-west-2:123456789012:recovery-point:cold")
-    assert (FULL.is_other(other), FULL.is_other(back)) == (True, False)
+    assert (FULL.is_other(other), FULL.is_other(back)) == (True, is_other)
 
 
 def test_a_last_expiry_that_aws_backup_does_not_give() -> None:
