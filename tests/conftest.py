@@ -27,6 +27,8 @@ def pytest_configure(config: pytest.Config) -> None:
     CLI has.
     """
     os.environ["CDK_VALIDATION"] = "false"
+    # argparse looks for the translation of each of its words, in a file for each language.
+    os.environ["LANGUAGE"] = "C"
     config.stash[_signals], written = os.pipe()
     for descriptor in (config.stash[_signals], written):
         os.set_blocking(descriptor, False)
