@@ -54,9 +54,7 @@ def define(parser: Parser) -> None:
         "--from-region us-east-1",
     )
     add_common(parser)
-    parser.add_argument("restored", metavar="RESTORED", help="the restored table")
-    parser.add_argument("live", metavar="LIVE", help="the table Cabal uses")
-    add_regions(parser)
+    add_pair(parser)
     which = parser.add_mutually_exclusive_group()
     add_only(which)
     which.add_argument(
@@ -97,8 +95,10 @@ def run(options: CompareOptions, invocation: Invocation) -> int:  # noqa: ARG001
     return ExitCode.OK if found.equal else ExitCode.DIFFERENT
 
 
-def add_regions(parser: argparse._ActionsContainer) -> None:
-    """The options --from-region and --to-region."""
+def add_pair(parser: argparse._ActionsContainer) -> None:
+    """Both tables and their regions."""
+    parser.add_argument("restored", metavar="RESTORED", help="the restored table")
+    parser.add_argument("live", metavar="LIVE", help="the table Cabal uses")
     add_from_region(parser)
     _add_region(parser, "--to-region", "LIVE")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cabal_backup import names
 from cabal_backup.cli import cutover_undo, progress
 from cabal_backup.cli.answer import answer
-from cabal_backup.cli.compare import add_only, add_regions, differences
+from cabal_backup.cli.compare import add_only, add_pair, differences
 from cabal_backup.cli.compare import lines as comparison_lines
 from cabal_backup.cli.confirm import (
     ConfirmOptions,
@@ -83,9 +83,7 @@ def define(parser: Parser) -> None:
         "--from-region us-east-1",
     )
     add_common(parser)
-    parser.add_argument("restored", metavar="RESTORED", help="the restored table")
-    parser.add_argument("live", metavar="LIVE", help="the table Cabal uses")
-    add_regions(parser)
+    add_pair(parser)
     parser.add_argument(
         "--not-a-restore",
         action="store_true",

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +18,7 @@ from cabal_backup.cli.options import (
 )
 from cabal_backup.cli.parser import Parser
 from cabal_backup.cli.status_formats import document
+from cabal_backup.config.project import replacement
 from cabal_backup.errors import ExitCode, RefusedError, UsageError
 from cabal_backup.operations.report.page import GENERATOR, page
 from cabal_backup.operations.report.prices import read_prices
@@ -103,17 +101,9 @@ def _beginning(file: Path) -> str:
 
 
 def _write(file: Path, content: str) -> None:
-    """At every moment the file is the old report or the new one."""
     try:
-        descriptor, written = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
-                opened.write(content)
+        with replacement(file) as opened:
+            opened.write(content.encode())
             _check_replaceable(file)
-            Path(written).replace(file)
-        except BaseException:
-            with suppress(OSError):
-                Path(written).unlink()
-            raise
     except OSError as error:
         raise UsageError(f"Cannot write {file}: {error.strerror}.") from error

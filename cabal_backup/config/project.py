@@ -12,11 +12,11 @@ import json
 import os
 import tempfile
 import tomllib
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
 from cabal_backup.config.environment import Environment
 from cabal_backup.config.reader import read_environments
@@ -234,29 +234,37 @@ def check_replaceable(file: Path) -> None:
 def replace_setting(file: Path, old: str, new: str) -> None:
     """Put `new` in the place of `old` wherever it stands in double quotes; nothing else changes.
 
-    At every moment the file holds all of the old content or all of the new one.
-
     Raises SettingsError when the file cannot be written, or is a symbolic link.
     """
     check_replaceable(file)
     try:
         content = file.read_bytes().replace(_quoted(old), _quoted(new))
-        descriptor, written = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as temporary:
-                temporary.write(content)
-                temporary.flush()
-                os.fchmod(descriptor, file.stat().st_mode & 0o7777)
-                os.fsync(descriptor)
-            Path(written).replace(file)
-        except BaseException:
-            with suppress(OSError):
-                Path(written).unlink()
-            raise
+        with replacement(file) as opened:
+            opened.write(content)
+            os.fchmod(opened.fileno(), file.stat().st_mode & 0o7777)
     except OSError as error:
         raise SettingsError(
             f"Cannot write {file}: {error.strerror}. It is as it was before."
         ) from error
+
+
+@contextmanager
+def replacement(file: Path) -> Iterator[BinaryIO]:
+    """What is written here takes the place of a file at the end, if nothing is raised before.
+
+    At every moment the file holds all of the old content or all of the new one.
+    """
+    descriptor, written = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as opened:
+            yield opened
+            opened.flush()
+            os.fsync(descriptor)
+        Path(written).replace(file)
+    except BaseException:
+        with suppress(OSError):
+            Path(written).unlink()
+        raise
 
 
 def _quoted(value: str) -> bytes:
