@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Annotated, get_type_hints
 
 from cabal_backup import names
@@ -274,6 +275,7 @@ _PARTITIONS = (
 )
 
 
+@cache
 def partition_of(region: str) -> str:
     """The AWS partition a region belongs to, by its prefix.
 

@@ -305,7 +305,7 @@ def test_a_staging_directory_of_another_user_is_refused(store: Mailstore, outsid
 def test_a_home_replaced_during_the_merge_is_noticed(
     store: Mailstore, outside: Path, level: str
 ) -> None:
-    deliver(store.recovered, range(2000))
+    deliver(store.recovered, range(600))
     events = mail_host.merge(plan_for(store), threads=1)
     next(events)
     before = snapshot(outside)
@@ -315,7 +315,7 @@ def test_a_home_replaced_during_the_merge_is_noticed(
     assert snapshot(outside) == before
     was = next(path for path in store.mount.rglob("was-*") if path.is_dir())
     was = was / "Maildir" if level == "alice" else was
-    assert messages(was) + messages(store.recovered) == inbox(range(2000))
+    assert messages(was) + messages(store.recovered) == inbox(range(600))
 
 
 def test_a_home_replaced_at_the_very_end_is_noticed(store: Mailstore) -> None:
@@ -331,14 +331,14 @@ def test_a_home_replaced_at_the_very_end_is_noticed(store: Mailstore) -> None:
 def test_a_folder_replaced_during_the_merge_gets_no_mail_outside(
     store: Mailstore, outside: Path, level: str
 ) -> None:
-    deliver(store.recovered, range(1000), folder="Folder")
+    deliver(store.recovered, range(600), folder="Folder")
     deliver(store.live, [5000], folder="Folder")
     events = mail_host.merge(plan_for(store), threads=1)
     next(events)
     replaced_by_link(store.live / level, outside)
     finished = ended(events)
     assert finished.problems
-    assert finished.restored + sum(messages(store.recovered).values()) == 1000
+    assert finished.restored + sum(messages(store.recovered).values()) == 600
 
 
 def test_a_folder_deleted_during_the_merge_keeps_its_mail_in_the_recovery(
