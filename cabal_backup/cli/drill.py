@@ -51,8 +51,6 @@ from cabal_backup.operations.drill.report import Redaction
 from cabal_backup.operations.restore.select_point import PointRequest
 from cabal_backup.operations.status.drill_reports import ALL, Kind, Verdict
 
-_INTERRUPTED = 130
-
 _ABOUT = {
     Kind.ADDRESSES: "the addresses table: restore, compare, cutover into a scratch table",
     Kind.MAILBOX: "one mailbox: restore, read, merge into a scratch mailbox",
@@ -242,7 +240,7 @@ def run(options: DrillOptions, invocation: Invocation) -> int:
     verdict = report.worst(records)
     answer.add(verdict=verdict, drills=records, reports=reports.written)
     if any(record.interrupted for record in records):
-        return _INTERRUPTED
+        return ExitCode.INTERRUPTED
     return ExitCode.OK if verdict is Verdict.PASSED else ExitCode.DRILL_FAILED
 
 

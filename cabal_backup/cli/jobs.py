@@ -140,7 +140,8 @@ def _find_table(aws: Aws, name: str) -> Aws | None:
 def _watch_job(aws: Aws, job_id: str, clock: Clock, longest: timedelta) -> int:
     with progress.shown() as report:
         job = follow(aws, find_job(aws, job_id), clock, report, longest=longest)
-    print(f"{job.kind} job {job.id}: {job.state}  {_created(job)}".rstrip())
+    made = job.created_resource_arn or job.recovery_point_arn
+    print(f"{job.kind} job {job.id}: {job.state}  {made}".rstrip())
     if not job.completed_well:
         raise failure(job)
     if job.created_resource_arn == aws.arn("dynamodb", f"table/{aws.environment.addresses_table}"):
@@ -182,10 +183,6 @@ def _row(environment: Environment, job: Job) -> tuple[str, ...]:
         resource,
         job.id,
     )
-
-
-def _created(job: Job) -> str:
-    return job.created_resource_arn or job.recovery_point_arn
 
 
 def as_json(job: Job) -> dict[str, object]:

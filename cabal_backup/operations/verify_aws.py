@@ -20,7 +20,7 @@ from cabal_backup import names
 from cabal_backup.operations.aws.client import Aws, reason
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_recovery_points
 from cabal_backup.operations.aws.responses import RawAnswer
-from cabal_backup.operations.aws.results import pages
+from cabal_backup.operations.aws.results import entries
 
 if TYPE_CHECKING:
     from types_boto3_backup.type_defs import BackupJobTypeDef
@@ -80,11 +80,7 @@ class Evidence:
     @cached_property
     def jobs(self) -> Sequence[BackupJobTypeDef]:
         """The backup jobs of the primary region."""
-        return [
-            each
-            for page in pages(self.aws.client("backup").list_backup_jobs)
-            for each in page.get("BackupJobs", [])
-        ]
+        return entries(self.aws.client("backup").list_backup_jobs, "BackupJobs")
 
     @cached_property
     def points(self) -> Sequence[RecoveryPoint]:

@@ -221,11 +221,6 @@ class Aws(Arns):
         """The name of the vault in the region to act in."""
         return names.DR_VAULT if self.in_dr else names.VAULT
 
-    @property
-    def in_option(self) -> str:
-        """What a command needs to act in this region, after a space; empty in the primary one."""
-        return " --in dr" if self.in_dr else ""
-
     def patient_lambda(self, region: str) -> LambdaClient:
         """A client that waits for the longest answer that Lambda gives, and asks once."""
         if region in self.lost:

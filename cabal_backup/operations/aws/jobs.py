@@ -26,7 +26,7 @@ from cabal_backup.operations.aws.client import Aws, in_words, reason, worded
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.aws.responses import RawAnswer
-from cabal_backup.operations.aws.results import Unknown, ask_together, pages
+from cabal_backup.operations.aws.results import Unknown, ask_together, entries
 from cabal_backup.text import duration
 from cabal_backup.urgent import FAILED_STATES
 
@@ -159,11 +159,7 @@ def list_jobs(aws: Aws, now: datetime, *, since: timedelta = KEPT) -> Listing:
     def question(kind: JobKind, region: str) -> Callable[[], list[RawAnswer]]:
         operation, result, _, _ = _CALLS[kind]
         backup = aws.client("backup", region)
-        return lambda: [
-            each
-            for page in pages(getattr(backup, operation), ByCreatedAfter=now - since)
-            for each in page.get(result, [])
-        ]
+        return lambda: entries(getattr(backup, operation), result, ByCreatedAfter=now - since)
 
     answers = ask_together({name: question(*what) for name, what in asked.items()})
     jobs: list[Job] = []
@@ -350,9 +346,7 @@ def _says_no_such_job(error: BotoCoreError | ClientError) -> bool:
 
 def _job(kind: JobKind, region: str, entry: RawAnswer) -> Job:
     percent = entry.get("PercentDone")
-    vault = entry.get("BackupVaultName") or _last(
-        entry.get("DestinationBackupVaultArn") or entry.get("BackupVaultArn") or ""
-    )
+    arn = entry.get("DestinationBackupVaultArn") or entry.get("BackupVaultArn") or ""
     return Job(
         kind=kind,
         id=entry[_CALLS[kind][3]],
@@ -368,10 +362,6 @@ def _job(kind: JobKind, region: str, entry: RawAnswer) -> Job:
         recovery_point_arn=entry.get("DestinationRecoveryPointArn")
         or entry.get("RecoveryPointArn")
         or "",
-        vault=vault,
+        vault=entry.get("BackupVaultName") or arn.rpartition(":")[2],
         created_resource_arn=entry.get("CreatedResourceArn") or "",
     )
-
-
-def _last(arn: str) -> str:
-    return arn.rpartition(":")[2]

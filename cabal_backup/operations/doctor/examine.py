@@ -202,7 +202,7 @@ def _taken(state: State) -> list[str]:
             (f"plan {names.PLAN}", state.plan),
             (f"role {names.ROLE}", state.role),
         )
-        if isinstance(answer, Known) and answer.value is not None
+        if answer.value_or(None) is not None
     ]
 
 

@@ -23,7 +23,7 @@ from cabal_backup.mail_host.problems import Refused, Stopped
 from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Job, Progress, Report, follow, wait_until_deleted
-from cabal_backup.operations.aws.results import pages, unless_missing
+from cabal_backup.operations.aws.results import entries, unless_missing
 from cabal_backup.operations.drill.plan import drill_of_table, is_restore_token, scratch_table
 from cabal_backup.operations.drill.recoveries import SLACK, recovery_of_drills
 from cabal_backup.operations.restore.mail import file_system_settings
@@ -145,13 +145,8 @@ def _tagged_with(aws: Aws, table: str) -> str | None:
     if described is None:
         return None
     with worded(f"reading the tags of the table {table}"):
-        tags = [
-            each
-            for page in pages(
-                aws.client("dynamodb").list_tags_of_resource, ResourceArn=described.arn
-            )
-            for each in page.get("Tags", [])
-        ]
+        listing = aws.client("dynamodb").list_tags_of_resource
+        tags = entries(listing, "Tags", ResourceArn=described.arn)
     return next((tag["Value"] for tag in tags if tag["Key"] == names.DRILL_TAG), None)
 
 

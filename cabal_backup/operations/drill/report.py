@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -184,7 +185,8 @@ def write(folder: Path, day: datetime, environment: str, kind: str, content: Con
         (".md", lambda: text),
     )
     try:
-        for stem in _stems(f"{day:%Y-%m-%d}-{environment}-{kind}"):
+        for number in count(1):
+            stem = f"{day:%Y-%m-%d}-{environment}-{kind}" + (f"-{number}" if number > 1 else "")
             if any((folder / f"{stem}{suffix}").exists() for suffix, _ in files):
                 continue
             for suffix, rendered in files:
@@ -194,14 +196,6 @@ def write(folder: Path, day: datetime, environment: str, kind: str, content: Con
     except OSError as error:
         raise UsageError(f"Cannot write the report to {folder}: {error.strerror}.") from error
     raise AssertionError("numbers do not end")
-
-
-def _stems(first: str) -> Iterator[str]:
-    yield first
-    number = 2
-    while True:
-        yield f"{first}-{number}"
-        number += 1
 
 
 def _markdown(record: Record) -> Iterator[str]:

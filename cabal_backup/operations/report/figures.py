@@ -79,16 +79,11 @@ def if_region_failed(state: State) -> Answer[Sequence[Loss]]:
 
 
 def _newest_drills(state: State) -> Mapping[str, PastDrill]:
-    """By kind, of those that passed and measured; for production those of any environment."""
-    if isinstance(state.drills, Unknown):
-        return {}
-    mine = state.environment.name
+    """By kind, of those that passed and measured."""
     return {
         past.kind: past
-        for past in sorted(state.drills.value, key=lambda past: past.ended)
-        if past.passed
-        and past.recovery_seconds is not None
-        and (past.environment == mine or mine == names.PRODUCTION)
+        for past in sorted(state.drills.value_or(()), key=lambda past: past.ended)
+        if past.shows(state.environment.name) and past.recovery_seconds is not None
     }
 
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from cabal_backup import names
 from cabal_backup.operations.aws.results import Answer, Known, Unknown
 
 VERSION = 1
@@ -45,6 +46,14 @@ class PastDrill:
     ended: datetime
     recovery_seconds: float | None
     point_age_seconds: float | None
+
+    def shows(self, environment: str) -> bool:
+        """Whether it passed and counts for an environment.
+
+        Production is not drilled without need. What was shown elsewhere holds for it too: the code
+        and the templates are the same.
+        """
+        return self.passed and environment in (self.environment, names.PRODUCTION)
 
 
 def read_reports(folder: Path) -> Answer[Sequence[PastDrill]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeVar
 
 from cabal_backup.operations.aws.client import Aws
-from cabal_backup.operations.aws.results import Answer, Known, ask_together, unless_missing
+from cabal_backup.operations.aws.results import Answer, ask_together, unless_missing
 
 if TYPE_CHECKING:
     from types_boto3_backup.type_defs import BackupVaultListMemberTypeDef
@@ -59,9 +59,7 @@ def region_of(arn: str) -> str:
 
 
 def _known(answers: Iterable[Answer[T | None]]) -> list[T]:
-    return [
-        answer.value for answer in answers if isinstance(answer, Known) and answer.value is not None
-    ]
+    return [value for answer in answers if (value := answer.value_or(None)) is not None]
 
 
 def _question(aws: Aws, arn: str) -> Callable[[], KeyMetadataTypeDef | None]:

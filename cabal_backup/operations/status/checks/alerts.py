@@ -12,7 +12,15 @@ from typing import Any
 from cabal_backup import names, urgent
 from cabal_backup.operations.aws.results import Known, Unknown
 from cabal_backup.operations.status.alerts import RULES, Channel, is_confirmed
-from cabal_backup.operations.status.checks.outcome import fail, off, ok, revert_drift, unknown, warn
+from cabal_backup.operations.status.checks.outcome import (
+    fail,
+    listed,
+    off,
+    ok,
+    revert_drift,
+    unknown,
+    warn,
+)
 from cabal_backup.operations.status.findings import Outcome
 from cabal_backup.operations.status.state import State
 from cabal_backup.text import plural
@@ -215,8 +223,7 @@ def _topic_policy(attributes: _JSON, account: str) -> Iterator[str]:
 
 
 def _statements(policy: Any) -> list[_JSON]:
-    found = json.loads(policy or "{}").get("Statement", [])
-    return [found] if isinstance(found, dict) else list(found)
+    return listed(json.loads(policy or "{}").get("Statement"))
 
 
 def _allows(statement: _JSON, service: str) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cabal_backup import names
 from cabal_backup.operations.aws.arns import Vault
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
-from cabal_backup.operations.aws.results import Known, Unknown
+from cabal_backup.operations.aws.results import Unknown
 from cabal_backup.operations.status.checks.history import (
     MANY,
     SAME_MOMENT,
@@ -323,23 +323,20 @@ def _what_and_where(job: CopyJobTypeDef) -> tuple[str, str]:
 
 def _copied_earlier(state: State, vault: VaultState, sources: set[str]) -> set[str]:
     """Which of these recovery points have a copy in a vault, whatever became of a later job."""
-    if isinstance(state.primary.points, Unknown) or isinstance(vault.points, Unknown):
-        return set()
-    copies = [copy for copy in vault.points.value if copy.completed]
+    copies = [copy for copy in vault.points.value_or(()) if copy.completed]
     return {
         point.arn
-        for point in state.primary.points.value
+        for point in state.primary.points.value_or(())
         if point.arn in sources and _of_same_moment(point, copies)
     }
 
 
 def _jobs_by_source(state: State, vault_arn: str) -> dict[str, CopyJobTypeDef]:
     """For each recovery point the job that copied it to a vault, or else the newest one."""
-    if not isinstance(state.copy_jobs, Known):
-        return {}
     jobs: dict[str, CopyJobTypeDef] = {}
     for job in sorted(
-        state.copy_jobs.value, key=lambda job: (job["State"] == "COMPLETED", job["CreationDate"])
+        state.copy_jobs.value_or(()),
+        key=lambda job: (job["State"] == "COMPLETED", job["CreationDate"]),
     ):
         if job["DestinationBackupVaultArn"] == vault_arn:
             jobs[job["SourceRecoveryPointArn"]] = job

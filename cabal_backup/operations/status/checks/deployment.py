@@ -50,11 +50,9 @@ def deployment(state: State) -> Outcome:
 
 def recorded_environment(state: State) -> str | None:
     """The environment that the role records; None without a role or a tag."""
-    if isinstance(state.role, Unknown) or state.role.value is None:
-        return None
-    tags = {tag["Key"]: tag["Value"] for tag in state.role.value.role.get("Tags", ())}
-    recorded: str | None = tags.get(names.ENVIRONMENT_TAG)
-    return recorded
+    role = state.role.value_or(None)
+    tags = {tag["Key"]: tag["Value"] for tag in role.role.get("Tags", ())} if role else {}
+    return tags.get(names.ENVIRONMENT_TAG)
 
 
 def clock(state: State) -> Outcome:

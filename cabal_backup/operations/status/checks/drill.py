@@ -14,20 +14,14 @@ from cabal_backup.text import moment, plural
 
 
 def drill(state: State) -> Outcome:
-    """Addresses and a mailbox within a year, and the copy-back once (S27).
-
-    Production is not drilled without need. What was shown elsewhere holds for it too: the code and
-    the templates are the same.
-    """
+    """Addresses and a mailbox within a year, and the copy-back once (S27)."""
     if isinstance(state.drills, Unknown):
         return unknown(state.drills, looking_at="the reports of drills")
     mine = state.environment.name
     newest = {
         past.kind: past
         for past in sorted(state.drills.value, key=lambda past: past.ended)
-        if past.passed
-        and (past.environment == mine or mine == names.PRODUCTION)
-        and past.ended <= state.now + FUTURE
+        if past.shows(mine) and past.ended <= state.now + FUTURE
     }
     ahead = [
         f"{past.kind} in {past.environment}: {moment(past.ended)}"

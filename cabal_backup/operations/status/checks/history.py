@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, cast
 
 from cabal_backup import names
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
-from cabal_backup.operations.aws.results import Known
 from cabal_backup.operations.status.state import LOOK_BACK, Event, Plan, State, VaultState
 
 if TYPE_CHECKING:
@@ -153,14 +152,12 @@ class History:
         The lock keeps every recovery point for its minimum, whatever its lifecycle.
         """
         state = self._state
-        if not isinstance(state.backup_jobs, Known):
-            return []
         there = {point.arn for point in self._points.get(arn, ())}
         days = min(state.environment.lock.min_days, state.environment.lifecycle.delete_after_days)
         since = max(state.now - timedelta(days=days), state.now - LOOK_BACK)
         return [
             job
-            for job in state.backup_jobs.value
+            for job in state.backup_jobs.value_or(())
             if state.counts_for(job["ResourceArn"]) == arn
             and job["BackupVaultName"] == names.VAULT
             and job["State"] == "COMPLETED"
@@ -217,13 +214,12 @@ class History:
         :param former: whether recovery points of former mailstores count.
         """
         state = self._state
-        made: datetime | None = None
         if arn == state.table_arn:
-            table = state.tables[state.environment.addresses_table].table
-            if isinstance(table, Known) and table.value is not None:
-                made = table.value.get("CreationDateTime")
-        elif isinstance(state.mailstore, Known) and state.mailstore.value is not None:
-            made = state.mailstore.value.get("CreationTime")
+            table = state.tables[state.environment.addresses_table].table.value_or(None)
+            made = table.get("CreationDateTime") if table else None
+        else:
+            mailstore = state.mailstore.value_or(None)
+            made = mailstore.get("CreationTime") if mailstore else None
         if made is None:
             return None
         kept = (*self._points.get(arn, ()), *self._copies.get(arn, ()))
@@ -278,18 +274,15 @@ def spans(state: State, nights: Iterable[Night]) -> Iterator[str]:
 def _by_resource(state: State, region: VaultState) -> dict[str, Sequence[RecoveryPoint]]:
     """From old to new, by the resource they count for; nothing where they could not be listed."""
     found: dict[str, list[RecoveryPoint]] = {}
-    if isinstance(region.points, Known):
-        for point in sorted(region.points.value, key=lambda point: point.created):
-            found.setdefault(state.counts_for(point.resource_arn), []).append(point)
+    for point in sorted(region.points.value_or(()), key=lambda point: point.created):
+        found.setdefault(state.counts_for(point.resource_arn), []).append(point)
     return dict(found)
 
 
 def _start_window(state: State) -> timedelta:
-    if isinstance(state.plan, Known) and state.plan.value is not None:
-        minutes = _rule(state.plan.value.plan).get("StartWindowMinutes")
-        if minutes:
-            return timedelta(minutes=minutes)
-    return DEFAULT_START_WINDOW
+    plan = state.plan.value_or(None)
+    minutes = _rule(plan.plan).get("StartWindowMinutes") if plan else None
+    return timedelta(minutes=minutes) if minutes else DEFAULT_START_WINDOW
 
 
 def _rule(plan: BackupPlanTypeDef) -> BackupRuleTypeDef:

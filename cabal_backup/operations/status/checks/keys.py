@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
-from cabal_backup.operations.aws.results import Answer, Known, Unknown
+from cabal_backup.operations.aws.results import Answer, Unknown
 from cabal_backup.operations.status.checks.outcome import fail, not_there, ok, unknown, warn
 from cabal_backup.operations.status.findings import Outcome
 from cabal_backup.operations.status.keys import (
@@ -80,10 +80,8 @@ def _uses(state: State) -> Iterator[tuple[str, str]]:
 def _use(
     what: str, answer: Answer[T | None], key_of: Callable[[T], str | None]
 ) -> Iterator[tuple[str, str]]:
-    if isinstance(answer, Known) and answer.value is not None:
-        arn = key_of(answer.value)
-        if arn:
-            yield what, arn
+    if (value := answer.value_or(None)) is not None and (arn := key_of(value)):
+        yield what, arn
 
 
 def _not_described(state: State) -> list[object]:
@@ -97,11 +95,11 @@ def _not_described(state: State) -> list[object]:
 
 def _is_unnamed(vault: Answer[BackupVaultListMemberTypeDef | None]) -> bool:
     """A vault under a key that AWS owns names none, and needs none."""
+    seen = vault.value_or(None)
     return (
-        isinstance(vault, Known)
-        and vault.value is not None
-        and key_of_vault(vault.value) is None
-        and vault.value.get("EncryptionKeyType") != "AWS_OWNED_KMS_KEY"
+        seen is not None
+        and key_of_vault(seen) is None
+        and seen.get("EncryptionKeyType") != "AWS_OWNED_KMS_KEY"
     )
 
 
@@ -119,8 +117,5 @@ def _lost(what: str, arn: str, answer: Answer[KeyMetadataTypeDef | None]) -> str
 
 
 def _is_customers(answer: Answer[KeyMetadataTypeDef | None]) -> bool:
-    return (
-        isinstance(answer, Known)
-        and answer.value is not None
-        and answer.value.get("KeyManager") != "AWS"
-    )
+    key = answer.value_or(None)
+    return key is not None and key.get("KeyManager") != "AWS"

@@ -205,9 +205,9 @@ def _first_night(state: State, history: History, arn: str) -> str:
 
 
 def _underway(state: State, arn: str, since: datetime) -> bool:
-    return isinstance(state.backup_jobs, Known) and any(
+    return any(
         job["ResourceArn"] == arn and job["State"] in UNDERWAY and job["CreationDate"] >= since
-        for job in state.backup_jobs.value
+        for job in state.backup_jobs.value_or(())
     )
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cabal_backup.operations.aws.results import Unknown
 from cabal_backup.operations.status.findings import Outcome, Status
@@ -115,6 +115,13 @@ def caller(event: Event) -> str:
     except (KeyError, TypeError, ValueError):
         return str(event.get("Username", "a caller that CloudTrail does not name"))
     return str(arn)
+
+
+def listed(value: object) -> list[Any]:
+    """What IAM writes as a list, or without brackets as one; nothing for None."""
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def lifecycle_words(cold_after_days: int | None, delete_after_days: int | None) -> str:

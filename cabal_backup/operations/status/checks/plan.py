@@ -296,14 +296,12 @@ def restored(state: State, name: str) -> Iterator[str]:
 
 
 def _young(state: State, name: str) -> Iterator[TableDescriptionTypeDef]:
-    answer, vault = state.tables[name].table, state.primary.vault
-    if not (isinstance(answer, Known) and isinstance(vault, Known)):
+    table, since = state.tables[name].table.value_or(None), state.primary.vault_created
+    if table is None or since is None:
         return
-    if answer.value is None or vault.value is None:
-        return
-    created, since = answer.value["CreationDateTime"], vault.value["CreationDate"]
+    created = table["CreationDateTime"]
     if created - since > DEPLOYED_TOGETHER and state.now - created < PITR_WINDOW:
-        yield answer.value
+        yield table
 
 
 def _restored_as_of(state: State, name: str, table: TableDescriptionTypeDef) -> datetime | None:

@@ -11,6 +11,7 @@ from cabal_backup.operations.aws.results import Unknown
 from cabal_backup.operations.status.checks.outcome import (
     deploy,
     fail,
+    listed,
     ok,
     revert_drift,
     unknown,
@@ -104,7 +105,7 @@ def _beyond(state: State, role: Role) -> Iterator[str]:
 
 def _limits_copies(document: Policy | None, vaults: frozenset[str]) -> bool:
     """Whether the policy denies copies into any vault but these, and says nothing else."""
-    match _listed((document or {}).get("Statement")):
+    match listed((document or {}).get("Statement")):
         case [
             {
                 "Effect": "Deny",
@@ -114,9 +115,9 @@ def _limits_copies(document: Policy | None, vaults: frozenset[str]) -> bool:
             }
         ]:
             return (
-                _listed(action) == ["backup:CopyFromBackupVault"]
-                and _listed(resource) == ["*"]
-                and set(_listed(targets)) == vaults
+                listed(action) == ["backup:CopyFromBackupVault"]
+                and listed(resource) == ["*"]
+                and set(listed(targets)) == vaults
             )
     return False
 
@@ -130,10 +131,8 @@ def _denied(role: Role) -> tuple[Denial, ...]:
 
 
 def _statements(role: Role) -> list[Policy]:
-    """Of the trust policy; IAM may write a list of one without its brackets."""
-    document = cast("Policy", role.role["AssumeRolePolicyDocument"])
-    statements = document.get("Statement", [])
-    return [statements] if isinstance(statements, Mapping) else list(statements)
+    """Of the trust policy."""
+    return listed(cast("Policy", role.role["AssumeRolePolicyDocument"]).get("Statement"))
 
 
 def _assumable(statements: list[Policy], account: str) -> bool:
@@ -161,7 +160,7 @@ def _concerns_backup(statement: Policy) -> bool:
 
 
 def _names_assuming(actions: object) -> bool:
-    return any(fnmatchcase("sts:assumerole", str(one).lower()) for one in _listed(actions))
+    return any(fnmatchcase("sts:assumerole", str(one).lower()) for one in listed(actions))
 
 
 def _is_public(statement: Policy) -> bool:
@@ -177,8 +176,8 @@ def _principals(statement: Policy, element: str = "Principal") -> list[tuple[str
     """Kind and name of each, such as `Service` and `backup.amazonaws.com`; "*" is of any kind."""
     given = statement.get(element)
     if isinstance(given, Mapping):
-        return [(kind, who) for kind, whos in given.items() for who in _listed(whos)]
-    return [("any", who) for who in _listed(given)]
+        return [(kind, who) for kind, whos in given.items() for who in listed(whos)]
+    return [("any", who) for who in listed(given)]
 
 
 def _admits(conditions: Policy, account: str) -> bool:
@@ -186,7 +185,7 @@ def _admits(conditions: Policy, account: str) -> bool:
     return all(
         operator in ("StringEquals", "StringLike")
         and all(
-            key.lower() == "aws:sourceaccount" and account in _listed(values)
+            key.lower() == "aws:sourceaccount" and account in listed(values)
             for key, values in keys.items()
         )
         for operator, keys in conditions.items()
@@ -198,15 +197,8 @@ def _excludes(conditions: Policy, account: str) -> bool:
     return any(
         operator.lower().removesuffix("ifexists") in ("stringnotequals", "stringnotlike")
         and any(
-            key.lower() == "aws:sourceaccount" and account in _listed(values)
+            key.lower() == "aws:sourceaccount" and account in listed(values)
             for key, values in keys.items()
         )
         for operator, keys in conditions.items()
     )
-
-
-def _listed(value: object) -> list[object]:
-    """IAM writes a list of one without its brackets."""
-    if value is None:
-        return []
-    return list(value) if isinstance(value, list | tuple) else [value]

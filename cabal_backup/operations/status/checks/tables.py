@@ -72,9 +72,9 @@ def pitr(state: State) -> Outcome:
     if not answers:
         return not_there("table")
     seen = [
-        _recovery(state, name, answer.value.get("PointInTimeRecoveryDescription", {}))
+        _recovery(state, name, described.get("PointInTimeRecoveryDescription", {}))
         for name, answer in answers.items()
-        if isinstance(answer, Known) and answer.value is not None
+        if (described := answer.value_or(None)) is not None
     ]
     off = [one for one in seen if one.days == 0]
     details = [one.words for one in seen if one.days]
@@ -141,10 +141,10 @@ def _recovery(
     days: int = described.get("RecoveryPeriodInDays", PITR_WINDOW.days)
     window = timedelta(days=days)
     earliest = described.get("EarliestRestorableDateTime")
-    table = state.tables[name].table
+    table = state.tables[name].table.value_or(None)
     explained = state.now - window
-    if isinstance(table, Known) and table.value is not None:
-        explained = max(explained, table.value["CreationDateTime"])
+    if table is not None:
+        explained = max(explained, table["CreationDateTime"])
     restarted = earliest is None or earliest - explained > SWITCHED_ON_WITHIN
     reach = state.now - (earliest or state.now) if restarted else window
     return _Recovery(table=name, days=days, earliest=earliest, reach=reach, restarted=restarted)
@@ -168,9 +168,8 @@ def deletion_protection(state: State) -> Outcome:
     off = [
         name
         for name, answer in answers.items()
-        if isinstance(answer, Known)
-        and answer.value is not None
-        and not answer.value.get("DeletionProtectionEnabled")
+        if (table := answer.value_or(None)) is not None
+        and not table.get("DeletionProtectionEnabled")
     ]
     if off:
         return warn(
@@ -189,9 +188,5 @@ def deletion_protection(state: State) -> Outcome:
 def _existing(state: State) -> Iterator[tuple[str, TableState]]:
     """The tables, without the tables that are known not to exist."""
     for name, table in state.tables.items():
-        if not _is_missing(table):
+        if table.table != Known(None):
             yield name, table
-
-
-def _is_missing(table: TableState) -> bool:
-    return isinstance(table.table, Known) and table.table.value is None

@@ -12,6 +12,7 @@ from cabal_backup.operations.status.checks.outcome import (
     caller,
     deploy,
     fail,
+    listed,
     not_there,
     ok,
     unknown,
@@ -156,11 +157,10 @@ def _removal(region: RegionState) -> str:
 
 def _statements(policy: str) -> list[str]:
     """One line about each statement of an access policy."""
-    statements = json.loads(policy).get("Statement", [])
     return [
         f"{one.get('Effect')} {_short(one, 'Action')} to {_short(one, 'Principal')}"
         + (" under a condition" if one.get("Condition") else "")
-        for one in ([statements] if isinstance(statements, Mapping) else statements)
+        for one in listed(json.loads(policy).get("Statement"))
     ]
 
 
@@ -170,10 +170,5 @@ def _short(statement: Policy, element: str) -> str:
         return f"all but {_short({element: statement[f'Not{element}']}, element)}"
     given = statement.get(element)
     if isinstance(given, Mapping):
-        given = [one for each in given.values() for one in _listed(each)]
-    return ", ".join(str(one) for one in _listed(given))
-
-
-def _listed(value: object) -> list[object]:
-    """IAM writes a list of one without its brackets."""
-    return list(value) if isinstance(value, list | tuple) else [value]
+        given = [one for each in given.values() for one in listed(each)]
+    return ", ".join(str(one) for one in listed(given))
