@@ -88,6 +88,15 @@ def with_local_time(text: str) -> str:
     return _MOMENT.sub(both, text)
 
 
+MAX_BODY = 60_000
+"""Characters of a message, of up to four bytes each; SNS takes 256 KiB."""
+
+
+def mail_body(text: str) -> str:
+    """The text of a message, cut where it is too long for SNS."""
+    return text if len(text) <= MAX_BODY else f"{text[:MAX_BODY]} …\n\nThis message is cut."
+
+
 SUBJECT_LENGTH = 99
 """Characters of a subject; SNS takes fewer than 100, ASCII, and no line breaks.
 

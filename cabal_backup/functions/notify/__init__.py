@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -62,6 +62,15 @@ class Received:
         """By this the report of the same change is found again; "" where none is expected."""
         return self.occurrence.about and f"about {self.occurrence.about}"
 
+    @property
+    def remembered(self) -> Iterator[str]:
+        """By these its report is found again. That of AWS Backup's own event, which says less,
+        stands for no other change of the same vault or plan.
+        """
+        yield self.title
+        if self.about and not self.occurrence.by_service:
+            yield self.about
+
 
 def handler(batch: Mapping[str, Any], _context: object) -> dict[str, list[dict[str, str]]]:
     """Report the events of one batch; the entry point of the Lambda function.
@@ -91,7 +100,7 @@ def handler(batch: Mapping[str, Any], _context: object) -> dict[str, list[dict[s
             left += [each.id for each in members]
             continue
         for each in members:
-            for key in filter(None, (each.title, each.about)):
+            for key in each.remembered:
                 lately[key] = max(each.sent, lately.get(key, 0.0))
     if lately and incidents:
         _remember(lately)
@@ -101,7 +110,7 @@ def handler(batch: Mapping[str, Any], _context: object) -> dict[str, list[dict[s
 def _read(record: Mapping[str, Any]) -> Received | None:
     try:
         event = json.loads(record["body"])
-    except ValueError:
+    except (ValueError, RecursionError):
         event = {"detail-type": "not JSON", "body": record["body"]}
     if (occurrence := _words(event)) is None:
         return None
@@ -137,13 +146,14 @@ def _reported_with_the_call(
 def _wait(each: Received, batch: Sequence[Received], lately: Mapping[str, float]) -> float:
     """How long a message waits before it is reported, in seconds."""
     incident = each.occurrence.incident
-    if not each.first or incident.startswith("test "):
+    if not each.first or incident == "jobs" or incident.startswith("test "):
         return 0
+    since = each.sent - lately.get(each.title, 0.0)
+    wait = QUIET - since if 0 <= since < QUIET else 0
     if each.occurrence.by_service:
         waits = each.about and not _reported_with_the_call(each, batch, lately)
-        return PATIENCE if waits else 0
-    since = each.sent - lately.get(each.title, 0.0)
-    return QUIET - since if incident != "jobs" and 0 <= since < QUIET else 0
+        return max(PATIENCE, wait) if waits else 0
+    return wait
 
 
 def _hide(waits: Mapping[str, float]) -> None:
@@ -169,8 +179,9 @@ def _publish(occurrences: Sequence[Occurrence]) -> None:
 def _reported_lately() -> dict[str, float]:
     try:
         answer = _client("ssm").get_parameter(Name=names.INCIDENTS)
-        return dict(json.loads(answer["Parameter"]["Value"]))
-    except (BotoCoreError, ClientError, ValueError):
+        lately = json.loads(answer["Parameter"]["Value"])
+        return {key: float(sent) for key, sent in lately.items()}
+    except (BotoCoreError, ClientError, ValueError, TypeError, AttributeError, OverflowError):
         # The worst that can happen without it is a message more.
         logger.exception("What was reported lately is not known")
         return {}
@@ -180,9 +191,11 @@ def _remember(lately: Mapping[str, float]) -> None:
     """The newest reports; a standard parameter holds 4,096 characters."""
     newest = sorted(lately.items(), key=lambda item: item[1], reverse=True)[:15]
     kept = {key: sent for key, sent in newest if newest[0][1] - sent < 2 * QUIET}
+    while len(value := json.dumps(kept)) > 4096:
+        kept.popitem()
     try:
         _client("ssm").put_parameter(
-            Name=names.INCIDENTS, Value=json.dumps(kept), Type="String", Overwrite=True
+            Name=names.INCIDENTS, Value=value, Type="String", Overwrite=True
         )
     except (BotoCoreError, ClientError):
         logger.exception("What was reported could not be remembered")

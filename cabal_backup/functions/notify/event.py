@@ -12,6 +12,9 @@ from cabal_backup.text import moment as text_moment
 MAX_VALUE = 1500
 """Characters of one value of an event; SNS takes 256 KiB for all of a message."""
 
+MAX_DEPTH = 50
+"""Objects and lists in each other."""
+
 
 class Event:
     """An event, or an object in one: values by their paths, each safe to print on one line."""
@@ -43,16 +46,18 @@ class Event:
         return found
 
 
-def _flat(value: object, path: str) -> Iterator[tuple[str, str]]:
+def _flat(value: object, path: str, depth: int = 0) -> Iterator[tuple[str, str]]:
     if isinstance(value, str) and value[:1] in ("{", "["):
         with contextlib.suppress(ValueError, RecursionError):
             value = json.loads(value)
-    if isinstance(value, Mapping):
+    if depth > MAX_DEPTH:
+        yield clean(path), "…"
+    elif isinstance(value, Mapping):
         for key, member in value.items():
-            yield from _flat(member, f"{path}.{key}" if path else clean(key))
+            yield from _flat(member, f"{path}.{key}" if path else clean(key), depth + 1)
     elif isinstance(value, list):
         for member in value:
-            yield from _flat(member, path)
+            yield from _flat(member, path, depth + 1)
     elif value is not None:
         yield clean(path), clean(value)
 

@@ -15,13 +15,16 @@ from cabal_backup import names, urgent
 from cabal_backup.functions.notify import catalogue
 from cabal_backup.functions.notify.catalogue import ADVICE, COPY, COPY_BACK, JOBS, THIRD_COPY
 from cabal_backup.functions.notify.event import Event, clean, moment
-from cabal_backup.text import mail_subject
+from cabal_backup.text import mail_body, mail_subject
 
 MAX_MEMBERS = 60
 """Lines for an event of an unknown kind."""
 
 MAX_SECTIONS = 10
 """Different things that one message describes in full."""
+
+MAX_TITLES = 50
+"""Different things that one message lists."""
 
 VAULTS = (names.VAULT, names.DR_VAULT, names.AIR_GAPPED_VAULT)
 
@@ -335,7 +338,9 @@ def compose(occurrences: Sequence[Occurrence]) -> Notice:
     heading = counted[0] if len(counted) == 1 else f"{counted[0]}, and {len(counted) - 1} more"
     lines = [heading]
     if len(counted) > 1:
-        lines += ["", *(f"  {each}" for each in counted)]
+        lines += ["", *(f"  {each}" for each in counted[:MAX_TITLES])]
+    if len(counted) > MAX_TITLES:
+        lines.append(f"  and {len(counted) - MAX_TITLES:,} more")
     advice: dict[tuple[str, str], None] = {}
     for same in islice(by_title.values(), MAX_SECTIONS):
         first = same[0]
@@ -344,6 +349,7 @@ def compose(occurrences: Sequence[Occurrence]) -> Notice:
         facts = (("Count", span), *first.facts) if len(same) > 1 else first.facts
         lines += [f"{label + ':':<15} {value}" for label, value in facts if value]
         advice |= dict.fromkeys(first.advice)
+    lines = [mail_body("\n".join(lines))]
     environment = os.environ["ENVIRONMENT"]
     status = f"cabal-backup status -e {shlex.quote(environment)}"
     for sentence, command in (*advice, ("The state of everything:", status)):

@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cabal_backup.operations.status.findings import NOT_OK, Status, Verdict
-from cabal_backup.text import mail_subject, moment, plural, printable
+from cabal_backup.text import mail_body, mail_subject, moment, plural, printable
 
 MAX_DETAILS = 20
 """Single cases of one finding in a message; `status --verbose` shows all."""
-
-MAX_BODY = 60_000
-"""Characters of up to four bytes; SNS takes 256 KiB."""
 
 _WORDS: Mapping[Status, tuple[str, str]] = {
     Status.FAIL: ("NOT PROTECTED", "is NOT PROTECTED"),
@@ -61,9 +58,7 @@ class Report:
             subject = "all is well again"
         else:
             return None
-        found = printable("\n".join(lines))
-        if len(found) > MAX_BODY:
-            found = f"{found[:MAX_BODY]} …\n\nThis message is cut."
+        found = mail_body(printable("\n".join(lines)))
         body = (
             f"{found}\n\nTo look at everything yourself:\n"
             f"    cabal-backup status -e {self.environment}\n\n"

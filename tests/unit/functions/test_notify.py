@@ -717,6 +717,7 @@ ODD: list[Any] = [
     },
     [],
     ["a", {"b": 1}],
+    an_event("Scan Job State Change", {"deep": json.loads('{"a":' * 900 + "1" + "}" * 900)}),
     "text",
     "",
     7,
@@ -906,6 +907,31 @@ def test_without_a_trail_it_is_reported_without_the_principal(account: Aws) -> N
     )
 
 
+def test_without_a_trail_a_report_stands_for_no_other_change_of_the_vault(account: Aws) -> None:
+    changed = an_event(
+        "Backup Vault State Change",
+        {"backupVaultName": "cabal-backup", "state": "MODIFIED", "isLocked": "true"},
+    )
+    handle(changed, at=1_000_000)
+    handle(changed, at=1_000_000, received=2)
+
+    assert handle(UNLOCKED, at=1_000_600) == ["message-0"]
+    assert handle(UNLOCKED, at=1_000_600, received=2) == []
+    assert [message.subject.rpartition(": ")[2] for message in account.messages] == [
+        "change of the lock, cabal-backup",
+        "removal of the lock, cabal-backup",
+    ]
+
+
+def test_without_a_trail_repetitions_wait_and_are_counted(account: Aws) -> None:
+    handle(UNLOCKED, at=1_000_000, received=2)
+
+    assert handle(UNLOCKED, UNLOCKED, at=1_000_060) == ["message-0", "message-1"]
+    assert account.hidden == [("receipt-0", 841), ("receipt-1", 841)]
+    assert handle(UNLOCKED, UNLOCKED, at=1_000_060, received=2) == []
+    assert account.messages[1].subject.endswith("cabal-backup (2 times)")
+
+
 def test_in_one_batch_the_call_is_enough(account: Aws) -> None:
     assert handle(UNLOCKED, UNLOCK) == []
     assert len(account.messages) == 1
@@ -956,6 +982,23 @@ def test_without_the_parameter_everything_is_reported(account: Aws) -> None:
     assert handle(a_point_deleted(1)) == []
     assert handle(a_point_deleted(2)) == []
     assert len(account.messages) == 2
+
+
+@pytest.mark.parametrize(
+    "value", ["5", "null", "[1]", '{"a": "x"}', '{"a": null}', "{", '{"a": 1' + "0" * 400 + "}"]
+)
+def test_a_parameter_of_any_content_stops_no_message(account: Aws, value: str) -> None:
+    account.remembered = value
+    assert handle(a_point_deleted(1), a_backup_job()) == []
+    assert len(account.messages) == 2
+
+
+def test_many_long_things_fit_into_one_message(account: Aws) -> None:
+    jobs = (a_backup_job(resourceArn=f"{TABLE}/{number}{'é' * 1400}") for number in range(300))
+    assert handle(*jobs) == []
+    (message,) = account.messages
+    assert "    cabal-backup status -e prod" in message.body.splitlines()
+    assert "This message is cut." in message.body
 
 
 def test_the_parameter_never_outgrows_its_limit(account: Aws) -> None:
