@@ -13,9 +13,6 @@ from typing import Any
 
 from cabal_backup.config.environment import (
     MIN_COLD_DAYS,
-    SETTINGS,
-    Environment,
-    dump,
     partition_of,
 )
 
@@ -34,14 +31,6 @@ WITHOUT_AIR_GAP = frozenset(
 """Regions of `aws` whose CloudFormation has no logically air-gapped vaults, as cfn-lint knows it.
 
 https://docs.aws.amazon.com/aws-backup/latest/devguide/backup-feature-availability.html
-"""
-
-
-LONGEST_SETTINGS = 3800
-"""Bytes; all environment variables of the watch, a Lambda function, may have 4 KB, and the
-environment's name and the ARN of a topic are among them.
-
-https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 """
 
 
@@ -232,13 +221,4 @@ def _watch(values: Values) -> Iterator[Conflict]:
                 name,
                 f"the watch {does}, and it is part of the alerts, which are off",
                 f"set alerts to true, or remove {name}",
-            )
-    if values["backup"] and values["alerts"] and values.keys() >= SETTINGS.keys():
-        length = len(dump(Environment(name="", **values)))
-        if length > LONGEST_SETTINGS:
-            yield Conflict(
-                "pitr_tables",
-                f"the watch gets all settings in {LONGEST_SETTINGS:,} bytes, and these have "
-                f"{length:,}",
-                "list fewer tables, e-mail addresses or URLs, or set alerts to false",
             )

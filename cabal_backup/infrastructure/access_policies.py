@@ -13,7 +13,7 @@ from constructs import Construct
 
 from cabal_backup import names
 from cabal_backup.config.constraints import Conflict, Values
-from cabal_backup.config.environment import Environment, partition_of
+from cabal_backup.config.environment import SETTINGS, Environment, dump, partition_of
 from cabal_backup.infrastructure.access_grants import (
     Places,
     auditor_grants,
@@ -27,6 +27,13 @@ LONGEST = 6144
 """The characters of a managed policy, white space not counted.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+"""
+
+LONGEST_SETTINGS = 3800
+"""Bytes; all environment variables of the watch, a Lambda function, may have 4 KB, and the
+environment's name and the ARN of a topic are among them.
+
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 """
 
 
@@ -104,9 +111,11 @@ class AccessStack(Stack):
 
 
 def too_long(values: Values) -> Iterator[Conflict]:
-    """A conflict for each policy that IAM would not take because of the tables it names.
+    """A conflict for each policy that IAM would not take because of the tables it names, and for
+    settings that Lambda would not take for the watch.
 
-    The watch, which is part of the alerts, has a policy of its own.
+    The watch, which is part of the alerts, has a policy of its own. No command but `cdk` needs the
+    settings to be shorter.
     """
     if not (values.keys() >= Places.SETTINGS and values.get("backup")):
         return
@@ -125,4 +134,13 @@ def too_long(values: Values) -> Iterator[Conflict]:
                 f"{setting} names each table that does not begin with {names.TABLES}, and "
                 f"{policy} would have {length:,} characters; IAM accepts {LONGEST:,}",
                 f"list fewer of them, or set {setting} to false{instead}",
+            )
+    if values["alerts"] and values.keys() >= SETTINGS.keys():
+        length = len(dump(Environment(name="", **values)))
+        if length > LONGEST_SETTINGS:
+            yield Conflict(
+                "pitr_tables",
+                f"the watch gets all settings in {LONGEST_SETTINGS:,} bytes, and these have "
+                f"{length:,}",
+                "list fewer tables, e-mail addresses or URLs, or set alerts to false",
             )

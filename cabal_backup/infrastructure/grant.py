@@ -14,8 +14,9 @@ from cabal_backup import names
 from cabal_backup.infrastructure.checks import acknowledge
 
 _WILDCARDS = {
-    "*": "The Service Authorization Reference knows no resource for these actions: they list, "
-    "describe or set what has no ARN of its own. What can be narrowed is in other statements.",
+    "*": "These actions list or describe, some of them across the account (alarms, file systems), "
+    "or the Service Authorization Reference knows no resource for them. Only the opt-in and a "
+    "restore test's verdict set something. What can be narrowed is in other statements.",
     "backup:recovery-point:": "A recovery point's ARN is made up by AWS Backup and names neither "
     "its vault nor what it is of, and there is no condition key for either.",
     "backup:legal-hold:": "AWS Backup makes up the ids of legal holds, also of those that others "
@@ -25,7 +26,8 @@ _WILDCARDS = {
     "backup:backup-vault:": "The role is deleted only when no vault holds a recovery point that "
     "AWS Backup could not expire without it. The action only lists.",
     "backup:restore-testing-plan:": "AWS Backup ends the ARN of a restore testing plan with an id "
-    "that it makes up. The plan's name before it is this environment's own.",
+    "that it makes up. The plan's name, or in the DR region how the names of both plans begin, is "
+    "the environment's own.",
     "cloudformation:stack/": "CloudFormation ends a stack's ARN with an id that it makes up; the "
     "names are those of the environment's stacks.",
     "cloudtrail:trail/": "The account decides which trail logs the events of a region: it may be "
@@ -38,7 +40,8 @@ _WILDCARDS = {
     "ec2:": "A mount target is a network interface that EFS makes in the subnets of the one "
     "before, or of a network in the DR region, whose ids are not known here.",
     "elasticfilesystem:": "EFS makes up the ids of a restored file system and of its access "
-    "points. What may be changed about them excludes the mailstore, by its tag and by a denial.",
+    "points. Where a policy may change them, a condition excludes file systems of another name, "
+    "and a denial the mailstore.",
     "events:rule/": "The rules of the alerts have fixed names that begin like this. The action "
     "reads where a rule leads.",
     "kms:key/": "KMS makes up the ids of keys, and a vault or a table may have another one "

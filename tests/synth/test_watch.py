@@ -16,12 +16,13 @@ import pytest
 from aws_cdk import App
 from aws_cdk import Stack as CdkStack
 
-from cabal_backup.config.environment import load
-from cabal_backup.config.reader import ConfigurationError
+from cabal_backup.config.constraints import Conflict
+from cabal_backup.config.environment import SETTINGS, load
+from cabal_backup.infrastructure.access_policies import too_long
 from cabal_backup.infrastructure.watch import Watch
 from tests.builders import CORE, an_environment
 from tests.synth.conftest import Synthesize
-from tests.synth.synthesis import Json, Stack, Synthesized, plain, synthesize
+from tests.synth.synthesis import Json, Stack, Synthesized, plain
 from tests.synth.test_sensitivity import changes
 
 RULE, FUNCTION = "AWS::Events::Rule", "AWS::Lambda::Function"
@@ -159,16 +160,17 @@ def test_the_function_has_its_name_and_knows_the_environment(watched: Watched) -
     assert len(json.dumps(variables)) < 4096
 
 
-def test_settings_that_lambda_would_refuse_are_a_problem_of_the_configuration(
-    tmp_path: Path,
-) -> None:
+def test_only_synthesis_refuses_settings_that_lambda_would_refuse() -> None:
     tables = [f"cabal-{number:03d}-{'x' * 40}" for number in range(70)]
-    with pytest.raises(ConfigurationError) as raised:
-        an_environment(**ALERTS, pitr_tables=tables)
-    (problem,) = raised.value.problems
-    assert problem.setting == "prod.pitr_tables"
-    assert re.search(r"in 3,800 bytes, and these have 4,\d{3}", problem.rule)
-    synthesize(an_environment(**ALERTS, pitr_tables=tables[:40]), tmp_path)
+
+    def conflicts(many: list[str]) -> list[Conflict]:
+        environment = vars(an_environment(**ALERTS, pitr_tables=many))
+        return list(too_long({name: environment[name] for name in SETTINGS}))
+
+    (conflict,) = conflicts(tables)
+    assert conflict.setting == "pitr_tables"
+    assert re.search(r"in 3,800 bytes, and these have 4,\d{3}", conflict.rule)
+    assert conflicts(tables[:40]) == []
 
 
 def test_its_record_is_a_parameter_of_its_region(watched: Watched) -> None:
