@@ -215,6 +215,12 @@ NIGHTS: Mapping[str, tuple[Fault, NotOk]] = {
         ),
         {"plan": "fail", "primary-points": "warn"},
     ),
+    "the recovery points of the night expire too early": (
+        changed_before_a_night(
+            lambda d: hand.edit_rule(d.sandbox, Lifecycle={"DeleteAfterDays": 40})
+        ),
+        {"plan": "fail", "primary-points": "fail"},
+    ),
     "the copies of the night expire too early": (
         changed_before_a_night(
             lambda d: hand.edit_rule(
@@ -232,10 +238,6 @@ NIGHTS: Mapping[str, tuple[Fault, NotOk]] = {
     "a recovery point never expires": (
         kept_forever,
         {"primary-points": "warn", "primary-lock": "warn"},
-    ),
-    "a recovery point expires too early": (
-        lambda d: hand.back_up(d, Lifecycle={"DeleteAfterDays": 40}),
-        {"primary-points": "fail"},
     ),
     "a recovery point could not be removed": (
         expired,
