@@ -198,7 +198,7 @@ class Operator:
         if any(faults[name] for name in ("throttle", "lost_regions", "services")):
             return make_session(profile)
         variables = {**os.environ, "PYTEST_CURRENT_TEST": ""}
-        return _shared_session(profile, frozenset(variables.items()))
+        return _shared_session(os.getpid(), profile, frozenset(variables.items()))
 
     def _environment(self) -> Environment:
         return _environment(self.deployment)
@@ -228,8 +228,13 @@ def _environment(deployment: Deployment) -> Environment:
 
 
 @lru_cache(maxsize=8)
-def _shared_session(profile: str | None, _variables: Set[tuple[str, str]]) -> boto3.Session:
-    """A session that makes each client once: twenty of them take a command 0.1 s of CPU."""
+def _shared_session(
+    _process: int, profile: str | None, _variables: Set[tuple[str, str]]
+) -> boto3.Session:
+    """A session that makes each client once: twenty of them take a command 0.1 s of CPU.
+
+    A copy of this process has its own, because both would write into the same connections.
+    """
     session = make_session(profile)
     make: Any = session.client
     made: dict[tuple[str, str, str], object] = {}

@@ -46,7 +46,7 @@ from cabal_backup.operations.restore.tables import delete_table, encryption
 from cabal_backup.operations.restore.tables.describe import describe_table
 from cabal_backup.operations.restore.tables.origin import list_restores, made_by
 from cabal_backup.operations.status.state import RegionState
-from cabal_backup.text import duration, moment
+from cabal_backup.text import duration, moment, name_stamp
 
 if TYPE_CHECKING:
     from types_boto3_backup.type_defs import BackupJobTypeDef
@@ -321,7 +321,9 @@ def _delete(there: Aws, resource_arn: str, clock: Clock, report: Report) -> None
 
 def _resource(point: RecoveryPoint) -> str:
     if point.resource_type == names.DYNAMODB:
-        return f"{point.resource_arn.rpartition('/')[2]}{names.COPY_BACK_TABLE}{point.id}"
+        # The moment is what lets the operator delete the table: see names.SCRATCH_TABLE.
+        live = point.resource_arn.rpartition("/")[2]
+        return f"{live}{names.COPY_BACK_TABLE}{name_stamp(point.created)}-{point.id}"
     return f"{names.COPY_BACK}{point.id}"[:64]
 
 
