@@ -36,6 +36,10 @@ pip() {
     test "$*" = "install --require-hashes -r requirements.txt"
     (cd "$PROJECT" && "$HERE" -m tests.e2e.test_install "$OLDPWD/.venv" requirements.txt)
 }
+python3() {
+    if test "$*" = "-m venv .venv"; then set -- "$@" --without-pip; fi
+    command python3 "$@"
+}
 npm() { test "$*" = ci; ln -s "$NODE_MODULES" node_modules; }
 npx() { "./node_modules/.bin/$1" "${@:2}"; }
 """
@@ -156,6 +160,9 @@ def test_cdk_works_without_make(tmp_path: Path, recent: Deployment) -> None:
         "PATH": os.pathsep.join([str(Path(sys.executable).resolve().parent), "/usr/bin", "/bin"]),
         "NODE_MODULES": str(PROJECT / "node_modules"),
         "PROJECT": str(PROJECT),
+        # What all processes with CDK unpack once for a user.
+        "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(Path.home() / ".cache/aws/jsii/package-cache"),
+        "CDK_VALIDATION": os.environ["CDK_VALIDATION"],
     }
 
     type_in(WITHOUT_MAKE, checkout, variables)
