@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import re
 import signal
 import subprocess
@@ -12,11 +13,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+from unittest import mock
 
 import pytest
+from local_aws.client import Sandbox
 
 from tests.e2e.shell import HUNG_SECONDS
-from tests.sandbox.deployment import PROJECT
+from tests.sandbox import demo
+from tests.sandbox.cabal import Cabal
+from tests.sandbox.deployment import PROJECT, Deployment
 
 pytestmark = pytest.mark.usefixtures("real_commands")
 
@@ -41,8 +46,17 @@ def test_the_demo_shows_that_everything_holds_and_leaves_nothing_behind() -> Non
     assert "nothing is left running" in ended.stdout
 
 
-def test_the_sandbox_stays_until_it_is_ended_and_leaves_no_folder(tmp_path: Path) -> None:
-    with _running(tmp_path, "--stay") as process:
+def test_the_sandbox_stays_until_it_is_ended_and_leaves_no_folder(
+    first_deployment: tuple[Deployment, str],
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """It begins with a deployment of the other tests: the demo shows that it makes one."""
+    deployment, checkpoint = first_deployment
+    state = tmp_path_factory.mktemp("state") / "deployed"
+    deployment.sandbox.save(checkpoint, state)
+    (state / "cabal.pickle").write_bytes(pickle.dumps(deployment.cabal))
+    with _running(tmp_path, "--stay", module="tests.e2e.test_demo", STATE=str(state)) as process:
         assert process.stdout is not None
         variables, commands = _printed(process.stdout)
         (endpoint,) = re.findall(r"AWS_ENDPOINT_URL=(\S+)", variables)
@@ -78,15 +92,17 @@ def test_ctrl_c_while_it_is_prepared_leaves_no_folder(tmp_path: Path) -> None:
 
 
 @contextmanager
-def _running(temporary: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def _running(
+    temporary: Path, *arguments: str, module: str = "tests.sandbox.demo", **variables: str
+) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.sandbox.demo", *arguments, "--port", "0"],
+        [sys.executable, "-m", module, *arguments, "--port", "0"],
         cwd=PROJECT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1", "TMPDIR": str(temporary)},
+        env={**os.environ, "PYTHONUNBUFFERED": "1", "TMPDIR": str(temporary), **variables},
     )
     try:
         yield process
@@ -106,3 +122,18 @@ def _printed(output: IO[str]) -> tuple[str, list[str]]:
         if "Ctrl-C" in line:
             return variables, commands
     raise AssertionError("it ended before it was ready")
+
+
+def _load(sandbox: Sandbox) -> Deployment:
+    """What the demo prepares, without alerts, from the test's checkpoint."""
+    state = Path(os.environ["STATE"])
+    sandbox.rollback(sandbox.load(state))
+    filled: Cabal = pickle.loads((state / "cabal.pickle").read_bytes())
+    sandbox.run_nights(1)
+    sandbox.advance_to(sandbox.now().replace(hour=13))
+    return Deployment(sandbox, filled.found_in(sandbox))
+
+
+if __name__ == "__main__":
+    with mock.patch.object(demo, "_prepare", _load):
+        sys.exit(demo.main())
