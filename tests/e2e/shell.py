@@ -20,6 +20,9 @@ _LONG_AGO = 946_684_800
 HUNG_SECONDS = 900
 """What takes longer hangs, on however busy a machine."""
 
+_SLEEP = """sleep() { local-aws advance "$1s"; }"""
+"""What a document waits for happens in the time of the local AWS."""
+
 HEADING = re.compile(r"^##+ ", flags=re.MULTILINE)
 
 
@@ -84,7 +87,7 @@ def type_in(blocks: Sequence[str], checkout: Path, deployment: Deployment) -> st
         "COLUMNS": "120",
     }
     ended = subprocess.run(
-        ["bash", "-euxo", "pipefail", "-c", "\n".join(blocks)],
+        ["bash", "-euxo", "pipefail", "-c", "\n".join([_SLEEP, *blocks])],
         cwd=checkout,
         env=environment,
         stdin=subprocess.DEVNULL,

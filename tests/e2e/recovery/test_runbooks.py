@@ -30,14 +30,11 @@ def lived_long(deployed: Deployment) -> Deployment:
 def _caught_up(deployment: Deployment) -> Deployment:
     sandbox = deployment.sandbox
     catch_up(sandbox)
-    # From here on the sandbox keeps the machine's pace: a job has ended when it is asked about for
-    # the second time, after two seconds.
-    sandbox.settings(
-        **dict.fromkeys(("deletion_duration", "dynamodb_copy", "efs_copy"), 1),
-        **dict.fromkeys(("dynamodb_restore", "efs_restore", "dynamodb_backup", "efs_backup"), 1),
-        **dict.fromkeys(("cold_restore_extra", "copy_start_delay", "restore_start_delay"), 0),
-        on_demand_start_delay=0,
-    )
+    # Every job has ended when it is asked about for the first time.
+    jobs = ("deletion_duration", "dynamodb_copy", "efs_copy", "dynamodb_restore", "efs_restore")
+    delays = ("copy_start_delay", "restore_start_delay", "on_demand_start_delay")
+    more = ("dynamodb_backup", "efs_backup", "cold_restore_extra")
+    sandbox.settings(**dict.fromkeys((*jobs, *delays, *more), 0))
     return deployment
 
 
@@ -88,17 +85,18 @@ def test_teardown(lived: Deployment, tmp_path: Path) -> None:
     type_in(everything_but("teardown.md", BY_HAND), checkout, lived)
     assert everything(lived) == NOTHING
     sandbox.rollback(before)
-    sandbox.settings(deletion_duration=1)
+    sandbox.settings(deletion_duration=0)
     type_in(by_hand("teardown.md"), checkout, lived)
     assert everything(lived) == NOTHING
 
 
 def test_legal_holds(lived: Deployment, tmp_path: Path) -> None:
     checkout = make_checkout(tmp_path, lived)
-    lived.sandbox.settings(legal_hold_duration=1)
+    lived.sandbox.settings(legal_hold_duration=0)
     said = type_in(everything_but("legal-holds.md", BY_HAND), checkout, lived)
     assert '"lawsuit 7" in us-west-2: ACTIVE' in said
     assert "Released: " in said
+    lived.sandbox.settings(legal_hold_duration=1)
     ended = type_in(by_hand("legal-holds.md"), checkout, lived)
     assert ended.count("CREATING") == 2
     for region, _ in VAULTS:
