@@ -117,12 +117,13 @@ def test_the_checklist(operator: Operator, tmp_path: Path) -> None:
         if heading[0] in "345"
         for block in found
     ]
-    operator.sandbox.settings(dynamodb_backup=1, dynamodb_copy=1)
+    jobs = ("on_demand_start_delay", "dynamodb_backup", "copy_start_delay", "dynamodb_copy")
+    operator.sandbox.settings(**dict.fromkeys(jobs, 0))
     checkout = tmp_path / "checkout"
     checkout.mkdir()
     said = type_in(
         ["export AWS_REGION=us-west-1 PATH=$PWD/.venv/bin:$PATH", *blocks],
-        make_checkout(checkout, operator.deployment, synthesized=()),
+        make_checkout(checkout, operator.deployment),
         operator.deployment,
     )
     assert "AlreadyExistsException" in said
