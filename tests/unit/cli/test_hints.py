@@ -65,14 +65,11 @@ def texts(tree: ast.AST) -> Iterator[str]:
             yield node.value
 
 
-COMMANDS = sorted(
-    {
-        command
-        for file in PACKAGE.rglob("*.py")
-        for text in texts(ast.parse(file.read_text("utf-8")))
-        for command in printed_commands(text)
-    }
-)
+TEXTS = {
+    text for file in PACKAGE.rglob("*.py") for text in texts(ast.parse(file.read_text("utf-8")))
+}
+
+COMMANDS = sorted({command for text in TEXTS for command in printed_commands(text)})
 
 
 def test_commands_are_found() -> None:
@@ -136,8 +133,7 @@ def test_the_environment_is_typed_again_wherever_it_came_from(
 LINKS = sorted(
     {
         link
-        for file in PACKAGE.rglob("*.py")
-        for text in texts(ast.parse(file.read_text("utf-8")))
+        for text in TEXTS
         for link in re.findall(r"docs/[\w/-]+\.md(?:#[\w-]+)?", text)
         if "word" not in link
     }
