@@ -21,6 +21,14 @@ from tests.sandbox.deployment import PROJECT
 
 _SEQUENCE = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])")
 
+_IMPATIENT = """
+import runpy, types
+from botocore import endpoint
+endpoint.time = types.SimpleNamespace(sleep=lambda seconds: None)
+runpy.run_module("cabal_backup", run_name="__main__", alter_sys=True)
+"""
+"""`python -m cabal_backup`, and botocore does not wait between its tries, as in all tests."""
+
 
 class Keyboard:
     """A terminal at which these lines are typed."""
@@ -65,7 +73,7 @@ class Terminal:
         # The size of the terminal that the tests themselves run in, or of none, is not this one's.
         others = environ.keys() - {"COLUMNS", "LINES"}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "cabal_backup", *arguments],
+            [sys.executable, "-c", _IMPATIENT, *arguments],
             cwd=folder,
             env={**{name: environ[name] for name in others}, "TERM": "xterm"},
             stdin=theirs,
