@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from cfnlint.api import lint
-from cfnlint.config import ManualArgs
 
 from tests.builders import an_environment
 from tests.synth.conftest import Synthesize
@@ -17,6 +15,10 @@ EXPLAINED = ["W3005"]
 
 
 def findings(stack: Stack, ignored: list[str]) -> list[str]:
+    # Half a second in each process that collects tests.
+    from cfnlint.api import lint
+    from cfnlint.config import ManualArgs
+
     found = lint(
         json.dumps(stack.json), config=ManualArgs(regions=[stack.region], ignore_checks=ignored)
     )
