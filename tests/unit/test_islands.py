@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -78,6 +78,14 @@ def dotted(module: Path) -> str:
     return ".".join(module.parts).removesuffix(".py").removesuffix(".__init__")
 
 
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Those in a node; expressions contain none."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.expr):
+            yield child
+            yield from _statements(child)
+
+
 @cache
 def imports(module: Path, source: str) -> tuple[str, ...]:
     """The full name of everything a module imports, wherever in it.
@@ -85,10 +93,10 @@ def imports(module: Path, source: str) -> tuple[str, ...]:
     Not AWS's types, where only mypy imports them.
     """
     here = ("cabal_backup", *module.parts[:-1])
-    tree = ast.parse(source)
+    statements = list(_statements(ast.parse(source)))
     for_mypy = {
         each
-        for node in ast.walk(tree)
+        for node in statements
         if isinstance(node, ast.If)
         and isinstance(node.test, ast.Name)
         and node.test.id == "TYPE_CHECKING"
@@ -96,7 +104,7 @@ def imports(module: Path, source: str) -> tuple[str, ...]:
         if isinstance(each, ast.ImportFrom) and str(each.module).startswith(TYPES)
     }
     found: list[str] = []
-    for node in set(ast.walk(tree)) - for_mypy:
+    for node in set(statements) - for_mypy:
         if isinstance(node, ast.Import):
             found += (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

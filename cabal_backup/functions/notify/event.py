@@ -66,7 +66,9 @@ def clean(value: object) -> str:
     """A value on one line, without control characters, of bearable length."""
     if value is None or isinstance(value, Mapping | list):
         return ""
-    text = " ".join("".join(c if c.isprintable() else " " for c in str(value)).split())
+    text = " ".join(str(value).split())
+    if not text.isprintable():
+        text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return text if len(text) <= MAX_VALUE else f"{text[: MAX_VALUE - 1]}…"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import NamedTuple
 
 from cabal_backup import names
@@ -34,12 +35,12 @@ class Arns:
             *([Vault(names.AIR_GAPPED_VAULT, third)] if third else []),
         )
 
-    @property
+    @cached_property
     def table_arn(self) -> str:
         """Of the addresses table."""
         return self.arn("dynamodb", f"table/{self.environment.addresses_table}")
 
-    @property
+    @cached_property
     def mailstore_arn(self) -> str:
         """Of the mailstore."""
         file_system = self.environment.mailstore_file_system_id

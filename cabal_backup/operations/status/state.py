@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from cabal_backup.config.environment import Environment, Lifecycle
@@ -225,8 +226,8 @@ class State(Arns):
         """The ARN of a vault."""
         return self.vault_arn(Vault(vault.vault_name, vault.region))
 
-    @property
-    def resources(self) -> dict[str, str]:
+    @cached_property
+    def resources(self) -> Mapping[str, str]:
         """What is in the plan: a name for people, by ARN."""
         return {
             self.table_arn: self.environment.addresses_table,

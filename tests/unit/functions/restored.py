@@ -155,16 +155,12 @@ class Restores(Account):
         if self.leaves_unprocessed:
             self.leaves_unprocessed -= 1
             return {"Responses": {}, "UnprocessedKeys": {name: {"Keys": wanted}}}
-        found = [
-            each
-            for key in wanted
-            for each in table.items
-            if table.identity(each) == table.identity(key)
-        ]
         half = len(wanted) // 2 if len(wanted) > 50 else len(wanted)
         identities = [table.identity(key) for key in wanted[:half]]
         answer: dict[str, Any] = {
-            "Responses": {name: [each for each in found if table.identity(each) in identities]},
+            "Responses": {
+                name: [each for each in table.items if table.identity(each) in identities]
+            },
             "UnprocessedKeys": {},
         }
         if half < len(wanted):

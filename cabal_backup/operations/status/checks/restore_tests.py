@@ -471,7 +471,10 @@ def _restored_points(state: State, points: Answer[list[RecoveryPoint]]) -> dict[
     newest: dict[str, datetime] = {}
     for point in points.value_or(()):
         when = point.last_restored
-        is_ours = state.counts_for(point.resource_arn) in state.resources
-        if when and when <= state.now + FUTURE and is_ours:
+        if (
+            when
+            and when <= state.now + FUTURE
+            and state.counts_for(point.resource_arn) in state.resources
+        ):
             newest[point.resource_type] = max(when, newest.get(point.resource_type, when))
     return newest
