@@ -17,6 +17,9 @@ VAULT, SHARE = "AWS::Backup::LogicallyAirGappedBackupVault", "AWS::RAM::Resource
 ARN = "arn:aws:backup:{region}:123456789012:backup-vault:cabal-backup-air-gapped"
 
 
+SHARED = {**CORE, "air_gapped": True, "air_gapped_share_with": [THIRD_ACCOUNT]}
+
+
 def placed(stage: Synthesized, region: str) -> tuple[Stack, Stack]:
     """The stack that has the vault, and the other one."""
     return (stage.primary, stage.dr) if region == "primary" else (stage.dr, stage.primary)
@@ -67,11 +70,7 @@ def test_it_is_created_in_one_region_and_each_night_is_copied_to_it(
 def test_it_is_shared_with_the_accounts_that_are_named(
     synthesized: Synthesize, region: str
 ) -> None:
-    stage = synthesized(
-        an_environment(
-            air_gapped=True, air_gapped_region=region, air_gapped_share_with=[THIRD_ACCOUNT]
-        )
-    )
+    stage = synthesized(an_environment(**SHARED, air_gapped_region=region))
     stack, other = placed(stage, region)
     share = stack.only(SHARE)["Properties"]
     assert share["Principals"] == [THIRD_ACCOUNT]
@@ -81,7 +80,7 @@ def test_it_is_shared_with_the_accounts_that_are_named(
 
 
 def test_what_cannot_be_undone_is_said_before_the_deployment(synthesized: Synthesize) -> None:
-    stage = synthesized(an_environment(air_gapped=True, air_gapped_share_with=[THIRD_ACCOUNT]))
+    stage = synthesized(an_environment(**SHARED))
     texts = [
         entry["data"]
         for path in Path(stage.directory).glob("*metadata.json")

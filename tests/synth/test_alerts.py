@@ -17,6 +17,9 @@ TOPIC, RULE, FUNCTION = "AWS::SNS::Topic", "AWS::Events::Rule", "AWS::Lambda::Fu
 SUBSCRIPTION, QUEUE = "AWS::SNS::Subscription", "AWS::SQS::Queue"
 VAULT = "AWS::Backup::BackupVault"
 ALERTS = {**CORE, "alerts": True}
+EMAILS = ["operator@example.com", "second@example.com"]
+URLS = ["https://example.com/alerts", "https://example.com/pager"]
+SUBSCRIBED = {**ALERTS, "alert_emails": EMAILS, "alert_urls": URLS}
 
 
 @pytest.fixture
@@ -90,15 +93,13 @@ def test_the_topic_requires_tls(stack: Stack) -> None:
 
 
 def test_subscriptions_are_made_in_both_regions(synthesized: Synthesize) -> None:
-    emails = ["operator@example.com", "second@example.com"]
-    urls = ["https://example.com/alerts", "https://example.com/pager"]
-    stage = synthesized(an_environment(**ALERTS, alert_emails=emails, alert_urls=urls))
+    stage = synthesized(an_environment("stage", **SUBSCRIBED))
     for stack in stage.stacks:
         made = [each["Properties"] for each in stack.all(SUBSCRIPTION).values()]
         topic = {"Ref": stack.id_of(TOPIC)}
         assert made == [
-            *({"Endpoint": each, "Protocol": "email", "TopicArn": topic} for each in emails),
-            *({"Endpoint": each, "Protocol": "https", "TopicArn": topic} for each in urls),
+            *({"Endpoint": each, "Protocol": "email", "TopicArn": topic} for each in EMAILS),
+            *({"Endpoint": each, "Protocol": "https", "TopicArn": topic} for each in URLS),
         ]
 
 
@@ -193,7 +194,7 @@ def test_rules_are_created_after_what_a_deployment_changes(alerting: Synthesized
 
 
 def test_the_function_has_the_names(synthesized: Synthesize) -> None:
-    stage = synthesized(an_environment("stage", **ALERTS))
+    stage = synthesized(an_environment("stage", **SUBSCRIBED))
     for stack in stage.stacks:
         variables = dict(notify(stack)["Environment"]["Variables"])
         assert "QUEUE_URL" in variables

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.builders import OTHER_ACCOUNT, an_environment
+from tests.builders import CORE, OTHER_ACCOUNT, an_environment
 from tests.synth.conftest import Synthesize
 from tests.synth.synthesis import Synthesized
 
@@ -51,7 +51,7 @@ def test_stacks_go_to_their_regions(prod: Synthesized) -> None:
 
 def test_stacks_go_to_the_account_and_the_regions_that_are_set(synthesized: Synthesize) -> None:
     stage = synthesized(
-        an_environment(account=OTHER_ACCOUNT, region="eu-west-1", dr_region="eu-central-1")
+        an_environment(account=OTHER_ACCOUNT, region="eu-west-1", dr_region="eu-central-1", **CORE)
     )
     assert stage.primary.artifact["environment"] == "aws://000000000000/eu-west-1"
     assert stage.dr.artifact["environment"] == "aws://000000000000/eu-central-1"
@@ -108,10 +108,17 @@ def test_arns_are_never_of_another_partition(partitioned: tuple[str, Synthesized
 
 
 ACCEPTED: list[tuple[str, dict[str, Any]]] = [
-    ("p", {}),
+    ("p", {"mailstore_file_system_id": "fs-01234567", "pitr_tables": []}),
     ("prod", {}),
-    ("p" + "q" * 31, {"addresses_table": "a" * 255}),
-    ("prod", {"lock_min_days": 1, "lock_max_days": 36500, "delete_after_days": 36500}),
+    (
+        "p" + "q" * 31,
+        {
+            "addresses_table": "a" * 255,
+            "lock_min_days": 1,
+            "lock_max_days": 36500,
+            "delete_after_days": 36500,
+        },
+    ),
     ("prod", {"lock_min_days": 364, "cold_after_days": 275, "dr_cold_after_days": 275}),
     ("prod", {"lock_min_days": 1, "cold_after_days": 1, "delete_after_days": 91}),
     ("prod", {"lock_max_days": 36500, "cold_after_days": 36410, "delete_after_days": 36500}),
@@ -125,7 +132,6 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
             "dr_delete_after_days": 1,
         },
     ),
-    ("prod", {"mailstore_file_system_id": "fs-01234567", "pitr_tables": []}),
 ]
 """Environments at the limits of what the configuration accepts: the name and the settings."""
 

@@ -83,6 +83,9 @@ def watches(stage: Synthesized) -> Iterator[Watched]:
     yield from (Watched(stage, stack) for stack in (stage.primary, stage.dr))
 
 
+LATE = {"heartbeat_parameter": HEARTBEAT, "watch_schedule": "cron(30 23 * * ? *)"}
+
+
 @pytest.fixture
 def stage(synthesized: Synthesize) -> Synthesized:
     return synthesized(an_environment(**ALERTS))
@@ -111,16 +114,15 @@ def test_without_alerts_there_is_nothing_of_it(prod: Synthesized) -> None:
 
 
 @pytest.mark.parametrize(
-    ("schedule", "expected"),
+    ("wanted", "expected"),
     [
-        (None, ("cron(0 12 * * ? *)", "cron(0 14 * * ? *)")),
-        ("cron(30 23 * * ? *)", ("cron(30 23 * * ? *)", "cron(30 1 * * ? *)")),
+        ({}, ("cron(0 12 * * ? *)", "cron(0 14 * * ? *)")),
+        (LATE, ("cron(30 23 * * ? *)", "cron(30 1 * * ? *)")),
     ],
 )
 def test_it_runs_every_day_in_both_regions(
-    synthesized: Synthesize, schedule: str | None, expected: tuple[str, str]
+    synthesized: Synthesize, wanted: dict[str, str], expected: tuple[str, str]
 ) -> None:
-    wanted = {} if schedule is None else {"watch_schedule": schedule}
     stage = synthesized(an_environment(**ALERTS, **wanted))
     found = [watched.rule[1] for watched in watches(stage)]
     assert tuple(each["ScheduleExpression"] for each in found) == expected
@@ -197,9 +199,7 @@ def test_it_may_look_at_what_the_auditor_may_but_not_at_the_deployment(watched: 
     assert len(watched.policies) == 2
 
 
-@pytest.mark.parametrize(
-    "wanted", [{}, {"heartbeat_parameter": HEARTBEAT}, {"report_bucket": "reports"}]
-)
+@pytest.mark.parametrize("wanted", [{}, LATE, {"report_bucket": "reports"}])
 def test_what_else_it_may(synthesized: Synthesize, wanted: dict[str, str]) -> None:
     stage = synthesized(an_environment(**ALERTS, **wanted))
     for watched in watches(stage):
@@ -251,10 +251,8 @@ def test_what_else_it_may(synthesized: Synthesize, wanted: dict[str, str]) -> No
         ]
 
 
-@pytest.mark.parametrize(
-    "wanted", [{"heartbeat_parameter": HEARTBEAT}, {"report_bucket": "reports"}]
-)
-def test_heartbeat_and_report_change_nothing_but_the_watch(
+@pytest.mark.parametrize("wanted", [LATE, {"report_bucket": "reports"}])
+def test_schedule_heartbeat_and_report_change_nothing_but_the_watch(
     synthesized: Synthesize, stage: Synthesized, wanted: dict[str, str]
 ) -> None:
     other = synthesized(an_environment(**ALERTS, **wanted))
