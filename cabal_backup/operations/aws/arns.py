@@ -55,7 +55,7 @@ class Arns:
         """Of a vault."""
         return self.arn("backup", f"backup-vault:{vault.name}", region=vault.region)
 
-    @property
+    @cached_property
     def dr_vault_arn(self) -> str:
         """Of the vault in the DR region."""
         return self.vault_arn(self.vaults[1])

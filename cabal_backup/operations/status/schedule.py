@@ -10,6 +10,7 @@ from __future__ import annotations
 from calendar import monthrange
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
+from functools import cache
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
@@ -42,6 +43,7 @@ def next_run(expression: str, after: datetime, *, within: timedelta) -> datetime
     return None
 
 
+@cache
 def _matches(field: str, value: int, *, first: int = 0, words: Sequence[str] = ()) -> bool:
     """Whether one of the parts of a field, each with an optional step, covers the value."""
 
