@@ -16,11 +16,12 @@ Synthesize = Callable[[Environment], Synthesized]
 @pytest.fixture(scope="session")
 def synthesized(tmp_path_factory: pytest.TempPathFactory) -> Synthesize:
     """Synthesize an environment; the same one only once."""
+    directory = tmp_path_factory.mktemp("cdk.out")
     seen: dict[Environment, Synthesized] = {}
 
     def once(environment: Environment) -> Synthesized:
         if environment not in seen:
-            seen[environment] = synthesize(environment, tmp_path_factory.mktemp("cdk.out"))
+            seen[environment] = synthesize(environment, directory)
         return seen[environment]
 
     return once

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,11 +91,16 @@ class Synthesized:
 
 
 def synthesize(environment: Environment, directory: Path) -> Synthesized:
-    """Synthesize the stage of one environment with the flags of cdk.json."""
+    """Synthesize the stage of one environment with the flags of cdk.json.
+
+    :param directory: where CDK keeps the code of functions, which it copies there only once; the
+        assembly of the stage becomes a folder of its own in it.
+    """
     app = App(outdir=str(directory), context=dict(FLAGS), tree_metadata=False)
     BackupStage(app, environment=environment)
     app.synth()
-    return read_assembly(directory / f"assembly-{environment.name}")
+    written = directory / f"assembly-{environment.name}"
+    return read_assembly(written.rename(tempfile.mkdtemp(dir=directory)))
 
 
 def read_assembly(directory: Path) -> Synthesized:

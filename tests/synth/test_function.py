@@ -91,9 +91,14 @@ def test_it_has_no_secrets_and_no_url(deployed: Deployed) -> None:
 
 
 def test_its_asset_is_its_own_folder_and_what_all_share(prod: Synthesized) -> None:
+    codes = {
+        function["Properties"]["Code"]["S3Key"].removesuffix(".zip")
+        for stack in prod.stacks
+        for function in stack.all("AWS::Lambda::Function").values()
+    }
     assets = [
         (asset, sorted(path.relative_to(asset) for path in asset.rglob("*") if path.is_file()))
-        for asset in prod.directory.parent.glob("asset.*")
+        for asset in (prod.directory.parent / f"asset.{code}" for code in codes)
     ]
     assert sorted([str(path) for path in files] for _, files in assets) == [
         [
