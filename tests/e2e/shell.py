@@ -7,7 +7,8 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.e2e.assembly import synthesize_here
@@ -52,22 +53,43 @@ def make_checkout(
             (folder / made).symlink_to(PROJECT / made)
     (folder / "cdk.context.json").write_text(json.dumps(dict(deployment.context)))
     if synthesized is not None:
-        (folder / "app.sh").write_text(_copy_assembly(deployment, synthesized))
         declared = json.loads((folder / "cdk.json").read_text("utf-8"))
-        (folder / "cdk.json").write_text(json.dumps({**declared, "app": "sh app.sh"}))
+        in_files = {**declared["context"], **deployment.context}
+        (folder / "copy.py").write_text(_copy_assembly(deployment, synthesized, in_files))
+        app = f"{sys.executable} -IS copy.py"
+        (folder / "cdk.json").write_text(json.dumps({**declared, "app": app}))
     return folder
 
 
-def _copy_assembly(deployment: Deployment, settings: Sequence[tuple[str, str]]) -> str:
-    """A script in the place of app.py: one of the settings may be in the context."""
-    context = {"environment": deployment.environment, **deployment.context}
-    cases = ""
-    for name, value in settings:
-        key = f"{deployment.environment}.{name}"
-        assembly = synthesize_here({**context, key: value})
-        cases += f"""*'"{key}":"{value}"'*) assembly={assembly} ;;\n"""
-    cases += f"*) assembly={synthesize_here(context)} ;;"
-    return f'case $CDK_CONTEXT_JSON in\n{cases}\nesac\ncp -R "$assembly/." "$CDK_OUTDIR"\n'
+_COPY = """\
+import json, os, shutil, sys
+given = json.loads(os.environ["CDK_CONTEXT_JSON"])
+typed = {{
+    name: value
+    for name, value in given.items()
+    if {in_files!r}.get(name) != value and not name.startswith(("aws:", "@aws-cdk/"))
+}}
+for context, assembly in {assemblies!r}:
+    if typed == context:
+        sys.exit(shutil.copytree(assembly, os.environ["CDK_OUTDIR"], dirs_exist_ok=True) and 0)
+sys.exit(f"nothing was synthesized for the context {{typed}}")
+"""
+
+
+def _copy_assembly(
+    deployment: Deployment, settings: Sequence[tuple[str, str]], in_files: Mapping[str, object]
+) -> str:
+    """A script in the place of app.py: the context on the command line chooses what it copies, and
+    any other one is an error.
+    """
+    environment = {"environment": deployment.environment}
+    contexts: list[dict[str, str]] = [{}, environment]
+    contexts += [{**environment, f"{deployment.environment}.{key}": each} for key, each in settings]
+    assemblies = [
+        (context, str(synthesize_here({**environment, **deployment.context, **context})))
+        for context in contexts
+    ]
+    return _COPY.format(in_files=dict(in_files), assemblies=assemblies)
 
 
 def sections(document: str) -> dict[str, list[str]]:

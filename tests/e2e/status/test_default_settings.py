@@ -17,10 +17,10 @@ from tests.sandbox.deployment import Deployment
 
 NIGHTS = 35
 
-LOOKED_AT = range(13) if LONG else (0, 1)
+LOOKED_AT = range(13) if LONG else (0, 1, 6)
 """The nights after which `status` is asked before the first restore tests."""
 
-LOOKED_AT_LATER = range(13, NIGHTS) if LONG else (13, 29, 30, 31)
+LOOKED_AT_LATER = range(13, NIGHTS) if LONG else (13, 22, 29, 30, 31)
 """Around restore tests: the last one of all is that after night 30, of 1 February."""
 
 MOST_CALLS = 130

@@ -31,7 +31,7 @@ WRITES = ("BatchWriteItem", "PutItem", "DeleteItem", "TransactWriteItems")
 
 
 def cut_over(mode: Mode) -> CutoverResult:
-    """One whole cutover, over connections of its own."""
+    """One whole cutover; a copy of this process has connections of its own."""
     stop = Stop()
     aws, clock = connect(an_environment("development")), SystemClock()
     request = CutoverRequest(restored=RESTORED, live=ADDRESSES, mode=mode)
