@@ -76,7 +76,7 @@ def test_a_failed_restore_is_reported_with_the_reason_of_aws(operator: Operator)
 
 
 @dataclass(frozen=True)
-class Tested:
+class PlanOfTests:
     """One restore testing plan."""
 
     name: str
@@ -133,9 +133,9 @@ class Tested:
         sandbox.advance(days=2, hours=2)
 
 
-PRIMARY = Tested("cabal_backup_restore_testing", "us-west-1", ("dynamodb", "efs"))
-DR_TABLE = Tested("cabal_backup_dr_table", "us-west-2", ("dynamodb",))
-DR_MAILSTORE = Tested("cabal_backup_dr_mailstore", "us-west-2", ("efs",))
+PRIMARY = PlanOfTests("cabal_backup_restore_testing", "us-west-1", ("dynamodb", "efs"))
+DR_TABLE = PlanOfTests("cabal_backup_dr_table", "us-west-2", ("dynamodb",))
+DR_MAILSTORE = PlanOfTests("cabal_backup_dr_mailstore", "us-west-2", ("efs",))
 
 
 def never_ending(sandbox: Sandbox) -> None:
