@@ -49,6 +49,27 @@ def test_tests_that_are_named_exist(document: Path) -> None:
             assert f"def {function}(" in path.read_text("utf-8"), f"{file} has no {function}"
 
 
+LOSSES = (
+    *(
+        "one address",
+        "addresses table",
+        "one message",
+        "mailbox",
+        "mailstore",
+        "region",
+        "200 days",
+    ),
+    *("the account", "an encryption key", "everything"),
+)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_readme_has_what_brings_back_what_is_lost(loss: str) -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    table = text.partition("| lost or damaged |")[2].partition("\n\n")[0]
+    assert any(loss in row and LINK.search(row) for row in table.splitlines())
+
+
 def test_every_promise_of_the_templates_has_a_test() -> None:
     text = (ROOT / "docs" / "proof" / "promises.md").read_text("utf-8")
     for promise in ("S01", "S02", "S03", "S04", "S05", "S06", "S07", "S08", "S09", "S26"):
