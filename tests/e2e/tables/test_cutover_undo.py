@@ -52,6 +52,20 @@ def cut_over(rescuer: Rescuer, *arguments: str) -> Said:
     return said
 
 
+def printed_undo(done: Said) -> str:
+    """The command that undoes a cutover, as it was printed."""
+    (command,) = (line for line in done.out.splitlines() if UNDO in line)
+    return command
+
+
+def assert_undone(rescuer: Rescuer, command: str, before: list[Item]) -> None:
+    """Type the printed command: the live table is as it was."""
+    arguments = command.split(maxsplit=1)[1].replace(" -e development", "")
+    said = rescuer.run(f"{arguments} --yes")
+    assert said.code == 0, said.out + said.err
+    assert live(rescuer) == before
+
+
 def others_change(rescuer: Rescuer, before: list[Item]) -> list[Item]:
     """Others change, delete and add items after a cutover; what an undo has to leave then.
 
@@ -269,7 +283,7 @@ def test_the_restored_table_was_deleted(small: Rescuer) -> None:
     backup = lose(small.sandbox)
     before = live(small)
     done = cut_over(small, "--mirror", "--delete-restored", "--rate", "500")
-    (command,) = (line for line in done.out.splitlines() if UNDO in line)
+    command = printed_undo(done)
     assert command.count(" --rate=500 --reconfigure=none") == 1
     assert done.out.splitlines()[-1].endswith(" --mirror --rate=500 --reconfigure=none")
     with nothing_changes(small):
@@ -278,10 +292,7 @@ def test_the_restored_table_was_deleted(small: Rescuer) -> None:
     assert f"There is no table {RESTORED}." in said.err
     make_restored(small.sandbox, RESTORED, {"address": "S"}, backup)
 
-    said = small.run(f"{command.split(maxsplit=1)[1].replace(' -e development', '')} --yes")
-
-    assert said.code == 0, said.out + said.err
-    assert live(small) == before
+    assert_undone(small, command, before)
 
 
 def test_a_restored_table_that_was_changed_is_no_evidence(small: Rescuer) -> None:
@@ -308,11 +319,9 @@ def test_the_undo_of_a_cutover_to_a_region_that_is_named(small: Rescuer) -> None
     before = live(small)
     region = small.sandbox.client("dynamodb").meta.region_name
     done = cut_over(small, f"--from-region={region}", f"--to-region={region}")
-    (command,) = (line for line in done.out.splitlines() if UNDO in line)
+    command = printed_undo(done)
     assert f" --from-region {region}" in command
-    said = small.run(f"{command.split(maxsplit=1)[1].replace(' -e development', '')} --yes")
-    assert said.code == 0, said.out + said.err
-    assert live(small) == before
+    assert_undone(small, command, before)
 
 
 def test_the_comparison_that_lists_all_that_others_changed(small: Rescuer) -> None:
