@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 import pytest
@@ -717,7 +718,7 @@ ODD: list[Any] = [
     },
     [],
     ["a", {"b": 1}],
-    an_event("Scan Job State Change", {"deep": json.loads('{"a":' * 900 + "1" + "}" * 900)}),
+    an_event("Scan Job State Change", reduce(lambda inner, _: {"in": inner}, range(2000), {})),
     "text",
     "",
     7,
@@ -991,6 +992,15 @@ def test_a_parameter_of_any_content_stops_no_message(account: Aws, value: str) -
     account.remembered = value
     assert handle(a_point_deleted(1), a_backup_job()) == []
     assert len(account.messages) == 2
+
+
+def test_a_message_lists_so_many_things_and_counts_the_others(account: Aws) -> None:
+    assert handle(*(a_backup_job(resourceArn=f"{TABLE}/{number}") for number in range(60))) == []
+    (message,) = account.messages
+    said = message.body.splitlines()
+    assert "  Backup FAILED: 49" in said
+    assert "  Backup FAILED: 50" not in said
+    assert "  and 10 more" in said
 
 
 def test_many_long_things_fit_into_one_message(account: Aws) -> None:
