@@ -214,11 +214,37 @@ def test_only_the_deletion_fails(
     assert len(changes_since(sandbox, began)) == 1
 
 
-def test_a_table_that_is_not_known_to_be_of_the_restore_is_left_alone(operator: Operator) -> None:
-    this = night(operator, 35)
+def test_a_second_file_system_has_a_backup_job_of_its_own(operator: Operator) -> None:
+    """Its token is not that of the failed backup of the first one, which was deleted."""
+    sandbox = operator.sandbox
+    command = ("copy-back", "mailstore", "--night", night(operator, 35), "--cold", "--yes")
+    sandbox.faults.fail_next("backup", message="Not today.")
+    assert operator.run(*command).code == 3
+    efs = sandbox.client("efs", DR)
+    (first,) = efs.describe_file_systems()["FileSystems"]
+    efs.delete_file_system(FileSystemId=first["FileSystemId"])
+    sandbox.advance(minutes=5)
+
+    again = operator.run(*command)
+
+    assert again.code == 0, again
+    assert intermediates(sandbox) == []
+
+
+@pytest.mark.parametrize("earlier", [False, True], ids=["no-job", "a-job-made-an-earlier-one"])
+def test_a_table_that_is_not_known_to_be_of_the_restore_is_left_alone(
+    operator: Operator, *, earlier: bool
+) -> None:
+    sandbox, this = operator.sandbox, night(operator, 35)
     plan = operator.run("copy-back", "addresses", "--night", this, "--cold", "--dry-run").out
     name = next(word for word in plan.split() if "-copy-back-" in word)
-    operator.sandbox.client("dynamodb", DR).create_table(
+    dynamodb = sandbox.client("dynamodb", DR)
+    if earlier:
+        sandbox.faults.fail_next("backup", message="Not today.")
+        assert operator.run("copy-back", "addresses", "--night", this, "--cold", "--yes").code == 3
+        dynamodb.delete_table(TableName=name)
+        sandbox.advance(hours=1)
+    dynamodb.create_table(
         TableName=name,
         BillingMode="PAY_PER_REQUEST",
         KeySchema=[{"AttributeName": "address", "KeyType": "HASH"}],
