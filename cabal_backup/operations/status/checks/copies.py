@@ -178,7 +178,7 @@ def copy_back(state: State) -> Outcome:
         hint = "last-night and dr-copies say what is missing."
         if of_them := [p for p in cold if state.counts_for(p.resource_arn) in without]:
             hint += (
-                " A cold copy comes back in some hours, by way of a restore in the DR region: "
+                " A cold copy can be copied back in some hours, after a restore in the DR region: "
                 f"{_bring_back(state, of_them)}."
             )
         return warn(

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb.type_defs import TableDescriptionTypeDef
 
 _RECENT = timedelta(days=7)
-"""A table that was restored as it was longer before has lost more than some nights."""
+"""How old the backup may be that a table was restored from; an older one is reported, because the
+table may have lost more than a few nights.
+"""
 
 PITR_WINDOW = timedelta(days=35)
 """The longest window of point-in-time recovery, which Cabal's tables have.
