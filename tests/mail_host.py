@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from cabal_backup.mail_host.command import *  # noqa: F403
     from cabal_backup.mail_host.dovecot import *  # noqa: F403
     from cabal_backup.mail_host.files import *  # noqa: F403
+    from cabal_backup.mail_host.mail_names import *  # noqa: F403
     from cabal_backup.mail_host.merge import *  # noqa: F403
-    from cabal_backup.mail_host.names import *  # noqa: F403
-    from cabal_backup.mail_host.plan import *  # noqa: F403
+    from cabal_backup.mail_host.merge_plan import *  # noqa: F403
     from cabal_backup.mail_host.problems import *  # noqa: F403
     from cabal_backup.mail_host.promote import *  # noqa: F403
     from cabal_backup.mail_host.survey import *  # noqa: F403

@@ -42,12 +42,12 @@ from cabal_backup.errors import (
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.deployed import check_environment
-from cabal_backup.operations.drill import leftovers, mailbox, report
+from cabal_backup.operations.drill import leftovers, rehearse_mailbox, write_report
 from cabal_backup.operations.drill.leftovers import Leftover
 from cabal_backup.operations.drill.perform import AnyDrillPlan, Drill, perform, plan_drill
-from cabal_backup.operations.drill.plan import DrillRequest
 from cabal_backup.operations.drill.record import Record
-from cabal_backup.operations.drill.report import Redaction
+from cabal_backup.operations.drill.request import DrillRequest
+from cabal_backup.operations.drill.write_report import Redaction
 from cabal_backup.operations.restore.select_point import PointRequest
 from cabal_backup.operations.status.drill_reports import ALL, Kind, Verdict
 
@@ -187,28 +187,28 @@ class _Reports:
 
     def write(self, record: Record) -> None:
         """Write the report of one drill and print its outcome."""
-        content = report.Content(
-            self.redaction.values(report.as_json(record)),
-            self.redaction.text(report.as_markdown(record)),
+        content = write_report.Content(
+            self.redaction.values(write_report.as_json(record)),
+            self.redaction.text(write_report.as_markdown(record)),
         )
         # Written before anything is printed: the output may be closed.
-        written = report.write(
+        written = write_report.write(
             self.folder, record.started, record.environment, record.kind, content
         )
-        print(report.headline(record))
+        print(write_report.headline(record))
         self.written.append(written)
         for line in (*record.stays, *record.not_verified, written):
             print(line)
 
     def write_summary(self, records: Sequence[Record]) -> None:
         """Write the report of several drills."""
-        content = report.Content(
-            self.redaction.values(report.summary_json(records)),
-            self.redaction.text(report.summary_markdown(records)),
+        content = write_report.Content(
+            self.redaction.values(write_report.summary_json(records)),
+            self.redaction.text(write_report.summary_markdown(records)),
         )
         first = records[0]
         self.written.append(
-            report.write(self.folder, first.started, first.environment, ALL, content)
+            write_report.write(self.folder, first.started, first.environment, ALL, content)
         )
         print(self.written[-1])
 
@@ -219,11 +219,11 @@ def run(options: DrillOptions, invocation: Invocation) -> int:
         _check_allowed(options)
     aws = connect_to_change(options)
     if not options.dry_run:
-        report.make_folder(folder)
+        write_report.make_folder(folder)
     clock = invocation.clock
     request = _request(options, aws)
     if request.user is not None:
-        mailbox.check_wanted(request.user, request.mount)
+        rehearse_mailbox.check_wanted(request.user, request.mount)
     kinds = list(_ABOUT) if options.which == ALL else [Kind(options.which)]
     planned = _plan(aws, clock, kinds, request, dry_run=options.dry_run)
     if show_plan(planned, options):
@@ -237,7 +237,7 @@ def run(options: DrillOptions, invocation: Invocation) -> int:
         records = _perform(aws, clock, planned, request, reports)
     if options.which == ALL:
         reports.write_summary(records)
-    verdict = report.worst(records)
+    verdict = write_report.worst(records)
     answer.add(verdict=verdict, drills=records, reports=reports.written)
     if any(record.interrupted for record in records):
         return ExitCode.INTERRUPTED

@@ -306,7 +306,7 @@ def connect_to_restore(options: WhereOptions) -> Aws:
 
 def check_not_a_drills(*given: str | None) -> None:
     """Raises UsageError for a name that only a drill gives: a drill may delete what has it."""
-    from cabal_backup.operations.drill.plan import is_drill_name
+    from cabal_backup.operations.drill.request import is_drill_name
 
     for name in given:
         if name is not None and is_drill_name(name):

@@ -12,7 +12,7 @@ from cabal_backup.cli.options import CommonOptions, Invocation, add_common, conn
 from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode, UsageError
 from cabal_backup.operations.aws.client import Aws
-from cabal_backup.operations.drill.report import Redaction
+from cabal_backup.operations.drill.write_report import Redaction
 from cabal_backup.operations.verify_aws import Finding, Result, verify
 from cabal_backup.text import name_stamp, one_line, timestamp
 

@@ -25,8 +25,8 @@ from cabal_backup.mail_host.folders import (
     UNMERGED,
     Folder,
 )
-from cabal_backup.mail_host.names import folder_name, is_called, shown
-from cabal_backup.mail_host.plan import FolderPlan, MergePlan
+from cabal_backup.mail_host.mail_names import folder_name, is_called, shown
+from cabal_backup.mail_host.merge_plan import FolderPlan, MergePlan
 from cabal_backup.mail_host.problems import Refused
 from cabal_backup.mail_host.survey import Survey
 from cabal_backup.mail_host.trees import Trees

@@ -19,8 +19,8 @@ from cabal_backup.mail_host.folders import (
     UNKNOWN,
     Folder,
 )
-from cabal_backup.mail_host.mailbox import staging_area
-from cabal_backup.mail_host.names import folder_name, shown, some_of
+from cabal_backup.mail_host.mail_names import folder_name, shown, some_of
+from cabal_backup.mail_host.mailbox_writer import staging_area
 from cabal_backup.mail_host.survey import look
 from cabal_backup.mail_host.trees import STAGING_PREFIX, Trees, Where
 

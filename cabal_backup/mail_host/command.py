@@ -14,8 +14,8 @@ from typing import IO
 
 from cabal_backup.mail_host.choose import MergeRequest, plan_merge
 from cabal_backup.mail_host.cleanup import cleanup, plan_cleanup
+from cabal_backup.mail_host.mail_names import QUEUES, shown
 from cabal_backup.mail_host.merge import Finished, Progress, merge
-from cabal_backup.mail_host.names import QUEUES, shown
 from cabal_backup.mail_host.problems import (
     EXIT_DONE,
     EXIT_INTERNAL,

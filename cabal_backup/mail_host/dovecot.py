@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cabal_backup.mail_host.files import READ, Inode, inode_of, lstat, read_small
-from cabal_backup.mail_host.names import identity_of, shown
+from cabal_backup.mail_host.mail_names import identity_of, shown
 
 _MAX_LISTED = 256 << 20
 """Bytes of a `dovecot-uidlist` that are read: enough for two million messages."""

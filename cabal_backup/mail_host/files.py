@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from cabal_backup.mail_host.names import shown
+from cabal_backup.mail_host.mail_names import shown
 from cabal_backup.mail_host.problems import Refused, Stopped
 
 BATCH_SIZE = 512

@@ -22,7 +22,7 @@ from cabal_backup.mail_host.folders import (
     dot_entries,
     messages_in,
 )
-from cabal_backup.mail_host.names import identity_of
+from cabal_backup.mail_host.mail_names import identity_of
 from cabal_backup.mail_host.trees import Trees
 
 

@@ -14,8 +14,8 @@ from typing import NamedTuple, Optional
 
 from cabal_backup.mail_host.batches import Batch, pack
 from cabal_backup.mail_host.files import BATCH_SIZE, Name, lstat, open_directory
-from cabal_backup.mail_host.mailbox import MailboxWriter, check_is_linked, staging_area
-from cabal_backup.mail_host.plan import FolderPlan, MergePlan
+from cabal_backup.mail_host.mailbox_writer import MailboxWriter, check_is_linked, staging_area
+from cabal_backup.mail_host.merge_plan import FolderPlan, MergePlan
 from cabal_backup.mail_host.problems import Problem, Problems, Stopped
 from cabal_backup.mail_host.trees import Trees, threads_for
 

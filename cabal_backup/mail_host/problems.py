@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import NamedTuple
 
-from cabal_backup.mail_host.names import folder_name, shown
+from cabal_backup.mail_host.mail_names import folder_name, shown
 
 EXIT_DONE = 0
 """Done, or nothing to do."""

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from cabal_backup.mail_host.files import inode_of, lstat, names_in, open_directory, open_mount
+from cabal_backup.mail_host.mail_names import QUEUES, RECOVERY, WHY_NOT_QUEUES, shown
 from cabal_backup.mail_host.merge import Progress
-from cabal_backup.mail_host.names import QUEUES, RECOVERY, WHY_NOT_QUEUES, shown
 from cabal_backup.mail_host.problems import Refused, Stopped
 from cabal_backup.mail_host.trees import STAGING_PREFIX, notes_on_failures
 

@@ -33,7 +33,7 @@ from cabal_backup.mail_host.folders import (
     messages_in,
 )
 from cabal_backup.mail_host.live import LiveScan
-from cabal_backup.mail_host.names import identity_of, some_of
+from cabal_backup.mail_host.mail_names import identity_of, some_of
 from cabal_backup.mail_host.other_files import OtherFile, compare_other_files, is_disposable
 from cabal_backup.mail_host.problems import Problem, Problems, Refused
 from cabal_backup.mail_host.trees import Trees, Where, notes_on_failures, staging_name, threads_for

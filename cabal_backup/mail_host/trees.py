@@ -18,7 +18,7 @@ from cabal_backup.mail_host.files import (
     open_directory,
     open_mount,
 )
-from cabal_backup.mail_host.names import QUEUES, RECOVERY, shown
+from cabal_backup.mail_host.mail_names import QUEUES, RECOVERY, shown
 from cabal_backup.mail_host.problems import Refused, Stopped
 
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@+-]{0,127}\Z")

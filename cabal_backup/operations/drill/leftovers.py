@@ -24,8 +24,8 @@ from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Job, Progress, Report, follow, wait_until_deleted
 from cabal_backup.operations.aws.results import entries, unless_missing
-from cabal_backup.operations.drill.plan import drill_of_table, is_restore_token, scratch_table
 from cabal_backup.operations.drill.recoveries import SLACK, recovery_of_drills
+from cabal_backup.operations.drill.request import drill_of_table, is_restore_token, scratch_table
 from cabal_backup.operations.restore.mail import file_system_settings
 from cabal_backup.operations.restore.mail.mailstore_restores import MailRestore, list_mail_restores
 from cabal_backup.operations.restore.tables import delete_table

@@ -13,13 +13,18 @@ from cabal_backup.errors import CabalBackupError
 from cabal_backup.operations.aws.client import Aws, in_words
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Event, Job, JobKind, Report, follow
-from cabal_backup.operations.drill import addresses, copy_back, leftovers, mailbox
-from cabal_backup.operations.drill.addresses import AddressesDrillPlan
-from cabal_backup.operations.drill.copy_back import CopyBackDrillPlan
+from cabal_backup.operations.drill import (
+    leftovers,
+    rehearse_addresses,
+    rehearse_copy_back,
+    rehearse_mailbox,
+)
 from cabal_backup.operations.drill.leftovers import Leftover
-from cabal_backup.operations.drill.mailbox import MailboxDrillPlan
-from cabal_backup.operations.drill.plan import DrillRequest
 from cabal_backup.operations.drill.record import Record
+from cabal_backup.operations.drill.rehearse_addresses import AddressesDrillPlan
+from cabal_backup.operations.drill.rehearse_copy_back import CopyBackDrillPlan
+from cabal_backup.operations.drill.rehearse_mailbox import MailboxDrillPlan
+from cabal_backup.operations.drill.request import DrillRequest
 from cabal_backup.operations.status.drill_reports import Kind
 
 _HOW_TO_LEAVE = "Interrupt once more to leave it as it is: the next drill finds and removes it."
@@ -45,9 +50,9 @@ class Drill:
 def plan_drill(aws: Aws, now: datetime, kind: Kind, request: DrillRequest) -> AnyDrillPlan:
     """Plan a drill. Raises CabalBackupError when something that is needed is not there."""
     planners: Mapping[Kind, Callable[[Aws, datetime, DrillRequest], AnyDrillPlan]] = {
-        Kind.ADDRESSES: addresses.plan_drill,
-        Kind.COPY_BACK: copy_back.plan_drill,
-        Kind.MAILBOX: mailbox.plan_drill,
+        Kind.ADDRESSES: rehearse_addresses.plan_drill,
+        Kind.COPY_BACK: rehearse_copy_back.plan_drill,
+        Kind.MAILBOX: rehearse_mailbox.plan_drill,
     }
     return planners[kind](aws, now, request)
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cabal_backup.operations.drill.plan import is_restore_token
+from cabal_backup.operations.drill.request import is_restore_token
 from cabal_backup.operations.restore.mail.mailstore_restores import MailRestore
 
 _NAME = re.compile(r"aws-backup-(?:failed-)?restore_(.+)")

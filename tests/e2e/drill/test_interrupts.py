@@ -16,11 +16,11 @@ from cabal_backup.config.project import find_project, read_environment
 from cabal_backup.operations.aws.client import Aws, connect
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Event, Report
-from cabal_backup.operations.drill import addresses
-from cabal_backup.operations.drill.addresses import AddressesDrillPlan
+from cabal_backup.operations.drill import rehearse_addresses
 from cabal_backup.operations.drill.perform import Drill, perform
-from cabal_backup.operations.drill.plan import DrillRequest
 from cabal_backup.operations.drill.record import Record
+from cabal_backup.operations.drill.rehearse_addresses import AddressesDrillPlan
+from cabal_backup.operations.drill.request import DrillRequest
 from cabal_backup.operations.restore.tables import restore_addresses
 from tests import killing
 from tests.e2e.drill.conftest import QUICK, USER, Driller, left
@@ -88,7 +88,7 @@ class Clumsy(AddressesDrillPlan):
 
     def rehearse(self, aws: Aws, clock: Clock, record: Record, report: Report) -> None:
         record.use(self.restore.point)
-        addresses.make_scratch(aws, self)
+        rehearse_addresses.make_scratch(aws, self)
         restore_addresses.execute(aws, self.restore, clock, report)
         raise ZeroDivisionError("unforeseen")
 
@@ -98,7 +98,7 @@ def test_an_unforeseen_error(driller: Driller) -> None:
     given = [f"{key}={value}" for key, value in operator.deployment.context.items()]
     aws = connect(read_environment(find_project(PROJECT), operator.deployment.environment, given))
     now = operator.clock.now()
-    planned = addresses.plan_drill(aws, now, DrillRequest(tolerance_percent=10))
+    planned = rehearse_addresses.plan_drill(aws, now, DrillRequest(tolerance_percent=10))
     plan = Clumsy(
         restore=planned.restore, scratch=planned.scratch, tolerance_percent=10, kind=planned.kind
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from cabal_backup import names
-from cabal_backup.mail_host.names import QUEUES
+from cabal_backup.mail_host.mail_names import QUEUES
 from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.results import Unknown, ask, unless_missing
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from cabal_backup import mail_host
 
 MODULES = (
-    "names",
+    "mail_names",
     "problems",
     "files",
     "batches",
@@ -20,9 +20,9 @@ MODULES = (
     "other_files",
     "live",
     "survey",
-    "plan",
+    "merge_plan",
     "choose",
-    "mailbox",
+    "mailbox_writer",
     "merge",
     "cleanup",
     "promote",

@@ -24,7 +24,7 @@ from cabal_backup.errors import (
     UsageError,
 )
 from cabal_backup.mail_host import trees
-from cabal_backup.mail_host.names import folder_name
+from cabal_backup.mail_host.mail_names import folder_name
 from cabal_backup.mail_host.problems import Refused
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.clock import Clock

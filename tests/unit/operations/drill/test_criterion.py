@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cabal_backup.operations.drill.addresses import about_cutover, about_restored
 from cabal_backup.operations.drill.record import Check
+from cabal_backup.operations.drill.rehearse_addresses import about_cutover, about_restored
 from cabal_backup.operations.restore.tables.compare import Comparison, Group
 from cabal_backup.operations.restore.tables.cutover import Verification
 from cabal_backup.operations.restore.tables.items import Digest

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from cabal_backup.names import PITR_TABLES
-from cabal_backup.operations.drill.plan import (
+from cabal_backup.operations.drill.request import (
     drill_id,
     drill_of_table,
     is_drill_name,

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from cabal_backup.errors import UsageError
-from cabal_backup.operations.drill import report
+from cabal_backup.operations.drill import write_report
 from cabal_backup.operations.drill.record import Check, PointUsed, Record, Step
-from cabal_backup.operations.drill.report import Content, Redaction
+from cabal_backup.operations.drill.write_report import Content, Redaction
 from tests.builders import ACCOUNT, OTHER_ACCOUNT
 
 BEGAN = datetime(2026, 11, 22, 13, 0, tzinfo=UTC)
@@ -37,12 +37,12 @@ def a_record(**changes: object) -> Record:
 
 
 def test_passed() -> None:
-    said: Any = report.as_json(a_record())
+    said: Any = write_report.as_json(a_record())
     assert (said["verdict"], said["reasons"]) == ("passed", [])
     assert said["recovery_seconds"] == 300
     assert said["recovery_point"]["age_seconds"] == 12 * 3600
     assert json.loads(json.dumps(said)) == said
-    text = report.as_markdown(a_record())
+    text = write_report.as_markdown(a_record())
     assert text.startswith("# Drill: addresses in development, 2026-11-22\n\n**PASSED**\n")
     assert "| recovery time, start to verified | 300 s |" in text
     assert "| its age at the start | 12.0 hours |" in text
@@ -63,15 +63,15 @@ def test_passed() -> None:
     ],
 )
 def test_not_passed(changes: dict[str, object], verdict: str, reason: str | None) -> None:
-    said = report.as_json(a_record(**changes))
+    said = write_report.as_json(a_record(**changes))
     assert said["verdict"] == verdict
     assert said["reasons"] == ([] if reason is None else [reason])
-    assert f"**{verdict.upper()}**" in report.as_markdown(a_record(**changes))
-    assert report.headline(a_record(**changes)).startswith(f"{verdict.upper()}: ")
+    assert f"**{verdict.upper()}**" in write_report.as_markdown(a_record(**changes))
+    assert write_report.headline(a_record(**changes)).startswith(f"{verdict.upper()}: ")
 
 
 def test_what_stays_and_what_was_cleared_is_said() -> None:
-    text = report.as_markdown(
+    text = write_report.as_markdown(
         a_record(stays=["a point until 2026-12-21"], cleared=["table t"], not_verified=["content"])
     )
     assert "Stays on purpose:\n\n- a point until 2026-12-21" in text
@@ -81,10 +81,10 @@ def test_what_stays_and_what_was_cleared_is_said() -> None:
 
 def test_a_summary_is_as_good_as_the_worst() -> None:
     failed = a_record(kind="mailbox", problems=["no"], verified=None)
-    said: Any = report.summary_json([a_record(), failed])
+    said: Any = write_report.summary_json([a_record(), failed])
     assert said["verdict"] == "failed"
     assert [each["verdict"] for each in said["drills"]] == ["passed", "failed"]
-    text = report.summary_markdown([a_record(), failed])
+    text = write_report.summary_markdown([a_record(), failed])
     assert "| addresses | passed | 300 s | 12.0 hours |" in text
     assert "| mailbox | failed | never verified | 12.0 hours |" in text
     assert "- mailbox: no" in text
@@ -132,7 +132,7 @@ def test_values_are_redacted_and_field_names_are_not() -> None:
 
 def test_no_report_is_written_over(tmp_path: Path) -> None:
     names = [
-        report.write(
+        write_report.write(
             tmp_path, BEGAN, "development", "addresses", Content({"n": number}, "text")
         ).name
         for number in range(3)
@@ -146,4 +146,4 @@ def test_no_report_is_written_over(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_reported_first(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="Cannot write reports"):
-        report.make_folder(tmp_path / "file")
+        write_report.make_folder(tmp_path / "file")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cabal_backup.operations.aws.results import Known, Unknown
-from cabal_backup.operations.drill import report
+from cabal_backup.operations.drill import write_report
 from cabal_backup.operations.status.drill_reports import PastDrill, read_reports
 from cabal_backup.operations.status.findings import Finding
 from tests.unit.operations.drill.test_report import BEGAN, a_record
@@ -24,15 +24,15 @@ SECOND = timedelta(seconds=1)
 def written(folder: Path, **changes: object) -> None:
     """A report, written as the drill writes it."""
     record = a_record(**changes)
-    content = report.Content(report.as_json(record), report.as_markdown(record))
-    report.write(folder, BEGAN, record.environment, record.kind, content)
+    content = write_report.Content(write_report.as_json(record), write_report.as_markdown(record))
+    write_report.write(folder, BEGAN, record.environment, record.kind, content)
 
 
 def test_what_a_drill_writes_is_read_again(tmp_path: Path) -> None:
     written(tmp_path)
     written(tmp_path, kind="mailbox", problems=["no"], verified=None, point=None)
-    summary = report.summary_json([a_record()])
-    report.write(tmp_path, BEGAN, "development", "all", report.Content(summary, ""))
+    summary = write_report.summary_json([a_record()])
+    write_report.write(tmp_path, BEGAN, "development", "all", write_report.Content(summary, ""))
 
     assert read_reports(tmp_path) == Known(
         (

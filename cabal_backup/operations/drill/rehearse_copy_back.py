@@ -15,9 +15,14 @@ from cabal_backup.errors import CabalBackupError, UnknownError
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Report
-from cabal_backup.operations.drill import addresses
-from cabal_backup.operations.drill.plan import DrillRequest, drill_id, restored_table, scratch_table
+from cabal_backup.operations.drill import rehearse_addresses
 from cabal_backup.operations.drill.record import Record
+from cabal_backup.operations.drill.request import (
+    DrillRequest,
+    drill_id,
+    restored_table,
+    scratch_table,
+)
 from cabal_backup.operations.restore import copy_back
 from cabal_backup.operations.restore.cold import cold_copy_back
 from cabal_backup.operations.restore.cold.cold_copy_back import ColdCopyBackPlan
@@ -50,7 +55,7 @@ class CopyBackDrillPlan:
             *self.copy.lines(),
             f"  {self.what_stays()}",
             f"Then restore {self.live} from what came back, to a new table {restored}:",
-            *addresses.what_follows(self.live, self.makes, self.request.tolerance_percent),
+            *rehearse_addresses.what_follows(self.live, self.makes, self.request.tolerance_percent),
         )
 
     def what_stays(self) -> str:
@@ -86,7 +91,7 @@ class CopyBackDrillPlan:
         record.stays.append(f"{_id(arn)}: {stays}")
         point = PointRequest(arn=arn, role=self.request.point.role)
         request = replace(self.request, point=point)
-        plan = addresses.plan_drill(aws, clock.now(), request, drill=self.drill)
+        plan = rehearse_addresses.plan_drill(aws, clock.now(), request, drill=self.drill)
         plan.rehearse(aws, clock, record, report)
 
     def _copy_back(self, aws: Aws, clock: Clock, record: Record, report: Report) -> str:
@@ -110,7 +115,7 @@ def plan_drill(aws: Aws, now: datetime, request: DrillRequest) -> CopyBackDrillP
 
     Raises CabalBackupError when something that is needed is not there.
     """
-    addresses.check_live(aws)
+    rehearse_addresses.check_live(aws)
     check_role(aws, request.point.role)
     wanted = CopyBackRequest(what=ADDRESSES)
     how = cold_copy_back if request.cold else copy_back

@@ -17,17 +17,17 @@ from cabal_backup import names
 from cabal_backup.errors import AwsError, CabalBackupError, UsageError
 from cabal_backup.mail_host import survey
 from cabal_backup.mail_host.choose import plan_merge
+from cabal_backup.mail_host.mail_names import RECOVERY
 from cabal_backup.mail_host.merge import Finished, merge
-from cabal_backup.mail_host.names import RECOVERY
 from cabal_backup.mail_host.problems import Refused, Stopped
 from cabal_backup.mail_host.trees import Where
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Job, Progress, Report
 from cabal_backup.operations.drill import maildirs
-from cabal_backup.operations.drill.plan import DrillRequest, drill_id, restore_token
 from cabal_backup.operations.drill.record import Check, Record
 from cabal_backup.operations.drill.recoveries import recovery_of_drills
+from cabal_backup.operations.drill.request import DrillRequest, drill_id, restore_token
 from cabal_backup.operations.restore.mail import file_system_settings, restore_mailbox
 from cabal_backup.operations.restore.mail.mailstore_restores import list_mail_restores
 from cabal_backup.operations.restore.mail.restore_mailbox import MailboxRequest, RestoreMailboxPlan

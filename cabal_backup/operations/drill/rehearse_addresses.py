@@ -12,14 +12,14 @@ from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Progress, Report, Wait, follow_until
 from cabal_backup.operations.aws.results import unless_missing
-from cabal_backup.operations.drill.plan import (
+from cabal_backup.operations.drill.record import Check, Record
+from cabal_backup.operations.drill.request import (
     DrillRequest,
     drill_id,
     drill_of_table,
     restored_table,
     scratch_table,
 )
-from cabal_backup.operations.drill.record import Check, Record
 from cabal_backup.operations.restore.tables import cutover, restore_addresses
 from cabal_backup.operations.restore.tables.compare import Comparison, compare
 from cabal_backup.operations.restore.tables.cutover import CutoverRequest, Verification

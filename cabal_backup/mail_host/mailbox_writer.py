@@ -32,8 +32,8 @@ from cabal_backup.mail_host.files import (
     remove_tree,
 )
 from cabal_backup.mail_host.folders import dot_entries
-from cabal_backup.mail_host.names import new_name
-from cabal_backup.mail_host.plan import FolderPlan, MergePlan
+from cabal_backup.mail_host.mail_names import new_name
+from cabal_backup.mail_host.merge_plan import FolderPlan, MergePlan
 from cabal_backup.mail_host.problems import Refused, Stopped
 from cabal_backup.mail_host.trees import Trees, staging_name
 
