@@ -11,10 +11,8 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonel
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from cabal_backup import names
+from cabal_backup.config.constraints import Values
 from cabal_backup.infrastructure.grant import Grant, announce, pass_role
 
 _EVERYTHING = ("*",)
@@ -31,22 +29,21 @@ class Places:
     )
     """The settings that they are made of."""
 
-    def __init__(self, settings: Mapping[str, Any], *, partition: str, account: str) -> None:
+    def __init__(self, settings: Values, *, partition: str, account: str) -> None:
         self._partition, self._account = partition, account
-        self._region, self._dr_region = settings["region"], settings["dr_region"]
+        self._region, self.dr_region = settings["region"], settings["dr_region"]
         self.vaults = (
             self.arn("backup", f"backup-vault:{names.VAULT}"),
-            self.arn_in_dr("backup", f"backup-vault:{names.DR_VAULT}"),
+            self.arn("backup", f"backup-vault:{names.DR_VAULT}", self.dr_region),
         )
-        arn = self.arn if settings["air_gapped_region"] == "primary" else self.arn_in_dr
-        third = arn("backup", f"backup-vault:{names.AIR_GAPPED_VAULT}")
+        third_region = None if settings["air_gapped_region"] == "primary" else self.dr_region
+        third = self.arn("backup", f"backup-vault:{names.AIR_GAPPED_VAULT}", third_region)
         self.air_gapped_vault = (third,) if settings["air_gapped"] else ()
         self.role = self.arn("iam", f"role/{names.ROLE}", "")
         self.points = self.both("backup", "recovery-point:*")
         # Recovery points of the addresses from before the opt-in bear the table's name.
         addresses: str = settings["addresses_table"]
-        old_points = self.arn("dynamodb", f"table/{addresses}/backup/*")
-        self.all_points = (*self.points, old_points)
+        self.all_points = (*self.points, self.arn("dynamodb", f"table/{addresses}/backup/*"))
         self.legal_holds = self.both("backup", "legal-hold:*")
         self.trails = (f"arn:{partition}:cloudtrail:*:*:trail/*",)
         # Cabal has more tables than a policy has room for, each named three times.
@@ -69,24 +66,18 @@ class Places:
         where = self._region if region is None else region
         return f"arn:{self._partition}:{service}:{where}:{self._account}:{resource}"
 
-    def arn_in_dr(self, service: str, resource: str) -> str:
-        """The ARN of a resource in the DR region."""
-        return self.arn(service, resource, self._dr_region)
-
     def both(self, service: str, *resources: str) -> tuple[str, ...]:
         """The ARNs of resources that have the same names in both regions."""
         return tuple(
             self.arn(service, resource, region)
-            for region in (self._region, self._dr_region)
+            for region in (self._region, self.dr_region)
             for resource in resources
         )
 
     def stacks(self, *in_dr_region: str) -> tuple[str, ...]:
         """The ARNs of the primary stack and of these."""
-        return (
-            self.arn("cloudformation", f"stack/{names.STACK}/*"),
-            *(self.arn_in_dr("cloudformation", f"stack/{name}/*") for name in in_dr_region),
-        )
+        stacks = ((names.STACK, self._region), *((name, self.dr_region) for name in in_dr_region))
+        return tuple(self.arn("cloudformation", f"stack/{name}/*", at) for name, at in stacks)
 
     def tables(self, *, ending: str = "*") -> tuple[str, ...]:
         """The live tables, and what else begins with their names.
@@ -94,17 +85,14 @@ class Places:
         In the DR region, where copies are restored, of all tables the addresses only.
         """
         patterns = [f"table/{begin}{ending}".replace("**", "*") for begin in self._tables]
-        return (
-            *(self.arn("dynamodb", pattern) for pattern in patterns),
-            self.arn_in_dr("dynamodb", patterns[0]),
-        )
+        in_dr = self.arn("dynamodb", patterns[0], self.dr_region)
+        return (*(self.arn("dynamodb", pattern) for pattern in patterns), in_dr)
 
 
 def watch_grants(at: Places) -> tuple[Grant, ...]:
     """What the checks of `status` look at, which the watch makes too."""
     return (
         Grant(
-            "List",
             # All file systems of the region: another one may have the mailstore's tag.
             "backup: DescribeRegionSettings ListBackupJobs ListBackupPlans ListBackupVaults "
             "ListCopyJobs ListLegalHolds ListRestoreJobs "
@@ -118,60 +106,43 @@ def watch_grants(at: Places) -> tuple[Grant, ...]:
             _EVERYTHING,
         ),
         Grant(
-            "Vaults",
             "backup: GetBackupVaultAccessPolicy ListRecoveryPointsByBackupVault",
             (*at.vaults, *at.air_gapped_vault),
         ),
-        Grant(
-            "Shares",
-            "ram: GetResourceShareAssociations",
-            _EVERYTHING if at.air_gapped_vault else (),
-        ),
-        Grant("LegalHolds", "backup: ListRecoveryPointsByLegalHold", at.legal_holds),
+        Grant("ram: GetResourceShareAssociations", _EVERYTHING if at.air_gapped_vault else ()),
+        Grant("backup: ListRecoveryPointsByLegalHold", at.legal_holds),
         # Of a vault: its environment. Of what brings a cold recovery point back: its night.
-        Grant("Tags", "backup: ListTags", (*at.points, *at.vaults)),
+        Grant("backup: ListTags", (*at.points, *at.vaults)),
         Grant(
-            "Plans",
             "backup: GetBackupPlan GetBackupSelection ListBackupPlanVersions ListBackupSelections",
             [at.arn("backup", "backup-plan:*")],
         ),
         Grant(
-            "Role",
             "iam: GetRole GetRolePolicy ListAttachedRolePolicies ListRolePolicies "
             "SimulatePrincipalPolicy",
             [at.role],
         ),
-        Grant("Tables", "dynamodb: DescribeContinuousBackups DescribeTable", at.tables()),
+        Grant("dynamodb: DescribeContinuousBackups DescribeTable", at.tables()),
         Grant(
-            "RestoreTesting",
             "backup: GetRestoreTestingPlan GetRestoreTestingSelection ListRestoreTestingSelections",
             (
                 at.arn("backup", f"restore-testing-plan:{names.RESTORE_TESTING_PLAN}-*"),
                 # Both plans of the copies: a policy has room for 6,144 characters.
-                at.arn_in_dr("backup", "restore-testing-plan:cabal_backup_dr_*"),
+                at.arn("backup", "restore-testing-plan:cabal_backup_dr_*", at.dr_region),
             ),
         ),
-        Grant("Keys", "kms: DescribeKey", at.both("kms", "key/*")),
+        Grant("kms: DescribeKey", at.both("kms", "key/*")),
+        Grant("events: ListTargetsByRule", at.both("events", f"rule/{names.STACK}-*")),
         Grant(
-            "AlertRules", "events: ListTargetsByRule", at.both("events", f"rule/{names.STACK}-*")
-        ),
-        Grant(
-            "AlertFunctions",
             "lambda: GetFunctionConcurrency GetFunctionConfiguration",
             at.both("lambda", f"function:{names.NOTIFY}", f"function:{names.WATCH}"),
         ),
-        Grant("WatchRecord", "ssm: GetParameter", at.both("ssm", f"parameter{names.WATCH_RECORD}")),
+        Grant("ssm: GetParameter", at.both("ssm", f"parameter{names.WATCH_RECORD}")),
+        Grant("sns: GetTopicAttributes ListSubscriptionsByTopic", at.both("sns", names.TOPIC)),
         Grant(
-            "AlertTopic",
-            "sns: GetTopicAttributes ListSubscriptionsByTopic",
-            at.both("sns", names.TOPIC),
+            "sqs: GetQueueAttributes GetQueueUrl", at.both("sqs", names.QUEUE, names.DEAD_LETTERS)
         ),
-        Grant(
-            "AlertQueues",
-            "sqs: GetQueueAttributes GetQueueUrl",
-            at.both("sqs", names.QUEUE, names.DEAD_LETTERS),
-        ),
-        Grant("Trails", "cloudtrail: GetEventSelectors GetTrailStatus", at.trails),
+        Grant("cloudtrail: GetEventSelectors GetTrailStatus", at.trails),
     )
 
 
@@ -181,22 +152,15 @@ def auditor_grants(at: Places) -> tuple[Grant, ...]:
     paths = ("aws-service-role/backup.amazonaws.com/", "")
     return (
         *watch_grants(at),
+        Grant("ssm: GetParameter", at.both("ssm", "parameter/cdk-bootstrap/*/version")),
+        Grant("cloudformation: DescribeStacks", at.stacks(names.DR_STACK)),
         Grant(
-            "Bootstrap", "ssm: GetParameter", at.both("ssm", "parameter/cdk-bootstrap/*/version")
-        ),
-        Grant("Stacks", "cloudformation: DescribeStacks", at.stacks(names.DR_STACK)),
-        Grant(
-            "ServiceLinkedRole",
             "iam: GetRole",
             [at.arn("iam", f"role/{path}{names.SERVICE_LINKED_ROLE}", "") for path in paths],
         ),
+        Grant("servicequotas: ListAWSDefaultServiceQuotas ListServiceQuotas", _EVERYTHING),
         Grant(
-            "Quotas", "servicequotas: ListAWSDefaultServiceQuotas ListServiceQuotas", _EVERYTHING
-        ),
-        Grant(
-            "MountTargets",
-            "elasticfilesystem: DescribeMountTargets",
-            at.both("elasticfilesystem", "file-system/*"),
+            "elasticfilesystem: DescribeMountTargets", at.both("elasticfilesystem", "file-system/*")
         ),
     )
 
@@ -214,7 +178,6 @@ def operator_grants(at: Places) -> tuple[Grant, ...]:
     )
     return (
         Grant(
-            "Follow",
             # DescribeMountTargetSecurityGroups needs DescribeNetworkInterfaceAttribute.
             # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
             "backup: DescribeBackupJob DescribeCopyJob DescribeRestoreJob GetRestoreJobMetadata "
@@ -222,18 +185,15 @@ def operator_grants(at: Places) -> tuple[Grant, ...]:
             "ec2: DescribeNetworkInterfaceAttribute DescribeNetworkInterfaces DescribeSubnets",
             _EVERYTHING,
         ),
-        Grant("RunWatch", "lambda: InvokeFunction", at.both("lambda", f"function:{names.WATCH}")),
-        announce("TestAlerts", *at.both("events", "event-bus/default")),
+        Grant("lambda: InvokeFunction", at.both("lambda", f"function:{names.WATCH}")),
+        announce(*at.both("events", "event-bus/default")),
         Grant(
-            "Restore",
-            "backup: GetRecoveryPointRestoreMetadata StartCopyJob StartRestoreJob",
-            at.all_points,
+            "backup: GetRecoveryPointRestoreMetadata StartCopyJob StartRestoreJob", at.all_points
         ),
-        Grant("Hold", "backup: CreateLegalHold", at.legal_holds),
-        Grant("BackUp", "backup: StartBackupJob", at.vaults),
+        Grant("backup: CreateLegalHold", at.legal_holds),
+        Grant("backup: StartBackupJob", at.vaults),
         pass_role(at.role),
         Grant(
-            "Tables",
             # Restoring takes reading and writing of the new table as well, and one table is read
             # and the other written, in either direction.
             # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/backuprestore_IAM.html
@@ -243,7 +203,6 @@ def operator_grants(at: Places) -> tuple[Grant, ...]:
             at.tables(),
         ),
         Grant(
-            "SettingsWithoutTags",
             # A restored table has no tags yet. The live one has Terraform's tag: its recovery, its
             # protection and its tags stay as they are.
             "dynamodb: DescribeTimeToLive TagResource UpdateContinuousBackups UpdateTable "
@@ -252,35 +211,29 @@ def operator_grants(at: Places) -> tuple[Grant, ...]:
             conditions={"Null": {f"aws:ResourceTag/{names.TERRAFORM_TAG}": "true"}},
         ),
         Grant(
-            "ScratchTables",
-            "dynamodb: CreateTable DeleteTable UntagResource",
-            at.tables(ending=names.SCRATCH_TABLE),
+            "dynamodb: CreateTable DeleteTable UntagResource", at.tables(ending=names.SCRATCH_TABLE)
         ),
         Grant(
-            "FileSystems",
             "elasticfilesystem: DescribeAccessPoints DescribeBackupPolicy "
             "DescribeFileSystemPolicy DescribeLifecycleConfiguration "
             "DescribeMountTargetSecurityGroups",
             at.file_systems,
         ),
         Grant(
-            "RestoredFileSystem",
             setting_up,
             at.file_systems,
             conditions={"StringEqualsIfExists": {"aws:ResourceTag/Name": names.MAILSTORE}},
         ),
-        Grant("NeverTheMailstore", setting_up, at.mailstore, deny=True),
+        Grant(setting_up, at.mailstore, deny=True),
         Grant(
-            "MountTargets",
             # What EFS requires to make a mount target or to change its groups.
             # https://docs.aws.amazon.com/efs/latest/ug/API_CreateMountTarget.html
             # https://docs.aws.amazon.com/efs/latest/ug/API_ModifyMountTargetSecurityGroups.html
             "ec2: CreateNetworkInterface ModifyNetworkInterfaceAttribute",
             at.both("ec2", "network-interface/*", "security-group/*", "subnet/*"),
         ),
-        Grant("Publish", "sns: Publish", [at.arn("sns", names.ADDRESS_CHANGED_TOPIC)]),
+        Grant("sns: Publish", [at.arn("sns", names.ADDRESS_CHANGED_TOPIC)]),
         Grant(
-            "RollServices",
             "ecs: UpdateService",
             [at.arn("ecs", f"service/{names.CLUSTER}/{service}") for service in names.SERVICES],
         ),
@@ -297,25 +250,18 @@ def break_glass_grants(at: Places) -> tuple[Grant, ...]:
     """
     return (
         Grant(
-            "Look",
             "backup: ListBackupPlans ListBackupVaults ListLegalHolds "
             "iam: ListRoles lambda: ListFunctions logs: DescribeLogGroups",
             _EVERYTHING,
         ),
         Grant(
-            "LocksAndVaults",
             "backup: DeleteBackupVault DeleteBackupVaultLockConfiguration ListTags "
             "PutBackupVaultLockConfiguration",
             at.vaults,
         ),
-        Grant("AirGappedVault", "backup: DeleteBackupVault ListTags", at.air_gapped_vault),
+        Grant("backup: DeleteBackupVault ListTags", at.air_gapped_vault),
+        Grant("backup: ListRecoveryPointsByBackupVault", at.both("backup", "backup-vault:*")),
         Grant(
-            "WhatElseNeedsTheRole",
-            "backup: ListRecoveryPointsByBackupVault",
-            at.both("backup", "backup-vault:*"),
-        ),
-        Grant(
-            "NeverComplianceMode",
             # This key asks for compliance mode, which cannot be undone.
             # https://docs.aws.amazon.com/aws-backup/latest/devguide/vault-lock.html
             "backup: PutBackupVaultLockConfiguration",
@@ -324,25 +270,20 @@ def break_glass_grants(at: Places) -> tuple[Grant, ...]:
             deny=True,
         ),
         # A vault's own lock refuses it until it is taken off.
-        Grant("RecoveryPoints", "backup: DeleteRecoveryPoint", at.all_points),
-        Grant("Tags", "backup: ListTags", at.points),
+        Grant("backup: DeleteRecoveryPoint", at.all_points),
+        Grant("backup: ListTags", at.points),
+        Grant("backup: CancelLegalHold ListRecoveryPointsByLegalHold", at.legal_holds),
         Grant(
-            "LegalHolds", "backup: CancelLegalHold ListRecoveryPointsByLegalHold", at.legal_holds
-        ),
-        Grant(
-            "Stacks",
             "cloudformation: DeleteStack DescribeStackEvents DescribeStacks "
             "UpdateTerminationProtection",
             at.stacks(names.DR_STACK, names.ACCESS_STACK),
         ),
         Grant(
-            "Role",
             "iam: DeleteRole DeleteRolePolicy DetachRolePolicy GetRole ListAttachedRolePolicies "
             "ListRolePolicies",
             [at.role],
         ),
         Grant(
-            "ThePoliciesThemselves",
             # Only while they are attached to no one: IAM deletes no attached policy.
             "iam: DeletePolicy DeletePolicyVersion GetPolicy ListPolicyVersions",
             [at.arn("iam", f"policy/{name}", "") for name in names.ACCESS_POLICIES],

@@ -14,9 +14,8 @@ from constructs import Construct, IDependable
 
 from cabal_backup import names, urgent
 from cabal_backup.config.environment import Environment
-from cabal_backup.infrastructure.checks import acknowledge
 from cabal_backup.infrastructure.function import HandlerFunction
-from cabal_backup.infrastructure.grant import Grant, arn, managed_policy
+from cabal_backup.infrastructure.grant import Grant, acknowledge, arn, managed_policy
 from cabal_backup.infrastructure.watch import Watch, record
 
 _RULES = {
@@ -116,7 +115,7 @@ def _queue(scope: Construct) -> sqs.Queue:
             "It is encrypted with keys that SQS owns, at no cost; the rule accepts keys of KMS "
             "only."
         )
-        acknowledge(made, {reason: ["CKV_AWS_27"]})
+        acknowledge(made, reason, "CKV_AWS_27")
         return made
 
     dead_letters = queue("DeadLetters", names.DEAD_LETTERS)
@@ -165,15 +164,14 @@ def _handler(
         "function fails on. Lambda uses a function's dead-letter configuration for asynchronous "
         "invocations only.",
         grants=[
-            Grant("Publish", "sns: Publish", [topic.topic_arn]),
+            Grant("sns: Publish", [topic.topic_arn]),
             Grant(
-                "Read",
                 "sqs: ChangeMessageVisibility DeleteMessage GetQueueAttributes ReceiveMessage",
                 [queue.queue_arn],
             ),
-            Grant("Remember", "ssm: GetParameter PutParameter", [incidents.parameter_arn]),
+            Grant("ssm: GetParameter PutParameter", [incidents.parameter_arn]),
             # A plan that is made elsewhere may use these vaults.
-            Grant("Plans", "backup: GetBackupPlan", [arn(scope, "backup", "backup-plan:*")]),
+            Grant("backup: GetBackupPlan", [arn(scope, "backup", "backup-plan:*")]),
         ],
         environment={
             "TOPIC_ARN": topic.topic_arn,
@@ -195,7 +193,7 @@ def _rules(
     purpose = "Sends attacks on the monitoring to the other region"
     events_service = iam.ServicePrincipal("events.amazonaws.com")
     role = iam.Role(scope, "ElsewhereRole", description=purpose, assumed_by=events_service)
-    send = Grant("Send", "events: PutEvents", [bus])
+    send = Grant("events: PutEvents", [bus])
     permissions = managed_policy(
         scope, "ElsewherePolicy", [send], description=purpose, roles=[role]
     )

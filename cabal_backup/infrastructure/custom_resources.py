@@ -31,7 +31,7 @@ class AdvancedDynamoDB(Construct):
             resource_type="Custom::AdvancedDynamoDBBackup",
             module="opt_in",
             description="Opts this account in to advanced DynamoDB backup in this region",
-            grants=[Grant("OptIn", "backup: DescribeRegionSettings UpdateRegionSettings", ["*"])],
+            grants=[Grant("backup: DescribeRegionSettings UpdateRegionSettings", ["*"])],
         )
         service, management = map(self.resource.get_att_string, ("ServiceAfter", "ManagementAfter"))
         self.outputs = (
@@ -64,7 +64,7 @@ def role_check(
         resource_type="Custom::BackupRoleCheck",
         module="role_check",
         description="Waits until AWS Backup can use the role of the backups",
-        grants=[Grant("Select", f"backup: {actions}", [plan_arn]), pass_role(role.role_arn)],
+        grants=[Grant(f"backup: {actions}", [plan_arn]), pass_role(role.role_arn)],
         properties={**named, "RoleArn": role.role_arn, "ResourceArn": nothing},
     )
 

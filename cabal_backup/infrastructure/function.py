@@ -12,24 +12,19 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from cabal_backup.infrastructure.checks import acknowledge
-from cabal_backup.infrastructure.grant import Grant, managed_policy
+from cabal_backup.infrastructure.grant import Grant, acknowledge, managed_policy
 
 _PACKAGE = Path(__file__).parent.parent
 
-_FINDINGS = {
+_CONCURRENCY = (
     "It runs a few times a day at most and cannot be driven by outsiders, so it can starve "
     "nothing. Reserving concurrency would fail the deployment in an account with the initial "
-    "quota of 10, of which none may be reserved.": [
-        "NIST.800.53.R5-LambdaConcurrency",
-        "CKV_AWS_115",
-    ],
+    "quota of 10, of which none may be reserved."
+)
+_NETWORK = (
     "It talks to public AWS endpoints over TLS and to nothing inside a network. In a VPC it would "
-    "need a way out again, for which Cabal's has no place, and would reach more than now.": [
-        "NIST.800.53.R5-LambdaInsideVPC",
-        "CKV_AWS_117",
-    ],
-}
+    "need a way out again, for which Cabal's has no place, and would reach more than now."
+)
 _NO_SECRETS = (
     "Its environment variables are names and numbers, nothing secret, and Lambda encrypts them "
     "with a key of its own."
@@ -100,9 +95,9 @@ class HandlerFunction(Construct):
             self,
             "Policy",
             [
-                Grant("Log", "logs: CreateLogStream PutLogEvents", [log_group.log_group_arn]),
+                Grant("logs: CreateLogStream PutLogEvents", [log_group.log_group_arn]),
                 *grants,
-                Grant("Lost", "sns: Publish", [topic.topic_arn] if topic else ()),
+                Grant("sns: Publish", [topic.topic_arn] if topic else ()),
             ],
             description=f"Permissions of: {description}",
             roles=[self.role],
@@ -124,17 +119,16 @@ class HandlerFunction(Construct):
             environment=environment,
             dead_letter_topic=topic,
         )
-        logs_rules = ["NIST.800.53.R5-CloudWatchLogGroupEncrypted", "CKV_AWS_158"]
-        acknowledge(log_group, {_LOG: logs_rules})
-        findings = dict(_FINDINGS)
+        acknowledge(log_group, _LOG, "NIST.800.53.R5-CloudWatchLogGroupEncrypted", "CKV_AWS_158")
+        acknowledge(self.function, _CONCURRENCY, "NIST.800.53.R5-LambdaConcurrency", "CKV_AWS_115")
+        acknowledge(self.function, _NETWORK, "NIST.800.53.R5-LambdaInsideVPC", "CKV_AWS_117")
         if isinstance(dead_letters, str):
-            findings[dead_letters] = ["NIST.800.53.R5-LambdaDLQ", "CKV_AWS_116"]
+            acknowledge(self.function, dead_letters, "NIST.800.53.R5-LambdaDLQ", "CKV_AWS_116")
         else:
             # Lambda refuses a function whose role may not publish its dead letters yet.
             self.function.node.add_dependency(self.permissions)
         if environment:
-            findings[_NO_SECRETS] = ["CKV_AWS_173"]
-        acknowledge(self.function, findings)
+            acknowledge(self.function, _NO_SECRETS, "CKV_AWS_173")
 
 
 def _code(paths: Sequence[str]) -> lambda_.AssetCode:

@@ -1,4 +1,4 @@
-"""Statements of policies, and the reasons of their wildcards."""
+"""Statements of policies, and why the findings of the rule packs are accepted."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
-from aws_cdk import Aws, Stack
+from aws_cdk import Acknowledgment, Aws, CfnResource, Stack, Validations
 from aws_cdk import aws_iam as iam
-from constructs import Construct
+from constructs import Construct, IConstruct
 
 from cabal_backup import names
-from cabal_backup.infrastructure.checks import acknowledge
 
 _WILDCARDS = {
     "*": "These actions list or describe, some of them across the account (alarms, file systems), "
@@ -54,10 +53,8 @@ _WILDCARDS = {
 
 @dataclass(frozen=True)
 class Grant:
-    """One statement."""
+    """One statement; without a Sid, because IAM limits a policy's length."""
 
-    name: str
-    """What it is for. No policy has it as Sid, because IAM limits a policy's length."""
     services: str
     """The actions, by service: `"backup: ListBackupPlans ListTags sns: Publish"`."""
     resources: Sequence[str]
@@ -70,13 +67,13 @@ class Grant:
 def pass_role(role_arn: str) -> Grant:
     """Having AWS Backup, and no other service, work under a role."""
     to = {"StringEquals": {"iam:PassedToService": "backup.amazonaws.com"}}
-    return Grant("PassRole", "iam: PassRole", [role_arn], conditions=to)
+    return Grant("iam: PassRole", [role_arn], conditions=to)
 
 
-def announce(name: str, *buses: str) -> Grant:
+def announce(*buses: str) -> Grant:
     """Putting events of our own source, and no others, on event buses."""
     own = {"StringEquals": {"events:source": names.EVENT_SOURCE}}
-    return Grant(name, "events: PutEvents", buses, conditions=own)
+    return Grant("events: PutEvents", buses, conditions=own)
 
 
 def statements(grants: Sequence[Grant]) -> list[iam.PolicyStatement]:
@@ -110,14 +107,11 @@ def managed_policy(
         **more,
     )
     granted = [each for grant in grants if not grant.deny for each in grant.resources]
-    findings: dict[str, list[str]] = {}
     for resource in dict.fromkeys(each for each in granted if "*" in each):
         # Tokens as cdk-nag prints them.
         printed = resource.replace(Aws.PARTITION, "<AWS::Partition>")
         printed = printed.replace(Aws.ACCOUNT_ID, "<AWS::AccountId>")
-        rule = f"AwsSolutions-IAM5[Resource::{printed}]"
-        findings.setdefault(_why(resource), []).append(rule)
-    acknowledge(policy, findings)
+        acknowledge(policy, _why(resource), f"AwsSolutions-IAM5[Resource::{printed}]")
     return policy
 
 
@@ -125,6 +119,30 @@ def arn(scope: Construct, service: str, resource: str, region: str | None = None
     """The ARN of a resource of this account, in the stack's region unless another is given."""
     stack = Stack.of(scope)
     return f"arn:{stack.partition}:{service}:{region or stack.region}:{stack.account}:{resource}"
+
+
+def acknowledge(construct: IConstruct, reason: str, *rules: str) -> None:
+    """Accept findings on one construct.
+
+    :param construct: the construct the findings are about, and no larger one.
+    :param reason: why they are right as they are, for an auditor.
+    :param rules: ids of cdk-nag, as synthesis prints them after "Acknowledge with" but without
+        the pack before the `::`, and of checkov (CKV_AWS_…).
+
+    https://www.checkov.io/2.Basics/Suppressing%20and%20Skipping%20Policies.html
+    """
+    for rule in rules:
+        if not rule.startswith("CKV"):
+            pack = rule.split("[")[0].rpartition("-")[0]
+            accepted = Acknowledgment(id=f"{pack}::{rule}", reason=reason)
+            Validations.of(construct).acknowledge(accepted)
+            continue
+        resource = construct.node.default_child
+        if not isinstance(resource, CfnResource):
+            raise ValueError(f"{rule} can be acknowledged on a resource only, got {construct}")
+        skipped = (resource.get_metadata("checkov") or {"skip": []})["skip"]
+        skip = [*skipped, {"id": rule, "comment": reason}]
+        resource.add_metadata("checkov", {"skip": skip})
 
 
 def _why(resource: str) -> str:

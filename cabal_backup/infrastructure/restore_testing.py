@@ -130,18 +130,16 @@ class RestoreTesting(Construct):
             description="Judges what AWS Backup's restore testing restored",
             grants=[
                 Grant(
-                    "Judge",
                     "backup: DescribeRestoreJob ListRestoreJobs PutRestoreValidationResult",
                     ["*"],
                 ),
                 Grant(
-                    "Tables",
                     "dynamodb: DescribeTable Scan",
                     [arn(self, "dynamodb", f"table/{_RESTORED_TABLES}"), table_arn],
                 ),
-                Grant("LiveTable", "dynamodb: BatchGetItem", [table_arn]),
-                Grant("FileSystems", "elasticfilesystem: DescribeFileSystems", file_systems),
-                announce("Announce", arn(self, "events", "event-bus/default")),
+                Grant("dynamodb: BatchGetItem", [table_arn]),
+                Grant("elasticfilesystem: DescribeFileSystems", file_systems),
+                announce(arn(self, "events", "event-bus/default")),
             ],
             environment={
                 "RESTORE_TESTING_PLAN_ARNS": ",".join(plan_arns),

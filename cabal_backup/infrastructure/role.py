@@ -9,7 +9,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from cabal_backup import names
-from cabal_backup.infrastructure.checks import acknowledge
+from cabal_backup.infrastructure.grant import acknowledge
 
 _POLICIES = {
     "AWSBackupServiceRolePolicyForBackup": "back up, copy, copy back and expire",
@@ -58,7 +58,7 @@ class BackupRole(Construct):
         for kept in (self.role, policy):
             kept.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
         reason = "It only denies, belongs to this role alone, and stays and is deleted with it."
-        acknowledge(policy, {reason: ["NIST.800.53.R5-IAMNoInlinePolicy"]})
+        acknowledge(policy, reason, "NIST.800.53.R5-IAMNoInlinePolicy")
 
 
 def restore_test_role(scope: Construct) -> iam.Role:
@@ -95,5 +95,5 @@ def _role(scope: Construct, *policies: str, purpose: str, name: str | None = Non
             "failed restore. Only AWS Backup, acting for this account, can use the role."
         )
         arn = f"arn:<AWS::Partition>:iam::aws:policy/service-role/{policy}"
-        acknowledge(role, {reason: [f"AwsSolutions-IAM4[Policy::{arn}]"]})
+        acknowledge(role, reason, f"AwsSolutions-IAM4[Policy::{arn}]")
     return role

@@ -9,7 +9,7 @@ from constructs import Construct
 
 from cabal_backup import names
 from cabal_backup.config.environment import Environment, Lock
-from cabal_backup.infrastructure.checks import acknowledge
+from cabal_backup.infrastructure.grant import acknowledge
 
 
 class LockedVault(Construct):
@@ -49,7 +49,7 @@ class LockedVault(Construct):
             "The AWS-managed key encrypts the vault. A customer key adds a way to lose every "
             "recovery point that no lock guards: the deletion of the key itself."
         )
-        acknowledge(self.vault, {reason: ["CKV_AWS_166"]})
+        acknowledge(self.vault, reason, "CKV_AWS_166")
 
 
 class AirGappedVault(Construct):

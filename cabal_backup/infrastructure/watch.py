@@ -13,9 +13,8 @@ from constructs import Construct
 from cabal_backup import names, urgent
 from cabal_backup.config.environment import Environment, dump
 from cabal_backup.infrastructure.access_grants import Places, watch_grants
-from cabal_backup.infrastructure.checks import acknowledge
 from cabal_backup.infrastructure.function import HandlerFunction
-from cabal_backup.infrastructure.grant import Grant, arn, managed_policy
+from cabal_backup.infrastructure.grant import Grant, acknowledge, arn, managed_policy
 
 
 class Watch(Construct):
@@ -60,19 +59,19 @@ class Watch(Construct):
             description="What the watch looks at: the same as the auditor",
         )
         own = [
-            Grant("Record", "ssm: GetParameter PutParameter", [kept.parameter_arn]),
-            Grant("Report", "sns: Publish", [topic.topic_arn]),
+            Grant("ssm: GetParameter PutParameter", [kept.parameter_arn]),
+            Grant("sns: Publish", [topic.topic_arn]),
         ]
         if environment.heartbeat_parameter and is_primary:
             # Not kms:Decrypt: the AWS-managed key lets everything in the account decrypt through
             # Systems Manager that may get the parameter.
             # https://docs.aws.amazon.com/systems-manager/latest/userguide/ps-restrict-decryption.html
             heartbeat = places.arn("ssm", f"parameter{environment.heartbeat_parameter}")
-            own.append(Grant("Heartbeat", "ssm: GetParameter", [heartbeat]))
+            own.append(Grant("ssm: GetParameter", [heartbeat]))
         if environment.report_bucket:
             report = f"{environment.report_bucket}/{environment.report_key}"
             written = f"arn:{Aws.PARTITION}:s3:::{report}"
-            own.append(Grant("WriteReport", "s3: PutObject", [written]))
+            own.append(Grant("s3: PutObject", [written]))
         handler = HandlerFunction(
             self,
             "Handler",
@@ -96,7 +95,7 @@ class Watch(Construct):
             "messages, which the subscriptions show too. The rule takes a part of it for a key. "
             "The heartbeat's URL, which is secret, is read from Systems Manager."
         )
-        acknowledge(handler.function, {no_key: ["CKV_AWS_45"]})
+        acknowledge(handler.function, no_key, "CKV_AWS_45")
         rule = events.CfnRule(
             self,
             "Rule",
@@ -157,5 +156,5 @@ def record(scope: Construct, id: str, name: str, description: str) -> ssm.String
         "It holds titles of messages, ids of checks and times, nothing secret; a SecureString "
         "cannot be created by CloudFormation."
     )
-    acknowledge(made, {reason: ["CKV2_AWS_34"]})
+    acknowledge(made, reason, "CKV2_AWS_34")
     return made

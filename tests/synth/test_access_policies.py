@@ -257,7 +257,7 @@ def test_every_action_is_named_in_full(guarded: Synthesized, name: str) -> None:
 
 
 def test_a_wildcard_without_a_reason_is_refused() -> None:
-    grant = Grant("Read", "s3: GetObject", ["arn:aws:s3:::bucket/*"])
+    grant = Grant("s3: GetObject", ["arn:aws:s3:::bucket/*"])
     with pytest.raises(ValueError, match=r"why arn:aws:s3:::bucket/\* is not named"):
         managed_policy(CdkStack(App(), "Stack"), "Policy", [grant], description="")
 

@@ -13,7 +13,7 @@ from aws_cdk import App, Validations
 from aws_cdk import Stack as CdkStack
 from aws_cdk import aws_s3 as s3
 
-from cabal_backup.infrastructure.checks import add_checks
+from app import add_checks
 from cabal_backup.infrastructure.stage import BackupStage
 from tests.builders import THIRD_ACCOUNT, an_environment
 from tests.synth.synthesis import FLAGS
