@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from aws_cdk import Aws, CfnOutput, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
@@ -74,39 +73,37 @@ _ROLES = (
 )
 
 
-class AccessStack(Stack):
+class AccessPolicies(Construct):
     """Three managed policies, attached to no one: the account decides about that.
 
     docs/access.md says what each is for. They stay when their stack is deleted: IAM deletes no
     policy that is attached, and break-glass is needed until the last vault is deleted. The
     teardown deletes those that are attached to no one.
 
-    The stack is in the DR region. IAM is global, and the names are fixed: in the primary stack
+    Their stack is in the DR region. IAM is global, and the names are fixed: in the primary stack
     they would prevent its deployment in another region, after the loss of the region for
     instance.
     """
 
-    def __init__(
-        self, scope: Construct, id: str, *, environment: Environment, **kwargs: Any
-    ) -> None:
+    def __init__(self, scope: Construct, id: str, *, environment: Environment) -> None:
         """
         :param environment: whose vaults, tables and mailstore the policies name.
             `too_long` says whether they are short enough for IAM.
         """
-        super().__init__(scope, id, **kwargs)
-        places = Places(vars(environment), partition=Aws.PARTITION, account=self.account)
-        parent = Construct(self, "Access")
+        super().__init__(scope, id)
+        stack = Stack.of(self)
+        places = Places(vars(environment), partition=Aws.PARTITION, account=stack.account)
         for role in _ROLES:
             policy = managed_policy(
-                parent,
+                self,
                 role.id,
                 role.grants(places),
                 description=role.description,
-                managed_policy_name=role.name,
+                name=role.name,
             )
             policy.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
             CfnOutput(
-                self, f"{role.id}PolicyArn", value=policy.managed_policy_arn, description=role.use
+                stack, f"{role.id}PolicyArn", value=policy.managed_policy_arn, description=role.use
             )
 
 

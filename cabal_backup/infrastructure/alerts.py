@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_events as events
@@ -61,7 +60,7 @@ class Alerts(Construct):
             raise ValueError(f"alerts are off in {environment.name}")
         self.topic: sns.ITopic = _topic(self, environment)
         """Where messages go; also the events that another function could not handle."""
-        queue = _queue(self)
+        queue = _queues(self)
         handler = _handler(self, environment, self.topic, queue, plan_id)
         source = handler.function.add_event_source_mapping(
             "Source",
@@ -99,43 +98,46 @@ def _topic(scope: Construct, environment: Environment) -> sns.Topic:
     return topic
 
 
-def _queue(scope: Construct) -> sqs.Queue:
-    def queue(id_: str, name: str, **more: Any) -> sqs.Queue:
-        made = sqs.Queue(
-            scope,
-            id_,
-            queue_name=name,
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            enforce_ssl=True,
-            retention_period=Duration.days(14),
-            removal_policy=RemovalPolicy.DESTROY,
-            **more,
-        )
-        reason = (
-            "It is encrypted with keys that SQS owns, at no cost; the rule accepts keys of KMS "
-            "only."
-        )
-        acknowledge(made, reason, "CKV_AWS_27")
-        return made
-
-    dead_letters = queue("DeadLetters", names.DEAD_LETTERS)
-    made = queue(
-        "Queue",
-        names.QUEUE,
-        # Six times the function's timeout, as Lambda's documents recommend.
-        visibility_timeout=Duration.minutes(6),
-        # Two of the times an event is received may be waits.
-        dead_letter_queue=sqs.DeadLetterQueue(max_receive_count=6, queue=dead_letters),
-    )
-    made.add_to_resource_policy(
+def _queues(scope: Construct) -> sqs.Queue:
+    dead_letters = _queue(scope, "DeadLetters", names.DEAD_LETTERS)
+    # Two of the times an event is received may be waits.
+    lost = sqs.DeadLetterQueue(max_receive_count=6, queue=dead_letters)
+    # Six times the function's timeout, as Lambda's documents recommend.
+    queue = _queue(scope, "Queue", names.QUEUE, Duration.minutes(6), lost)
+    queue.add_to_resource_policy(
         iam.PolicyStatement(
             actions=["sqs:SendMessage"],
-            resources=[made.queue_arn],
+            resources=[queue.queue_arn],
             principals=[iam.ServicePrincipal("events.amazonaws.com")],
             conditions={"ArnLike": {"aws:SourceArn": arn(scope, "events", "rule/cabal-backup-*")}},
         )
     )
-    return made
+    return queue
+
+
+def _queue(
+    scope: Construct,
+    id: str,
+    name: str,
+    hidden: Duration | None = None,
+    lost: sqs.DeadLetterQueue | None = None,
+) -> sqs.Queue:
+    queue = sqs.Queue(
+        scope,
+        id,
+        queue_name=name,
+        encryption=sqs.QueueEncryption.SQS_MANAGED,
+        enforce_ssl=True,
+        retention_period=Duration.days(14),
+        removal_policy=RemovalPolicy.DESTROY,
+        visibility_timeout=hidden,
+        dead_letter_queue=lost,
+    )
+    reason = (
+        "It is encrypted with keys that SQS owns, at no cost; the rule accepts keys of KMS only."
+    )
+    acknowledge(queue, reason, "CKV_AWS_27")
+    return queue
 
 
 def _handler(
@@ -194,9 +196,7 @@ def _rules(
     events_service = iam.ServicePrincipal("events.amazonaws.com")
     role = iam.Role(scope, "ElsewhereRole", description=purpose, assumed_by=events_service)
     send = Grant("events: PutEvents", [bus])
-    permissions = managed_policy(
-        scope, "ElsewherePolicy", [send], description=purpose, roles=[role]
-    )
+    permissions = managed_policy(scope, "ElsewherePolicy", [send], description=purpose, role=role)
     for name, pattern in urgent.rules(stack.account, stack.region).items():
         if name != names.RULE_JOBS and not environment.alert_on_tampering:
             continue

@@ -100,7 +100,7 @@ class HandlerFunction(Construct):
                 Grant("sns: Publish", [topic.topic_arn] if topic else ()),
             ],
             description=f"Permissions of: {description}",
-            roles=[self.role],
+            role=self.role,
         )
         self.function: lambda_.IFunction = lambda_.Function(
             self,

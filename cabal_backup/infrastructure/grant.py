@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Any
 
 from aws_cdk import Acknowledgment, Aws, CfnResource, Stack, Validations
 from aws_cdk import aws_iam as iam
@@ -60,7 +59,7 @@ class Grant:
     resources: Sequence[str]
     """ARNs, or `*`; without any there is no statement."""
     _: KW_ONLY
-    conditions: Mapping[str, Any] = field(default_factory=dict)
+    conditions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     deny: bool = False
 
 
@@ -91,11 +90,18 @@ def statements(grants: Sequence[Grant]) -> list[iam.PolicyStatement]:
 
 
 def managed_policy(
-    scope: Construct, id: str, grants: Sequence[Grant], *, description: str, **more: Any
+    scope: Construct,
+    id: str,
+    grants: Sequence[Grant],
+    *,
+    description: str,
+    role: iam.IRole | None = None,
+    name: str | None = None,
 ) -> iam.ManagedPolicy:
     """A policy of exactly these statements; cdk-nag gets the reasons of their wildcards.
 
-    :param more: further properties of `ManagedPolicy`. Default: none.
+    :param role: what it is attached to. Default: nothing.
+    :param name: its name. Default: one that CloudFormation makes up.
 
     Raises ValueError for a wildcard without a reason.
     """
@@ -104,7 +110,8 @@ def managed_policy(
         id,
         description=description,
         document=iam.PolicyDocument(minimize=False, statements=statements(grants)),
-        **more,
+        managed_policy_name=name,
+        roles=[role] if role else None,
     )
     granted = [each for grant in grants if not grant.deny for each in grant.resources]
     for resource in dict.fromkeys(each for each in granted if "*" in each):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from aws_cdk import CfnOutput, Stack, Stage, Tags
 from aws_cdk import Environment as CdkEnvironment
 from aws_cdk import aws_iam as iam
@@ -12,7 +9,7 @@ from constructs import Construct, IDependable
 
 from cabal_backup import names
 from cabal_backup.config.environment import Environment
-from cabal_backup.infrastructure.access_policies import AccessStack
+from cabal_backup.infrastructure.access_policies import AccessPolicies
 from cabal_backup.infrastructure.alerts import Alerts
 from cabal_backup.infrastructure.custom_resources import AdvancedDynamoDB
 from cabal_backup.infrastructure.grant import arn
@@ -39,39 +36,40 @@ class BackupStage(Stage):
             the stage, and so the first part of what `cdk ls` shows.
         """
         super().__init__(scope, environment.name)
-        self._environment = environment
         Tags.of(self).add(names.ENVIRONMENT_TAG, environment.name)
         Tags.of(self).add(names.MANAGED_BY_TAG, names.MANAGED_BY)
-        here, there = environment.region, environment.dr_region
-        dr = self._add(DrStack, names.DR_STACK, there, "the DR copies of its nightly backups")
-        primary = self._add(PrimaryStack, names.STACK, here, "nightly backups and their plan")
-        primary.add_stack_dependency(dr)
+        dr = _DrStack(self, environment)
+        _PrimaryStack(self, environment).add_stack_dependency(dr)
         if environment.access_policies:
             what = "who may do what with its backups"
-            access = self._add(AccessStack, names.ACCESS_STACK, there, what)
+            access = _Stack(self, environment, names.ACCESS_STACK, environment.dr_region, what)
             # The policies stay when it is deleted, so that it can be switched off.
             access.termination_protection = False
-
-    def _add(self, kind: Callable[..., Stack], name: str, region: str, what: str) -> Stack:
-        return kind(
-            self,
-            name,
-            environment=self._environment,
-            stack_name=name,
-            description=f"Cabal ({self._environment.name}): {what}",
-            env=CdkEnvironment(account=self._environment.account, region=region),
-            termination_protection=True,
-        )
+            AccessPolicies(access, "Access", environment=environment)
 
 
-class _RegionStack(Stack):
-    """What each of the two regions has: a locked vault, the opt-in, alerts and restore testing."""
+class _Stack(Stack):
+    """One stack of an environment, which cannot be deleted by mistake."""
 
     def __init__(
-        self, scope: Construct, id: str, *, environment: Environment, vault: str, **kwargs: Any
+        self, scope: Construct, environment: Environment, name: str, region: str, what: str
     ) -> None:
-        super().__init__(scope, id, **kwargs)
+        super().__init__(
+            scope,
+            name,
+            stack_name=name,
+            description=f"Cabal ({environment.name}): {what}",
+            env=CdkEnvironment(account=environment.account, region=region),
+            termination_protection=True,
+        )
         self._environment = environment
+
+
+class _RegionStack(_Stack):
+    """What each of the two regions has: a locked vault, the opt-in, alerts and restore testing."""
+
+    def _start(self, vault: str) -> None:
+        environment = self._environment
         self._vault = LockedVault(self, "Vault", name=vault, lock=environment.lock).vault
         self._opt_in = AdvancedDynamoDB(self, "AdvancedDynamoDB")
         self._complete_first: list[IDependable] = [self._opt_in.resource]
@@ -110,11 +108,13 @@ class _RegionStack(Stack):
             CfnOutput(self, name, value=value, description=description)
 
 
-class DrStack(_RegionStack):
+class _DrStack(_RegionStack):
     """The locked vault for copies, and the opt-in that copying back relies on."""
 
-    def __init__(self, scope: Construct, id: str, **kwargs: Any) -> None:
-        super().__init__(scope, id, vault=names.DR_VAULT, **kwargs)
+    def __init__(self, scope: Construct, environment: Environment) -> None:
+        what = "the DR copies of its nightly backups"
+        super().__init__(scope, environment, names.DR_STACK, environment.dr_region, what)
+        self._start(names.DR_VAULT)
         # The environment's role comes later, with the primary stack.
         self._finish(
             ("VaultName", self._vault.backup_vault_name, "The vault that holds the copies"),
@@ -122,13 +122,13 @@ class DrStack(_RegionStack):
         )
 
 
-class PrimaryStack(_RegionStack):
+class _PrimaryStack(_RegionStack):
     """The locked vault, the role, the opt-in and the nightly plan with its copy."""
 
-    def __init__(
-        self, scope: Construct, id: str, *, environment: Environment, **kwargs: Any
-    ) -> None:
-        super().__init__(scope, id, vault=names.VAULT, environment=environment, **kwargs)
+    def __init__(self, scope: Construct, environment: Environment) -> None:
+        what = "nightly backups and their plan"
+        super().__init__(scope, environment, names.STACK, environment.region, what)
+        self._start(names.VAULT)
         if environment.mailstore_file_system_id is None:
             raise ValueError("mailstore_file_system_id is required to protect an environment")
         vault = self._vault
