@@ -120,24 +120,16 @@ class Watch(Construct):
             alarm_name=names.WATCH,
             alarm_description=f"The watch has not completed for {urgent.ALARM_HOURS} hours: it "
             "did not run, or it failed. Whether everything is protected is not known.",
-            namespace=urgent.ALARM["Namespace"],
-            metric_name=urgent.ALARM["MetricName"],
-            dimensions=[
-                cloudwatch.CfnAlarm.DimensionProperty(name=each["Name"], value=each["Value"])
-                for each in urgent.ALARM["Dimensions"]
-            ],
-            statistic=urgent.ALARM["Statistic"],
-            period=urgent.ALARM["Period"],
-            evaluation_periods=urgent.ALARM["EvaluationPeriods"],
-            threshold=urgent.ALARM["Threshold"],
             comparison_operator=urgent.ALARM["ComparisonOperator"],
-            treat_missing_data=urgent.ALARM["TreatMissingData"],
+            evaluation_periods=urgent.ALARM["EvaluationPeriods"],
             warm_up_configuration=cloudwatch.CfnAlarm.WarmUpConfigurationProperty(
                 only_start_evaluating_after_warm_up_period_ends=True,
                 warm_up_period_duration_in_minutes=2 * 24 * 60,
             ),
             alarm_actions=[reporter.function.function_arn],
         )
+        for name, value in urgent.ALARM.items():
+            alarm.add_property_override(name, value)
         reporter.function.add_permission(
             "WatchAlarm",
             principal=iam.ServicePrincipal("lambda.alarms.cloudwatch.amazonaws.com"),

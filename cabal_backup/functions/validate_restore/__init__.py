@@ -16,28 +16,31 @@ https://docs.aws.amazon.com/aws-backup/latest/devguide/restore-testing-validatio
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import time
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
-from typing import Any
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
-from botocore.exceptions import ClientError
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
-from cabal_backup.functions.validate_restore.file_systems import compare_file_systems
-from cabal_backup.functions.validate_restore.tables import compare_tables
-from cabal_backup.functions.validate_restore.verdict import (
-    FAILED,
-    JUDGED,
-    SUCCESSFUL,
+from cabal_backup.functions.validate_restore.comparisons import (
+    RETRIES,
     Differs,
-    Job,
     NotYet,
-    client,
-    moment,
+    compare_file_systems,
+    compare_tables,
 )
+
+if TYPE_CHECKING:
+    from types_boto3_backup import BackupClient
+
+JUDGED = ("SUCCESSFUL", "FAILED", "TIMED_OUT")
 
 LOOK_BACK = timedelta(days=8)
 """How far back a restore may have been made that still waits: for 7 days at most."""
@@ -52,26 +55,68 @@ logger = logging.getLogger(__name__)
 logger.setLevel(logging.INFO)
 
 
-def handler(event: Mapping[str, Any], context: Any) -> None:
+class Context(Protocol):
+    """What Lambda hands over beside the event."""
+
+    aws_request_id: str
+    """The same when Lambda tries again."""
+
+    def get_remaining_time_in_millis(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Job:
+    """One restore by the testing plan."""
+
+    id: str
+    resource_type: str
+    live_arn: str
+    restored_arn: str
+    completed: datetime
+
+    @classmethod
+    def read(cls, said: Mapping[str, object], time: str) -> Job:
+        """
+        :param said: of an event or of ListRestoreJobs, which begins the same names with capitals.
+        :param time: when the restore was complete at the latest, as ISO 8601.
+        """
+        found = {f"{name[0].lower()}{name[1:]}": str(value) for name, value in said.items()}
+        return cls(
+            id=found["restoreJobId"],
+            resource_type=found.get("resourceType", "unknown"),
+            live_arn=found.get("sourceResourceArn", ""),
+            restored_arn=found.get("createdResourceArn", ""),
+            completed=_moment(found.get("completionDate", time)),
+        )
+
+
+class Verdict(NamedTuple):
+    """What AWS Backup gets to know about one restore."""
+
+    status: Literal["SUCCESSFUL", "FAILED"]
+    message: str
+
+
+def handler(event: Mapping[str, Any], context: Context) -> None:
     """Judge one restore, or all that wait; the entry point of the Lambda function.
 
     Raises what botocore raises when restores cannot be listed or a verdict cannot be put.
     """
     deadline = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - SPARE_SECONDS
     tolerance = int(os.environ["TOLERANCE_PERCENT"])
+    backup, now = boto3.client("backup", config=RETRIES), event["time"]
     if event["detail-type"] == "Scheduled Event":
-        jobs = list(_waiting(event["time"]))
+        jobs = list(_waiting(backup, now))
         logger.info("%d restores wait for a verdict", len(jobs))
     elif event["detail"].get("validationStatus") in JUDGED:
         return  # AWS Backup reports a verdict, perhaps the one given here.
     else:
-        jobs = [Job.read(event["detail"], event["time"])]
+        jobs = [Job.read(event["detail"], now)]
     failed = []
     for job in jobs:
         try:
-            verdict, message = _judge(job, event["time"], tolerance, deadline)
-            if verdict:
-                job.put_verdict(verdict, message[:MAX_MESSAGE], context.aws_request_id)
+            if verdict := _judge(job, _moment(now), tolerance, deadline):
+                _put(backup, job, verdict, context.aws_request_id)
         except Exception as error:
             logger.exception("The verdict on %s could not be put", job.id)
             failed.append(error)
@@ -79,38 +124,68 @@ def handler(event: Mapping[str, Any], context: Any) -> None:
         raise failed[0]
 
 
-def _waiting(now: str) -> Iterator[Job]:
+def _waiting(backup: BackupClient, now: str) -> Iterator[Job]:
     """The plans' restores that are complete and have no verdict yet."""
-    pages = client("backup").get_paginator("list_restore_jobs")
+    pages = backup.get_paginator("list_restore_jobs")
     for plan_arn in os.environ["RESTORE_TESTING_PLAN_ARNS"].split(","):
         for page in pages.paginate(
             ByRestoreTestingPlanArn=plan_arn,
             ByStatus="COMPLETED",
-            ByCreatedAfter=moment(now) - LOOK_BACK,
+            ByCreatedAfter=_moment(now) - LOOK_BACK,
         ):
             for job in page["RestoreJobs"]:
                 if job.get("ValidationStatus") not in JUDGED:
                     yield Job.read(job, now)
 
 
-def _judge(job: Job, now: str, tolerance: int, deadline: float) -> tuple[str, str]:
-    """The verdict on one restore, "" while it is too early, and the reason."""
-    verdict = FAILED
+def _judge(job: Job, now: datetime, tolerance: int, deadline: float) -> Verdict | None:
+    """The verdict on one restore; None while it is too early."""
     try:
-        message = _compare(job, now, tolerance, deadline)
-        verdict = SUCCESSFUL
+        verdict = Verdict("SUCCESSFUL", _compare(job, now, tolerance, deadline))
     except NotYet as reason:
-        verdict, message = "", str(reason)
+        logger.info("%s of %s: not yet: %s", job.id, job.resource_type, reason)
+        return None
     except Differs as difference:
-        message = f"{difference} What to do: docs/restore-testing.md."
+        verdict = Verdict("FAILED", f"{difference} What to do: docs/restore-testing.md.")
     except Exception as error:
         logger.exception("%s could not be judged", job.id)
-        message = f"{_explain(error)} What to do: docs/restore-testing.md."
-    logger.info("%s of %s: %s: %s", job.id, job.resource_type, verdict or "not yet", message)
-    return verdict, message
+        verdict = Verdict("FAILED", f"{_explain(error)} What to do: docs/restore-testing.md.")
+    logger.info("%s of %s: %s: %s", job.id, job.resource_type, *verdict)
+    return verdict
 
 
-def _compare(job: Job, now: str, tolerance: int, deadline: float) -> str:
+def _put(backup: BackupClient, job: Job, verdict: Verdict, run: str) -> None:
+    """Put a verdict; one that was there first stays. A failure of this run is announced.
+
+    :param run: what Lambda calls this run.
+
+    Raises what botocore raises when there is no verdict afterwards, and RuntimeError when a
+    failure could not be announced.
+    """
+    message = verdict.message[:MAX_MESSAGE]
+    # By this a verdict is known as ours when the answer got lost, or Lambda tries again.
+    signature = f" (request {run})"
+    try:
+        backup.put_restore_validation_result(
+            RestoreJobId=job.id,
+            ValidationStatus=verdict.status,
+            ValidationStatusMessage=message + signature,
+        )
+    except (ClientError, BotoCoreError) as refusal:
+        try:
+            there = backup.describe_restore_job(RestoreJobId=job.id)
+        except (ClientError, BotoCoreError):
+            raise refusal from None
+        if there.get("ValidationStatus") not in JUDGED:
+            raise
+        logger.info("%s has a verdict already: %s", job.id, there["ValidationStatus"])
+        if not there.get("ValidationStatusMessage", "").endswith(signature):
+            return
+    if verdict.status == "FAILED":
+        _announce(job, message)
+
+
+def _compare(job: Job, now: datetime, tolerance: int, deadline: float) -> str:
     """What shows that the restored is as good as the live; Differs, or NotYet, when it is not."""
     restored = job.restored_arn.rpartition("/")[2]
     if not restored:
@@ -119,7 +194,7 @@ def _compare(job: Job, now: str, tolerance: int, deadline: float) -> str:
         return compare_tables(restored, os.environ["TABLE"], tolerance, deadline)
     if job.resource_type == names.EFS:
         live = os.environ["FILE_SYSTEM_ID"]
-        return compare_file_systems(restored, live, tolerance, job.completed, moment(now))
+        return compare_file_systems(restored, live, tolerance, job.completed, now)
     raise Differs(f"There is no way here to judge a restored {job.resource_type}.")
 
 
@@ -132,3 +207,35 @@ def _explain(error: Exception) -> str:
             "a key policy that forbids it."
         )
     return f"It could not be judged: {type(error).__name__}: {error}"
+
+
+def _announce(job: Job, message: str) -> None:
+    """An event that `functions.notify` reports.
+
+    Raises RuntimeError when EventBridge does not take it: Lambda tries again then, finds
+    the verdict there, and gets here again.
+    """
+    detail = {
+        "resourceArn": job.live_arn,
+        "resourceType": job.resource_type,
+        "restoreJobId": job.id,
+        "verdict": "FAILED",
+        "message": message,
+    }
+    answer = boto3.client("events", config=RETRIES).put_events(
+        Entries=[
+            {
+                "Source": names.EVENT_SOURCE,
+                "DetailType": names.RESTORE_TEST_EVENT,
+                "Detail": json.dumps(detail),
+            }
+        ]
+    )
+    if answer["FailedEntryCount"]:
+        raise RuntimeError(f"EventBridge did not take the event: {answer['Entries'][0]}")
+
+
+def _moment(text: str) -> datetime:
+    """An aware moment from ISO 8601."""
+    parsed = datetime.fromisoformat(text)
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

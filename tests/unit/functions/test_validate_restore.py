@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from cabal_backup.functions import validate_restore
-from cabal_backup.functions.validate_restore import tables
+from cabal_backup.functions.validate_restore import comparisons
 from tests.unit.functions.aws import THROTTLED, Refusal, Wire, denied, wired
 from tests.unit.functions.restored import (
     COMPLETED,
@@ -130,7 +130,7 @@ def test_the_number_of_items_may_be_ten_percent_off(
     restores: Restores, monkeypatch: pytest.MonkeyPatch, restored: int, live: int, verdict: str
 ) -> None:
     # The sample finds what is missing too; here it lets everything through.
-    monkeypatch.setattr(tables, "SEGMENTS", 0)
+    monkeypatch.setattr(comparisons, "SEGMENTS", 0)
     restores.tables[RESTORED_TABLE].items = items(restored)
     restores.tables[LIVE_TABLE].items = items(live)
     status, message = judge(restores)
