@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -24,7 +24,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
-from cabal_backup.functions.notify.message import VAULTS, Occurrence, compose, understand
+from cabal_backup.functions.notify.incident import VAULTS, Occurrence, compose, understand
 
 QUIET = 900.0
 """Seconds after a report in which the same is not reported again, but counted."""
@@ -62,15 +62,6 @@ class Received:
         """By this the report of the same change is found again; "" where none is expected."""
         return self.occurrence.about and f"about {self.occurrence.about}"
 
-    @property
-    def remembered(self) -> Iterator[str]:
-        """By these its report is found again. That of AWS Backup's own event, which says less,
-        stands for no other change of the same vault or plan.
-        """
-        yield self.title
-        if self.about and not self.occurrence.by_service:
-            yield self.about
-
 
 def handler(batch: Mapping[str, Any], _context: object) -> dict[str, list[dict[str, str]]]:
     """Report the events of one batch; the entry point of the Lambda function.
@@ -100,7 +91,9 @@ def handler(batch: Mapping[str, Any], _context: object) -> dict[str, list[dict[s
             left += [each.id for each in members]
             continue
         for each in members:
-            for key in each.remembered:
+            # The event of AWS Backup itself, which says less, stands for no other change.
+            about = "" if each.occurrence.by_service else each.about
+            for key in filter(None, (each.title, about)):
                 lately[key] = max(each.sent, lately.get(key, 0.0))
     if lately and incidents:
         _remember(lately)
@@ -219,5 +212,5 @@ def _plan_uses_our_vaults(plan_id: str, version_id: str) -> bool:
 
 @cache
 def _client(service: str) -> Any:
-    make: Callable[..., Any] = boto3.client
+    make: Callable[..., object] = boto3.client
     return make(service, config=RETRIES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cabal_backup import names
 
@@ -13,8 +13,7 @@ Advice = tuple[tuple[str, str], ...]
 _LIST_JOBS = ("The jobs of the day:", "cabal-backup jobs -e {environment}")
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):
     """How one kind of AWS Backup's jobs is reported."""
 
     title: str
@@ -23,11 +22,6 @@ class Job:
     command: str = ""
     further: Advice = ()
     """What to do beside the sentence and the command."""
-
-    @property
-    def advice(self) -> Advice:
-        """What to do."""
-        return ((self.sentence, self.command), *self.further)
 
 
 FACTS: Mapping[str, tuple[str, ...]] = {

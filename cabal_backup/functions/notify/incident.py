@@ -100,11 +100,14 @@ def understand(content: object, uses_our_vaults: UsesOurVaults) -> Occurrence | 
     return _occurrence(event, f"Event: {name}", facts, incident=f"unknown {name}")
 
 
-def _change(event: Event, kind: str, title: str) -> Occurrence:
-    """What AWS Backup itself says of a change, without saying who made it."""
+def _change(event: Event, kind: str, title: str, *facts: tuple[str, str]) -> Occurrence:
+    """What AWS Backup itself says of a change; without `facts`, all of it."""
     who = ("Who", "AWS Backup reports this change without saying who made it")
-    facts = (who, *islice(event.part("detail").flat(), MAX_MEMBERS))
-    return _protection_changed(event, kind, title, facts)
+    detail = event.part("detail")
+    facts = facts or (who, *islice(detail.flat(), MAX_MEMBERS))
+    about = _about(kind, {**detail.content, "region": event.get("region")})
+    title = f"Protection changed: {title}"
+    return _occurrence(event, title, facts, [ADVICE[kind]], incident=_AWS_BACKUP, about=about)
 
 
 def _deletion(event: Event) -> Occurrence | None:
@@ -117,16 +120,13 @@ def _deletion(event: Event) -> Occurrence | None:
         return None  # Its end is unknown; the check of the calendar of nights notices it.
     if left <= _AT_ITS_END or vault not in VAULTS:
         return None
-    facts = (("Recovery point", event.get("resources.0")), ("Would expire", moment(end)))
-    return _protection_changed(event, "points", f"deletion of a recovery point, {vault}", facts)
-
-
-def _protection_changed(
-    event: Event, kind: str, title: str, facts: Sequence[tuple[str, str]]
-) -> Occurrence:
-    about = _about(kind, {**event.part("detail").content, "region": event.get("region")})
-    title = f"Protection changed: {title}"
-    return _occurrence(event, title, facts, [ADVICE[kind]], incident=_AWS_BACKUP, about=about)
+    return _change(
+        event,
+        "points",
+        f"deletion of a recovery point, {vault}",
+        ("Recovery point", event.get("resources.0")),
+        ("Would expire", moment(end)),
+    )
 
 
 def _about(kind: str, members: Mapping[str, object]) -> str:
@@ -158,7 +158,8 @@ def _job(event: Event, name: str) -> Occurrence:
         *((label, moment(detail.get(*members))) for label, members in catalogue.FACTS.items()),
     )
     title = f"{job.title} {state}: {_short(resource) or 'unknown resource'}"
-    return _occurrence(event, title, facts, job.advice, incident="jobs")
+    advice = ((job.sentence, job.command), *job.further)
+    return _occurrence(event, title, facts, advice, incident="jobs")
 
 
 def _call(event: Event, uses_our_vaults: UsesOurVaults) -> Occurrence | None:

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from cabal_backup import urgent
 from cabal_backup.functions import notify
-from cabal_backup.functions.notify.message import Notice, compose, understand
+from cabal_backup.functions.notify.incident import Notice, compose, understand
 from tests.unit.functions.aws import Account, Refusal, Wire, wired
 
 pytestmark = pytest.mark.usefixtures("slept")
