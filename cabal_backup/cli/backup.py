@@ -39,13 +39,13 @@ class OnDemandOptions(CommonOptions, ConfirmOptions):
     plan: Callable[..., on_demand.OnDemandPlan]
 
 
-def define(parser: Parser) -> None:
+def define_backup(parser: Parser) -> None:
     parser.describe(
         "Backs up the addresses table and the mailstore now, with the lifecycle and the role of "
         "the plan. `copy now` copies the result to the DR region.",
         "backup now -e prod",
     )
-    now = add_now(parser)
+    now = _add_now(parser)
     now.describe(
         "Backs up the addresses table and the mailstore now, or one of them. Run again, it "
         "follows the jobs that still run.",
@@ -60,15 +60,37 @@ def define(parser: Parser) -> None:
         metavar=f"{ADDRESSES}|{MAILSTORE}",
         help="what to back up (default: both)",
     )
-    finish(now, on_demand.plan_backup)
+    _finish(now, on_demand.plan_backup)
 
 
-def add_now(parser: Parser) -> Parser:
+def define_copy(parser: Parser) -> None:
+    parser.describe(
+        "Copies recovery points of the primary vault to the DR vault now, with the lifecycle and "
+        "the role of the plan.",
+        "copy now -e prod",
+    )
+    now = _add_now(parser)
+    now.describe(
+        "Copies every recovery point of the last 30 days that has no copy, or those that are "
+        "named. Run again, it follows the jobs that still run.",
+        "copy now -e prod --dry-run",
+    )
+    add_common(now)
+    now.add_argument(
+        "what",
+        nargs="*",
+        metavar="RECOVERY_POINT",
+        help="the ARN, or its last part (default: every one without a copy)",
+    )
+    _finish(now, on_demand.plan_copy)
+
+
+def _add_now(parser: Parser) -> Parser:
     """The command `now` below a command."""
     return add_commands(parser, "WHEN").add_parser("now", help="start at once")
 
 
-def finish(parser: Parser, plan: Callable[..., on_demand.OnDemandPlan]) -> None:
+def _finish(parser: Parser, plan: Callable[..., on_demand.OnDemandPlan]) -> None:
     """Add the options that both commands have.
 
     :param plan: makes the plan from `aws`, the time and what is named.

@@ -44,7 +44,7 @@ class CompareOptions(CommonOptions):
     json: bool
 
 
-def define(parser: Parser) -> None:
+def define_compare(parser: Parser) -> None:
     parser.describe(
         "Compares two tables key by key. Exit codes: 0 equal, 5 different.",
         "compare cabal-addresses-restored-20261120-000000 cabal-addresses -e prod",

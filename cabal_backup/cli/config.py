@@ -26,7 +26,7 @@ class ConfigOptions(CommonOptions):
     show_sensitive: bool
 
 
-def define(parser: Parser) -> None:
+def define_config(parser: Parser) -> None:
     parser.describe("Shows the settings and where each comes from.", "config show -e prod")
     kinds = add_commands(parser, "WHAT")
     show = kinds.add_parser("show", help="show every setting")

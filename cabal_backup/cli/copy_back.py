@@ -44,7 +44,7 @@ class CopyBackOptions(CommonOptions, ConfirmOptions):
     wait: bool
 
 
-def define(parser: Parser) -> None:
+def define_copy_back(parser: Parser) -> None:
     parser.describe(
         "Copies a recovery point from the DR vault to the primary vault, so that it can be "
         "restored there. docs/runbooks/lose-a-region.md explains it.",

@@ -46,7 +46,7 @@ class Estimate:
     costs: tuple[Cost, ...]
 
 
-def define(parser: Parser) -> None:
+def define_costs(parser: Parser) -> None:
     parser.describe(
         "Estimates what the backups cost this month and in the coming year, from the sizes of the "
         "recovery points, and compares it with other settings. docs/costs.md explains it.",

@@ -21,7 +21,7 @@ class DoctorOptions(CommonOptions):
     json: bool
 
 
-def define(parser: Parser) -> None:
+def define_doctor(parser: Parser) -> None:
     parser.describe(
         "Checks what a deployment needs, before the first one and afterwards: credentials, "
         "regions, CDK's bootstrap, the table and the file system, and what has the names of the "

@@ -75,7 +75,7 @@ class DrillOptions(ReportOptions, ConfirmOptions):
     cold: bool = False
 
 
-def define(parser: Parser) -> None:
+def define_drill(parser: Parser) -> None:
     parser.describe(
         "Runs the commands of a runbook in an environment, verifies what was restored, removes "
         "it and writes a report to be committed. docs/runbooks/drill.md explains it.",

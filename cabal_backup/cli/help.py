@@ -1,4 +1,5 @@
-"""`cabal-backup help`: the same as `--help` after a command, and the pages of docs/."""
+"""`cabal-backup help`, the same as `--help` after a command and the pages of docs/, and
+`completion`, of commands and options in a shell."""
 
 from __future__ import annotations
 
@@ -11,9 +12,11 @@ from pathlib import Path
 
 from cabal_backup.cli import output
 from cabal_backup.cli.options import Invocation
-from cabal_backup.cli.parser import Parser, parse
+from cabal_backup.cli.parser import Parser, build_parser, commands_of, parse
 from cabal_backup.errors import ExitCode, UsageError
 from cabal_backup.text import printable
+
+SHELLS = ("bash", "zsh", "fish")
 
 _FOLDERS = (Path(__file__).parents[2] / "docs", Path(sys.prefix) / "share" / "doc" / "cabal-backup")
 """The pages of the checkout, and those that the wheel installs."""
@@ -26,7 +29,14 @@ class HelpOptions:
     words: Sequence[str]
 
 
-def define(parser: Parser) -> None:
+@dataclass(frozen=True, kw_only=True)
+class CompletionOptions:
+    """The options of `completion`."""
+
+    shell: str
+
+
+def define_help(parser: Parser) -> None:
     parser.describe(
         "Shows the help of a command, the list of all commands, or a page of the documentation "
         "such as docs/exit-codes.md, which is installed with the tool.",
@@ -35,10 +45,10 @@ def define(parser: Parser) -> None:
         "help docs/runbooks/restore-tables.md",
     )
     parser.add_argument("words", nargs="*", metavar="COMMAND|PAGE", help="the command or the page")
-    parser.runs(run, HelpOptions)
+    parser.runs(run_help, HelpOptions)
 
 
-def run(options: HelpOptions, _: Invocation) -> int:
+def run_help(options: HelpOptions, _: Invocation) -> int:
     if len(options.words) == 1 and options.words[0].startswith("docs/"):
         output.styled(sys.stdout).write(printable(_page(options.words[0])))
         return ExitCode.OK
@@ -69,3 +79,28 @@ def _from_heading(text: str, anchor: str) -> str:
         if anchor and words == anchor:
             return text[heading.start() :]
     return text
+
+
+def define_completion(parser: Parser) -> None:
+    parser.describe(
+        "Prints a script that completes commands, options and their values in a shell.",
+        "completion bash > ~/.local/share/bash-completion/completions/cabal-backup",
+        "completion zsh > ~/.zfunc/_cabal-backup",
+        "completion fish > ~/.config/fish/completions/cabal-backup.fish",
+        note="For zsh, ~/.zshrc needs `fpath+=~/.zfunc` before `compinit`.",
+    )
+    parser.add_argument("shell", choices=SHELLS, help="the shell")
+    parser.runs(run_completion, CompletionOptions)
+
+
+def run_completion(options: CompletionOptions, _: Invocation) -> int:
+    import shtab
+
+    parser = build_parser()
+    for command in (parser, *commands_of(parser)):
+        command.description = (command.description or "").partition(". ")[0]  # as a list shows it
+        for action in command._actions:
+            if action.type is Path:
+                action.complete = shtab.FILE  # type: ignore[attr-defined]  # shtab's
+    output.styled(sys.stdout).write(shtab.complete(parser, options.shell) + "\n")
+    return ExitCode.OK

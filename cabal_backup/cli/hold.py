@@ -53,7 +53,7 @@ class ReleaseOptions(CommonOptions, ConfirmOptions):
     retain_record: int | None
 
 
-def define(parser: Parser) -> None:
+def define_hold(parser: Parser) -> None:
     parser.describe(
         "Places, lists and releases legal holds: AWS Backup does not delete, expire or move to "
         "cold storage what is held. docs/runbooks/legal-holds.md explains them.",

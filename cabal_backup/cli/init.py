@@ -54,7 +54,7 @@ class InitPlan:
         return json.dumps(self.settings, indent=2).splitlines()
 
 
-def define(parser: Parser) -> None:
+def define_init(parser: Parser) -> None:
     parser.describe(
         f"Writes {PRIVATE}, the settings that are not in the repository, from the account of the "
         "credentials: it finds Cabal's file system and tables by tag and name, and asks where it "

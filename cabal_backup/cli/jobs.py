@@ -42,7 +42,7 @@ class JobsOptions(CommonOptions):
     longest: float
 
 
-def define(parser: Parser) -> None:
+def define_jobs(parser: Parser) -> None:
     parser.describe(
         "Lists the jobs of both regions, or follows one until it ends.",
         "jobs -e prod --days 7",
@@ -188,17 +188,8 @@ def _row(environment: Environment, job: Job) -> tuple[str, ...]:
 def as_json(job: Job) -> dict[str, object]:
     """The documented fields of a job."""
     return {
-        "kind": job.kind,
-        "id": job.id,
-        "region": job.region,
-        "state": job.state,
-        "message": job.message,
+        **vars(job),
         "percent": float(job.percent) if job.percent else None,
         "created": job.created.isoformat(),
         "completed": job.completed.isoformat() if job.completed else None,
-        "resource_arn": job.resource_arn,
-        "resource_type": job.resource_type,
-        "recovery_point_arn": job.recovery_point_arn,
-        "vault": job.vault,
-        "created_resource_arn": job.created_resource_arn,
     }

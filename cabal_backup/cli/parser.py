@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from importlib import import_module
 from types import MappingProxyType, UnionType
-from typing import Any, NoReturn, TypeAlias, TypeVar
+from typing import NoReturn, TypeAlias, TypeVar
 
 from cabal_backup.cli.answer import Parts
 from cabal_backup.cli.options import ENVIRONMENT, REPORTS, Invocation, add_common
@@ -52,7 +52,20 @@ COMMANDS = {
     "completion": "print the completion script of a shell",
     "help": "show the help of a command",
 }
-"""Each command and what it does. The module of the same name has `define(parser)`."""
+"""Each command and what it does. The module of the same name, or that of MODULES, has
+`define_NAME(parser)`.
+"""
+
+MODULES = {
+    "watch": "alerts",
+    "copy": "backup",
+    "mailbox": "mail_host",
+    "mailstore": "mail_host",
+    "unlock": "locks",
+    "relock": "locks",
+    "completion": "help",
+}
+"""The modules that have several commands."""
 
 ENVIRONMENT_VARIABLES = {
     ENVIRONMENT: "the environment, if --environment is not given",
@@ -81,12 +94,8 @@ class Parser(argparse.ArgumentParser):
 
     examples: tuple[str, ...] = ()
     note = ""
-
-    def __init__(self, **given: Any) -> None:
-        super().__init__(**{"formatter_class": _Formatter, **given})
-        self.register("action", "parsers", _Commands)
-        self.below: dict[str, Parser] = {}
-        """Commands below one that has arguments of its own, by their words."""
+    below: Mapping[str, Parser] = MappingProxyType({})
+    """Commands below one that has arguments of its own, by their words."""
 
     def describe(self, description: str, *examples: str, note: str = "") -> None:
         """Set the text of the help.
@@ -100,23 +109,28 @@ class Parser(argparse.ArgumentParser):
         title = "example" if len(examples) == 1 else "examples"
         parts = ["\n  ".join([f"{title}:", *self.examples]), note]
         self.epilog = "\n\n".join(filter(None, parts))
+        self.formatter_class = _Formatter
 
     def add_below(self, word: str) -> Parser:
         """Add a command below this one, which has arguments of its own."""
-        self.below[word] = Parser(prog=f"{self.prog} {word}")
-        return self.below[word]
+        parser = Parser(prog=f"{self.prog} {word}")
+        self.below = {**self.below, word: parser}
+        return parser
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+    def parse_known_args(  # type: ignore[override]  # argparse has several signatures
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
         """Leave the arguments to a command below, if its word comes first but for common options.
 
         argparse's own subcommands exclude arguments of the command itself.
         """
-        for word in self.below.keys() & set(args or ()):
-            at = args.index(word)
+        given = args or ()
+        for word in self.below.keys() & set(given):
+            at = given.index(word)
             common = Parser(add_help=False)
             add_common(common)
-            if not common.parse_known_args(args[:at])[1]:
-                rest = [*args[:at], *args[at + 1 :]]
+            if not common.parse_known_args(given[:at])[1]:
+                rest = [*given[:at], *given[at + 1 :]]
                 return self.below[word].parse_known_args(rest, namespace)
         return super().parse_known_args(args, namespace)
 
@@ -190,11 +204,12 @@ class _Commands(argparse._SubParsersAction):  # type: ignore[type-arg]  # not ge
         self,
         parser: argparse.ArgumentParser,
         namespace: argparse.Namespace,
-        values: Any,
+        values: str | Sequence[str] | None,
         option_string: str | None = None,
     ) -> None:
+        name, *rest = values or ()
         before = vars(namespace).pop("before", [])
-        super().__call__(parser, namespace, [values[0], *before, *values[1:]], option_string)
+        super().__call__(parser, namespace, [name, *before, *rest], option_string)
 
 
 class _Version(argparse.Action):
@@ -223,6 +238,7 @@ def add_commands(parser: Parser, metavar: str, *, hidden: bool = True) -> Subcom
             default=argparse.SUPPRESS,
             help=argparse.SUPPRESS if hidden else action.help,
         )
+    parser.register("action", "parsers", _Commands)
     return parser.add_subparsers(dest=metavar.lower(), metavar=metavar, required=True)
 
 
@@ -249,7 +265,9 @@ def build_parser(only: Collection[str] = COMMANDS.keys()) -> Parser:
     for name, what in COMMANDS.items():
         command = commands.add_parser(name, help=what)
         if name in only:
-            import_module(f"cabal_backup.cli.{name.replace('-', '_')}").define(command)
+            word = name.replace("-", "_")
+            module = import_module(f"cabal_backup.cli.{MODULES.get(name, word)}")
+            getattr(module, f"define_{word}")(command)
     return parser
 
 
@@ -258,7 +276,7 @@ class Command:
     """A command line that was read."""
 
     run: Callable[..., int]
-    options: Any
+    options: object
     """The dataclass that the command has given to `Parser.runs`; without one, the namespace."""
     parser: argparse.ArgumentParser = field(compare=False)
     """What the command was read with."""

@@ -48,7 +48,7 @@ class PointsOptions(CommonOptions):
     json: bool
 
 
-def define(parser: Parser) -> None:
+def define_points(parser: Parser) -> None:
     parser.describe(
         "Shows the recovery points as a calendar of nights, or as a list.",
         "points -e prod",

@@ -39,7 +39,7 @@ class ReportPageOptions(ReportOptions):
     json: bool
 
 
-def define(parser: Parser) -> None:
+def define_report(parser: Parser) -> None:
     parser.describe(
         "Writes one HTML file that needs no network: the verdict of status, the calendar of "
         "nights, what would be lost with the region, the recovery points with their cost, restore "

@@ -1,12 +1,13 @@
-"""`cabal-backup status`: is it really protected?"""
+"""`cabal-backup status`: is it really protected? With `--all`, every environment side by side."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from cabal_backup.cli import output, status_all
+from cabal_backup.cli import output
 from cabal_backup.cli import status_formats as formats
 from cabal_backup.cli.options import (
     Invocation,
@@ -18,14 +19,18 @@ from cabal_backup.cli.options import (
 )
 from cabal_backup.cli.parser import Parser
 from cabal_backup.config.project import environment_names, find_project
-from cabal_backup.errors import UsageError
+from cabal_backup.errors import BackupOffError, CabalBackupError, UsageError
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.report.summary import Report
-from cabal_backup.operations.status.checks import CHECKS, run_checks
+from cabal_backup.operations.status.checks import CHECKS, GROUPS, run_checks
 from cabal_backup.operations.status.drill_reports import read_reports
-from cabal_backup.operations.status.findings import Status
+from cabal_backup.operations.status.findings import NOT_OK, Status, worst
 from cabal_backup.operations.status.read_state import look
+from cabal_backup.text import with_local_time
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 WATCH_SECONDS = 60
 NAGIOS_EXIT_CODES = {Status.OK: 0, Status.WARN: 1, Status.FAIL: 2, Status.UNKNOWN: 3}
@@ -45,7 +50,28 @@ class StatusOptions(ReportOptions):
     verbose: bool
 
 
-def define(parser: Parser) -> None:
+@dataclass(frozen=True)
+class _Seen:
+    """One environment: its report, or why there is none."""
+
+    name: str
+    report: Report | None
+    error: CabalBackupError | None = None
+
+    @property
+    def status(self) -> Status:
+        """Its verdict; `off` where its backup is off, `unknown` where it could not be looked at."""
+        if self.report is not None:
+            return self.report.verdict.status
+        return Status.OFF if isinstance(self.error, BackupOffError) else Status.UNKNOWN
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in one line."""
+        return self.report.sentence if self.report else f"{self.name}: {self.error}"
+
+
+def define_status(parser: Parser) -> None:
     parser.describe(
         "Checks whether an environment is protected. Exit codes: 0 protected, 1 not protected, "
         "2 unknown; with --nagios those of a Nagios plugin.",
@@ -108,17 +134,65 @@ def _run_all(options: StatusOptions, chosen: list[str], clock: Clock) -> int:
     if options.nagios or options.watch:
         raise UsageError("--all has no --nagios and no --watch: use them for one environment each.")
     names = environment_names(find_project(options.project, options.config), options.context)
-    all_seen = [
-        status_all.see(
-            name, lambda one: _look(options, chosen, connect_to(options, one_of_all=one), clock)
-        )
-        for name in names
-    ]
+    all_seen = [_see(options, name, chosen, clock) for name in names]
+    found = {seen.status for seen in all_seen}
+    # Where no environment has its backup on, nothing is known of any.
+    verdict = Status.UNKNOWN if found <= {Status.OFF} else worst(found)
     if options.json:
-        output.print_json(status_all.as_json(all_seen))
+        environments = [
+            formats.document(seen.report)
+            if seen.report
+            else {"environment": seen.name, "verdict": seen.status, "summary": seen.sentence}
+            for seen in all_seen
+        ]
+        output.print_json({"verdict": verdict, "environments": environments})
     else:
-        status_all.show(all_seen)
-    return formats.EXIT_CODES[status_all.worst(all_seen)]
+        _show_all(all_seen)
+    return formats.EXIT_CODES[verdict]
+
+
+def _see(options: StatusOptions, name: str, chosen: list[str], clock: Clock) -> _Seen:
+    """Look at one environment; an error of one does not end the others."""
+    try:
+        return _Seen(name, _look(options, chosen, connect_to(options, one_of_all=name), clock))
+    except CabalBackupError as error:
+        return _Seen(name, None, error)
+
+
+def _show_all(all_seen: Sequence[_Seen]) -> None:
+    """The groups of checks down, the environments across; what is not ok; the verdicts."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from cabal_backup.cli.console import SafeConsole
+
+    console = SafeConsole()
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column("", no_wrap=True)
+    for seen in all_seen:
+        table.add_column(seen.name)
+    for group in GROUPS:
+        table.add_row(Text(group), *(_cell(seen, group) for seen in all_seen))
+    console.print(table)
+    for seen in all_seen:
+        for finding in seen.report.verdict.findings if seen.report else ():
+            if finding.status in NOT_OK:
+                check = formats.styled(finding.status, finding.check)
+                line = Text(f"{seen.name}: ").append_text(check)
+                console.print(line.append(f": {with_local_time(finding.evidence)}"))
+    print()
+    for seen in all_seen:
+        console.print(formats.styled(seen.status, seen.sentence), soft_wrap=True)
+        if seen.report and seen.status in NOT_OK:
+            console.print(Text(f"  cabal-backup status -e {seen.name}"), soft_wrap=True)
+
+
+def _cell(seen: _Seen, name: str) -> Text:
+    """The worst of a group, with its count, such as `1 fail`."""
+    group = seen.report.groups.get(name) if seen.report else None
+    if group is None:
+        return formats.styled(seen.status if seen.report is None else Status.OFF, "")
+    return formats.styled(group.status, group.counts.split(",")[0])
 
 
 def _look(options: StatusOptions, chosen: list[str], aws: Aws, clock: Clock) -> Report:

@@ -60,7 +60,7 @@ class DestroyOptions(CommonOptions, ConfirmOptions):
     """The options of `teardown destroy`."""
 
 
-def define(parser: Parser) -> None:
+def define_teardown(parser: Parser) -> None:
     parser.describe(
         "Removes the backup of an environment in three deliberate steps: unlock, "
         "delete-recovery-points, destroy. docs/runbooks/teardown.md explains them.",

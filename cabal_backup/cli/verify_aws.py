@@ -25,7 +25,7 @@ class VerifyOptions(CommonOptions):
     json: bool
 
 
-def define(parser: Parser) -> None:
+def define_verify_aws(parser: Parser) -> None:
     parser.describe(
         "Compares what a deployed environment shows with what this project expects "
         "of AWS where AWS's documents leave it open (docs/first-deployment.md). It changes "

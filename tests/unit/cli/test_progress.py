@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from cabal_backup.cli import progress
+from cabal_backup.cli.console import Bars
 from cabal_backup.operations.aws.jobs import Progress, Report
 
 
@@ -80,7 +81,7 @@ def test_what_is_only_waited_for_has_no_count_and_one_bar_runs_at_a_time(
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setenv("TERM", "xterm")
 
-    bars = progress._Bars()
+    bars = Bars()
     bars.show(Progress("restoring a table"))
     bars.show(Progress("writing", 0, 60))
 

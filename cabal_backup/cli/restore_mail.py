@@ -1,7 +1,8 @@
-"""`cabal-backup restore mailstore`: everybody's mail, to a new file system."""
+"""`cabal-backup restore mailbox` and `restore mailstore`: the mail of one user, and of all."""
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ from cabal_backup.cli.options import (
     add_file_system,
     add_mount_targets,
     add_point,
+    check_not_a_drills,
     connect_to_restore,
     pinned,
     point_request,
@@ -33,14 +35,27 @@ from cabal_backup.cli.parser import Subcommands
 from cabal_backup.config.project import check_replaceable, files_with, find_project, replace_setting
 from cabal_backup.errors import ExitCode, UsageError
 from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.aws.jobs import Job
 from cabal_backup.operations.restore import mail_tiers
-from cabal_backup.operations.restore.mail import restore_mailstore
+from cabal_backup.operations.restore.mail import restore_mailbox, restore_mailstore
 from cabal_backup.operations.restore.mail.file_system_settings import how_to_delete
+from cabal_backup.operations.restore.mail.restore_mailbox import MailboxRequest, RestoreMailboxPlan
 from cabal_backup.operations.restore.mail.restore_mailstore import (
     MailstoreRequest,
     RestoreMailstorePlan,
 )
 from cabal_backup.operations.restore.mail_tiers import Reconfigure
+
+
+@dataclass(frozen=True, kw_only=True)
+class MailboxOptions(MailPointOptions, ConfirmOptions):
+    """The options of `restore mailbox`."""
+
+    user: str
+    folder: str | None
+    again: bool
+    subnet: Sequence[str]
+    security_group: Sequence[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +68,109 @@ class MailstoreOptions(MailPointOptions, ConfirmOptions):
     roll: bool
 
 
-def add_parser(kinds: Subcommands) -> None:
+def add_mailbox(kinds: Subcommands) -> None:
+    """Add the command to those of `restore`."""
+    parser = kinds.add_parser("mailbox", help="restore the mail of one user")
+    parser.describe(
+        "Restores the home directory of one user to a new directory of the mailstore. Then "
+        "`mailbox merge` moves the missing messages into the mailbox. "
+        "docs/runbooks/restore-mail.md explains it.",
+        "restore mailbox alice -e prod --night 2026-11-20",
+        "restore mailbox alice -e prod --folder Archive",
+        "restore mailbox alice -e prod --in dr --night 2026-05-20 --cold",
+    )
+    add_common(parser)
+    parser.add_argument("user", metavar="USER", help="the user: the name of the home directory")
+    parser.add_argument(
+        "--folder",
+        metavar="F",
+        help="only this folder, such as Archive or Lists/Announce: nothing else is requested from "
+        "AWS",
+    )
+    add_point(parser)
+    add_file_system(parser)
+    parser.add_argument(
+        "--again", action="store_true", help="restore again what was restored before"
+    )
+    add_mount_targets(parser.add_argument_group("in the DR region"))
+    add_confirmation(parser)
+    parser.runs(run_mailbox, MailboxOptions, plan=RestoreMailboxPlan, result={"job": Job})
+
+
+def run_mailbox(options: MailboxOptions, invocation: Invocation) -> int:
+    check_not_a_drills(options.user)
+    _check_region(options)
+    aws = connect_to_restore(options)
+    clock = invocation.clock
+    request = MailboxRequest(
+        user=options.user,
+        folder=options.folder,
+        point=point_request(options),
+        again=options.again,
+        subnets=options.subnet,
+        security_groups=options.security_group,
+    )
+    plan = restore_mailbox.plan_restore(aws, clock.now(), request)
+    if show_plan(plan, options):
+        return ExitCode.OK
+    if plan.job is None:
+        confirm(
+            f"This creates a file system in {aws.region}."
+            if plan.to_new
+            else f"This creates a directory in {plan.file_system_id} of {options.environment}.",
+            yes=options.yes,
+        )
+    with carry_out(aws) as report:
+        job = restore_mailbox.execute(aws, plan, clock, report)
+    answer.add(job=job)
+    print(job.id)
+    if plan.to_new:
+        made = job.created_resource_arn.rpartition("/")[2]
+        mount = invocation.again(options, **pinned(plan.point), subnet=["SUBNET"])
+        print(
+            f"Restored to aws-backup-restore_<time>/{plan.user} at the root of {made} in "
+            f"{aws.region}. A host there that mounts it can read the messages. "
+            f"{_how_to_mount(mount, aws.region, made)}",
+            file=sys.stderr,
+        )
+    else:
+        _say_how_to_merge(plan, job, options.folder)
+    return ExitCode.OK
+
+
+def _check_region(options: MailboxOptions) -> None:
+    """Raises UsageError for an option that is for the other region."""
+    if options.where is Where.DR:
+        values: dict[str, object] = {"--again": options.again}
+        kept = "not with"
+    else:
+        values = {"--subnet": options.subnet, "--security-group": options.security_group}
+        kept = "only with"
+    wrong = [option for option, value in values.items() if value]
+    if wrong:
+        raise UsageError(f"{', '.join(wrong)}: {kept} --in dr. Nothing was done.")
+
+
+def _say_how_to_merge(plan: RestoreMailboxPlan, job: Job, folder: str | None) -> None:
+    merge = f"mailbox merge {plan.user}"
+    if folder is not None:
+        merge += f" --folder {shlex.quote(folder)}"
+    between = f"between {job.created:%Y-%m-%d %H:%M:%S}"
+    if job.completed is not None:
+        between += f" and {job.completed:%Y-%m-%d %H:%M:%S}"
+    print(
+        f"Restored to aws-backup-restore_<time>/{plan.user} at the root of {plan.file_system_id}. "
+        f"AWS does not say which time: one {between} UTC. There: ls -d "
+        f"/home/aws-backup-restore_*/{plan.user}\n"
+        f"Next, as root on a host that mounts {plan.file_system_id} (Cabal: at /home of the IMAP "
+        "hosts), with the file that `cabal-backup mailbox script` prints:\n"
+        f"  python3 mail_host.py {merge} --dry-run\n"
+        f"  python3 mail_host.py {merge} --cleanup",
+        file=sys.stderr,
+    )
+
+
+def add_mailstore(kinds: Subcommands) -> None:
     """Add the command to those of `restore`."""
     parser = kinds.add_parser(
         "mailstore", help="restore the mail of all users to a new file system"
@@ -86,14 +203,14 @@ def add_parser(kinds: Subcommands) -> None:
     )
     add_confirmation(parser)
     parser.runs(
-        run,
+        run_mailstore,
         MailstoreOptions,
         plan=RestoreMailstorePlan,
         result={"file_system_id": str, "setting_replaced": bool, "rolled": bool},
     )
 
 
-def run(options: MailstoreOptions, invocation: Invocation) -> int:
+def run_mailstore(options: MailstoreOptions, invocation: Invocation) -> int:
     is_salvage = options.where is Where.DR
     if is_salvage and (options.set_environment or options.roll):
         raise UsageError(
@@ -127,7 +244,12 @@ def run(options: MailstoreOptions, invocation: Invocation) -> int:
     print(made)
     if is_salvage:
         mount = invocation.again(options, **pinned(plan.point), subnet=["SUBNET"])
-        _say_what_was_salvaged(aws, made, mount)
+        print(
+            f"Restored to {made} in {aws.region}; everything in it is below "
+            "aws-backup-restore_<time>. A host there that mounts it can read the mail. "
+            f"{_how_to_mount(mount, aws.region, made)}",
+            file=sys.stderr,
+        )
         return ExitCode.OK
     if plan.lacks_mount_target:
         print(
@@ -143,22 +265,8 @@ def run(options: MailstoreOptions, invocation: Invocation) -> int:
     is_rolled = _offer_roll(aws, options)
     answer.add(setting_replaced=is_set, rolled=is_rolled)
     roll = invocation.again(options, **pinned(plan.point), set_environment=False, roll=True)
-    _say_what_next(aws, plan, made, is_set=is_set, roll=None if is_rolled else roll)
+    _say_how_to_promote(aws, plan, made, is_set=is_set, roll=None if is_rolled else roll)
     return ExitCode.OK
-
-
-def _say_what_was_salvaged(aws: Aws, made: str, mount: str) -> None:
-    """What to do with the new file system.
-
-    :param mount: the command that adds a mount target.
-    """
-    print(
-        f"Restored to {made} in {aws.region}; everything in it is below aws-backup-restore_<time>. "
-        f"A host there that mounts it can read the mail. To add a mount target:\n  {mount}\n"
-        "It costs storage; when it is not needed any more, delete its mount targets and then the "
-        f"file system:\n{how_to_delete(aws.region, made)}",
-        file=sys.stderr,
-    )
 
 
 def _ask_where(request: MailstoreRequest) -> MailstoreRequest:
@@ -184,7 +292,7 @@ def _ask_where(request: MailstoreRequest) -> MailstoreRequest:
     return replace(request, subnets=subnets, security_groups=groups)
 
 
-def _say_what_next(
+def _say_how_to_promote(
     aws: Aws, plan: RestoreMailstorePlan, made: str, *, is_set: bool, roll: str | None
 ) -> None:
     """What is left to do: not what was done just now, or by an earlier run.
@@ -264,3 +372,15 @@ def _is_wanted(asked_for: bool, options: MailstoreOptions, question: str) -> boo
 
 def _first_upper(text: str) -> str:
     return text[0].upper() + text[1:]
+
+
+def _how_to_mount(mount: str, region: str, made: str) -> str:
+    """How to mount a new file system in the DR region, and how to delete it.
+
+    :param mount: the command that adds a mount target.
+    """
+    return (
+        f"To add a mount target:\n  {mount}\n"
+        "It costs storage; when it is not needed any more, delete its mount targets and then the "
+        f"file system:\n{how_to_delete(region, made)}"
+    )

@@ -1,4 +1,4 @@
-"""`cabal-backup mailbox`: what is done with a restored mailbox, on the mail host."""
+"""`cabal-backup mailbox` and `mailstore`: what is done with restored mail, on the mail host."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cabal_backup.mail_host import command
 from cabal_backup.operations.restore.mail import host_script
 
 
-def define(parser: Parser) -> None:
+def define_mailbox(parser: Parser) -> None:
     parser.describe(
         "The second part of restoring a mailbox, on a host that mounts the mailstore. It does "
         "not connect to AWS. docs/runbooks/restore-mail.md explains it.",
@@ -36,6 +36,22 @@ def define(parser: Parser) -> None:
         "mailbox script > mail_host.py",
     )
     script.set_defaults(run=run_script)
+
+
+def define_mailstore(parser: Parser) -> None:
+    parser.describe(
+        "The second part of restoring the mailstore, on a host that mounts the new file system. "
+        "It does not connect to AWS. docs/runbooks/restore-mail.md explains it.",
+        "mailstore promote --mount /mnt/new --dry-run",
+    )
+    kinds = add_commands(parser, "WHAT")
+    promote = kinds.add_parser("promote", help=command.PROMOTE_HELP)
+    promote.describe(
+        "Moves everything that was restored to the root of its file system.",
+        "mailstore promote --mount /mnt/new --dry-run",
+    )
+    command.add_promote_options(promote)
+    promote.set_defaults(run=run_on_the_host)
 
 
 def run_on_the_host(options: argparse.Namespace, _: Invocation) -> int:
