@@ -11,12 +11,15 @@ https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudt
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from cabal_backup import names
 
-Pattern = dict[str, Any]
-"""An event pattern of EventBridge, or what else AWS takes as JSON."""
+if TYPE_CHECKING:
+    from types_boto3_cloudwatch.type_defs import MetricAlarmTypeDef
+
+Pattern = dict[str, object]
+"""An event pattern of EventBridge."""
 
 ALARM_HOURS = 25
 """After how many hours without a successful run of the watch the alarm is raised.
@@ -25,7 +28,7 @@ The watch runs every 24 hours. Alarms whose periods are an hour or longer may lo
 seven days: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
 """
 
-ALARM: Pattern = {
+ALARM: MetricAlarmTypeDef = {
     "Namespace": "AWS/Lambda",
     "MetricName": "Errors",
     "Dimensions": [{"Name": "FunctionName", "Value": names.WATCH}],
@@ -37,7 +40,7 @@ ALARM: Pattern = {
     "ComparisonOperator": "GreaterThanOrEqualToThreshold",
     "TreatMissingData": "breaching",
 }
-"""When the alarm on the watch is raised, in the words of PutMetricAlarm."""
+"""When the alarm on the watch is raised, in the words of DescribeAlarms."""
 
 FAILED_STATES = ("FAILED", "ABORTED", "EXPIRED", "PARTIAL")
 """How a job ends that did not succeed."""
@@ -137,7 +140,7 @@ def rules(account: str, region: str) -> dict[str, Pattern]:
     :param account: the account id, 12 digits.
     :param region: the region of the rules.
     """
-    monitoring = {"detail-type": [CLOUDTRAIL], "detail": {"$or": _monitoring()}}
+    monitoring: Pattern = {"detail-type": [CLOUDTRAIL], "detail": {"$or": _monitoring()}}
     return {
         names.RULE_JOBS: {
             "source": _SOURCES,

@@ -11,7 +11,6 @@ from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import UnionType
-from typing import Any
 
 from cabal_backup.errors import ExitCode
 
@@ -50,7 +49,7 @@ class Answer:
         """Add a plan and the lines that describe it. One that follows another, such as that of a
         cutover after a restore, is `next_plan` of the result.
         """
-        shown = {"lines": [*lines], **as_json(plan, properties=True)}
+        shown = {"lines": [*lines], **_members(plan, properties=True)}
         if self._plan is None:
             self._plan = shown
         else:
@@ -83,7 +82,7 @@ class Answer:
 answer = Answer()
 
 
-def as_json(value: object, *, properties: bool = False) -> Any:
+def as_json(value: object, *, properties: bool = False) -> object:
     """A value as JSON has it: times in UTC in ISO 8601, lengths of time in seconds, objects by
     the names of `names_in`.
     """
@@ -100,9 +99,13 @@ def as_json(value: object, *, properties: bool = False) -> Any:
     if isinstance(value, Mapping):
         return {str(key): as_json(each) for key, each in value.items()}
     if isinstance(value, Set):
-        return sorted(as_json(each) for each in value)
+        return sorted(map(as_json, value), key=str)
     if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
         return [as_json(each, properties=properties) for each in value]
+    return _members(value, properties=properties)
+
+
+def _members(value: object, *, properties: bool) -> dict[str, object]:
     named = names_in(type(value), properties=properties)
     return {name: as_json(getattr(value, name)) for name in named}
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from cabal_backup import names
 from cabal_backup.errors import BackupOffError, UsageError
@@ -64,7 +64,7 @@ class Invocation:
 _NOT_AGAIN = ("help", "debug", "yes", "dry_run", "json")
 
 
-def _typed(action: argparse.Action, value: Any) -> list[str]:
+def _typed(action: argparse.Action, value: object) -> list[str]:
     """An option with its value, in the words that a shell makes of it; nothing for its default."""
     if isinstance(action, argparse.BooleanOptionalAction):
         return [] if value == action.default else [action.option_strings[0 if value else -1]]

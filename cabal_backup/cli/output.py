@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO, cast
 
 from cabal_backup.cli.answer import as_json
 from cabal_backup.errors import ExitCode
@@ -87,13 +87,14 @@ class Stream:
             self._failed = WriteError(error.errno, error.strerror)
             raise self._failed from error
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self.stream, name)
 
 
-def styled(stream: Any) -> Any:
+def styled(stream: object) -> TextIO:
     """The stream for what has its own lines: tables, JSON, scripts."""
-    return Stream(stream.stream, styled=True) if isinstance(stream, Stream) else stream
+    own = Stream(stream.stream, styled=True) if isinstance(stream, Stream) else stream
+    return cast("TextIO", own)
 
 
 def print_json(content: Mapping[str, object], *, version: int = 1) -> None:
