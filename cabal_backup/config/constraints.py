@@ -9,14 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
-from cabal_backup.config.environment import (
-    MIN_COLD_DAYS,
-    partition_of,
-)
+from cabal_backup.config.environment import MIN_COLD_DAYS, partition_of
+from cabal_backup.config.settings import Value
 
-Values = Mapping[str, Any]
+Values = Mapping[str, Value]
 
 WITHOUT_AIR_GAP = frozenset(
     {

@@ -188,6 +188,11 @@ class Environment:
     ]
 
     @property
+    def regions(self) -> tuple[str, str]:
+        """The primary and the DR region."""
+        return (self.region, self.dr_region)
+
+    @property
     def lifecycle(self) -> Lifecycle:
         """How long recovery points in the primary vault are kept."""
         return Lifecycle(

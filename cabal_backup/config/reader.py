@@ -18,8 +18,6 @@ from cabal_backup.config.environment import SETTINGS, Environment
 from cabal_backup.config.settings import REMOVED, Rejected, Value
 from cabal_backup.errors import SettingsError
 
-Context = Mapping[str, Value]
-
 _OVERRIDE = re.compile(r"(?P<environment>[A-Za-z0-9_-]+)\.(?P<setting>.+)")
 NAME = "[a-z][a-z0-9-]{0,31}"
 _COMPLIANCE = re.compile(r"complian|changeable|immutable|grace|lock_?mode", re.IGNORECASE)
@@ -56,7 +54,7 @@ class ConfigurationError(SettingsError):
 
 
 def read_environments(
-    context: Context, *, further: Callable[[Values], Iterable[Conflict]] = lambda _: ()
+    context: Values, *, further: Callable[[Values], Iterable[Conflict]] = lambda _: ()
 ) -> tuple[Environment, ...]:
     """The environments in `context`, in the order in which they are written.
 
@@ -84,7 +82,7 @@ def read_environments(
     return tuple(Environment(name=name, **values) for name, values in understood.items())
 
 
-def _written_settings(context: Context, problems: list[Problem]) -> dict[str, dict[str, Value]]:
+def _written_settings(context: Values, problems: list[Problem]) -> dict[str, dict[str, Value]]:
     """The settings of each environment as they are written, with the overrides applied."""
     declared = context.get("environments", _MISSING)
     if not isinstance(declared, Mapping) or not declared:
@@ -125,7 +123,7 @@ def _written_settings(context: Context, problems: list[Problem]) -> dict[str, di
 
 
 def _apply_overrides(
-    context: Context, written: dict[str, dict[str, Value]], problems: list[Problem]
+    context: Values, written: dict[str, dict[str, Value]], problems: list[Problem]
 ) -> None:
     for key, value in context.items():
         override = _OVERRIDE.fullmatch(key)
@@ -145,7 +143,7 @@ def _apply_overrides(
 
 
 def _selection(
-    context: Context, written: Mapping[str, object], problems: list[Problem]
+    context: Values, written: Mapping[str, object], problems: list[Problem]
 ) -> tuple[str, ...]:
     wanted = context.get("environment", _MISSING)
     if wanted is _MISSING:

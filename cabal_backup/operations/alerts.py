@@ -55,14 +55,13 @@ def plan_test(aws: Aws) -> AlertsTest:
         )
     confirmed: list[str] = []
     pending: list[str] = []
-    regions = (environment.region, environment.dr_region)
-    for region in regions:
+    for region in environment.regions:
         for each in _subscriptions(aws, region):
             words = f"{each['Protocol']} {each['Endpoint']} in {region}"
             (confirmed if each["SubscriptionArn"].startswith("arn:") else pending).append(words)
     return AlertsTest(
         environment=environment.name,
-        regions=regions,
+        regions=environment.regions,
         events=_events(aws, tampering=environment.alert_on_tampering),
         confirmed=tuple(confirmed),
         pending=tuple(pending),
@@ -176,7 +175,7 @@ def run_watch(aws: Aws) -> Iterator[WatchResult]:
             f"Alerts are off in {environment.name}, and the watch is part of them. Set alerts to "
             "true and deploy to have it."
         )
-    for region in (environment.region, environment.dr_region):
+    for region in environment.regions:
         if region not in aws.lost:
             yield _run_in(aws, region)
 

@@ -9,18 +9,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from cabal_backup import names
-from cabal_backup.operations.aws.client import Aws, reason
+from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_recovery_points
 from cabal_backup.operations.aws.responses import RawAnswer
-from cabal_backup.operations.aws.results import entries
+from cabal_backup.operations.aws.results import Unknown, ask, entries
 
 if TYPE_CHECKING:
     from types_boto3_backup.type_defs import BackupJobTypeDef
@@ -75,7 +75,7 @@ class Evidence:
 
     def __init__(self, aws: Aws) -> None:
         self.aws = aws
-        self.regions = (aws.environment.region, aws.environment.dr_region)
+        self.regions = aws.environment.regions
 
     @cached_property
     def jobs(self) -> Sequence[BackupJobTypeDef]:
@@ -108,10 +108,8 @@ def verify(aws: Aws) -> tuple[Finding, ...]:
 
 
 def _observe(question: Question, evidence: Evidence) -> Observation:
-    try:
-        return question.look(evidence)
-    except (BotoCoreError, ClientError) as error:
-        return Observation(Result.UNKNOWN, reason(error))
+    seen = ask(lambda: question.look(evidence))
+    return Observation(Result.UNKNOWN, seen.reason) if isinstance(seen, Unknown) else seen.value
 
 
 def _compared(matches: bool, evidence: str) -> Observation:
@@ -183,7 +181,8 @@ def _selection_of_new_role(evidence: Evidence) -> Observation:
     if not checks:
         return Observation(Result.NOT_SEEN, f"CloudTrail has no selection {names.ROLE_CHECK}.")
     refused = [record for record in checks if record.get("errorCode")]
-    codes = {_short(record["errorCode"]) for record in refused}
+    # CloudTrail writes some error codes with a prefix, such as Client.…
+    codes = {record["errorCode"].rpartition(".")[2] for record in refused}
     messages = sorted({str(record.get("errorMessage")) for record in refused})
     expected = {"InvalidParameterValueException", "AccessDeniedException", "AccessDenied"}
     return _compared(
@@ -192,25 +191,17 @@ def _selection_of_new_role(evidence: Evidence) -> Observation:
     )
 
 
-def _short(code: str) -> str:
-    """CloudTrail writes some error codes with a prefix, such as Client.…"""
-    return code.rpartition(".")[2]
-
-
 def _after_schedule(evidence: Evidence) -> Observation:
+    created = [
+        job["CreationDate"] for job in evidence.jobs if job.get("CreatedBy", {}).get("BackupPlanId")
+    ]
     late = sorted(
-        job["CreationDate"] - _midnight(job["CreationDate"])
-        for job in evidence.jobs
-        if job.get("CreatedBy", {}).get("BackupPlanId")
+        each - each.replace(hour=0, minute=0, second=0, microsecond=0) for each in created
     )
     if not late:
         return Observation(Result.NOT_SEEN, "There has been no night yet.")
     shown = f"{len(late)} jobs were created {late[0]} to {late[-1]} after 00:00 UTC."
     return _compared(late[-1] < START_WINDOW, shown)
-
-
-def _midnight(moment: datetime) -> datetime:
-    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _copy_dates(evidence: Evidence) -> Observation:

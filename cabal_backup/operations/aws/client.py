@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast, overload
+from typing import TYPE_CHECKING, Literal, NoReturn, Protocol, cast, overload
 
 import boto3
 import botocore.session
@@ -47,7 +47,7 @@ from cabal_backup.errors import (
     UnreachableError,
 )
 from cabal_backup.operations.aws.arns import Arns
-from cabal_backup.operations.aws.responses import Parsers, is_from_aws
+from cabal_backup.operations.aws.responses import Parsers, error_code, is_from_aws
 from cabal_backup.text import one_line
 
 if TYPE_CHECKING:
@@ -114,6 +114,10 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/signature-v4-troubleshooting.ht
 
 _GLOBAL = {"iam"}
 """Services that do not live in a region, so that none is lost with one."""
+
+
+class _S3Client(Protocol):
+    def put_object(self, **parameters: object) -> object: ...
 
 
 class AssumedLost(BotoCoreError):
@@ -183,6 +187,8 @@ class Aws(Arns):
         self, service: Literal["logs"], region: str | None = None
     ) -> CloudWatchLogsClient: ...
     @overload
+    def client(self, service: Literal["s3"], region: str | None = None) -> _S3Client: ...
+    @overload
     def client(self, service: Literal["sns"], region: str | None = None) -> SNSClient: ...
     @overload
     def client(self, service: Literal["sqs"], region: str | None = None) -> SQSClient: ...
@@ -191,17 +197,25 @@ class Aws(Arns):
     @overload
     def client(self, service: Literal["sts"], region: str | None = None) -> STSClient: ...
     @overload
-    def client(self, service: str, region: str | None = None) -> Any: ...
+    def client(self, service: str, region: str | None = None) -> object: ...
     def client(self, service: str, region: str | None = None) -> object:
         """The client of a service, in the region to act in unless another is named."""
         key = (service, region or self.region)
-        if key[1] in self.lost and service not in _GLOBAL:
-            return _LostClient(key[1])
         with self._lock:
             if key not in self._clients:
-                make: Callable[..., object] = self._session.client
-                self._clients[key] = make(service, region_name=key[1], config=_CONFIG)
+                self._clients[key] = self._make(*key)
             return self._clients[key]
+
+    def _make(self, service: str, region: str, more: Config | None = None) -> object:
+        """A new client.
+
+        :param more: settings beside those of every client.
+        """
+        if region in self.lost and service not in _GLOBAL:
+            return _LostClient(region)
+        make: Callable[..., object] = self._session.client
+        config = _CONFIG if more is None else _CONFIG.merge(more)
+        return make(service, region_name=region, config=config)
 
     def at(self, region: str) -> Aws:
         """The same environment and account, to act in one of its two regions."""
@@ -223,18 +237,14 @@ class Aws(Arns):
 
     def patient_lambda(self, region: str) -> LambdaClient:
         """A client that waits for the longest answer that Lambda gives, and asks once."""
-        if region in self.lost:
-            return cast("LambdaClient", _LostClient(region))
-        config = _CONFIG.merge(Config(read_timeout=910, retries={"total_max_attempts": 1}))
-        return self._session.client("lambda", region_name=region, config=config)
+        patience = Config(read_timeout=910, retries={"total_max_attempts": 1})
+        return cast("LambdaClient", self._make("lambda", region, patience))
 
     def backup_with_reason(self, region: str, reason: str) -> BackupClient:
         """A client whose calls CloudTrail records with a reason, at the end of the user agent."""
-        if region in self.lost:
-            return cast("BackupClient", _LostClient(region))
         said = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in reason)
-        config = _CONFIG.merge(Config(user_agent_extra=f"cabal-backup/1 reason/{said[:200]}"))
-        return self._session.client("backup", region_name=region, config=config)
+        agent = Config(user_agent_extra=f"cabal-backup/1 reason/{said[:200]}")
+        return cast("BackupClient", self._make("backup", region, agent))
 
     @property
     def credentials(self) -> Credentials | None:
@@ -413,7 +423,7 @@ def reason(error: BotoCoreError | ClientError) -> str:
 
 def _likely_cause(error: ClientError) -> str:
     """Why AWS did not accept who sent a request, and what to do; empty for other errors."""
-    code = error.response["Error"].get("Code", "")
+    code = error_code(error)
     message = str(error.response["Error"].get("Message") or "")
     again = "sign in again, or choose a profile with --profile"
     if code in _SKEWED or any(words in message for words in _SKEW):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Generic, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -25,7 +26,7 @@ from cabal_backup.errors import (
 from cabal_backup.operations.aws.client import Aws, in_words, reason, worded
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
-from cabal_backup.operations.aws.responses import RawAnswer
+from cabal_backup.operations.aws.responses import RawAnswer, error_code
 from cabal_backup.operations.aws.results import Unknown, ask_together, entries
 from cabal_backup.text import duration
 from cabal_backup.urgent import FAILED_STATES
@@ -150,24 +151,21 @@ class Listing:
     unknown: Mapping[str, str]
 
 
-def list_jobs(aws: Aws, now: datetime, *, since: timedelta = KEPT) -> Listing:
+def list_jobs(aws: Aws, now: datetime, *, since: timedelta) -> Listing:
     """Every job in the primary and the DR region; AWS Backup remembers 30 days."""
-    asked = {
-        f"{kind} jobs in {region}": (kind, region) for region in _regions(aws) for kind in JobKind
-    }
 
-    def question(kind: JobKind, region: str) -> Callable[[], list[RawAnswer]]:
+    def ask_for(kind: JobKind, region: str) -> list[RawAnswer]:
         operation, result, _, _ = _CALLS[kind]
-        backup = aws.client("backup", region)
-        return lambda: entries(getattr(backup, operation), result, ByCreatedAfter=now - since)
+        listing = getattr(aws.client("backup", region), operation)
+        return entries(listing, result, ByCreatedAfter=now - since)
 
-    answers = ask_together({name: question(*what) for name, what in asked.items()})
+    asked = [(kind, region) for region in aws.environment.regions for kind in JobKind]
     jobs: list[Job] = []
     unknown: dict[str, str] = {}
-    for name, (kind, region) in asked.items():
-        answer = answers[name]
+    answers = ask_together({one: partial(ask_for, *one) for one in asked})
+    for (kind, region), answer in answers.items():
         if isinstance(answer, Unknown):
-            unknown[name] = answer.reason
+            unknown[f"{kind} jobs in {region}"] = answer.reason
         else:
             jobs += [_job(kind, region, entry) for entry in answer.value]
     jobs.sort(key=lambda job: (job.created, job.id), reverse=True)
@@ -188,17 +186,18 @@ def find_job(aws: Aws, job_id: str) -> Job:
     Raises NotFoundError when there is none, CabalBackupError when AWS will not say.
     """
     refused: BotoCoreError | ClientError | None = None
-    for region in _regions(aws):
+    for region in aws.environment.regions:
         for kind in (JobKind.RESTORE, JobKind.COPY, JobKind.BACKUP):
             try:
                 return describe_job(aws, kind, job_id, region=region)
             except (BotoCoreError, ClientError) as error:
-                if not _says_no_such_job(error):
+                if error_code(error) not in _NO_SUCH_JOB:
                     refused = error
     if refused is not None:
         raise in_words(refused, f"looking for the job {job_id}") from refused
+    regions = " or ".join(aws.environment.regions)
     raise NotFoundError(
-        f"There is no job {job_id} in {' or '.join(_regions(aws))}. `cabal-backup jobs --days 30 "
+        f"There is no job {job_id} in {regions}. `cabal-backup jobs --days 30 "
         f"-e {aws.environment.name}` lists those of the last 30 days."
     )
 
@@ -334,14 +333,6 @@ def failure(job: Job) -> AwsError:
     """The error for a job that did not complete, with AWS's own reason."""
     said = job.message or "AWS gave no reason."
     return AwsError(f"The {job.kind} job {job.id} ended {job.state}. AWS says: {said}")
-
-
-def _regions(aws: Aws) -> list[str]:
-    return list(dict.fromkeys((aws.environment.region, aws.environment.dr_region)))
-
-
-def _says_no_such_job(error: BotoCoreError | ClientError) -> bool:
-    return isinstance(error, ClientError) and error.response["Error"].get("Code") in _NO_SUCH_JOB
 
 
 def _job(kind: JobKind, region: str, entry: RawAnswer) -> Job:

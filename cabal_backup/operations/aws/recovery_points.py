@@ -13,6 +13,7 @@ from cabal_backup import names
 from cabal_backup.config.environment import Lifecycle
 from cabal_backup.operations.aws.arns import Vault
 from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.aws.responses import error_code
 from cabal_backup.operations.aws.results import entries, pages
 
 if TYPE_CHECKING:
@@ -144,8 +145,7 @@ def list_recovery_points(
             try:
                 points[number] = _of_its_night(backup, point)
             except ClientError as error:
-                denied = "AccessDenied" in error.response["Error"].get("Code", "")
-                if not (denied and tags_may_be_denied):
+                if not (tags_may_be_denied and "AccessDenied" in error_code(error)):
                     raise
                 points[number] = replace(point, tags_denied=True)
     return sorted(points, key=lambda point: (point.created, point.arn), reverse=True)
@@ -192,9 +192,11 @@ def _of_its_night(backup: BackupClient, point: RecoveryPoint) -> RecoveryPoint:
 
 
 def _recovery_point(entry: RecoveryPointByBackupVaultTypeDef) -> RecoveryPoint:
-    calculated = entry.get("CalculatedLifecycle", {})
+    calculated, created_by = entry.get("CalculatedLifecycle", {}), entry.get("CreatedBy", {})
     lifecycle = entry.get("Lifecycle", {})
-    delete_after = lifecycle.get("DeleteAfterDays")
+    # AWS Backup writes -1, as it leaves the value out, for never.
+    cold_after = lifecycle.get("MoveToColdStorageAfterDays", -1)
+    delete_after = lifecycle.get("DeleteAfterDays", -1)
     return RecoveryPoint(
         arn=entry["RecoveryPointArn"],
         resource_arn=entry["ResourceArn"],
@@ -205,19 +207,14 @@ def _recovery_point(entry: RecoveryPointByBackupVaultTypeDef) -> RecoveryPoint:
         cold_at=calculated.get("MoveToColdStorageAt"),
         delete_at=calculated.get("DeleteAt"),
         lifecycle=None
-        if delete_after is None or delete_after < 0
+        if delete_after < 0
         else Lifecycle(
-            cold_after_days=_positive(lifecycle.get("MoveToColdStorageAfterDays")),
+            cold_after_days=cold_after if cold_after > 0 else None,
             delete_after_days=delete_after,
         ),
         size_bytes=entry.get("BackupSizeInBytes", 0),
         role_arn=entry.get("IamRoleArn", ""),
         last_restored=entry.get("LastRestoreTime"),
-        plan_id=(entry.get("CreatedBy") or {}).get("BackupPlanId"),
-        plan_name=(entry.get("CreatedBy") or {}).get("BackupPlanName", ""),
+        plan_id=created_by.get("BackupPlanId"),
+        plan_name=created_by.get("BackupPlanName", ""),
     )
-
-
-def _positive(days: int | None) -> int | None:
-    """AWS Backup writes -1, as it leaves the value out, for never."""
-    return days if days is not None and days > 0 else None

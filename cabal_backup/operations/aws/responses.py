@@ -8,7 +8,6 @@ member, so that a list is empty; and an exception of its own that is no BotoCore
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from http.client import responses as phrases
 from typing import TYPE_CHECKING, Any, cast
@@ -40,13 +39,15 @@ class NotFromAws(BotoCoreError):
     fmt = "HTTP {status} with {what}: " + PROXY
 
 
+def error_code(error: BotoCoreError | ClientError) -> str:
+    """The code of an error that a service returned; empty for every other error."""
+    return str(error.response["Error"].get("Code", "")) if isinstance(error, ClientError) else ""
+
+
 def is_from_aws(error: BotoCoreError | ClientError) -> bool:
     """Whether AWS made the error; otherwise something between it and this machine did."""
-    if isinstance(error, ClientError):
-        # AWS names every error; botocore puts the status where there is no name.
-        code = str(error.response["Error"].get("Code", ""))
-        return not code.isdecimal()
-    return not isinstance(error, NotFromAws)
+    # AWS names every error; botocore puts the status where there is no name.
+    return not (isinstance(error, NotFromAws) or error_code(error).isdecimal())
 
 
 class Parsers(ResponseParserFactory):
@@ -69,7 +70,7 @@ class _Parser:
         self._parser = parser
         self._json_body = json_body
 
-    def parse(self, response: Mapping[str, Any], shape: StructureShape) -> RawAnswer:
+    def parse(self, response: RawAnswer, shape: StructureShape) -> RawAnswer:
         """The answer. A failure that AWS did not make has its HTTP status as its code, so
         that botocore tries again as it does for a failure of AWS's.
 

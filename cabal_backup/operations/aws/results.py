@@ -14,19 +14,22 @@ from typing import Any, Generic, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup.operations.aws.client import is_unreachable, reason
+from cabal_backup.operations.aws.responses import error_code
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 D = TypeVar("D")
+K = TypeVar("K")
 P = TypeVar("P", bound=Mapping[str, object])
 
 
 @dataclass(frozen=True)
-class Known(Generic[T]):
+class Known(Generic[T_co]):
     """AWS answered. A value of None means that what was asked for does not exist."""
 
-    value: T
+    value: T_co
 
-    def value_or(self, _: object) -> T:
+    def value_or(self, _: object) -> T_co:
         """What AWS answered."""
         return self.value
 
@@ -66,11 +69,11 @@ class Asking(ThreadPoolExecutor):
         return self.submit(ask, question)
 
 
-def ask_together(questions: Mapping[str, Callable[[], object]]) -> dict[str, Answer[Any]]:
-    """Put several questions at once, each of its own type; their answers by the same names."""
+def ask_together(questions: Mapping[K, Callable[[], T]]) -> dict[K, Answer[T]]:
+    """Put several questions at once; their answers by the same keys."""
     with Asking() as asking:
-        pending = {name: asking.ask(question) for name, question in questions.items()}
-        return {name: future.result() for name, future in pending.items()}
+        pending = {key: asking.ask(question) for key, question in questions.items()}
+        return {key: future.result() for key, future in pending.items()}
 
 
 def unless_missing(question: Callable[[], T], *codes: str) -> T | None:
@@ -78,7 +81,7 @@ def unless_missing(question: Callable[[], T], *codes: str) -> T | None:
     try:
         return question()
     except ClientError as error:
-        if error.response["Error"].get("Code") in codes:
+        if error_code(error) in codes:
             return None
         raise
 

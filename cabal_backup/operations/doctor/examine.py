@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from cabal_backup import names
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.results import Answer, Known, Unknown, ask_together, unless_missing
 from cabal_backup.operations.doctor import quotas
-from cabal_backup.operations.doctor.quotas import Answers
 from cabal_backup.operations.status.checks import run_checks
 from cabal_backup.operations.status.checks.air_gapped import limits
 from cabal_backup.operations.status.checks.deployment import recorded_environment
@@ -26,6 +25,8 @@ BOOTSTRAP = 6
 
 https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html
 """
+
+Answers = Mapping[str, Answer[str | None]]
 
 QUALIFIER = "hnb659fds"
 """CDK's own qualifier, which the context key `@aws-cdk/core:bootstrapQualifier` replaces."""
@@ -46,12 +47,12 @@ def examine(aws: Aws, now: datetime, *, qualifier: str = QUALIFIER) -> Verdict:
     :param qualifier: of CDK's bootstrap.
     """
     environment = aws.environment
-    regions = (environment.region, environment.dr_region)
-    questions: dict[str, Callable[[], object]] = {"service-linked role": lambda: _linked_role(aws)}
+    regions = environment.regions
+    questions = {"service-linked role": lambda: _linked_role(aws)}
     for region, stack in zip(regions, (names.STACK, names.DR_STACK), strict=True):
         questions |= _region(aws, region, stack, qualifier)
-    questions |= quotas.questions(aws)
     answers = ask_together(questions)
+    used = quotas.read_used(aws)
     state = look(aws, now)
     outcomes = {
         "settings": _settings(state),
@@ -59,38 +60,40 @@ def examine(aws: Aws, now: datetime, *, qualifier: str = QUALIFIER) -> Verdict:
         "bootstrap": _bootstrap(state, regions, answers, qualifier),
         "stacks": _stacks(state, regions, answers),
         "service-linked-role": _service_linked_role(state, answers["service-linked role"]),
-        "quotas": quotas.judge(state, answers),
+        "quotas": quotas.judge(state, used),
         "air-gapped": _air_gapped(state),
     }
     own = (outcome.of(name) for name, outcome in outcomes.items())
     return Verdict((*own, *run_checks(state, OF_STATUS).findings))
 
 
-def _region(aws: Aws, region: str, stack: str, qualifier: str) -> dict[str, Callable[[], object]]:
-    parameter = f"/cdk-bootstrap/{qualifier}/version"
+def _region(
+    aws: Aws, region: str, stack: str, qualifier: str
+) -> dict[str, Callable[[], str | None]]:
+    def account() -> str:
+        return aws.client("sts", region).get_caller_identity()["Account"]
+
+    def bootstrap() -> str:
+        name = f"/cdk-bootstrap/{qualifier}/version"
+        return aws.client("ssm", region).get_parameter(Name=name)["Parameter"]["Value"]
+
+    def status() -> str:
+        found = aws.client("cloudformation", region).describe_stacks(StackName=stack)
+        return found["Stacks"][0]["StackStatus"]
+
     return {
-        f"{region} enabled": lambda: unless_missing(
-            lambda: aws.client("sts", region).get_caller_identity()["Account"], *_NOT_ENABLED
-        ),
-        f"{region} bootstrap": lambda: unless_missing(
-            lambda: aws.client("ssm", region).get_parameter(Name=parameter)["Parameter"]["Value"],
-            "ParameterNotFound",
-        ),
+        f"{region} enabled": lambda: unless_missing(account, *_NOT_ENABLED),
+        f"{region} bootstrap": lambda: unless_missing(bootstrap, "ParameterNotFound"),
         # It answers ValidationError for a stack that does not exist.
-        f"{region} stack": lambda: unless_missing(
-            lambda: aws.client("cloudformation", region).describe_stacks(StackName=stack)["Stacks"][
-                0
-            ]["StackStatus"],
-            "ValidationError",
-        ),
+        f"{region} stack": lambda: unless_missing(status, "ValidationError"),
     }
 
 
-def _linked_role(aws: Aws) -> bool:
-    found = unless_missing(
-        lambda: aws.client("iam").get_role(RoleName=names.SERVICE_LINKED_ROLE), "NoSuchEntity"
-    )
-    return found is not None
+def _linked_role(aws: Aws) -> str | None:
+    """Its ARN; None when it does not exist."""
+    role = names.SERVICE_LINKED_ROLE
+    found = unless_missing(lambda: aws.client("iam").get_role(RoleName=role), "NoSuchEntity")
+    return None if found is None else found["Role"]["Arn"]
 
 
 def _settings(state: State) -> Outcome:
@@ -227,7 +230,7 @@ def _air_gapped(state: State) -> Outcome:
     )
 
 
-def _service_linked_role(state: State, answer: Answer[bool]) -> Outcome:
+def _service_linked_role(state: State, answer: Answer[str | None]) -> Outcome:
     if isinstance(answer, Unknown):
         return unknown(answer, looking_at=f"the role {names.SERVICE_LINKED_ROLE}")
     if answer.value:

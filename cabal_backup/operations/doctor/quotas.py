@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.recovery_points import list_vaults
-from cabal_backup.operations.aws.results import Answer, Known, Unknown, pages
+from cabal_backup.operations.aws.results import Answer, Asking, Known, Unknown, pages
 from cabal_backup.operations.status.checks.outcome import fail, ok, unknown
 from cabal_backup.operations.status.findings import Outcome
 from cabal_backup.operations.status.state import State
@@ -41,9 +42,28 @@ two handlers of a deployment.
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
 """
 
-Answers = Mapping[str, Answer[Any]]
-
 _SERVICES = ("backup", "dynamodb", "elasticfilesystem", "lambda")
+
+
+class Quota(TypedDict):
+    """One quota, as Service Quotas lists it."""
+
+    QuotaCode: str
+    Value: float
+    Adjustable: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Used:
+    """The quotas of one region, and how much of them is used."""
+
+    quotas: Sequence[Answer[Mapping[str, Quota]]]
+    """By code; an answer for each service."""
+    vaults: Answer[Sequence[str]]
+    plans: Answer[int]
+    tables: Answer[int]
+    file_systems: Answer[Mapping[str, Sequence[str]]]
+    """The VPC of each mount target of each file system, by the file system's id."""
 
 
 class Need(NamedTuple):
@@ -59,42 +79,42 @@ class Need(NamedTuple):
     """The value where there is no code."""
 
 
-def questions(aws: Aws) -> dict[str, Callable[[], object]]:
-    """The quotas of both regions, and how much of them is used."""
-    used = {"vaults": _vaults, "plans": _plans, "tables": _tables, "file systems": _file_systems}
-    regions = (aws.environment.region, aws.environment.dr_region)
-    return {
-        **{
-            f"{region} quotas {service}": partial(_quotas, aws, region, service)
-            for region in regions
-            for service in _SERVICES
-        },
-        **{
-            f"{region} used {what}": partial(count, aws, region)
-            for region in regions
-            for what, count in used.items()
-        },
-    }
+def read_used(aws: Aws) -> dict[str, Used]:
+    """The quotas of both regions, and how much of them is used, by region."""
+
+    def start(region: str) -> Callable[[], Used]:
+        quotas = [asking.ask(partial(_quotas, aws, region, service)) for service in _SERVICES]
+        vaults = asking.ask(partial(_vaults, aws, region))
+        plans = asking.ask(partial(_plans, aws, region))
+        tables = asking.ask(partial(_tables, aws, region))
+        file_systems = asking.ask(partial(_file_systems, aws, region))
+        return lambda: Used(
+            quotas=[each.result() for each in quotas],
+            vaults=vaults.result(),
+            plans=plans.result(),
+            tables=tables.result(),
+            file_systems=file_systems.result(),
+        )
+
+    with Asking() as asking:
+        started = {region: start(region) for region in aws.environment.regions}
+        return {region: finish() for region, finish in started.items()}
 
 
-def judge(state: State, answers: Answers) -> Outcome:
+def judge(state: State, used: Mapping[str, Used]) -> Outcome:
     """The check: every quota has room for the environment."""
     details: list[str] = []
     remedies: list[str] = []
-    asked: list[Answer[Any]] = []
-    for region in (one.region for one in state.regions):
-        listed = _of(answers, f"{region} quotas ")
-        counted = _of(answers, f"{region} used ")
-        asked += [*listed.values(), *counted.values()]
-        values = {
-            code: quota for by_code in _known(listed).values() for code, quota in by_code.items()
-        }
-        used = _known(counted)
-        for need in _needs(state, region, used):
-            quota = values.get(need.code)
+    asked: list[Answer[object]] = []
+    for region, here in used.items():
+        asked += [*here.quotas, here.vaults, here.plans, here.tables, here.file_systems]
+        listed = [one.value for one in here.quotas if isinstance(one, Known)]
+        values = {code: quota for by_code in listed for code, quota in by_code.items()}
+        for need in _needs(state, region, here):
+            quota = values.get(need.code or "")
             value = quota["Value"] if quota else need.documented
             if value is None:
-                if not any(isinstance(one, Unknown) for one in listed.values()):
+                if len(listed) == len(here.quotas):
                     asked.append(Unknown(f"Service Quotas in {region} does not list {need.name}."))
                 continue
             about = f"{region}: {need.name}: {value:,.0f}, needed {need.needed:,} ({need.why})"
@@ -114,27 +134,16 @@ def judge(state: State, answers: Answers) -> Outcome:
     return ok(f"{plural(len(details), 'quota')} in both regions are high enough.", details=details)
 
 
-def _of(answers: Answers, prefix: str) -> Answers:
-    """Those whose names begin like this, by the rest of their names."""
-    return {
-        name.removeprefix(prefix): one for name, one in answers.items() if name.startswith(prefix)
-    }
-
-
-def _known(answers: Answers) -> dict[str, Any]:
-    return {name: one.value for name, one in answers.items() if isinstance(one, Known)}
-
-
-def _needs(state: State, region: str, used: Mapping[str, Any]) -> Iterator[Need]:
-    """What is known to be needed; `used` lacks what could not be read."""
+def _needs(state: State, region: str, used: Used) -> Iterator[Need]:
+    """What is needed, as far as what is used could be read."""
     environment = state.environment
     here = next(one for one in state.regions if one.region == region)
     primary = here is state.primary
     resources, tables = len(state.resources), len(state.tables)
-    if (vaults := used.get("vaults")) is not None:
+    if (vaults := used.vaults.value_or(None)) is not None:
         count = len({*vaults, here.vault_name})
         yield Need("backup", "L-7705D2CB", "backup vaults", count, f"{len(vaults)} exist")
-    if primary and (plans := used.get("plans")) is not None:
+    if primary and (plans := used.plans.value_or(None)) is not None:
         count = plans + (state.plan.value_or(None) is None)
         yield Need("backup", "L-BD69F607", "backup plans", count, f"{plans} exist")
     lifecycle = environment.lifecycle if primary else environment.dr_lifecycle
@@ -142,10 +151,10 @@ def _needs(state: State, region: str, used: Mapping[str, Any]) -> Iterator[Need]
     why = f"{plural(nights, 'night')} of {plural(resources, 'resource')}"
     points = "recovery points per backup vault"
     yield Need("backup", "L-514878B6", points, nights * resources, why)
-    if (existing := used.get("tables")) is not None:
+    if (existing := used.tables.value_or(None)) is not None:
         why = f"{existing} exist, {tables} may be restored beside them"
         yield Need("dynamodb", "L-F98FE922", "tables", existing + tables, why)
-    if (file_systems := used.get("file systems")) is not None:
+    if (file_systems := used.file_systems.value_or(None)) is not None:
         own = environment.mailstore_file_system_id if primary else None
         yield from _of_file_systems(file_systems, own)
     why = "without the account's other functions"
@@ -175,7 +184,7 @@ def _of_file_systems(mounted: Mapping[str, Sequence[str]], mailstore: str | None
     yield Need("elasticfilesystem", "L-7391004C", name, by_vpc[vpc] + more, why)
 
 
-def _remedy(need: Need, quota: Mapping[str, object] | None, region: str) -> str:
+def _remedy(need: Need, quota: Quota | None, region: str) -> str:
     if quota is None or not quota["Adjustable"]:
         return f"AWS does not raise the quota of {need.name}: delete what is not needed in {region}"
     return (
@@ -184,13 +193,13 @@ def _remedy(need: Need, quota: Mapping[str, object] | None, region: str) -> str:
     )
 
 
-def _quotas(aws: Aws, region: str, service: str) -> dict[str, Mapping[str, object]]:
+def _quotas(aws: Aws, region: str, service: str) -> dict[str, Quota]:
     """By code; the account's own values replace AWS's defaults."""
     client = aws.client("service-quotas", region)
     return {
         quota["QuotaCode"]: quota
-        for listing in (client.list_aws_default_service_quotas, client.list_service_quotas)
-        for page in pages(listing, ServiceCode=service)
+        for listing in ("list_aws_default_service_quotas", "list_service_quotas")
+        for page in pages(getattr(client, listing), ServiceCode=service)
         for quota in page["Quotas"]
     }
 

@@ -6,20 +6,29 @@ from typing import Any
 
 import pytest
 
-from cabal_backup.operations.aws.results import Answer, Known
+from cabal_backup.operations.aws.results import Known, Unknown
 from cabal_backup.operations.doctor import quotas
+from cabal_backup.operations.doctor.quotas import Used
 from cabal_backup.operations.status.findings import Status
 from tests.unit.operations.status.builders import a_state
 
 
+def used(**known: Any) -> Used:
+    """What one region uses: nothing, and Service Quotas lists nothing."""
+    zero = Known(0)
+    nothing: dict[str, Any] = {
+        "quotas": [Known({})],
+        "vaults": Known([]),
+        "plans": zero,
+        "tables": zero,
+        "file_systems": Known({}),
+    }
+    return Used(**{**nothing, **known})
+
+
 def test_a_quota_that_is_not_listed_is_unknown() -> None:
     state = a_state()
-    answers: dict[str, Answer[Any]] = {
-        f"{region.region} quotas {service}": Known({})
-        for region in state.regions
-        for service in quotas._SERVICES
-    }
-    seen = quotas.judge(state, answers)
+    seen = quotas.judge(state, {region.region: used() for region in state.regions})
     assert seen.status is Status.UNKNOWN
     assert "Service Quotas in us-west-1 does not list " in seen.evidence
 
@@ -40,10 +49,7 @@ def test_mount_targets_are_counted_in_one_vpc(region: str, words: str) -> None:
         "fs-0fedcba9876543211": [],
     }
     quota = {"QuotaCode": "L-7391004C", "Value": 3.0, "Adjustable": False}
-    answers: dict[str, Answer[Any]] = {
-        f"{region} quotas elasticfilesystem": Known({"L-7391004C": quota}),
-        f"{region} used file systems": Known(mounted),
-    }
-    seen = quotas.judge(state, answers)
+    listed = [Known({"L-7391004C": quota}), Unknown("ListServiceQuotas: AccessDenied")]
+    seen = quotas.judge(state, {region: used(quotas=listed, file_systems=Known(mounted))})
     assert seen.status is Status.FAIL
     assert seen.details == (f"{region}: mount targets per VPC: 3, {words}",)

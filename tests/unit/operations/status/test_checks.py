@@ -73,7 +73,7 @@ def test_an_environment_that_cannot_be_seen_is_all_unknown() -> None:
 
 
 def never_deployed() -> State:
-    nothing = {"vault": Known(None), "points": Known([])}
+    nothing: dict[str, Any] = {"vault": Known(None), "points": Known([])}
     return a_state(
         {"alerts": False},
         primary=a_region("primary", **nothing),
