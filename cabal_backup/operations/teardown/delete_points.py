@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -11,10 +12,18 @@ from typing import TYPE_CHECKING, NamedTuple
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup.errors import AwsError, CredentialsError, RefusedError, UnknownError
-from cabal_backup.operations.aws.client import AssumedLost, Aws, in_words, reason, worded
+from cabal_backup.operations.aws.client import (
+    AssumedLost,
+    Aws,
+    in_words,
+    is_unreachable,
+    reason,
+    worded,
+)
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Progress, Report
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_recovery_points
+from cabal_backup.operations.aws.responses import error_code
 from cabal_backup.operations.teardown.inventory import (
     INCLUDE_OTHERS,
     Inventory,
@@ -118,9 +127,8 @@ class DeletePointsPlan:
 def plan_deletion(seen: Inventory, *, include_others: bool = False) -> DeletePointsPlan:
     """Raises RefusedError while a lock or a legal hold stands, or without the points' role."""
     if seen.locked:
-        which = " and ".join(f"{one.vault} in {one.region}" for one in seen.locked)
         raise RefusedError(
-            f"Locked: {which}. Nothing was deleted. First: cabal-backup unlock -e "
+            f"Locked: {seen.which_locked}. Nothing was deleted. First: cabal-backup unlock -e "
             f"{seen.environment} --reason …"
         )
     if seen.missing_roles:
@@ -162,7 +170,8 @@ def _empty(aws: Aws, vault: VaultLock, clock: Clock, report: Report) -> int:
     asked: set[str] = set()
     moved, waits, left_before = clock.now(), 0, -1
     while True:
-        listed = _list(backup, vault)
+        with worded(f"listing the recovery points in {vault.vault}"):
+            listed = list_recovery_points(backup, vault.vault)
         points = [point for point in listed if point.arn in confirmed]
         if not points:
             if listed:
@@ -173,8 +182,10 @@ def _empty(aws: Aws, vault: VaultLock, clock: Clock, report: Report) -> int:
         if waits >= _LOOKS:
             _notice_expired(points, asked, vault)
         said = ""
-        for batch in _batches([point for point in points if _deletable(point)]):
-            answer = _delete(backup, vault, batch)
+        # AWS Backup already deletes the one kind, and cannot delete the other one yet.
+        deletable = [point for point in points if point.status not in ("DELETING", "CREATING")]
+        for start in range(0, len(deletable), BATCH):
+            answer = _delete(backup, vault, deletable[start : start + BATCH])
             asked |= answer.accepted
             said = answer.refusal or said
             report(Progress(step, min(len(asked), total), total, "recovery points"))
@@ -188,16 +199,6 @@ def _empty(aws: Aws, vault: VaultLock, clock: Clock, report: Report) -> int:
         report(Progress(f"waiting until they disappear from {vault.vault}"))
         clock.sleep(_WAITS[min(waits, len(_WAITS) - 1)])
         waits += 1
-
-
-def _list(backup: BackupClient, vault: VaultLock) -> list[RecoveryPoint]:
-    with worded(f"listing the recovery points in {vault.vault}"):
-        return list_recovery_points(backup, vault.vault)
-
-
-def _deletable(point: RecoveryPoint) -> bool:
-    """A point that is going already goes by itself; one that is being made cannot go yet."""
-    return point.status not in ("DELETING", "CREATING")
 
 
 def _notice_expired(points: Sequence[RecoveryPoint], asked: set[str], vault: VaultLock) -> None:
@@ -240,10 +241,11 @@ def _delete(backup: BackupClient, vault: VaultLock, batch: Sequence[RecoveryPoin
 
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         answers = list(zip(batch, pool.map(one, batch), strict=True))
-    accepted = {point.arn for point, error in answers if error is None or _is_missing(error)}
+    accepted: set[str] = set()
     said = ""
     for point, error in answers:
-        if error is None or _is_missing(error):
+        if error is None or error_code(error) == "ResourceNotFoundException":
+            accepted.add(point.arn)
             continue
         if not _may_pass(error):
             worded = in_words(error, f"deleting {point.arn}")
@@ -258,27 +260,13 @@ def _delete(backup: BackupClient, vault: VaultLock, batch: Sequence[RecoveryPoin
     return _Asked(accepted, said)
 
 
-def _is_missing(error: BotoCoreError | ClientError) -> bool:
-    return (
-        isinstance(error, ClientError)
-        and error.response["Error"].get("Code") == "ResourceNotFoundException"
-    )
-
-
 def _may_pass(error: BotoCoreError | ClientError) -> bool:
     if isinstance(error, ClientError):
-        status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-        return error.response["Error"].get("Code") in _LATER or status >= 500
+        return error_code(error) in _LATER or is_unreachable(error)
     # There was no answer: that says nothing about the point.
     return not isinstance(error, AssumedLost)
 
 
-def _batches(points: Sequence[RecoveryPoint]) -> list[Sequence[RecoveryPoint]]:
-    return [points[start : start + BATCH] for start in range(0, len(points), BATCH)]
-
-
 def _states(points: Sequence[RecoveryPoint]) -> str:
-    counts: dict[str, int] = {}
-    for point in points:
-        counts[point.status] = counts.get(point.status, 0) + 1
+    counts = Counter(point.status for point in points)
     return ", ".join(f"{count:,} {status}" for status, count in sorted(counts.items()))

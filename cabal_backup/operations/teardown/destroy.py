@@ -15,11 +15,13 @@ from cabal_backup.errors import AwsError, RefusedError, UnknownError
 from cabal_backup.operations.aws.client import Aws, in_words, worded
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Report, Wait, follow_until
-from cabal_backup.operations.aws.results import unless_missing
-from cabal_backup.operations.teardown.access_policies import delete_access_policies
+from cabal_backup.operations.aws.responses import error_code
+from cabal_backup.operations.aws.results import entries, unless_missing
 from cabal_backup.operations.teardown.inventory import (
+    AccessPolicy,
     Inventory,
     Stack,
+    find_access_policies,
     find_role_users,
     find_stack,
     take_inventory,
@@ -113,7 +115,7 @@ def destroy(aws: Aws, plan: DestroyPlan, clock: Clock, report: Report) -> None:
         _await_removal(aws, vault, clock, report)
     if plan.seen.role_goes:
         _delete_role(aws, report)
-    delete_access_policies(aws, report)
+    _delete_access_policies(aws, report)
 
 
 def prove(aws: Aws, clock: Clock) -> tuple[str, ...]:
@@ -121,15 +123,13 @@ def prove(aws: Aws, clock: Clock) -> tuple[str, ...]:
 
     Raises AwsError for anything that is left, CabalBackupError when it cannot be seen.
     """
-    seen = take_inventory(aws, clock.now())
-    left = _what_is_left(aws, seen)
-    for wait in _SETTLING:
-        if not left:
-            break
+    for wait in (0.0, *_SETTLING):
         clock.sleep(wait)
         seen = take_inventory(aws, clock.now())
         left = _what_is_left(aws, seen)
-    if left:
+        if not left:
+            break
+    else:
         raise AwsError(
             f"Still there: {', '.join(left)}. Run it again; if that does not help, remove it by "
             "hand as docs/runbooks/teardown.md shows."
@@ -140,10 +140,7 @@ def prove(aws: Aws, clock: Clock) -> tuple[str, ...]:
         f"{names.ACCESS_STACK} in {environment.dr_region}",
         *(
             f"no vault {vault} in {region}, so no recovery point in it"
-            for vault, region in (
-                (names.VAULT, environment.region),
-                (names.DR_VAULT, environment.dr_region),
-            )
+            for vault, region in aws.vaults[:2]
             if vault not in {kept.vault for kept in seen.unmanaged_vaults}
         ),
         *([] if seen.other_plans else [f"no plan {names.PLAN}, so no more nights"]),
@@ -174,20 +171,17 @@ def _places(aws: Aws) -> tuple[tuple[str, str], ...]:
 def _named_after(aws: Aws, stack: str, region: str) -> list[str]:
     """What still bears a name that CloudFormation derived from the stack's."""
     functions = aws.client("lambda", region).get_paginator("list_functions").paginate()
-    logs = aws.client("logs", region).get_paginator("describe_log_groups")
+    log_groups = aws.client("logs", region).get_paginator("describe_log_groups")
+    logs = log_groups.paginate(logGroupNamePrefix=stack)
     roles = aws.client("iam", region).get_paginator("list_roles").paginate()
     # A capital letter follows: `cabal-backup-dr` and Cabal's own names do not match.
     made_up = re.compile(rf"{re.escape(stack)}-[A-Z]")
     with worded(f"looking for what is left in {region}"):
         found = [
-            *(("function", one["FunctionName"]) for page in functions for one in page["Functions"]),
-            *(
-                ("log group", one["logGroupName"])
-                for page in logs.paginate(logGroupNamePrefix=stack)
-                for one in page["logGroups"]
-            ),
-            *(("role", one["RoleName"]) for page in roles for one in page["Roles"]),
+            ("function", one["FunctionName"]) for page in functions for one in page["Functions"]
         ]
+        found += [("log group", one["logGroupName"]) for page in logs for one in page["logGroups"]]
+        found += [("role", one["RoleName"]) for page in roles for one in page["Roles"]]
         return [f"the {what} {name}" for what, name in found if made_up.match(name)]
 
 
@@ -255,7 +249,7 @@ def _delete_vault(aws: Aws, seen: VaultLock, clock: Clock, report: Report) -> No
                 "ResourceNotFoundException",
             )
         except (BotoCoreError, ClientError) as error:
-            if not _says_not_empty(error):
+            if error_code(error) != "InvalidRequestException":
                 raise in_words(error, f"deleting the vault {vault} in {region}") from error
             _check_still_empty(aws, seen)
             if clock.now() - began > VAULT_PATIENCE:
@@ -274,7 +268,7 @@ def _delete_vault(aws: Aws, seen: VaultLock, clock: Clock, report: Report) -> No
 def _await_removal(aws: Aws, vault: VaultLock, clock: Clock, report: Report) -> None:
     """An air-gapped vault is removed some minutes after its deletion was accepted."""
     began = clock.now()
-    while look_at_lock(aws, vault.vault, vault.region, air_gapped=True) is not None:
+    while look_at_lock(aws, vault.vault, vault.region) is not None:
         if clock.now() - began > VAULT_PATIENCE:
             raise UnknownError(
                 f"AWS Backup accepted the deletion of {vault.vault} in {vault.region}, and the "
@@ -284,22 +278,14 @@ def _await_removal(aws: Aws, vault: VaultLock, clock: Clock, report: Report) -> 
         clock.sleep(_LONGEST_WAIT)
 
 
-def _says_not_empty(error: BotoCoreError | ClientError) -> bool:
-    return (
-        isinstance(error, ClientError)
-        and error.response["Error"].get("Code") == "InvalidRequestException"
-    )
-
-
 def _check_still_empty(aws: Aws, seen: VaultLock) -> None:
-    air_gapped = seen.vault == names.AIR_GAPPED_VAULT
-    vault = look_at_lock(aws, seen.vault, seen.region, air_gapped=air_gapped)
+    vault = look_at_lock(aws, seen.vault, seen.region)
     if vault is None or not vault.points:
         return
     name = aws.environment.name
     advice = (
         until_expiry(vault, name)
-        if air_gapped
+        if vault.vault == names.AIR_GAPPED_VAULT
         else f"run cabal-backup teardown delete-recovery-points -e {name}, then this again"
     )
     raise AwsError(
@@ -328,6 +314,29 @@ def _delete_role(aws: Aws, report: Report) -> None:
             _unless_missing(iam.delete_role_policy, RoleName=role, PolicyName=name)
         _unless_missing(iam.delete_role, RoleName=role)
     report(f"The role {role} was deleted.")
+
+
+def _delete_access_policies(aws: Aws, report: Report) -> None:
+    """Delete those that are attached to no one; the account decides about the others."""
+    for policy in find_access_policies(aws):
+        if policy.holders:
+            report(
+                f"The policy {policy.name} stays: {policy.holders} users, groups or roles have "
+                "it. Detach it and delete it before the environment is deployed anew."
+            )
+            continue
+        _delete_policy(aws, policy)
+        report(f"The policy {policy.name} was deleted.")
+
+
+def _delete_policy(aws: Aws, policy: AccessPolicy) -> None:
+    """Its older versions first, of which each deployment that changed it left one."""
+    iam, arn = aws.client("iam"), policy.arn
+    with worded(f"deleting the policy {policy.name}"):
+        for version in entries(iam.list_policy_versions, "Versions", PolicyArn=arn):
+            if not version["IsDefaultVersion"]:
+                iam.delete_policy_version(PolicyArn=arn, VersionId=version["VersionId"])
+        _unless_missing(iam.delete_policy, PolicyArn=arn)
 
 
 def _unless_missing(call: Callable[..., object], **parameters: str) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
 from cabal_backup.errors import CabalBackupError
-from cabal_backup.operations.aws.client import Aws, in_words, worded
+from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.deployed import is_managed, role_tags, vault_tags
 from cabal_backup.operations.aws.legal_holds import LegalHold, list_legal_holds
 from cabal_backup.operations.aws.recovery_points import (
@@ -19,9 +21,9 @@ from cabal_backup.operations.aws.recovery_points import (
     list_vaults,
     protected_as,
 )
-from cabal_backup.operations.aws.results import pages, unless_missing
-from cabal_backup.operations.teardown.access_policies import AccessPolicy, find_access_policies
-from cabal_backup.operations.teardown.locks import VaultLock, look_at_lock
+from cabal_backup.operations.aws.responses import error_code
+from cabal_backup.operations.aws.results import entries, unless_missing
+from cabal_backup.operations.teardown.locks import VaultLock, look_at_lock, look_at_locks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,16 @@ class Stack:
     """Whether termination protection is on."""
     plan_id: str = ""
     """The backup plan that its outputs name; empty in a stack without one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessPolicy:
+    """A managed policy for people: of auditor, operator or break-glass. It outlives its stack."""
+
+    name: str
+    arn: str
+    holders: int
+    """How many users, groups and roles have it; IAM deletes none that is attached."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +106,11 @@ class Inventory:
         return tuple(vault for vault in self.vaults if vault.locked)
 
     @property
+    def which_locked(self) -> str:
+        """The vaults with a lock, in words."""
+        return " and ".join(f"{one.vault} in {one.region}" for one in self.locked)
+
+    @property
     def missing_roles(self) -> tuple[str, ...]:
         """Roles without which deleting a point only makes it EXPIRED."""
         used = {point.role_arn for vault in self.vaults for point in vault.points}
@@ -101,14 +118,14 @@ class Inventory:
 
     @property
     def role_exists(self) -> bool:
-        """Whether AWS Backup's role is there."""
+        """Whether AWS Backup's role exists."""
         return any(
-            there for arn, there in self.roles.items() if arn.endswith(f":role/{names.ROLE}")
+            exists for arn, exists in self.roles.items() if arn.endswith(f":role/{names.ROLE}")
         )
 
     @property
     def role_goes(self) -> bool:
-        """Whether the role is there, and nothing speaks against deleting it."""
+        """Whether the role exists and can be deleted."""
         return self.role_exists and not self.role_stays
 
     @property
@@ -161,10 +178,8 @@ class Inventory:
 
     def other_points(self) -> Mapping[str, int]:
         """How many recovery points there are of each other resource, by its ARN."""
-        counts: dict[str, int] = {}
-        for point in (p for vault in self.vaults for p in vault.points if self.is_other(p)):
-            counts[point.resource_arn] = counts.get(point.resource_arn, 0) + 1
-        return counts
+        points = (point for vault in self.vaults for point in vault.points)
+        return Counter(point.resource_arn for point in points if self.is_other(point))
 
     @property
     def nights(self) -> int:
@@ -199,9 +214,9 @@ class Inventory:
         """What has to happen before `destroy` goes through, in order."""
         steps = []
         if self.locked:
-            which = " and ".join(f"{one.vault} in {one.region}" for one in self.locked)
             steps.append(
-                f"{which}: locked. First: cabal-backup unlock -e {self.environment} --reason …"
+                f"{self.which_locked}: locked. First: cabal-backup unlock -e {self.environment} "
+                "--reason …"
             )
         if self.missing_roles:
             steps.append(role_is_missing(self))
@@ -215,10 +230,6 @@ class Inventory:
                 + (f" ({others:,} are of other resources: {INCLUDE_OTHERS})" if others else "")
             )
         return tuple(steps)
-
-    def vault_lines(self) -> tuple[str, ...]:
-        """For each vault how many points it holds, and from when to when."""
-        return tuple(f"  {vault_line(vault, self.now)}" for vault in self.vaults) or ("  no vault",)
 
     def other_lines(self) -> tuple[str, ...]:
         """The recovery points of other resources, one line for each resource."""
@@ -278,22 +289,13 @@ def take_inventory(aws: Aws, now: datetime) -> Inventory:
         primary,
         find_stack(aws, names.DR_STACK, environment.dr_region),
     )
-    found = tuple(
-        vault
-        for vault in (
-            look_at_lock(aws, names.VAULT, environment.region),
-            look_at_lock(aws, names.DR_VAULT, environment.dr_region),
-        )
-        if vault is not None
-    )
+    found = look_at_locks(aws)
     vaults = tuple(vault for vault in found if _is_vault_managed(aws, vault))
-    regions = (environment.region, environment.dr_region)
-    third = [look_at_lock(aws, names.AIR_GAPPED_VAULT, one, air_gapped=True) for one in regions]
+    third = [look_at_lock(aws, names.AIR_GAPPED_VAULT, region) for region in environment.regions]
     air_gapped = tuple(vault for vault in third if vault and _is_vault_managed(aws, vault))
     plans = _plan_ids(aws)
     plan_id = primary.plan_id if primary is not None and primary.plan_id in plans else None
-    own = aws.arn("iam", f"role/{names.ROLE}", region="")
-    arns = {own} | {point.role_arn for vault in vaults for point in vault.points} - {""}
+    arns = {aws.role_arn} | {point.role_arn for vault in vaults for point in vault.points} - {""}
     return Inventory(
         environment=environment.name,
         account=aws.account,
@@ -302,12 +304,7 @@ def take_inventory(aws: Aws, now: datetime) -> Inventory:
         vaults=vaults,
         plan_id=plan_id,
         roles={arn: _role_exists(aws, arn) for arn in sorted(arns)},
-        resources=frozenset(
-            {
-                aws.arn("dynamodb", f"table/{environment.addresses_table}"),
-                aws.arn("elasticfilesystem", f"file-system/{environment.mailstore_file_system_id}"),
-            }
-        ),
+        resources=frozenset({aws.table_arn, aws.mailstore_arn}),
         policies=find_access_policies(aws),
         unmanaged_vaults=tuple(vault for vault in found if vault not in vaults),
         role_managed=_is_role_managed(aws),
@@ -329,27 +326,39 @@ def find_role_users(aws: Aws, emptied: Collection[str]) -> tuple[str, ...]:
 
     Raises CabalBackupError when AWS refuses or does not answer.
     """
-    role = aws.arn("iam", f"role/{names.ROLE}", region="")
     users = []
-    for region in (aws.environment.region, aws.environment.dr_region):
+    for region in aws.environment.regions:
         backup = aws.client("backup", region)
         with worded(f"looking for what needs the role in {region}"):
             listed = [*list_vaults(backup), *list_vaults(backup, air_gapped=True)]
             for name in sorted({vault["BackupVaultName"] for vault in listed}):
                 points = [] if name in emptied else list_recovery_points(backup, name)
-                count = sum(point.role_arn == role for point in points)
+                count = sum(point.role_arn == aws.role_arn for point in points)
                 if count:
                     users.append(f"{count:,} recovery points in the vault {name} in {region}")
     return tuple(users)
 
 
+def find_access_policies(aws: Aws) -> tuple[AccessPolicy, ...]:
+    """Those that exist.
+
+    Raises CabalBackupError when AWS refuses or does not answer.
+    """
+    iam, found = aws.client("iam"), []
+    for name in names.ACCESS_POLICIES:
+        arn = aws.arn("iam", f"policy/{name}", region="")
+        with worded(f"looking at the policy {name}"):
+            policy = unless_missing(partial(iam.get_policy, PolicyArn=arn), "NoSuchEntity")
+        if policy is not None:
+            seen = policy["Policy"]
+            holders = seen["AttachmentCount"] + seen.get("PermissionsBoundaryUsageCount", 0)
+            found.append(AccessPolicy(name=name, arn=arn, holders=holders))
+    return tuple(found)
+
+
 def may_be_deployed(aws: Aws) -> bool:
     """Whether a stack or a vault of the environment exists, or that cannot be found out."""
-    environment = aws.environment
-    for stack, vault, region in (
-        (names.STACK, names.VAULT, environment.region),
-        (names.DR_STACK, names.DR_VAULT, environment.dr_region),
-    ):
+    for stack, (vault, region) in zip((names.STACK, names.DR_STACK), aws.vaults, strict=False):
         try:
             vaults = list_vaults(aws.client("backup", region))
             if any(each["BackupVaultName"] == vault for each in vaults):
@@ -363,33 +372,24 @@ def may_be_deployed(aws: Aws) -> bool:
 
 def find_stack(aws: Aws, name: str, region: str) -> Stack | None:
     """A stack by its name or id; None when there is none, or it has been deleted."""
-    try:
-        stacks = aws.client("cloudformation", region).describe_stacks(StackName=name)["Stacks"]
-    except ClientError as error:
-        if error.response["Error"].get("Code") == "ValidationError" and "does not exist" in str(
-            error
-        ):
-            return None
-        raise in_words(error, f"looking at the stack {name} in {region}") from error
-    except BotoCoreError as error:
-        raise in_words(error, f"looking at the stack {name} in {region}") from error
-    seen = stacks[0]
+    cloudformation = aws.client("cloudformation", region)
+    with worded(f"looking at the stack {name} in {region}"):
+        try:
+            (seen, *_) = cloudformation.describe_stacks(StackName=name)["Stacks"]
+        except ClientError as error:
+            if error_code(error) == "ValidationError" and "does not exist" in str(error):
+                return None
+            raise
     if seen["StackStatus"] == "DELETE_COMPLETE":
         return None
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in seen.get("Outputs", [])}
     return Stack(
         name=seen["StackName"],
         region=region,
         id=seen["StackId"],
         status=seen["StackStatus"],
         protected=bool(seen.get("EnableTerminationProtection")),
-        plan_id=next(
-            (
-                output["OutputValue"]
-                for output in seen.get("Outputs", [])
-                if output["OutputKey"] == "PlanId"
-            ),
-            "",
-        ),
+        plan_id=outputs.get("PlanId", ""),
     )
 
 
@@ -404,14 +404,8 @@ def _legal_holds(aws: Aws, vault: VaultLock) -> Iterator[LegalHold]:
 def _plan_ids(aws: Aws) -> tuple[str, ...]:
     """Those of the plan's name, which need not be unique."""
     with worded("looking for the backup plan"):
-        plans = [
-            each
-            for page in pages(aws.client("backup").list_backup_plans)
-            for each in page.get("BackupPlansList", [])
-        ]
-    return tuple(
-        str(plan["BackupPlanId"]) for plan in plans if plan["BackupPlanName"] == names.PLAN
-    )
+        plans = entries(aws.client("backup").list_backup_plans, "BackupPlansList")
+    return tuple(plan["BackupPlanId"] for plan in plans if plan["BackupPlanName"] == names.PLAN)
 
 
 def _is_vault_managed(aws: Aws, vault: VaultLock) -> bool:
@@ -432,8 +426,9 @@ def _role_exists(aws: Aws, arn: str) -> bool:
 
 
 def count_nights(vaults: Collection[VaultLock]) -> int:
-    """How many nights the recovery points in some vaults are of, each counted once."""
-    return len({night for vault in vaults for night in _nights(vault)})
+    """How many nights the completed recovery points in some vaults are of, each counted once."""
+    points = (point for vault in vaults for point in vault.points)
+    return len({point.created.astimezone(UTC).date() for point in points if point.completed})
 
 
 def until_expiry(vault: VaultLock, environment: str) -> str:
@@ -446,14 +441,6 @@ def until_expiry(vault: VaultLock, environment: str) -> str:
         f"no one can delete its {len(vault.points):,} recovery points before they expire, the last "
         f"one on {last}. Then run this again: cabal-backup teardown destroy -e {environment}"
     )
-
-
-def _nights(vault: VaultLock) -> set[datetime]:
-    return {
-        point.created.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        for point in vault.points
-        if point.completed
-    }
 
 
 def vault_line(vault: VaultLock, now: datetime) -> str:
@@ -480,8 +467,8 @@ def overview(seen: Inventory) -> Iterator[str]:
     for stack in seen.stacks:
         guarded = "protected against termination" if stack.protected else "NOT protected"
         yield f"  stack {stack.name} in {stack.region}: {stack.status}, {guarded}"
-    yield from (f"  vault{line[1:]}" for line in seen.vault_lines() if seen.vaults)
-    yield from (f"  vault {vault_line(vault, seen.now)}" for vault in seen.empty_air_gapped)
+    for vault in (*seen.vaults, *seen.empty_air_gapped):
+        yield f"  vault {vault_line(vault, seen.now)}"
     if seen.plan_id:
         yield f"  plan {names.PLAN}: takes another recovery point every night until it is deleted"
     yield from seen.other_lines()

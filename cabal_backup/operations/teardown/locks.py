@@ -177,17 +177,12 @@ def look_at_locks(aws: Aws, which: Sequence[str] = (PRIMARY, DR)) -> tuple[Vault
     return tuple(vault for vault in found if vault is not None)
 
 
-def look_at_lock(
-    aws: Aws, vault: str, region: str, *, air_gapped: bool = False
-) -> VaultLock | None:
-    """One vault and its lock; None when there is no such vault.
-
-    :param air_gapped: a logically air-gapped one.
-    """
+def look_at_lock(aws: Aws, vault: str, region: str) -> VaultLock | None:
+    """One vault and its lock; None when there is no such vault."""
     backup = aws.client("backup", region)
     with worded(f"looking at {vault} in {region}"):
         # Not DescribeBackupVault: it answers AccessDenied for a vault that does not exist.
-        vaults = list_vaults(backup, air_gapped=air_gapped)
+        vaults = list_vaults(backup, air_gapped=vault == names.AIR_GAPPED_VAULT)
         seen = next((one for one in vaults if one["BackupVaultName"] == vault), None)
         if seen is None:
             return None
@@ -204,9 +199,7 @@ def look_at_lock(
     )
 
 
-def plan_unlock(
-    aws: Aws, now: datetime, *, reason: str, which: Sequence[str] = (PRIMARY, DR)
-) -> UnlockPlan:
+def plan_unlock(aws: Aws, now: datetime, *, reason: str, which: Sequence[str]) -> UnlockPlan:
     """What removing the locks would touch.
 
     Raises RefusedError for a lock that cannot be removed, CabalBackupError when AWS will
@@ -231,7 +224,7 @@ def unlock(aws: Aws, plan: UnlockPlan, report: Report) -> None:
         report(f"The lock of {vault.vault} in {vault.region} is off.")
 
 
-def plan_relock(aws: Aws, now: datetime, *, which: Sequence[str] = (PRIMARY, DR)) -> RelockPlan:
+def plan_relock(aws: Aws, now: datetime, *, which: Sequence[str]) -> RelockPlan:
     """What putting the locks back would change; a lock that is right is left alone.
 
     Raises RefusedError for a lock that has to change and is immutable, CabalBackupError when
