@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 from cabal_backup.operations.restore.mail import host_script
 
 if TYPE_CHECKING:
-    from cabal_backup.mail_host.batches import *  # noqa: F403
     from cabal_backup.mail_host.choose import *  # noqa: F403
     from cabal_backup.mail_host.cleanup import *  # noqa: F403
     from cabal_backup.mail_host.command import *  # noqa: F403
     from cabal_backup.mail_host.dovecot import *  # noqa: F403
     from cabal_backup.mail_host.files import *  # noqa: F403
+    from cabal_backup.mail_host.folders import *  # noqa: F403
     from cabal_backup.mail_host.mail_names import *  # noqa: F403
     from cabal_backup.mail_host.merge import *  # noqa: F403
     from cabal_backup.mail_host.merge_plan import *  # noqa: F403

@@ -11,20 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
-from cabal_backup.mail_host.batches import Batch, pack, total_of
-from cabal_backup.mail_host.files import lstat, open_directory
-from cabal_backup.mail_host.folders import (
-    CLAIMED,
-    DIFFERENT,
-    LINKED,
-    MISSING,
-    PRESENT,
-    SECOND,
-    TWIN,
-    UNKNOWN,
-    UNMERGED,
-    Folder,
-)
+from cabal_backup.mail_host.files import THREADS, lstat, open_directory
+from cabal_backup.mail_host.folders import UNMERGED, Batch, Folder, State, pack, total_of
 from cabal_backup.mail_host.mail_names import folder_name, is_called, shown
 from cabal_backup.mail_host.merge_plan import FolderPlan, MergePlan
 from cabal_backup.mail_host.problems import Refused
@@ -51,9 +39,7 @@ class MergeRequest:
     """The OS uid of a user without a home."""
 
 
-def plan_merge(
-    survey: Survey, request: MergeRequest = MergeRequest(), *, threads: int = 16
-) -> MergePlan:
+def plan_merge(survey: Survey, request: MergeRequest = MergeRequest()) -> MergePlan:
     """Choose what to restore, from the result of `look`.
 
     Raises Refused for a folder that was not restored, and if the owner is unknown or this process
@@ -77,7 +63,7 @@ def plan_merge(
         notes.append(f"The home belongs to uid {survey.uid}; the messages will belong to {owner}.")
     with contextlib.ExitStack() as stack:
         trees = Trees(where, stack)
-        pool = stack.enter_context(ThreadPoolExecutor(threads))
+        pool = stack.enter_context(ThreadPoolExecutor(THREADS))
         chooser = _Chooser(trees, pool, request)
         plans = tuple(chooser.plan(found, survey) for found in chosen)
     if survey.unreadable and not request.restore_moved:
@@ -124,10 +110,10 @@ def _choose_files(
     left: list[str] = []
     for path, folder, state in survey.files:
         chosen = folder in there and (everything or path.startswith("Maildir/"))
-        if not chosen or state == PRESENT:
+        if not chosen or state == State.PRESENT:
             continue
         unread = path.startswith("Maildir/") and folder in survey.unreadable
-        can_be = state == MISSING and there[folder] and not unread
+        can_be = state == State.MISSING and there[folder] and not unread
         (restore if can_be else left).append(path)
     return tuple(restore), tuple(left)
 
@@ -147,12 +133,12 @@ class _Chooser:
             if place and found.here[ordinal] in UNMERGED
         )
         states = self._states(found)
-        missing = _in_state(states, MISSING)
-        renamed = _in_state(states, SECOND)
-        different = _in_state(states, DIFFERENT)
+        missing = _in_state(states, State.MISSING)
+        renamed = _in_state(states, State.SECOND)
+        different = _in_state(states, State.DIFFERENT)
         if self._request.restore_moved:
-            different += _in_state(states, CLAIMED)
-        unknown = total_of(_in_state(states, UNKNOWN))
+            different += _in_state(states, State.CLAIMED)
+        unknown = total_of(_in_state(states, State.UNKNOWN))
         if found.directory in survey.unreadable or (
             survey.unreadable and not self._request.restore_moved
         ):
@@ -172,7 +158,7 @@ class _Chooser:
             exists=found.exists,
             make=make,
             subscribe=make and found.subscribed,
-            present=found.count(PRESENT, LINKED, TWIN, CLAIMED),
+            present=found.count(State.PRESENT, State.LINKED, State.TWIN, State.CLAIMED),
             moved=tuple(
                 (folder_name(survey.live_folders[n - 1]), count)
                 for n, count in sorted(moved.items())
@@ -182,7 +168,7 @@ class _Chooser:
             unknown=unknown,
             restore=restore,
             rename=rename,
-            finish=tuple(_in_state(states, LINKED)),
+            finish=tuple(_in_state(states, State.LINKED)),
             keywords=tuple((letter, name) for letter, name in known if name is not None),
             unnamed="".join(letter for letter, name in known if name is None),
         )
@@ -202,7 +188,7 @@ class _Chooser:
             elsewhere = found.elsewhere[start : start + batch.size]
             if not self._request.restore_moved and any(elsewhere):
                 both = zip(here, elsewhere)  # noqa: B905 (Python 3.9)
-                here = bytes(PRESENT if e and h != LINKED else h for h, e in both)
+                here = bytes(State.PRESENT if e and h != State.LINKED else h for h, e in both)
             states.append((batch, here))
         return states
 
@@ -217,12 +203,11 @@ class _Chooser:
 
     def _batch_in_time(self, found: Folder, batch: Batch) -> Batch:
         """The messages whose mtime, which is the time of delivery, is in the range."""
-        assert self._trees.recovered is not None
         since = float("-inf") if self._request.since is None else self._request.since.timestamp()
         before = float("inf") if self._request.before is None else self._request.before.timestamp()
         names = []
         with contextlib.ExitStack() as stack:
-            folder = stack.enter_context(self._trees.folder(found.directory, self._trees.recovered))
+            folder = stack.enter_context(self._trees.recovered_folder(found.directory))
             directory = stack.enter_context(open_directory(batch.place, folder))
             for name in batch.names():
                 status = lstat(name, directory)

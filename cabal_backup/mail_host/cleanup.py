@@ -9,16 +9,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from cabal_backup.mail_host.files import names_in, refuse_mounts, remove_tree
-from cabal_backup.mail_host.folders import (
-    CLAIMED,
-    DIFFERENT,
-    MISSING,
-    PRESENT,
-    SECOND,
-    UNKNOWN,
-    Folder,
-)
+from cabal_backup.mail_host.files import THREADS, names_in, refuse_mounts, remove_tree
+from cabal_backup.mail_host.folders import Folder, State
 from cabal_backup.mail_host.mail_names import folder_name, shown, some_of
 from cabal_backup.mail_host.mailbox_writer import staging_area
 from cabal_backup.mail_host.survey import look
@@ -51,30 +43,28 @@ def plan_cleanup(where: Where) -> CleanupPlan:
     with contextlib.ExitStack() as stack:
         trees = Trees(where, stack)
         refuse_mounts(where.user, trees.recovery)
+        others = tuple(
+            name
+            for name in names_in(trees.recovery)
+            if name != where.user and not name.startswith(STAGING_PREFIX)
+        )
     survey = look(where)
     unmerged = []
     for found in survey.folders:
         for states, why in (
-            ((MISSING, SECOND), ""),
-            ((DIFFERENT, CLAIMED), ", which differ from the message of the same name"),
-            ((UNKNOWN,), ", which could not be compared"),
+            ((State.MISSING, State.SECOND), ""),
+            ((State.DIFFERENT, State.CLAIMED), ", which differ from the message of the same name"),
+            ((State.UNKNOWN,), ", which could not be compared"),
         ):
             count = found.count(*states)
             if count:
                 name = shown(folder_name(found.directory))
                 unmerged.append(f"{count} messages of {name}{why}{_examples(found, states)}")
     unmerged += [str(problem) for problem in survey.problems]
-    strange = [file.path for file in survey.files if file.state != PRESENT]
-    with contextlib.ExitStack() as stack:
-        trees = Trees(where, stack)
-        others = [
-            name
-            for name in names_in(trees.recovery)
-            if name != where.user and not name.startswith(STAGING_PREFIX)
-        ]
+    strange = [file.path for file in survey.files if file.state != State.PRESENT]
     if strange:
         unmerged.append(f"{len(strange)} files that are not mail: {some_of(strange)}")
-    return CleanupPlan(where, tuple(unmerged), tuple(others))
+    return CleanupPlan(where, tuple(unmerged), others)
 
 
 def _examples(found: Folder, states: Sequence[int]) -> str:
@@ -93,7 +83,7 @@ def cleanup(plan: CleanupPlan) -> None:
     with contextlib.ExitStack() as stack:
         trees = Trees(where, stack)
         refuse_mounts(where.user, trees.recovery)
-        with staging_area(trees), ThreadPoolExecutor(16) as pool:
+        with staging_area(trees), ThreadPoolExecutor(THREADS) as pool:
             remove_tree(where.user, trees.recovery, pool)
         if not plan.others:
             os.rmdir(where.recovery, dir_fd=trees.mount)

@@ -8,25 +8,15 @@ import io
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from typing import IO
 
 from cabal_backup.mail_host.choose import MergeRequest, plan_merge
 from cabal_backup.mail_host.cleanup import cleanup, plan_cleanup
 from cabal_backup.mail_host.mail_names import QUEUES, shown
-from cabal_backup.mail_host.merge import Finished, Progress, merge
-from cabal_backup.mail_host.problems import (
-    EXIT_DONE,
-    EXIT_INTERNAL,
-    EXIT_INTERRUPTED,
-    EXIT_LEFT,
-    EXIT_NOT_CONFIRMED,
-    EXIT_REFUSED,
-    EXIT_STOPPED,
-    Refused,
-    Stopped,
-)
+from cabal_backup.mail_host.merge import Progress, merge
+from cabal_backup.mail_host.problems import Exit, Refused, Stopped
 from cabal_backup.mail_host.promote import plan_promote, promote
 from cabal_backup.mail_host.survey import look
 from cabal_backup.mail_host.trees import Where, find_recovery
@@ -35,13 +25,13 @@ from cabal_backup.mail_host.trees import Where, find_recovery
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code, also for an error in this program.
 
-    Python itself would end with 1, which is EXIT_LEFT.
+    Python itself would end with 1, which is Exit.LEFT.
     """
     try:
         return run(_parser().parse_args(arguments))
     except Exception as error:
         _say(f"Internal error: {_described(error)}. Nothing is lost: report it, run this again.")
-        return EXIT_INTERNAL
+        return Exit.INTERNAL
 
 
 def run(options: argparse.Namespace) -> int:
@@ -53,16 +43,16 @@ def run(options: argparse.Namespace) -> int:
         code: int = options.on_the_host(options)
     except Refused as refusal:
         _say(f"Refused. {refusal}")
-        return EXIT_REFUSED
+        return Exit.REFUSED
     except Stopped as stopped:
         _say(f"Stopped. {stopped}")
-        return EXIT_STOPPED
+        return Exit.STOPPED
     except OSError as error:
         _say(f"Stopped. {error}. Nothing is lost: fix the cause and run this again.")
-        return EXIT_STOPPED
+        return Exit.STOPPED
     except KeyboardInterrupt:
         _say("Interrupted. Nothing is lost: run this again.")
-        return EXIT_INTERRUPTED
+        return Exit.INTERRUPTED
     return code
 
 
@@ -78,10 +68,10 @@ def _described(error: Exception) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="Merge restored mail into mailboxes, on a host that mounts the mailstore.",
-        epilog=f"Exit codes: {EXIT_DONE} done, {EXIT_LEFT} done but something was left, "
-        f"{EXIT_REFUSED} refused, {EXIT_STOPPED} stopped before the end (run again), "
-        f"{EXIT_NOT_CONFIRMED} not confirmed, {EXIT_INTERNAL} internal error, "
-        f"{EXIT_INTERRUPTED} interrupted (run again).",
+        epilog=f"Exit codes: {Exit.DONE} done, {Exit.LEFT} done but something was left, "
+        f"{Exit.REFUSED} refused, {Exit.STOPPED} stopped before the end (run again), "
+        f"{Exit.NOT_CONFIRMED} not confirmed, {Exit.INTERNAL} internal error, "
+        f"{Exit.INTERRUPTED} interrupted (run again).",
     )
     nouns = parser.add_subparsers(required=True, metavar="mailbox|mailstore")
     mailbox = nouns.add_parser("mailbox", help="one user's mail").add_subparsers(required=True)
@@ -217,7 +207,7 @@ def _merge_and_report(options: argparse.Namespace, report: dict[str, object]) ->
     plan = plan_merge(look(where), request)
     report["plan"] = plan.as_dict()
     _say(str(plan), sys.stderr if options.json else sys.stdout)
-    code = EXIT_LEFT if plan.problems or plan.unknown else EXIT_DONE
+    code = Exit.LEFT if plan.problems or plan.unknown else Exit.DONE
     if options.dry_run:
         return code
     if not plan.changes:
@@ -225,8 +215,12 @@ def _merge_and_report(options: argparse.Namespace, report: dict[str, object]) ->
     else:
         if not options.yes and _answer("Continue? Type yes: ") != "yes":
             _say("Not confirmed; nothing was changed.")
-            return EXIT_NOT_CONFIRMED
-        ended = _followed(merge(plan, threads=options.threads))
+            return Exit.NOT_CONFIRMED
+        ended = merge(plan, _progress(), threads=options.threads)
+        files = f" and {ended.files} other files" if ended.files else ""
+        earlier = f"; finished {ended.finished} of an earlier run" if ended.finished else ""
+        absent = f"; {ended.absent} were no longer there" if ended.absent else ""
+        _say(f"Restored {ended.restored} messages{files}{earlier}{absent}.")
         report["result"] = {
             **dataclasses.asdict(ended),
             "problems": [problem._asdict() for problem in ended.problems],
@@ -235,29 +229,22 @@ def _merge_and_report(options: argparse.Namespace, report: dict[str, object]) ->
             _say(f"  {line}")
         if ended.stopped is not None:
             _say(f"Stopped: {ended.stopped}. Nothing is lost: fix the cause and run this again.")
-            return EXIT_STOPPED
-        code = EXIT_LEFT if ended.problems else code
+            return Exit.STOPPED
+        code = Exit.LEFT if ended.problems else code
     return (_clean_up(where, report) or code) if options.cleanup else code
 
 
-def _followed(events: Iterator[Progress | Finished]) -> Finished:
-    finished = None
+def _progress() -> Callable[[Progress], None]:
+    """Shows the progress of a merge every two seconds."""
     shown_at = time.monotonic()
-    for event in events:
-        if isinstance(event, Finished):
-            finished = event
-        elif time.monotonic() - shown_at > 2:
+
+    def report(progress: Progress) -> None:
+        nonlocal shown_at
+        if time.monotonic() - shown_at > 2:
             shown_at = time.monotonic()
-            _say(f"  {event.restored} of {event.of}")
-    assert finished is not None, "the last event of a merge is missing"
-    files = f" and {finished.files} other files" if finished.files else ""
-    _say(f"Restored {finished.restored} messages{files}{_besides(finished)}.")
-    return finished
+            _say(f"  {progress.restored} of {progress.of}")
 
-
-def _besides(ended: Finished) -> str:
-    earlier = f"; finished {ended.finished} of an earlier run" if ended.finished else ""
-    return earlier + (f"; {ended.absent} were no longer there" if ended.absent else "")
+    return report
 
 
 def _clean_up(where: Where, report: dict[str, object]) -> int:
@@ -269,10 +256,10 @@ def _clean_up(where: Where, report: dict[str, object]) -> int:
         and _answer(f"To remove everything, type {where.recovery}: ") != where.recovery
     ):
         _say(f"Kept {where.recovery}.")
-        return EXIT_NOT_CONFIRMED
+        return Exit.NOT_CONFIRMED
     cleanup(plan)
     _say(f"Removed {where.recovery}" + (f"/{where.user}." if plan.others else "."))
-    return EXIT_DONE
+    return Exit.DONE
 
 
 def _promote_command(options: argparse.Namespace) -> int:
@@ -282,17 +269,15 @@ def _promote_command(options: argparse.Namespace) -> int:
     else:
         _say(str(plan), sys.stdout)
     if options.dry_run:
-        return EXIT_DONE
+        return Exit.DONE
     if not options.yes and _answer("Continue? Type yes: ") != "yes":
         _say("Not confirmed; nothing was changed.")
-        return EXIT_NOT_CONFIRMED
-    for _ in promote(plan):
-        pass
+        return Exit.NOT_CONFIRMED
+    promote(plan)
     _say(f"Moved {len(plan.promote)} entries to {shown(options.mount)}.")
     if plan.leave:
         _say(f"{plan.recovery} is kept: it contains what was left behind.")
-
-    return EXIT_DONE
+    return Exit.DONE
 
 
 if __name__ == "__main__":

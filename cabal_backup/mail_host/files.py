@@ -18,6 +18,9 @@ from cabal_backup.mail_host.problems import Refused, Stopped
 BATCH_SIZE = 512
 """Messages that one task handles: it opens and checks their directories once."""
 
+THREADS = 16
+"""Threads that read or remove directories."""
+
 MAX_DEPTH = 64
 """Levels of nested directories that are followed: a mailbox does not have more."""
 

@@ -6,19 +6,15 @@ import contextlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 
-from cabal_backup.mail_host.batches import Index, Match
 from cabal_backup.mail_host.dovecot import other_identities, read_uidlist
 from cabal_backup.mail_host.files import BATCH_SIZE, open_directory, same_content
 from cabal_backup.mail_host.folders import (
-    CLAIMED,
-    DIFFERENT,
-    LINKED,
     NOT_FOLDERS,
     PLACES,
-    PRESENT,
-    TWIN,
-    UNKNOWN,
     Folder,
+    Index,
+    Match,
+    State,
     dot_entries,
     messages_in,
 )
@@ -105,8 +101,7 @@ class LiveScan:
         run may have moved its file from the recovery, but `dovecot-uidlist` still lists it.
         """
         number = self._numbers[found.directory] + 1
-        assert self._trees.recovered is not None
-        with self._trees.folder(found.directory, self._trees.recovered) as folder:
+        with self._trees.recovered_folder(found.directory) as folder:
             for lines in read_uidlist(folder):
                 for line in lines.split(b"\n"):
                     name = os.fsdecode(line.partition(b" :")[2])
@@ -128,11 +123,10 @@ class LiveScan:
         return {directory: next(times) for directory in directories}
 
     def _times(self, directory: str) -> tuple[int, ...]:
-        assert self._trees.live is not None
         times = []
         for place in PLACES:
             with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
-                folder = stack.enter_context(self._trees.folder(directory, self._trees.live))
+                folder = stack.enter_context(self._trees.live_folder(directory))
                 times.append(
                     os.fstat(stack.enter_context(open_directory(place, folder))).st_mtime_ns
                 )
@@ -140,11 +134,10 @@ class LiveScan:
 
     def _look(self, directory: str) -> None:
         """Read one folder of the mailbox, and mark the restored messages that it has."""
-        assert self._trees.live is not None
         candidates: list[_Candidate] = []
         own = self._own.get(directory, -1)
         try:
-            with self._trees.folder(directory, self._trees.live) as folder:
+            with self._trees.live_folder(directory) as folder:
                 others = other_identities(folder)
                 # `new` first: a message moves from there to `cur`, never back.
                 for place in reversed(PLACES):
@@ -183,9 +176,9 @@ class LiveScan:
                 continue
             states = self._folders[own].here
             if match.inode == candidate.inode:
-                states[match.ordinal] = LINKED
+                states[match.ordinal] = State.LINKED
                 return False
-            if states[match.ordinal] == PRESENT:  # since an earlier round
+            if states[match.ordinal] == State.PRESENT:  # since an earlier round
                 known = True
             else:
                 candidate.here.append(match)
@@ -199,11 +192,11 @@ class LiveScan:
         for (match, candidate), same in self._compare(folder, here):
             states = self._folders[match.folder].here
             if same:
-                states[match.ordinal] = PRESENT
+                states[match.ordinal] = State.PRESENT
                 candidate.elsewhere.clear()
-            elif states[match.ordinal] not in (PRESENT, LINKED, TWIN):
-                differs = CLAIMED if candidate.claimed else DIFFERENT
-                states[match.ordinal] = UNKNOWN if same is None else differs
+            elif states[match.ordinal] not in (State.PRESENT, State.LINKED, State.TWIN):
+                differs = State.CLAIMED if candidate.claimed else State.DIFFERENT
+                states[match.ordinal] = State.UNKNOWN if same is None else differs
         elsewhere = [
             (match, candidate) for candidate in candidates for match in candidate.elsewhere
         ]
@@ -242,7 +235,6 @@ class LiveScan:
         self, folder: int, number: int, batch_number: int, pairs: list[_Pair]
     ) -> list[tuple[_Pair, bool | None]]:
         """The same for pairs whose restored messages are all in one batch."""
-        assert self._trees.recovered is not None
         found = self._folders[number]
         batch, start = found.batches[batch_number], found.starts[batch_number]
         names = batch.names()
@@ -250,7 +242,7 @@ class LiveScan:
         try:
             with contextlib.ExitStack() as stack:
                 enter = stack.enter_context
-                recovered = enter(self._trees.folder(found.directory, self._trees.recovered))
+                recovered = enter(self._trees.recovered_folder(found.directory))
                 ours = enter(open_directory(batch.place, recovered))
                 theirs = {
                     place: enter(open_directory(place, folder))

@@ -180,7 +180,6 @@ class MailboxWriter:
     def prepare(self, folder: FolderPlan) -> dict[str, str]:
         """Create the folder if it is missing; returns the letters its keywords have today."""
         assert self._trees.live is not None
-        assert self._trees.recovered is not None
         # First: after the folder exists, a rerun would not know that it was missing.
         if folder.subscribe:
             self._subscribe(folder.directory)
@@ -191,10 +190,10 @@ class MailboxWriter:
             files = {"maildirfolder": b""}
             if names:
                 files["dovecot-keywords"] = format_keywords(names)
-            with self._trees.folder(folder.directory, self._trees.recovered) as recovered:
+            with self._trees.recovered_folder(folder.directory) as recovered:
                 made = Name(folder.directory, self._trees.live)
                 self._make(made, recovered, ("cur", "new", "tmp"), files)
-        with self._trees.folder(folder.directory, self._trees.live) as opened:
+        with self._trees.live_folder(folder.directory) as opened:
             self.check_owner(opened)
             for place in ("cur", "new", "tmp"):
                 if lstat(place, opened) is None:
@@ -332,7 +331,7 @@ class MailboxWriter:
             return
         for directory in ("", *dot_entries(self._trees.live)[0]):
             with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
-                folder = stack.enter_context(self._trees.folder(directory, self._trees.live))
+                folder = stack.enter_context(self._trees.live_folder(directory))
                 for name in ("dovecot-uidlist.lock", "subscriptions.lock"):
                     there = lstat(name, folder)
                     if there is not None and inode_of(there) == inode_of(ours):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import operator
 import os
 import stat
 import time
@@ -12,8 +13,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import NamedTuple, Optional
 
-from cabal_backup.mail_host.batches import Batch, pack
 from cabal_backup.mail_host.files import BATCH_SIZE, Name, lstat, open_directory
+from cabal_backup.mail_host.folders import Batch, pack
 from cabal_backup.mail_host.mailbox_writer import MailboxWriter, check_is_linked, staging_area
 from cabal_backup.mail_host.merge_plan import FolderPlan, MergePlan
 from cabal_backup.mail_host.problems import Problem, Problems, Stopped
@@ -30,7 +31,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Finished:
-    """The result; the last event of `merge`."""
+    """The result of `merge`."""
 
     restored: int
     finished: int
@@ -51,13 +52,6 @@ class _Tally(NamedTuple):
     finished: int = 0
     absent: int = 0
 
-    def plus(self, other: _Tally) -> _Tally:
-        return _Tally(
-            self.restored + other.restored,
-            self.finished + other.finished,
-            self.absent + other.absent,
-        )
-
 
 _FATAL = {
     errno.ENOSPC: "the file system is full",
@@ -69,9 +63,13 @@ _FATAL = {
 
 
 def merge(
-    plan: MergePlan, *, threads: int | None = None, lock_wait: float = 30.0
-) -> Iterator[Progress | Finished]:
-    """Carry out the plan; yields Progress repeatedly, and Finished at the end.
+    plan: MergePlan,
+    report: Callable[[Progress], None] = lambda _: None,
+    *,
+    threads: int | None = None,
+    lock_wait: float = 30.0,
+) -> Finished:
+    """Carry out the plan; `report` is called after each batch.
 
     `threads` None: the number is chosen by the measured duration of a call. `lock_wait`: how
     many seconds, in total, it waits for Dovecot's locks. Before it moves anything, it raises
@@ -83,37 +81,55 @@ def merge(
             staging = stack.enter_context(staging_area(trees))
         except OSError as error:
             raise Stopped(f"{plan.where.recovery}: {error.strerror}.") from error
-        yield from _Merge(
-            plan, trees, MailboxWriter(plan, trees, staging, lock_wait), threads
-        ).run()
+        writer = MailboxWriter(plan, trees, staging, lock_wait)
+        return _Merge(plan, trees, writer, report).run(threads)
 
 
 class _Merge:
     """One run of a plan."""
 
     def __init__(
-        self, plan: MergePlan, trees: Trees, writer: MailboxWriter, threads: int | None
+        self,
+        plan: MergePlan,
+        trees: Trees,
+        writer: MailboxWriter,
+        report: Callable[[Progress], None],
     ) -> None:
         self._plan = plan
         self._trees = trees
         self._writer = writer
-        self._threads = threads
+        self._report = report
+        self._total = _Tally()
         self._problems = Problems()
         self._stopped: str | None = None
 
-    def run(self) -> Iterator[Progress | Finished]:
-        total = _Tally()
-        for tally in self._tallies():
-            total = total.plus(tally)
-            yield Progress(total.restored, self._plan.missing)
+    def run(self, threads: int | None) -> Finished:
+        self._guarded(self._writer.make_home)
+        self._guarded(self._writer.take_back_locks)
+        if self._stopped is None:
+            self._move_messages(threads)
         files = self._restore_files()
         if self._stopped is None:
-            self._guarded("", self._trees.check)
+            self._guarded(self._trees.check)
         if self._trees.live is not None:
-            self._guarded("", self._writer.forget_quota)
-        yield Finished(
-            *total, self._problems.all(), self._stopped, files, tuple(self._writer.notes)
-        )
+            self._guarded(self._writer.forget_quota)
+        notes = tuple(self._writer.notes)
+        return Finished(*self._total, self._problems.all(), self._stopped, files, notes)
+
+    def _stop(self, reason: str) -> None:
+        """Stop for this reason, unless there is one already."""
+        self._stopped = self._stopped or reason
+
+    def _stops(self, error: OSError) -> bool:
+        """Whether the error affects all files: then the run stops."""
+        if error.errno not in _FATAL:
+            return False
+        self._stop(_FATAL[error.errno])
+        return True
+
+    def _count(self, tally: _Tally) -> None:
+        self._total = _Tally(*map(operator.add, self._total, tally))
+        self._report(Progress(self._total.restored, self._plan.missing))
 
     def _restore_files(self) -> int:
         """Restore the files that are not mail; returns how many."""
@@ -125,25 +141,22 @@ class _Merge:
                 self._trees.check()
                 restored += self._writer.restore_file(path)
             except Stopped as stopped:
-                self._stopped = str(stopped)
+                self._stop(str(stopped))
             except OSError as error:
                 self._note("", path, error)
         return restored
 
-    def _tallies(self) -> Iterator[_Tally]:
-        self._guarded("", self._writer.make_home)
-        self._guarded("", self._writer.take_back_locks)
-        if self._stopped is not None:
-            return
+    def _move_messages(self, threads: int | None) -> None:
         tasks = self._tasks()
         if not tasks:
             return
-        threads = self._threads
         if threads is None:
-            tasks, first = self._with_a_first_few(tasks)
+            first, *others = tasks
+            few, *rest = _in_pieces(first, 16)
+            tasks = rest + others
             started = time.perf_counter()
-            tally = self._task(*first)
-            yield tally
+            tally = self._task(*few)
+            self._count(tally)
             calls = 3 * (tally.restored + tally.finished) or 1
             threads = threads_for((time.perf_counter() - started) / calls)
         if threads > 1:
@@ -154,16 +167,16 @@ class _Merge:
             tasks = [piece for task in tasks for piece in _in_pieces(task, size)]
         if threads == 1:
             for task in tasks:
-                yield self._task(*task)
+                self._count(self._task(*task))
             return
         pool = ThreadPoolExecutor(threads)
         try:
             futures: list[Future[_Tally]] = [pool.submit(self._task, *task) for task in tasks]
             tasks.clear()
             for future in as_completed(futures):
-                yield future.result()
+                self._count(future.result())
         except BaseException:
-            self._stopped = self._stopped or "interrupted"
+            self._stop("interrupted")
             raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
@@ -189,24 +202,17 @@ class _Merge:
         deepest = max(map(len, piles), default=0)
         return [pile[level] for level in range(deepest) for pile in piles if level < len(pile)]
 
-    @staticmethod
-    def _with_a_first_few(tasks: list[_Task]) -> tuple[list[_Task], _Task]:
-        first, *others = tasks
-        few, *rest = _in_pieces(first, 16)
-        return rest + others, few
-
     def _prepared(self, folder: FolderPlan) -> dict[str, str] | None:
         """Prepare the folder; returns the letter of each keyword in it, None if that failed."""
         try:
             table = self._writer.prepare(folder)
         except OSError as error:
-            if error.errno in _FATAL:
-                self._stopped = self._stopped or _FATAL[error.errno]
+            self._stops(error)
             reason = f"the folder cannot be prepared: {error.strerror}"
             self._problems.add(folder.directory, reason, "all of it", folder.missing)
             return None
         except Stopped as stopped:
-            self._stopped = self._stopped or str(stopped)
+            self._stop(str(stopped))
             return None
         lost = [name for letter, name in folder.keywords if letter not in table]
         lost += [f"letter {letter}" for letter in folder.unnamed]
@@ -214,18 +220,16 @@ class _Merge:
             self._problems.add(folder.directory, "a keyword that cannot be restored", name)
         return table
 
-    def _guarded(self, directory: str, work: Callable[[], None]) -> None:
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """Work on the whole mailbox: if that fails, the run stops."""
         try:
             work()
         except Stopped as stopped:
-            self._stopped = self._stopped or str(stopped)
+            self._stop(str(stopped))
         except OSError as error:
-            if error.errno in _FATAL:
-                self._stopped = self._stopped or _FATAL[error.errno]
-            else:
-                self._problems.add(directory, f"cannot be used: {error.strerror}", "all of it")
-                if not directory:
-                    self._stopped = self._stopped or f"the mailbox cannot be used: {error.strerror}"
+            if not self._stops(error):
+                self._problems.add("", f"cannot be used: {error.strerror}", "all of it")
+                self._stop(f"the mailbox cannot be used: {error.strerror}")
 
     def _task(self, directory: str, batch: Batch, table: dict[str, str] | None, how: str) -> _Tally:
         """Move, or finish moving, the messages of one batch."""
@@ -235,13 +239,11 @@ class _Merge:
             return _Tally()
         try:
             trees.check()
-            assert trees.recovered is not None
-            assert trees.live is not None
             with contextlib.ExitStack() as stack:
                 enter = stack.enter_context
-                from_folder = enter(trees.folder(directory, trees.recovered))
+                from_folder = enter(trees.recovered_folder(directory))
                 from_place = enter(open_directory(batch.place, from_folder))
-                folder = enter(trees.folder(directory, trees.live))
+                folder = enter(trees.live_folder(directory))
                 self._writer.check_owner(folder)
                 place = enter(open_directory(batch.place, folder))
                 self._writer.check_owner(place)
@@ -258,15 +260,13 @@ class _Merge:
                     except OSError as error:
                         self._note(directory, name, error)
         except Stopped as stopped:
-            self._stopped = self._stopped or str(stopped)
+            self._stop(str(stopped))
         except OSError as error:
             self._note(directory, "all of a batch", error, batch.size)
         return _Tally(**counts)
 
     def _note(self, directory: str, name: str, error: OSError, count: int = 1) -> None:
-        if error.errno in _FATAL:
-            self._stopped = self._stopped or _FATAL[error.errno]
-        else:
+        if not self._stops(error):
             self._problems.add(directory, error.strerror or str(error), name, count)
 
     def _move(self, name: str, from_place: int, to_name: str, place: int, how: str) -> str:

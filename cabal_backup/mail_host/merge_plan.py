@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from cabal_backup.mail_host.batches import Batch, total_of
+from cabal_backup.mail_host.folders import Batch, total_of
 from cabal_backup.mail_host.mail_names import folder_name, shown, some_of
 from cabal_backup.mail_host.problems import Problem
 from cabal_backup.mail_host.trees import Where

@@ -7,26 +7,24 @@ from typing import NamedTuple
 
 from cabal_backup.mail_host.mail_names import folder_name, shown
 
-EXIT_DONE = 0
-"""Done, or nothing to do."""
 
-EXIT_LEFT = 1
-"""Done, but something could not be restored and was left where it was; it is listed."""
+class Exit:
+    """The exit codes."""
 
-EXIT_REFUSED = 2
-"""Refused, or the command line is not valid; nothing was changed."""
-
-EXIT_STOPPED = 3
-"""Stopped before the end, nothing is lost: fix the reported cause and run it again."""
-
-EXIT_NOT_CONFIRMED = 4
-"""The plan was shown and not confirmed; nothing was changed."""
-
-EXIT_INTERNAL = 70
-"""An error in this program, in one line; nothing is lost: report it, and run it again."""
-
-EXIT_INTERRUPTED = 130
-"""Ctrl-C; nothing is lost: run it again."""
+    DONE = 0
+    """Done, or nothing to do."""
+    LEFT = 1
+    """Done, but something could not be restored and was left where it was; it is listed."""
+    REFUSED = 2
+    """Refused, or the command line is not valid; nothing was changed."""
+    STOPPED = 3
+    """Stopped before the end, nothing is lost: fix the reported cause and run it again."""
+    NOT_CONFIRMED = 4
+    """The plan was shown and not confirmed; nothing was changed."""
+    INTERNAL = 70
+    """An error in this program, in one line; nothing is lost: report it, and run it again."""
+    INTERRUPTED = 130
+    """Ctrl-C; nothing is lost: run it again."""
 
 
 class Refused(Exception):

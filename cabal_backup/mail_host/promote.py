@@ -7,14 +7,13 @@ import dataclasses
 import errno
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cabal_backup.mail_host.files import inode_of, lstat, names_in, open_directory, open_mount
 from cabal_backup.mail_host.mail_names import QUEUES, RECOVERY, WHY_NOT_QUEUES, shown
-from cabal_backup.mail_host.merge import Progress
 from cabal_backup.mail_host.problems import Refused, Stopped
-from cabal_backup.mail_host.trees import STAGING_PREFIX, notes_on_failures
+from cabal_backup.mail_host.trees import STAGING_PREFIX, check_recovery, notes_on_failures
 
 _MARK = ".promoting"
 _BELONGS = {"lost+found"}
@@ -52,14 +51,11 @@ def plan_promote(
 
     Raises Refused if it is not a new file system, and if a name exists at the root.
     """
-    if recovery is not None and not RECOVERY.match(recovery):
-        raise Refused(
-            f"{shown(recovery)!r} is not the name of a recovery directory: aws-backup-restore_…."
-        )
+    check_recovery(recovery)
     with open_mount(mount) as root:
         at_root = names_in(root)
         there = [name for name in at_root if RECOVERY.match(name)]
-        chosen = there if recovery is None else [name for name in there if name == recovery]
+        chosen = [name for name in there if recovery in (None, name)]
         if len(chosen) != 1:
             raise Refused(
                 f"{len(chosen)} recovery directories at {shown(mount)}"
@@ -124,13 +120,13 @@ def _is_covered(name: str, directory: int, root: int) -> bool:
     return there is not None and (here is None or inode_of(there) != inode_of(here))
 
 
-def promote(plan: PromotePlan) -> Iterator[Progress]:
+def promote(plan: PromotePlan) -> None:
     """Carry out the plan by renames. Raises Stopped if the root changed after the plan."""
     with open_mount(plan.mount) as root:
         with open_directory(plan.recovery, root) as recovery:
             mark = os.open(_MARK, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600, dir_fd=recovery)
             os.close(mark)
-            for number, name in enumerate(plan.promote, 1):
+            for name in plan.promote:
                 try:
                     _bring_up(name, recovery, root)
                 except OSError as error:
@@ -138,7 +134,6 @@ def promote(plan: PromotePlan) -> Iterator[Progress]:
                         f"{shown(name)}: {error.strerror}. Nothing is lost: fix the cause and "
                         "run this again."
                     ) from error
-                yield Progress(number, len(plan.promote))
             if not plan.leave:
                 os.unlink(_MARK, dir_fd=recovery)
         if not plan.leave:

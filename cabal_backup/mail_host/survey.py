@@ -10,11 +10,12 @@ from array import array
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
-from cabal_backup.mail_host.batches import MAX_NAMESAKES, Identities, Index, pack
 from cabal_backup.mail_host.dovecot import is_subscribed, other_identities, parse_keywords
 from cabal_backup.mail_host.files import (
     BATCH_SIZE,
+    THREADS,
     lstat,
     names_in,
     open_directory,
@@ -22,15 +23,16 @@ from cabal_backup.mail_host.files import (
     same_content,
 )
 from cabal_backup.mail_host.folders import (
-    MISSING,
+    MAX_NAMESAKES,
     NOT_FOLDERS,
     PLACES,
-    SECOND,
-    TWIN,
-    UNKNOWN,
     Folder,
+    Identities,
+    Index,
+    State,
     dot_entries,
     messages_in,
+    pack,
 )
 from cabal_backup.mail_host.live import LiveScan
 from cabal_backup.mail_host.mail_names import identity_of, some_of
@@ -60,7 +62,7 @@ class Survey:
     notes: tuple[str, ...]
 
 
-def look(where: Where, *, threads: int = 16) -> Survey:
+def look(where: Where) -> Survey:
     """Read the directories of both trees, once, and compare them. Changes nothing.
 
     Raises Refused if the top of either tree is not a plain directory, and if the restored
@@ -73,14 +75,14 @@ def look(where: Where, *, threads: int = 16) -> Survey:
         readers = threads_for((time.perf_counter() - started) / _CALLS_TO_OPEN_TREES)
         _check_is_maildir(trees)
         notes = notes_on_failures(names_in(trees.mount))
-        pool = stack.enter_context(ThreadPoolExecutor(threads))
+        pool = stack.enter_context(ThreadPoolExecutor(THREADS))
         folders = [Folder(name) for name in _mail_folders(trees, pool, problems)]
         list(pool.map(lambda found: _read_recovered(trees, found, problems), folders))
         index = Index([found.identities for found in folders])
         for found in folders:
             found.identities = Identities()  # to free its memory
-        compare = _NamesakeComparison(trees, problems)
-        list(pool.map(compare.run, folders, index.namesakes))
+        compare = partial(_compare_namesakes, trees, problems)
+        list(pool.map(compare, folders, index.namesakes))
         live = LiveScan(trees, pool, folders, index, readers)
         live_folders = live.run(notes)
         for directory, reason in live.unreadable.items():
@@ -184,11 +186,11 @@ def _read_recovered(trees: Trees, found: Folder, problems: Problems) -> None:
     def add(place: str, names: list[str], inodes: list[int]) -> None:
         identities = list(map(identity_of, names))
         found.identities.extend(identities, others, len(found.here), inodes)
-        found.here.extend(bytes([MISSING]) * len(names))
+        found.here.extend(bytes([State.MISSING]) * len(names))
         found.add(pack(place, names))
 
     try:
-        with trees.folder(found.directory, trees.recovered) as folder:
+        with trees.recovered_folder(found.directory) as folder:
             found.keywords = parse_keywords(read_small("dovecot-keywords", folder))
             others = other_identities(folder)
             found.not_mail = [name for name in names_in(folder) if not is_disposable(name)]
@@ -202,45 +204,41 @@ def _read_recovered(trees: Trees, found: Folder, problems: Problems) -> None:
         found.subscribed = is_subscribed(content, found.directory)
 
 
-class _NamesakeComparison:
-    """Compares restored messages of one folder that have the same identity."""
+def _compare_namesakes(
+    trees: Trees, problems: Problems, found: Folder, namesakes: list[tuple[int, list[int]]]
+) -> None:
+    """Compare the restored messages of one folder that have the same identity.
 
-    def __init__(self, trees: Trees, problems: Problems) -> None:
-        self._trees = trees
-        self._problems = problems
-
-    def run(self, found: Folder, namesakes: list[tuple[int, list[int]]]) -> None:
-        """Set the state of each message in `namesakes`: (ordinal, ordinals of earlier ones)."""
-        assert self._trees.recovered is not None
-        for ordinal, _ in namesakes:
-            found.here[ordinal] = SECOND
-        if not namesakes:
-            return
-        directory = found.directory
-        try:
-            with self._trees.folder(directory, self._trees.recovered) as folder:
-                for ordinal, earlier in namesakes:
-                    if len(earlier) < MAX_NAMESAKES:
-                        found.here[ordinal] = _compared(found, folder, ordinal, earlier)
-                        continue
-                    found.here[ordinal] = UNKNOWN
-                    _, name = found.path_of(ordinal)
-                    reason = f"more than {MAX_NAMESAKES} have this name"
-                    self._problems.add(directory, reason, name)
-        except OSError as error:
-            self._problems.add(directory, f"cannot be read: {error.strerror}", directory)
+    It sets the state of each message in `namesakes`: (ordinal, ordinals of earlier ones).
+    """
+    for ordinal, _ in namesakes:
+        found.here[ordinal] = State.SECOND
+    if not namesakes:
+        return
+    directory = found.directory
+    try:
+        with trees.recovered_folder(directory) as folder:
+            for ordinal, earlier in namesakes:
+                if len(earlier) < MAX_NAMESAKES:
+                    found.here[ordinal] = _compared(found, folder, ordinal, earlier)
+                    continue
+                found.here[ordinal] = State.UNKNOWN
+                _, name = found.path_of(ordinal)
+                problems.add(directory, f"more than {MAX_NAMESAKES} have this name", name)
+    except OSError as error:
+        problems.add(directory, f"cannot be read: {error.strerror}", directory)
 
 
 def _compared(found: Folder, folder: int, ordinal: int, earlier: Iterable[int]) -> int:
     """TWIN if an earlier message of that name has the same content; else SECOND or UNKNOWN."""
-    state = SECOND
+    state = State.SECOND
     place, name = found.path_of(ordinal)
     for other in earlier:
         other_place, other_name = found.path_of(other)
         with open_directory(place, folder) as ours, open_directory(other_place, folder) as theirs:
             same = same_content(name, ours, other_name, theirs)
         if same:
-            return TWIN
+            return State.TWIN
         if same is None:
-            state = UNKNOWN
+            state = State.UNKNOWN
     return state

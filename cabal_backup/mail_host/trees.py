@@ -41,20 +41,25 @@ def check_user(user: str) -> None:
         )
 
 
+def check_recovery(name: str | None) -> None:
+    """Raises Refused for what cannot be the name of a recovery directory; None is no name."""
+    if name is not None and not RECOVERY.match(name):
+        raise Refused(
+            f"{shown(name)!r} is not the name of a recovery directory: aws-backup-restore_…."
+        )
+
+
 def find_recovery(mount: str, user: str, recovery: str | None = None) -> Where:
     """The recovery directory that holds `user`: the only one, or the one named.
 
     Raises Refused for an invalid user name, and if there is no such directory or more than one.
     """
     check_user(user)
-    if recovery is not None and not RECOVERY.match(recovery):
-        raise Refused(
-            f"{shown(recovery)!r} is not the name of a recovery directory: aws-backup-restore_…."
-        )
+    check_recovery(recovery)
     with open_mount(mount) as root:
         there = [name for name in names_in(root) if RECOVERY.match(name)]
-        candidates = there if recovery is None else [name for name in there if name == recovery]
-        holding = [name for name in candidates if _holds(root, name, user)]
+        chosen = [name for name in there if recovery in (None, name)]
+        holding = [name for name in chosen if _holds(root, name, user)]
     if len(holding) == 1:
         return Where(mount, holding[0], user)
     if holding:
@@ -131,9 +136,18 @@ class Trees:
                     "changes these directories. Find and stop it, then run this again."
                 )
 
+    def live_folder(self, directory: str) -> contextlib.AbstractContextManager[int]:
+        """A folder of the user's Maildir, open; the Maildir itself for INBOX."""
+        assert self.live is not None
+        return self._folder(directory, self.live)
+
+    def recovered_folder(self, directory: str) -> contextlib.AbstractContextManager[int]:
+        """A folder of the restored Maildir, open; the Maildir itself for INBOX."""
+        assert self.recovered is not None
+        return self._folder(directory, self.recovered)
+
     @contextlib.contextmanager
-    def folder(self, directory: str, top: int) -> Iterator[int]:
-        """A folder of a Maildir, open; `top` itself for INBOX."""
+    def _folder(self, directory: str, top: int) -> Iterator[int]:
         if not directory:
             yield top
         else:
@@ -158,9 +172,7 @@ def staging_name(where: Where) -> str:
 
 def threads_for(seconds_a_call: float) -> int:
     """Many threads where calls wait for a network, otherwise one: threads would only compete."""
-    if seconds_a_call < 0.000_2:
-        return 1
-    return 64
+    return 1 if seconds_a_call < 0.000_2 else 64
 
 
 def notes_on_failures(at_root: Iterable[str]) -> list[str]:

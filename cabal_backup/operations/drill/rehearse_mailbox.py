@@ -18,7 +18,7 @@ from cabal_backup.errors import AwsError, CabalBackupError, UsageError
 from cabal_backup.mail_host import survey
 from cabal_backup.mail_host.choose import plan_merge
 from cabal_backup.mail_host.mail_names import RECOVERY
-from cabal_backup.mail_host.merge import Finished, merge
+from cabal_backup.mail_host.merge import merge
 from cabal_backup.mail_host.problems import Refused, Stopped
 from cabal_backup.mail_host.trees import Where
 from cabal_backup.operations.aws.client import Aws
@@ -215,10 +215,9 @@ def _find_new(aws: Aws, plan: MailboxDrillPlan, before: set[str], clock: Clock) 
 
 def _merge(where: Where, report: Report) -> None:
     """The runbook's merge, from the scratch recovery directory into the scratch mailbox."""
-    plan = plan_merge(survey.look(where))
-    for event in merge(plan):
-        if isinstance(event, Finished):
-            if event.stopped is not None:
-                raise Stopped(event.stopped)
-        else:
-            report(Progress("merging", event.restored, event.of, "messages"))
+    finished = merge(
+        plan_merge(survey.look(where)),
+        lambda so_far: report(Progress("merging", so_far.restored, so_far.of, "messages")),
+    )
+    if finished.stopped is not None:
+        raise Stopped(finished.stopped)

@@ -197,7 +197,7 @@ def merge(server: Dovecot, *options: str) -> dict[str, dict[str, object]]:
     command = [sys.executable, mail_host.__file__, "mailbox", "merge", USER, "--yes", "--json"]
     command += ["--mount", str(server.home), *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == mail_host.EXIT_DONE, done.stderr
+    assert done.returncode == mail_host.Exit.DONE, done.stderr
     report: dict[str, dict[str, object]] = json.loads(done.stdout)
     return report
 

@@ -49,7 +49,7 @@ def test_a_refusal_has_the_exit_code_of_the_script(
         ["mailbox", "merge", "../alice", *there],
         ["mailstore", "promote", *there],
     ):
-        assert main(command) == mail_host.main(command) == mail_host.EXIT_REFUSED
+        assert main(command) == mail_host.main(command) == mail_host.Exit.REFUSED
         first, second = capsys.readouterr().err.splitlines()
         assert first == second
         assert first.startswith("Refused. ")

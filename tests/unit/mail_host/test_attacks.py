@@ -12,12 +12,11 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests import mail_host
-from tests.mail_host import Finished, MergePlan, Refused, Stopped
+from tests.mail_host import Finished, MergePlan, Progress, Refused, Stopped
 from tests.maildirs import RECOVERY, Mailstore, base, content, deliver, inbox, messages, names
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can do this")
@@ -69,14 +68,17 @@ def plan_for(store: Mailstore, *, restore_moved: bool = False) -> MergePlan:
     )
 
 
-def ended(events: Iterator[Any]) -> Finished:
-    *_, finished = events
-    assert isinstance(finished, Finished)
+def merged(store: Mailstore, *attacks: Callable[[], object]) -> Finished:
+    """The result of a merge, with these attacks after its first batch."""
+    waiting = list(attacks)
+
+    def report(_: Progress) -> None:
+        while waiting:
+            waiting.pop(0)()
+
+    finished = mail_host.merge(plan_for(store), report, threads=1)
+    assert not waiting
     return finished
-
-
-def merged(store: Mailstore) -> Finished:
-    return ended(mail_host.merge(plan_for(store), threads=1))
 
 
 def replaced_by_link(path: Path, target: Path) -> None:
@@ -123,7 +125,7 @@ def test_a_link_in_a_maildir_concerns_only_its_folder(
     at_first = messages(maildir)
     replaced_by_link(maildir / level, outside / level)
     plan = plan_for(store, restore_moved=True)  # what is behind the link is not known
-    finished = ended(mail_host.merge(plan, threads=1))
+    finished = mail_host.merge(plan, threads=1)
     assert finished.stopped is None
     assert ("Other", base(5)) in messages(store.live)
     if tree == "live":
@@ -207,7 +209,7 @@ def test_a_message_swapped_for_a_fifo_after_the_plan_is_not_moved(store: Mailsto
     plan = plan_for(store)
     was.unlink()
     os.mkfifo(was)
-    (problem,) = ended(mail_host.merge(plan)).problems
+    (problem,) = mail_host.merge(plan).problems
     assert problem.reason == "not a regular file"
     assert messages(store.live) == Counter()
 
@@ -216,7 +218,7 @@ def test_nothing_is_overwritten(store: Mailstore) -> None:
     (was,) = deliver(store.recovered, [0])
     plan = plan_for(store)
     (store.live / "cur" / was.name).write_text("here first")
-    (problem,) = ended(mail_host.merge(plan)).problems
+    (problem,) = mail_host.merge(plan).problems
     assert problem.reason == "another file has its name"
     assert (store.live / "cur" / was.name).read_text() == "here first"
     assert was.read_bytes() == content(0)
@@ -277,11 +279,10 @@ def test_a_hard_link_to_another_users_file_keeps_its_owner(store: Mailstore) -> 
 def test_the_recovery_directory_is_closed_to_users_while_it_is_merged(store: Mailstore) -> None:
     deliver(store.recovered, range(600))
     os.chown(store.recovery, OSID, OSID)
-    events = mail_host.merge(plan_for(store), threads=1)
-    next(events)
-    status = store.recovery.stat()
+    seen: list[os.stat_result] = []
+    assert merged(store, lambda: seen.append(store.recovery.stat())).restored == 600
+    (status,) = seen
     assert (status.st_uid, status.st_mode & 0o777) == (0, 0o700)
-    assert ended(events).restored == 600
 
 
 @as_root
@@ -306,11 +307,8 @@ def test_a_home_replaced_during_the_merge_is_noticed(
     store: Mailstore, outside: Path, level: str
 ) -> None:
     deliver(store.recovered, range(600))
-    events = mail_host.merge(plan_for(store), threads=1)
-    next(events)
     before = snapshot(outside)
-    replaced_by_link(store.mount / level, outside)
-    finished = ended(events)
+    finished = merged(store, lambda: replaced_by_link(store.mount / level, outside))
     assert "was replaced during this run" in str(finished.stopped)
     assert snapshot(outside) == before
     was = next(path for path in store.mount.rglob("was-*") if path.is_dir())
@@ -320,11 +318,8 @@ def test_a_home_replaced_during_the_merge_is_noticed(
 
 def test_a_home_replaced_at_the_very_end_is_noticed(store: Mailstore) -> None:
     deliver(store.recovered, range(10))
-    events = mail_host.merge(plan_for(store), threads=1)
-    next(events)
-    store.home.rename(store.mount / "away")
-    store.home.mkdir()
-    assert "was replaced" in str(ended(events).stopped)
+    finished = merged(store, lambda: store.home.rename(store.mount / "away"), store.home.mkdir)
+    assert "was replaced" in str(finished.stopped)
 
 
 @pytest.mark.parametrize("level", [".Folder", ".Folder/cur"])
@@ -333,10 +328,7 @@ def test_a_folder_replaced_during_the_merge_gets_no_mail_outside(
 ) -> None:
     deliver(store.recovered, range(600), folder="Folder")
     deliver(store.live, [5000], folder="Folder")
-    events = mail_host.merge(plan_for(store), threads=1)
-    next(events)
-    replaced_by_link(store.live / level, outside)
-    finished = ended(events)
+    finished = merged(store, lambda: replaced_by_link(store.live / level, outside))
     assert finished.problems
     assert finished.restored + sum(messages(store.recovered).values()) == 600
 
@@ -348,7 +340,7 @@ def test_a_folder_deleted_during_the_merge_keeps_its_mail_in_the_recovery(
     deliver(store.live, [5000], folder="Folder")
     plan = plan_for(store)
     shutil.rmtree(store.live / ".Folder")
-    finished = ended(mail_host.merge(plan, threads=1))
+    finished = mail_host.merge(plan, threads=1)
     assert "run this again" in str(finished.problems)
     assert sum(messages(store.recovered).values()) == 600
     assert merged(store).restored == 600
@@ -358,7 +350,7 @@ def test_messages_that_go_away_meanwhile_are_counted(store: Mailstore) -> None:
     first, *_ = deliver(store.recovered, range(3))
     plan = plan_for(store)
     first.unlink()
-    finished = ended(mail_host.merge(plan))
+    finished = mail_host.merge(plan)
     assert (finished.restored, finished.absent, finished.problems) == (2, 1, ())
 
 
@@ -386,30 +378,26 @@ def small(tmp_path: Path) -> Iterator[Path]:
         libc.umount2(os.fsencode(mount), 2)
 
 
-def fill(mount: Path) -> Path:
-    ballast = mount / "ballast"
-    with ballast.open("wb", buffering=0) as file:
+def fill(mount: Path) -> None:
+    """Leave no free space, with a file `ballast`."""
+    with (mount / "ballast").open("wb", buffering=0) as file:
         try:
             while True:
                 file.write(b"x" * 1024)
         except OSError as full:
             if full.errno != errno.ENOSPC:
                 raise
-    return ballast
 
 
 @as_root
 def test_a_disk_that_fills_up_stops_it_and_loses_nothing(small: Path) -> None:
     store = Mailstore.make(small)
     deliver(store.recovered, range(1500))
-    events = mail_host.merge(plan_for(store), threads=1)
-    next(events)
-    ballast = fill(small)
-    finished = ended(events)
+    finished = merged(store, lambda: fill(small))
     assert finished.stopped == "the file system is full"
     assert 512 <= finished.restored < 1500
     assert messages(store.live) + messages(store.recovered) == inbox(range(1500))
-    ballast.unlink()
+    (small / "ballast").unlink()
     assert merged(store).stopped is None
     assert messages(store.live) == inbox(range(1500))
 
@@ -431,7 +419,7 @@ def test_a_read_only_target_stops_it(small: Path) -> None:
     plan = plan_for(store)
     subprocess.run(["mount", "-o", "remount,ro", small], check=True)
     with pytest.raises(Stopped, match="Read-only file system"):
-        ended(mail_host.merge(plan))
+        mail_host.merge(plan)
     assert messages(store.recovered) == inbox(range(5))
 
 
@@ -460,7 +448,7 @@ def test_an_unwritable_target_is_reported_and_nothing_is_lost() -> None:
             os.chown(store.recovery, OSID, OSID)
         (store.live / "cur").chmod(0o500)
         code, said = as_plain_user(["mailbox", "merge", "alice", "--mount", mount, "--yes"])
-        assert code == mail_host.EXIT_LEFT, said
+        assert code == mail_host.Exit.LEFT, said
         assert "5 left: Permission denied" in said
         assert messages(store.recovered) == inbox(range(5))
         (store.live / "cur").chmod(0o700)

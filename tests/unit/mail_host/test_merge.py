@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests import mail_host
-from tests.mail_host import Finished, MergePlan, Refused
+from tests.mail_host import Finished, MergePlan, Progress, Refused
 from tests.maildirs import (
     FIRST_DELIVERY,
     RECOVERY,
@@ -44,9 +44,7 @@ def plan_for(store: Mailstore, **choices: Any) -> MergePlan:
 
 
 def merged(store: Mailstore, **choices: Any) -> Finished:
-    *_, finished = mail_host.merge(plan_for(store, **choices))
-    assert isinstance(finished, Finished)
-    return finished
+    return mail_host.merge(plan_for(store, **choices))
 
 
 def test_missing_messages_are_restored_to_their_folders(store: Mailstore) -> None:
@@ -192,8 +190,7 @@ def test_a_folder_is_subscribed_before_it_is_there(store: Mailstore) -> None:
     (store.recovered / "subscriptions").write_text("V\t2\n\nLost\n")
     plan = plan_for(store)
     (store.live / ".Lost").write_text("in the way: the folder cannot be made")
-    *_, finished = mail_host.merge(plan)
-    assert isinstance(finished, Finished)
+    finished = mail_host.merge(plan)
     assert finished.problems
     assert (store.live / "subscriptions").read_text() == "V\t2\n\nLost\n"
 
@@ -307,8 +304,7 @@ def test_a_second_run_has_nothing_to_do(store: Mailstore) -> None:
 def test_many_threads_do_what_one_does(store: Mailstore) -> None:
     deliver(store.recovered, range(1200))
     deliver(store.recovered, range(1200, 1800), folder="Archive")
-    *_, finished = mail_host.merge(plan_for(store), threads=16)
-    assert isinstance(finished, Finished)
+    finished = mail_host.merge(plan_for(store), threads=16)
     assert finished.restored == 1800
     assert sum(messages(store.live).values()) == 1800
 
@@ -372,13 +368,12 @@ def test_a_home_of_roots_is_refused(store: Mailstore) -> None:
 
 def test_a_second_merge_at_the_same_time_is_refused(store: Mailstore) -> None:
     deliver(store.recovered, range(600))
-    running = mail_host.merge(plan_for(store), threads=1)
-    next(running)
-    with pytest.raises(Refused, match="Another merge of alice"):
-        merged(store)
-    *_, finished = running
-    assert isinstance(finished, Finished)
-    assert finished.restored == 600
+
+    def merge_too(_: Progress) -> None:
+        with pytest.raises(Refused, match="Another merge of alice"):
+            merged(store)
+
+    assert mail_host.merge(plan_for(store), merge_too, threads=1).restored == 600
 
 
 @pytest.mark.parametrize(
@@ -411,10 +406,10 @@ def test_no_restore_and_two_restores_are_refused(store: Mailstore) -> None:
 def test_the_program_asks_before_it_does_anything(store: Mailstore) -> None:
     deliver(store.recovered, range(3))
     done = run_merge(store, said="no\n")
-    assert done.returncode == mail_host.EXIT_NOT_CONFIRMED
+    assert done.returncode == mail_host.Exit.NOT_CONFIRMED
     assert messages(store.live) == Counter()
     done = run_merge(store, said="yes\n")
-    assert done.returncode == mail_host.EXIT_DONE
+    assert done.returncode == mail_host.Exit.DONE
     assert "Restored 3 messages." in done.stderr
     assert messages(store.live) == inbox(range(3))
 
@@ -422,14 +417,14 @@ def test_the_program_asks_before_it_does_anything(store: Mailstore) -> None:
 def test_a_dry_run_changes_nothing(store: Mailstore) -> None:
     deliver(store.recovered, range(3))
     done = run_merge(store, "--dry-run")
-    assert done.returncode == mail_host.EXIT_DONE
+    assert done.returncode == mail_host.Exit.DONE
     assert "Restore 3 messages of alice" in done.stdout
     assert messages(store.recovered) == inbox(range(3))
 
 
 def test_a_refusal_is_one_clear_line(store: Mailstore) -> None:
     done = run_merge(store, "--folder", "Nope", "--yes")
-    assert done.returncode == mail_host.EXIT_REFUSED
+    assert done.returncode == mail_host.Exit.REFUSED
     assert done.stderr.startswith("Refused. The restore has no folder 'Nope'.")
     assert "Traceback" not in done.stderr
 
@@ -439,7 +434,7 @@ def test_cleanup_removes_a_recovery_that_is_merged(store: Mailstore) -> None:
     deliver(store.live, [0], flags="R")
     (store.recovered / "dovecot.index").write_text("old")
     done = run_merge(store, "--yes", "--cleanup")
-    assert done.returncode == mail_host.EXIT_DONE
+    assert done.returncode == mail_host.Exit.DONE
     assert names(store.mount) == ["alice"]
     assert messages(store.live) == inbox(range(3))
 
@@ -448,11 +443,11 @@ def test_cleanup_of_what_is_not_merged_wants_its_name_typed(store: Mailstore) ->
     deliver(store.recovered, range(3))
     deliver(store.recovered, [9], folder="Sent")
     done = run_merge(store, "--yes", "--cleanup", "--folder", "INBOX")
-    assert done.returncode == mail_host.EXIT_NOT_CONFIRMED
+    assert done.returncode == mail_host.Exit.NOT_CONFIRMED
     assert "1 messages of Sent" in done.stderr
     assert store.recovery.exists()
     done = run_merge(store, "--yes", "--cleanup", "--folder", "INBOX", said=f"{RECOVERY}\n")
-    assert done.returncode == mail_host.EXIT_DONE
+    assert done.returncode == mail_host.Exit.DONE
     assert not store.recovery.exists()
 
 
@@ -461,7 +456,7 @@ def test_cleanup_leaves_other_users_restores(store: Mailstore) -> None:
     bob = store.recovery / "bob" / "Maildir"
     bob.parent.mkdir()
     deliver(bob, [1])
-    assert run_merge(store, "--yes", "--cleanup").returncode == mail_host.EXIT_DONE
+    assert run_merge(store, "--yes", "--cleanup").returncode == mail_host.Exit.DONE
     assert names(store.recovery) == ["bob"]
     assert messages(bob) == inbox([1])
 
@@ -470,7 +465,7 @@ def test_cleanup_counts_what_is_not_mail(store: Mailstore) -> None:
     (store.recovery / "alice" / ".dovecot.sieve").write_text("keep;")
     (store.home / ".dovecot.sieve").write_text("discard;")
     done = run_merge(store, "--yes", "--cleanup")
-    assert done.returncode == mail_host.EXIT_NOT_CONFIRMED
+    assert done.returncode == mail_host.Exit.NOT_CONFIRMED
     assert ".dovecot.sieve" in done.stderr
 
 

@@ -27,7 +27,7 @@ def mount(tmp_path: Path) -> Path:
 
 
 def promoted(mount: Path, *, with_queues: bool = False) -> None:
-    list(mail_host.promote(mail_host.plan_promote(str(mount), with_queues=with_queues)))
+    mail_host.promote(mail_host.plan_promote(str(mount), with_queues=with_queues))
 
 
 def test_everything_but_the_queues_is_moved_to_the_root(mount: Path) -> None:
@@ -119,7 +119,7 @@ def test_what_appears_after_the_plan_is_not_covered(mount: Path) -> None:
     plan = mail_host.plan_promote(str(mount))
     (mount / "bob").write_text("new")
     with pytest.raises(Stopped, match="bob: appeared at the root during the run"):
-        list(mail_host.promote(plan))
+        mail_host.promote(plan)
     assert (mount / "bob").read_text() == "new"
     assert (mount / RECOVERY / "bob").is_dir()
     (mount / "bob").unlink()
@@ -185,11 +185,11 @@ def test_killed_at_any_moment_a_second_run_completes(tmp_path: Path) -> None:
 def test_the_program_asks_first(mount: Path) -> None:
     command = ["mailstore", "promote", "--mount", str(mount)]
     done = program.run(*command, said="no\n")
-    assert done.returncode == mail_host.EXIT_NOT_CONFIRMED
+    assert done.returncode == mail_host.Exit.NOT_CONFIRMED
     assert not (mount / "alice").exists()
     done = program.run(*command, "--dry-run")
-    assert done.returncode == mail_host.EXIT_DONE
+    assert done.returncode == mail_host.Exit.DONE
     assert "Move 5 entries" in done.stdout
     done = program.run(*command, said="yes\n")
-    assert done.returncode == mail_host.EXIT_DONE
+    assert done.returncode == mail_host.Exit.DONE
     assert set(USERS) <= set(names(mount))

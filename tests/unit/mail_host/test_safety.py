@@ -35,9 +35,7 @@ def plan_for(store: Mailstore, **choices: Any) -> MergePlan:
 
 
 def carry_out(plan: MergePlan, **choices: Any) -> Finished:
-    *_, finished = mail_host.merge(plan, threads=1, **choices)
-    assert isinstance(finished, Finished)
-    return finished
+    return mail_host.merge(plan, threads=1, **choices)
 
 
 def merged(store: Mailstore, **choices: Any) -> Finished:
@@ -208,10 +206,10 @@ def test_a_folder_that_is_a_link_is_reported_and_nothing_is_guessed(store: Mails
     (store.live / ".Archive").rename(elsewhere)
     (store.live / ".Archive").symlink_to(elsewhere)
     done = run_merge(store, "--yes")
-    assert done.returncode == mail_host.EXIT_LEFT
+    assert done.returncode == mail_host.Exit.LEFT
     assert "Archive: 1 left: folder of the mailbox cannot be read: it is a symbolic" in done.stdout
     assert messages(store.recovered) == inbox([0, 1])
-    assert run_merge(store, "--yes", "--moved", "restore").returncode == mail_host.EXIT_LEFT
+    assert run_merge(store, "--yes", "--moved", "restore").returncode == mail_host.Exit.LEFT
     assert messages(store.live)["INBOX", base(0)] == 1
 
 
@@ -236,7 +234,7 @@ def test_a_mailbox_of_another_format_is_refused(store: Mailstore, made: list[str
         (store.recovery / "alice" / directory).mkdir(parents=True)
     for options in ([], ["--cleanup"], ["--dry-run"]):
         done = run_merge(store, "--yes", *options)
-        assert done.returncode == mail_host.EXIT_REFUSED
+        assert done.returncode == mail_host.Exit.REFUSED
         assert "Other mailbox formats (mdbox, sdbox, LAYOUT=fs) are not supported" in (done.stderr)
     assert (store.recovery / "alice" / made[0]).is_dir()
 
@@ -247,7 +245,7 @@ def test_folders_of_another_layout_are_reported_and_left(store: Mailstore) -> No
     deliver(store.recovered, [1], folder="Work")
     work.rename(store.recovered / "Work")
     done = run_merge(store, "--yes", "--cleanup")
-    assert done.returncode == mail_host.EXIT_NOT_CONFIRMED
+    assert done.returncode == mail_host.Exit.NOT_CONFIRMED
     assert "a directory with mail that is not a Maildir++ folder (Work)" in done.stdout
     assert messages(store.live) == inbox([0])
     assert names(store.recovered / "Work" / "cur")
@@ -358,7 +356,7 @@ def test_cleanup_refuses_a_mount_before_anything_is_removed(store: Mailstore, bo
     deliver(store.recovered, [0])
     deliver(store.live, [0])
     done = run_merge(store, "--yes", "--cleanup")
-    assert done.returncode == mail_host.EXIT_REFUSED
+    assert done.returncode == mail_host.Exit.REFUSED
     assert "with space: a mount point." in done.stderr
     assert names(bound) == ["only copy"]
     assert messages(store.recovered) == inbox([0])
@@ -378,7 +376,7 @@ def test_cleanup_refuses_a_file_that_is_a_mount(store: Mailstore) -> None:
     if done.returncode:
         pytest.skip("cannot mount here")
     try:
-        assert run_merge(store, "--yes", "--cleanup").returncode == mail_host.EXIT_REFUSED
+        assert run_merge(store, "--yes", "--cleanup").returncode == mail_host.Exit.REFUSED
     finally:
         subprocess.run(["umount", point], check=True)
     assert precious.read_text() == "kept"
@@ -434,7 +432,7 @@ def test_what_is_not_mail_is_restored_where_there_is_none(store: Mailstore) -> N
     assert [folder.name for folder in plan.folders] == ["INBOX", "Work"]
 
     done = run_merge(store, "--yes", "--cleanup")
-    assert done.returncode == mail_host.EXIT_DONE, done.stderr
+    assert done.returncode == mail_host.Exit.DONE, done.stderr
     assert "and 6 other files" in done.stderr
     for path, text in made.items():
         restored = store.home / path
@@ -452,7 +450,7 @@ def test_what_is_not_mail_and_is_another_file_today_is_left_and_listed(store: Ma
         (top / "same").write_text("same")
         (top / "Maildir" / "dovecot-acl").write_text(text)
     done = run_merge(store, "--yes", "--cleanup")
-    assert done.returncode == mail_host.EXIT_NOT_CONFIRMED
+    assert done.returncode == mail_host.Exit.NOT_CONFIRMED
     assert "2 files that are not mail: Maildir/dovecot-acl, .dovecot.sieve" in done.stderr
     assert (store.home / ".dovecot.sieve").read_text() == "today"
     assert (store.recovery / "alice" / ".dovecot.sieve").read_text() == "then"
@@ -470,7 +468,7 @@ def test_hidden_files_beside_messages_are_listed(store: Mailstore) -> None:
     (store.recovered / "cur" / ".hidden").write_text("no message, but a file")
     (store.recovered / "cur" / ".nfs0001").write_text("of the NFS client")
     done = run_merge(store, "--yes", "--cleanup")
-    assert done.returncode == mail_host.EXIT_NOT_CONFIRMED
+    assert done.returncode == mail_host.Exit.NOT_CONFIRMED
     assert "INBOX: 1 left: hidden, so not a message (.hidden)" in done.stderr
     assert (store.recovered / "cur" / ".hidden").exists()
 

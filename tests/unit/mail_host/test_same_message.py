@@ -36,8 +36,7 @@ def plan_for(store: Mailstore, **choices: Any) -> MergePlan:
 
 
 def merged(store: Mailstore, **choices: Any) -> Finished:
-    *_, finished = mail_host.merge(plan_for(store, **choices), threads=1)
-    assert isinstance(finished, Finished)
+    finished = mail_host.merge(plan_for(store, **choices), threads=1)
     assert finished.problems == ()
     return finished
 
@@ -75,7 +74,7 @@ def test_two_messages_of_one_name_are_both_restored(
 ) -> None:
     write(store.recovered, {first: TEXT_A, second: TEXT_B})
     done = run_merge(store, "--yes", "--cleanup")
-    assert done.returncode == mail_host.EXIT_DONE, done.stderr
+    assert done.returncode == mail_host.Exit.DONE, done.stderr
     assert "1 of INBOX have the name of another message" in done.stdout
     assert contents(store.live) == Counter([TEXT_A, TEXT_B])
     assert len(set(bases(store.live))) == 2
@@ -106,7 +105,7 @@ def test_a_message_with_a_new_name_that_is_linked_already_is_finished(store: Mai
     store.own(65_536)
     plan = plan_for(store)
     os.link(store.recovered / "cur" / f"{NAME}:2,S", store.mount / "kept")
-    list(mail_host.merge(plan, threads=1))
+    mail_host.merge(plan, threads=1)
     os.link(store.mount / "kept", store.recovered / "cur" / f"{NAME}:2,S")
     assert merged(store).finished == 1
     assert contents(store.live) == Counter([TEXT_A, TEXT_B])
@@ -134,7 +133,7 @@ def test_more_messages_of_one_name_than_are_compared_are_left(store: Mailstore) 
     flags = [f"{first}{second}" for first in "abcdefgh" for second in "ABCDE"]
     write(store.recovered, {f"cur/{NAME}:2,{flag}": flag.encode() for flag in flags})
     done = run_merge(store, "--yes")
-    assert done.returncode == mail_host.EXIT_LEFT
+    assert done.returncode == mail_host.Exit.LEFT
     assert "more than 32 have this name" in done.stdout
     together = contents(store.live) + contents(store.recovered)
     assert together == Counter(flag.encode() for flag in flags)
@@ -163,14 +162,14 @@ def test_a_damaged_copy_is_not_a_copy(store: Mailstore) -> None:
     write(store.recovered, {f"cur/{NAME}:2,S": b"x" * 300})
     write(store.live, {f"cur/{NAME}:2,S": b""})
     done = run_merge(store, "--yes", "--cleanup", "--different", "report")
-    assert done.returncode == mail_host.EXIT_NOT_CONFIRMED
+    assert done.returncode == mail_host.Exit.NOT_CONFIRMED
     assert "1 of INBOX differ from the message of the same name" in done.stdout
     assert f"1 messages of INBOX, which differ from the message of the same name (cur/{NAME}" in (
         done.stderr
     )
     assert contents(store.recovered) == Counter([b"x" * 300])
     done = run_merge(store, "--yes", "--cleanup")
-    assert done.returncode == mail_host.EXIT_DONE, done.stderr
+    assert done.returncode == mail_host.Exit.DONE, done.stderr
     assert contents(store.live) == Counter([b"", b"x" * 300])
     assert not store.recovery.exists()
 
@@ -180,7 +179,7 @@ def test_what_dovecots_list_calls_the_same_is_no_copy_for_cleanup(store: Mailsto
     write(store.live, {"cur/200.M2P2.h:2,S": TEXT_B})
     (store.live / "dovecot-uidlist").write_text(f"3 V1 N8 G00\n7 G{NAME} :200.M2P2.h:2,S\n")
     done = run_merge(store, "--yes", "--cleanup")
-    assert done.returncode == mail_host.EXIT_NOT_CONFIRMED
+    assert done.returncode == mail_host.Exit.NOT_CONFIRMED
     merged(store, restore_moved=True)
     assert contents(store.live) == Counter([TEXT_A, TEXT_B])
 

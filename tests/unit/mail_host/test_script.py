@@ -92,7 +92,7 @@ def run(before: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_an_old_python_is_refused() -> None:
     ast.parse(SCRIPT.read_text(), feature_version=(3, 7))
     done = run("sys.version_info = (3, 8, 18)", "mailbox", "merge", "alice")
-    assert done.returncode == mail_host.EXIT_REFUSED
+    assert done.returncode == mail_host.Exit.REFUSED
     assert done.stderr == (
         "Refused. mail_host.py needs Python 3.9 or newer. Nothing was changed.\n"
     )
@@ -107,7 +107,7 @@ def test_an_unforeseen_error_has_its_own_exit_code_and_one_line(call: str, tmp_p
     done = run(
         failing, "mailbox", "merge", "alice", "--yes", "--uid", "65536", "--mount", str(store.mount)
     )
-    assert done.returncode == mail_host.EXIT_INTERNAL == 70
+    assert done.returncode == mail_host.Exit.INTERNAL == 70
     (line,) = done.stderr.splitlines()
     assert line.startswith(r"Internal error: RuntimeError: first\nsecond at line ")
     assert messages(store.recovered) == before

@@ -13,7 +13,6 @@ MODULES = (
     "mail_names",
     "problems",
     "files",
-    "batches",
     "dovecot",
     "trees",
     "folders",
