@@ -103,7 +103,7 @@ def _tables(aws: Aws, now: datetime) -> tuple[Leftover, ...]:
     live = aws.environment.addresses_table
     restores = [
         (job, target)
-        for job, target in list_restores(aws, aws.arn("dynamodb", f"table/{live}"), now)
+        for job, target in list_restores(aws, aws.table_arn, now)
         if drill_of_table(live, target) is not None
     ]
     coming = {target: job for job, target in restores if not job.finished}
@@ -123,8 +123,7 @@ def _tables(aws: Aws, now: datetime) -> tuple[Leftover, ...]:
 def _is_drills_table(aws: Aws, live: str, name: str, restores: Sequence[Job]) -> bool:
     """Whether a table has the tag of its drill, or a restore of that drill makes or made it."""
     drill = drill_of_table(live, name)
-    if drill is None:
-        return False
+    assert drill is not None
     if _tagged_with(aws, name) == drill:
         return True
     scratch = scratch_table(live, drill)
@@ -166,15 +165,12 @@ def _file_systems(aws: Aws, restores: Sequence[MailRestore]) -> tuple[Leftover, 
     mine = [one for one in restores if one.to_new and is_restore_token(one.token)]
     coming = {restore.token: restore.job for restore in mine if not restore.job.finished}
     there = set(filter(is_restore_token, file_system_settings.list_tokens(aws)))
+
+    def proven(token: str) -> bool:
+        return _is_drills_file_system(file_system_settings.find_by_token(aws, token), mine, token)
+
     return tuple(
-        Leftover(
-            what=What.FILE_SYSTEM,
-            name=token,
-            job=coming.get(token),
-            proven=_is_drills_file_system(
-                file_system_settings.find_by_token(aws, token), mine, token
-            ),
-        )
+        Leftover(what=What.FILE_SYSTEM, name=token, job=coming.get(token), proven=proven(token))
         for token in sorted(there | coming.keys())
     )
 
@@ -183,32 +179,26 @@ def _is_drills_file_system(
     made: FileSystemDescriptionTypeDef | None, restores: Iterable[MailRestore], token: str
 ) -> bool:
     """Whether a restore job with this token makes or made a file system, and no one before it."""
+    jobs = [restore.job for restore in restores if restore.to_new and restore.token == token]
+    if made is None:
+        return bool(jobs)
     return any(
-        restore.to_new
-        and restore.token == token
-        and (
-            made is None
-            or (
-                made["CreationTime"] >= restore.job.created - SLACK
-                and restore.job.created_resource_arn in ("", made["FileSystemArn"])
-            )
-        )
-        for restore in restores
+        made["CreationTime"] >= job.created - SLACK
+        and job.created_resource_arn in ("", made["FileSystemArn"])
+        for job in jobs
     )
 
 
 def _remove_file_system(aws: Aws, leftover: Leftover, clock: Clock, report: Report) -> None:
-    made = file_system_settings.find_by_token(aws, leftover.name)
-    restores = list_mail_restores(aws, clock.now())
-    if made is not None and _is_drills_file_system(made, restores, leftover.name):
-        _delete_file_system(aws, str(made["FileSystemId"]), clock, report)
-
-
-def _delete_file_system(aws: Aws, file_system_id: str, clock: Clock, report: Report) -> None:
     """Delete it and wait; EFS itself refuses one that can be mounted from anywhere.
 
     Raises UsageError for the mailstore, CabalBackupError when AWS refuses.
     """
+    made = file_system_settings.find_by_token(aws, leftover.name)
+    restores = list_mail_restores(aws, clock.now())
+    if made is None or not _is_drills_file_system(made, restores, leftover.name):
+        return
+    file_system_id = made["FileSystemId"]
     if file_system_id == aws.environment.mailstore_file_system_id:
         raise UsageError(f"{file_system_id} is the mailstore. It is not deleted.")
     efs = aws.client("efs")

@@ -88,7 +88,7 @@ class CopyBackDrillPlan:
             except (KeyboardInterrupt, UnknownError):
                 record.stays.append(f"A copy job that has begun goes on by itself. {stays}")
                 raise
-        record.stays.append(f"{_id(arn)}: {stays}")
+        record.stays.append(f"{arn.rpartition(':')[2]}: {stays}")
         point = PointRequest(arn=arn, role=self.request.point.role)
         request = replace(self.request, point=point)
         plan = rehearse_addresses.plan_drill(aws, clock.now(), request, drill=self.drill)
@@ -125,7 +125,3 @@ def plan_drill(aws: Aws, now: datetime, request: DrillRequest) -> CopyBackDrillP
         drill=f"{drill_id(now)}-back",
         request=request,
     )
-
-
-def _id(arn: str) -> str:
-    return arn.rpartition(":")[2]

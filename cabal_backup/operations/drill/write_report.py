@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
@@ -179,19 +179,15 @@ def write(folder: Path, day: datetime, environment: str, kind: str, content: Con
 
     Raises UsageError when they cannot be written.
     """
-    data, text = content
-    files: tuple[tuple[str, Callable[[], str]], ...] = (
-        (".json", lambda: json.dumps(data, indent=2) + "\n"),
-        (".md", lambda: text),
-    )
+    texts = {".json": json.dumps(content.data, indent=2) + "\n", ".md": content.text}
     try:
         for number in count(1):
             stem = f"{day:%Y-%m-%d}-{environment}-{kind}" + (f"-{number}" if number > 1 else "")
-            if any((folder / f"{stem}{suffix}").exists() for suffix, _ in files):
+            if any((folder / f"{stem}{suffix}").exists() for suffix in texts):
                 continue
-            for suffix, rendered in files:
+            for suffix, text in texts.items():
                 with (folder / f"{stem}{suffix}").open("x", encoding="utf-8") as file:
-                    file.write(printable(rendered()))
+                    file.write(printable(text))
             return folder / f"{stem}.md"
     except OSError as error:
         raise UsageError(f"Cannot write the report to {folder}: {error.strerror}.") from error

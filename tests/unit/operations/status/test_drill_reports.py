@@ -14,7 +14,7 @@ from cabal_backup.operations.aws.results import Known, Unknown
 from cabal_backup.operations.drill import write_report
 from cabal_backup.operations.status.drill_reports import PastDrill, read_reports
 from cabal_backup.operations.status.findings import Finding
-from tests.unit.operations.drill.test_report import BEGAN, a_record
+from tests.unit.operations.drill.test_write_report import BEGAN, a_record
 from tests.unit.operations.status.builders import NOW, a_drill, a_state, finding
 
 YEAR = timedelta(days=365)
