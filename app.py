@@ -17,7 +17,7 @@ except ModuleNotFoundError as error:
 from cdk_nag import AwsSolutionsChecks, NIST80053R5Checks
 
 from cabal_backup.config.reader import ConfigurationError, read_environments
-from cabal_backup.infrastructure.access_policies import too_long
+from cabal_backup.infrastructure.managed_policies import too_long
 from cabal_backup.infrastructure.stage import BackupStage
 
 

@@ -9,13 +9,13 @@ from constructs import Construct, IDependable
 
 from cabal_backup import names
 from cabal_backup.config.environment import Environment
-from cabal_backup.infrastructure.access_policies import AccessPolicies
-from cabal_backup.infrastructure.alerts import Alerts
+from cabal_backup.infrastructure.alert_channel import Alerts
+from cabal_backup.infrastructure.backup_role import BackupRole, restore_test_role
 from cabal_backup.infrastructure.custom_resources import AdvancedDynamoDB
 from cabal_backup.infrastructure.grant import arn
-from cabal_backup.infrastructure.plan import NightlyPlan
-from cabal_backup.infrastructure.restore_testing import RestoreTesting
-from cabal_backup.infrastructure.role import BackupRole, restore_test_role
+from cabal_backup.infrastructure.managed_policies import AccessPolicies
+from cabal_backup.infrastructure.nightly_plan import NightlyPlan
+from cabal_backup.infrastructure.restore_test_plans import RestoreTesting
 from cabal_backup.infrastructure.vault import AirGappedVault, LockedVault
 
 Output = tuple[str, str, str]

@@ -18,8 +18,8 @@ from aws_cdk import Stack as CdkStack
 
 from cabal_backup.config.constraints import Conflict
 from cabal_backup.config.environment import SETTINGS, load
-from cabal_backup.infrastructure.access_policies import too_long
-from cabal_backup.infrastructure.watch import Watch
+from cabal_backup.infrastructure.daily_watch import Watch
+from cabal_backup.infrastructure.managed_policies import too_long
 from tests.builders import CORE, an_environment
 from tests.synth.conftest import Synthesize
 from tests.synth.synthesis import Json, Stack, Synthesized, plain

@@ -8,7 +8,7 @@ import pytest
 from aws_cdk import App
 from aws_cdk import Stack as CdkStack
 
-from cabal_backup.infrastructure.alerts import Alerts
+from cabal_backup.infrastructure.alert_channel import Alerts
 from tests.builders import CORE, an_environment
 from tests.synth.conftest import Synthesize
 from tests.synth.synthesis import Json, Stack, Synthesized

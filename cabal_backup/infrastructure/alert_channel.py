@@ -13,9 +13,9 @@ from constructs import Construct, IDependable
 
 from cabal_backup import names, urgent
 from cabal_backup.config.environment import Environment
+from cabal_backup.infrastructure.daily_watch import Watch, record
 from cabal_backup.infrastructure.function import HandlerFunction
 from cabal_backup.infrastructure.grant import Grant, acknowledge, arn, managed_policy
-from cabal_backup.infrastructure.watch import Watch, record
 
 _RULES = {
     names.RULE_JOBS: "Jobs and restore tests of AWS Backup that did not succeed",

@@ -12,11 +12,11 @@ from aws_cdk import aws_backup as backup
 from aws_cdk import aws_iam as iam
 
 from cabal_backup.config.environment import Lifecycle
-from cabal_backup.infrastructure.plan import NightlyPlan
+from cabal_backup.infrastructure.nightly_plan import NightlyPlan
 from tests.builders import CORE, an_environment
 from tests.synth.conftest import Synthesize
 from tests.synth.synthesis import Json, Synthesized
-from tests.synth.test_role import backup_role
+from tests.synth.test_backup_role import backup_role
 
 PLAN, SELECTION = "AWS::Backup::BackupPlan", "AWS::Backup::BackupSelection"
 PITR_TABLES = (
