@@ -61,7 +61,8 @@ class Context(Protocol):
     aws_request_id: str
     """The same when Lambda tries again."""
 
-    def get_remaining_time_in_millis(self) -> int: ...
+    def get_remaining_time_in_millis(self) -> int:
+        """Milliseconds until Lambda stops this run."""
 
 
 @dataclass(frozen=True)
