@@ -15,23 +15,20 @@ from cabal_backup import names, urgent
 from cabal_backup.config.environment import Environment
 from cabal_backup.infrastructure.daily_watch import Watch, record
 from cabal_backup.infrastructure.function import HandlerFunction
-from cabal_backup.infrastructure.grant import Grant, acknowledge, arn, managed_policy
+from cabal_backup.infrastructure.grant import Grant, acknowledge, managed_policy
+from cabal_backup.infrastructure.places import arn
 
-_RULES = {
+_DESCRIPTIONS = {
     names.RULE_JOBS: "Jobs and restore tests of AWS Backup that did not succeed",
     names.RULE_CHANGES: "Changes of vaults, plans and settings that AWS Backup reports",
     names.RULE_CALLS: "Calls that weaken the protection of the backup",
     names.RULE_MONITORING: "Calls that silence the monitoring of the backup",
     names.RULE_ELSEWHERE: "Calls that silence the monitoring, for the other region",
 }
-"""The descriptions of the rules."""
 
 
 class Alerts(Construct):
-    """An encrypted topic for one region, and everything that leads to it.
-
-    docs/alerts.md shows the way of an event. Calls that silence the monitoring are sent to the
-    other region's bus as well, so that each region reports what happens to the other.
+    """An encrypted topic for one region, and everything that leads to it (docs/alerts.md).
 
     Only the function publishes, so the AWS-managed key of SNS is enough for the topic. Its
     policy does not let EventBridge use it; the queue has keys that SQS owns for that reason.
@@ -207,7 +204,7 @@ def _rules(
             scope,
             name.removeprefix("cabal-backup-").title().replace("-", ""),
             name=name,
-            description=_RULES[name],
+            description=_DESCRIPTIONS[name],
             event_pattern=pattern,
             targets=[events.CfnRule.TargetProperty(id="target", **target)],
         )

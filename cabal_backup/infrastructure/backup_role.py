@@ -20,7 +20,7 @@ _POLICIES = {
 class BackupRole(Construct):
     """A role with which AWS Backup backs up, copies, restores and expires.
 
-    Only AWS Backup, acting for this account, may assume it. It is kept when its stack is
+    It is kept when its stack is
     deleted, and its name is fixed: recovery points remember the role that made them, and
     without it an expired point is never removed.
 

@@ -11,7 +11,8 @@ from constructs import Construct
 
 from cabal_backup import names
 from cabal_backup.infrastructure.function import HandlerFunction
-from cabal_backup.infrastructure.grant import Grant, arn, pass_role
+from cabal_backup.infrastructure.grant import Grant, pass_role
+from cabal_backup.infrastructure.places import arn
 
 
 class AdvancedDynamoDB(Construct):

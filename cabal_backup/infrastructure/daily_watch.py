@@ -12,18 +12,16 @@ from constructs import Construct
 
 from cabal_backup import names, urgent
 from cabal_backup.config.environment import Environment, dump
-from cabal_backup.infrastructure.access_grants import Places, watch_grants
+from cabal_backup.infrastructure.access_grants import watch_grants
 from cabal_backup.infrastructure.function import HandlerFunction
-from cabal_backup.infrastructure.grant import Grant, acknowledge, arn, managed_policy
+from cabal_backup.infrastructure.grant import Grant, acknowledge, managed_policy
+from cabal_backup.infrastructure.places import Places, arn
 
 
 class Watch(Construct):
-    """A function in one region that judges the environment every day, with `status`'s code.
+    """A function in one region that judges the environment every day (docs/watch.md).
 
-    It has the auditor's permissions, and may keep its record, publish on the topic, read the
-    heartbeat's URL and write the report to the bucket of the settings. In the primary region one
-    alarm is on it: it has not run, or it failed. The watch in the DR region runs two hours later
-    and reports only if the primary one is silent; `status` looks at both.
+    In the primary region one alarm is on it: it has not run, or it failed.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-actions-Lambda.html
     """

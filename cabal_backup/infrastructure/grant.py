@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 
-from aws_cdk import Acknowledgment, Aws, CfnResource, Stack, Validations
+from aws_cdk import Acknowledgment, Aws, CfnResource, Validations
 from aws_cdk import aws_iam as iam
 from constructs import Construct, IConstruct
 
@@ -14,13 +14,13 @@ from cabal_backup import names
 _WILDCARDS = {
     "*": "These actions list or describe, some of them across the account (alarms, file systems), "
     "or the Service Authorization Reference knows no resource for them. Only the opt-in and a "
-    "restore test's verdict set something. What can be narrowed is in other statements.",
+    "restore test's verdict set something.",
     "backup:recovery-point:": "A recovery point's ARN is made up by AWS Backup and names neither "
     "its vault nor what it is of, and there is no condition key for either.",
     "backup:legal-hold:": "AWS Backup makes up the ids of legal holds, also of those that others "
     "place.",
-    "backup:backup-plan:": "A plan's ARN ends with an id that AWS Backup makes up; a new plan, "
-    "perhaps of others, has another one. The actions only read plans and what they select.",
+    "backup:backup-plan:": "A plan's ARN ends with an id that AWS Backup makes up. The actions "
+    "only read plans and what they select, also those of others.",
     "backup:backup-vault:": "The role is deleted only when no vault holds a recovery point that "
     "AWS Backup could not expire without it. The action only lists.",
     "backup:restore-testing-plan:": "AWS Backup ends the ARN of a restore testing plan with an id "
@@ -120,12 +120,6 @@ def managed_policy(
         printed = printed.replace(Aws.ACCOUNT_ID, "<AWS::AccountId>")
         acknowledge(policy, _why(resource), f"AwsSolutions-IAM5[Resource::{printed}]")
     return policy
-
-
-def arn(scope: Construct, service: str, resource: str, region: str | None = None) -> str:
-    """The ARN of a resource of this account, in the stack's region unless another is given."""
-    stack = Stack.of(scope)
-    return f"arn:{stack.partition}:{service}:{region or stack.region}:{stack.account}:{resource}"
 
 
 def acknowledge(construct: IConstruct, reason: str, *rules: str) -> None:

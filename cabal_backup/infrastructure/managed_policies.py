@@ -14,13 +14,13 @@ from cabal_backup import names
 from cabal_backup.config.constraints import Conflict, Values
 from cabal_backup.config.environment import SETTINGS, Environment, dump, partition_of
 from cabal_backup.infrastructure.access_grants import (
-    Places,
     auditor_grants,
     break_glass_grants,
     operator_grants,
     watch_grants,
 )
 from cabal_backup.infrastructure.grant import Grant, managed_policy, statements
+from cabal_backup.infrastructure.places import Places
 
 LONGEST = 6144
 """The characters of a managed policy, white space not counted.

@@ -17,7 +17,8 @@ from cabal_backup import names
 from cabal_backup.config.environment import Environment
 from cabal_backup.infrastructure.custom_resources import role_check
 from cabal_backup.infrastructure.function import HandlerFunction
-from cabal_backup.infrastructure.grant import Grant, announce, arn
+from cabal_backup.infrastructure.grant import Grant, announce
+from cabal_backup.infrastructure.places import Places, arn
 
 _RESTORED_TABLES = "awsbackup-restore-test-*"
 """How AWS Backup names the tables it restores for a test.
@@ -81,13 +82,10 @@ class RestoreTesting(Construct):
         super().__init__(scope, id)
         if not environment.restore_testing:
             raise ValueError(f"restore testing is off in {environment.name}")
-        live, here = environment.region, Stack.of(self).region
-        mailstore = f"file-system/{environment.mailstore_file_system_id}"
-        table_arn = arn(self, "dynamodb", f"table/{environment.addresses_table}", live)
-        arns = {
-            names.DYNAMODB: table_arn,
-            names.EFS: arn(self, "elasticfilesystem", mailstore, live),
-        }
+        stack = Stack.of(self)
+        live, here = environment.region, stack.region
+        at = Places(vars(environment), partition=stack.partition, account=stack.account)
+        arns = {names.DYNAMODB: at.addresses, names.EFS: at.mailstore}
         # The restored ones are in this region, the live one in the primary.
         file_systems = [
             arn(self, "elasticfilesystem", "file-system/*", region)
@@ -135,9 +133,9 @@ class RestoreTesting(Construct):
                 ),
                 Grant(
                     "dynamodb: DescribeTable Scan",
-                    [arn(self, "dynamodb", f"table/{_RESTORED_TABLES}"), table_arn],
+                    [arn(self, "dynamodb", f"table/{_RESTORED_TABLES}"), at.addresses],
                 ),
-                Grant("dynamodb: BatchGetItem", [table_arn]),
+                Grant("dynamodb: BatchGetItem", [at.addresses]),
                 Grant("elasticfilesystem: DescribeFileSystems", file_systems),
                 announce(arn(self, "events", "event-bus/default")),
             ],

@@ -12,9 +12,9 @@ from cabal_backup.config.environment import Environment
 from cabal_backup.infrastructure.alert_channel import Alerts
 from cabal_backup.infrastructure.backup_role import BackupRole, restore_test_role
 from cabal_backup.infrastructure.custom_resources import AdvancedDynamoDB
-from cabal_backup.infrastructure.grant import arn
 from cabal_backup.infrastructure.managed_policies import AccessPolicies
 from cabal_backup.infrastructure.nightly_plan import NightlyPlan
+from cabal_backup.infrastructure.places import Places
 from cabal_backup.infrastructure.restore_test_plans import RestoreTesting
 from cabal_backup.infrastructure.vault import AirGappedVault, LockedVault
 
@@ -132,19 +132,12 @@ class _PrimaryStack(_RegionStack):
         if environment.mailstore_file_system_id is None:
             raise ValueError("mailstore_file_system_id is required to protect an environment")
         vault = self._vault
-        table_arn = arn(self, "dynamodb", f"table/{environment.addresses_table}")
-        mailstore = f"file-system/{environment.mailstore_file_system_id}"
-        mailstore_arn = arn(self, "elasticfilesystem", mailstore)
+        at = Places(vars(environment), partition=self.partition, account=self.account)
         # By its ARN: the vault itself would connect the two stacks with export and reader
         # resources in both regions.
-        dr_vault_arn = arn(self, "backup", f"backup-vault:{names.DR_VAULT}", environment.dr_region)
-        copies = {dr_vault_arn: environment.dr_lifecycle}
-        outputs: list[Output] = []
-        if environment.air_gapped:
-            name, region = names.AIR_GAPPED_VAULT, environment.region_of_air_gapped
-            third = arn(self, "backup", f"backup-vault:{name}", region)
-            copies[third] = environment.air_gapped_lifecycle
-            outputs.append(("AirGappedVaultArn", third, "The vault no one can empty"))
+        _, dr_vault_arn = at.vaults
+        third = dict.fromkeys(at.air_gapped_vault, environment.air_gapped_lifecycle)
+        copies = {dr_vault_arn: environment.dr_lifecycle, **third}
         # The primary vault is the target of copying back.
         role = BackupRole(self, "Role", copy_targets=[vault.backup_vault_arn, *copies]).role
         nightly = NightlyPlan(
@@ -154,20 +147,20 @@ class _PrimaryStack(_RegionStack):
             lifecycle=environment.lifecycle,
             copies=copies,
             role=role,
-            resource_arns=[table_arn, mailstore_arn],
+            resource_arns=[at.addresses, at.mailstore],
             # A table's recovery point made before the opt-in can never be copied.
             after=self._complete_first,
         )
         self._finish(
-            *outputs,
+            *(("AirGappedVaultArn", each, "The vault no one can empty") for each in third),
             ("VaultName", vault.backup_vault_name, "The vault that holds the nights"),
             ("VaultArn", vault.backup_vault_arn, "Where a copy back from the DR region goes"),
             ("DrVaultArn", dr_vault_arn, "The vault every night is copied to"),
             ("RoleArn", role.role_arn, "The role for backup, copy and restore jobs"),
             ("PlanId", nightly.plan.backup_plan_id, "The nightly backup plan"),
             ("SelectionId", nightly.selection.selection_id, "What the plan selects"),
-            ("AddressesTableArn", table_arn, "The table in the plan"),
-            ("MailstoreArn", mailstore_arn, "The file system in the plan"),
+            ("AddressesTableArn", at.addresses, "The table in the plan"),
+            ("MailstoreArn", at.mailstore, "The file system in the plan"),
             role=role,
             nightly=nightly,
         )

@@ -15,12 +15,9 @@ from cabal_backup.infrastructure.grant import acknowledge
 class LockedVault(Construct):
     """A backup vault with a governance lock, kept when its stack is deleted.
 
-    While the lock exists, AWS Backup refuses every manual deletion and every lifecycle
-    change of a recovery point in the vault, by any principal. One call removes the lock, and
-    CloudTrail records it. Compliance mode, which can never be removed, is not offered here.
-
-    The vault is encrypted with the AWS-managed key: the deletion of a customer key destroys
-    every backup, and no lock protects the key (docs/decisions/aws-managed-keys.md).
+    One call removes the lock, and CloudTrail records it. Compliance mode, which can never be
+    removed, is not offered here. docs/decisions/aws-managed-keys.md says why the vault has no
+    customer key.
 
     https://docs.aws.amazon.com/aws-backup/latest/devguide/vault-lock.html
     """
