@@ -104,26 +104,23 @@ def _check(before: Preferences, after: Preferences, region: str) -> None:
             f"{_shown(after[MANAGEMENT])}. To see both now: aws backup describe-region-settings "
             f"--region {region}; then deploy again."
         )
-    changed = [
-        (kind, key, name)
-        for kind, key in (("service", SERVICE), ("management", MANAGEMENT))
-        for name in sorted({*before[key], *after[key]} - {names.DYNAMODB})
-        if before[key].get(name) != after[key].get(name)
-    ]
-    if changed:
-        command = f"aws backup update-region-settings --region {region}"
-        for option, kind in (("opt-in", SERVICE), ("management", MANAGEMENT)):
+    command, changes = f"aws backup update-region-settings --region {region}", []
+    for kind, option, key in (
+        ("service", "opt-in", SERVICE),
+        ("management", "management", MANAGEMENT),
+    ):
+        was, now = before[key], after[key]
+        others = sorted({*was, *now} - {names.DYNAMODB})
+        changed = [name for name in others if was.get(name) != now.get(name)]
+        changes += [f"{name} {kind} {_shown(was, name)} -> {_shown(now, name)}" for name in changed]
+        if changed:
             # As JSON: the names of some types have spaces, which the short form does not take.
-            values = {name: bool(before[kind].get(name)) for _, key, name in changed if key == kind}
-            if values:
-                command += f" --resource-type-{option}-preference {quote(json.dumps(values))}"
-        shown = ", ".join(
-            f"{name} {kind} {_shown(before[key], name)} -> {_shown(after[key], name)}"
-            for kind, key, name in changed
-        )
+            values = json.dumps({name: bool(was.get(name)) for name in changed})
+            command += f" --resource-type-{option}-preference {quote(values)}"
+    if changes:
         raise OptInError(
             "Settings of other resource types changed while the opt-in was made. To set them back: "
-            f"{command}; then deploy again. Changed: {shown}."
+            f"{command}; then deploy again. Changed: {', '.join(changes)}."
         )
 
 
