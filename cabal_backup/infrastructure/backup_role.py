@@ -17,48 +17,47 @@ _POLICIES = {
 }
 
 
-class BackupRole(Construct):
+def backup_role(scope: Construct, *, copy_targets: Sequence[str]) -> iam.Role:
     """A role with which AWS Backup backs up, copies, restores and expires.
 
-    It is kept when its stack is
-    deleted, and its name is fixed: recovery points remember the role that made them, and
-    without it an expired point is never removed.
+    It is kept when its stack is deleted, and its name is fixed: recovery points remember the role
+    that made them, and without it an expired point is never removed.
 
     It copies into the vaults of this environment only. AWS Backup lets everyone who may pass
     it the role start a copy to any vault, of any account that accepts it. AWS's own example of
     a policy against that has ForAllValues, which lets a copy with several targets pass as soon
     as one of them is allowed.
 
+    :param copy_targets: the ARNs of the vaults that it may copy into.
+
     https://docs.aws.amazon.com/aws-backup/latest/devguide/iam-service-roles.html
     https://docs.aws.amazon.com/aws-backup/latest/devguide/create-cross-account-backup.html
     """
-
-    def __init__(self, scope: Construct, id: str, *, copy_targets: Sequence[str]) -> None:
-        """:param copy_targets: the ARNs of the vaults that it may copy into."""
-        super().__init__(scope, id)
-        self.role = _role(self, *_POLICIES, name=names.ROLE, purpose="protect and restore Cabal")
-        # The operator's tool compares it before it changes anything.
-        Tags.of(self.role).add(names.ACCOUNT_TAG, Stack.of(self).account)
-        # A resource of its own: the import of an existing role would not add a policy to it.
-        policy = iam.Policy(
-            self.role,
-            "CopyTargets",
-            policy_name=names.COPY_TARGETS_POLICY,
-            roles=[self.role],
-            statements=[
-                iam.PolicyStatement(
-                    sid="OnlyIntoTheseVaults",
-                    effect=iam.Effect.DENY,
-                    actions=["backup:CopyFromBackupVault"],
-                    resources=["*"],
-                    conditions={"ForAnyValue:ArnNotLike": {"backup:CopyTargets": copy_targets}},
-                )
-            ],
-        )
-        for kept in (self.role, policy):
-            kept.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
-        reason = "It only denies, belongs to this role alone, and stays and is deleted with it."
-        acknowledge(policy, reason, "NIST.800.53.R5-IAMNoInlinePolicy")
+    parent = Construct(scope, "Role")
+    role = _role(parent, *_POLICIES, name=names.ROLE, purpose="protect and restore Cabal")
+    # The operator's tool compares it before it changes anything.
+    Tags.of(role).add(names.ACCOUNT_TAG, Stack.of(scope).account)
+    # A resource of its own: the import of an existing role would not add a policy to it.
+    policy = iam.Policy(
+        role,
+        "CopyTargets",
+        policy_name=names.COPY_TARGETS_POLICY,
+        roles=[role],
+        statements=[
+            iam.PolicyStatement(
+                sid="OnlyIntoTheseVaults",
+                effect=iam.Effect.DENY,
+                actions=["backup:CopyFromBackupVault"],
+                resources=["*"],
+                conditions={"ForAnyValue:ArnNotLike": {"backup:CopyTargets": copy_targets}},
+            )
+        ],
+    )
+    for kept in (role, policy):
+        kept.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
+    reason = "It only denies, belongs to this role alone, and stays and is deleted with it."
+    acknowledge(policy, reason, "NIST.800.53.R5-IAMNoInlinePolicy")
+    return role
 
 
 def restore_test_role(scope: Construct) -> iam.Role:

@@ -10,13 +10,13 @@ from constructs import Construct, IDependable
 from cabal_backup import names
 from cabal_backup.config.environment import Environment
 from cabal_backup.infrastructure.alert_channel import Alerts
-from cabal_backup.infrastructure.backup_role import BackupRole, restore_test_role
+from cabal_backup.infrastructure.backup_role import backup_role, restore_test_role
 from cabal_backup.infrastructure.custom_resources import AdvancedDynamoDB
 from cabal_backup.infrastructure.managed_policies import AccessPolicies
 from cabal_backup.infrastructure.nightly_plan import NightlyPlan
 from cabal_backup.infrastructure.places import Places
 from cabal_backup.infrastructure.restore_test_plans import RestoreTesting
-from cabal_backup.infrastructure.vault import AirGappedVault, LockedVault
+from cabal_backup.infrastructure.vault import AirGappedVault, locked_vault
 
 Output = tuple[str, str, str]
 """Name, value and description."""
@@ -70,7 +70,7 @@ class _RegionStack(_Stack):
 
     def _start(self, vault: str) -> None:
         environment = self._environment
-        self._vault = LockedVault(self, "Vault", name=vault, lock=environment.lock).vault
+        self._vault = locked_vault(self, name=vault, lock=environment.lock)
         self._opt_in = AdvancedDynamoDB(self, "AdvancedDynamoDB")
         self._complete_first: list[IDependable] = [self._opt_in.resource]
         if environment.region_of_air_gapped == self.region:
@@ -139,7 +139,7 @@ class _PrimaryStack(_RegionStack):
         third = dict.fromkeys(at.air_gapped_vault, environment.air_gapped_lifecycle)
         copies = {dr_vault_arn: environment.dr_lifecycle, **third}
         # The primary vault is the target of copying back.
-        role = BackupRole(self, "Role", copy_targets=[vault.backup_vault_arn, *copies]).role
+        role = backup_role(self, copy_targets=[vault.backup_vault_arn, *copies])
         nightly = NightlyPlan(
             self,
             "Nightly",

@@ -12,41 +12,38 @@ from cabal_backup.config.environment import Environment, Lock
 from cabal_backup.infrastructure.grant import acknowledge
 
 
-class LockedVault(Construct):
+def locked_vault(scope: Construct, *, name: str, lock: Lock) -> backup.IBackupVault:
     """A backup vault with a governance lock, kept when its stack is deleted.
 
     One call removes the lock, and CloudTrail records it. Compliance mode, which can never be
     removed, is not offered here. docs/decisions/aws-managed-keys.md says why the vault has no
     customer key.
 
+    :param name: the vault's name. Changing it makes a new, empty vault and leaves
+        the old one, with all its recovery points, behind.
+    :param lock: the shortest and longest retention, in days, that the vault accepts.
+        Jobs outside it fail.
+
     https://docs.aws.amazon.com/aws-backup/latest/devguide/vault-lock.html
     """
-
-    def __init__(self, scope: Construct, id: str, *, name: str, lock: Lock) -> None:
-        """
-        :param name: the vault's name. Changing it makes a new, empty vault and leaves
-            the old one, with all its recovery points, behind.
-        :param lock: the shortest and longest retention, in days, that the vault accepts.
-            Jobs outside it fail.
-        """
-        super().__init__(scope, id)
-        self.vault: backup.IBackupVault = backup.BackupVault(
-            self,
-            "Vault",
-            backup_vault_name=name,
-            lock_configuration=backup.LockConfiguration(
-                min_retention=Duration.days(lock.min_days),
-                max_retention=Duration.days(lock.max_days),
-            ),
-            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
-        )
-        # The operator's tool compares it before it changes anything.
-        Tags.of(self.vault).add(names.ACCOUNT_TAG, Stack.of(self).account)
-        reason = (
-            "The AWS-managed key encrypts the vault. A customer key adds a way to lose every "
-            "recovery point that no lock guards: the deletion of the key itself."
-        )
-        acknowledge(self.vault, reason, "CKV_AWS_166")
+    vault = backup.BackupVault(
+        Construct(scope, "Vault"),
+        "Vault",
+        backup_vault_name=name,
+        lock_configuration=backup.LockConfiguration(
+            min_retention=Duration.days(lock.min_days),
+            max_retention=Duration.days(lock.max_days),
+        ),
+        removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+    )
+    # The operator's tool compares it before it changes anything.
+    Tags.of(vault).add(names.ACCOUNT_TAG, Stack.of(scope).account)
+    reason = (
+        "The AWS-managed key encrypts the vault. A customer key adds a way to lose every "
+        "recovery point that no lock guards: the deletion of the key itself."
+    )
+    acknowledge(vault, reason, "CKV_AWS_166")
+    return vault
 
 
 class AirGappedVault(Construct):

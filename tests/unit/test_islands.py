@@ -219,7 +219,10 @@ def test_the_local_aws_never_leaks_into_the_package(module: Path) -> None:
         ("infrastructure/vault.py", "from ..functions import opt_in"),
         ("infrastructure/vault.py", "from cabal_backup.errors import ExitCode"),
         ("operations/status/state.py", "import aws_cdk.aws_backup"),
-        ("operations/status/state.py", "from cabal_backup.infrastructure.vault import LockedVault"),
+        (
+            "operations/status/state.py",
+            "from cabal_backup.infrastructure.vault import locked_vault",
+        ),
         ("operations/status/state.py", "from cabal_backup.cli import main"),
         ("operations/status/state.py", "from cabal_backup.operations import drill"),
         ("operations/status/state.py", "from cabal_backup.operations.restore import role"),

@@ -1,8 +1,6 @@
-"""The verdict on what AWS Backup's restore testing restored.
+"""The verdict on what AWS Backup's restore testing restored (docs/restore-testing.md).
 
-AWS Backup restores the newest recovery point of the table and of the file system on a
-schedule, waits some hours for a verdict, and then deletes what it restored. The verdict
-can be given once and never changed, so whatever goes wrong here becomes FAILED with
+A verdict can be given once and never changed, so whatever goes wrong here becomes FAILED with
 the reason. Only when the verdict itself cannot be put does the handler raise, and
 Lambda tries again.
 
