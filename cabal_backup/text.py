@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 _STEERS = re.compile(
@@ -121,6 +122,18 @@ def timestamp(when: datetime) -> str:
 def name_stamp(when: datetime) -> str:
     """A moment as a part of names, such as `20261120-002000`."""
     return f"{when:%Y%m%d-%H%M%S}"
+
+
+def columns(rows: Sequence[Sequence[str]], *, numbers: bool = False) -> Iterator[str]:
+    """The rows as lines, with their cells one below the other.
+
+    :param numbers: the columns but for the first one are flush right.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    sides = ["<", *((">" if numbers else "<") * (len(widths) - 1))]
+    for row in rows:
+        cells = zip(row, sides, widths, strict=True)
+        yield "  ".join(f"{cell:{side}{width}}" for cell, side, width in cells).rstrip()
 
 
 def plural(count: int, noun: str, nouns: str | None = None) -> str:

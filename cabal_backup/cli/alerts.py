@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -54,17 +53,15 @@ def run_alerts(options: AlertsOptions, _invocation: Invocation) -> int:
     if not options.dry_run:
         changing.set()
         alerts.send_test(aws, test)
-        print(
+        output.say(
             "Sent. Within about two minutes, a message of each kind arrives from each region, and "
             "that of an attack on the monitoring twice: each region reports the other's too. If "
-            f"one is missing: cabal-backup status -e {test.environment} --only alerts",
-            file=sys.stderr,
+            f"one is missing: cabal-backup status -e {test.environment} --only alerts"
         )
     if test.pending:
-        print(
+        output.say(
             "The subscriptions that are not confirmed get nothing. Follow the link in the mail "
-            "that SNS has sent to each.",
-            file=sys.stderr,
+            "that SNS has sent to each."
         )
     if options.json:
         output.print_json(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import NoReturn, Protocol
 
-from cabal_backup.cli import progress
+from cabal_backup.cli import output, progress
 from cabal_backup.cli.answer import answer
 from cabal_backup.cli.options import changing
 from cabal_backup.errors import RefusedError
@@ -61,7 +61,7 @@ def show_plan(plan: Plan, options: ConfirmOptions, lines: Iterable[str] | None =
     if options.dry_run:
         print(with_local_time(text))
     else:
-        print(text, file=sys.stderr)
+        output.say(text)
     return options.dry_run
 
 

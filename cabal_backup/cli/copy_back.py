@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
 from cabal_backup import names
+from cabal_backup.cli import output
 from cabal_backup.cli.answer import answer
 from cabal_backup.cli.confirm import ConfirmOptions, add_confirmation, carry_out, confirm, show_plan
 from cabal_backup.cli.options import (
@@ -169,8 +169,7 @@ def _wanted(options: CopyBackOptions) -> CopyBackRequest:
 
 def _say_what_next(plan: CopyBackPlan | ColdCopyBackPlan, arn: str) -> None:
     what = ADDRESSES if plan.point.resource_type == names.DYNAMODB else MAILSTORE
-    print(
+    output.say(
         f"It is back in {plan.to_region}. Next:\n"
-        f"  cabal-backup restore {what} --recovery-point={arn} -e {plan.environment}",
-        file=sys.stderr,
+        f"  cabal-backup restore {what} --recovery-point={arn} -e {plan.environment}"
     )

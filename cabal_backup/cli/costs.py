@@ -26,6 +26,7 @@ from cabal_backup.operations.report.costs import (
     stock_of,
     total,
 )
+from cabal_backup.text import columns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,9 +108,8 @@ def run(options: CostsOptions, invocation: Invocation) -> int:
         assumed = prices.assumption(known, regions)
         _print(environment, estimates, assumed)
     for vault, reason in unknown.items():
-        print(
-            f"cabal-backup: could not look into {vault}, which the sums are without: {reason}",
-            file=sys.stderr,
+        output.say(
+            f"cabal-backup: could not look into {vault}, which the sums are without: {reason}"
         )
     return ExitCode.UNKNOWN if unknown else ExitCode.OK
 
@@ -146,13 +146,13 @@ def _print(environment: Environment, estimates: Sequence[Estimate], assumed: str
         )
         for cost in (*current, total(current))
     ]
-    tables.write(_aligned(rows))
+    print(*columns(rows, numbers=True), sep="\n", file=tables)
     print(f"\nThe last month of that year costs {total(current).months[-1].words()}.")
     if len(estimates) > 1:
         alternatives = (_alternative(each, estimates[0]) for each in estimates)
         headings = ("settings", "coming year", "its last month", "difference")
         print()
-        tables.write(_aligned([headings, *alternatives]))
+        print(*columns([headings, *alternatives], numbers=True), sep="\n", file=tables)
         print("Other lifecycles are for new recovery points; existing ones keep their own dates.")
     print()
     if assumed:
@@ -168,21 +168,6 @@ def _alternative(one: Estimate, current: Estimate) -> tuple[str, ...]:
         own.coming_year.words(),
         own.months[-1].words(),
         "" if one is current else Amount(*sorted(differences)).words(sign="+"),
-    )
-
-
-def _aligned(rows: Sequence[tuple[str, ...]]) -> str:
-    """The rows in columns, of which the first one is flush left."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "".join(
-        "  ".join(
-            [
-                row[0].ljust(widths[0]),
-                *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True)),
-            ]
-        ).rstrip()
-        + "\n"
-        for row in rows
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cabal_backup import names
-from cabal_backup.cli import progress
+from cabal_backup.cli import output, progress
 from cabal_backup.cli.answer import answer
 from cabal_backup.cli.compare import add_from_region, add_only, add_pair, differences
 from cabal_backup.cli.compare import lines as comparison_lines
@@ -509,7 +509,7 @@ def _tidy_up(aws: Aws, restored: TableDescription, *, wanted: bool, yes: bool) -
     """
     name = restored.name
     if not origin.is_recorded(aws, restored):
-        print(f"{name} is kept: this tool did not restore it.", file=sys.stderr)
+        output.say(f"{name} is kept: this tool did not restore it.")
         return
     environment = aws.environment.name
     if not wanted and not yes and can_ask():
@@ -517,10 +517,9 @@ def _tidy_up(aws: Aws, restored: TableDescription, *, wanted: bool, yes: bool) -
     if wanted:
         delete_table.delete_own_restore(aws, restored)
         answer.add(deleted_table=name)
-        print(f"{name} is being deleted.", file=sys.stderr)
+        output.say(f"{name} is being deleted.")
     else:
-        print(
+        output.say(
             f"{name} is kept. It costs storage; when it is not needed any more: aws dynamodb "
-            f"delete-table --region {restored.region} --table-name={name}",
-            file=sys.stderr,
+            f"delete-table --region {restored.region} --table-name={name}"
         )

@@ -187,30 +187,23 @@ class _Reports:
 
     def write(self, record: Record) -> None:
         """Write the report of one drill and print its outcome."""
-        content = write_report.Content(
-            self.redaction.values(write_report.as_json(record)),
-            self.redaction.text(write_report.as_markdown(record)),
-        )
         # Written before anything is printed: the output may be closed.
-        written = write_report.write(
-            self.folder, record.started, record.environment, record.kind, content
+        file = self._write(
+            record, record.kind, write_report.as_json(record), write_report.as_markdown(record)
         )
-        print(write_report.headline(record))
-        self.written.append(written)
-        for line in (*record.stays, *record.not_verified, written):
+        for line in (write_report.headline(record), *record.stays, *record.not_verified, file):
             print(line)
 
     def write_summary(self, records: Sequence[Record]) -> None:
         """Write the report of several drills."""
-        content = write_report.Content(
-            self.redaction.values(write_report.summary_json(records)),
-            self.redaction.text(write_report.summary_markdown(records)),
-        )
-        first = records[0]
-        self.written.append(
-            write_report.write(self.folder, first.started, first.environment, ALL, content)
-        )
-        print(self.written[-1])
+        json, markdown = write_report.summary_json(records), write_report.summary_markdown(records)
+        print(self._write(records[0], ALL, json, markdown))
+
+    def _write(self, first: Record, kind: str, json: object, markdown: str) -> Path:
+        content = write_report.Content(self.redaction.values(json), self.redaction.text(markdown))
+        file = write_report.write(self.folder, first.started, first.environment, kind, content)
+        self.written.append(file)
+        return file
 
 
 def run(options: DrillOptions, invocation: Invocation) -> int:
@@ -321,11 +314,12 @@ def _check_allowed(options: DrillOptions) -> None:
 
 def _confirm(options: DrillOptions, kinds: Sequence[Kind]) -> None:
     name = options.environment
-    question = f"This drills {', '.join(kinds)} in {name}."
-    if name == names.PRODUCTION:
-        confirm(question, yes=False, destroys_in=name)
-    else:
-        confirm(question, yes=options.yes)
+    protected = name == names.PRODUCTION
+    confirm(
+        f"This drills {', '.join(kinds)} in {name}.",
+        yes=options.yes and not protected,
+        destroys_in=name if protected else None,
+    )
 
 
 def _request(options: DrillOptions, aws: Aws) -> DrillRequest:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from datetime import date
 
@@ -130,7 +129,6 @@ def _check_text(**given: str) -> None:
 
 
 def run_create(options: CreateOptions, invocation: Invocation) -> int:
-    """Place a hold; the exit code."""
     _check_text(title=options.title, reason=options.reason)
     if options.first and options.last and options.first > options.last:
         raise UsageError("--from is after --to. Nothing was done.")
@@ -157,7 +155,6 @@ def run_create(options: CreateOptions, invocation: Invocation) -> int:
 
 
 def run_list(options: ListOptions, invocation: Invocation) -> int:
-    """Show the holds; the exit code."""
     found = holds.find_holds(connect_to(options))
     if options.json:
         output.print_json({"at": invocation.clock.now(), "holds": found})
@@ -167,7 +164,6 @@ def run_list(options: ListOptions, invocation: Invocation) -> int:
 
 
 def run_release(options: ReleaseOptions, invocation: Invocation) -> int:
-    """Release a hold; the exit code."""
     _check_text(reason=options.reason)
     aws = connect_to_change(options)
     plan = holds.plan_release(
@@ -184,7 +180,7 @@ def run_release(options: ReleaseOptions, invocation: Invocation) -> int:
     with carry_out(aws) as report:
         released = holds.release_holds(aws, plan, invocation.clock, report)
     answer.add(released=released)
-    print(f"Released: {', '.join(released)}.", file=sys.stdout)
+    print(f"Released: {', '.join(released)}.")
     return ExitCode.OK
 
 

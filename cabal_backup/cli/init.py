@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cabal_backup import names
+from cabal_backup.cli import output
 from cabal_backup.cli.answer import answer
 from cabal_backup.cli.confirm import (
     ConfirmOptions,
@@ -84,7 +84,7 @@ def run(options: InitOptions, _: Invocation) -> int:
         )
     name = _environment(options, project)
     found = find_candidates(options.region, profile=options.profile)
-    print(f"Account {found.account}, as {found.caller}, in {options.region}.", file=sys.stderr)
+    output.say(f"Account {found.account}, as {found.caller}, in {options.region}.")
     settings = _settings(options, found)
     content = {f"{name}.{key}": value for key, value in settings.items()}
     # Everything that is wrong is reported before anything is written.
@@ -125,7 +125,7 @@ def _settings(options: InitOptions, found: Candidates) -> dict[str, object]:
     }
     missing = [table for table in default if table not in found.tables]
     if missing:
-        print(f"Not found, and left out of pitr_tables: {', '.join(missing)}.", file=sys.stderr)
+        output.say(f"Not found, and left out of pitr_tables: {', '.join(missing)}.")
     return {
         "backup": True,
         "account": found.account,
@@ -149,7 +149,7 @@ def _file_system(options: InitOptions, found: Candidates) -> str:
         return options.file_system
     tagged = [one.id for one in found.file_systems if one.is_mailstore]
     if len(tagged) == 1:
-        print(f"File system {tagged[0]} has the tag Name={names.MAILSTORE}.", file=sys.stderr)
+        output.say(f"File system {tagged[0]} has the tag Name={names.MAILSTORE}.")
         return tagged[0]
     return _choose(
         "file system",
@@ -180,7 +180,7 @@ def _choose(what: str, choices: dict[str, str], otherwise: str) -> str:
     if not can_ask():
         raise RefusedError(f"There is no terminal to choose the {what} on: use {otherwise}.")
     for name, described in choices.items():
-        print(f"  {name}  {described}".rstrip(), file=sys.stderr)
+        output.say(f"  {name}  {described}".rstrip())
     answer = ask(f"Which {what}? ")
     if answer not in choices:
         raise RefusedError(f"{answer!r} is none of them. Nothing was written.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,7 +28,7 @@ from cabal_backup.operations.restore.tables.describe import (
     list_restoring,
     wait_until_active,
 )
-from cabal_backup.text import one_line
+from cabal_backup.text import columns, one_line
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +87,6 @@ def run(options: JobsOptions, invocation: Invocation) -> int:
 
 
 def run_list(options: JobsOptions, invocation: Invocation) -> int:
-    """List the jobs; the exit code."""
     aws = connect_to(options)
     now = invocation.clock.now()
     listing = list_jobs(aws, now, since=timedelta(days=options.days))
@@ -109,12 +107,11 @@ def run_list(options: JobsOptions, invocation: Invocation) -> int:
     else:
         print("\n".join(_lines(aws.environment, listing.jobs, restoring)))
     for what, reason in unknown.items():
-        print(f"cabal-backup: could not list the {what}: {reason}", file=sys.stderr)
+        output.say(f"cabal-backup: could not list the {what}: {reason}")
     return ExitCode.UNKNOWN if unknown else ExitCode.OK
 
 
 def run_watch(options: JobsOptions, invocation: Invocation) -> int:
-    """Follow a job or the restore of a table; the exit code."""
     aws = connect_to(options)
     _, watched = options.watch
     longest = timedelta(hours=options.longest)
@@ -145,11 +142,10 @@ def _watch_job(aws: Aws, job_id: str, clock: Clock, longest: timedelta) -> int:
     if not job.completed_well:
         raise failure(job)
     if job.created_resource_arn == aws.arn("dynamodb", f"table/{aws.environment.addresses_table}"):
-        print(
+        output.say(
             "The table is there again, under its own name. To bring back what DynamoDB leaves "
             f"out: cabal-backup restore addresses -e {aws.environment.name} "
-            f"--recovery-point={job.recovery_point_arn} --cold",
-            file=sys.stderr,
+            f"--recovery-point={job.recovery_point_arn} --cold"
         )
     return ExitCode.OK
 
@@ -163,10 +159,7 @@ def _lines(
         yield "No jobs."
         return
     header = ("STARTED UTC", "REGION", "KIND", "STATE", "RESOURCE", "ID")
-    rows = [header, *(_row(environment, job) for job in jobs)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+    yield from columns([header, *(_row(environment, job) for job in jobs)])
     yield from (f"{job.id}: {one_line(job.message)}" for job in jobs if job.message)
 
 

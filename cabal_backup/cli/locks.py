@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cabal_backup.cli import output
 from cabal_backup.cli.answer import answer
 from cabal_backup.cli.confirm import ConfirmOptions, add_confirmation, carry_out, confirm, show_plan
 from cabal_backup.cli.options import CommonOptions, Invocation, add_common, connect_to_change
@@ -90,15 +90,13 @@ def run_unlock(options: UnlockOptions, invocation: Invocation) -> int:
         locks.unlock(aws, plan, report)
     answer.add(unlocked=[vault.vault for vault in plan.to_remove])
     regions = " and ".join(vault.region for vault in plan.to_remove)
-    print(
+    output.say(
         f"CloudTrail in {regions} now holds DeleteBackupVaultLockConfiguration with your name and, "
-        "at the end of its userAgent, the reason. Its event history keeps that for 90 days.",
-        file=sys.stderr,
+        "at the end of its userAgent, the reason. Its event history keeps that for 90 days."
     )
-    print(
+    output.say(
         f"`cabal-backup status -e {plan.environment}` fails until the locks are back. At the "
-        f"latest at {moment(plan.relock_by)}:\n  cabal-backup relock -e {plan.environment}",
-        file=sys.stderr,
+        f"latest at {moment(plan.relock_by)}:\n  cabal-backup relock -e {plan.environment}"
     )
     return ExitCode.OK
 
@@ -129,5 +127,5 @@ def run_relock(options: RelockOptions, invocation: Invocation) -> int:
             "Not every vault exists; what is there is locked. `cabal-backup status -e "
             f"{plan.environment}` says what is missing."
         )
-    print("Locked.", file=sys.stderr)
+    output.say("Locked.")
     return ExitCode.OK

@@ -55,11 +55,9 @@ def define_mailstore(parser: Parser) -> None:
 
 
 def run_on_the_host(options: argparse.Namespace, _: Invocation) -> int:
-    """Run a command of the mail host; the exit code."""
     return command.run(options)
 
 
 def run_script(_: argparse.Namespace, __: Invocation) -> int:
-    """Print the file for the mail host; the exit code."""
     output.styled(sys.stdout).write(host_script.build())
     return ExitCode.OK

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from cabal_backup import names
+from cabal_backup.cli import output
 from cabal_backup.errors import BackupOffError, UsageError
 from cabal_backup.text import timestamp
 
@@ -252,10 +253,9 @@ def connect_without_backup(options: CommonOptions, *, one_of_all: str | None = N
                 f"{environment.name} has nothing in {lost}: its regions are "
                 f"{' and '.join(regions)}."
             )
-        print(
+        output.say(
             f"cabal-backup: {lost} is assumed lost: nothing there is asked, and nothing said here "
-            "is about what may still be there.",
-            file=sys.stderr,
+            "is about what may still be there."
         )
     return connect(environment, profile=profile, lost=[] if lost is None else [lost])
 
@@ -276,11 +276,10 @@ def connect_to(options: CommonOptions, *, one_of_all: str | None = None) -> Aws:
         if not may_be_deployed(aws):
             project = find_project(options.project, options.config)
             raise BackupOffError(not_protected(project, environment.name))
-        print(
+        output.say(
             f"cabal-backup: {environment.name} has backup: false. What is deployed of it goes on "
             "and is billed, and no deployment changes it. Turn the setting on again, or take it "
-            "down (docs/runbooks/teardown.md).",
-            file=sys.stderr,
+            "down (docs/runbooks/teardown.md)."
         )
     return aws
 
@@ -294,7 +293,7 @@ def connect_to_change(options: CommonOptions, *, recorded: bool = False) -> Aws:
 
     aws = connect_to(options)
     for reason in check_environment(aws, recorded=recorded):
-        print(f"cabal-backup: environment not compared: {reason}", file=sys.stderr)
+        output.say(f"cabal-backup: environment not compared: {reason}")
     return aws
 
 

@@ -97,6 +97,11 @@ def styled(stream: object) -> TextIO:
     return cast("TextIO", own)
 
 
+def say(text: str) -> None:
+    """Print something for the operator on stderr: stdout is for the result."""
+    print(text, file=sys.stderr)
+
+
 def print_json(content: Mapping[str, object], *, version: int = 1) -> None:
     """Print what --json shows on stdout; what JSON has no form for as `as_json` says.
 
@@ -128,7 +133,7 @@ def guarded() -> Iterator[None]:
     except WriteError as error:
         if error.exit_code is ExitCode.OUTPUT:
             with suppress(WriteError):
-                print(f"cabal-backup: cannot write the output: {error.strerror}", file=sys.stderr)
+                say(f"cabal-backup: cannot write the output: {error.strerror}")
                 sys.stderr.flush()
         for stream in (out, err):
             _discard(stream)

@@ -4,12 +4,11 @@ tables.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cabal_backup import names
-from cabal_backup.cli import compare, cutover, progress, restore_mail
+from cabal_backup.cli import compare, cutover, output, progress, restore_mail
 from cabal_backup.cli.answer import answer
 from cabal_backup.cli.confirm import (
     ConfirmOptions,
@@ -242,7 +241,7 @@ def run_table(options: TableOptions, invocation: Invocation) -> int:
     print(table.name)
     request = CutoverRequest(restored=plan.target, live=plan.table)
     text = f"{plan.table} is back." if plan.straight else _next_steps(aws, request)
-    print(text, file=sys.stderr)
+    output.say(text)
     return ExitCode.OK
 
 
@@ -259,7 +258,7 @@ def _plan(aws: Aws, options: TableOptions, now: datetime) -> RestoreTablePlan:
     except SeveralBackupsError as several:
         if options.yes or options.dry_run or not can_ask():
             raise
-        print(several.list_of_backups, file=sys.stderr)
+        output.say(several.list_of_backups)
         typed = ask("Which one? Type its number: ")
         chosen = dict(enumerate(several.backups, start=1))
         if not typed.isdecimal() or int(typed) not in chosen:
@@ -300,7 +299,7 @@ def _say_what_next(aws: Aws, plan: RestoreAddressesPlan, request: CutoverRequest
         if plan.straight
         else _next_steps(aws, request)
     )
-    print(text, file=sys.stderr)
+    output.say(text)
 
 
 def _next_steps(aws: Aws, request: CutoverRequest) -> str:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from cabal_backup.cli import progress
+from cabal_backup.cli import output, progress
 from cabal_backup.cli.answer import answer
 from cabal_backup.cli.confirm import (
     ConfirmOptions,
@@ -127,11 +126,10 @@ def run_mailbox(options: MailboxOptions, invocation: Invocation) -> int:
     if plan.to_new:
         made = job.created_resource_arn.rpartition("/")[2]
         mount = invocation.again(options, **pinned(plan.point), subnet=["SUBNET"])
-        print(
+        output.say(
             f"Restored to aws-backup-restore_<time>/{plan.user} at the root of {made} in "
             f"{aws.region}. A host there that mounts it can read the messages. "
-            f"{_how_to_mount(mount, aws.region, made)}",
-            file=sys.stderr,
+            f"{_how_to_mount(mount, aws.region, made)}"
         )
     else:
         _say_how_to_merge(plan, job, options.folder)
@@ -158,15 +156,14 @@ def _say_how_to_merge(plan: RestoreMailboxPlan, job: Job, folder: str | None) ->
     between = f"between {job.created:%Y-%m-%d %H:%M:%S}"
     if job.completed is not None:
         between += f" and {job.completed:%Y-%m-%d %H:%M:%S}"
-    print(
+    output.say(
         f"Restored to aws-backup-restore_<time>/{plan.user} at the root of {plan.file_system_id}. "
         f"AWS does not say which time: one {between} UTC. There: ls -d "
         f"/home/aws-backup-restore_*/{plan.user}\n"
         f"Next, as root on a host that mounts {plan.file_system_id} (Cabal: at /home of the IMAP "
         "hosts), with the file that `cabal-backup mailbox script` prints:\n"
         f"  python3 mail_host.py {merge} --dry-run\n"
-        f"  python3 mail_host.py {merge} --cleanup",
-        file=sys.stderr,
+        f"  python3 mail_host.py {merge} --cleanup"
     )
 
 
@@ -244,21 +241,19 @@ def run_mailstore(options: MailstoreOptions, invocation: Invocation) -> int:
     print(made)
     if is_salvage:
         mount = invocation.again(options, **pinned(plan.point), subnet=["SUBNET"])
-        print(
+        output.say(
             f"Restored to {made} in {aws.region}; everything in it is below "
             "aws-backup-restore_<time>. A host there that mounts it can read the mail. "
-            f"{_how_to_mount(mount, aws.region, made)}",
-            file=sys.stderr,
+            f"{_how_to_mount(mount, aws.region, made)}"
         )
         return ExitCode.OK
     if plan.lacks_mount_target:
-        print(
+        output.say(
             f"NOT COMPLETE: {made} has no mount target, so no host can mount it. Choose a subnet "
             "and a security group of the mail hosts, and run this again:\n  "
             + invocation.again(
                 options, **pinned(plan.point), subnet=["SUBNET"], security_group=["GROUP"]
-            ),
-            file=sys.stderr,
+            )
         )
         return ExitCode.INCOMPLETE
     is_set = _offer_environment(options, plan, made)
@@ -321,10 +316,9 @@ def _say_how_to_promote(
         ]
     if roll is not None:
         steps.append(f"{_first_upper(mail_tiers.describe(Reconfigure.ROLL))}:\n       {roll}")
-    print(
+    output.say(
         f"Restored to {made}; everything in it is still below aws-backup-restore_<time>. Next:\n"
-        + "\n".join(f"  {number}. {step}" for number, step in enumerate(steps, start=1)),
-        file=sys.stderr,
+        + "\n".join(f"  {number}. {step}" for number, step in enumerate(steps, start=1))
     )
 
 
@@ -337,10 +331,9 @@ def _offer_environment(options: MailstoreOptions, plan: RestoreMailstorePlan, ma
     files = files_with(project, plan.file_system_id) if plan.file_system_id != made else []
     if not files:
         if options.set_environment:
-            print(
+            output.say(
                 f"{plan.file_system_id} is in no file of {project.folder} or is the new one "
-                "already; none was changed.",
-                file=sys.stderr,
+                "already; none was changed."
             )
         return False
     listed = " and ".join(file.name for file in files)
@@ -348,7 +341,7 @@ def _offer_environment(options: MailstoreOptions, plan: RestoreMailstorePlan, ma
         return False
     for file in files:
         replace_setting(file, plan.file_system_id, made)
-    print(f"{listed}: {made} in the place of {plan.file_system_id}.", file=sys.stderr)
+    output.say(f"{listed}: {made} in the place of {plan.file_system_id}.")
     return True
 
 

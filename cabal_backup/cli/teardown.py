@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -35,9 +34,6 @@ from cabal_backup.operations.teardown.inventory import (
     overview,
     take_inventory,
 )
-
-JSON_VERSION = 1
-"""Raised when a field is removed or changes its meaning; fields may be added without."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +119,6 @@ def _add_destroy(steps: Subcommands) -> None:
 
 
 def run_plan(options: PlanOptions, invocation: Invocation) -> int:
-    """Show what exists; the exit code."""
     seen = take_inventory(connect_to(options), invocation.clock.now())
     if options.json:
         output.print_json(_as_json(seen))
@@ -134,7 +129,6 @@ def run_plan(options: PlanOptions, invocation: Invocation) -> int:
 
 def _as_json(seen: Inventory) -> Mapping[str, object]:
     return {
-        "version": JSON_VERSION,
         "environment": seen.environment,
         "stacks": [{"name": stack.name, "region": stack.region} for stack in seen.stacks],
         "vaults": [
@@ -154,7 +148,6 @@ def _as_json(seen: Inventory) -> Mapping[str, object]:
 
 
 def run_delete(options: DeleteOptions, invocation: Invocation) -> int:
-    """Delete the recovery points; the exit code."""
     aws = connect_to_change(options, recorded=True)
     plan = delete_points.plan_deletion(
         take_inventory(aws, invocation.clock.now()),
@@ -167,20 +160,18 @@ def run_delete(options: DeleteOptions, invocation: Invocation) -> int:
         with carry_out(aws, recorded=True) as report:
             deleted = delete_points.delete_points(aws, plan, invocation.clock, report)
         answer.add(deleted=deleted)
-        print(f"{deleted:,} recovery points deleted.", file=sys.stderr)
+        output.say(f"{deleted:,} recovery points deleted.")
     if plan.kept:
-        print(
+        output.say(
             f"{plan.kept:,} recovery points of other resources were kept, so their vault cannot be "
-            f"deleted: {INCLUDE_OTHERS}.",
-            file=sys.stderr,
+            f"deleted: {INCLUDE_OTHERS}."
         )
         return ExitCode.OK
-    print(f"Next: cabal-backup teardown destroy -e {options.environment}", file=sys.stderr)
+    output.say(f"Next: cabal-backup teardown destroy -e {options.environment}")
     return ExitCode.OK
 
 
 def run_destroy(options: DestroyOptions, invocation: Invocation) -> int:
-    """Delete the stacks and what they left; the exit code."""
     aws = connect_to_change(options, recorded=True)
     clock = invocation.clock
     plan = destroy.plan_destruction(take_inventory(aws, clock.now()))
