@@ -14,6 +14,10 @@ from typing import Any
 
 import pytest
 
+# CDK's built-in rules take seconds in each process; test_app.py has them on, as the CLI has.
+# Importing CDK starts the process that reads this, and tests/synth/conftest.py imports it.
+os.environ["CDK_VALIDATION"] = "false"
+
 _signals = pytest.StashKey[int]()
 """A descriptor that holds the number of each signal that came."""
 
@@ -23,10 +27,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     A virtual environment need not be activated to run the tests, and jsii takes node
     from PATH. The commands under test catch KeyboardInterrupt, so that pytest may not see it.
-    CDK's built-in rules take seconds to load in each process; test_app.py has them on, as the
-    CLI has.
     """
-    os.environ["CDK_VALIDATION"] = "false"
     # argparse looks for the translation of each of its words, in a file for each language.
     os.environ["LANGUAGE"] = "C"
     config.stash[_signals], written = os.pipe()

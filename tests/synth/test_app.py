@@ -24,6 +24,7 @@ STAGE_ON = {
     "stage.mailstore_file_system_id": "fs-0123456789abcdef0",
     "stage.dr_cold_after_days": "never",
     "stage.lock_max_days": "400",
+    "stage.air_gapped": "true",
 }
 TOO_MANY_TABLES = {
     "access_policies": True,
@@ -78,7 +79,9 @@ def test_an_environment_that_is_on_gets_its_two_stacks(
     assert stage_on.returncode == 0, stage_on.stderr
     assert len(stage_on.templates) == 2
     stage = read_assembly(stage_on.outdir / "assembly-stage")
-    expected = synthesized(an_environment("stage", dr_cold_after_days="never", lock_max_days=400))
+    expected = synthesized(
+        an_environment("stage", dr_cold_after_days="never", lock_max_days=400, air_gapped=True)
+    )
     assert stage.primary.json == expected.primary.json
     assert stage.dr.json == expected.dr.json
 

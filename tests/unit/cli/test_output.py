@@ -19,6 +19,7 @@ from cabal_backup.cli.confirm import confirm
 from cabal_backup.cli.console import SafeConsole
 from cabal_backup.errors import RefusedError
 from cabal_backup.text import REPLACEMENT, one_line, printable, wrap
+from tests.any_speed import ANY_SPEED
 
 PROJECT = Path(__file__).parents[3]
 
@@ -136,6 +137,7 @@ def test_the_document_after_a_command_is_not_part_of_it() -> None:
     ]
 
 
+@ANY_SPEED
 @given(st.lists(UNITS, min_size=1), st.sampled_from(["", "  ", "      "]), st.integers(20, 120))
 def test_lines_are_wrapped_at_words_outside_commands(
     units: list[str], indent: str, width: int
@@ -156,6 +158,7 @@ def test_a_short_line_and_a_prompt_stay_as_they_are() -> None:
 ATTACK = "\x1b]0;owned\x07\x1b[2J\x9b31m\rAll is well\u202e"
 
 
+@ANY_SPEED
 @given(st.text())
 def test_printable_text_has_nothing_that_a_terminal_obeys(text: str) -> None:
     kept = printable(text)

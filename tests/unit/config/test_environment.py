@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cabal_backup.config.environment import dump, load, partition_of
+from tests.any_speed import ANY_SPEED
 from tests.builders import OTHER_ACCOUNT, an_environment
 
 
@@ -57,6 +58,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
+@ANY_SPEED
 @given(st.fixed_dictionaries({}, optional=VALUES))
 def test_a_function_gets_the_environment_that_was_dumped(changes: dict[str, Any]) -> None:
     environment = an_environment(**changes)

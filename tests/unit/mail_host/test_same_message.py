@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import mail_host
+from tests.any_speed import ANY_SPEED
 from tests.mail_host import Finished, MergePlan
 from tests.maildirs import Mailstore, deliver, make_folder, names
 from tests.unit.mail_host.program import run_merge
@@ -210,6 +211,7 @@ FIELDS = st.lists(
 STEMS = st.sampled_from(["", NAME, "100.M1P1.host", "[1]x", "1x", "a,b", "x,FMD5=ab", "x,S=", "é"])
 
 
+@ANY_SPEED
 @given(STEMS, FIELDS, FIELDS, st.sampled_from(["", ":2,", ":2,RS", ":1,x", ":2,S=5"]))
 def test_an_identity_is_the_name_without_such_fields(
     stem: str, fields: str, others: str, info: str
@@ -221,6 +223,7 @@ def test_an_identity_is_the_name_without_such_fields(
     assert anew.partition(":")[2] == info.partition(":")[2]
 
 
+@ANY_SPEED
 @given(st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), max_size=20))
 def test_any_other_name_is_its_own_identity(name: str) -> None:
     base = name.partition(":")[0]
@@ -247,7 +250,7 @@ FILES = st.dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(ANY_SPEED, max_examples=60)
 @given(FILES, FILES)
 def test_no_content_is_lost_and_nothing_that_was_there_changes(
     recovered: dict[str, bytes], live: dict[str, bytes]

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from importlib import import_module
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from cabal_backup.operations.status.checks import CHECKS, run_checks
 from cabal_backup.operations.status.findings import Status
 from cabal_backup.operations.status.state import State
+from tests.any_speed import ANY_SPEED
 from tests.long import shortened
 from tests.unit.operations import status as package
 from tests.unit.operations.status.builders import a_state, not_ok
@@ -45,12 +46,11 @@ def test_no_fault_is_ok(fault: str) -> None:
 
 
 @settings(
+    ANY_SPEED,
     max_examples=shortened(300),
-    deadline=None,
     derandomize=True,
     database=None,
     phases=[Phase.explicit, Phase.generate, Phase.shrink],
-    suppress_health_check=[HealthCheck.too_slow],
 )
 @given(st.lists(st.sampled_from(sorted(FAULTS)), min_size=2, max_size=3, unique=True))
 def test_no_faults_together_are_ok(chosen: list[str]) -> None:

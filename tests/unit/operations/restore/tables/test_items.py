@@ -25,6 +25,7 @@ from cabal_backup.operations.restore.tables.items import (
     same,
     write_units,
 )
+from tests.any_speed import ANY_SPEED
 
 ITEM: Item = {
     "id": {"S": "é\u2028\0"},
@@ -83,7 +84,7 @@ def two_ways_to_write(draw: st.DrawFn) -> tuple[str, str]:
     return f"{sign}{digits}E{exponent}", (sign or draw(st.sampled_from(["", "+"]))) + other
 
 
-@settings(deadline=None, derandomize=True, database=None, max_examples=400)
+@settings(ANY_SPEED, derandomize=True, database=None, max_examples=400)
 @given(two_ways_to_write(), st.integers(0, 37))
 def test_equal_numbers_and_only_those_are_the_same(pair: tuple[str, str], place: int) -> None:
     number, again = pair
