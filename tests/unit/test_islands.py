@@ -226,7 +226,7 @@ def test_the_local_aws_never_leaks_into_the_package(module: Path) -> None:
         ("operations/status/state.py", "from cabal_backup.cli import main"),
         ("operations/status/state.py", "from cabal_backup.operations import drill"),
         ("operations/status/state.py", "from cabal_backup.operations.restore import role"),
-        ("operations/status/checks/drill.py", "from cabal_backup.operations.drill import record"),
+        ("operations/status/checks/drills.py", "from cabal_backup.operations.drill import record"),
         (
             "operations/restore/role.py",
             "from cabal_backup.operations.drill import request",

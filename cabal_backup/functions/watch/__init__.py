@@ -18,18 +18,18 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cabal_backup import names
 from cabal_backup.config.environment import load
 from cabal_backup.functions.watch.heartbeat import call_heartbeat
-from cabal_backup.functions.watch.message import Report
+from cabal_backup.functions.watch.watch_message import WatchRun
 from cabal_backup.operations.aws.client import Aws, connect
 from cabal_backup.operations.aws.client import reason as why
 from cabal_backup.operations.aws.clock import aws_time
 from cabal_backup.operations.aws.results import Unknown
 from cabal_backup.operations.report.page import page
-from cabal_backup.operations.report.summary import Report as Overview
+from cabal_backup.operations.report.summary import Report
 from cabal_backup.operations.status import calendar
-from cabal_backup.operations.status.alerts import read_record
 from cabal_backup.operations.status.checks import CHECKS, run_checks
 from cabal_backup.operations.status.checks.outcome import warn
 from cabal_backup.operations.status.findings import NOT_OK, Finding, Verdict
+from cabal_backup.operations.status.read_alerts import read_record
 from cabal_backup.operations.status.read_state import look
 from cabal_backup.operations.status.state import State
 
@@ -65,7 +65,7 @@ def handler(_event: object, _context: object) -> dict[str, object]:
     if reports and (failure := _write_report(aws, region, state, verdict)):
         verdict = Verdict((*verdict.findings, failure))
     not_ok = [finding.check for finding in verdict.findings if finding.status in NOT_OK]
-    report = Report(
+    run = WatchRun(
         environment=aws.environment.name,
         now=now,
         verdict=verdict,
@@ -73,16 +73,16 @@ def handler(_event: object, _context: object) -> dict[str, object]:
         before=before,
         skipped=SKIPPED,
     )
-    message = report.message() if reports else None
+    message = run.message() if reports else None
     if message:
         aws.client("sns", region).publish(
             TopicArn=os.environ["TOPIC_ARN"], Subject=message.subject, Message=message.body
         )
     subject = message.subject if message else None
-    _remember(aws, region, report)
-    called = is_primary and not report.since and call_heartbeat(aws)
+    _remember(aws, region, run)
+    called = is_primary and not run.since and call_heartbeat(aws)
     logger.info("%s; message: %s; heartbeat: %s", verdict.status, subject, called)
-    return {**report.as_json(), "region": region, "message": subject, "heartbeat": called}
+    return {**run.as_json(), "region": region, "message": subject, "heartbeat": called}
 
 
 def _before(aws: Aws, region: str) -> tuple[Mapping[str, datetime], datetime | None]:
@@ -123,7 +123,7 @@ def _write_report(aws: Aws, region: str, state: State, verdict: Verdict) -> Find
         aws.client("s3", region).put_object(
             Bucket=bucket,
             Key=key,
-            Body=page(Overview(state, verdict), nights).encode(),
+            Body=page(Report(state, verdict), nights).encode(),
             ContentType="text/html; charset=utf-8",
             ServerSideEncryption="AES256",
             ExpectedBucketOwner=aws.account,
@@ -141,10 +141,10 @@ def _write_report(aws: Aws, region: str, state: State, verdict: Verdict) -> Find
     return None
 
 
-def _remember(aws: Aws, region: str, report: Report) -> None:
+def _remember(aws: Aws, region: str, run: WatchRun) -> None:
     content = {
-        "ran": report.now.isoformat(timespec="seconds"),
-        "since": {check: at.isoformat(timespec="seconds") for check, at in report.since.items()},
+        "ran": run.now.isoformat(timespec="seconds"),
+        "since": {check: at.isoformat(timespec="seconds") for check, at in run.since.items()},
     }
     aws.client("ssm", region).put_parameter(
         Name=names.WATCH_RECORD, Value=json.dumps(content), Type="String", Overwrite=True

@@ -11,8 +11,8 @@ from cabal_backup.operations.aws.results import Answer, Known, Unknown, ask_toge
 from cabal_backup.operations.doctor import quotas
 from cabal_backup.operations.status.checks import run_checks
 from cabal_backup.operations.status.checks.air_gapped import limits
-from cabal_backup.operations.status.checks.deployment import recorded_environment
 from cabal_backup.operations.status.checks.outcome import deploy, fail, off, ok, unknown, warn
+from cabal_backup.operations.status.checks.vaults import recorded_environment
 from cabal_backup.operations.status.findings import Outcome, Verdict
 from cabal_backup.operations.status.read_state import look
 from cabal_backup.operations.status.state import State
@@ -219,7 +219,7 @@ def _air_gapped(state: State) -> Outcome:
         return unknown(vault.vault, looking_at=f"the vault {vault.vault_name}")
     days, accounts = environment.air_gapped_delete_after_days, environment.air_gapped_share_with
     if vault.vault.value is not None:
-        return limits(state, state.air_gapped)
+        return limits(state, vault.vault.value)
     return warn(
         f"The next deployment creates {vault.vault_name} in {vault.region}, which cannot be "
         f"undone: no one, AWS included, can delete its recovery points before {days} days, and it "

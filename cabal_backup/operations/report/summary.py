@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cabal_backup.operations.status.checks import CHECKS, GROUPS
-from cabal_backup.operations.status.checks.deployment import CHECK as DEPLOYMENT
+from cabal_backup.operations.status.checks.vaults import DEPLOYMENT
 from cabal_backup.operations.status.findings import NOT_OK, Finding, Status, Verdict
 from cabal_backup.operations.status.state import State
 from cabal_backup.text import plural

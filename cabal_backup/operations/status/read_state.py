@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -20,10 +21,16 @@ from cabal_backup.operations.aws.results import (
     Asking,
     Known,
     Unknown,
+    ask_together,
     entries,
     unless_missing,
 )
-from cabal_backup.operations.status import keys, restore_testing, role_permissions, watching
+from cabal_backup.operations.status import (
+    read_alerts,
+    read_restore_testing,
+    read_trails,
+    role_permissions,
+)
 from cabal_backup.operations.status.drill_reports import PastDrill
 from cabal_backup.operations.status.state import (
     LOOK_BACK,
@@ -39,6 +46,7 @@ from cabal_backup.operations.status.state import (
     State,
     TableState,
     VaultState,
+    region_of,
 )
 
 if TYPE_CHECKING:
@@ -53,6 +61,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_efs.type_defs import FileSystemDescriptionTypeDef
     from types_boto3_iam import IAMClient
+    from types_boto3_kms.type_defs import KeyMetadataTypeDef
 
 MOST_VERSIONS = 20
 """How many versions of the plan are read; older nights are judged by the oldest of these."""
@@ -88,17 +97,17 @@ def look(aws: Aws, now: datetime, *, drills: Answer[Sequence[PastDrill]] | None 
         dr_copy_jobs = jobs("list_copy_jobs", "CopyJobs", dr_region)
         restore_jobs = jobs("list_restore_jobs", "RestoreJobs")
         dr_restore_jobs = jobs("list_restore_jobs", "RestoreJobs", dr_region)
-        testing = asking.submit(restore_testing.look, aws)
+        testing = asking.submit(read_restore_testing.look, aws)
         tables = {
             name: asking.submit(_table, aws, name)
             for name in (environment.addresses_table, *environment.pitr_tables)
         }
         file_systems = asking.ask(lambda: _file_systems(aws))
-        watched = asking.submit(watching.look, aws)
+        channels = asking.submit(read_alerts.look, aws)
+        trails = asking.submit(read_trails.look, aws)
     regions = primary.result(), dr.result()
-    described = {name: table.result() for name, table in tables.items()}
     mailstore, others = _mailstores(environment, file_systems.result())
-    return State(
+    state = State(
         now=now,
         environment=environment,
         account=aws.account,
@@ -113,19 +122,22 @@ def look(aws: Aws, now: datetime, *, drills: Answer[Sequence[PastDrill]] | None 
         restore_jobs=restore_jobs.result(),
         dr_restore_jobs=dr_restore_jobs.result(),
         testing=testing.result(),
-        tables=described,
+        tables={name: table.result() for name, table in tables.items()},
         mailstore=mailstore,
         other_mailstores=others,
-        keys=keys.look(
-            aws,
-            [region.vault for region in regions],
-            [table.table for table in described.values()],
-            mailstore,
-        ),
-        watching=watched.result(),
+        keys={},
+        channels=channels.result(),
+        trails=trails.result(),
         clock_skew=_clock_skew(now, [region.settings for region in regions]),
         drills=drills or Known(()),
     )
+    arns = sorted(set(state.key_uses.values()))
+    return replace(state, keys=ask_together({arn: partial(_key, aws, arn) for arn in arns}))
+
+
+def _key(aws: Aws, arn: str) -> KeyMetadataTypeDef | None:
+    kms = aws.client("kms", region_of(arn))
+    return unless_missing(lambda: kms.describe_key(KeyId=arn)["KeyMetadata"], "NotFoundException")
 
 
 def _vault(aws: Aws, place: Vault) -> VaultState:

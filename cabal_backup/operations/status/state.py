@@ -13,9 +13,11 @@ from cabal_backup.operations.aws.arns import Arns, Vault
 from cabal_backup.operations.aws.legal_holds import LegalHold
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint, protected_as
 from cabal_backup.operations.aws.results import Answer
-from cabal_backup.operations.status import restore_testing, role_permissions
 from cabal_backup.operations.status.drill_reports import PastDrill
-from cabal_backup.operations.status.watching import Watching
+from cabal_backup.operations.status.read_alerts import Channel
+from cabal_backup.operations.status.read_restore_testing import DeployedPlan
+from cabal_backup.operations.status.read_trails import Trail
+from cabal_backup.operations.status.role_permissions import Denial
 
 if TYPE_CHECKING:
     from types_boto3_backup.type_defs import (
@@ -50,6 +52,11 @@ Policy = Mapping[str, Any]
 
 Event = Mapping[str, Any]
 """A record of CloudTrail, whose form depends on the call."""
+
+
+def region_of(arn: str) -> str:
+    """The region in an ARN."""
+    return arn.split(":")[3]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +158,7 @@ class Role:
     """The ARNs of the attached policies."""
     inline: Mapping[str, Policy | None]
     """The inline policies by name; of the one that was deployed also the document."""
-    denied: Answer[tuple[role_permissions.Denial, ...]]
+    denied: Answer[tuple[Denial, ...]]
     """What IAM's policy simulator says the role may not do of what AWS Backup needs."""
 
 
@@ -186,15 +193,21 @@ class State(Arns):
     """Those in the primary region."""
     dr_restore_jobs: Answer[list[RestoreJobsListMemberTypeDef]]
     """Those in the DR region."""
-    testing: Mapping[str, Answer[restore_testing.DeployedPlan | None]]
+    testing: Mapping[str, Answer[DeployedPlan | None]]
     """The restore testing plans that there should be, by name."""
     tables: Mapping[str, TableState]
     mailstore: Answer[FileSystemDescriptionTypeDef | None]
     other_mailstores: Answer[Sequence[str]]
     """The ids of other file systems in the region that have the mailstore's tag."""
     keys: Mapping[str, Answer[KeyMetadataTypeDef | None]]
-    """KMS's metadata of each key that a vault, a table or the mailstore names, by ARN."""
-    watching: Watching
+    """KMS's metadata of each key in `key_uses`, by ARN; None where the key does not exist.
+
+    https://docs.aws.amazon.com/kms/latest/APIReference/API_KeyMetadata.html
+    """
+    channels: Mapping[str, Channel]
+    """What leads to the operator, by region; nothing where alerts are off."""
+    trails: Mapping[str, Answer[list[Trail]]]
+    """The trails that reach a region, by region; nothing where none is needed."""
     clock_skew: Answer[timedelta]
     """How far this machine's clock is ahead of AWS's."""
     drills: Answer[Sequence[PastDrill]]
@@ -221,6 +234,24 @@ class State(Arns):
     def vault_arns(self) -> frozenset[str]:
         """The ARNs of all vaults of the environment."""
         return frozenset(map(self.arn_of, (self.primary, *self.copy_vaults)))
+
+    @property
+    def key_uses(self) -> Mapping[str, str]:
+        """The ARNs of the KMS keys by what is encrypted with them, as far as that is known.
+
+        A table whose key DynamoDB owns names none; such a key cannot be lost.
+        https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_SSEDescription.html
+        """
+        found: dict[str, str | None] = {}
+        for region in self.regions:
+            if vault := region.vault.value_or(None):
+                found[f"vault {region.vault_name}"] = vault.get("EncryptionKeyArn")
+        for name, seen in self.tables.items():
+            if table := seen.table.value_or(None):
+                found[f"table {name}"] = (table.get("SSEDescription") or {}).get("KMSMasterKeyArn")
+        if mailstore := self.mailstore.value_or(None):
+            found[self.resources[self.mailstore_arn]] = mailstore.get("KmsKeyId")
+        return {what: arn for what, arn in found.items() if arn}
 
     def arn_of(self, vault: VaultState) -> str:
         """The ARN of a vault."""

@@ -18,7 +18,7 @@ from cabal_backup.config.environment import Environment, dump
 from cabal_backup.errors import CredentialsError
 from cabal_backup.functions import watch
 from cabal_backup.functions.watch.heartbeat import HeartbeatError
-from cabal_backup.functions.watch.message import Report
+from cabal_backup.functions.watch.watch_message import WatchRun
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.results import Known
 from cabal_backup.operations.status.checks import CHECKS
@@ -315,8 +315,8 @@ def test_every_check_is_made_but_the_skipped(run: Any) -> None:
 # --- The words
 
 
-def a_report(*findings: Finding) -> Report:
-    return Report(
+def a_report(*findings: Finding) -> WatchRun:
+    return WatchRun(
         environment="prod",
         now=NOW,
         verdict=Verdict(findings),

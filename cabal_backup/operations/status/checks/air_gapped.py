@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from cabal_backup import names
-from cabal_backup.operations.aws.results import Known, Unknown
+from cabal_backup.operations.aws.results import Unknown
 from cabal_backup.operations.status.checks import vaults
 from cabal_backup.operations.status.checks.copies import copies_in, named
 from cabal_backup.operations.status.checks.outcome import (
@@ -17,9 +18,12 @@ from cabal_backup.operations.status.checks.outcome import (
     unknown,
     warn,
 )
-from cabal_backup.operations.status.findings import Outcome, Status
+from cabal_backup.operations.status.findings import NOT_OK, Outcome, Status
 from cabal_backup.operations.status.state import LOOK_BACK, AirGapped, State
 from cabal_backup.text import moment, plural
+
+if TYPE_CHECKING:
+    from types_boto3_backup.type_defs import BackupVaultListMemberTypeDef
 
 INVITATION = timedelta(hours=12)
 """How long an invitation to a resource share can be accepted.
@@ -35,29 +39,27 @@ def air_gapped(state: State) -> Outcome:
     seen = state.air_gapped
     if seen is None:
         return off("air_gapped is false: there is no third copy.")
-    found = vaults.vault(state, seen)
-    if found.status is not Status.OK:
+    vault, found = seen.vault.value_or(None), vaults.vault(state, seen)
+    if vault is None or found.status is not Status.OK:
         return found
     copies = _copies(state, seen)
-    outcomes = [limits(state, seen), _others(state, seen), copies, _shares(state, seen)]
-    for status in (Status.FAIL, Status.UNKNOWN, Status.WARN, Status.OFF):
-        for outcome in outcomes:
-            if outcome.status is status:
-                return outcome
+    outcomes = [limits(state, vault), _others(state, seen), copies, _shares(state, seen)]
+    order = (*NOT_OK, Status.OFF, Status.OK)
+    worst = min(outcomes, key=lambda outcome: order.index(outcome.status))
+    if worst.status is not Status.OK:
+        return worst
     accounts = state.environment.air_gapped_share_with
     shared = f" Shared with {' and '.join(accounts)}." if accounts else ""
     return ok(f"{copies.evidence} No one can delete them before they expire.{shared}")
 
 
-def limits(state: State, seen: AirGapped) -> Outcome:
-    """Has the vault, which exists, the configured limits? They never change."""
-    vault, environment = seen.vault, state.environment
-    if not isinstance(vault, Known) or vault.value is None:
-        return unknown(vault, looking_at=f"the vault {names.AIR_GAPPED_VAULT}")
-    least, most = vault.value.get("MinRetentionDays"), vault.value.get("MaxRetentionDays")
+def limits(state: State, vault: BackupVaultListMemberTypeDef) -> Outcome:
+    """Has the vault the configured limits? They never change."""
+    environment = state.environment
+    least, most = vault.get("MinRetentionDays"), vault.get("MaxRetentionDays")
     accepts = (
-        f"{names.AIR_GAPPED_VAULT} in {seen.region} accepts {least} to {most} days, which "
-        "can never be changed"
+        f"{names.AIR_GAPPED_VAULT} in {environment.region_of_air_gapped} accepts {least} to "
+        f"{most} days, which can never be changed"
     )
     if (least, most) == (environment.air_gapped_min_days, environment.air_gapped_max_days):
         return ok(f"{accepts}.")
@@ -84,13 +86,12 @@ def _others(state: State, seen: AirGapped) -> Outcome:
 
 
 def _copies(state: State, seen: AirGapped) -> Outcome:
-    pairs = copies_in(state, seen)
-    if pairs is None:
+    if isinstance(state.primary.points, Unknown) or isinstance(seen.points, Unknown):
         return unknown(
             state.primary.points, seen.points, looking_at=f"the copies in {seen.vault_name}"
         )
     since = _since(state, seen)
-    due = [pair for pair in pairs if pair.source.created > since]
+    due = [pair for pair in copies_in(state, seen) if pair.source.created > since]
     gaps = [pair for pair in due if pair.copy is None and not pair.may_still_come(state.now)]
     if gaps:
         newest = gaps[-1].source

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from cabal_backup import names
 from cabal_backup.operations.aws.arns import Vault
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
-from cabal_backup.operations.aws.results import Unknown
 from cabal_backup.operations.status.checks.history import (
     MANY,
     SAME_MOMENT,
@@ -21,12 +20,13 @@ from cabal_backup.operations.status.checks.history import (
 )
 from cabal_backup.operations.status.checks.outcome import (
     UNDERWAY,
+    all_known,
     fail,
     judge_jobs,
+    known,
     measured,
     off,
     ok,
-    unknown,
     warn,
 )
 from cabal_backup.operations.status.findings import Outcome
@@ -64,11 +64,8 @@ class Copy:
 
 def dr_copies(state: State) -> Outcome:
     """Does the DR vault have a copy of each recovery point?"""
+    all_known((state.primary.points, state.dr.points), looking_at="the copies in the DR region")
     pairs = copies_in(state, state.dr)
-    if pairs is None:
-        return unknown(
-            state.primary.points, state.dr.points, looking_at="the copies in the DR region"
-        )
     return measured(
         _dr_copies(state, pairs), points_without_copy=sum(pair.copy is None for pair in pairs)
     )
@@ -119,17 +116,15 @@ def without_copy(state: State) -> list[RecoveryPoint]:
 
     The points of both vaults must be known.
     """
-    pairs = copies_in(state, state.dr, on_demand=True) or ()
+    pairs = copies_in(state, state.dr, on_demand=True)
     return [pair.source for pair in pairs if pair.copy is None]
 
 
 def copy_jobs(state: State) -> Outcome:
     """Did the copy jobs complete?"""
-    if isinstance(state.copy_jobs, Unknown):
-        return unknown(state.copy_jobs, looking_at="the copy jobs")
     jobs = [
         job
-        for job in state.copy_jobs.value
+        for job in known(state.copy_jobs, looking_at="the copy jobs")
         if job["DestinationBackupVaultArn"] in state.copy_lifecycles
         and state.counts_for(job["ResourceArn"]) in state.resources
     ]
@@ -160,11 +155,10 @@ def copy_jobs(state: State) -> Outcome:
 
 def copy_back(state: State) -> Outcome:
     """A copy in cold storage cannot be copied back to the primary region."""
-    if isinstance(state.dr.points, Unknown):
-        return unknown(state.dr.points, looking_at=f"the recovery points in {names.DR_VAULT}")
+    copies = known(state.dr.points, looking_at=f"the recovery points in {names.DR_VAULT}")
     reach: dict[str, datetime] = {}
     cold: list[RecoveryPoint] = []
-    for point in state.dr.points.value:
+    for point in copies:
         arn = state.counts_for(point.resource_arn)
         if not point.completed or point.original is not None or arn not in state.resources:
             continue
@@ -210,14 +204,13 @@ def _bring_back(state: State, cold: Iterable[RecoveryPoint]) -> str:
 
 def foreign_copies(state: State) -> Outcome:
     """Copies that leave the vaults of the environment: no lock of ours protects them there."""
-    if isinstance(state.copy_jobs, Unknown) or isinstance(state.dr_copy_jobs, Unknown):
-        return unknown(state.copy_jobs, state.dr_copy_jobs, looking_at="the copy jobs")
+    all_known((state.copy_jobs, state.dr_copy_jobs), looking_at="the copy jobs")
     # Also one that an earlier configuration had.
     third = (Vault(names.AIR_GAPPED_VAULT, region.region) for region in state.regions)
     ours = state.vault_arns | frozenset(map(state.vault_arn, third))
     jobs = [
         job
-        for job in (*state.copy_jobs.value, *state.dr_copy_jobs.value)
+        for job in (*state.copy_jobs.value_or(()), *state.dr_copy_jobs.value_or(()))
         if job["SourceBackupVaultArn"] in ours
     ]
     foreign = [job for job in jobs if job["DestinationBackupVaultArn"] not in ours]
@@ -245,17 +238,15 @@ def foreign_copies(state: State) -> Outcome:
     return ok(f"None of {plural(len(jobs), 'copy job')} of the last 30 days went elsewhere.")
 
 
-def copies_in(state: State, vault: VaultState, *, on_demand: bool = False) -> list[Copy] | None:
+def copies_in(state: State, vault: VaultState, *, on_demand: bool = False) -> list[Copy]:
     """Every recovery point that the plan made in the last 30 days, with its copy in a vault.
 
     :param on_demand: also those that were made on demand.
 
-    None where the recovery points are not known. Each copy belongs to one recovery point: that of
-    its job, or of the same time. What was copied back keeps the date of its backup, and has the
+    The recovery points of both vaults must be known. Each copy belongs to one recovery point: that
+    of its job, or of the same time. What was copied back keeps the date of its backup, and has the
     copy that it came from.
     """
-    if isinstance(state.primary.points, Unknown) or isinstance(vault.points, Unknown):
-        return None
     history, jobs = History(state), _jobs_by_source(state, state.arn_of(vault))
     sources = [
         point
@@ -265,7 +256,7 @@ def copies_in(state: State, vault: VaultState, *, on_demand: bool = False) -> li
         )
         if point.created >= state.now - LOOK_BACK
     ]
-    free = {copy.arn: copy for copy in vault.points.value if copy.completed}
+    free = {copy.arn: copy for copy in vault.points.value_or(()) if copy.completed}
     copies: dict[str, RecoveryPoint] = {}
     for source in sources:
         named = jobs.get(source.arn, {}).get("DestinationRecoveryPointArn", "")

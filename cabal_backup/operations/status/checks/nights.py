@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cabal_backup import names
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
-from cabal_backup.operations.aws.results import Known, Unknown
+from cabal_backup.operations.aws.results import Known
 from cabal_backup.operations.status.checks.history import (
     MANY,
     NIGHT,
@@ -20,6 +20,7 @@ from cabal_backup.operations.status.checks.outcome import (
     age,
     fail,
     judge_jobs,
+    known,
     measured,
     not_there,
     off,
@@ -27,16 +28,18 @@ from cabal_backup.operations.status.checks.outcome import (
     unknown,
     warn,
 )
-from cabal_backup.operations.status.findings import Outcome
+from cabal_backup.operations.status.findings import Outcome, Status
 from cabal_backup.operations.status.state import State
-from cabal_backup.text import moment, plural
+from cabal_backup.text import duration, moment, plural
 from cabal_backup.urgent import FAILED_STATES
+
+MOST_SKEW = timedelta(minutes=3)
+"""How far from AWS's the clock may be; the answer of a call that was tried again is old."""
 
 
 def last_night(state: State) -> Outcome:
     """Was everything backed up last night?"""
-    if isinstance(state.primary.points, Unknown):
-        return unknown(state.primary.points, looking_at=f"the recovery points in {names.VAULT}")
+    known(state.primary.points, looking_at=f"the recovery points in {names.VAULT}")
     history = History(state)
     scheduled = {arn: history.scheduled(arn) for arn in state.resources}
     ages = [
@@ -105,8 +108,7 @@ def _last_night(state: State, history: History, newest: dict[str, RecoveryPoint]
 
 def nights(state: State) -> Outcome:
     """Nights before the last one; they cannot be made up for, only known about."""
-    if isinstance(state.primary.points, Unknown):
-        return unknown(state.primary.points, looking_at=f"the recovery points in {names.VAULT}")
+    known(state.primary.points, looking_at=f"the recovery points in {names.VAULT}")
     history = History(state)
     if state.primary.vault == Known(None) and state.plan == Known(None):
         return not_there(f"vault {names.VAULT}")
@@ -159,11 +161,9 @@ def nights(state: State) -> Outcome:
 
 def backup_jobs(state: State) -> Outcome:
     """Did the backup jobs complete?"""
-    if isinstance(state.backup_jobs, Unknown):
-        return unknown(state.backup_jobs, looking_at="the backup jobs")
     jobs = [
         job
-        for job in state.backup_jobs.value
+        for job in known(state.backup_jobs, looking_at="the backup jobs")
         if job["BackupVaultName"] == names.VAULT
         and state.counts_for(job["ResourceArn"]) in state.resources
     ]
@@ -195,6 +195,20 @@ def backup_jobs(state: State) -> Outcome:
         else None,
         since="later ones succeeded",
     )
+
+
+def clock(state: State) -> Outcome:
+    """Is this machine's clock right?"""
+    skew = known(state.clock_skew, looking_at="AWS's time")
+    if abs(skew) > MOST_SKEW:
+        side = "ahead of" if skew > timedelta() else "behind"
+        return Outcome(
+            Status.UNKNOWN,
+            f"This machine's clock is {duration(abs(skew))} {side} AWS's: what is due, and what is "
+            "late, cannot be judged.",
+            "Set the clock, for instance by switching time synchronisation on, and run it again.",
+        )
+    return ok(f"This machine's clock agrees with AWS's to within {duration(MOST_SKEW)}.")
 
 
 def _first_night(state: State, history: History, arn: str) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from cabal_backup.operations.aws.results import Unknown
+from cabal_backup.operations.aws.results import Answer, Unknown
 from cabal_backup.operations.status.findings import Outcome, Status
 from cabal_backup.operations.status.state import Event, State
 from cabal_backup.text import duration, moment, plural
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from types_boto3_backup.type_defs import BackupJobTypeDef, CopyJobTypeDef
 
     AnyJob = BackupJobTypeDef | CopyJobTypeDef
+
+T = TypeVar("T")
 
 UNDERWAY = {"CREATED", "PENDING", "RUNNING"}
 
@@ -59,6 +61,27 @@ def unknown(*answers: object, looking_at: str, details: Iterable[str] = ()) -> O
         tuple(details),
         unreachable=all(answer.unreachable for answer in missing),
     )
+
+
+class CannotLook(Exception):
+    """Ends a check, with the outcome that says why it could not be made."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.evidence)
+        self.outcome = outcome
+
+
+def known(answer: Answer[T], *, looking_at: str, details: Iterable[str] = ()) -> T:
+    """What AWS answered. Raises CannotLook where it did not."""
+    if isinstance(answer, Unknown):
+        raise CannotLook(unknown(answer, looking_at=looking_at, details=details))
+    return answer.value
+
+
+def all_known(answers: Iterable[object], *, looking_at: str) -> None:
+    """Raises CannotLook unless AWS gave all of these answers."""
+    if missing := [answer for answer in answers if isinstance(answer, Unknown)]:
+        raise CannotLook(unknown(*missing, looking_at=looking_at))
 
 
 def no_answer(state: State, checks: Sequence[str]) -> Outcome | None:
@@ -122,6 +145,12 @@ def listed(value: object) -> list[Any]:
     if value is None:
         return []
     return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def difference(what: str, seen: object, wanted: object) -> Iterator[str]:
+    """Says how something is and should be; nothing where it is as it should be."""
+    if seen != wanted:
+        yield f"{what}: {seen}, should be {wanted}"
 
 
 def lifecycle_words(cold_after_days: int | None, delete_after_days: int | None) -> str:

@@ -14,15 +14,16 @@ from cabal_backup.operations.aws.results import Answer, Known
 from cabal_backup.operations.status.checks.history import FUTURE
 from cabal_backup.operations.status.checks.outcome import (
     age,
+    all_known,
     deploy,
+    difference,
     fail,
     ok,
     revert_drift,
-    unknown,
     warn,
 )
 from cabal_backup.operations.status.findings import Outcome
-from cabal_backup.operations.status.restore_testing import (
+from cabal_backup.operations.status.read_restore_testing import (
     DeployedPlan,
     ExpectedPlan,
     expected_plans,
@@ -135,37 +136,20 @@ def restore_tests(state: State) -> Outcome:
     expected = expected_plans(state)
     if not expected:
         return _by_hand(state)
-    return (
-        _not_as_configured(state, expected)
-        or _failed(state)
-        or _not_known(state)
-        or _stuck(state)
-        or _overdue(state)
-        or _without_result(state)
-        or _not_within_a_year(state)
-        or ok(f"Restore tests are on schedule: {'; '.join(_seen(state))}.")
-    )
-
-
-def _not_as_configured(state: State, expected: Sequence[ExpectedPlan]) -> Outcome | None:
     missing = [plan.name for plan in expected if state.testing[plan.name] == Known(None)]
     if missing:
         return fail(
             f"There is no restore testing plan {' and no '.join(missing)}, and there should be.",
             deploy(state.environment.name),
         )
-    differences = [
-        f"{plan.name}: {difference}"
-        for plan in expected
-        for difference in _differences(state, plan)
-    ]
-    if not differences:
-        return None
-    return fail(
-        f"Restore testing is not as {state.environment.name} is configured.",
-        f"Back to the configuration: {revert_drift(state.environment.name)}",
-        details=differences,
-    )
+    differences = [f"{plan.name}: {one}" for plan in expected for one in _differences(state, plan)]
+    if differences:
+        return fail(
+            f"Restore testing is not as {state.environment.name} is configured.",
+            f"Back to the configuration: {revert_drift(state.environment.name)}",
+            details=differences,
+        )
+    return _as_configured(state)
 
 
 def _differences(state: State, expected: ExpectedPlan) -> Iterator[str]:
@@ -200,8 +184,7 @@ def _plan_differences(
             names.RESTORE_TEST_WINDOW_DAYS,
         ),
     ):
-        if seen != wanted:
-            yield f"{what}: {seen}, should be {wanted}"
+        yield from difference(what, seen, wanted)
 
 
 def _selection_differences(
@@ -227,10 +210,8 @@ def _selection_differences(
                 ("conditions", _set(one.get("ProtectedResourceConditions")), {}),
                 ("metadata overrides", one.get("RestoreMetadataOverrides") or {}, {}),
             ):
-                if seen != wanted:
-                    yield (
-                        f"{one['RestoreTestingSelectionName']}: {what}: {seen}, should be {wanted}"
-                    )
+                name = one["RestoreTestingSelectionName"]
+                yield from difference(f"{name}: {what}", seen, wanted)
     for one in selections:
         if one["ProtectedResourceType"] not in expected.kinds:
             yield f"{one['RestoreTestingSelectionName']} tests {one['ProtectedResourceType']} too"
@@ -241,91 +222,70 @@ def _set(conditions: ProtectedResourceConditionsOutputTypeDef | None) -> dict[st
     return {name: value for name, value in (conditions or {}).items() if value}
 
 
-def _failed(state: State) -> Outcome | None:
+def _as_configured(state: State) -> Outcome:
+    """How the tests went, and when the next ones are due."""
+    name, series = state.environment.name, _series(state)
+    seen = [each.words for each in series]
     bad = [
         each.what
-        for each in _series(state)
+        for each in series
         if each.judged is not None and each.judged.get("ValidationStatus") != "SUCCESSFUL"
     ]
-    if not bad:
-        return None
-    return fail(
-        f"The last restore test of the {' and of the '.join(bad)} failed.",
-        ADVICE,
-        details=_seen(state),
+    if bad:
+        return fail(
+            f"The last restore test of the {' and of the '.join(bad)} failed.", ADVICE, details=seen
+        )
+    all_known(
+        (*state.testing.values(), state.restore_jobs, state.dr_restore_jobs),
+        looking_at="the restore tests",
     )
-
-
-def _not_known(state: State) -> Outcome | None:
-    answers = (*state.testing.values(), state.restore_jobs, state.dr_restore_jobs)
-    if all(isinstance(answer, Known) for answer in answers):
-        return None
-    return unknown(*answers, looking_at="the restore tests")
-
-
-def _stuck(state: State) -> Outcome | None:
-    """A test that does not come to an end."""
     stuck = [
         f"{each.what}: {job['Status']} since {moment(job['CreationDate'])}"
-        for each in _series(state)
+        for each in series
         for job in each.jobs
         if job["Status"] in ("PENDING", "RUNNING") and state.now - job["CreationDate"] > STUCK
     ]
-    if not stuck:
-        return None
-    return warn(
-        f"A restore test has been running for more than {duration(STUCK)}.",
-        f"See `cabal-backup jobs -e {state.environment.name}`. {ADVICE}",
-        details=[*stuck, *_seen(state)],
-    )
-
-
-def _overdue(state: State) -> Outcome | None:
-    """A test that should have started by now."""
-    late = [each for each in _series(state) if state.now - each.due > LATE]
-    if not late:
-        return None
-    return warn(
-        "Restore tests are overdue: "
-        f"{'; '.join(f'{each.what} since {moment(each.due)}' for each in late)}.",
-        f"See why: cabal-backup jobs --days 30 -e {state.environment.name}. AWS Backup tests a "
-        f"recovery point of the last {names.RESTORE_TEST_WINDOW_DAYS} days. {ADVICE}",
-        details=_seen(state),
-    )
-
-
-def _without_result(state: State) -> Outcome | None:
-    """A plan that ran, and tested nothing of a kind."""
+    if stuck:
+        return warn(
+            f"A restore test has been running for more than {duration(STUCK)}.",
+            f"See `cabal-backup jobs -e {name}`. {ADVICE}",
+            details=[*stuck, *seen],
+        )
+    overdue = [
+        f"{each.what} since {moment(each.due)}" for each in series if state.now - each.due > LATE
+    ]
+    if overdue:
+        return warn(
+            f"Restore tests are overdue: {'; '.join(overdue)}.",
+            f"See why: cabal-backup jobs --days 30 -e {name}. AWS Backup tests a "
+            f"recovery point of the last {names.RESTORE_TEST_WINDOW_DAYS} days. {ADVICE}",
+            details=seen,
+        )
     empty = [
-        each
-        for each in _series(state)
+        each.what
+        for each in series
         if each.ran
         and not each.jobs
         and VERDICT_DUE < state.now - each.ran < LOOK_BACK - VERDICT_DUE
     ]
-    if not empty:
-        return None
-    return warn(
-        f"The last run of restore testing had no result for the "
-        f"{' and the '.join(each.what for each in empty)}.",
-        f"AWS Backup tests a recovery point of the last {names.RESTORE_TEST_WINDOW_DAYS} days: is "
-        f"there one, with `cabal-backup points -e {state.environment.name}`? {ADVICE}",
-        details=_seen(state),
-    )
-
-
-def _not_within_a_year(state: State) -> Outcome | None:
-    """A kind that no test restored in a year, in either vault, although plans ran."""
+    if empty:
+        return warn(
+            f"The last run of restore testing had no result for the {' and the '.join(empty)}.",
+            f"AWS Backup tests a recovery point of the last {names.RESTORE_TEST_WINDOW_DAYS} days: "
+            f"is there one, with `cabal-backup points -e {name}`? {ADVICE}",
+            details=seen,
+        )
+    # A kind that no test restored in a year, in either vault, although plans ran.
     newest = _newest_restores(state)
-    first = min(each.deployed.plan["CreationTime"] for each in _series(state))
+    first = min(each.deployed.plan["CreationTime"] for each in series)
     late = [
-        name
-        for kind, name in names.RESOURCE_KINDS.items()
+        what
+        for kind, what in names.RESOURCE_KINDS.items()
         if state.now - newest.get(kind, first) > YEARLY_TEST
     ]
-    if not late:
-        return None
-    return _none_within_a_year(state, late, ADVICE, _seen(state))
+    if late:
+        return _none_within_a_year(state, late, ADVICE, seen)
+    return ok(f"Restore tests are on schedule: {'; '.join(seen)}.")
 
 
 def _series(state: State) -> list[_Series]:
@@ -352,10 +312,6 @@ def _series(state: State) -> list[_Series]:
                 )
             )
     return found
-
-
-def _seen(state: State) -> list[str]:
-    return [each.words for each in _series(state)]
 
 
 def _is_test(
@@ -432,14 +388,10 @@ def _by_hand(state: State) -> Outcome:
 def _none_within_a_year(
     state: State, late: Sequence[str], hint: str, details: Sequence[str]
 ) -> Outcome:
-    sources: tuple[object, ...] = (
-        state.restore_jobs,
-        state.dr_restore_jobs,
-        state.primary.points,
-        state.dr.points,
+    all_known(
+        (state.restore_jobs, state.dr_restore_jobs, state.primary.points, state.dr.points),
+        looking_at="when something was last restored",
     )
-    if not all(isinstance(source, Known) for source in sources):
-        return unknown(*sources, looking_at="when something was last restored")
     return warn(f"No restore of the {' nor the '.join(late)} within a year.", hint, details=details)
 
 

@@ -1,4 +1,4 @@
-"""The vaults, their locks, and the opt-in of their regions."""
+"""The deployment in this account: its vaults, their locks, and the opt-in of their regions."""
 
 from __future__ import annotations
 
@@ -7,20 +7,24 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from cabal_backup import names
-from cabal_backup.operations.aws.results import Unknown
+from cabal_backup.operations.aws.results import Known, Unknown
 from cabal_backup.operations.status.checks.outcome import (
+    all_known,
     caller,
     deploy,
     fail,
+    known,
     listed,
     not_there,
     ok,
-    unknown,
     warn,
 )
 from cabal_backup.operations.status.findings import Outcome
 from cabal_backup.operations.status.state import Policy, RegionState, State, VaultState
 from cabal_backup.text import moment, plural
+
+DEPLOYMENT = "deployment"
+"""The id of the check on which all others rest."""
 
 REPORTED = timedelta(days=7)
 """How long the removal of a lock that is back is reported; what was deleted meanwhile is for 90
@@ -28,45 +32,77 @@ days, and what is missing as long as it is.
 """
 
 
+def deployment(state: State) -> Outcome:
+    """Fails where the account has neither vault nor plan, or has those of another environment.
+
+    All environments use the same names; the tag `environment` of the role tells them apart. It
+    arrives with GetRole.
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetRole.html
+    """
+    name, environment = state.environment.name, state.environment
+    where = f"account {state.account}, {environment.region} and {environment.dr_region}"
+    other = recorded_environment(state)
+    if other not in (None, name):
+        return fail(
+            f"{name} is not deployed in account {state.account}: the role {names.ROLE} there "
+            f"belongs to the environment {other}.",
+            f"Correct account and profile of {name}, or look at the other one: cabal-backup "
+            f"status -e {other}",
+        )
+    answers = (state.primary.vault, state.dr.vault, state.plan)
+    if all(answer == Known(None) for answer in answers):
+        return fail(
+            f"{name} is not deployed: there is neither a vault nor a plan in {where}.",
+            f"cabal-backup doctor -e {name}, then {deploy(name)}. If it is deployed elsewhere, "
+            "correct its account, region and dr_region.",
+        )
+    if not any(answer.value_or(None) for answer in (*answers, state.role)):
+        all_known(answers, looking_at=f"whether {name} is deployed")
+    return ok(f"{name} is deployed in {where}.")
+
+
+def recorded_environment(state: State) -> str | None:
+    """The environment that the role records; None without a role or a tag."""
+    role = state.role.value_or(None)
+    tags = {tag["Key"]: tag["Value"] for tag in role.role.get("Tags", ())} if role else {}
+    return tags.get(names.ENVIRONMENT_TAG)
+
+
 def vault(state: State, region: VaultState) -> Outcome:
     """Does the vault exist, without an access policy?"""
     where = f"{region.vault_name} in {region.region}"
-    if isinstance(region.vault, Unknown):
-        return unknown(region.vault, looking_at=f"the vaults in {region.region}")
-    if region.vault.value is None:
+    seen = known(region.vault, looking_at=f"the vaults in {region.region}")
+    if seen is None:
         return fail(
             f"There is no vault {where}: nothing is protected there.",
             f"If it was never made: {deploy(state.environment.name)}",
         )
-    vault_state = region.vault.value.get("VaultState", "AVAILABLE")
+    vault_state = seen.get("VaultState", "AVAILABLE")
     if vault_state != "AVAILABLE":
         return fail(
             f"The vault {where} is {vault_state}.",
             "AWS Backup cannot use it as it is: ask AWS Support, unless it was made just now.",
         )
-    if isinstance(region.policy, Unknown):
-        return unknown(region.policy, looking_at=f"the access policy of {where}")
-    if region.policy.value is not None:
+    policy = known(region.policy, looking_at=f"the access policy of {where}")
+    if policy is not None:
         return warn(
             f"{where} has an access policy, and none is deployed: it may keep AWS Backup from its "
             "work, or let others in.",
             "Find out in CloudTrail who set it (PutBackupVaultAccessPolicy). To remove it: aws "
             f"backup delete-backup-vault-access-policy --region {region.region} "
             f"--backup-vault-name={region.vault_name}",
-            details=_statements(region.policy.value),
+            details=_statements(policy),
         )
-    count = region.vault.value.get("NumberOfRecoveryPoints", 0)
+    count = seen.get("NumberOfRecoveryPoints", 0)
     return ok(f"{where} holds about {plural(count, 'recovery point')}.")
 
 
 def lock(state: State, region: RegionState) -> Outcome:
     """Is the vault locked as it should be?"""
     where = f"{region.vault_name} in {region.region}"
-    if isinstance(region.vault, Unknown):
-        return unknown(region.vault, looking_at=f"the lock of {where}")
-    if region.vault.value is None:
+    seen, wanted = known(region.vault, looking_at=f"the lock of {where}"), state.environment.lock
+    if seen is None:
         return not_there(f"vault {where}")
-    seen, wanted = region.vault.value, state.environment.lock
     put_back = (
         f"cabal-backup relock -e {state.environment.name} --vault {region.which} "
         "(docs/runbooks/locks.md#on). Or, without the tool: "
@@ -102,27 +138,22 @@ def lock(state: State, region: RegionState) -> Outcome:
             f"{_range(wanted.min_days, wanted.max_days)}.",
             f"Put it right: {put_back}",
         )
-    if isinstance(region.lock_removals, Unknown):
-        return unknown(
-            region.lock_removals, looking_at=f"whether the lock of {where} was off meanwhile"
-        )
+    removals = known(
+        region.lock_removals, looking_at=f"whether the lock of {where} was off meanwhile"
+    )
     locked = f"{where} is locked in governance mode, {_range(least, most)}."
-    if region.lock_removals.value:
-        newest = region.lock_removals.value[0]
-        if newest["EventTime"] >= state.now - REPORTED:
-            return warn(
-                f"{locked} But it was off: {_removal(region)}",
-                "While it was off, recovery points could be deleted, or their lifecycle changed. "
-                "nights, dr-copies, primary-points and dr-points say what is missing.",
-            )
+    if removals and removals[0]["EventTime"] >= state.now - REPORTED:
+        return warn(
+            f"{locked} But it was off: {_removal(region)}",
+            "While it was off, recovery points could be deleted, or their lifecycle changed. "
+            "nights, dr-copies, primary-points and dr-points say what is missing.",
+        )
     return ok(locked)
 
 
 def opt_in(region: RegionState) -> Outcome:
     """Is advanced DynamoDB backup on?"""
-    if isinstance(region.settings, Unknown):
-        return unknown(region.settings, looking_at=f"the region settings of {region.region}")
-    settings = region.settings.value
+    settings = known(region.settings, looking_at=f"the region settings of {region.region}")
     off = [
         what
         for what, preference in (

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from cabal_backup import names, urgent
-from cabal_backup.operations.aws.results import Known, Unknown
-from cabal_backup.operations.status.alerts import Channel, WatchRecord
-from cabal_backup.operations.status.checks.alerts import function_faults, rule_faults
-from cabal_backup.operations.status.checks.outcome import fail, off, ok, revert_drift, unknown, warn
+from cabal_backup.operations.aws.results import Known
+from cabal_backup.operations.status.checks.alert_delivery import function_faults, rule_faults
+from cabal_backup.operations.status.checks.outcome import (
+    all_known,
+    fail,
+    off,
+    ok,
+    revert_drift,
+    warn,
+)
 from cabal_backup.operations.status.findings import Outcome
+from cabal_backup.operations.status.read_alerts import Channel, WatchRecord
+from cabal_backup.operations.status.read_trails import Trail, trail_regions
 from cabal_backup.operations.status.state import State
-from cabal_backup.operations.status.watching import Trail, trail_regions
 from cabal_backup.text import duration, moment
+
+if TYPE_CHECKING:
+    from types_boto3_cloudwatch.type_defs import MetricAlarmTypeDef
 
 SILENT = timedelta(hours=26)
 """How long after its last run the watch, which runs every 24 hours, counts as silent."""
@@ -25,7 +35,7 @@ def watch(state: State) -> Outcome:
     environment = state.environment
     if not environment.alerts:
         return off("Alerts are off in the settings, and the watch is part of them.")
-    channels = state.watching.channels
+    channels = state.channels
     broken = [
         f"{region}: {what}"
         for region, channel in channels.items()
@@ -37,19 +47,16 @@ def watch(state: State) -> Outcome:
     )
     if broken:
         return fail("The watch cannot report what is wrong.", hint, details=broken)
-    answers = [
+    answers = (
         answer
         for channel in channels.values()
         for answer in (channel.rules, channel.functions, channel.alarm, channel.record)
-    ]
-    if any(isinstance(answer, Unknown) for answer in answers):
-        return unknown(*answers, looking_at="the watch")
+    )
+    all_known(answers, looking_at="the watch")
     silent = {
         region: record
         for region, channel in channels.items()
-        if isinstance(channel.record, Known)
-        and (record := channel.record.value)
-        and is_silent(record, state.now)
+        if (record := channel.record.value_or(None)) and is_silent(record, state.now)
     }
     if silent:
         return warn(
@@ -77,13 +84,12 @@ def _ran(channels: Mapping[str, Channel]) -> Iterator[str]:
 
 def _watch_faults(state: State, region: str, channel: Channel) -> Iterator[str]:
     environment = state.environment
-    if isinstance(channel.rules, Known):
-        yield from rule_faults(
-            names.WATCH,
-            channel.rules.value[names.WATCH],
-            schedule=environment.watch_schedule_in(region),
-            target=state.arn("lambda", f"function:{names.WATCH}", region=region),
-        )
+    yield from rule_faults(
+        names.WATCH,
+        channel,
+        schedule=environment.watch_schedule_in(region),
+        target=state.arn("lambda", f"function:{names.WATCH}", region=region),
+    )
     yield from function_faults(names.WATCH, channel)
     if isinstance(channel.record, Known) and channel.record.value is None:
         yield f"the parameter {names.WATCH_RECORD} is missing"
@@ -91,15 +97,16 @@ def _watch_faults(state: State, region: str, channel: Channel) -> Iterator[str]:
         yield from _alarm_faults(channel.alarm.value)
 
 
-def _alarm_faults(alarm: Mapping[str, Any] | None) -> Iterator[str]:
+def _alarm_faults(alarm: MetricAlarmTypeDef | None) -> Iterator[str]:
     if alarm is None:
         yield f"the alarm {names.WATCH} is missing"
         return
     if not alarm["ActionsEnabled"]:
         yield f"the actions of the alarm {names.WATCH} are disabled"
-    if not any(str(each).endswith(f":{names.NOTIFY}") for each in alarm["AlarmActions"]):
+    if not any(each.endswith(f":{names.NOTIFY}") for each in alarm["AlarmActions"]):
         yield f"the alarm {names.WATCH} does not lead to {names.NOTIFY}"
-    same = all(alarm.get(name) == value for name, value in urgent.ALARM.items())
+    seen = cast("Mapping[str, object]", alarm)
+    same = all(seen.get(name) == value for name, value in urgent.ALARM.items())
     if not same or alarm.get("DatapointsToAlarm", urgent.ALARM_HOURS) != urgent.ALARM_HOURS:
         yield f"the alarm {names.WATCH} looks at something else than the application deploys"
 
@@ -109,7 +116,7 @@ def trail(state: State) -> Outcome:
     regions = trail_regions(state.environment)
     if not regions:
         return off("By the settings no changes are reported, so no trail is needed for it.")
-    answers = {region: state.watching.trails[region] for region in regions}
+    answers = {region: state.trails[region] for region in regions}
     heard: Mapping[str, Trail | None] = {
         region: next((one for one in each.value if one.hears), None)
         for region, each in answers.items()
@@ -129,8 +136,7 @@ def trail(state: State) -> Outcome:
                 for one in answers[region].value_or(())
             ],
         )
-    if any(isinstance(each, Unknown) for each in answers.values()):
-        return unknown(*answers.values(), looking_at="the trails")
+    all_known(answers.values(), looking_at="the trails")
     trails = ", ".join(f"{one.name} in {region}" for region, one in heard.items() if one)
     return ok(f"A trail logs the calls that change something: {trails}.")
 

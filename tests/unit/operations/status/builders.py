@@ -13,11 +13,12 @@ from cabal_backup import urgent
 from cabal_backup.config.environment import Lifecycle
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.aws.results import Answer, Known, Unknown
-from cabal_backup.operations.status.alerts import Channel, WatchRecord
 from cabal_backup.operations.status.checks import CHECKS, run_checks
 from cabal_backup.operations.status.drill_reports import PastDrill
 from cabal_backup.operations.status.findings import Finding
-from cabal_backup.operations.status.restore_testing import DeployedPlan
+from cabal_backup.operations.status.read_alerts import Channel, WatchRecord
+from cabal_backup.operations.status.read_restore_testing import DeployedPlan
+from cabal_backup.operations.status.read_trails import Trail
 from cabal_backup.operations.status.role_permissions import Denial
 from cabal_backup.operations.status.state import (
     AirGapped,
@@ -29,7 +30,6 @@ from cabal_backup.operations.status.state import (
     State,
     TableState,
 )
-from cabal_backup.operations.status.watching import Trail, Watching
 from tests.builders import ACCOUNT, MAILSTORE, THIRD_ACCOUNT, an_environment
 
 NOW = datetime(2026, 3, 31, 14, 0, tzinfo=UTC)
@@ -550,13 +550,13 @@ def a_channel(region: str = "us-west-1", **changes: Any) -> Channel:
         ]
     }
     watch = f"arn:aws:lambda:{region}:{ACCOUNT}:function:cabal-backup-watch"
-    configuration = {
+    configuration: JSON = {
         "State": "Active",
         "LastUpdateStatus": "Successful",
         "ReservedConcurrentExecutions": None,
     }
     channel = Channel(
-        rules=Known(
+        rules=Known[Any](
             {
                 "cabal-backup-watch": {
                     "Name": "cabal-backup-watch",
@@ -605,14 +605,7 @@ def a_channel(region: str = "us-west-1", **changes: Any) -> Channel:
     return replace(channel, **changes)
 
 
-def a_watch(**changes: Any) -> Watching:
-    """In both regions a subscription is confirmed and a trail logs."""
-    regions = ("us-west-1", "us-west-2")
-    watching = Watching(
-        channels={region: a_channel(region) for region in regions},
-        trails={region: Known([a_trail()]) for region in regions},
-    )
-    return replace(watching, **changes)
+REGIONS = ("us-west-1", "us-west-2")
 
 
 def after(nights: Iterable[datetime], made: datetime = CREATED) -> dict[str, Any]:
@@ -667,7 +660,8 @@ def a_state(settings: Mapping[str, Any] | None = None, **changes: Any) -> State:
         mailstore=Known(a_mailstore()),
         other_mailstores=Known([]),
         keys=with_keys(),
-        watching=a_watch(),
+        channels={region: a_channel(region) for region in REGIONS},
+        trails={region: Known([a_trail()]) for region in REGIONS},
         clock_skew=Known(timedelta()),
         drills=Known([a_drill(kind) for kind in ("addresses", "mailbox", "copy-back")]),
         **after(nights_until(LAST_NIGHT)),

@@ -14,7 +14,6 @@ from tests.unit.operations.status.builders import (
     a_channel,
     a_state,
     a_subscription,
-    a_watch,
     finding,
 )
 
@@ -25,7 +24,7 @@ DELETED = a_subscription(SubscriptionArn="Deleted")
 def seen(settings: Any = None, /, **changes: Any) -> Finding:
     """What the check says when the primary region has these changes."""
     channels = {"us-west-1": a_channel(**changes), "us-west-2": a_channel("us-west-2")}
-    return finding("alerts", a_state(settings or {}, watching=a_watch(channels=channels)))
+    return finding("alerts", a_state(settings or {}, channels=channels))
 
 
 def subscribed(*listed: Any, **settings: Any) -> Finding:
@@ -158,7 +157,7 @@ def test_without_tampering_one_rule_is_enough() -> None:
         "us-west-1": a_channel(rules=Known(only)),
         "us-west-2": a_channel("us-west-2"),
     }
-    state = a_state({"alert_on_tampering": False}, watching=a_watch(channels=channels))
+    state = a_state({"alert_on_tampering": False}, channels=channels)
     assert finding("alerts", state).status == "ok"
 
 
@@ -227,7 +226,7 @@ def test_a_fault_that_is_known_weighs_more_than_what_is_not() -> None:
 
 
 def test_alerts_that_are_off_are_off() -> None:
-    state = a_state({"alerts": False}, watching=a_watch(channels={}, trails={}))
+    state = a_state({"alerts": False}, channels={}, trails={})
     found = finding("alerts", state)
     assert found.status == "off"
     assert found.evidence == "Alerts are off in the settings: nothing urgent is reported."

@@ -12,20 +12,20 @@ import pytest
 
 from cabal_backup.errors import ExitCode
 from cabal_backup.operations.aws.results import Known
-from cabal_backup.operations.status.alerts import Channel
 from cabal_backup.operations.status.checks import CHECKS, run_checks
 from cabal_backup.operations.status.checks.outcome import lifecycle_words
 from cabal_backup.operations.status.findings import Outcome, Status, Verdict
+from cabal_backup.operations.status.read_alerts import Channel
 from cabal_backup.operations.status.state import State
 from cabal_backup.text import duration, plural
 from tests.unit.operations.status.builders import (
     DENIED,
+    REGIONS,
     TABLES,
     a_region,
     a_role,
     a_state,
     a_table,
-    a_watch,
     an_air_gapped_vault,
     findings,
     not_ok,
@@ -59,13 +59,11 @@ def test_an_environment_that_cannot_be_seen_is_all_unknown() -> None:
         drills=DENIED,
         clock_skew=DENIED,
         tables={name: a_table(table=DENIED, backups=DENIED) for name in TABLES},
-        watching=a_watch(
-            channels={
-                region: Channel(**dict.fromkeys(Channel.__dataclass_fields__, DENIED))
-                for region in ("us-west-1", "us-west-2")
-            },
-            trails={"us-west-1": DENIED, "us-west-2": DENIED},
-        ),
+        channels={
+            region: Channel(**dict.fromkeys(Channel.__dataclass_fields__, DENIED))
+            for region in REGIONS
+        },
+        trails=dict.fromkeys(REGIONS, DENIED),
     )
 
     assert not_ok(state) == dict.fromkeys(CHECKS, "unknown")

@@ -9,28 +9,26 @@ import pytest
 
 from cabal_backup.operations.aws.results import Known
 from cabal_backup.operations.status.findings import Finding
-from cabal_backup.operations.status.watching import Trail, logs_writes, trail_regions
+from cabal_backup.operations.status.read_trails import Trail, logs_writes, trail_regions
 from tests.builders import an_environment
 from tests.unit.operations.status.builders import (
     DENIED,
     NOW,
+    REGIONS,
     a_channel,
     a_record,
     a_state,
     a_trail,
-    a_watch,
     an_alarm,
     finding,
 )
-
-REGIONS = ("us-west-1", "us-west-2")
 
 
 def watched(settings: Any = None, /, *, at: str = "us-west-1", **changes: Any) -> Finding:
     """What `watch` says when one region has these changes."""
     channels = {region: a_channel(region) for region in REGIONS}
     channels[at] = a_channel(at, **changes)
-    return finding("watch", a_state(settings or {}, watching=a_watch(channels=channels)))
+    return finding("watch", a_state(settings or {}, channels=channels))
 
 
 def changed(what: str, region: str, **members: Any) -> dict[str, Any]:
@@ -198,7 +196,7 @@ def test_a_watch_that_has_never_run_is_due_a_day_after_its_deployment(
 def test_both_regions_are_named() -> None:
     old = Known(a_record(ran=NOW - timedelta(days=2)))
     channels = {region: a_channel(region, record=old) for region in REGIONS}
-    found = finding("watch", a_state(watching=a_watch(channels=channels)))
+    found = finding("watch", a_state(channels=channels))
     assert found.evidence == "The watch has not run for 26 hours in us-west-1 and us-west-2."
     assert len(found.details) == 2
 
@@ -220,13 +218,13 @@ def test_a_fault_of_the_watch_that_is_known_weighs_more_than_what_is_not() -> No
 
 
 def test_without_alerts_there_is_no_watch() -> None:
-    state = a_state({"alerts": False}, watching=a_watch(channels={}, trails={}))
+    state = a_state({"alerts": False}, channels={}, trails={})
     found = finding("watch", state)
     assert (found.status, found.hint) == ("off", "")
 
 
 def test_without_alerts_a_trail_is_not_needed() -> None:
-    state = a_state({"alerts": False}, watching=a_watch(channels={}, trails={}))
+    state = a_state({"alerts": False}, channels={}, trails={})
     assert finding("trail", state).status == "off"
 
 
@@ -236,7 +234,7 @@ def heard(*primary: Trail, dr: Any = None, **settings: Any) -> Finding:
         "us-west-1": Known(list(primary)),
         "us-west-2": Known([a_trail()]) if dr is None else dr,
     }
-    return finding("trail", a_state(settings, watching=a_watch(trails=trails)))
+    return finding("trail", a_state(settings, trails=trails))
 
 
 def test_a_trail_logs_in_both_regions() -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from cabal_backup import names
-from cabal_backup.operations.aws.results import Unknown
 from cabal_backup.operations.status.checks.history import FUTURE
-from cabal_backup.operations.status.checks.outcome import age, measured, ok, unknown, warn
+from cabal_backup.operations.status.checks.outcome import age, known, measured, ok, warn
 from cabal_backup.operations.status.checks.restore_tests import YEAR
 from cabal_backup.operations.status.drill_reports import Kind, PastDrill
 from cabal_backup.operations.status.findings import Outcome
@@ -15,17 +14,16 @@ from cabal_backup.text import moment, plural
 
 def drill(state: State) -> Outcome:
     """Addresses and a mailbox within a year, and the copy-back once (S27)."""
-    if isinstance(state.drills, Unknown):
-        return unknown(state.drills, looking_at="the reports of drills")
+    drills = known(state.drills, looking_at="the reports of drills")
     mine = state.environment.name
     newest = {
         past.kind: past
-        for past in sorted(state.drills.value, key=lambda past: past.ended)
+        for past in sorted(drills, key=lambda past: past.ended)
         if past.shows(mine) and past.ended <= state.now + FUTURE
     }
     ahead = [
         f"{past.kind} in {past.environment}: {moment(past.ended)}"
-        for past in state.drills.value
+        for past in drills
         if past.ended > state.now + FUTURE
     ]
     seen = [_seen(state, kind, newest.get(kind)) for kind in Kind]

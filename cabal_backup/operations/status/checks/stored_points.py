@@ -1,26 +1,34 @@
-"""The recovery points of one vault: do they live as long as they should."""
+"""The recovery points: do they live as long as they should, and are they as large as usual."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from statistics import median
 
 from cabal_backup.config.environment import Lifecycle
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.aws.results import Known, Unknown
 from cabal_backup.operations.status.checks.history import FUTURE, SAME_MOMENT
 from cabal_backup.operations.status.checks.outcome import (
+    all_known,
     caller,
     fail,
+    known,
     lifecycle_words,
     not_there,
     off,
     ok,
-    unknown,
     warn,
 )
 from cabal_backup.operations.status.findings import Outcome
-from cabal_backup.operations.status.state import MOST_EVENTS, Event, RegionState, State
+from cabal_backup.operations.status.state import (
+    LOOK_BACK,
+    MOST_EVENTS,
+    Event,
+    RegionState,
+    State,
+)
 from cabal_backup.text import moment, plural
 
 _EXPIRY = timedelta(days=2)
@@ -31,15 +39,19 @@ https://docs.aws.amazon.com/aws-backup/latest/devguide/deleting-backups.html
 
 _SOUND = {"COMPLETED", "AVAILABLE", "CREATING", "DELETING"}
 
+MUCH_SMALLER = 0.5
+"""A recovery point of less than this share of the median before it is reported."""
 
-def points(state: State, region: RegionState, wanted: Lifecycle) -> Outcome:
+
+def points(state: State, region: RegionState) -> Outcome:
     """Are the recovery points complete, and kept as long as they should be?"""
-    if isinstance(region.points, Unknown):
-        return unknown(region.points, looking_at=f"the recovery points in {region.vault_name}")
+    environment = state.environment
+    wanted = environment.lifecycle if region is state.primary else environment.dr_lifecycle
+    listed = known(region.points, looking_at=f"the recovery points in {region.vault_name}")
     early, short, odd, own, doubles = [], [], [], [], 0
-    for point in region.points.value:
+    for point in listed:
         if point.lifecycle != wanted and (
-            _is_double(point, region.points.value, wanted) or _brings_back(point, wanted)
+            _is_double(point, listed, wanted) or _brings_back(point, wanted)
         ):
             doubles += 1
             continue
@@ -79,12 +91,11 @@ def points(state: State, region: RegionState, wanted: Lifecycle) -> Outcome:
             "raised lately, this passes as they expire.",
             details=[*short, *odd],
         )
-    if isinstance(region.deletions, Unknown):
-        return unknown(
-            region.deletions,
-            looking_at=f"what was deleted from {region.vault_name} by a call",
-            details=odd,
-        )
+    deletions = known(
+        region.deletions,
+        looking_at=f"what was deleted from {region.vault_name} by a call",
+        details=odd,
+    )
     if odd:
         return warn(
             f"{plural(len(odd), 'recovery point')} in {region.vault_name} not as the others.",
@@ -95,19 +106,19 @@ def points(state: State, region: RegionState, wanted: Lifecycle) -> Outcome:
             "needs it to delete the recovery point, so keep it until then.",
             details=odd,
         )
-    if region.deletions.value:
+    if deletions:
         return warn(
-            f"{_deletions(region.deletions.value)} deleted from {region.vault_name} by a call.",
+            f"{_deletions(deletions)} deleted from {region.vault_name} by a call.",
             "A lock refuses that, so it was off. If you do not know why: nights and dr-copies say "
             "what is missing.",
         )
     if region.vault == Known(None):
         return not_there(f"vault {region.vault_name}")
-    if not region.points.value:
+    if not listed:
         return off(f"There is no recovery point in {region.vault_name} yet.")
     more = f" And {plural(doubles, 'second copy', 'second copies')} of some." if doubles else ""
     more += f" And {len(own)} made on demand with another lifecycle." if own else ""
-    usual = len(region.points.value) - doubles - len(own)
+    usual = len(listed) - doubles - len(own)
     return ok(
         f"{plural(usual, 'recovery point')} in {region.vault_name}, each "
         f"{_lifecycle(wanted)}.{more}",
@@ -115,26 +126,73 @@ def points(state: State, region: RegionState, wanted: Lifecycle) -> Outcome:
     )
 
 
+def sizes(state: State) -> Outcome:
+    """The newest recovery point of each resource, beside those of the 30 days before it."""
+    empty, small, seen = [], [], []
+    for region in state.regions:
+        for arn, name in state.resources.items():
+            if not (points := state.points_of(region, arn)):
+                continue
+            newest = max(points, key=lambda point: point.created)
+            usual = _usual(newest, points)
+            line = f"{name} in {region.vault_name}: {newest.size_bytes:,} bytes"
+            if usual is not None:
+                line += f", usually {usual:,}"
+            line += f", {moment(newest.created)}"
+            seen.append(line)
+            if newest.size_bytes == 0:
+                empty.append(line)
+            elif usual is not None and newest.size_bytes < usual * MUCH_SMALLER:
+                small.append(line)
+    advice = (
+        "If this was not intended, restore the last larger one: cabal-backup points -e "
+        f"{state.environment.name}"
+    )
+    if empty:
+        return fail("The newest recovery point holds nothing.", advice, details=[*empty, *small])
+    all_known(
+        (region.points for region in state.regions), looking_at="the sizes of the recovery points"
+    )
+    if small:
+        return warn(
+            "The newest recovery point is less than half as large as usual: did content disappear?",
+            advice,
+            details=small,
+        )
+    if not seen:
+        return off("There is no recovery point to compare yet.")
+    return ok("The newest recovery points are as large as usual.", details=seen)
+
+
 def legal_holds(state: State) -> Outcome:
     """Which recovery points a legal hold keeps from deletion, expiry and cold storage."""
-    lines = []
+    lines, is_empty = [], True
     for region in state.regions:
-        if isinstance(region.holds, Unknown):
-            return unknown(region.holds, looking_at=f"the legal holds in {region.region}")
-        if isinstance(region.points, Unknown):
-            return unknown(region.points, looking_at=f"the recovery points in {region.vault_name}")
-        ours = {point.arn for point in region.points.value}
+        holds = known(region.holds, looking_at=f"the legal holds in {region.region}")
+        listed = known(region.points, looking_at=f"the recovery points in {region.vault_name}")
+        ours = {point.arn for point in listed}
+        is_empty = is_empty and not ours
         lines += [
             f'"{hold.title}" in {region.region}, {hold.status}: '
-            f"{plural(len(hold.points & ours), 'recovery point')}, reason: {hold.description}"
-            for hold in region.holds.value
-            if hold.points & ours
+            f"{plural(len(held.points), 'recovery point')}, reason: {hold.description}"
+            for hold in holds
+            if (held := hold.of(ours))
         ]
-    if not any(region.points.value for region in state.regions if isinstance(region.points, Known)):
+    if is_empty:
         return off("There is no recovery point yet.")
     if not lines:
         return ok("No legal hold keeps a recovery point.")
     return ok(f"{plural(len(lines), 'legal hold')} on recovery points.", details=lines)
+
+
+def _usual(newest: RecoveryPoint, points: Sequence[RecoveryPoint]) -> int | None:
+    """The median size, in bytes, of the 30 days before the newest; None where there are none."""
+    before = [
+        point.size_bytes
+        for point in points
+        if newest.created - LOOK_BACK <= point.created < newest.created
+    ]
+    return round(median(before)) if before else None
 
 
 def _is_double(point: RecoveryPoint, others: Sequence[RecoveryPoint], wanted: Lifecycle) -> bool:

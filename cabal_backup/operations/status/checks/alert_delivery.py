@@ -7,35 +7,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from cabal_backup import names, urgent
-from cabal_backup.operations.aws.results import Known, Unknown
-from cabal_backup.operations.status.alerts import RULES, Channel, is_confirmed
 from cabal_backup.operations.status.checks.outcome import (
+    all_known,
     fail,
     listed,
     off,
     ok,
     revert_drift,
-    unknown,
     warn,
 )
 from cabal_backup.operations.status.findings import Outcome
-from cabal_backup.operations.status.state import State
+from cabal_backup.operations.status.read_alerts import RULES, Channel, is_confirmed
+from cabal_backup.operations.status.state import Policy, State
 from cabal_backup.text import plural
-
-_JSON = Mapping[str, Any]
 
 
 def alerts(state: State) -> Outcome:
     """Rules, queue, function, topic and subscriptions, as deployed and able to deliver."""
-    environment = state.environment
+    environment, channels = state.environment, state.channels
     if not environment.alerts:
         return off("Alerts are off in the settings: nothing urgent is reported.")
     broken = [
         f"{region}: {what}"
-        for region, channel in state.watching.channels.items()
+        for region, channel in channels.items()
         for what in _broken(state, region, channel)
     ]
     if broken:
@@ -45,12 +41,10 @@ def alerts(state: State) -> Outcome:
             f"-e {environment.name}",
             details=broken,
         )
-    channels = state.watching.channels
-    if any(isinstance(each, Unknown) for one in channels.values() for each in one.answers):
-        return unknown(
-            *(each for one in channels.values() for each in one.answers),
-            looking_at="how urgent events are reported",
-        )
+    all_known(
+        (answer for channel in channels.values() for answer in channel.answers),
+        looking_at="how urgent events are reported",
+    )
     return _subscribed(state)
 
 
@@ -61,16 +55,16 @@ def _subscribed(state: State) -> Outcome:
     unsubscribed: list[str] = []
     filtered: list[str] = []
     letters: dict[str, str] = {}
-    for region, channel in state.watching.channels.items():
-        listed = channel.subscriptions.value_or(None) or []
-        confirmed = [each for each in listed if is_confirmed(each)]
+    for region, channel in state.channels.items():
+        subscriptions = channel.subscriptions.value_or(None) or []
+        confirmed = [each for each in subscriptions if is_confirmed(each)]
         counts.append(f"{plural(len(confirmed), 'subscription')} in {region}")
         pending += [
             f"{each['Endpoint']} in {region} has not confirmed"
-            for each in listed
+            for each in subscriptions
             if not is_confirmed(each)
         ]
-        endpoints = {each["Endpoint"] for each in listed}
+        endpoints = {each["Endpoint"] for each in subscriptions}
         pending += [
             f"{endpoint} in {region} is not subscribed"
             for endpoint in (*environment.alert_emails, *environment.alert_urls)
@@ -84,7 +78,7 @@ def _subscribed(state: State) -> Outcome:
             if each["FilterPolicy"] not in ("", "{}")
         ]
         if count := _dead_letters(channel):
-            letters[region] = plural(count, "event")
+            letters[region] = f"{plural(count, 'event')} in {region}"
     if letters:
         in_queue = [
             f"--region {region} --queue-url $(aws sqs get-queue-url --region {region} --queue-name "
@@ -94,8 +88,7 @@ def _subscribed(state: State) -> Outcome:
         shown = [f"aws sqs receive-message {each} --max-number-of-messages 10" for each in in_queue]
         purged = [f"aws sqs purge-queue {each}" for each in in_queue]
         return warn(
-            f"{' and '.join(f'{events} in {region}' for region, events in letters.items())} could "
-            "not be reported.",
+            f"{' and '.join(letters.values())} could not be reported.",
             f"{'; '.join(shown)}; the log of the function {names.NOTIFY} has the reason. Then "
             f"{'; '.join(purged)}",
             details=pending,
@@ -129,34 +122,27 @@ def _broken(state: State, region: str, channel: Channel) -> Iterator[str]:
     other = {state.environment.region, state.environment.dr_region} - {region}
     bus_arn = state.arn("events", "event-bus/default", region=other.pop())
     expected = urgent.rules(state.account, region)
-    wanted = RULES if state.environment.alert_on_tampering else (names.RULE_JOBS,)
-    for name in wanted:
-        rules = channel.rules.value_or(None)
-        if rules is not None:
-            yield from rule_faults(
-                name,
-                rules[name],
-                pattern=expected[name],
-                target=bus_arn if name == names.RULE_ELSEWHERE else queue_arn,
-            )
-    yield from _queues(channel)
+    for name in RULES if state.environment.alert_on_tampering else (names.RULE_JOBS,):
+        target = bus_arn if name == names.RULE_ELSEWHERE else queue_arn
+        yield from rule_faults(name, channel, pattern=expected[name], target=target)
+    yield from _queue_faults(channel)
     yield from function_faults(names.NOTIFY, channel)
-    if isinstance(channel.topic, Known):
-        if channel.topic.value is None:
-            yield f"the topic {names.TOPIC} is missing"
-        else:
-            yield from _topic_policy(channel.topic.value, state.account)
+    yield from _topic_faults(channel, state.account)
 
 
 def rule_faults(
     name: str,
-    rule: _JSON | None,
+    channel: Channel,
     *,
     target: str,
-    pattern: _JSON | None = None,
+    pattern: Mapping[str, object] | None = None,
     schedule: str | None = None,
 ) -> Iterator[str]:
-    """What keeps a rule from leading to its target, as deployed."""
+    """What keeps a rule from leading to its target, as deployed and as far as it is known."""
+    rules = channel.rules.value_or(None)
+    if rules is None:
+        return
+    rule = rules[name]
     if rule is None:
         yield f"the rule {name} is missing"
         return
@@ -170,7 +156,7 @@ def rule_faults(
         yield f"the rule {name} does not lead to {target}"
 
 
-def _queues(channel: Channel) -> Iterator[str]:
+def _queue_faults(channel: Channel) -> Iterator[str]:
     queues = channel.queues.value_or(None)
     if queues is None:
         return
@@ -191,7 +177,7 @@ def _queues(channel: Channel) -> Iterator[str]:
     sources = channel.sources.value_or(None)
     if sources is not None and not any(
         each["State"] in ("Enabled", "Enabling", "Creating", "Updating")
-        and str(each["FunctionArn"]).endswith(f":{names.NOTIFY}")
+        and each["FunctionArn"].endswith(f":{names.NOTIFY}")
         for each in sources
     ):
         yield f"no enabled event source mapping leads from the queue to {names.NOTIFY}"
@@ -199,9 +185,10 @@ def _queues(channel: Channel) -> Iterator[str]:
 
 def function_faults(name: str, channel: Channel) -> Iterator[str]:
     """What keeps a function from running, as far as it could be looked at."""
-    if not isinstance(channel.functions, Known):
+    functions = channel.functions.value_or(None)
+    if functions is None:
         return
-    function = channel.functions.value[name]
+    function = functions[name]
     if function is None:
         yield f"the function {name} is missing"
         return
@@ -214,23 +201,26 @@ def function_faults(name: str, channel: Channel) -> Iterator[str]:
         yield f"the function {name} is throttled to zero"
 
 
-def _topic_policy(attributes: _JSON, account: str) -> Iterator[str]:
-    statements = _statements(attributes.get("Policy"))
-    if any(_denies(each) for each in statements):
+def _topic_faults(channel: Channel, account: str) -> Iterator[str]:
+    topic = channel.topic.value_or({})
+    if topic is None:
+        yield f"the topic {names.TOPIC} is missing"
+        return
+    if any(_denies(each) for each in _statements(topic.get("Policy"))):
         yield f"the policy of the topic {names.TOPIC} has a Deny that is not ours"
-    if str(attributes.get("Owner", account)) != account:
+    if topic.get("Owner", account) != account:
         yield f"the topic {names.TOPIC} belongs to another account"
 
 
-def _statements(policy: Any) -> list[_JSON]:
+def _statements(policy: str | None) -> list[Policy]:
     return listed(json.loads(policy or "{}").get("Statement"))
 
 
-def _allows(statement: _JSON, service: str) -> bool:
+def _allows(statement: Policy, service: str) -> bool:
     return statement["Effect"] == "Allow" and service in str(statement.get("Principal"))
 
 
-def _denies(statement: _JSON) -> bool:
+def _denies(statement: Policy) -> bool:
     """A Deny but the one that refuses what is sent without TLS."""
     condition = statement.get("Condition", {}).get("Bool", {})
     return bool(statement["Effect"] == "Deny") and condition != {"aws:SecureTransport": "false"}

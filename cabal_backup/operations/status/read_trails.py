@@ -1,17 +1,15 @@
-"""How messages reach the operator, and whether a trail logs what they report."""
+"""Whether a trail logs the calls that change something: asked of AWS."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from cabal_backup.config.environment import Environment
 from cabal_backup.operations.aws.client import Aws
-from cabal_backup.operations.aws.results import Answer, Asking
-from cabal_backup.operations.status import alerts
-from cabal_backup.operations.status.alerts import Channel
+from cabal_backup.operations.aws.results import Answer, ask_together
 
 if TYPE_CHECKING:
     from types_boto3_cloudtrail.type_defs import (
@@ -47,25 +45,10 @@ class Trail:
         return self.is_logging and self.logs_writes and not self.delivery_error
 
 
-@dataclass(frozen=True, kw_only=True)
-class Watching:
-    """By region; nothing where alerts are off."""
-
-    channels: Mapping[str, Channel]
-    trails: Mapping[str, Answer[list[Trail]]]
-
-
-def look(aws: Aws) -> Watching:
-    """Ask AWS about both regions side by side."""
-    with Asking() as asking:
-        channels = asking.submit(alerts.look, aws)
-        trails = {
-            region: asking.ask(partial(_trails, aws, region))
-            for region in trail_regions(aws.environment)
-        }
-    return Watching(
-        channels=channels.result(),
-        trails={region: answer.result() for region, answer in trails.items()},
+def look(aws: Aws) -> Mapping[str, Answer[list[Trail]]]:
+    """The trails that reach each of the regions that `trail_regions` names."""
+    return ask_together(
+        {region: partial(_trails, aws, region) for region in trail_regions(aws.environment)}
     )
 
 
@@ -116,18 +99,15 @@ def logs_writes(selectors: GetEventSelectorsResponseTypeDef) -> bool:
 
 def _lets_through(field: AdvancedFieldSelectorOutputTypeDef) -> bool:
     """One condition of an advanced event selector; one on anything else narrows it too much."""
-    value = _WRITES.get(field["Field"])
+    value, given = _WRITES.get(field["Field"]), cast("Mapping[str, list[str]]", field)
     if value is None:
         return False
 
-    def given(operator: str) -> Iterable[str]:
-        return cast("Mapping[str, list[str]]", field).get(operator, ())
-
     def matches(negation: str) -> list[bool]:
         return [
-            *(value == each for each in given(f"{negation}Equals")),
-            *(value.startswith(each) for each in given(f"{negation}StartsWith")),
-            *(value.endswith(each) for each in given(f"{negation}EndsWith")),
+            *(value == each for each in given.get(f"{negation}Equals", ())),
+            *(value.startswith(each) for each in given.get(f"{negation}StartsWith", ())),
+            *(value.endswith(each) for each in given.get(f"{negation}EndsWith", ())),
         ]
 
     wanted = matches("")

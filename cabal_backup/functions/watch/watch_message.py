@@ -35,7 +35,7 @@ class Message:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class WatchRun:
     """What one run of the watch has found."""
 
     environment: str

@@ -11,6 +11,7 @@ from cabal_backup.operations.aws.results import Unknown
 from cabal_backup.operations.status.checks.outcome import (
     deploy,
     fail,
+    known,
     listed,
     ok,
     revert_drift,
@@ -30,9 +31,7 @@ _SERVICE = "backup.amazonaws.com"
 
 def role(state: State) -> Outcome:
     """May the role do what AWS Backup needs?"""
-    if isinstance(state.role, Unknown):
-        return unknown(state.role, looking_at=f"the role {names.ROLE}")
-    seen = state.role.value
+    seen = known(state.role, looking_at=f"the role {names.ROLE}")
     if seen is None:
         return fail(
             f"There is no role {names.ROLE}: nothing can be backed up or restored, and expired "
@@ -50,13 +49,12 @@ def role(state: State) -> Outcome:
             looking_at=f"what the role {names.ROLE} may do",
             details=depending + beyond,
         )
-    if beyond and isinstance(seen.denied, Unknown):
-        return unknown(
+    if beyond:
+        known(
             seen.denied,
             looking_at=f"what the role {names.ROLE} may do with policies that were not deployed",
             details=beyond,
         )
-    if beyond:
         return warn(
             f"AWS Backup can assume {names.ROLE}, which may back up and restore, but the role is "
             "not as deployed.",
