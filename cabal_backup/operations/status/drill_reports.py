@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 from cabal_backup import names
 from cabal_backup.operations.aws.results import Answer, Known, Unknown
@@ -45,7 +44,6 @@ class PastDrill:
     passed: bool
     ended: datetime
     recovery_seconds: float | None
-    point_age_seconds: float | None
 
     def shows(self, environment: str) -> bool:
         """Whether it passed and counts for an environment.
@@ -65,25 +63,22 @@ def read_reports(folder: Path) -> Answer[Sequence[PastDrill]]:
             content = json.loads(file.read_text(encoding="utf-8"))
             if content["version"] != VERSION:
                 return Unknown(f"{file.name} was written by another version of this tool.")
-            if content["drill"] != ALL:
-                found.append(_past(content))
+            if content["drill"] == ALL:
+                continue
+            ended, seconds = datetime.fromisoformat(content["ended"]), content["recovery_seconds"]
+            if ended.tzinfo is None:
+                raise ValueError("a time without its zone")
+            found.append(
+                PastDrill(
+                    kind=str(content["drill"]),
+                    environment=str(content["environment"]),
+                    passed=content["verdict"] == Verdict.PASSED,
+                    ended=ended,
+                    recovery_seconds=None if seconds is None else float(seconds),
+                )
+            )
     except OSError as error:
         return Unknown(f"{folder} cannot be read: {error.strerror}.")
     except (ValueError, KeyError, TypeError):
         return Unknown(f"{file.name} is no report of a drill.")
     return Known(tuple(found))
-
-
-def _past(content: Any) -> PastDrill:
-    ended = datetime.fromisoformat(content["ended"])
-    if ended.tzinfo is None:
-        raise ValueError("a time without its zone")
-    point = content["recovery_point"] or {}
-    return PastDrill(
-        kind=str(content["drill"]),
-        environment=str(content["environment"]),
-        passed=content["verdict"] == Verdict.PASSED,
-        ended=ended,
-        recovery_seconds=content["recovery_seconds"],
-        point_age_seconds=point.get("age_seconds"),
-    )

@@ -704,7 +704,6 @@ def a_drill(kind: str, ended: datetime = NOW - timedelta(days=2), **changes: Any
         passed=True,
         ended=ended,
         recovery_seconds=420.0,
-        point_age_seconds=43_200.0,
     )
     return replace(past, **changes)
 

@@ -42,7 +42,6 @@ def test_what_a_drill_writes_is_read_again(tmp_path: Path) -> None:
                 passed=True,
                 ended=datetime(2026, 11, 22, 13, 5, 10, tzinfo=UTC),
                 recovery_seconds=300.0,
-                point_age_seconds=43_200.0,
             ),
             PastDrill(
                 kind="mailbox",
@@ -50,7 +49,6 @@ def test_what_a_drill_writes_is_read_again(tmp_path: Path) -> None:
                 passed=False,
                 ended=datetime(2026, 11, 22, 13, 5, 10, tzinfo=UTC),
                 recovery_seconds=None,
-                point_age_seconds=None,
             ),
         )
     )
@@ -76,6 +74,18 @@ def test_what_cannot_be_read_is_unknown(tmp_path: Path, content: str, reason: st
     read = read_reports(tmp_path)
     assert isinstance(read, Unknown)
     assert reason in read.reason
+
+
+@pytest.mark.parametrize(
+    ("member", "value"), [("recovery_seconds", "quick"), ("recovery_seconds", [300])]
+)
+def test_a_report_that_was_changed_by_hand_is_unknown(
+    tmp_path: Path, member: str, value: object
+) -> None:
+    written(tmp_path)
+    (file,) = tmp_path.glob("*.json")
+    file.write_text(json.dumps(json.loads(file.read_text()) | {member: value}))
+    assert read_reports(tmp_path) == Unknown(f"{file.name} is no report of a drill.")
 
 
 def drills(*past: PastDrill, environment: str = "prod") -> Finding:
