@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 import time
 import urllib.request
-from http.client import HTTPException
-from typing import Any
+from http.client import HTTPException, HTTPMessage
+from typing import IO
 from urllib.error import HTTPError
 
 from cabal_backup.errors import CabalBackupError
@@ -72,8 +72,14 @@ class OnlyToHttps(urllib.request.HTTPRedirectHandler):
     """Follows a redirection, but to nothing that sends the URL in the clear."""
 
     def redirect_request(
-        self, req: Any, fp: Any, code: Any, msg: Any, headers: Any, newurl: str
-    ) -> Any:
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
         """Refuse a redirect to anything but HTTPS."""
         if not newurl.startswith("https://"):
             return None

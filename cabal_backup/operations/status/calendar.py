@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from functools import partial
-from typing import Any
 
 from cabal_backup.operations.aws.arns import Vault
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.legal_holds import LegalHold, list_legal_holds
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint, points_in, protected_as
-from cabal_backup.operations.aws.results import Answer, Known, Unknown, ask_together, entries
+from cabal_backup.operations.aws.results import Known, Unknown, ask_together, entries
 from cabal_backup.urgent import FAILED_STATES
 
 _JOBS_KEPT = timedelta(days=30)
@@ -119,15 +118,25 @@ def look(aws: Aws, now: datetime, *, nights: int = NIGHTS) -> Calendar:
     )
     today = now.astimezone(UTC).date()
     shown = tuple(today - timedelta(days=ago) for ago in range(nights))
-    found = {
+    found: dict[str, list[RecoveryPoint]] = {
         vault.name: answer.value
         for vault in vaults
         if isinstance(answer := answers[vault.name], Known)
     }
+    failed = [
+        (
+            job.get("BackupVaultName") or job["DestinationBackupVaultArn"].rpartition(":")[2],
+            job["ResourceArn"],
+            job["CreationDate"],
+        )
+        for kind in ("backup", "copy")
+        for job in answers[kind].value_or(())
+        if job["State"] in FAILED_STATES
+    ]
     ours = {point.arn for points in found.values() for point in points}
     holds = [hold for vault in vaults[:2] for hold in answers[_holds_in(vault)].value_or(())]
     mailstore = aws.mailstore_arn
-    best = _best(found, mailstore, now)
+    best = _best(found, failed, mailstore, now)
     cells = {
         (night, column): best.get((column.vault, column.resource_arn, night), Cell.MISSING)
         if column.vault in found
@@ -135,10 +144,6 @@ def look(aws: Aws, now: datetime, *, nights: int = NIGHTS) -> Calendar:
         for night in shown
         for column in columns
     }
-    failed = _failed(answers["backup"], mailstore) | _failed(answers["copy"], mailstore)
-    for (night, column), cell in cells.items():
-        if cell is Cell.MISSING and (column.vault, column.resource_arn, night) in failed:
-            cells[night, column] = Cell.FAILED
     return Calendar(
         now=now,
         columns=columns,
@@ -182,18 +187,26 @@ def _former(
 
 
 def _best(
-    found: Mapping[str, list[RecoveryPoint]], mailstore: str, now: datetime
+    found: Mapping[str, list[RecoveryPoint]],
+    failed: Iterable[tuple[str, str, datetime]],
+    mailstore: str,
+    now: datetime,
 ) -> dict[tuple[str, str, date], Cell]:
-    """For each vault, resource and night the recovery point that serves best."""
-    rank = [Cell.INCOMPLETE, Cell.COLD, Cell.WARM]
+    """For each vault, resource and night what serves best.
+
+    :param failed: vault, resource and time of each job that failed.
+    """
+    left = [
+        (vault, point.resource_arn, point.created, _cell(point, now))
+        for vault, points in found.items()
+        for point in points
+    ]
+    left += [(*job, Cell.FAILED) for job in failed]
+    rank = [Cell.FAILED, Cell.INCOMPLETE, Cell.COLD, Cell.WARM]
     best: dict[tuple[str, str, date], Cell] = {}
-    for vault, points in found.items():
-        for point in points:
-            arn = protected_as(point.resource_arn, mailstore)
-            key = (vault, arn, point.created.astimezone(UTC).date())
-            cell = _cell(point, now)
-            if key not in best or rank.index(cell) > rank.index(best[key]):
-                best[key] = cell
+    for vault, arn, when, cell in left:
+        key = (vault, protected_as(arn, mailstore), when.astimezone(UTC).date())
+        best[key] = max(best.get(key, cell), cell, key=rank.index)
     return best
 
 
@@ -201,18 +214,3 @@ def _cell(point: RecoveryPoint, now: datetime) -> Cell:
     if not point.completed:
         return Cell.INCOMPLETE
     return Cell.COLD if point.is_cold(now) else Cell.WARM
-
-
-def _failed(jobs: Answer[list[Any]], mailstore: str) -> set[tuple[str, str, date]]:
-    """The vaults, resources and nights with a failed job; none where jobs could not be listed."""
-    if isinstance(jobs, Unknown):
-        return set()
-    return {
-        (
-            job.get("BackupVaultName") or job["DestinationBackupVaultArn"].rpartition(":")[2],
-            protected_as(job["ResourceArn"], mailstore),
-            job["CreationDate"].astimezone(UTC).date(),
-        )
-        for job in jobs.value
-        if job["State"] in FAILED_STATES
-    }

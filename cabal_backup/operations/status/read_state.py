@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -36,7 +36,6 @@ from cabal_backup.operations.status.state import (
     LOOK_BACK,
     MOST_EVENTS,
     AirGapped,
-    Event,
     Plan,
     PlanVersion,
     Policy,
@@ -58,6 +57,7 @@ if TYPE_CHECKING:
         DescribeRegionSettingsOutputTypeDef,
         GetBackupPlanOutputTypeDef,
     )
+    from types_boto3_cloudtrail.type_defs import EventTypeDef
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_efs.type_defs import FileSystemDescriptionTypeDef
     from types_boto3_iam import IAMClient
@@ -203,33 +203,31 @@ def _air_gapped(aws: Aws, place: Vault) -> AirGapped:
 
 def _shares(aws: Aws, place: Vault) -> Mapping[str, Share]:
     """The accounts that the vault is shared with, by any resource share of this account."""
-    client: Any = aws.client  # There are no types of RAM.
+    paginator = aws.client("ram", place.region).get_paginator("get_resource_share_associations")
 
-    def associations(**asked: Any) -> Iterator[dict[str, Any]]:
-        paginator = client("ram", place.region).get_paginator("get_resource_share_associations")
-        for page in paginator.paginate(**asked):
-            yield from (e for e in page["resourceShareAssociations"] if e["status"] not in _ENDED)
+    def associations(**asked: object) -> list[tuple[str, Share]]:
+        return [
+            (
+                each["associatedEntity"],
+                Share(
+                    arn=each["resourceShareArn"],
+                    status=each["status"],
+                    invited=each["creationTime"],
+                ),
+            )
+            for page in paginator.paginate(**asked)
+            for each in page["resourceShareAssociations"]
+            if each["status"] not in ("DISASSOCIATED", "DISASSOCIATING")
+        ]
 
-    shares = [
-        each["resourceShareArn"]
-        for each in associations(associationType="RESOURCE", resourceArn=aws.vault_arn(place))
-    ]
-    if not shares:
-        return {}
-    return {
-        each["associatedEntity"]: Share(
-            arn=each["resourceShareArn"], status=each["status"], invited=each["creationTime"]
-        )
-        for each in associations(associationType="PRINCIPAL", resourceShareArns=shares)
-    }
-
-
-_ENDED = {"DISASSOCIATED", "DISASSOCIATING"}
+    of_vault = associations(associationType="RESOURCE", resourceArn=aws.vault_arn(place))
+    arns = [share.arn for _, share in of_vault]
+    return dict(associations(associationType="PRINCIPAL", resourceShareArns=arns) if arns else ())
 
 
-def _events(aws: Aws, place: Vault, call: str) -> list[Event]:
+def _events(aws: Aws, place: Vault, call: str) -> list[EventTypeDef]:
     """The newest MOST_EVENTS of the calls of this name, those that a vault obeyed."""
-    found: list[Event] = []
+    found: list[EventTypeDef] = []
     pages = (
         aws.client("cloudtrail", place.region)
         .get_paginator("lookup_events")
@@ -246,7 +244,9 @@ def _events(aws: Aws, place: Vault, call: str) -> list[Event]:
     return found
 
 
-def _of_present_vault(state: VaultState, events: Answer[list[Event]]) -> Answer[list[Event]]:
+def _of_present_vault(
+    state: VaultState, events: Answer[list[EventTypeDef]]
+) -> Answer[list[EventTypeDef]]:
     """Without what befell an earlier vault of the same name, such as its teardown."""
     created = state.vault_created
     if isinstance(events, Unknown) or created is None:

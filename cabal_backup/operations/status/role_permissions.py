@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cabal_backup.operations.aws.client import Aws
 
 if TYPE_CHECKING:
-    from types_boto3_iam.type_defs import ContextEntryTypeDef
+    from types_boto3_iam.type_defs import ContextEntryTypeDef, EvaluationResultTypeDef
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,15 @@ def denied(aws: Aws, role_arn: str) -> tuple[Denial, ...]:
     """
     needed = _needed(aws)
     pairs = {(action, arn) for arn, actions in needed.items() for action in actions}
+    # The same in every call; a Deny for other accounts does not apply then.
     context: list[ContextEntryTypeDef] = [
         {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
-        for key, value in _context(aws).items()
+        for key, value in (
+            ("aws:PrincipalAccount", aws.account),
+            ("aws:RequestedRegion", aws.environment.region),
+            ("aws:ResourceAccount", aws.account),
+            ("aws:SourceAccount", aws.account),
+        )
     ]
     context.append(
         {
@@ -85,24 +91,17 @@ def _copy_targets(aws: Aws) -> list[str]:
     return [aws.vault_arn(vault) for vault in aws.vaults[1:]]
 
 
-def _context(aws: Aws) -> Mapping[str, str]:
-    """What is the same in every call; a Deny for other accounts does not apply then."""
-    return {
-        "aws:PrincipalAccount": aws.account,
-        "aws:RequestedRegion": aws.environment.region,
-        "aws:ResourceAccount": aws.account,
-        "aws:SourceAccount": aws.account,
-    }
-
-
-def _denials(result: Mapping[str, Any]) -> Iterator[Denial]:
+def _denials(result: EvaluationResultTypeDef) -> Iterator[Denial]:
     """Of one result, which is about one resource, or has a result for each."""
-    for one in result.get("ResourceSpecificResults") or [result]:
-        decision = one.get("EvalResourceDecision", one.get("EvalDecision"))
+    decisions = [
+        (one["EvalResourceName"], one["EvalResourceDecision"], one.get("MissingContextValues"))
+        for one in result.get("ResourceSpecificResults") or ()
+    ] or [(result["EvalResourceName"], result["EvalDecision"], result.get("MissingContextValues"))]
+    for resource, decision, missing in decisions:
         if decision != "allowed":
             yield Denial(
                 action=result["EvalActionName"],
-                resource=one["EvalResourceName"],
+                resource=resource,
                 explicitly=decision == "explicitDeny",
-                depends_on=tuple(one.get("MissingContextValues") or ()),
+                depends_on=tuple(missing or ()),
             )

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         DescribeRegionSettingsOutputTypeDef,
         RestoreJobsListMemberTypeDef,
     )
+    from types_boto3_cloudtrail.type_defs import EventTypeDef
     from types_boto3_dynamodb.type_defs import (
         ContinuousBackupsDescriptionTypeDef,
         TableDescriptionTypeDef,
@@ -49,9 +50,6 @@ https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.h
 
 Policy = Mapping[str, Any]
 """A policy document; boto3 has read its JSON."""
-
-Event = Mapping[str, Any]
-"""A record of CloudTrail, whose form depends on the call."""
 
 
 def region_of(arn: str) -> str:
@@ -99,11 +97,11 @@ class RegionState(VaultState):
     which: str
     """`primary` or `dr`: how the ids of its checks begin."""
     settings: Answer[DescribeRegionSettingsOutputTypeDef]
-    lock_removals: Answer[list[Event]]
+    lock_removals: Answer[list[EventTypeDef]]
     """CloudTrail's events, up to 90 days old, of lock removals from the present vault, newest
     first; calls that were refused are left out.
     """
-    deletions: Answer[list[Event]]
+    deletions: Answer[list[EventTypeDef]]
     """The same of recovery points that were deleted by a call."""
     holds: Answer[Sequence[LegalHold]]
     """The legal holds of the region that are not cancelled."""

@@ -16,10 +16,15 @@ from typing import TYPE_CHECKING, cast
 
 from cabal_backup import names
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
-from cabal_backup.operations.status.state import LOOK_BACK, Event, Plan, State, VaultState
+from cabal_backup.operations.status.state import LOOK_BACK, Plan, State, VaultState
 
 if TYPE_CHECKING:
-    from types_boto3_backup.type_defs import BackupPlanTypeDef, BackupRuleTypeDef, CopyActionTypeDef
+    from types_boto3_backup.type_defs import (
+        BackupJobTypeDef,
+        BackupPlanTypeDef,
+        BackupRuleTypeDef,
+        CopyActionTypeDef,
+    )
 
 DEFAULT_START_WINDOW = timedelta(hours=8)
 """How late AWS Backup may start a job, unless the rule says otherwise.
@@ -146,7 +151,7 @@ class History:
             and point.created <= self._state.now + FUTURE
         ]
 
-    def deleted(self, arn: str) -> list[Event]:
+    def deleted(self, arn: str) -> list[BackupJobTypeDef]:
         """The completed backup jobs whose recovery point is not there, and must be.
 
         The lock keeps every recovery point for its minimum, whatever its lifecycle.

@@ -18,7 +18,6 @@ from cabal_backup.operations.status.state import State, region_of
 from cabal_backup.text import moment, plural
 
 if TYPE_CHECKING:
-    from types_boto3_backup.type_defs import BackupVaultListMemberTypeDef
     from types_boto3_kms.type_defs import KeyMetadataTypeDef
 
 _USABLE = {"Enabled", "Updating"}
@@ -49,7 +48,14 @@ def keys(state: State) -> Outcome:
         ],
         looking_at="the keys",
     )
-    unnamed = [region.vault_name for region in state.regions if _is_unnamed(region.vault)]
+    # A vault under a key that AWS owns names none, and needs none.
+    unnamed = [
+        region.vault_name
+        for region in state.regions
+        if (vault := region.vault.value_or(None)) is not None
+        and vault.get("EncryptionKeyArn") is None
+        and vault.get("EncryptionKeyType") != "AWS_OWNED_KMS_KEY"
+    ]
     if unnamed:
         return unknown(
             Unknown(f"AWS Backup does not name the key of {' and '.join(unnamed)}."),
@@ -58,7 +64,9 @@ def keys(state: State) -> Outcome:
     customer = [
         f"{what}: {arn}"
         for what, arn in uses.items()
-        if what.startswith("vault ") and _is_customers(state.keys[arn])
+        if what.startswith("vault ")
+        and (key := state.keys[arn].value_or(None)) is not None
+        and key.get("KeyManager") != "AWS"
     ]
     if customer:
         return warn(
@@ -73,16 +81,6 @@ def keys(state: State) -> Outcome:
     return ok(f"{plural(len(state.keys), 'key')} in use, all enabled.")
 
 
-def _is_unnamed(vault: Answer[BackupVaultListMemberTypeDef | None]) -> bool:
-    """A vault under a key that AWS owns names none, and needs none."""
-    seen = vault.value_or(None)
-    return (
-        seen is not None
-        and seen.get("EncryptionKeyArn") is None
-        and seen.get("EncryptionKeyType") != "AWS_OWNED_KMS_KEY"
-    )
-
-
 def _lost(arn: str, answer: Answer[KeyMetadataTypeDef | None]) -> str:
     """Why the key cannot be used; empty where it can, and where that is not known."""
     if isinstance(answer, Unknown):
@@ -94,8 +92,3 @@ def _lost(arn: str, answer: Answer[KeyMetadataTypeDef | None]) -> str:
         return ""
     when = answer.value.get("DeletionDate")
     return f"{arn} is {state}" + (f", to be deleted at {moment(when)}" if when else "")
-
-
-def _is_customers(answer: Answer[KeyMetadataTypeDef | None]) -> bool:
-    key = answer.value_or(None)
-    return key is not None and key.get("KeyManager") != "AWS"

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cabal_backup.operations.aws.results import Answer, Unknown
 from cabal_backup.operations.status.findings import Outcome, Status
-from cabal_backup.operations.status.state import Event, State
+from cabal_backup.operations.status.state import State
 from cabal_backup.text import duration, moment, plural
 from cabal_backup.urgent import FAILED_STATES
 
 if TYPE_CHECKING:
     from types_boto3_backup.type_defs import BackupJobTypeDef, CopyJobTypeDef
+    from types_boto3_cloudtrail.type_defs import EventTypeDef
 
     AnyJob = BackupJobTypeDef | CopyJobTypeDef
 
@@ -131,12 +132,12 @@ def age(then: datetime, now: datetime) -> str:
     return duration(now - then)
 
 
-def caller(event: Event) -> str:
+def caller(event: EventTypeDef) -> str:
     """Who made a call that CloudTrail has recorded: an ARN, or else a user name."""
     try:
         arn = json.loads(event["CloudTrailEvent"])["userIdentity"]["arn"]
     except (KeyError, TypeError, ValueError):
-        return str(event.get("Username", "a caller that CloudTrail does not name"))
+        return event.get("Username", "a caller that CloudTrail does not name")
     return str(arn)
 
 
@@ -163,7 +164,7 @@ def lifecycle_words(cold_after_days: int | None, delete_after_days: int | None) 
     )
 
 
-def failed_job(state: State, job: AnyJob) -> str:
+def _failed_job(state: State, job: AnyJob) -> str:
     """One line about a job that failed, with AWS's own reason."""
     name = state.name_of(job["ResourceArn"])
     why = job.get("StatusMessage") or "AWS gives no reason"
@@ -182,7 +183,7 @@ def judge_jobs(
     """
     failed = [job for job in jobs if job["State"] in FAILED_STATES]
     issues = [job for job in jobs if job["State"] == "COMPLETED" and job.get("StatusMessage")]
-    details = [failed_job(state, job) for job in (*failed, *issues)]
+    details = [_failed_job(state, job) for job in (*failed, *issues)]
     if failure is not None:
         return replace(failure, details=tuple(details))
     if failed:

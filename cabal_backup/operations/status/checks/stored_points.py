@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from statistics import median
+from typing import TYPE_CHECKING
 
 from cabal_backup.config.environment import Lifecycle
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
@@ -22,14 +23,11 @@ from cabal_backup.operations.status.checks.outcome import (
     warn,
 )
 from cabal_backup.operations.status.findings import Outcome
-from cabal_backup.operations.status.state import (
-    LOOK_BACK,
-    MOST_EVENTS,
-    Event,
-    RegionState,
-    State,
-)
+from cabal_backup.operations.status.state import LOOK_BACK, MOST_EVENTS, RegionState, State
 from cabal_backup.text import moment, plural
+
+if TYPE_CHECKING:
+    from types_boto3_cloudtrail.type_defs import EventTypeDef
 
 _EXPIRY = timedelta(days=2)
 """How long after its time AWS Backup may take to delete a recovery point: some hours, by chance.
@@ -251,7 +249,7 @@ def _is_overdue(point: RecoveryPoint, now: datetime) -> bool:
     return point.status == "COMPLETED" and _is_past(point, now - _EXPIRY)
 
 
-def _deletions(events: Sequence[Event]) -> str:
+def _deletions(events: Sequence[EventTypeDef]) -> str:
     """How many there were, and when, newest first; CloudTrail remembers 90 days."""
     count = f"At least {MOST_EVENTS:,}" if len(events) >= MOST_EVENTS else f"{len(events):,}"
     noun = "recovery point" if len(events) == 1 else "recovery points"
