@@ -23,7 +23,6 @@ from cabal_backup.operations.report.costs import (
     Cost,
     estimate,
     look,
-    stock_of,
     total,
 )
 from cabal_backup.text import columns
@@ -84,9 +83,10 @@ def run(options: CostsOptions, invocation: Invocation) -> int:
     aws = connect_to(options)
     environment = aws.environment
     alternatives = [(text, _with(options, environment, text)) for text in options.alternatives]
-    now, found = invocation.clock.now(), look(aws)
-    stock = stock_of(aws, now, found)
-    unknown = {vault: each.reason for vault, each in found.items() if isinstance(each, Unknown)}
+    stock = look(aws, invocation.clock.now())
+    unknown = {
+        vault: each.reason for vault, each in stock.points.items() if isinstance(each, Unknown)
+    }
     regions = (environment.region, environment.dr_region)
     estimates = [
         Estimate(settings=text, costs=estimate(each, stock, known))
@@ -95,7 +95,7 @@ def run(options: CostsOptions, invocation: Invocation) -> int:
     if options.json:
         output.print_json(
             {
-                "at": now,
+                "at": stock.now,
                 "environment": environment.name,
                 "prices_of": prices.LOOKED_UP,
                 "assumed_prices": [each for each in regions if each not in known],

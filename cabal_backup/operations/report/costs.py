@@ -117,33 +117,25 @@ class Stock:
     """What there is to pay for."""
 
     now: datetime
-    table_arn: str
-    mailstore_arn: str
-    points: Mapping[str, Sequence[RecoveryPoint]]
-    """By the name of the vault; without those that could not be listed."""
+    at: Arns
+    points: Mapping[str, Answer[list[RecoveryPoint]]]
+    """By the name of the vault."""
 
     def of(self, vault: str, arn: str) -> list[RecoveryPoint]:
-        """The completed recovery points in a vault that count for a resource."""
+        """The completed recovery points in a vault that count for a resource; none where they
+        could not be listed.
+        """
         return [
             point
-            for point in self.points.get(vault, ())
-            if point.completed and protected_as(point.resource_arn, self.mailstore_arn) == arn
+            for point in self.points.get(vault, Known([])).value_or(())
+            if point.completed and protected_as(point.resource_arn, self.at.mailstore_arn) == arn
         ]
 
 
-def look(aws: Aws) -> Mapping[str, Answer[list[RecoveryPoint]]]:
-    """The recovery points of each vault by its name."""
-    return ask_together({vault.name: partial(points_in, aws, vault) for vault in aws.vaults})
-
-
-def stock_of(at: Arns, now: datetime, found: Mapping[str, Answer[list[RecoveryPoint]]]) -> Stock:
-    """What there is by the answers of each vault."""
-    return Stock(
-        now=now,
-        table_arn=at.table_arn,
-        mailstore_arn=at.mailstore_arn,
-        points={vault: each.value for vault, each in found.items() if isinstance(each, Known)},
-    )
+def look(aws: Aws, now: datetime) -> Stock:
+    """What is in the vaults, asked of AWS."""
+    found = ask_together({vault.name: partial(points_in, aws, vault) for vault in aws.vaults})
+    return Stock(now=now, at=aws, points=found)
 
 
 class _Stored(NamedTuple):
@@ -175,8 +167,10 @@ def estimate(
     )
     of_region = {region: prices.of_region(known, region) for _, region, _ in vaults}
     costs: list[Cost] = []
-    for resource, arn in (("addresses", stock.table_arn), ("mailstore", stock.mailstore_arn)):
-        kind = names.DYNAMODB if arn == stock.table_arn else names.EFS
+    for resource, kind, arn in (
+        ("addresses", names.DYNAMODB, stock.at.table_arn),
+        ("mailstore", names.EFS, stock.at.mailstore_arn),
+    ):
         copied = _newest_size(stock.of(names.VAULT, arn))
         for vault, region, lifecycle in vaults:
             points = stock.of(vault, arn)

@@ -9,7 +9,7 @@ from string import Template
 
 from cabal_backup.operations.aws.results import Unknown
 from cabal_backup.operations.report import prices
-from cabal_backup.operations.report.costs import NOT_INCLUDED, Amount, estimate, stock_of, total
+from cabal_backup.operations.report.costs import NOT_INCLUDED, Amount, Stock, estimate, total
 from cabal_backup.operations.report.figures import Loss, if_region_failed, stored
 from cabal_backup.operations.report.prices import REGIONS, Prices
 from cabal_backup.operations.report.summary import Report, link
@@ -146,24 +146,23 @@ def page(report: Report, calendar: Calendar, known: Mapping[str, Prices] = REGIO
 
 
 def _verdict(report: Report) -> str:
-    status = report.verdict.status
-    lines = [f'<p class="verdict {status}">{_text(report.sentence)}</p>']
-    lines.append(
-        _table(
-            "Checks of status",
-            ("subject", "result"),
-            ((name, _colored(group.status, group.counts)) for name, group in report.groups.items()),
-        )
+    groups = ((name, _colored(group.status, group.counts)) for name, group in report.groups.items())
+    return _section(
+        "Verdict",
+        f'<p class="verdict {report.verdict.status}">{_text(report.sentence)}</p>',
+        _table("Checks of status", ("subject", "result"), groups),
+        *(
+            line
+            for finding in report.verdict.findings
+            if finding.status in NOT_OK and not finding.explained_by
+            for line in _finding(finding)
+        ),
     )
-    for finding in report.verdict.findings:
-        if finding.status in NOT_OK and not finding.explained_by:
-            lines += _finding(finding)
-    return "\n".join(["<h2>Verdict</h2>", *lines])
 
 
 def _finding(finding: Finding) -> Iterator[str]:
     yield f"<h3>{_colored(finding.status, f'{finding.check}: {finding.status}')}</h3>"
-    yield f"<p>{_text(finding.evidence)}</p>"
+    yield _paragraph(finding.evidence)
     if finding.details:
         yield "<ul>" + "".join(f"<li>{_text(line)}</li>" for line in finding.details) + "</ul>"
     if finding.hint:
@@ -172,17 +171,16 @@ def _finding(finding: Finding) -> Iterator[str]:
 
 
 def _region(state: State) -> str:
-    region, losses = state.environment.region, if_region_failed(state)
-    heading = f"<h2>If {_text(region)} failed now</h2>"
+    heading, losses = f"If {state.environment.region} failed now", if_region_failed(state)
     if isinstance(losses, Unknown):
-        return f"{heading}\n<p>{_text(f'The copies could not be listed: {losses.reason}')}</p>"
+        return _section(heading, _paragraph(f"The copies could not be listed: {losses.reason}"))
     table = _table(
         "What was written after the newest copy would be lost. Recovery times are those that "
         "drills measured; a restore follows the copy-back.",
         ("resource", "newest copy", "lost", "copy-back to", "copy-back took", "restore took"),
         (_loss(loss, state) for loss in losses.value),
     )
-    return f"{heading}\n{table}\n<p>What to do: docs/runbooks/lose-a-region.md.</p>"
+    return _section(heading, table, _paragraph("What to do: docs/runbooks/lose-a-region.md."))
 
 
 def _loss(loss: Loss, state: State) -> tuple[str, ...]:
@@ -214,13 +212,15 @@ def _nights(calendar: Calendar) -> str:
         for night in calendar.nights
     ]
     counts = ", ".join(f"{calendar.count(cell)} {cell}" for cell in Cell if calendar.count(cell))
-    parts = [_table(f"The newest night first: {counts}.", ("night", *columns), rows)]
-    parts += [f"<p>{_text(sentence)}</p>" for sentence in calendar.former]
-    parts += [
-        f"<p>{_text(f'{vault} could not be looked into: {reason}')}</p>"
-        for vault, reason in calendar.unknown.items()
-    ]
-    return "\n".join(["<h2>Nights</h2>", *parts])
+    return _section(
+        "Nights",
+        _table(f"The newest night first: {counts}.", ("night", *columns), rows),
+        *map(_paragraph, calendar.former),
+        *(
+            _paragraph(f"{vault} could not be looked into: {reason}")
+            for vault, reason in calendar.unknown.items()
+        ),
+    )
 
 
 def _cell(cell: Cell) -> Html:
@@ -250,26 +250,22 @@ def _points(state: State) -> str:
     unknown = [vault.vault_name for vault in vaults if isinstance(vault.points, Unknown)]
     missing = f" Without {' and '.join(unknown)}, which could not be listed." if unknown else ""
     listed = ", ".join(f"{kind} {tier} ${price}" for (kind, tier), price in prices.STORAGE.items())
-    stated = (
-        f"Prices of a GB and month in {prices.REGION}, {prices.LOOKED_UP}: {listed} "
-        f"({prices.SOURCE})."
-    )
-    return "\n".join(
-        [
-            "<h2>Recovery points and what they cost</h2>",
-            _table(f"By tier. GB are of 1,073,741,824 bytes.{missing}", headings, rows),
-            f"<p>{_text(stated)} Of file systems AWS Backup stores what changed and reports whole "
+    return _section(
+        "Recovery points and what they cost",
+        _table(f"By tier. GB are of 1,073,741,824 bytes.{missing}", headings, rows),
+        _paragraph(
+            f"Prices of a GB and month in {prices.REGION}, {prices.LOOKED_UP}: {listed} "
+            f"({prices.SOURCE}). Of file systems AWS Backup stores what changed and reports whole "
             "sizes, so that their cost is between that of one recovery point and that of all. "
-            "Transfer between the regions and restores are not in it (docs/costs.md).</p>",
-        ]
+            "Transfer between the regions and restores are not in it (docs/costs.md)."
+        ),
     )
 
 
 def _coming_year(state: State, known: Mapping[str, Prices]) -> str:
-    heading = "<h2>What the coming year costs</h2>"
     environment = state.environment
     points = {each.vault_name: each.points for each in (state.primary, *state.copy_vaults)}
-    costs = estimate(environment, stock_of(state, state.now, points), known)
+    costs = estimate(environment, Stock(now=state.now, at=state, points=points), known)
     assumed = prices.assumption(known, (environment.region, environment.dr_region))
     left_out = f"{assumed} Not included: {'; '.join(NOT_INCLUDED)} (docs/costs.md)."
     rows = [
@@ -283,12 +279,10 @@ def _coming_year(state: State, known: Mapping[str, Prices]) -> str:
         for cost in (*costs, total(costs))
     ]
     headings = ("", "region", "resource", "tier", "this month", "coming year", "its last month")
-    return "\n".join(
-        [
-            heading,
-            _table("Dollars without tax, as the recovery points age.", headings, rows),
-            f"<p>{_text(left_out)}</p>",
-        ]
+    return _section(
+        "What the coming year costs",
+        _table("Dollars without tax, as the recovery points age.", headings, rows),
+        _paragraph(left_out),
     )
 
 
@@ -313,18 +307,20 @@ def _restore_tests(report: Report) -> str:
         for region, job in sorted(jobs, key=lambda each: each[1]["CreationDate"], reverse=True)
     ]
     headings = ("started", "region", "type", "made by", "status", "validation")
-    return "\n".join(
-        [
-            "<h2>Restore tests</h2>",
-            *_evidence(report, "restore-tests"),
-            _table("Restore jobs of the last 30 days.", headings, rows),
-        ]
+    return _section(
+        "Restore tests",
+        *(
+            _paragraph(_colored(finding.status, finding.evidence))
+            for finding in report.verdict.findings
+            if finding.check == "restore-tests"
+        ),
+        _table("Restore jobs of the last 30 days.", headings, rows),
     )
 
 
 def _drills(state: State) -> str:
     if isinstance(state.drills, Unknown):
-        return f"<h2>Drills</h2>\n<p>{_text(state.drills.reason)}</p>"
+        return _section("Drills", _paragraph(state.drills.reason))
     rows = [
         (
             past.kind,
@@ -336,14 +332,16 @@ def _drills(state: State) -> str:
         for past in sorted(state.drills.value, key=lambda past: past.ended, reverse=True)
     ]
     headings = ("drill", "environment", "ended", "result", "recovery time")
-    table = _table("Of the reports in the project's folder.", headings, rows)
-    return f"<h2>Drills</h2>\n{table}"
+    return _section("Drills", _table("Of the reports in the project's folder.", headings, rows))
 
 
-def _evidence(report: Report, check: str) -> Iterator[str]:
-    for finding in report.verdict.findings:
-        if finding.check == check:
-            yield f"<p>{_colored(finding.status, finding.evidence)}</p>"
+def _section(heading: str, *parts: str) -> str:
+    """:param parts: of HTML."""
+    return "\n".join([f"<h2>{_text(heading)}</h2>", *parts])
+
+
+def _paragraph(text: str) -> str:
+    return f"<p>{_text(text)}</p>"
 
 
 def _table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -354,7 +352,7 @@ def _table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[str]])
         for first, *others in rows
     ]
     if not body:
-        return f"<p>{_text(caption)} There is none.</p>"
+        return _paragraph(f"{caption} There is none.")
     head = "".join(
         f'<th scope="col"{_class(cell)}>{_text(heading)}</th>'
         for heading, cell in zip(headings, rows[0], strict=True)

@@ -129,11 +129,16 @@ def copy_jobs(state: State) -> Outcome:
         and state.counts_for(job["ResourceArn"]) in state.resources
     ]
     done = {_what_and_where(job) for job in jobs if job["State"] == "COMPLETED"}
-    on_demand = {p.arn for arn in state.resources for p in History(state).on_demand(arn)}
+    history = History(state)
+    on_demand = {point.arn for arn in state.resources for point in history.on_demand(arn)}
     failed = [job for job in jobs if job["State"] in FAILED_STATES]
     sources = {job["SourceRecoveryPointArn"] for job in failed}
+    points = [point for point in state.primary.points.value_or(()) if point.arn in sources]
     for vault in state.copy_vaults:
-        done |= {(arn, state.arn_of(vault)) for arn in _copied_earlier(state, vault, sources)}
+        # They have a copy, whatever became of a later job.
+        copies = [copy for copy in vault.points.value_or(()) if copy.completed]
+        arn = state.arn_of(vault)
+        done |= {(point.arn, arn) for point in points if _of_same_moment(point, copies)}
     standing = [
         job
         for job in failed
@@ -196,8 +201,8 @@ def _bring_back(state: State, cold: Iterable[RecoveryPoint]) -> str:
     if state.table_arn in mail:
         mail.remove(state.table_arn)
         commands.append(f"`cabal-backup copy-back addresses --cold -e {environment}`")
-    which = [f" --file-system {arn.rpartition('/')[2]}" for arn in sorted(mail)]
-    for only in which if len(which) > 1 else [""] * len(which):
+    for arn in sorted(mail):
+        only = f" --file-system {arn.rpartition('/')[2]}" if len(mail) > 1 else ""
         commands.append(f"`cabal-backup copy-back mailstore --cold -e {environment}{only}`")
     return ", ".join(commands)
 
@@ -221,7 +226,7 @@ def foreign_copies(state: State) -> Outcome:
         for job in foreign
     ]
     find_out = "Find out in CloudTrail who started it (StartCopyJob)."
-    if any(job["State"] not in set(FAILED_STATES) - {"PARTIAL"} for job in foreign):
+    if any(job["State"] == "PARTIAL" or job["State"] not in FAILED_STATES for job in foreign):
         return fail(
             f"{plural(len(foreign), 'copy job')} of the last 30 days to vaults of others.",
             f"{find_out} A copy in another account can be deleted only there.",
@@ -310,16 +315,6 @@ def _could_be_copied(night: Night) -> bool:
 def _what_and_where(job: CopyJobTypeDef) -> tuple[str, str]:
     """The ARNs of the recovery point and of the vault that a job copies it to."""
     return job["SourceRecoveryPointArn"], job["DestinationBackupVaultArn"]
-
-
-def _copied_earlier(state: State, vault: VaultState, sources: set[str]) -> set[str]:
-    """Which of these recovery points have a copy in a vault, whatever became of a later job."""
-    copies = [copy for copy in vault.points.value_or(()) if copy.completed]
-    return {
-        point.arn
-        for point in state.primary.points.value_or(())
-        if point.arn in sources and _of_same_moment(point, copies)
-    }
 
 
 def _jobs_by_source(state: State, vault_arn: str) -> dict[str, CopyJobTypeDef]:

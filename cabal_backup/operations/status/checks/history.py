@@ -8,7 +8,7 @@ had at the time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC as _UTC
 from datetime import datetime, time, timedelta
@@ -82,18 +82,15 @@ class History:
         self._copies = _by_resource(state, state.dr)
         self._plan: Plan | None = state.plan.value_or(None)
 
-    def begin(self, arn: str) -> datetime | None:
+    def begin(self, arn: str, *, former: bool = True) -> datetime | None:
         """After which moment nights of a resource are expected; None where nothing says it.
 
-        Those of former mailstores are nights of the mailstore.
+        :param former: whether nights of former mailstores are nights of the mailstore.
         """
-        return self._begin(self._resource_made(arn))
-
-    def _begin(self, made: datetime | None) -> datetime | None:
         vault = self._state.primary.vault_created
         plan = None if self._plan is None else self._plan.created
         vault_first = plan is None or (vault is not None and plan - vault > _TOGETHER)
-        start = vault if vault_first else plan
+        start, made = vault if vault_first else plan, self._resource_made(arn, former=former)
         return start if start is None or made is None else max(start, made)
 
     def nights(self, arn: str) -> list[Night]:
@@ -101,6 +98,7 @@ class History:
         begin = self.begin(arn)
         if begin is None:
             return []
+        first, last = self._first(begin), newest_due_night(self._state)
         points = {night_of(point.created): point for point in self.scheduled(arn)}
         copied = {night_of(copy.created) for copy in self._copies.get(arn, ()) if copy.completed}
         deleted = {night_of(job["CreationDate"]) for job in self.deleted(arn)}
@@ -115,12 +113,12 @@ class History:
                 deleted=midnight in deleted,
                 planned=self._plan is None or midnight > self._plan.created,
             )
-            for midnight in _midnights(self._first(begin), newest_due_night(self._state))
+            for midnight in (first + NIGHT * number for number in range((last - first) // NIGHT))
         ]
 
     def is_due(self, arn: str, midnight: datetime) -> bool:
         """Whether a night of this resource, not of a former one, is expected at all."""
-        begin = self._begin(self._resource_made(arn, former=False))
+        begin = self.begin(arn, former=False)
         return begin is None or midnight > begin + _SETTING_UP
 
     def scheduled(self, arn: str) -> list[RecoveryPoint]:
@@ -183,19 +181,14 @@ class History:
             midnight += NIGHT
         environment = self._state.environment
         kept = [environment.lifecycle.delete_after_days, environment.dr_lifecycle.delete_after_days]
-        if self._plan is not None:
-            for version in self._plan.versions:
-                rule = _rule(version.plan)
-                kept += [
-                    days
-                    for each in (rule, *rule.get("CopyActions", ()))
-                    if (days := _days(each)) is not None
-                ]
+        for version in self._plan.versions if self._plan else ():
+            rule = _rule(version.plan)
+            kept += [days for each in (rule, *rule.get("CopyActions", ())) if (days := _days(each))]
         return max(midnight, night_of(self._state.now - timedelta(days=max(kept))))
 
     def _kept_until(self, midnight: datetime) -> datetime:
         days = _days(_rule(self._version(midnight)))
-        return _after(midnight, days or self._state.environment.lifecycle.delete_after_days)
+        return midnight + NIGHT * (days or self._state.environment.lifecycle.delete_after_days)
 
     def _copy_kept_until(self, midnight: datetime) -> datetime:
         """The past where no copy was to be made: the DR vault is younger than the night."""
@@ -205,19 +198,16 @@ class History:
         if not ours and made is not None and midnight <= made:
             return midnight
         days = _days(ours[0]) if ours else None
-        return _after(midnight, days or self._state.environment.dr_lifecycle.delete_after_days)
+        return midnight + NIGHT * (days or self._state.environment.dr_lifecycle.delete_after_days)
 
     def _version(self, midnight: datetime) -> BackupPlanTypeDef:
         """The plan as it was at a midnight; nothing where there was none, or it is not known."""
-        versions = () if self._plan is None else self._plan.versions
+        versions = self._plan.versions if self._plan else ()
         plans = (version.plan for version in reversed(versions) if version.created <= midnight)
         return next(plans, cast("BackupPlanTypeDef", {}))
 
-    def _resource_made(self, arn: str, *, former: bool = True) -> datetime | None:
-        """When a resource was made, or its oldest recovery point, whichever is older.
-
-        :param former: whether recovery points of former mailstores count.
-        """
+    def _resource_made(self, arn: str, *, former: bool) -> datetime | None:
+        """When a resource was made, or its oldest recovery point, whichever is older."""
         state = self._state
         if arn == state.table_arn:
             table = state.tables[state.environment.addresses_table].table.value_or(None)
@@ -247,23 +237,17 @@ def night_of(when: datetime) -> datetime:
 
 def are_many(nights: Iterable[Night]) -> bool:
     """Whether MANY of any 30 consecutive nights of one resource are among these."""
-    by_resource: dict[str, list[datetime]] = {}
-    for night in nights:
-        by_resource.setdefault(night.arn, []).append(night.midnight)
     return any(
         later - earlier < 30 * NIGHT
-        for midnights in by_resource.values()
+        for midnights in _midnights(nights).values()
         for earlier, later in zip(midnights, midnights[MANY - 1 :], strict=False)
     )
 
 
 def spans(state: State, nights: Iterable[Night]) -> Iterator[str]:
     """Nights for people, consecutive ones of one resource in one line; the oldest first."""
-    by_resource: dict[str, list[datetime]] = {}
-    for night in nights:
-        by_resource.setdefault(night.arn, []).append(night.midnight)
     found: list[tuple[datetime, datetime, str]] = []
-    for arn, midnights in by_resource.items():
+    for arn, midnights in _midnights(nights).items():
         first = last = midnights[0]
         for midnight in midnights[1:]:
             if midnight - last > NIGHT:
@@ -276,12 +260,20 @@ def spans(state: State, nights: Iterable[Night]) -> Iterator[str]:
         yield f"{first:%Y-%m-%d}{until}: {name}"
 
 
-def _by_resource(state: State, region: VaultState) -> dict[str, Sequence[RecoveryPoint]]:
+def _midnights(nights: Iterable[Night]) -> dict[str, list[datetime]]:
+    """From old to new, by resource."""
+    found: dict[str, list[datetime]] = {}
+    for night in nights:
+        found.setdefault(night.arn, []).append(night.midnight)
+    return found
+
+
+def _by_resource(state: State, region: VaultState) -> Mapping[str, Sequence[RecoveryPoint]]:
     """From old to new, by the resource they count for; nothing where they could not be listed."""
     found: dict[str, list[RecoveryPoint]] = {}
     for point in sorted(region.points.value_or(()), key=lambda point: point.created):
         found.setdefault(state.counts_for(point.resource_arn), []).append(point)
-    return dict(found)
+    return found
 
 
 def _start_window(state: State) -> timedelta:
@@ -300,14 +292,3 @@ def _days(rule: BackupRuleTypeDef | CopyActionTypeDef) -> int | None:
     """DeleteAfterDays of a rule or a copy action; None for never, which AWS may write as -1."""
     days = (rule.get("Lifecycle") or {}).get("DeleteAfterDays")
     return days if days is not None and days > 0 else None
-
-
-def _after(midnight: datetime, days: int) -> datetime:
-    return midnight + timedelta(days=days)
-
-
-def _midnights(first: datetime, last: datetime) -> Iterator[datetime]:
-    night = first
-    while night < last:
-        yield night
-        night += NIGHT

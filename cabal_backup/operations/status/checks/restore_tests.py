@@ -83,8 +83,7 @@ class _Series:
     @property
     def ran(self) -> datetime | None:
         """When the plan last started its tests."""
-        when: datetime | None = self.deployed.plan.get("LastExecutionTime")
-        return when
+        return self.deployed.plan.get("LastExecutionTime")
 
     @property
     def due(self) -> datetime:
@@ -93,18 +92,15 @@ class _Series:
         Of a plan that was changed since, the first one after the change: it may have had another
         schedule before.
         """
-        created: datetime = self.deployed.plan["CreationTime"]
-        changed: datetime = self.deployed.plan.get("LastUpdateTime") or created
+        created = self.deployed.plan["CreationTime"]
+        changed = self.deployed.plan.get("LastUpdateTime") or created
         last = self.jobs[0]["CreationDate"] if self.jobs else self.ran or created
-        return min(self._scheduled(max(last, changed)), last + timedelta(days=366))
-
-    def _scheduled(self, after: datetime) -> datetime:
         a_year = timedelta(days=366)
         try:
-            run = next_run(self.expected.schedule, after, within=a_year)
+            run = next_run(self.expected.schedule, max(last, changed), within=a_year)
         except ValueError:
             run = None
-        return run or after + a_year
+        return min(run or last + a_year, last + a_year)
 
     @property
     def words(self) -> str:

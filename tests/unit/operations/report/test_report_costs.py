@@ -13,6 +13,7 @@ import pytest
 
 from cabal_backup.config.environment import Lifecycle
 from cabal_backup.errors import UsageError
+from cabal_backup.operations.aws.results import Known
 from cabal_backup.operations.report.costs import Amount, Cost, Stock, estimate, total
 from cabal_backup.operations.report.prices import REGIONS, Prices, assumption, read_prices
 from tests.builders import an_environment
@@ -22,6 +23,7 @@ from tests.unit.operations.status.builders import (
     NOW,
     TABLE_ARN,
     a_point,
+    a_state,
 )
 
 GB = 2**30
@@ -32,7 +34,7 @@ WARM_ONLY = Lifecycle(cold_after_days=None, delete_after_days=365)
 
 def costs(*points: Any, vault: str = "cabal-backup", **settings: Any) -> dict[str, Cost]:
     """Of an environment whose vault of this name has these points, by the words of each line."""
-    stock = Stock(now=NOW, table_arn=TABLE_ARN, mailstore_arn=MAILSTORE_ARN, points={vault: points})
+    stock = Stock(now=NOW, at=a_state(), points={vault: Known(list(points))})
     found = estimate(an_environment(**settings), stock, KNOWN)
     return {" ".join(filter(None, cost.line)): cost for cost in found}
 
@@ -169,8 +171,7 @@ def test_only_complete_recovery_points_count() -> None:
 
 
 def test_a_region_without_known_prices() -> None:
-    points = {"cabal-backup-dr": [a_table()]}
-    stock = Stock(now=NOW, table_arn=TABLE_ARN, mailstore_arn=MAILSTORE_ARN, points=points)
+    stock = Stock(now=NOW, at=a_state(), points={"cabal-backup-dr": Known([a_table()])})
     environment = an_environment()
     assert estimate(environment, stock, REGIONS) == estimate(environment, stock, KNOWN)
     said = assumption(REGIONS, [environment.region, environment.dr_region])
