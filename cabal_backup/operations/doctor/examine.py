@@ -11,7 +11,7 @@ from cabal_backup.operations.aws.results import Answer, Known, Unknown, ask_toge
 from cabal_backup.operations.doctor import quotas
 from cabal_backup.operations.status.checks import run_checks
 from cabal_backup.operations.status.checks.air_gapped import limits
-from cabal_backup.operations.status.checks.outcome import deploy, fail, off, ok, unknown, warn
+from cabal_backup.operations.status.checks.outcome import fail, off, ok, unknown, warn
 from cabal_backup.operations.status.checks.vaults import recorded_environment
 from cabal_backup.operations.status.findings import Outcome, Verdict
 from cabal_backup.operations.status.read_state import look
@@ -182,7 +182,9 @@ def _stacks(state: State, regions: tuple[str, str], answers: Answers) -> Outcome
     taken = list(_taken(state))
     if any(known.values()):
         return fail(
-            "One of the two stacks is missing.", f"Create it: {deploy(name)}", details=details
+            "One of the two stacks is missing.",
+            f"Create it: {state.deploy_command}",
+            details=details,
         )
     if taken:
         return fail(
@@ -190,7 +192,7 @@ def _stacks(state: State, regions: tuple[str, str], answers: Answers) -> Outcome
             "docs/adopt.md takes over what another tool made or a deleted stack left. "
             f"cabal-backup teardown plan -e {name} lists it.",
         )
-    return ok(f"Nothing is deployed, and no name is taken. Next: {deploy(name)}.")
+    return ok(f"Nothing is deployed, and no name is taken. Next: {state.deploy_command}.")
 
 
 def _taken(state: State) -> list[str]:

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from cabal_backup import names
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.clock import aws_time
-from cabal_backup.operations.aws.results import (
-    Answer,
-    Asking,
-    ask_together,
-    entries,
-    unless_missing,
-)
+from cabal_backup.operations.aws.results import Answer, Asking, entries, unless_missing
 
 if TYPE_CHECKING:
     from types_boto3_cloudwatch.type_defs import MetricAlarmTypeDef
@@ -46,6 +41,8 @@ if TYPE_CHECKING:
         FilterPolicy: str
         """As JSON; empty without one, and of a subscription that is not confirmed."""
 
+
+T = TypeVar("T")
 
 RULES = (
     names.RULE_JOBS,
@@ -93,7 +90,7 @@ class Channel:
     """What the watch wrote when it ran last."""
 
     @property
-    def answers(self) -> tuple[object, ...]:
+    def answers(self) -> tuple[Answer[object], ...]:
         """All answers about it, apart from those about the watch alone."""
         return (
             self.rules,
@@ -115,18 +112,23 @@ def look(aws: Aws) -> Mapping[str, Channel]:
 
 
 def _channel(aws: Aws, region: str) -> Channel:
-    questions = {
-        "rules": _rules,
-        "queues": _queues,
-        "sources": _sources,
-        "functions": _functions,
-        "topic": _topic,
-        "subscriptions": _subscriptions,
-        "alarm": _alarm,
-        "record": _record,
-    }
+    with Asking() as asking:
+
+        def ask(question: Callable[[Aws, str], T]) -> Future[Answer[T]]:
+            return asking.ask(partial(question, aws, region))
+
+        rules, queues, sources = ask(_rules), ask(_queues), ask(_sources)
+        functions, topic, subscriptions = ask(_functions), ask(_topic), ask(_subscriptions)
+        alarm, record = ask(_alarm), ask(_record)
     return Channel(
-        **ask_together({what: partial(ask, aws, region) for what, ask in questions.items()})
+        rules=rules.result(),
+        queues=queues.result(),
+        sources=sources.result(),
+        functions=functions.result(),
+        topic=topic.result(),
+        subscriptions=subscriptions.result(),
+        alarm=alarm.result(),
+        record=record.result(),
     )
 
 

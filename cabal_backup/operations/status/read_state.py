@@ -203,7 +203,8 @@ def _air_gapped(aws: Aws, place: Vault) -> AirGapped:
 
 def _shares(aws: Aws, place: Vault) -> Mapping[str, Share]:
     """The accounts that the vault is shared with, by any resource share of this account."""
-    paginator = aws.client("ram", place.region).get_paginator("get_resource_share_associations")
+    ram: Any = aws.client("ram", place.region)  # There are no types of RAM.
+    paginator = ram.get_paginator("get_resource_share_associations")
 
     def associations(**asked: object) -> list[tuple[str, Share]]:
         return [

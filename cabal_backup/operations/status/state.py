@@ -212,6 +212,18 @@ class State(Arns):
     """What the reports of drills say, which are files of the project."""
 
     @property
+    def deploy_command(self) -> str:
+        """The command that deploys the environment."""
+        return f"make deploy ENVIRONMENT={self.environment.name}"
+
+    @property
+    def revert_command(self) -> str:
+        """The same after a change by hand, which an ordinary deployment would not notice: it
+        compares templates.
+        """
+        return f'{self.deploy_command} ARGS="--revert-drift"'
+
+    @property
     def regions(self) -> tuple[RegionState, RegionState]:
         """Primary and DR."""
         return (self.primary, self.dr)

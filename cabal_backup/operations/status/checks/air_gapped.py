@@ -9,15 +9,7 @@ from cabal_backup import names
 from cabal_backup.operations.aws.results import Unknown
 from cabal_backup.operations.status.checks import vaults
 from cabal_backup.operations.status.checks.copies import copies_in, named
-from cabal_backup.operations.status.checks.outcome import (
-    deploy,
-    fail,
-    off,
-    ok,
-    revert_drift,
-    unknown,
-    warn,
-)
+from cabal_backup.operations.status.checks.outcome import fail, off, ok, unknown, warn
 from cabal_backup.operations.status.findings import NOT_OK, Outcome, Status
 from cabal_backup.operations.status.state import LOOK_BACK, AirGapped, State
 from cabal_backup.text import moment, plural
@@ -139,8 +131,7 @@ def _shares(state: State, seen: AirGapped) -> Outcome:
     if missing:
         return fail(
             f"{names.AIR_GAPPED_VAULT} is not shared with {' and '.join(missing)}.",
-            f"{deploy(state.environment.name)}, or if the share was changed: "
-            f"{revert_drift(state.environment.name)}",
+            f"{state.deploy_command}, or if the share was changed: {state.revert_command}",
         )
     pending = [account for account in accounts if shares[account].status != "ASSOCIATED"]
     if not pending:

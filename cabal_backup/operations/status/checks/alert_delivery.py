@@ -9,15 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 
 from cabal_backup import names, urgent
-from cabal_backup.operations.status.checks.outcome import (
-    all_known,
-    fail,
-    listed,
-    off,
-    ok,
-    revert_drift,
-    warn,
-)
+from cabal_backup.operations.status.checks.outcome import all_known, fail, listed, off, ok, warn
 from cabal_backup.operations.status.findings import Outcome
 from cabal_backup.operations.status.read_alerts import RULES, Channel, is_confirmed
 from cabal_backup.operations.status.state import Policy, State
@@ -37,8 +29,7 @@ def alerts(state: State) -> Outcome:
     if broken:
         return fail(
             f"Urgent events are not reported: {plural(len(broken), 'fault')} on their way.",
-            f"{revert_drift(environment.name)}; then cabal-backup alerts test "
-            f"-e {environment.name}",
+            f"{state.revert_command}; then cabal-backup alerts test -e {environment.name}",
             details=broken,
         )
     all_known(
@@ -109,7 +100,7 @@ def _subscribed(state: State) -> Outcome:
         return warn(
             "Not every configured address gets the messages.",
             "Follow the link in the mail that SNS has sent, delete the filter policy, or take the "
-            f"address out of the settings and deploy. {revert_drift(environment.name)} subscribes "
+            f"address out of the settings and deploy. {state.revert_command} subscribes "
             "again.",
             details=[*pending, *filtered],
         )

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 from cabal_backup import names
 from cabal_backup.config.environment import Lifecycle
 from cabal_backup.operations.status.checks.outcome import (
-    deploy,
     difference,
     fail,
     known,
     lifecycle_words,
     not_there,
     ok,
-    revert_drift,
     warn,
 )
 from cabal_backup.operations.status.findings import Outcome
@@ -53,7 +51,7 @@ def plan(state: State) -> Outcome:
         return fail(
             f"There is no plan {names.PLAN} in {state.environment.region}: no backup will be "
             "taken.",
-            deploy(state.environment.name),
+            state.deploy_command,
         )
     differences = list(_plan_differences(state, seen.plan))
     if seen.others:
@@ -61,7 +59,7 @@ def plan(state: State) -> Outcome:
     if differences:
         return fail(
             f"The plan {names.PLAN} is not as {state.environment.name} is configured.",
-            f"Back to the configuration: {revert_drift(state.environment.name)}",
+            f"Back to the configuration: {state.revert_command}",
             details=differences,
         )
     if not state.environment.backup:
@@ -135,7 +133,7 @@ def selection(state: State) -> Outcome:
     if differences:
         return fail(
             f"The plan does not select exactly {' and '.join(state.resources.values())}.",
-            f"Back to the configuration: {revert_drift(state.environment.name)}",
+            f"Back to the configuration: {state.revert_command}",
             details=differences,
         )
     return ok(f"Selects exactly {' and '.join(state.resources.values())}.")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from cabal_backup import names
 from cabal_backup.operations.status.checks.history import FUTURE
-from cabal_backup.operations.status.checks.outcome import age, known, measured, ok, warn
+from cabal_backup.operations.status.checks.outcome import known, measured, ok, warn
 from cabal_backup.operations.status.checks.restore_tests import YEAR
 from cabal_backup.operations.status.drill_reports import Kind, PastDrill
 from cabal_backup.operations.status.findings import Outcome
 from cabal_backup.operations.status.state import State
-from cabal_backup.text import moment, plural
+from cabal_backup.text import duration, moment, plural
 
 
 def drill(state: State) -> Outcome:
@@ -68,4 +68,4 @@ def _seen(state: State, kind: Kind, past: PastDrill | None) -> str:
         return f"{kind}: never, as far as the reports say"
     elsewhere = f" in {past.environment}" if past.environment != state.environment.name else ""
     took = "" if past.recovery_seconds is None else f", recovered in {past.recovery_seconds:,.0f} s"
-    return f"{kind}{elsewhere}: {past.ended:%Y-%m-%d}, {age(past.ended, state.now)} ago{took}"
+    return f"{kind}{elsewhere}: {past.ended:%Y-%m-%d}, {duration(state.now - past.ended)} ago{took}"

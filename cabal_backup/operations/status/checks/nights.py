@@ -17,7 +17,6 @@ from cabal_backup.operations.status.checks.history import (
 )
 from cabal_backup.operations.status.checks.outcome import (
     UNDERWAY,
-    age,
     fail,
     judge_jobs,
     known,
@@ -226,4 +225,4 @@ def _underway(state: State, arn: str, since: datetime) -> bool:
 
 
 def _when(point: RecoveryPoint, state: State) -> str:
-    return f"{moment(point.created)}, {age(point.created, state.now)} ago"
+    return f"{moment(point.created)}, {duration(state.now - point.created)} ago"

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cabal_backup.operations.aws.results import Answer, Unknown
 from cabal_backup.operations.status.findings import Outcome, Status
 from cabal_backup.operations.status.state import State
-from cabal_backup.text import duration, moment, plural
+from cabal_backup.text import moment, plural
 from cabal_backup.urgent import FAILED_STATES
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ def known(answer: Answer[T], *, looking_at: str, details: Iterable[str] = ()) ->
     return answer.value
 
 
-def all_known(answers: Iterable[object], *, looking_at: str) -> None:
+def all_known(answers: Iterable[Answer[object]], *, looking_at: str) -> None:
     """Raises CannotLook unless AWS gave all of these answers."""
     if missing := [answer for answer in answers if isinstance(answer, Unknown)]:
         raise CannotLook(unknown(*missing, looking_at=looking_at))
@@ -115,21 +114,6 @@ def no_answer(state: State, checks: Sequence[str]) -> Outcome | None:
 def not_there(what: str) -> Outcome:
     """For a check of something whose absence is another check's failure."""
     return Outcome(Status.UNKNOWN, f"There is no {what} to look at.", "Fix that first.")
-
-
-def deploy(environment: str) -> str:
-    """The command that deploys an environment."""
-    return f"make deploy ENVIRONMENT={environment}"
-
-
-def revert_drift(environment: str) -> str:
-    """An ordinary deployment compares templates, and would not notice a change by hand."""
-    return f'make deploy ENVIRONMENT={environment} ARGS="--revert-drift"'
-
-
-def age(then: datetime, now: datetime) -> str:
-    """How long ago something was, for people."""
-    return duration(now - then)
 
 
 def caller(event: EventTypeDef) -> str:

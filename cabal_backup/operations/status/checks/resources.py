@@ -10,14 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cabal_backup import names
 from cabal_backup.operations.aws.clock import SERVICES_APART
 from cabal_backup.operations.aws.results import Answer, Known, Unknown
-from cabal_backup.operations.status.checks.outcome import (
-    all_known,
-    deploy,
-    fail,
-    not_there,
-    ok,
-    warn,
-)
+from cabal_backup.operations.status.checks.outcome import all_known, fail, not_there, ok, warn
 from cabal_backup.operations.status.findings import Outcome
 from cabal_backup.operations.status.state import LOOK_BACK, State
 from cabal_backup.text import moment, plural
@@ -75,7 +68,7 @@ def resources(state: State) -> Outcome:
             "without it fail, are skipped, or contain nothing new.",
             _restore(state, table=bool(of_table), mailstore=bool(of_mailstore))
             + "If it was replaced on purpose, set addresses_table or mailstore_file_system_id of "
-            f"{state.environment.name} to the new one, then: {deploy(state.environment.name)}",
+            f"{state.environment.name} to the new one, then: {state.deploy_command}",
         )
     all_known((table, mailstore), looking_at="the table and the mailstore")
     young = _young_tables(state, [name])

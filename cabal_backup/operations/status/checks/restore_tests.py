@@ -12,16 +12,7 @@ from cabal_backup import names
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.aws.results import Answer, Known
 from cabal_backup.operations.status.checks.history import FUTURE
-from cabal_backup.operations.status.checks.outcome import (
-    age,
-    all_known,
-    deploy,
-    difference,
-    fail,
-    ok,
-    revert_drift,
-    warn,
-)
+from cabal_backup.operations.status.checks.outcome import all_known, difference, fail, ok, warn
 from cabal_backup.operations.status.findings import Outcome
 from cabal_backup.operations.status.read_restore_testing import (
     DeployedPlan,
@@ -109,7 +100,7 @@ class _Series:
             return f"{self.what}: {self._without_job()}"
         when = job.get("CompletionDate") or job["CreationDate"]
         result, reason = _result(job)
-        said = f"{self.what}: {result}, {moment(when)}, {age(when, self.now)} ago"
+        said = f"{self.what}: {result}, {moment(when)}, {duration(self.now - when)} ago"
         return f"{said}: {reason}" if reason else said
 
     def _without_job(self) -> str:
@@ -136,13 +127,13 @@ def restore_tests(state: State) -> Outcome:
     if missing:
         return fail(
             f"There is no restore testing plan {' and no '.join(missing)}, and there should be.",
-            deploy(state.environment.name),
+            state.deploy_command,
         )
     differences = [f"{plan.name}: {one}" for plan in expected for one in _differences(state, plan)]
     if differences:
         return fail(
             f"Restore testing is not as {state.environment.name} is configured.",
-            f"Back to the configuration: {revert_drift(state.environment.name)}",
+            f"Back to the configuration: {state.revert_command}",
             details=differences,
         )
     return _as_configured(state)
@@ -359,7 +350,7 @@ def _by_hand(state: State) -> Outcome:
     """The last successful restore of each kind, from either vault, within a year."""
     newest = _newest_restores(state)
     seen = [
-        f"{name}: {moment(newest[kind])}, {age(newest[kind], state.now)} ago"
+        f"{name}: {moment(newest[kind])}, {duration(state.now - newest[kind])} ago"
         if kind in newest
         else f"{name}: never, as far as AWS Backup remembers"
         for kind, name in names.RESOURCE_KINDS.items()

@@ -8,16 +8,7 @@ from typing import cast
 
 from cabal_backup import names
 from cabal_backup.operations.aws.results import Unknown
-from cabal_backup.operations.status.checks.outcome import (
-    deploy,
-    fail,
-    known,
-    listed,
-    ok,
-    revert_drift,
-    unknown,
-    warn,
-)
+from cabal_backup.operations.status.checks.outcome import fail, known, listed, ok, unknown, warn
 from cabal_backup.operations.status.findings import Outcome
 from cabal_backup.operations.status.role_permissions import Denial
 from cabal_backup.operations.status.state import Policy, Role, State
@@ -36,10 +27,10 @@ def role(state: State) -> Outcome:
         return fail(
             f"There is no role {names.ROLE}: nothing can be backed up or restored, and expired "
             "recovery points are not removed.",
-            deploy(state.environment.name),
+            state.deploy_command,
         )
     lacking, beyond = list(_lacking(state, seen)), list(_beyond(state, seen))
-    back = f"Back to the configuration: {revert_drift(state.environment.name)}"
+    back = f"Back to the configuration: {state.revert_command}"
     if lacking:
         return fail(f"The role {names.ROLE} cannot do its work.", back, details=lacking + beyond)
     depending = [str(one) for one in _denied(seen) if one.depends_on]

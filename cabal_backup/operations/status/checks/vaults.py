@@ -11,7 +11,6 @@ from cabal_backup.operations.aws.results import Known, Unknown
 from cabal_backup.operations.status.checks.outcome import (
     all_known,
     caller,
-    deploy,
     fail,
     known,
     listed,
@@ -53,8 +52,8 @@ def deployment(state: State) -> Outcome:
     if all(answer == Known(None) for answer in answers):
         return fail(
             f"{name} is not deployed: there is neither a vault nor a plan in {where}.",
-            f"cabal-backup doctor -e {name}, then {deploy(name)}. If it is deployed elsewhere, "
-            "correct its account, region and dr_region.",
+            f"cabal-backup doctor -e {name}, then {state.deploy_command}. If it is deployed "
+            "elsewhere, correct its account, region and dr_region.",
         )
     if not any(answer.value_or(None) for answer in (*answers, state.role)):
         all_known(answers, looking_at=f"whether {name} is deployed")
@@ -75,7 +74,7 @@ def vault(state: State, region: VaultState) -> Outcome:
     if seen is None:
         return fail(
             f"There is no vault {where}: nothing is protected there.",
-            f"If it was never made: {deploy(state.environment.name)}",
+            f"If it was never made: {state.deploy_command}",
         )
     vault_state = seen.get("VaultState", "AVAILABLE")
     if vault_state != "AVAILABLE":

@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING, cast
 from cabal_backup import names, urgent
 from cabal_backup.operations.aws.results import Known
 from cabal_backup.operations.status.checks.alert_delivery import function_faults, rule_faults
-from cabal_backup.operations.status.checks.outcome import (
-    all_known,
-    fail,
-    off,
-    ok,
-    revert_drift,
-    warn,
-)
+from cabal_backup.operations.status.checks.outcome import all_known, fail, off, ok, warn
 from cabal_backup.operations.status.findings import Outcome
 from cabal_backup.operations.status.read_alerts import Channel, WatchRecord
 from cabal_backup.operations.status.read_trails import Trail, trail_regions
@@ -42,7 +35,7 @@ def watch(state: State) -> Outcome:
         for what in _watch_faults(state, region, channel)
     ]
     hint = (
-        f"{revert_drift(environment.name)}; then cabal-backup watch run -e {environment.name}. "
+        f"{state.revert_command}; then cabal-backup watch run -e {environment.name}. "
         f"The log of the function {names.WATCH} says why a run failed."
     )
     if broken:
