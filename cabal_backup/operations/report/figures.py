@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -58,7 +58,11 @@ def if_region_failed(state: State) -> Answer[Sequence[Loss]]:
     """A row for each resource; unknown where the copies could not be listed."""
     if isinstance(state.dr.points, Unknown):
         return state.dr.points
-    drilled = _newest_drills(state)
+    drilled = {
+        past.kind: past
+        for past in sorted(state.drills.value_or(()), key=lambda past: past.ended)
+        if past.shows(state.environment.name) and past.recovery_seconds is not None
+    }
     kinds = {state.table_arn: names.DYNAMODB, state.mailstore_arn: names.EFS}
     found = []
     for arn, name in state.resources.items():
@@ -76,15 +80,6 @@ def if_region_failed(state: State) -> Answer[Sequence[Loss]]:
             )
         )
     return Known(found)
-
-
-def _newest_drills(state: State) -> Mapping[str, PastDrill]:
-    """By kind, of those that passed and measured."""
-    return {
-        past.kind: past
-        for past in sorted(state.drills.value_or(()), key=lambda past: past.ended)
-        if past.shows(state.environment.name) and past.recovery_seconds is not None
-    }
 
 
 def stored(state: State) -> Iterator[Stored]:

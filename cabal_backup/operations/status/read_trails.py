@@ -40,9 +40,13 @@ class Trail:
     """Why S3 did not take what it logged last, such as `NoSuchBucket`; empty where it did."""
 
     @property
-    def hears(self) -> bool:
-        """Whether it records and delivers the calls that change something."""
-        return self.is_logging and self.logs_writes and not self.delivery_error
+    def fault(self) -> str:
+        """Why it does not record or deliver the calls that change something; empty if it does."""
+        if not self.is_logging:
+            return "it is not logging"
+        if self.delivery_error:
+            return f"S3 does not take what it logs: {self.delivery_error}"
+        return "" if self.logs_writes else "it leaves out calls that change something"
 
 
 def look(aws: Aws) -> Mapping[str, Answer[list[Trail]]]:

@@ -284,6 +284,8 @@ def _series(state: State) -> list[_Series]:
         jobs = state.dr_restore_jobs if is_dr else state.restore_jobs
         if not isinstance(answer, Known) or answer.value is None or not isinstance(jobs, Known):
             continue
+        region = state.dr if is_dr else state.primary
+        restored = _newest(state, *_restored_points(region.points))
         for kind in expected.kinds:
             ours = [job for job in jobs.value if _is_test(state, job, expected, kind)]
             found.append(
@@ -292,9 +294,7 @@ def _series(state: State) -> list[_Series]:
                     deployed=answer.value,
                     kind=kind,
                     jobs=sorted(ours, key=lambda job: job["CreationDate"], reverse=True),
-                    last_restored=_restored_points(
-                        state, (state.dr if is_dr else state.primary).points
-                    ).get(kind),
+                    last_restored=restored.get(kind),
                     now=state.now,
                 )
             )
@@ -386,34 +386,34 @@ def _newest_restores(state: State) -> dict[str, datetime]:
     """When each kind was last restored successfully, from either vault, by any job.
 
     AWS Backup lists restore jobs for 30 days only, but remembers of each recovery point when it
-    was last restored. Only what the plan protects counts.
+    was last restored.
     """
-    newest: dict[str, datetime] = {}
-    for region in state.regions:
-        for kind, when in _restored_points(state, region.points).items():
-            newest[kind] = max(when, newest.get(kind, when))
-    for jobs in (state.restore_jobs, state.dr_restore_jobs):
-        for job in jobs.value_or(()):
-            kind, ended = job.get("ResourceType", ""), job.get("CompletionDate")
-            if (
-                job["Status"] == "COMPLETED"
-                and state.counts_for(job.get("SourceResourceArn", "")) in state.resources
-                and ended is not None
-                and ended <= state.now + FUTURE
-            ):
-                newest[kind] = max(ended, newest.get(kind, ended))
-    return newest
+    return _newest(
+        state,
+        *(point for region in state.regions for point in _restored_points(region.points)),
+        *(
+            (job.get("ResourceType", ""), job.get("SourceResourceArn", ""), job["CompletionDate"])
+            for jobs in (state.restore_jobs, state.dr_restore_jobs)
+            for job in jobs.value_or(())
+            if job["Status"] == "COMPLETED" and "CompletionDate" in job
+        ),
+    )
 
 
-def _restored_points(state: State, points: Answer[list[RecoveryPoint]]) -> dict[str, datetime]:
-    """When a recovery point of each kind was last restored."""
-    newest: dict[str, datetime] = {}
+def _restored_points(points: Answer[list[RecoveryPoint]]) -> Iterator[tuple[str, str, datetime]]:
     for point in points.value_or(()):
-        when = point.last_restored
-        if (
-            when
-            and when <= state.now + FUTURE
-            and state.counts_for(point.resource_arn) in state.resources
-        ):
-            newest[point.resource_type] = max(when, newest.get(point.resource_type, when))
-    return newest
+        if point.last_restored:
+            yield point.resource_type, point.resource_arn, point.last_restored
+
+
+def _newest(state: State, *restores: tuple[str, str, datetime]) -> dict[str, datetime]:
+    """When each kind was last restored; only what the plan protects counts.
+
+    :param restores: the kind and the ARN of what was restored, and when.
+    """
+    counted = [
+        (when, kind)
+        for kind, arn, when in restores
+        if when <= state.now + FUTURE and state.counts_for(arn) in state.resources
+    ]
+    return {kind: when for when, kind in sorted(counted)}

@@ -10,7 +10,6 @@ from cabal_backup import names
 from cabal_backup.operations.aws.results import Unknown
 from cabal_backup.operations.status.checks.outcome import fail, known, listed, ok, unknown, warn
 from cabal_backup.operations.status.findings import Outcome
-from cabal_backup.operations.status.role_permissions import Denial
 from cabal_backup.operations.status.state import Policy, Role, State
 
 _POLICIES = {
@@ -33,7 +32,7 @@ def role(state: State) -> Outcome:
     back = f"Back to the configuration: {state.revert_command}"
     if lacking:
         return fail(f"The role {names.ROLE} cannot do its work.", back, details=lacking + beyond)
-    depending = [str(one) for one in _denied(seen) if one.depends_on]
+    depending = [str(one) for one in seen.denied.value_or(()) if one.depends_on]
     if depending:
         return unknown(
             Unknown(f"{len(depending)} permissions depend on the circumstances of a call."),
@@ -72,7 +71,7 @@ def _lacking(state: State, role: Role) -> Iterator[str]:
     boundary = role.role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
     if boundary:
         yield f"a permissions boundary limits it: {boundary}"
-    yield from (f"it may not {one}" for one in _denied(role) if not one.depends_on)
+    yield from (f"it may not {one}" for one in role.denied.value_or(()) if not one.depends_on)
 
 
 def _beyond(state: State, role: Role) -> Iterator[str]:
@@ -115,10 +114,6 @@ def _managed(state: State, policy: str) -> str:
     return f"arn:{state.environment.partition}:iam::aws:policy/{policy}"
 
 
-def _denied(role: Role) -> tuple[Denial, ...]:
-    return role.denied.value_or(())
-
-
 def _statements(role: Role) -> list[Policy]:
     """Of the trust policy."""
     return listed(cast("Policy", role.role["AssumeRolePolicyDocument"]).get("Statement"))
@@ -136,8 +131,7 @@ def _assumable(statements: list[Policy], account: str) -> bool:
 
 def _concerns_backup(statement: Policy) -> bool:
     if "NotPrincipal" in statement:
-        named = ("Service", _SERVICE) in _principals(statement, "NotPrincipal")
-        matches = not named
+        matches = ("Service", _SERVICE) not in _principals(statement, "NotPrincipal")
     else:
         matches = any(
             who == "*" or (kind, who) == ("Service", _SERVICE)

@@ -65,7 +65,11 @@ def points(state: State, region: RegionState) -> Outcome:
             short.append(f"{described}: expires after {point.lifecycle.delete_after_days} days")
         elif not is_as_wanted:
             odd.append(f"{described}: {_lifecycle(point.lifecycle)}")
-        elif _is_overdue(point, state.now) and point.arn not in region.held:
+        elif (
+            point.status == "COMPLETED"
+            and _is_past(point, state.now - _EXPIRY)
+            and point.arn not in region.held
+        ):
             odd.append(f"{described}: should have been deleted by now")
         elif point.created > state.now + FUTURE:
             odd.append(f"{described}: dated in the future")
@@ -243,10 +247,6 @@ def _brings_back(point: RecoveryPoint, wanted: Lifecycle) -> bool:
 
 def _is_past(point: RecoveryPoint, now: datetime) -> bool:
     return point.delete_at is not None and point.delete_at <= now
-
-
-def _is_overdue(point: RecoveryPoint, now: datetime) -> bool:
-    return point.status == "COMPLETED" and _is_past(point, now - _EXPIRY)
 
 
 def _deletions(events: Sequence[EventTypeDef]) -> str:

@@ -12,7 +12,7 @@ from cabal_backup.operations.status.checks.alert_delivery import function_faults
 from cabal_backup.operations.status.checks.outcome import all_known, fail, off, ok, warn
 from cabal_backup.operations.status.findings import Outcome
 from cabal_backup.operations.status.read_alerts import Channel, WatchRecord
-from cabal_backup.operations.status.read_trails import Trail, trail_regions
+from cabal_backup.operations.status.read_trails import trail_regions
 from cabal_backup.operations.status.state import State
 from cabal_backup.text import duration, moment
 
@@ -60,19 +60,17 @@ def watch(state: State) -> Outcome:
                 for region, one in silent.items()
             ],
         )
-    return ok(f"The watch runs every day: {', '.join(_ran(channels))}.")
+    ran = [
+        f"{moment(record.ran) if record.ran else 'first run due'} in {region}"
+        for region, channel in channels.items()
+        if (record := channel.record.value_or(None))
+    ]
+    return ok(f"The watch runs every day: {', '.join(ran)}.")
 
 
 def is_silent(record: WatchRecord, now: datetime) -> bool:
     """Whether the watch should have run since; right after a deployment it need not have."""
     return now - (record.ran or record.written) > SILENT
-
-
-def _ran(channels: Mapping[str, Channel]) -> Iterator[str]:
-    for region, channel in channels.items():
-        record = channel.record.value_or(None)
-        if record is not None:
-            yield f"{moment(record.ran) if record.ran else 'first run due'} in {region}"
 
 
 def _watch_faults(state: State, region: str, channel: Channel) -> Iterator[str]:
@@ -105,38 +103,30 @@ def _alarm_faults(alarm: MetricAlarmTypeDef | None) -> Iterator[str]:
 
 
 def trail(state: State) -> Outcome:
-    """A trail that logs what changes something, in each region where tampering would be heard."""
+    """A trail that logs what changes something, in each region where tampering is reported."""
     regions = trail_regions(state.environment)
     if not regions:
         return off("By the settings no changes are reported, so no trail is needed for it.")
     answers = {region: state.trails[region] for region in regions}
-    heard: Mapping[str, Trail | None] = {
-        region: next((one for one in each.value if one.hears), None)
+    logged = {
+        region: next((one for one in each.value if not one.fault), None)
         for region, each in answers.items()
         if isinstance(each, Known)
     }
-    deaf = [region for region, one in heard.items() if one is None]
-    if deaf:
+    missing = [region for region, one in logged.items() if one is None]
+    if missing:
         return warn(
-            f"No trail logs the calls that change something in {' and '.join(deaf)}: a lock "
+            f"No trail logs the calls that change something in {' and '.join(missing)}: a lock "
             "taken off there, or any other tampering there, is not reported.",
             "Have a trail for all regions: aws cloudtrail create-trail --name NAME "
             "--s3-bucket-name BUCKET --is-multi-region-trail; "
             "aws cloudtrail start-logging --name NAME",
             details=[
-                f"{one.name} in {region}: {_why_not(one)}"
-                for region in deaf
+                f"{one.name} in {region}: {one.fault}"
+                for region in missing
                 for one in answers[region].value_or(())
             ],
         )
     all_known(answers.values(), looking_at="the trails")
-    trails = ", ".join(f"{one.name} in {region}" for region, one in heard.items() if one)
+    trails = ", ".join(f"{one.name} in {region}" for region, one in logged.items() if one)
     return ok(f"A trail logs the calls that change something: {trails}.")
-
-
-def _why_not(one: Trail) -> str:
-    if not one.is_logging:
-        return "it is not logging"
-    if one.delivery_error:
-        return f"S3 does not take what it logs: {one.delivery_error}"
-    return "it leaves out calls that change something"
