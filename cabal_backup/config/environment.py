@@ -8,13 +8,15 @@ docs/reference/settings.md and `cabal-backup config show` derive from the declar
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from functools import cache
-from typing import Annotated, get_type_hints
+from typing import TypeVar
 
 from cabal_backup import names
 from cabal_backup.config import settings as kinds
-from cabal_backup.config.settings import Setting, Value
+from cabal_backup.config.settings import Kind, Setting, Value
+
+T = TypeVar("T")
 
 MIN_COLD_DAYS = 90
 """Days a recovery point must stay in cold storage before it may be deleted.
@@ -49,6 +51,12 @@ class Lock:
     max_days: int
 
 
+def _setting(kind: Kind, default: T, about: str, *, sensitive: bool = False) -> T:
+    """Declare an attribute of `Environment`; the reader has the default, the class has none."""
+    declared: T = field(metadata={"setting": Setting(kind, default, about, sensitive)})
+    return declared
+
+
 @dataclass(frozen=True, kw_only=True)
 class Environment:
     """The settings of one environment, validated. None means that an optional one is not set."""
@@ -56,136 +64,97 @@ class Environment:
     name: str
     """Also the id of its CDK Stage."""
 
-    backup: Annotated[bool, Setting(kinds.FLAG, False, "protect the environment")]
-    account: Annotated[
-        str | None, Setting(kinds.ACCOUNT, None, "the AWS account; required if `backup` is true")
-    ]
-    profile: Annotated[
-        str | None,
-        Setting(kinds.PROFILE, None, "the AWS profile of the command line (docs/settings.md)"),
-    ]
-    region: Annotated[str, Setting(kinds.REGION, "us-west-1", "where table and mailstore are")]
-    dr_region: Annotated[
-        str, Setting(kinds.REGION, "us-west-2", "where recovery points are copied")
-    ]
-    mailstore_file_system_id: Annotated[
-        str | None,
-        Setting(kinds.FILE_SYSTEM, None, "the EFS file system; required if `backup` is true"),
-    ]
-    addresses_table: Annotated[
-        str, Setting(kinds.TABLE, names.ADDRESSES_TABLE, "the DynamoDB table in the backup plan")
-    ]
-    pitr_tables: Annotated[
-        tuple[str, ...],
-        Setting(kinds.TABLES, names.PITR_TABLES, "tables recovered by point-in-time recovery"),
-    ]
-    cold_after_days: Annotated[
-        int | None,
-        Setting(kinds.COLD_DAYS, 30, "days before cold storage, or `never` for none"),
-    ]
-    delete_after_days: Annotated[
-        int, Setting(kinds.DAYS, 365, "days until a recovery point expires")
-    ]
-    dr_cold_after_days: Annotated[
-        int | None,
-        Setting(
-            kinds.COLD_DAYS,
-            30,
-            "days before cold storage of the copy, or `never` (docs/decisions/cold-copies.md)",
-        ),
-    ]
-    dr_delete_after_days: Annotated[
-        int, Setting(kinds.DAYS, 365, "days from the original backup until the copy expires")
-    ]
-    lock_min_days: Annotated[
-        int, Setting(kinds.DAYS, 30, "the shortest retention that the vaults accept")
-    ]
-    lock_max_days: Annotated[
-        int, Setting(kinds.DAYS, 365, "the longest retention that the vaults accept")
-    ]
-    air_gapped: Annotated[
-        bool,
-        Setting(
-            kinds.FLAG,
-            False,
-            "copy each night also to a vault that no one can empty (docs/runbooks/air-gapped.md)",
-        ),
-    ]
-    air_gapped_region: Annotated[
-        str, Setting(kinds.WHICH_REGION, "dr", "where that vault is: `primary` or `dr`")
-    ]
-    air_gapped_min_days: Annotated[
-        int, Setting(kinds.AIR_GAPPED_DAYS, 7, "the shortest retention that it accepts, forever")
-    ]
-    air_gapped_max_days: Annotated[
-        int, Setting(kinds.AIR_GAPPED_DAYS, 30, "the longest retention that it accepts, forever")
-    ]
-    air_gapped_delete_after_days: Annotated[
-        int,
-        Setting(kinds.AIR_GAPPED_DAYS, 14, "days from the original backup until its copy expires"),
-    ]
-    air_gapped_share_with: Annotated[
-        tuple[str, ...],
-        Setting(kinds.ACCOUNTS, (), "the AWS accounts that can restore from it"),
-    ]
-    alerts: Annotated[bool, Setting(kinds.FLAG, True, "report urgent events (docs/alerts.md)")]
-    alert_emails: Annotated[
-        tuple[str, ...],
-        Setting(kinds.EMAILS, (), "the e-mail addresses that receive alerts", sensitive=True),
-    ]
-    alert_urls: Annotated[
-        tuple[str, ...],
-        Setting(kinds.URLS, (), "the HTTPS endpoints that receive alerts", sensitive=True),
-    ]
-    alert_on_tampering: Annotated[
-        bool,
-        Setting(kinds.FLAG, True, "report changes of the protection and attacks on the monitoring"),
-    ]
-    watch_schedule: Annotated[
-        str,
-        Setting(
-            kinds.DAILY,
-            "cron(0 12 * * ? *)",
-            "when the watch runs every day, in UTC (docs/watch.md)",
-        ),
-    ]
-    heartbeat_parameter: Annotated[
-        str | None,
-        Setting(
-            kinds.PARAMETER,
-            None,
-            "the SSM parameter with the URL that is called if all is well (docs/watch.md)",
-        ),
-    ]
-    report_bucket: Annotated[
-        str | None,
-        Setting(
-            kinds.BUCKET, None, "the S3 bucket that the watch writes the report to (docs/watch.md)"
-        ),
-    ]
-    restore_testing: Annotated[
-        bool,
-        Setting(
-            kinds.FLAG, True, "restore regularly, and judge the result (docs/restore-testing.md)"
-        ),
-    ]
-    restore_testing_schedule: Annotated[
-        str, Setting(kinds.SCHEDULE, "cron(0 6 1 * ? *)", "when restores are tested, in UTC")
-    ]
-    dr_restore_testing_table_schedule: Annotated[
-        str, Setting(kinds.SCHEDULE, "cron(0 6 15 * ? *)", "when the copy of the table is tested")
-    ]
-    dr_restore_testing_mailstore_schedule: Annotated[
-        str,
-        Setting(kinds.SCHEDULE, "cron(0 6 15 1/3 ? *)", "when the copy of the mailstore is tested"),
-    ]
-    restore_testing_tolerance_percent: Annotated[
-        int, Setting(kinds.PERCENT, 10, "how far a restored resource may differ from the live one")
-    ]
-    access_policies: Annotated[
-        bool,
-        Setting(kinds.FLAG, False, "a stack with managed policies for people (docs/access.md)"),
-    ]
+    backup: bool = _setting(kinds.FLAG, False, "protect the environment")
+    account: str | None = _setting(
+        kinds.ACCOUNT, None, "the AWS account; required if `backup` is true"
+    )
+    profile: str | None = _setting(
+        kinds.PROFILE, None, "the AWS profile of the command line (docs/settings.md)"
+    )
+    region: str = _setting(kinds.REGION, "us-west-1", "where table and mailstore are")
+    dr_region: str = _setting(kinds.REGION, "us-west-2", "where recovery points are copied")
+    mailstore_file_system_id: str | None = _setting(
+        kinds.FILE_SYSTEM, None, "the EFS file system; required if `backup` is true"
+    )
+    addresses_table: str = _setting(
+        kinds.TABLE, names.ADDRESSES_TABLE, "the DynamoDB table in the backup plan"
+    )
+    pitr_tables: tuple[str, ...] = _setting(
+        kinds.TABLES, names.PITR_TABLES, "tables recovered by point-in-time recovery"
+    )
+    cold_after_days: int | None = _setting(
+        kinds.COLD_DAYS, 30, "days before cold storage, or `never` for none"
+    )
+    delete_after_days: int = _setting(kinds.DAYS, 365, "days until a recovery point expires")
+    dr_cold_after_days: int | None = _setting(
+        kinds.COLD_DAYS,
+        30,
+        "days before cold storage of the copy, or `never` (docs/decisions/cold-copies.md)",
+    )
+    dr_delete_after_days: int = _setting(
+        kinds.DAYS, 365, "days from the original backup until the copy expires"
+    )
+    lock_min_days: int = _setting(kinds.DAYS, 30, "the shortest retention that the vaults accept")
+    lock_max_days: int = _setting(kinds.DAYS, 365, "the longest retention that the vaults accept")
+    air_gapped: bool = _setting(
+        kinds.FLAG,
+        False,
+        "copy each night also to a vault that no one can empty (docs/runbooks/air-gapped.md)",
+    )
+    air_gapped_region: str = _setting(
+        kinds.WHICH_REGION, "dr", "where that vault is: `primary` or `dr`"
+    )
+    air_gapped_min_days: int = _setting(
+        kinds.AIR_GAPPED_DAYS, 7, "the shortest retention that it accepts, forever"
+    )
+    air_gapped_max_days: int = _setting(
+        kinds.AIR_GAPPED_DAYS, 30, "the longest retention that it accepts, forever"
+    )
+    air_gapped_delete_after_days: int = _setting(
+        kinds.AIR_GAPPED_DAYS, 14, "days from the original backup until its copy expires"
+    )
+    air_gapped_share_with: tuple[str, ...] = _setting(
+        kinds.ACCOUNTS, (), "the AWS accounts that can restore from it"
+    )
+    alerts: bool = _setting(kinds.FLAG, True, "report urgent events (docs/alerts.md)")
+    alert_emails: tuple[str, ...] = _setting(
+        kinds.EMAILS, (), "the e-mail addresses that receive alerts", sensitive=True
+    )
+    alert_urls: tuple[str, ...] = _setting(
+        kinds.URLS, (), "the HTTPS endpoints that receive alerts", sensitive=True
+    )
+    alert_on_tampering: bool = _setting(
+        kinds.FLAG, True, "report changes of the protection and attacks on the monitoring"
+    )
+    watch_schedule: str = _setting(
+        kinds.DAILY, "cron(0 12 * * ? *)", "when the watch runs every day, in UTC (docs/watch.md)"
+    )
+    heartbeat_parameter: str | None = _setting(
+        kinds.PARAMETER,
+        None,
+        "the SSM parameter with the URL that is called if all is well (docs/watch.md)",
+    )
+    report_bucket: str | None = _setting(
+        kinds.BUCKET, None, "the S3 bucket that the watch writes the report to (docs/watch.md)"
+    )
+    restore_testing: bool = _setting(
+        kinds.FLAG, True, "restore regularly, and judge the result (docs/restore-testing.md)"
+    )
+    restore_testing_schedule: str = _setting(
+        kinds.SCHEDULE, "cron(0 6 1 * ? *)", "when restores are tested, in UTC"
+    )
+    dr_restore_testing_table_schedule: str = _setting(
+        kinds.SCHEDULE, "cron(0 6 15 * ? *)", "when the copy of the table is tested"
+    )
+    dr_restore_testing_mailstore_schedule: str = _setting(
+        kinds.SCHEDULE, "cron(0 6 15 1/3 ? *)", "when the copy of the mailstore is tested"
+    )
+    restore_testing_tolerance_percent: int = _setting(
+        kinds.PERCENT, 10, "how far a restored resource may differ from the live one"
+    )
+    access_policies: bool = _setting(
+        kinds.FLAG, False, "a stack with managed policies for people (docs/access.md)"
+    )
 
     @property
     def regions(self) -> tuple[str, str]:
@@ -244,9 +213,7 @@ class Environment:
 
 
 SETTINGS: dict[str, Setting] = {
-    name: hint.__metadata__[0]
-    for name, hint in get_type_hints(Environment, include_extras=True).items()
-    if hasattr(hint, "__metadata__")
+    each.name: each.metadata["setting"] for each in fields(Environment) if each.metadata
 }
 """Every setting by its name, in the order of the declarations."""
 
