@@ -62,28 +62,26 @@ def lstat(name: str, parent: int) -> os.stat_result | None:
 
 
 @contextlib.contextmanager
-def open_directory(name: str, parent: int) -> Iterator[int]:
-    """A descriptor of the directory `name` in `parent`. OSError if it is not a directory."""
-    descriptor = os.open(name, _DIRECTORY, dir_fd=parent)
+def _closing(descriptor: int) -> Iterator[int]:
     try:
         yield descriptor
     finally:
         os.close(descriptor)
 
 
-@contextlib.contextmanager
-def open_mount(mount: str) -> Iterator[int]:
+def open_directory(name: str, parent: int) -> contextlib.AbstractContextManager[int]:
+    """A descriptor of the directory `name` in `parent`. OSError if it is not a directory."""
+    return _closing(os.open(name, _DIRECTORY, dir_fd=parent))
+
+
+def open_mount(mount: str) -> contextlib.AbstractContextManager[int]:
     """A descriptor of the mount point. The operator chose the path, so links are followed."""
     try:
-        descriptor = os.open(mount, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        return _closing(os.open(mount, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
     except OSError as error:
         raise Refused(
             f"{shown(mount)}: {error.strerror}. Use --mount with the right path."
         ) from error
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def names_in(directory: int) -> list[str]:
@@ -108,15 +106,15 @@ def read_small(name: str, parent: int, *, at_most: int = 1 << 20) -> bytes:
 _READ_WITHOUT_TRACE = READ | getattr(os, "O_NOATIME", 0)
 
 
-def _open_without_trace(name: str, parent: int) -> int:
+def _untraced(name: str, parent: int) -> contextlib.AbstractContextManager[int]:
     """Open a file so that reading it does not change its access time, if that is permitted.
 
     Only root and the owner of the file may do that (open(2), O_NOATIME).
     """
     try:
-        return os.open(name, _READ_WITHOUT_TRACE, dir_fd=parent)
+        return _closing(os.open(name, _READ_WITHOUT_TRACE, dir_fd=parent))
     except PermissionError:
-        return os.open(name, READ, dir_fd=parent)
+        return _closing(os.open(name, READ, dir_fd=parent))
 
 
 def same_content(name: str, parent: int, other: str, other_parent: int) -> bool | None:
@@ -125,15 +123,8 @@ def same_content(name: str, parent: int, other: str, other_parent: int) -> bool 
     None if that is unknown, because one cannot be read or is larger than `MAX_COMPARED`.
     """
     try:
-        ours = _open_without_trace(name, parent)
-        try:
-            theirs = _open_without_trace(other, other_parent)
-            try:
-                return _same_bytes(ours, theirs)
-            finally:
-                os.close(theirs)
-        finally:
-            os.close(ours)
+        with _untraced(name, parent) as ours, _untraced(other, other_parent) as theirs:
+            return _same_bytes(ours, theirs)
     except OSError:
         return None
 
