@@ -44,8 +44,8 @@ from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.deployed import check_environment
 from cabal_backup.operations.drill import leftovers, rehearse_mailbox, write_report
 from cabal_backup.operations.drill.leftovers import Leftover
-from cabal_backup.operations.drill.perform import AnyDrillPlan, Drill, perform, plan_drill
-from cabal_backup.operations.drill.record import Record
+from cabal_backup.operations.drill.perform import AnyDrillPlan, perform, plan_drill
+from cabal_backup.operations.drill.record import Record, Run
 from cabal_backup.operations.drill.request import DrillRequest
 from cabal_backup.operations.drill.write_report import Redaction
 from cabal_backup.operations.restore.select_point import PointRequest
@@ -278,15 +278,9 @@ def _perform(
                 record.ended = now
             else:
                 with progress.shown() as show:
-                    drill = Drill(
-                        aws=aws,
-                        plan=each.plan,
-                        clock=clock,
-                        record=record,
-                        report=show,
-                        mount=request.mount,
-                    )
-                    perform(drill, earlier)
+                    mount = request.mount
+                    run = Run(aws=aws, clock=clock, record=record, report=show, mount=mount)
+                    perform(run, each.plan, earlier)
                 earlier = ()
         finally:
             reports.write(record)

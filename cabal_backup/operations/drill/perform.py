@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup.errors import CabalBackupError
 from cabal_backup.operations.aws.client import Aws, in_words
-from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Event, Job, JobKind, Report, follow
 from cabal_backup.operations.drill import (
     leftovers,
@@ -20,7 +18,7 @@ from cabal_backup.operations.drill import (
     rehearse_mailbox,
 )
 from cabal_backup.operations.drill.leftovers import Leftover
-from cabal_backup.operations.drill.record import Record
+from cabal_backup.operations.drill.record import Run
 from cabal_backup.operations.drill.rehearse_addresses import AddressesDrillPlan
 from cabal_backup.operations.drill.rehearse_copy_back import CopyBackDrillPlan
 from cabal_backup.operations.drill.rehearse_mailbox import MailboxDrillPlan
@@ -33,20 +31,6 @@ _HOW_TO_LEAVE = "Interrupt once more to leave it as it is: the next drill finds 
 AnyDrillPlan = AddressesDrillPlan | CopyBackDrillPlan | MailboxDrillPlan
 
 
-@dataclass(frozen=True, kw_only=True)
-class Drill:
-    """One run of a drill."""
-
-    aws: Aws
-    plan: AnyDrillPlan
-    clock: Clock
-    record: Record
-    """Everything that happens is written to it."""
-    report: Report
-    mount: Path | None = None
-    """Where the mailstore is mounted on this machine."""
-
-
 def plan_drill(aws: Aws, now: datetime, kind: Kind, request: DrillRequest) -> AnyDrillPlan:
     """Plan a drill. Raises CabalBackupError when something that is needed is not there."""
     planners: Mapping[Kind, Callable[[Aws, datetime, DrillRequest], AnyDrillPlan]] = {
@@ -57,25 +41,25 @@ def plan_drill(aws: Aws, now: datetime, kind: Kind, request: DrillRequest) -> An
     return planners[kind](aws, now, request)
 
 
-def perform(drill: Drill, earlier: Sequence[Leftover] = ()) -> None:
+def perform(run: Run, plan: AnyDrillPlan, earlier: Sequence[Leftover] = ()) -> None:
     """Clean up what earlier drills left, rehearse, clean up; all is written to the record.
 
     What is not proven to be of a drill is left alone. KeyboardInterrupt ends the rehearsal, and
     a second one the cleaning up. An unforeseen error is raised again at the end.
     """
-    plan, clock, record = drill.plan, drill.clock, drill.record
+    clock, record = run.clock, run.record
     unforeseen: Exception | None = None
     restores: dict[str, Job] = {}
 
     def note_restores(event: Event) -> None:
         if isinstance(event, Job) and event.kind is JobKind.RESTORE:
             restores[event.id] = event
-        drill.report(event)
+        run.report(event)
 
     try:
-        _clear(drill, [leftover for leftover in earlier if leftover.proven], ours=False)
+        _clear(run, [leftover for leftover in earlier if leftover.proven], ours=False)
         record.began = clock.now()
-        plan.rehearse(drill.aws, clock, record, note_restores)
+        plan.rehearse(replace(run, report=note_restores))
     except KeyboardInterrupt:
         record.interrupted = True
     except CabalBackupError as error:
@@ -88,7 +72,7 @@ def perform(drill: Drill, earlier: Sequence[Leftover] = ()) -> None:
     if not record.checks or record.problems or record.interrupted:
         record.verified = None
     try:
-        _tidy_up(replace(drill, report=_until_it_fails(drill.report)), restores)
+        _tidy_up(replace(run, report=_until_it_fails(run.report)), plan.makes, restores)
     except KeyboardInterrupt:
         record.interrupted = True
         if not record.left_over:
@@ -98,38 +82,39 @@ def perform(drill: Drill, earlier: Sequence[Leftover] = ()) -> None:
         raise unforeseen
 
 
-def _tidy_up(drill: Drill, restores: Mapping[str, Job]) -> None:
+def _tidy_up(run: Run, makes: Sequence[str], restores: Mapping[str, Job]) -> None:
     """Remove what this drill made, as far as it is there.
 
+    :param makes: the names of all that it makes.
     :param restores: the restore jobs it has seen, as they were when it last looked.
     """
-    aws, plan, clock, record = drill.aws, drill.plan, drill.clock, drill.record
+    aws, clock, record = run.aws, run.clock, run.record
     if record.interrupted:
-        drill.report(f"Interrupted: what the drill made is cleared away. {_HOW_TO_LEAVE}")
+        run.report(f"Interrupted: what the drill made is cleared away. {_HOW_TO_LEAVE}")
     try:
         for job in restores.values():
             # A list may not have it yet, and what it makes must not come later than the look.
             if not job.finished:
-                drill.report(f"AWS Backup cannot call a restore off: job {job.id} is followed.")
-                follow(aws, job, clock, drill.report, longest=leftovers.LONGEST)
-        found = leftovers.find(aws, clock.now(), mount=drill.mount)
+                run.report(f"AWS Backup cannot call a restore off: job {job.id} is followed.")
+                follow(aws, job, clock, run.report, longest=leftovers.LONGEST)
+        found = leftovers.find(aws, clock.now(), mount=run.mount)
     except (CabalBackupError, BotoCoreError, ClientError) as error:
-        record.left_over.append(f"perhaps {', '.join(plan.makes)}: {error}")
+        record.left_over.append(f"perhaps {', '.join(makes)}: {error}")
         return
-    mine = [leftover for leftover in found if leftover.name in plan.makes and leftover.proven]
-    _clear(drill, mine, ours=True)
+    mine = [leftover for leftover in found if leftover.name in makes and leftover.proven]
+    _clear(run, mine, ours=True)
 
 
-def _clear(drill: Drill, found: Sequence[Leftover], *, ours: bool) -> None:
+def _clear(run: Run, found: Sequence[Leftover], *, ours: bool) -> None:
     """Remove each, and go on with the next where AWS refuses one."""
-    record = drill.record
+    record = run.record
     waiting = list(found)
     while waiting:
         leftover = waiting[0]
         if not ours:
-            drill.report(f"An earlier drill left the {leftover}: it is removed first.")
+            run.report(f"An earlier drill left the {leftover}: it is removed first.")
         try:
-            leftovers.remove(drill.aws, leftover, drill.clock, drill.report)
+            leftovers.remove(run.aws, leftover, run.clock, run.report)
         except (CabalBackupError, BotoCoreError, ClientError) as error:
             record.left_over.append(f"{leftover}: {error}")
         except KeyboardInterrupt:

@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
+from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.clock import Clock
+from cabal_backup.operations.aws.jobs import Report
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.status.drill_reports import Verdict
 
@@ -103,11 +106,25 @@ class Record:
         """Note which recovery point is restored."""
         self.point = PointUsed(id=point.id, taken=point.created, size_bytes=point.size_bytes)
 
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One run of a drill."""
+
+    aws: Aws
+    clock: Clock
+    record: Record
+    """Everything that happens is written to it."""
+    report: Report
+    mount: Path | None = None
+    """Where the mailstore is mounted on this machine."""
+
     @contextmanager
-    def step(self, name: str, clock: Clock) -> Iterator[None]:
+    def step(self, name: str) -> Iterator[None]:
         """Measure a step; one that fails is measured as well."""
-        began = clock.now()
+        began = self.clock.now()
         try:
             yield
         finally:
-            self.steps.append(Step(name, (clock.now() - began).total_seconds()))
+            seconds = (self.clock.now() - began).total_seconds()
+            self.record.steps.append(Step(name, seconds))

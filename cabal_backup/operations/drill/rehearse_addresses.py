@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 from cabal_backup import names
 from cabal_backup.errors import AwsError
 from cabal_backup.operations.aws.client import Aws, worded
-from cabal_backup.operations.aws.clock import Clock
-from cabal_backup.operations.aws.jobs import Progress, Report, Wait, follow_until
+from cabal_backup.operations.aws.jobs import Progress, Wait, follow_until
 from cabal_backup.operations.aws.results import unless_missing
-from cabal_backup.operations.drill.record import Check, Record
+from cabal_backup.operations.drill.record import Check, Run
 from cabal_backup.operations.drill.request import (
     DrillRequest,
     drill_id,
@@ -61,22 +60,23 @@ class AddressesDrillPlan:
             *what_follows(self.restore.live, self.makes, self.tolerance_percent),
         )
 
-    def rehearse(self, aws: Aws, clock: Clock, record: Record, report: Report) -> None:
+    def rehearse(self, run: Run) -> None:
         """Restore, compare with the live table, copy into the scratch table, read it back."""
+        aws, record = run.aws, run.record
         record.use(self.restore.point)
-        with record.step("restore", clock):
+        with run.step("restore"):
             # First: its tag records the drill, should this run be killed while AWS restores.
             make_scratch(aws, self)
-            restore_addresses.execute(aws, self.restore, clock, report)
+            restore_addresses.execute(aws, self.restore, run.clock, run.report)
             tag_restored(aws, self)
-        with record.step("compare", clock):
+        with run.step("compare"):
             pair = cutover.find_pair(aws, self.restore.target, self.restore.live)
-            found = compare(Wire(aws), pair, Stop(), report)
+            found = compare(Wire(aws), pair, Stop(), run.report)
             record.checks += about_restored(found, self.tolerance_percent)
         if found.in_backup:
-            with record.step("cutover", clock):
-                _cut_over(aws, self, clock, record, report)
-        record.verified = clock.now()
+            with run.step("cutover"):
+                _cut_over(run, self)
+        record.verified = run.clock.now()
 
 
 def what_follows(live: str, makes: tuple[str, ...], tolerance_percent: int) -> tuple[str, ...]:
@@ -120,26 +120,24 @@ def check_live(aws: Aws) -> None:
         )
 
 
-def _cut_over(
-    aws: Aws, plan: AddressesDrillPlan, clock: Clock, record: Record, report: Report
-) -> None:
-    _wait_for(aws, plan.scratch, clock, report)
+def _cut_over(run: Run, plan: AddressesDrillPlan) -> None:
+    _wait_for(run, plan.scratch)
     # Without a way back: point-in-time recovery of the scratch table would leave a system
     # backup of it behind for 35 days.
     request = CutoverRequest(restored=plan.restore.target, live=plan.scratch, no_undo=True)
     stop = Stop()
-    planned = cutover.plan_cutover(aws, request, clock, stop, report)
-    result = cutover.execute(aws, planned, clock, stop, report)
-    record.checks.append(about_cutover(result.verification))
+    planned = cutover.plan_cutover(run.aws, request, run.clock, stop, run.report)
+    result = cutover.execute(run.aws, planned, run.clock, stop, run.report)
+    run.record.checks.append(about_cutover(result.verification))
 
 
-def _wait_for(aws: Aws, name: str, clock: Clock, report: Report) -> None:
+def _wait_for(run: Run, name: str) -> None:
     """Wait until a table that was just made is ready.
 
     At first DynamoDB may say that it is not there.
     https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DescribeTable.html
     """
-    dynamodb = aws.client("dynamodb")
+    dynamodb = run.aws.client("dynamodb")
     wait = Wait(
         question=lambda: unless_missing(
             lambda: dynamodb.describe_table(TableName=name)["Table"]["TableStatus"], *MISSING
@@ -147,11 +145,11 @@ def _wait_for(aws: Aws, name: str, clock: Clock, report: Report) -> None:
         finished=lambda status: status == "ACTIVE",
         event=lambda _: Progress(f"making {name}"),
         what=f"creation of {name}",
-        pick_up=f"aws dynamodb describe-table --region {aws.environment.region} "
+        pick_up=f"aws dynamodb describe-table --region {run.aws.environment.region} "
         f"--table-name={name}",
         longest=_PATIENCE,
     )
-    follow_until(wait, clock, report)
+    follow_until(wait, run.clock, run.report)
 
 
 def make_scratch(aws: Aws, plan: AddressesDrillPlan) -> None:

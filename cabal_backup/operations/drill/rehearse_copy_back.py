@@ -13,10 +13,8 @@ from datetime import datetime, timedelta
 from cabal_backup import names
 from cabal_backup.errors import CabalBackupError, UnknownError
 from cabal_backup.operations.aws.client import Aws
-from cabal_backup.operations.aws.clock import Clock
-from cabal_backup.operations.aws.jobs import Report
 from cabal_backup.operations.drill import rehearse_addresses
-from cabal_backup.operations.drill.record import Record
+from cabal_backup.operations.drill.record import Run
 from cabal_backup.operations.drill.request import (
     DrillRequest,
     drill_id,
@@ -78,30 +76,32 @@ class CopyBackDrillPlan:
             )
         )
 
-    def rehearse(self, aws: Aws, clock: Clock, record: Record, report: Report) -> None:
+    def rehearse(self, run: Run) -> None:
         """Copy back, then the whole drill of the addresses from the copy."""
+        record = run.record
         record.use(self.copy.point)
         stays = self.what_stays()
-        with record.step("copy back", clock):
+        with run.step("copy back"):
             try:
-                arn = self._copy_back(aws, clock, record, report)
+                arn = self._copy_back(run)
             except (KeyboardInterrupt, UnknownError):
                 record.stays.append(f"A copy job that has begun goes on by itself. {stays}")
                 raise
         record.stays.append(f"{arn.rpartition(':')[2]}: {stays}")
         point = PointRequest(arn=arn, role=self.request.point.role)
         request = replace(self.request, point=point)
-        plan = rehearse_addresses.plan_drill(aws, clock.now(), request, drill=self.drill)
-        plan.rehearse(aws, clock, record, report)
+        now = run.clock.now()
+        rehearse_addresses.plan_drill(run.aws, now, request, drill=self.drill).rehearse(run)
 
-    def _copy_back(self, aws: Aws, clock: Clock, record: Record, report: Report) -> str:
+    def _copy_back(self, run: Run) -> str:
         """The ARN of the copy."""
         if isinstance(self.copy, CopyBackPlan):
-            return copy_back.execute(aws, self.copy, clock, report).recovery_point_arn
+            job = copy_back.execute(run.aws, self.copy, run.clock, run.report)
+            return job.recovery_point_arn
         try:
-            return cold_copy_back.execute(aws, self.copy, clock, report)
+            return cold_copy_back.execute(run.aws, self.copy, run.clock, run.report)
         except (KeyboardInterrupt, CabalBackupError):
-            record.left_over.append(
+            run.record.left_over.append(
                 f"perhaps the {self.copy.kind}. When its restore job has ended, delete it: aws "
                 f"dynamodb delete-table --region {self.copy.from_region} "
                 f"--table-name={self.copy.resource}"

@@ -22,10 +22,9 @@ from cabal_backup.mail_host.merge import merge
 from cabal_backup.mail_host.problems import Refused, Stopped
 from cabal_backup.mail_host.trees import Where
 from cabal_backup.operations.aws.client import Aws
-from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Job, Progress, Report
 from cabal_backup.operations.drill import maildirs
-from cabal_backup.operations.drill.record import Check, Record
+from cabal_backup.operations.drill.record import Check, Run
 from cabal_backup.operations.drill.recoveries import recovery_of_drills
 from cabal_backup.operations.drill.request import DrillRequest, drill_id, restore_token
 from cabal_backup.operations.restore.mail import file_system_settings, restore_mailbox
@@ -76,17 +75,18 @@ class MailboxDrillPlan:
             f"  at the end {self.mount}/{self.token} is deleted",
         )
 
-    def rehearse(self, aws: Aws, clock: Clock, record: Record, report: Report) -> None:
+    def rehearse(self, run: Run) -> None:
         """Restore and verify, as far as this machine lets one look."""
+        record = run.record
         record.use(self.restore.point)
         if self.mount is None:
-            with record.step("restore", clock):
-                job = restore_mailbox.execute(aws, self.restore, clock, report)
-            record.checks.append(_about_file_system(aws, self.token, job))
+            with run.step("restore"):
+                job = restore_mailbox.execute(run.aws, self.restore, run.clock, run.report)
+            record.checks.append(_about_file_system(run.aws, self.token, job))
             record.not_verified.append(NOT_VERIFIED)
         else:
-            _on_the_host(aws, self, clock, record, report)
-        record.verified = clock.now()
+            _on_the_host(run, self, self.mount)
+        record.verified = run.clock.now()
 
 
 def check_wanted(user: str, mount: Path | None) -> None:
@@ -131,44 +131,38 @@ def _about_file_system(aws: Aws, token: str, job: Job) -> Check:
     )
 
 
-def _on_the_host(
-    aws: Aws, plan: MailboxDrillPlan, clock: Clock, record: Record, report: Report
-) -> None:
-    assert plan.mount is not None
+def _on_the_host(run: Run, plan: MailboxDrillPlan, mount: Path) -> None:
     try:
-        with record.step("restore", clock):
-            before = recovery_directories(plan.mount)
-            restore_mailbox.execute(aws, plan.restore, clock, report)
-            recovery = _find_new(aws, plan, before, clock)
-        _verify(plan, recovery, clock, record, report)
+        with run.step("restore"):
+            before = recovery_directories(mount)
+            restore_mailbox.execute(run.aws, plan.restore, run.clock, run.report)
+            recovery = _find_new(run, plan, mount, before)
+        _verify(run, plan, mount, recovery)
     except (Refused, Stopped) as error:
         raise CabalBackupError(f"The merge stopped: {error}") from error
     except OSError as error:
         raise CabalBackupError(f"On the mail host: {error}.") from error
 
 
-def _verify(
-    plan: MailboxDrillPlan, recovery: str, clock: Clock, record: Record, report: Report
-) -> None:
+def _verify(run: Run, plan: MailboxDrillPlan, mount: Path, recovery: str) -> None:
     """Read what was restored and merge it, all of it inside the scratch directory."""
-    assert plan.mount is not None
-    mount, user, taken = plan.mount, plan.restore.user, plan.restore.point.created
-    scratch = mount / plan.token
-    with record.step("compare", clock):
+    record, user, scratch = run.record, plan.restore.user, mount / plan.token
+    with run.step("compare"):
         scratch.mkdir(mode=0o700)
         (scratch / names.DRILL_MARKER).write_text(plan.token, encoding="ascii")
         (mount / recovery).rename(scratch / recovery)
         home = (mount / user).stat()
         restored = maildirs.messages(scratch / recovery / user / "Maildir")
-        report(Progress("comparing", 0, len(restored), "messages"))
+        run.report(Progress("comparing", 0, len(restored), "messages"))
         live = maildirs.messages(mount / user / "Maildir")
+        taken = plan.restore.point.created
         record.checks += maildirs.about(maildirs.compare(restored, live, taken))
         record.checks.append(maildirs.about_owner(restored, home.st_uid))
-    with record.step("merge", clock):
+    with run.step("merge"):
         expected = maildirs.digests(restored)
         (scratch / user).mkdir(mode=0o700)
         os.chown(scratch / user, home.st_uid, home.st_gid)
-        _merge(Where(str(scratch), recovery, user), report)
+        _merge(Where(str(scratch), recovery, user), run.report)
         merged = maildirs.messages(scratch / user / "Maildir")
         record.checks.append(maildirs.about_merge(expected, merged, home.st_uid))
 
@@ -183,14 +177,13 @@ def holds_only(directory: Path, user: str) -> bool:
     return [entry.name for entry in directory.iterdir()] == [user]
 
 
-def _find_new(aws: Aws, plan: MailboxDrillPlan, before: set[str], clock: Clock) -> str:
+def _find_new(run: Run, plan: MailboxDrillPlan, mount: Path, before: set[str]) -> str:
     """The recovery directory that only this drill's restore job can have made.
 
     AWS does not say what it is called. It was not there before, its name has a time within the
     job, and no other restore job may have made it as well.
     """
-    assert plan.mount is not None
-    mount, user, restores = plan.mount, plan.restore.user, list_mail_restores(aws, clock.now())
+    user, restores = plan.restore.user, list_mail_restores(run.aws, run.clock.now())
     new: list[str] = []
     for _ in range(_LOOKS):
         came = recovery_directories(mount) - before
@@ -201,7 +194,7 @@ def _find_new(aws: Aws, plan: MailboxDrillPlan, before: set[str], clock: Clock) 
             return found[0]
         if new:
             break
-        clock.sleep(_BETWEEN_LOOKS)
+        run.clock.sleep(_BETWEEN_LOOKS)
     if new:
         raise AwsError(
             f"Recovery directories with that user came up ({', '.join(new)}), and more than one "

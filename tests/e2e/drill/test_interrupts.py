@@ -13,12 +13,11 @@ import pytest
 
 from cabal_backup.cli.main import main
 from cabal_backup.config.project import find_project, read_environment
-from cabal_backup.operations.aws.client import Aws, connect
-from cabal_backup.operations.aws.clock import Clock
-from cabal_backup.operations.aws.jobs import Event, Report
+from cabal_backup.operations.aws.client import connect
+from cabal_backup.operations.aws.jobs import Event
 from cabal_backup.operations.drill import rehearse_addresses
-from cabal_backup.operations.drill.perform import Drill, perform
-from cabal_backup.operations.drill.record import Record
+from cabal_backup.operations.drill.perform import perform
+from cabal_backup.operations.drill.record import Record, Run
 from cabal_backup.operations.drill.rehearse_addresses import AddressesDrillPlan
 from cabal_backup.operations.drill.request import DrillRequest
 from cabal_backup.operations.restore.tables import restore_addresses
@@ -86,10 +85,10 @@ def test_ctrl_c_twice_leaves_it_to_the_next_drill(driller: Driller) -> None:
 class Clumsy(AddressesDrillPlan):
     """A drill with a fault in it, at the worst moment."""
 
-    def rehearse(self, aws: Aws, clock: Clock, record: Record, report: Report) -> None:
-        record.use(self.restore.point)
-        rehearse_addresses.make_scratch(aws, self)
-        restore_addresses.execute(aws, self.restore, clock, report)
+    def rehearse(self, run: Run) -> None:
+        run.record.use(self.restore.point)
+        rehearse_addresses.make_scratch(run.aws, self)
+        restore_addresses.execute(run.aws, self.restore, run.clock, run.report)
         raise ZeroDivisionError("unforeseen")
 
 
@@ -105,10 +104,10 @@ def test_an_unforeseen_error(driller: Driller) -> None:
     record = Record(plan.kind, "development", now)
     reported: list[Event] = []
 
+    run = Run(aws=aws, clock=operator.clock, record=record, report=reported.append)
+
     with pytest.raises(ZeroDivisionError):
-        perform(
-            Drill(aws=aws, plan=plan, clock=operator.clock, record=record, report=reported.append)
-        )
+        perform(run, plan)
 
     assert left(driller.sandbox) == []
     assert record.verdict == "failed"
