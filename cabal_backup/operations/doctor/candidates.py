@@ -45,26 +45,15 @@ def find_candidates(region: str, *, profile: str | None = None) -> Candidates:
     """Ask the account of the credentials. Raises botocore's errors."""
     session = make_session(profile)
     identity = session.client("sts", region_name=region).get_caller_identity()
-    found = [
-        _file_system(each)
-        for page in session.client("efs", region_name=region)
-        .get_paginator("describe_file_systems")
-        .paginate()
-        for each in page["FileSystems"]
-    ]
-    tables = [
-        str(name)
-        for page in session.client("dynamodb", region_name=region)
-        .get_paginator("list_tables")
-        .paginate()
-        for name in page["TableNames"]
-        if name.startswith(names.TABLES)
-    ]
+    efs = session.client("efs", region_name=region).get_paginator("describe_file_systems")
+    found = [_file_system(each) for page in efs.paginate() for each in page["FileSystems"]]
+    dynamodb = session.client("dynamodb", region_name=region).get_paginator("list_tables")
+    tables = [str(name) for page in dynamodb.paginate() for name in page["TableNames"]]
     return Candidates(
         account=identity["Account"],
         caller=identity["Arn"],
         file_systems=sorted(found, key=lambda one: (not one.is_mailstore, one.id)),
-        tables=tables,
+        tables=[name for name in tables if name.startswith(names.TABLES)],
     )
 
 

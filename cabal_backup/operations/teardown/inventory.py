@@ -475,13 +475,19 @@ def overview(seen: Inventory) -> Iterator[str]:
     if seen.role_goes:
         yield f"  role {names.ROLE}"
     yield from (f"  {line}" for line in seen.stays())
-    yield from _cost(seen)
-    yield from _steps(seen)
+    if seen.points:
+        yield from _cost(seen)
+    blockers = seen.blockers()
+    if blockers:
+        yield "In the way, in this order:"
+        yield from (f"  {number}. {text}" for number, text in enumerate(blockers, 1))
+    yield (
+        f"{'Last:' if blockers else 'Nothing is in the way. Next:'} cabal-backup teardown destroy "
+        f"-e {seen.environment}"
+    )
 
 
 def _cost(seen: Inventory) -> Iterator[str]:
-    if not seen.points:
-        return
     yield (
         f"Taking it down deletes the backups of {seen.nights:,} nights. Nothing brings them back; "
         "what is live, the tables and the mailstore, is not touched."
@@ -494,13 +500,3 @@ def _cost(seen: Inventory) -> Iterator[str]:
             f"Without deleting anything, the last one expires by itself on {end:%Y-%m-%d}, if "
             "the plan takes no more and the role is kept until then."
         )
-
-
-def _steps(seen: Inventory) -> Iterator[str]:
-    blockers = seen.blockers()
-    if blockers:
-        yield "In the way, in this order:"
-        yield from (f"  {number}. {text}" for number, text in enumerate(blockers, 1))
-        yield f"Last: cabal-backup teardown destroy -e {seen.environment}"
-    else:
-        yield f"Nothing is in the way. Next: cabal-backup teardown destroy -e {seen.environment}"
