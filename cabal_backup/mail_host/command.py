@@ -98,18 +98,9 @@ def add_merge_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--folder", action="append", default=[], metavar="F", help="only this folder"
     )
-    parser.add_argument(
-        "--since",
-        type=_date,
-        metavar="DATE",
-        help="only messages delivered on or after this date (UTC)",
-    )
-    parser.add_argument(
-        "--before",
-        type=_date,
-        metavar="DATE",
-        help="only messages delivered before this date (UTC)",
-    )
+    for option, when in (("--since", "on or after"), ("--before", "before")):
+        words = f"only messages delivered {when} this date (UTC)"
+        parser.add_argument(option, type=_date, metavar="DATE", help=words)
     parser.add_argument(
         "--moved",
         choices=("report", "restore"),
