@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,6 +25,7 @@ def running_local_aws() -> Iterator[Sandbox]:
     # Every pytest run loads this module; only one that uses the fixture imports boto3.
     from local_aws.client import Sandbox
 
+    import_module("local_aws.warm_sdk")
     with Sandbox.start(start=START) as sandbox:
         yield sandbox
 

@@ -168,7 +168,7 @@ class System:
         There are steps only if something listens: alarms are evaluated at each step, and a Lambda
         function that a report invokes ends before time moves on.
         """
-        with self._moving:
+        with self._moving, self.service.files_undisturbed():
             # What is on its way belongs to the time before.
             self.settle()
             step = self._step(target - self.now())

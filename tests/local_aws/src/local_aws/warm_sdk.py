@@ -2,18 +2,22 @@
 
 A module for `warm_process.py`, to be loaded before modules that import `create_loader`. Each
 session of botocore looks for the models of all services and reads those of its clients; here
-sessions with the same AWS_DATA_PATH share them, and their names of events.
+sessions with the same AWS_DATA_PATH share them, and their names of events. Of each request they
+compute the same user agent, and of many answers the same times.
 """
 
 from __future__ import annotations
 
-from functools import cache
+import time
+from functools import cache, lru_cache
 from importlib import import_module
 from typing import Any
 
 hooks: Any = import_module("botocore.hooks")
 loaders: Any = import_module("botocore.loaders")
+parsers: Any = import_module("botocore.parsers")
 sessions: Any = import_module("botocore.session")
+user_agents: Any = import_module("botocore.useragent")
 
 SERVICES = (
     "backup",
@@ -34,6 +38,21 @@ loaders.create_loader = sessions.create_loader = cache(loaders.create_loader)
 
 _alias = hooks.EventAliaser(None)._alias_event_name
 hooks.EventAliaser._alias_event_name = lambda _, name: _alias(name)
+
+user_agents.sanitize_user_agent_string_component = lru_cache(10_000)(
+    user_agents.sanitize_user_agent_string_component
+)
+parsers.is_json_value_header = lru_cache(10_000)(parsers.is_json_value_header)
+
+_parse_timestamp = parsers.DEFAULT_TIMESTAMP_PARSER
+
+
+@lru_cache(100_000)
+def _time(value: Any, _zone: object) -> Any:
+    return _parse_timestamp(value)
+
+
+parsers.DEFAULT_TIMESTAMP_PARSER = lambda value: _time(value, (time.tzname, time.timezone))
 
 _session = sessions.Session()
 for service in SERVICES:

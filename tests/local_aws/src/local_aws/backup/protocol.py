@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from local_aws.backup.errors import (
@@ -141,31 +142,84 @@ class AnswerWriter:
             if answer:
                 raise ModelViolation(f"{route.operation} answers nothing, not {answer!r}")
             return b""
-        return json.dumps(self._write(route.operation, route.output_shape, answer)).encode()
+        write = _writer(self._model, route.operation, route.output_shape)
+        return json.dumps(write(answer)).encode()
 
-    def _write(self, where: str, shape_name: str, value: Any) -> Any:
-        shape = self._model.shape(shape_name)
-        kind = shape["type"]
-        if kind == "structure":
-            members = shape["members"]
-            unknown = sorted(set(value) - set(members))
-            missing = [name for name in shape.get("required", ()) if value.get(name) is None]
-            if unknown or missing:
-                raise ModelViolation(f"{where}: unknown {unknown}, missing {missing}")
-            return {
-                name: self._write(f"{where}.{name}", members[name]["shape"], item)
-                for name, item in value.items()
-                if item is not None
-            }
-        if kind == "list":
+
+_Write = Callable[[Any], Any]
+
+
+@cache
+def _writer(model: Model, where: str, shape_name: str) -> _Write:
+    """What checks and converts values of a shape: made once, because lists are long.
+
+    :param where: the operation, or the shape and its member, for error messages.
+    """
+    shape = model.shape(shape_name)
+    kind = shape["type"]
+    if kind == "structure":
+        return _structure_writer(model, where, shape_name, shape)
+    if kind == "list":
+        write = _writer(model, where, shape["member"]["shape"])
+
+        def write_list(value: Any) -> Any:
             _fits(isinstance(value, list | tuple), where, kind, value)
-            member = shape["member"]["shape"]
-            return [self._write(f"{where}[{i}]", member, item) for i, item in enumerate(value)]
-        if kind == "map":
+            return [*map(write, value)]
+
+        return write_list
+    if kind == "map":
+        write = _writer(model, where, shape["value"]["shape"])
+
+        def write_map(value: Any) -> Any:
             _fits(isinstance(value, Mapping), where, kind, value)
-            member = shape["value"]["shape"]
-            return {k: self._write(f"{where}.{k}", member, v) for k, v in value.items()}
-        return _write_scalar(where, shape, value)
+            return {key: write(each) for key, each in value.items()}
+
+        return write_map
+    return _scalar_writer(where, shape)
+
+
+def _structure_writer(model: Model, where: str, name: str, shape: Mapping[str, Any]) -> _Write:
+    members = {
+        member: _writer(model, f"{name}.{member}", its["shape"])
+        for member, its in shape["members"].items()
+    }
+    required = shape.get("required", ())
+
+    def write(value: Any) -> Any:
+        unknown = sorted(value.keys() - members.keys())
+        missing = [member for member in required if value.get(member) is None]
+        if unknown or missing:
+            raise ModelViolation(f"{where}: unknown {unknown}, missing {missing}")
+        return {member: members[member](its) for member, its in value.items() if its is not None}
+
+    return write
+
+
+def _scalar_writer(where: str, shape: Mapping[str, Any]) -> _Write:
+    kind, choice = shape["type"], frozenset(shape.get("enum", ()))
+
+    def write_time(value: Any) -> Any:
+        _fits(isinstance(value, datetime) and value.tzinfo is not None, where, kind, value)
+        return round(value.timestamp(), 3)
+
+    def write_text(value: Any) -> Any:
+        _fits(isinstance(value, str), where, kind, value)
+        if choice and value not in choice:
+            _fits(False, where, f"one of {shape['enum']}", value)
+        return value
+
+    def write_boolean(value: Any) -> Any:
+        _fits(isinstance(value, bool), where, kind, value)
+        return value
+
+    def write_number(value: Any) -> Any:
+        number = int if kind in ("integer", "long") else int | float
+        _fits(isinstance(value, number) and not isinstance(value, bool), where, kind, value)
+        return value
+
+    return {"timestamp": write_time, "string": write_text, "boolean": write_boolean}.get(
+        kind, write_number
+    )
 
 
 def success(route: Route, body: bytes, parameters: dict[str, Any], request_id: str) -> Response:
@@ -250,25 +304,6 @@ def _read_timestamp(where: str, value: Any) -> datetime:
     except (ValueError, TypeError, OverflowError):
         raise invalid_parameter(f"{where}: {value!r} is not a timestamp") from None
     return parsed.replace(tzinfo=parsed.tzinfo or UTC).astimezone(UTC)
-
-
-def _write_scalar(where: str, shape: Mapping[str, Any], value: Any) -> Any:
-    kind = shape["type"]
-    if kind == "timestamp":
-        _fits(isinstance(value, datetime) and value.tzinfo is not None, where, kind, value)
-        return round(value.timestamp(), 3)
-    if kind == "string":
-        _fits(isinstance(value, str), where, kind, value)
-        if "enum" in shape:
-            _fits(value in shape["enum"], where, f"one of {shape['enum']}", value)
-        return value
-    if kind == "boolean":
-        _fits(isinstance(value, bool), where, kind, value)
-        return value
-    _fits(isinstance(value, int | float) and not isinstance(value, bool), where, kind, value)
-    if kind in ("integer", "long"):
-        _fits(isinstance(value, int), where, kind, value)
-    return value
 
 
 def _check_range(where: str, shape: Mapping[str, Any], number: int, what: str) -> None:

@@ -8,6 +8,7 @@ import pickle
 import threading
 import uuid
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -161,6 +162,10 @@ class BackupService:
     def tick(self) -> None:
         """Run all events that are due."""
         self.advance(timedelta(0))
+
+    def files_undisturbed(self) -> AbstractContextManager[None]:
+        """In this context, only restores change files, and each file system is read once."""
+        return self._core.trees.undisturbed()
 
     def send_reports(self) -> None:
         """Send every report that another thread has begun to send."""

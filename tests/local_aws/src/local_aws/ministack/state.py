@@ -69,7 +69,7 @@ class MiniStackState:
         # A later function may have the name of a function since then.
         changed = functions.fingerprint() != self._functions
         content = _Unpickler(io.BytesIO(self._image), self._kept).load()
-        for module_name, _ in content:
+        for module_name in {name for name, _ in content} - sys.modules.keys():
             importlib.import_module(module_name)
         for name, store in _stores():
             target = _content(store)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,9 +36,22 @@ class TreeStore:
         self._blobs.mkdir(parents=True, exist_ok=True)
         self._manifests.mkdir(parents=True, exist_ok=True)
         self._known: dict[_Fingerprint, tuple[str, dict[str, str]]] = {}
+        self._captured: dict[Path, Capture] | None = None
+
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """Walk each tree once: in this context, nothing but `restore` changes one."""
+        self._captured = {}
+        try:
+            yield
+        finally:
+            self._captured = None
 
     def capture(self, root: Path) -> Capture:
         """A copy of everything below `root`; sockets, pipes and devices are left out."""
+        captured = self._captured
+        if captured and (known := captured.get(root)) and (self._manifests / known.tree).exists():
+            return known
         walk = Walk(self._content)
         entries = walk.run(root)
         text = json.dumps([entry.row() for entry in entries], separators=(",", ":")).encode()
@@ -45,7 +59,10 @@ class TreeStore:
         path = self._manifests / tree
         if not path.exists():
             _write_whole(path, text)
-        return Capture(tree, sum(entry.size for entry in entries), walk.transferred)
+        size = sum(entry.size for entry in entries)
+        if captured is not None:
+            captured[root] = Capture(tree, size, transferred=0)
+        return Capture(tree, size, walk.transferred)
 
     def restore(self, tree: str, target: Path, items: Sequence[str] | None = None) -> None:
         """Write the tree, or only these items of it, into the new directory `target`.
@@ -58,6 +75,8 @@ class TreeStore:
         chosen = entries if items is None else choose(entries, items)
         target.mkdir(mode=0o755)
         Restore(self._blobs, target).run(chosen)
+        if self._captured is not None:
+            self._captured.clear()
 
     def drop(self, tree: str) -> None:
         """Remove a manifest that no recovery point uses; blobs are kept."""
