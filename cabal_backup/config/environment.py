@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field, fields
 from functools import cache
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from cabal_backup import names
 from cabal_backup.config import settings as kinds
@@ -55,6 +55,16 @@ def _setting(kind: Kind, default: T, about: str, *, sensitive: bool = False) -> 
     """Declare an attribute of `Environment`; the reader has the default, the class has none."""
     declared: T = field(metadata={"setting": Setting(kind, default, about, sensitive)})
     return declared
+
+
+class RestoreTests(NamedTuple):
+    """What one restore testing plan tests, and when."""
+
+    plan: str
+    """The name of the plan."""
+    schedule: str
+    kinds: tuple[str, ...]
+    """Of `DynamoDB` and `EFS`; one selection for each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,6 +210,17 @@ class Environment:
             return self.watch_schedule
         minute, hour, days = self.watch_schedule.removeprefix("cron(").split(" ", 2)
         return f"cron({minute} {(int(hour) + 2) % 24} {days}"
+
+    def restore_tests_in(self, region: str) -> tuple[RestoreTests, ...]:
+        """One plan for both in the primary region; the copies have schedules of their own."""
+        if region == self.region:
+            both, schedule = tuple(names.RESOURCE_KINDS), self.restore_testing_schedule
+            return (RestoreTests(names.RESTORE_TESTING_PLAN, schedule, both),)
+        table, mailstore = names.DR_TABLE_TESTING_PLAN, names.DR_MAILSTORE_TESTING_PLAN
+        return (
+            RestoreTests(table, self.dr_restore_testing_table_schedule, (names.DYNAMODB,)),
+            RestoreTests(mailstore, self.dr_restore_testing_mailstore_schedule, (names.EFS,)),
+        )
 
     @property
     def report_key(self) -> str:

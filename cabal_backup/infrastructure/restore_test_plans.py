@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_backup as backup
 from aws_cdk import aws_events as events
@@ -27,27 +24,14 @@ https://docs.aws.amazon.com/aws-backup/latest/devguide/restore-testing-inferred-
 """
 
 
-class _Plan(NamedTuple):
-    """What is tested on one schedule."""
-
-    id: str
-    name: str
-    schedule: str
-    kinds: Sequence[str]
-    """Of `DynamoDB` and `EFS`."""
-
-
-def _plans(environment: Environment, region: str) -> tuple[_Plan, ...]:
-    """One for both in the primary region; the copies have schedules of their own."""
-    if region == environment.region:
-        schedule, kinds = environment.restore_testing_schedule, tuple(names.RESOURCE_KINDS)
-        return (_Plan("Plan", names.RESTORE_TESTING_PLAN, schedule, kinds),)
-    table = environment.dr_restore_testing_table_schedule
-    mailstore = environment.dr_restore_testing_mailstore_schedule
-    return (
-        _Plan("TablePlan", names.DR_TABLE_TESTING_PLAN, table, (names.DYNAMODB,)),
-        _Plan("FileSystemPlan", names.DR_MAILSTORE_TESTING_PLAN, mailstore, (names.EFS,)),
-    )
+_IDS = {
+    names.RESTORE_TESTING_PLAN: "Plan",
+    names.DR_TABLE_TESTING_PLAN: "TablePlan",
+    names.DR_MAILSTORE_TESTING_PLAN: "FileSystemPlan",
+    names.DYNAMODB: "TableSelection",
+    names.EFS: "FileSystemSelection",
+}
+"""Ids of the plans and of the selections in them."""
 
 
 class RestoreTesting(Construct):
@@ -92,12 +76,12 @@ class RestoreTesting(Construct):
             for region in dict.fromkeys((live, here))
         ]
         plan_arns = []
-        for each in _plans(environment, here):
+        for tests in environment.restore_tests_in(here):
             plan = backup.CfnRestoreTestingPlan(
                 self,
-                each.id,
-                restore_testing_plan_name=each.name,
-                schedule_expression=each.schedule,
+                _IDS[tests.plan],
+                restore_testing_plan_name=tests.plan,
+                schedule_expression=tests.schedule,
                 start_window_hours=names.RESTORE_TEST_START_WINDOW_HOURS,
                 recovery_point_selection=backup.CfnRestoreTestingPlan.RestoreTestingRecoveryPointSelectionProperty(
                     algorithm=names.RESTORE_TEST_ALGORITHM,
@@ -108,12 +92,12 @@ class RestoreTesting(Construct):
             )
             plan_arns.append(plan.attr_restore_testing_plan_arn)
             role_usable = role_usable or role_check(self, plan, role)
-            for kind in each.kinds:
+            for kind in tests.kinds:
                 selection = backup.CfnRestoreTestingSelection(
                     self,
-                    {names.DYNAMODB: "TableSelection", names.EFS: "FileSystemSelection"}[kind],
+                    _IDS[kind],
                     restore_testing_plan_name=plan.ref,
-                    restore_testing_selection_name=f"{each.name}_{kind.lower()}",
+                    restore_testing_selection_name=f"{tests.plan}_{kind.lower()}",
                     protected_resource_type=kind,
                     protected_resource_arns=[arns[kind]],
                     iam_role_arn=role.role_arn,

@@ -45,17 +45,12 @@ def expected_plans(at: Arns) -> tuple[ExpectedPlan, ...]:
     environment, (primary, dr, *_) = at.environment, at.vaults
     if not environment.restore_testing:
         return ()
-    kinds, schedule = tuple(names.RESOURCE_KINDS), environment.restore_testing_schedule
-    table_schedule = environment.dr_restore_testing_table_schedule
-    mailstore_schedule = environment.dr_restore_testing_mailstore_schedule
     # CloudFormation begins the name of the DR stack's own role with the stack's.
-    dr_role = f"{names.DR_STACK}-*"
-    return (
-        ExpectedPlan(names.RESTORE_TESTING_PLAN, primary, schedule, kinds, names.ROLE),
-        ExpectedPlan(names.DR_TABLE_TESTING_PLAN, dr, table_schedule, (names.DYNAMODB,), dr_role),
-        ExpectedPlan(
-            names.DR_MAILSTORE_TESTING_PLAN, dr, mailstore_schedule, (names.EFS,), dr_role
-        ),
+    roles = ((primary, names.ROLE), (dr, f"{names.DR_STACK}-*"))
+    return tuple(
+        ExpectedPlan(tests.plan, vault, tests.schedule, tests.kinds, role)
+        for vault, role in roles
+        for tests in environment.restore_tests_in(vault.region)
     )
 
 
