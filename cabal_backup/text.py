@@ -28,11 +28,14 @@ def one_line(text: str) -> str:
     return " ".join(printable(text).split())
 
 
+_CLAUSE = r"(?![;,.](?: |$)| shows | lists | \(|`)."
 _COMMAND = re.compile(
     r"`[^`]*`"
-    r"|(?:cabal-backup|aws|cdk|make|python3|mount) (?:(?![;,.](?: |$)| shows | lists | \(|`).)*"
+    r"|\b(?:cabal-backup|aws|cdk|make|python3|mount) "
+    rf"(?=(?:(?!: ){_CLAUSE})*?(?<= )(?:-|[A-Z]+=))(?:{_CLAUSE})*"
 )
-"""A command in a message: between backticks, or up to the end of its clause or a parenthesis."""
+"""A command in a message: between backticks; or, if it has an option or a variable, which tells it
+from a word or a vault of that name, up to the end of its clause or a parenthesis."""
 
 
 def wrap(text: str, width: int) -> str:

@@ -137,6 +137,21 @@ def test_the_document_after_a_command_is_not_part_of_it() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Going back also undoes every change that others make to the live table after that.",
+        "It cannot be used by any host, because the file system has no mount target in a subnet.",
+        "A recovery point is copied from cabal-backup-dr in us-west-2 to cabal-backup in us-west-1",
+    ],
+)
+def test_a_word_that_is_also_a_program_is_not_a_command(text: str) -> None:
+    words = text.split()
+    first, second = wrap(text, 80).split("\n")
+    assert [*first.split(), *second.split()] == words
+    assert len(f"{first} {second.split()[0]}") > 80
+
+
 @ANY_SPEED
 @given(st.lists(UNITS, min_size=1), st.sampled_from(["", "  ", "      "]), st.integers(20, 120))
 def test_lines_are_wrapped_at_words_outside_commands(
