@@ -89,7 +89,7 @@ def print_finding(console: Console, finding: Finding, page: str, *, verbose: boo
     heading = Text("  ").append_text(styled(finding.status, finding.check))
     console.print(heading.append(f"  {link(finding, page)}", style="dim"), soft_wrap=True)
     _print_indented(console, finding.evidence)
-    for line in _details(finding, verbose=verbose):
+    for line in _details(finding, page, verbose=verbose):
         _print_indented(console, f"· {line}", style="dim")
     if finding.hint:
         hint = f"    {with_local_time(finding.hint)}"
@@ -124,10 +124,15 @@ def styled(status: Status, words: str) -> Text:
     return Text(f"{symbol} {words}", style=style)
 
 
-def _details(finding: Finding, *, verbose: bool) -> list[str]:
+def _details(finding: Finding, page: str, *, verbose: bool) -> list[str]:
+    """The first details, or all.
+
+    :param page: `status` has --verbose; `doctor` shows all of them only with --json.
+    """
     shown = list(finding.details if verbose else finding.details[:DETAILS_SHOWN])
     more = len(finding.details) - len(shown)
-    return [*shown, f"… and {more} more (--verbose shows all)"] if more else shown
+    option = "--verbose" if page == "status" else "--json"
+    return [*shown, f"… and {more} more ({option} shows all)"] if more else shown
 
 
 def document(report: Report) -> Mapping[str, object]:

@@ -83,6 +83,9 @@ def test_after_the_deployment(operator: Operator) -> None:
     assert found["stacks"]["status"] == "ok"
     assert "cabal-backup in us-west-1: CREATE_COMPLETE" in found["stacks"]["evidence"]
     assert not_ok(operator).keys() <= {"service-linked-role", "trail", "air-gapped"}
+    said = operator.run("doctor")
+    assert "more (--json shows all)" in said.text
+    assert "--verbose" not in said.text
 
 
 def test_an_old_bootstrap_and_another_qualifier(bootstrapped: Operator) -> None:
