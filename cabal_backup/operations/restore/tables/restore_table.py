@@ -316,10 +316,11 @@ def _is_unfinished(aws: Aws, table: TableDescription) -> bool:
 
 def _check_window(table: str, at: datetime, window: Window) -> None:
     if not window.earliest <= at <= window.latest:
+        later = " A moment can be restored from about five minutes after it." * (at > window.latest)
         raise UsageError(
             f"{table} can be restored to any second from "
             f"{moment(window.earliest, seconds=True)} to {moment(window.latest, seconds=True)}, "
-            f"not to {moment(at, seconds=True)}. Nothing was done."
+            f"not to {moment(at, seconds=True)}.{later} Nothing was done."
         )
 
 
