@@ -366,8 +366,8 @@ def _print_cutover(plan: CutoverPlan, result: CutoverResult) -> None:
             ]
         else:
             text += ["To undo only what this cutover changed:", command]
-        text.append(what_is_lost(plan.live.name, result.undo_point, plan.request.only))
         text += ["To go back:", *(f"  {line}" for line in result.way_back)]
+        text.append(what_is_lost(plan.live.name, result.undo_point, plan.request.only))
     print("\n".join(text))
 
 

@@ -34,6 +34,7 @@ from cabal_backup.operations.teardown.inventory import (
     overview,
     take_inventory,
 )
+from cabal_backup.text import plural
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +161,7 @@ def run_delete(options: DeleteOptions, invocation: Invocation) -> int:
         with carry_out(aws, recorded=True) as report:
             deleted = delete_points.delete_points(aws, plan, invocation.clock, report)
         answer.add(deleted=deleted)
-        output.say(f"{deleted:,} recovery points deleted.")
+        output.say(f"{plural(deleted, 'recovery point')} deleted.")
     if plan.kept:
         output.say(
             f"{plan.kept:,} recovery points of other resources were kept, so their vault cannot be "
@@ -207,7 +208,7 @@ def _confirm_deletion(plan: DeletePointsPlan, options: DeleteOptions) -> None:
             "deleted."
         )
     confirm(
-        f"This deletes {plan.points:,} recovery points of {name}.",
+        f"This deletes {plural(plan.points, 'recovery point')} of {name}.",
         yes=options.yes,
         destroys_in=name,
     )

@@ -34,6 +34,7 @@ from cabal_backup.operations.teardown.inventory import (
     vault_line,
 )
 from cabal_backup.operations.teardown.locks import VaultLock
+from cabal_backup.text import plural
 
 if TYPE_CHECKING:
     from types_boto3_backup import BackupClient
@@ -101,8 +102,8 @@ class DeletePointsPlan:
             f"Delete every recovery point of {self.seen.environment} in account "
             f"{self.seen.account}, {self.points:,} in all:",
             *(f"  {vault_line(vault, self.seen.now)}" for vault in self.vaults),
-            f"  these are the backups of {count_nights(self.vaults):,} nights; nothing brings "
-            "them back",
+            f"  these are the backups of {plural(count_nights(self.vaults), 'night')}; nothing "
+            "brings them back",
             *self._others(),
             *stays,
             *(

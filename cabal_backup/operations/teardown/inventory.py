@@ -24,6 +24,7 @@ from cabal_backup.operations.aws.recovery_points import (
 from cabal_backup.operations.aws.responses import error_code
 from cabal_backup.operations.aws.results import entries, unless_missing
 from cabal_backup.operations.teardown.locks import VaultLock, look_at_lock, look_at_locks
+from cabal_backup.text import plural
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -489,8 +490,8 @@ def overview(seen: Inventory) -> Iterator[str]:
 
 def _cost(seen: Inventory) -> Iterator[str]:
     yield (
-        f"Taking it down deletes the backups of {seen.nights:,} nights. Nothing brings them back; "
-        "what is live, the tables and the mailstore, is not touched."
+        f"Taking it down deletes the backups of {plural(seen.nights, 'night')}. Nothing brings "
+        "them back; what is live, the tables and the mailstore, is not touched."
     )
     end = seen.all_expired_at
     if end is None:

@@ -71,6 +71,7 @@ def test_the_day_on_which_everything_has_expired() -> None:
     assert FULL.all_expired_at == LAST_NIGHT + timedelta(days=365)
     for_ever = an_inventory(a_vault_lock([a_point(), a_point(lifecycle=None)]))
     assert for_ever.all_expired_at is None
+    assert any("the backups of 1 night. " in line for line in overview(for_ever))
     assert "Some recovery points never expire by themselves." in list(overview(for_ever))
 
 
