@@ -85,8 +85,11 @@ lint: $(READY)
 types: $(READY)
 	mypy
 
+# Plugins of pytest that no unit test uses; each of them is called for each test.
+UNUSED := -p no:syrupy -p no:xdist -p no:xdist.looponfail -p no:typeguard
+
 unit: $(READY)
-	python -m pytest --quiet tests/unit
+	python -m pytest --quiet $(UNUSED) tests/unit
 
 templates: $(READY)
 	python -m pytest --quiet tests/synth

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import inspect
 import re
 import shlex
 import shutil
@@ -215,6 +216,7 @@ def test_70_for_a_command_that_cannot_be_imported(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "cabal_backup.cli.points", None)
+    monkeypatch.setattr(command_line, "build_parser", inspect.unwrap(command_line.build_parser))
     monkeypatch.setattr(sys, "argv", ["cabal-backup", "points"])
 
     assert program.main() == 70

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from tests import mail_host
 from tests.any_speed import ANY_SPEED
+from tests.long import shortened
 from tests.mail_host import Finished, MergePlan
 from tests.maildirs import Mailstore, deliver, make_folder, names
 from tests.unit.mail_host.program import run_merge
@@ -250,7 +251,7 @@ FILES = st.dictionaries(
 )
 
 
-@settings(ANY_SPEED, max_examples=60)
+@settings(ANY_SPEED, max_examples=shortened(150))
 @given(FILES, FILES)
 def test_no_content_is_lost_and_nothing_that_was_there_changes(
     recovered: dict[str, bytes], live: dict[str, bytes]

@@ -641,9 +641,16 @@ def a_state(settings: Mapping[str, Any] | None = None, **changes: Any) -> State:
     :param settings: of the environment, as in cdk.json.
     :param changes: fields of the state.
     """
-    state = State(
+    if settings:
+        changes = {"environment": an_environment(**settings), **changes}
+    return replace(_healthy(), **changes)
+
+
+@cache
+def _healthy() -> State:
+    return State(
         now=NOW,
-        environment=an_environment(**(settings or {})),
+        environment=an_environment(),
         account=ACCOUNT,
         air_gapped=None,
         plan=Known(a_plan()),
@@ -666,7 +673,6 @@ def a_state(settings: Mapping[str, Any] | None = None, **changes: Any) -> State:
         drills=Known([a_drill(kind) for kind in ("addresses", "mailbox", "copy-back")]),
         **after(nights_until(LAST_NIGHT)),
     )
-    return replace(state, **changes)
 
 
 A_FORTNIGHT = Lifecycle(cold_after_days=None, delete_after_days=14)

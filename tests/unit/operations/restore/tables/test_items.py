@@ -26,6 +26,7 @@ from cabal_backup.operations.restore.tables.items import (
     write_units,
 )
 from tests.any_speed import ANY_SPEED
+from tests.long import shortened
 
 ITEM: Item = {
     "id": {"S": "é\u2028\0"},
@@ -84,7 +85,7 @@ def two_ways_to_write(draw: st.DrawFn) -> tuple[str, str]:
     return f"{sign}{digits}E{exponent}", (sign or draw(st.sampled_from(["", "+"]))) + other
 
 
-@settings(ANY_SPEED, derandomize=True, database=None, max_examples=400)
+@settings(ANY_SPEED, derandomize=True, database=None, max_examples=shortened(400))
 @given(two_ways_to_write(), st.integers(0, 37))
 def test_equal_numbers_and_only_those_are_the_same(pair: tuple[str, str], place: int) -> None:
     number, again = pair
