@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from cabal_backup.config.environment import Environment
 from cabal_backup.operations.aws.client import Aws
-from cabal_backup.operations.aws.results import Answer, ask_together
+from cabal_backup.operations.aws.results import Answer, Unknown, ask, ask_together
 
 if TYPE_CHECKING:
     from types_boto3_cloudtrail.type_defs import (
@@ -33,15 +33,19 @@ class Trail:
     """A CloudTrail trail that reaches a region."""
 
     name: str
-    is_logging: bool
-    logs_writes: bool
+    is_logging: bool = False
+    logs_writes: bool = False
     """Whether it logs management events that change something, those of AWS Backup included."""
-    delivery_error: str
+    delivery_error: str = ""
     """Why S3 did not take what it logged last, such as `NoSuchBucket`; empty where it did."""
+    unread: Unknown | None = None
+    """Why nothing but its name is known."""
 
     @property
     def fault(self) -> str:
         """Why it does not record or deliver the calls that change something; empty if it does."""
+        if self.unread:
+            return f"could not be looked at: {self.unread.reason}"
         if not self.is_logging:
             return "it is not logging"
         if self.delivery_error:
@@ -64,9 +68,19 @@ def trail_regions(environment: Environment) -> tuple[str, ...]:
 
 
 def _trails(aws: Aws, region: str) -> list[Trail]:
-    # With those of other regions that reach here ("shadow trails").
-    listed = aws.client("cloudtrail", region).describe_trails()["trailList"]
-    return [_trail(aws, trail) for trail in listed]
+    """With those of other regions that reach here ("shadow trails"), and the organization's.
+
+    A member account sees the organization's trail in the list; asking about it may be refused.
+    https://docs.aws.amazon.com/awscloudtrail/latest/userguide/creating-trail-organization.html
+    """
+    trails = []
+    for listed in aws.client("cloudtrail", region).describe_trails()["trailList"]:
+        answer = ask(partial(_trail, aws, listed))
+        if isinstance(answer, Unknown):
+            trails.append(Trail(name=listed["Name"], unread=answer))
+        else:
+            trails.append(answer.value)
+    return trails
 
 
 def _trail(aws: Aws, trail: TrailTypeDef) -> Trail:

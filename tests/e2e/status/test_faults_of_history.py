@@ -347,7 +347,7 @@ def test_exactly_the_expected_checks_change(operator: Operator, fault: str) -> N
 # --- trails, which matter where alerts are wanted
 
 
-def a_trail(*, bucket: bool = True, **selectors: Any) -> Fault:
+def a_trail(*, bucket: bool = True, refuses: bool = False, **selectors: Any) -> Fault:
     """A trail for all regions; without selectors it logs every management event."""
 
     def inject(deployment: Deployment) -> None:
@@ -362,6 +362,9 @@ def a_trail(*, bucket: bool = True, **selectors: Any) -> Fault:
             cloudtrail.put_event_selectors(TrailName="audit", **selectors)
         if not bucket:
             sandbox.client("s3").delete_bucket(Bucket="audit-logs")
+        if refuses:
+            rule = {"service": "cloudtrail", "operation": "GetEventSelectors"}
+            sandbox.faults.services({**rule, "error": "TrailNotFoundException", "message": "No."})
 
     return inject
 
@@ -369,6 +372,10 @@ def a_trail(*, bucket: bool = True, **selectors: Any) -> Fault:
 TRAILS: Mapping[str, tuple[Fault, NotOk]] = {
     "there is a trail": (a_trail(), {}),
     "the trail's bucket was deleted": (a_trail(bucket=False), {"trail": "warn"}),
+    "the organization's trail is the only one, and refuses to be looked at": (
+        a_trail(refuses=True),
+        {"trail": "unknown"},
+    ),
     "the trail logs only what reads": (
         a_trail(EventSelectors=[{"ReadWriteType": "ReadOnly", "IncludeManagementEvents": True}]),
         {"trail": "warn"},

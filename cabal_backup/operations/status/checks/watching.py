@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
 from cabal_backup import names, urgent
 from cabal_backup.operations.aws.results import Known
 from cabal_backup.operations.status.checks.alert_delivery import function_faults, rule_faults
-from cabal_backup.operations.status.checks.outcome import all_known, fail, off, ok, warn
+from cabal_backup.operations.status.checks.outcome import all_known, fail, off, ok, unknown, warn
 from cabal_backup.operations.status.findings import Outcome
 from cabal_backup.operations.status.read_alerts import Channel, WatchRecord
 from cabal_backup.operations.status.read_trails import trail_regions
@@ -102,6 +103,12 @@ def _alarm_faults(alarm: MetricAlarmTypeDef | None) -> Iterator[str]:
         yield f"the alarm {names.WATCH} looks at something else than the application deploys"
 
 
+_OWN_TRAIL = (
+    "aws cloudtrail create-trail --name NAME --s3-bucket-name BUCKET --is-multi-region-trail; "
+    "aws cloudtrail start-logging --name NAME"
+)
+
+
 def trail(state: State) -> Outcome:
     """A trail that logs what changes something, in each region where tampering is reported."""
     regions = trail_regions(state.environment)
@@ -114,18 +121,26 @@ def trail(state: State) -> Outcome:
         if isinstance(each, Known)
     }
     missing = [region for region, one in logged.items() if one is None]
+    details = [
+        f"{one.name} in {region}: {one.fault}"
+        for region in missing
+        for one in answers[region].value_or(())
+    ]
+    unread = [
+        one.unread for region in missing for one in answers[region].value_or(()) if one.unread
+    ]
+    if unread:
+        return replace(
+            unknown(*unread, looking_at="all trails", details=details),
+            hint="If it stays, perhaps because the trail is of another account, have a trail of "
+            f"this account too: {_OWN_TRAIL}",
+        )
     if missing:
         return warn(
             f"No trail logs the calls that change something in {' and '.join(missing)}: a lock "
             "taken off there, or any other tampering there, is not reported.",
-            "Have a trail for all regions: aws cloudtrail create-trail --name NAME "
-            "--s3-bucket-name BUCKET --is-multi-region-trail; "
-            "aws cloudtrail start-logging --name NAME",
-            details=[
-                f"{one.name} in {region}: {one.fault}"
-                for region in missing
-                for one in answers[region].value_or(())
-            ],
+            f"Have a trail for all regions: {_OWN_TRAIL}",
+            details=details,
         )
     all_known(answers.values(), looking_at="the trails")
     trails = ", ".join(f"{one.name} in {region}" for region, one in logged.items() if one)

@@ -277,6 +277,20 @@ def test_a_region_whose_trails_cannot_be_looked_at() -> None:
     assert heard(dr=DENIED).status == "warn"
 
 
+def test_one_trail_that_cannot_be_looked_at_does_not_matter_beside_one_that_logs() -> None:
+    assert heard(Trail(name="organization", unread=DENIED), a_trail()).status == "ok"
+
+
+def test_trails_of_which_one_that_cannot_be_looked_at_may_log() -> None:
+    found = heard(Trail(name="organization", unread=DENIED), a_trail(is_logging=False))
+    assert found.status == "unknown"
+    assert list(found.details) == [
+        f"organization in us-west-1: could not be looked at: {DENIED.reason}",
+        "audit in us-west-1: it is not logging",
+    ]
+    assert "aws cloudtrail create-trail" in found.hint
+
+
 @pytest.mark.parametrize(
     ("settings", "regions"),
     [
