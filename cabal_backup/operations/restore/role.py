@@ -38,13 +38,15 @@ def check_role(aws: Aws, role: str) -> RestoreRole:
 
     def question() -> set[str] | None:
         iam = aws.client("iam")
-        attached = unless_missing(
-            lambda: iam.list_attached_role_policies(RoleName=role), "NoSuchEntity"
-        )
-        if attached is None:
+        attached = iam.get_paginator("list_attached_role_policies").paginate(RoleName=role)
+        found = unless_missing(attached.build_full_result, "NoSuchEntity")
+        if found is None:
             return None
-        inline = iam.list_role_policies(RoleName=role)["PolicyNames"]
-        return {*(policy["PolicyName"] for policy in attached["AttachedPolicies"]), *inline}
+        inline = iam.get_paginator("list_role_policies").paginate(RoleName=role)
+        return {
+            *(policy["PolicyName"] for policy in found["AttachedPolicies"]),
+            *inline.build_full_result()["PolicyNames"],
+        }
 
     arn = aws.arn("iam", f"role/{role}", region="")
     answer = ask(question)

@@ -359,11 +359,14 @@ def _role(aws: Aws) -> Role | None:
         return None
     with Asking() as asking:
         denied = asking.ask(lambda: role_permissions.denied(aws, role["Arn"]))
-        inline = asking.submit(iam.list_role_policies, RoleName=names.ROLE)
-        attached = iam.list_attached_role_policies(RoleName=names.ROLE)["AttachedPolicies"]
+        listed = iam.get_paginator("list_role_policies").paginate(RoleName=names.ROLE)
+        inline = asking.submit(listed.build_full_result)
+        attached = iam.get_paginator("list_attached_role_policies").paginate(RoleName=names.ROLE)
         return Role(
             role=role,
-            policies=tuple(policy["PolicyArn"] for policy in attached),
+            policies=tuple(
+                policy["PolicyArn"] for policy in attached.build_full_result()["AttachedPolicies"]
+            ),
             inline={name: _inline(iam, name) for name in inline.result()["PolicyNames"]},
             denied=denied.result(),
         )

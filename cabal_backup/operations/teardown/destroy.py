@@ -16,7 +16,7 @@ from cabal_backup.operations.aws.client import Aws, in_words, worded
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Report, Wait, follow_until
 from cabal_backup.operations.aws.responses import error_code
-from cabal_backup.operations.aws.results import entries, unless_missing
+from cabal_backup.operations.aws.results import unless_missing
 from cabal_backup.operations.teardown.inventory import (
     AccessPolicy,
     Inventory,
@@ -302,15 +302,14 @@ def _delete_role(aws: Aws, report: Report) -> None:
         report(f"The role {role} stays: AWS Backup needs it for {', '.join(users)}.")
         return
     with worded(f"deleting the role {role}"):
-        attached = unless_missing(
-            lambda: iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"],
-            "NoSuchEntity",
-        )
-        if attached is None:
+        attached = iam.get_paginator("list_attached_role_policies").paginate(RoleName=role)
+        found = unless_missing(attached.build_full_result, "NoSuchEntity")
+        if found is None:
             return
-        for policy in attached:
+        for policy in found["AttachedPolicies"]:
             _unless_missing(iam.detach_role_policy, RoleName=role, PolicyArn=policy["PolicyArn"])
-        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+        inline = iam.get_paginator("list_role_policies").paginate(RoleName=role)
+        for name in inline.build_full_result()["PolicyNames"]:
             _unless_missing(iam.delete_role_policy, RoleName=role, PolicyName=name)
         _unless_missing(iam.delete_role, RoleName=role)
     report(f"The role {role} was deleted.")
@@ -333,7 +332,8 @@ def _delete_policy(aws: Aws, policy: AccessPolicy) -> None:
     """Its older versions first, of which each deployment that changed it left one."""
     iam, arn = aws.client("iam"), policy.arn
     with worded(f"deleting the policy {policy.name}"):
-        for version in entries(iam.list_policy_versions, "Versions", PolicyArn=arn):
+        versions = iam.get_paginator("list_policy_versions").paginate(PolicyArn=arn)
+        for version in versions.build_full_result()["Versions"]:
             if not version["IsDefaultVersion"]:
                 iam.delete_policy_version(PolicyArn=arn, VersionId=version["VersionId"])
         _unless_missing(iam.delete_policy, PolicyArn=arn)

@@ -86,6 +86,21 @@ def outcome(sandbox: Sandbox) -> str:
     return str(back_up(sandbox, make_file_system(sandbox)["FileSystemArn"])["State"])
 
 
+def test_policies_of_a_role_are_listed_one_a_page(sandbox: Sandbox) -> None:
+    """IAM may return fewer results than asked for: API_ListRolePolicies, MaxItems."""
+    role = make_role(sandbox, "ForBackup", "ForRestores").rpartition("/")[2]
+    iam = sandbox.client("iam")
+
+    first = iam.list_attached_role_policies(RoleName=role)
+    pages = iam.get_paginator("list_attached_role_policies").paginate(RoleName=role)
+
+    assert (first["IsTruncated"], len(first["AttachedPolicies"])) == (True, 1)
+    assert {each["PolicyName"] for page in pages for each in page["AttachedPolicies"]} == {
+        "AWSBackupServiceRolePolicyForBackup",
+        "AWSBackupServiceRolePolicyForRestores",
+    }
+
+
 def test_the_backup_policy_is_enough_for_a_backup(sandbox: Sandbox) -> None:
     make_role(sandbox, "ForBackup")
 

@@ -1,10 +1,15 @@
-"""SimulatePrincipalPolicy as AWS documents it: several resources, context, boundaries.
+"""IAM as AWS documents it, where MiniStack does less.
+
+SimulatePrincipalPolicy takes several resources, context and boundaries. A listing may hand out
+fewer entries than asked for and say that there are more: here one a page.
 
 https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html
+https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRolePolicies.html
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from xml.sax.saxutils import escape
@@ -18,6 +23,25 @@ _DECISIONS = {"Allow": "allowed", "Deny": "explicitDeny", "ImplicitDeny": "impli
 def install() -> None:
     handlers = internals.iam._IAM_HANDLERS
     handlers["SimulatePrincipalPolicy"] = _for_roles(handlers["SimulatePrincipalPolicy"])
+    for listing in ("ListAttachedRolePolicies", "ListPolicyVersions", "ListRolePolicies"):
+        handlers[listing] = _one_a_page(handlers[listing])
+
+
+def _one_a_page(listing: Callable[..., Any]) -> Callable[..., Any]:
+    def page(parameters: Mapping[str, Any]) -> Any:
+        status, headers, body = listing(parameters)
+        text = body.decode() if isinstance(body, bytes) else body
+        members = re.findall("<member>.*?</member>", text)
+        if len(members) < 2:
+            return status, headers, body
+        start = int(internals.iam._p(parameters, "Marker") or 0)
+        text = text.replace("".join(members), members[start])
+        if start + 1 < len(members):
+            more = f"<IsTruncated>true</IsTruncated><Marker>{start + 1}</Marker>"
+            text = text.replace("<IsTruncated>false</IsTruncated>", more)
+        return status, headers, text.encode() if isinstance(body, bytes) else text
+
+    return page
 
 
 def _for_roles(of_others: Callable[..., Any]) -> Callable[..., Any]:
