@@ -71,8 +71,16 @@ class RecoveryPoint:
 
     @property
     def completed(self) -> bool:
-        """Whether it can be restored from."""
-        return self.status == "COMPLETED"
+        """Whether it can be restored from.
+
+        https://docs.aws.amazon.com/aws-backup/latest/devguide/API_DescribeRecoveryPoint.html
+        """
+        return self.status in ("COMPLETED", "AVAILABLE")
+
+    @property
+    def sound(self) -> bool:
+        """Whether it is complete, or being made or deleted."""
+        return self.completed or self.status in ("CREATING", "DELETING")
 
     def is_cold(self, now: datetime) -> bool:
         """Whether it is in cold storage, and so can neither be copied nor restored quickly."""

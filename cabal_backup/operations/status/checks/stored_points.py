@@ -35,8 +35,6 @@ _EXPIRY = timedelta(days=2)
 https://docs.aws.amazon.com/aws-backup/latest/devguide/deleting-backups.html
 """
 
-_SOUND = {"COMPLETED", "AVAILABLE", "CREATING", "DELETING"}
-
 MUCH_SMALLER = 0.5
 """A recovery point of less than this share of the median before it is reported."""
 
@@ -57,7 +55,7 @@ def points(state: State, region: RegionState) -> Outcome:
         is_as_wanted = point.lifecycle == wanted or _is_no_night(state, region, point)
         if point.status == "DELETING" and not _is_past(point, state.now):
             early.append(f"{described}: DELETING")
-        elif point.status not in _SOUND:
+        elif not point.sound:
             odd.append(f"{described}: {point.status} {point.status_message}".rstrip())
         elif point.lifecycle is None:
             odd.append(f"{described}: never expires")
@@ -66,7 +64,7 @@ def points(state: State, region: RegionState) -> Outcome:
         elif not is_as_wanted:
             odd.append(f"{described}: {_lifecycle(point.lifecycle)}")
         elif (
-            point.status == "COMPLETED"
+            point.completed
             and _is_past(point, state.now - _EXPIRY)
             and point.arn not in region.held
         ):
@@ -202,7 +200,7 @@ def _is_double(point: RecoveryPoint, others: Sequence[RecoveryPoint], wanted: Li
 
     A copy that was brought back, in a drill or by hand, keeps the moment of its backup.
     """
-    if point.status not in _SOUND or point.lifecycle is None:
+    if not point.sound or point.lifecycle is None:
         return False
     return any(
         other.arn != point.arn
@@ -239,7 +237,7 @@ def _brings_back(point: RecoveryPoint, wanted: Lifecycle) -> bool:
     """Whether it brings a cold one back, and lives as long as that should."""
     return (
         point.original is not None
-        and point.status in _SOUND
+        and point.sound
         and point.lifecycle is not None
         and point.lifecycle.delete_after_days >= wanted.delete_after_days
     )

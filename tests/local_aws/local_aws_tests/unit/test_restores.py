@@ -93,6 +93,13 @@ def test_a_table_is_restored_with_a_new_name(ready: Account) -> None:
     assert metadata["Metadata"] == {"targetTableName": "addresses-restored"}
 
 
+def test_an_available_recovery_point_can_be_restored_and_copied(ready: Account) -> None:
+    point = ready.back_up()
+    vaults = ready.service._core.state.region(PRIMARY).vaults
+    vaults[VAULT].points[point].status = "AVAILABLE"
+    assert ready.restore(point, {"targetTableName": "restored"})["Status"] == "COMPLETED"
+
+
 def test_a_restore_is_pending_then_running(ready: Account) -> None:
     point = ready.back_up()
     job_id = ready.primary.start_restore_job(

@@ -79,6 +79,10 @@ def test_the_newest_completed_one_of_the_table() -> None:
     assert chosen(POINTS) == "0002"
 
 
+def test_an_available_one_is_complete_too() -> None:
+    assert chosen([*POINTS, a_point(1, Status="AVAILABLE")]) == "0001"
+
+
 def test_the_newest_from_before_a_moment() -> None:
     assert chosen(POINTS, at=NOW - timedelta(days=2)) == "0002"
     assert chosen(POINTS, at=NOW - timedelta(days=2, seconds=1)) == "0003"

@@ -151,6 +151,12 @@ def test_another_state(status: str, result: str) -> None:
         )
 
 
+def test_nights_of_available_points_are_complete() -> None:
+    available = [replace(point, status="AVAILABLE") for point in nightly("primary")]
+    found = finding("nights", primary=a_region("primary", points=Known(available)))
+    assert found == finding("nights")
+
+
 def test_points_of_something_else_are_named_by_their_arn() -> None:
     seen = among_others(resource_arn="arn:aws:s3:::a-bucket", lifecycle=None)
 

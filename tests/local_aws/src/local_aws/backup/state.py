@@ -55,6 +55,14 @@ class RecoveryPoint:
     image: TableImage | FileSystemImage | None = None
 
     @property
+    def sound(self) -> bool:
+        """Whether it is complete; AVAILABLE is what AWS calls some kinds of recovery points then.
+
+        https://docs.aws.amazon.com/aws-backup/latest/devguide/API_DescribeRecoveryPoint.html
+        """
+        return self.status in ("COMPLETED", "AVAILABLE")
+
+    @property
     def advanced(self) -> bool:
         """Whether AWS Backup fully manages it, which the ARN shows."""
         return self.arn.split(":")[2] == "backup"

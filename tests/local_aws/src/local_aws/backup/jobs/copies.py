@@ -175,7 +175,7 @@ def _source(core: Core, scope: Scope, job: CopyJob) -> RecoveryPoint:
     region = core.state.region(scope)
     vault = region.vaults.get(job.from_vault_name)
     point = vault.points.get(job.from_point_arn) if vault else None
-    if point is None or point.status != "COMPLETED":
+    if point is None or not point.sound:
         raise JobFailure(
             f"Copy job failed. Recovery point {job.from_point_arn} is not available.",
             "INVALIDPARAMETERS",

@@ -143,7 +143,7 @@ def _check(core: Core, scope: Scope, job: RestoreJob) -> RecoveryPoint:
     if vault and owner != scope and vault not in core.state.shared_vaults(scope):
         vault = None
     point = vault.points.get(job.point_arn) if vault else None
-    if point is None or point.status != "COMPLETED":
+    if point is None or not point.sound:
         raise JobFailure(f"Recovery point {job.point_arn} is not available")
     needs_opt_in = core.settings.advanced_features_needed_everywhere and point.advanced
     if needs_opt_in and not region.managed_by_backup(point.resource_type):

@@ -111,7 +111,7 @@ def _choose(core: Core, scope: Scope, plan: TestingPlan, resource_arn: str) -> R
             point
             for point in core.state.region(scope).points()
             if point.resource_arn == resource_arn
-            and point.status == "COMPLETED"
+            and point.sound
             and point.created >= oldest
             and _in_vaults(point.vault_arn, wanted)
         ),

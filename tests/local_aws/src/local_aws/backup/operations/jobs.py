@@ -78,7 +78,7 @@ def start_copy_job(call: Call) -> Mapping[str, Any]:
     point = vault.points.get(params["RecoveryPointArn"])
     if point is None:
         raise not_found(f"Recovery point {params['RecoveryPointArn']} is not in {vault.name}")
-    if point.status != "COMPLETED":
+    if not point.sound:
         raise invalid_request(f"Recovery point {point.arn} is {point.status}")
     arns.vault_name(params["DestinationBackupVaultArn"])
     if params["DestinationBackupVaultArn"] == vault.arn:
@@ -127,7 +127,7 @@ def start_restore_job(call: Call) -> Mapping[str, Any]:
         raise not_found(f"Recovery point {arn} does not exist")
     if params.get("ResourceType", point.resource_type) != point.resource_type:
         raise invalid_parameter(f"Recovery point {point.arn} is of type {point.resource_type}")
-    if point.status != "COMPLETED":
+    if not point.sound:
         raise invalid_request(f"Recovery point {point.arn} is {point.status}")
     if "IamRoleArn" not in params:
         raise invalid_parameter(f"IamRoleArn is required to restore {point.resource_type}")

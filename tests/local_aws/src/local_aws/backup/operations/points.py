@@ -97,7 +97,7 @@ def update_recovery_point_lifecycle(call: Call) -> Mapping[str, Any]:
     point = call.point()
     _refuse_when_locked(call)
     _refuse_when_held(call, point)
-    if point.status != "COMPLETED":
+    if not point.sound:
         raise invalid_request(f"Recovery point {point.arn} is {point.status}")
     if not point.advanced:
         raise invalid_parameter(

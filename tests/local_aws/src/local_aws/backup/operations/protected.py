@@ -61,7 +61,7 @@ def _latest(points: Iterable[RecoveryPoint]) -> dict[str, RecoveryPoint]:
     latest: dict[str, RecoveryPoint] = {}
     for point in points:
         known = latest.get(point.resource_arn)
-        if point.status == "COMPLETED" and (known is None or point.created > known.created):
+        if point.sound and (known is None or point.created > known.created):
             latest[point.resource_arn] = point
     return latest
 
