@@ -19,7 +19,7 @@ from cabal_backup.cli.options import (
 from cabal_backup.cli.parser import Parser, add_commands
 from cabal_backup.errors import ExitCode
 from cabal_backup.operations.aws.jobs import Job
-from cabal_backup.operations.restore import on_demand
+from cabal_backup.operations.restore.copies import on_demand
 from cabal_backup.operations.restore.select_point import ADDRESSES, MAILSTORE
 
 

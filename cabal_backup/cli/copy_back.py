@@ -23,10 +23,9 @@ from cabal_backup.errors import ExitCode, UsageError
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.jobs import Job
 from cabal_backup.operations.report import prices
-from cabal_backup.operations.restore import copy_back
-from cabal_backup.operations.restore.cold import cold_copy_back
-from cabal_backup.operations.restore.cold.cold_copy_back import ColdCopyBackPlan
-from cabal_backup.operations.restore.copy_back import CopyBackPlan
+from cabal_backup.operations.restore.copies import cold_copy_back, copy_back
+from cabal_backup.operations.restore.copies.cold_copy_back import ColdCopyBackPlan
+from cabal_backup.operations.restore.copies.copy_back import CopyBackPlan
 from cabal_backup.operations.restore.select_point import ADDRESSES, MAILSTORE, CopyBackRequest
 
 _MONTH_DAYS = Decimal(30)

@@ -43,7 +43,6 @@ from cabal_backup.operations.restore.mail_tiers import Reconfigure
 from cabal_backup.operations.restore.tables import (
     cutover,
     cutover_undo,
-    delete_table,
     origin,
     restore_table,
 )
@@ -515,7 +514,7 @@ def _tidy_up(aws: Aws, restored: TableDescription, *, wanted: bool, yes: bool) -
     if not wanted and not yes and can_ask():
         wanted = ask(f"Delete {name}? Type {environment} to continue: ") == environment
     if wanted:
-        delete_table.delete_own_restore(aws, restored)
+        origin.delete_own_restore(aws, restored)
         answer.add(deleted_table=name)
         output.say(f"{name} is being deleted.")
     else:

@@ -172,6 +172,30 @@ def list_jobs(aws: Aws, now: datetime, *, since: timedelta) -> Listing:
     return Listing(tuple(jobs), unknown)
 
 
+def list_described(
+    aws: Aws,
+    kind: JobKind,
+    now: datetime,
+    wanted: Callable[..., bool] = lambda _: True,
+    *,
+    region: str | None = None,
+    **filters: object,
+) -> list[Job]:
+    """The jobs of one kind and 30 days that are wanted, the newest first, each as it is now.
+
+    :param wanted: takes an entry of AWS Backup's list; all are wanted by default.
+    :param region: where they run; by default the region to act in.
+    :param filters: of that list.
+
+    Raises botocore's errors.
+    """
+    operation, result, _, job_id = _CALLS[kind]
+    listing = getattr(aws.client("backup", region), operation)
+    listed = entries(listing, result, ByCreatedAfter=now - KEPT, **filters)
+    jobs = [describe_job(aws, kind, e[job_id], region=region) for e in listed if wanted(e)]
+    return sorted(jobs, key=lambda job: (job.created, job.id), reverse=True)
+
+
 def describe_job(aws: Aws, kind: JobKind, job_id: str, *, region: str | None = None) -> Job:
     """One job as it is now; raises botocore's error when AWS does not say."""
     where = region or aws.region

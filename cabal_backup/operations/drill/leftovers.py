@@ -28,13 +28,12 @@ from cabal_backup.operations.drill.recoveries import SLACK, recovery_of_drills
 from cabal_backup.operations.drill.request import drill_of_table, is_restore_token, scratch_table
 from cabal_backup.operations.restore.mail import file_system_settings
 from cabal_backup.operations.restore.mail.mailstore_restores import MailRestore, list_mail_restores
-from cabal_backup.operations.restore.tables import delete_table
+from cabal_backup.operations.restore.tables import origin
 from cabal_backup.operations.restore.tables.describe import (
     describe_table,
     list_table_names,
     wait_until_active,
 )
-from cabal_backup.operations.restore.tables.origin import list_restores
 
 if TYPE_CHECKING:
     from types_boto3_efs.type_defs import FileSystemDescriptionTypeDef
@@ -103,7 +102,7 @@ def _tables(aws: Aws, now: datetime) -> tuple[Leftover, ...]:
     live = aws.environment.addresses_table
     restores = [
         (job, target)
-        for job, target in list_restores(aws, aws.table_arn, now)
+        for job, target in origin.list_restores(aws, aws.table_arn, now)
         if drill_of_table(live, target) is not None
     ]
     coming = {target: job for job, target in restores if not job.finished}
@@ -157,8 +156,8 @@ def _remove_table(aws: Aws, leftover: Leftover, clock: Clock, report: Report) ->
     if table.status == "CREATING":
         wait_until_active(aws, name, clock, report)
     if table.status != "DELETING":
-        delete_table.delete_restored(aws, name)
-    delete_table.wait_until_absent(aws, name, clock, report)
+        origin.delete_restored(aws, name)
+    origin.wait_until_absent(aws, name, clock, report)
 
 
 def _file_systems(aws: Aws, restores: Sequence[MailRestore]) -> tuple[Leftover, ...]:

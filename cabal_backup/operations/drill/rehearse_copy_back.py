@@ -21,11 +21,10 @@ from cabal_backup.operations.drill.request import (
     restored_table,
     scratch_table,
 )
-from cabal_backup.operations.restore import copy_back
-from cabal_backup.operations.restore.cold import cold_copy_back
-from cabal_backup.operations.restore.cold.cold_copy_back import ColdCopyBackPlan
-from cabal_backup.operations.restore.copy_back import CopyBackPlan
-from cabal_backup.operations.restore.role import check_role
+from cabal_backup.operations.restore.copies import cold_copy_back, copy_back
+from cabal_backup.operations.restore.copies.cold_copy_back import ColdCopyBackPlan
+from cabal_backup.operations.restore.copies.copy_back import CopyBackPlan
+from cabal_backup.operations.restore.restore_jobs import check_role
 from cabal_backup.operations.restore.select_point import ADDRESSES, CopyBackRequest, PointRequest
 from cabal_backup.operations.status.drill_reports import Kind
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from cabal_backup import names
 from cabal_backup.errors import RefusedError
 from cabal_backup.operations.aws.client import Aws, worded
-from cabal_backup.operations.aws.jobs import KEPT, Job, JobKind, describe_job, restore_value
+from cabal_backup.operations.aws.jobs import Job, restore_value
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
-from cabal_backup.operations.aws.results import pages
 from cabal_backup.operations.restore.mail import file_system_settings
+from cabal_backup.operations.restore.restore_jobs import list_restore_jobs, metadata_of
 from cabal_backup.text import duration
 
 if TYPE_CHECKING:
@@ -83,25 +83,15 @@ def list_mail_restores(aws: Aws, now: datetime, *, point: str | None = None) -> 
 
     Raises CabalBackupError when AWS refuses or does not answer.
     """
-    backup = aws.client("backup")
-    with worded("looking for restores that are under way"):
-        listed = [
-            each
-            for page in pages(backup.list_restore_jobs, ByCreatedAfter=now - KEPT)
-            for each in page.get("RestoreJobs", [])
-        ]
-        found = [
-            MailRestore(
-                job=describe_job(aws, JobKind.RESTORE, entry["RestoreJobId"]),
-                metadata=backup.get_restore_job_metadata(RestoreJobId=entry["RestoreJobId"])[
-                    "Metadata"
-                ],
-            )
-            for entry in listed
-            if entry.get("ResourceType") == names.EFS
+    jobs = list_restore_jobs(
+        aws,
+        now,
+        lambda entry: (
+            entry.get("ResourceType") == names.EFS
             and point in (None, entry.get("RecoveryPointArn"))
-        ]
-    return sorted(found, key=lambda restore: restore.job.created, reverse=True)
+        ),
+    )
+    return [MailRestore(job=job, metadata=metadata_of(aws, job)) for job in jobs]
 
 
 def find_jobs(

@@ -39,7 +39,7 @@ from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.restore.mail import file_system_settings, mailstore_restores
 from cabal_backup.operations.restore.mail.clone_settings import clone
 from cabal_backup.operations.restore.mail.file_system_settings import FileSystemSettings
-from cabal_backup.operations.restore.role import RestoreRole, check_role
+from cabal_backup.operations.restore.restore_jobs import RestoreRole, check_role
 from cabal_backup.operations.restore.select_point import PointRequest, choose_point, salvage
 from cabal_backup.text import duration, moment
 

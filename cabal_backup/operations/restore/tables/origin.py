@@ -16,13 +16,19 @@ from typing import TYPE_CHECKING, NamedTuple
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
-from cabal_backup.errors import RefusedError
+from cabal_backup.errors import RefusedError, UsageError
 from cabal_backup.operations.aws.client import Aws, reason, worded
-from cabal_backup.operations.aws.clock import SERVICES_APART
-from cabal_backup.operations.aws.jobs import KEPT, Job, JobKind, Report, describe_job, restore_value
-from cabal_backup.operations.aws.results import pages
+from cabal_backup.operations.aws.clock import SERVICES_APART, Clock
+from cabal_backup.operations.aws.jobs import Job, Report, restore_value, wait_until_deleted
+from cabal_backup.operations.aws.results import unless_missing
+from cabal_backup.operations.restore.restore_jobs import list_restore_jobs, metadata_of
 from cabal_backup.operations.restore.tables.cutover import CutoverPlan
-from cabal_backup.operations.restore.tables.describe import TableDescription
+from cabal_backup.operations.restore.tables.describe import (
+    MISSING,
+    TableDescription,
+    describe_table,
+    live_tables,
+)
 from cabal_backup.operations.restore.tables.items import Digest, fingerprint
 from cabal_backup.operations.restore.tables.pipeline import Chunk, run
 from cabal_backup.operations.restore.tables.table_items import for_reading, scan
@@ -114,26 +120,14 @@ def list_restores(aws: Aws, resource_arn: str, now: datetime) -> list[TableResto
 
     Raises CabalBackupError when AWS refuses or does not answer.
     """
-    backup = aws.client("backup")
-    with worded("looking for restores that are under way"):
-        listed = [
-            each
-            for page in pages(backup.list_restore_jobs, ByCreatedAfter=now - KEPT)
-            for each in page.get("RestoreJobs", [])
-        ]
-        mine = [
-            describe_job(aws, JobKind.RESTORE, entry["RestoreJobId"])
-            for entry in listed
-            if _restores(entry, resource_arn) and entry["Status"] != "FAILED"
-        ]
-        found = [TableRestore(job, _target_of(aws, job)) for job in mine]
-    return sorted(found, key=lambda restore: restore.job.created, reverse=True)
+    jobs = list_restore_jobs(aws, now, lambda entry: _restores(entry, resource_arn))
+    return [TableRestore(job, _target_of(aws, job)) for job in jobs]
 
 
 def _restores(entry: RestoreJobsListMemberTypeDef, resource_arn: str) -> bool:
     source = entry.get("SourceResourceArn")
     is_of = source is None or _is_of(source, resource_arn)
-    return entry.get("ResourceType") == names.DYNAMODB and is_of
+    return is_of and entry.get("ResourceType") == names.DYNAMODB and entry["Status"] != "FAILED"
 
 
 def _is_of(source: str, table_arn: str) -> bool:
@@ -149,8 +143,7 @@ def _is_of(source: str, table_arn: str) -> bool:
 def _target_of(aws: Aws, job: Job) -> str:
     if job.created_resource_arn:
         return job.created_resource_arn.rpartition("/")[2]
-    metadata = aws.client("backup").get_restore_job_metadata(RestoreJobId=job.id)["Metadata"]
-    return restore_value(metadata, "targetTableName") or ""
+    return restore_value(metadata_of(aws, job), "targetTableName") or ""
 
 
 def made_by(job: Job, table: TableDescription) -> bool:
@@ -218,6 +211,45 @@ def digest_of(aws: Aws, table: TableDescription) -> str:
     except Exception as error:
         raise explained(error, f"reading {table.name}") from error
     return digest.hex()
+
+
+def delete_own_restore(aws: Aws, table: TableDescription) -> None:
+    """Delete a table that this tool restored, and no other that has its name by now.
+
+    Raises RefusedError for any other table, otherwise as `delete_restored` does.
+    """
+    aws = aws.at(table.region)
+    now = describe_table(aws, table.name)
+    if now is None:
+        return
+    if now.created != table.created or not is_recorded(aws, now):
+        raise RefusedError(
+            f"{table.name} is not a table that this tool restored. It is not deleted."
+        )
+    delete_restored(aws, table.name)
+
+
+def delete_restored(aws: Aws, table: str) -> None:
+    """Delete a table, but never one that Cabal uses.
+
+    Raises UsageError for a table of the environment, CabalBackupError when AWS refuses.
+    """
+    if table in live_tables(aws):
+        raise UsageError(f"{table} is a live table of {aws.environment.name}. It is not deleted.")
+    with worded(f"deleting {table}"):
+        aws.client("dynamodb").delete_table(TableName=table)
+
+
+def wait_until_absent(aws: Aws, table: str, clock: Clock, report: Report) -> None:
+    """Wait until a table that is being deleted does not exist; raises as `jobs.follow`."""
+    dynamodb = aws.client("dynamodb")
+    wait_until_deleted(
+        lambda: unless_missing(lambda: dynamodb.describe_table(TableName=table), *MISSING),
+        table,
+        f"aws dynamodb describe-table --region {aws.region} --table-name={table}",
+        clock,
+        report,
+    )
 
 
 def names_for(base: str) -> Iterator[str]:

@@ -18,7 +18,7 @@ from cabal_backup.operations.aws.jobs import (
 )
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_recovery_points
 from cabal_backup.operations.aws.results import ask
-from cabal_backup.operations.restore.role import RestoreRole, check_role
+from cabal_backup.operations.restore.restore_jobs import RestoreRole, check_role
 from cabal_backup.operations.restore.select_point import PointRequest, choose_point, salvage
 from cabal_backup.operations.restore.tables import encryption, origin, table_settings
 from cabal_backup.operations.restore.tables.describe import (

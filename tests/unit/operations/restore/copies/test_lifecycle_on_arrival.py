@@ -8,7 +8,10 @@ import pytest
 
 from cabal_backup.config.environment import Lifecycle, Lock
 from cabal_backup.errors import RefusedError
-from cabal_backup.operations.restore.copy_back import lifecycle_on_arrival, shortest_lifecycle
+from cabal_backup.operations.restore.copies.copy_back import (
+    lifecycle_on_arrival,
+    shortest_lifecycle,
+)
 from tests.unit.operations.status.builders import A_YEAR, NOW
 
 LOCK = Lock(min_days=30, max_days=365)

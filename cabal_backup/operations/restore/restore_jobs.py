@@ -1,16 +1,22 @@
-"""Whether the role that AWS Backup is to restore with may do so."""
+"""Restore jobs of AWS Backup: with which role they run, and those of earlier runs."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 from cabal_backup import names
-from cabal_backup.errors import (
-    AwsError,
-    NotFoundError,
-)
-from cabal_backup.operations.aws.client import Aws
+from cabal_backup.errors import AwsError, NotFoundError
+from cabal_backup.operations.aws.client import Aws, worded
+from cabal_backup.operations.aws.jobs import Job, JobKind, list_described
 from cabal_backup.operations.aws.results import Unknown, ask, unless_missing
+
+if TYPE_CHECKING:
+    from types_boto3_backup.type_defs import RestoreJobsListMemberTypeDef
+
+_LOOKING = "looking for restores that are under way"
 
 FOR_RESTORES = "AWSBackupServiceRolePolicyForRestores"
 _FOR_RESTORES_ARN = f"arn:aws:iam::aws:policy/service-role/{FOR_RESTORES}"
@@ -68,3 +74,23 @@ def check_role(aws: Aws, role: str) -> RestoreRole:
             "another role with --role."
         )
     return RestoreRole(arn, f"{FOR_RESTORES} is not attached; another policy may do")
+
+
+def list_restore_jobs(
+    aws: Aws, now: datetime, wanted: Callable[[RestoreJobsListMemberTypeDef], bool]
+) -> list[Job]:
+    """The restore jobs of 30 days in the region to act in that are wanted, the newest first.
+
+    Raises CabalBackupError when AWS refuses or does not answer.
+    """
+    with worded(_LOOKING):
+        return list_described(aws, JobKind.RESTORE, now, wanted)
+
+
+def metadata_of(aws: Aws, job: Job) -> Mapping[str, str]:
+    """What a restore job was asked for; see `jobs.restore_value`.
+
+    Raises CabalBackupError when AWS refuses or does not answer.
+    """
+    with worded(_LOOKING):
+        return aws.client("backup").get_restore_job_metadata(RestoreJobId=job.id)["Metadata"]

@@ -13,20 +13,19 @@ from cabal_backup.errors import AwsError, RefusedError, UnknownError, Unreachabl
 from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import (
-    KEPT,
     Job,
     JobKind,
     Report,
-    describe_job,
     failure,
     follow,
+    list_described,
 )
 from cabal_backup.operations.aws.recovery_points import (
     RecoveryPoint,
     lifecycle_request,
     list_recovery_points,
 )
-from cabal_backup.operations.aws.results import Unknown, pages
+from cabal_backup.operations.aws.results import Unknown
 from cabal_backup.operations.restore.select_point import CopyBackRequest, choose_copy
 from cabal_backup.operations.status import read_state
 from cabal_backup.operations.status.checks import run_checks
@@ -424,29 +423,25 @@ def running_copy(aws: Aws, point: RecoveryPoint, now: datetime) -> Job | None:
 
     Raises CabalBackupError when AWS refuses or does not answer.
     """
-    with worded("looking for a copy that is under way"):
-        for entry in list_copies(aws, point, now):
-            if entry["State"] in ("CREATED", "RUNNING"):
-                region = aws.environment.dr_region
-                return describe_job(aws, JobKind.COPY, entry["CopyJobId"], region=region)
-    return None
+    jobs = list_copies(aws, point, now)
+    return next((job for job in jobs if job.state in ("CREATED", "RUNNING")), None)
 
 
-def list_copies(aws: Aws, point: RecoveryPoint, now: datetime) -> list[CopyJobTypeDef]:
-    """The copy jobs of 30 days from a recovery point of the DR vault to the primary vault.
+def list_copies(aws: Aws, point: RecoveryPoint, now: datetime) -> list[Job]:
+    """The copy jobs of 30 days from a recovery point of the DR vault to the primary vault, failed
+    ones too, the newest first.
 
     Raises CabalBackupError when AWS refuses or does not answer.
     """
     destination = aws.arn("backup", f"backup-vault:{names.VAULT}")
-    backup = aws.client("backup", aws.environment.dr_region)
+
+    def wanted(entry: CopyJobTypeDef) -> bool:
+        source = entry.get("SourceRecoveryPointArn")
+        return source == point.arn and entry.get("DestinationBackupVaultArn") == destination
+
     with worded("looking for a copy that is under way"):
-        return [
-            entry
-            for page in pages(backup.list_copy_jobs, ByCreatedAfter=now - KEPT)
-            for entry in page.get("CopyJobs", [])
-            if entry.get("SourceRecoveryPointArn") == point.arn
-            and entry.get("DestinationBackupVaultArn") == destination
-        ]
+        region = aws.environment.dr_region
+        return list_described(aws, JobKind.COPY, now, wanted, region=region)
 
 
 def start_copy(

@@ -18,7 +18,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from cabal_backup import names
 from cabal_backup.config.environment import Lifecycle, Lock
@@ -30,28 +29,27 @@ from cabal_backup.operations.aws.jobs import (
     Job,
     JobKind,
     Report,
-    describe_job,
     failure,
     follow,
     follow_restore,
+    list_described,
     start_restore,
 )
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_recovery_points
-from cabal_backup.operations.aws.results import Unknown, pages
-from cabal_backup.operations.restore import copy_back, on_demand
+from cabal_backup.operations.aws.results import Unknown
+from cabal_backup.operations.restore.copies import copy_back, on_demand
 from cabal_backup.operations.restore.mail import mailstore_restores
-from cabal_backup.operations.restore.role import RestoreRole, check_role
+from cabal_backup.operations.restore.restore_jobs import (
+    RestoreRole,
+    check_role,
+    list_restore_jobs,
+)
 from cabal_backup.operations.restore.select_point import CopyBackRequest
-from cabal_backup.operations.restore.tables import delete_table, encryption
+from cabal_backup.operations.restore.tables import encryption, origin
 from cabal_backup.operations.restore.tables.describe import describe_table
 from cabal_backup.operations.restore.tables.origin import list_restores, made_by
 from cabal_backup.operations.status.state import RegionState
 from cabal_backup.text import duration, moment, name_stamp
-
-if TYPE_CHECKING:
-    from types_boto3_backup.type_defs import BackupJobTypeDef
-
-_RUNNING = ("CREATED", "PENDING", "RUNNING")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,11 +238,9 @@ def plan_copy_back(
     if done.warm is not None:
         done = replace(done, copy=copy_back.running_copy(aws, done.warm, now))
     elif done.resource_arn is not None:
-        jobs = _backup_jobs(there, done.resource_arn, now)
-        running = next((job["BackupJobId"] for job in jobs if job["State"] in _RUNNING), None)
-        if running is not None:
-            with worded(f"asking about the backup job {running}"):
-                done = replace(done, backup=describe_job(there, JobKind.BACKUP, running))
+        jobs = _list_backups(there, done.resource_arn, now)
+        running = next((job for job in jobs if job.state in on_demand.RUNNING), None)
+        done = replace(done, backup=running)
     return ColdCopyBackPlan(
         environment=environment.name,
         point=point,
@@ -278,22 +274,14 @@ def execute(aws: Aws, plan: ColdCopyBackPlan, clock: Clock, report: Report) -> s
         if warm is None:
             resource_arn = resource_arn or _restore(there, plan, clock, report)
             warm = _back_up(there, plan, resource_arn, clock, report)
+        now = clock.now()
         job = done.copy or copy_back.start_copy(
             aws,
             warm,
             plan.lifecycle,
             clock,
             to_dr=False,
-            token=_token(
-                "copy",
-                warm.id,
-                warm,
-                clock.now(),
-                [
-                    (job["CreationDate"], job["CopyJobId"])
-                    for job in copy_back.list_copies(aws, warm, clock.now())
-                ],
-            ),
+            token=_token("copy", warm.id, warm, now, copy_back.list_copies(aws, warm, now)),
         )
         arn = _follow(aws, job, clock, report).recovery_point_arn
     if resource_arn is not None:
@@ -311,8 +299,8 @@ def _delete(there: Aws, resource_arn: str, clock: Clock, report: Report) -> None
     """Delete the restored resource."""
     name = resource_arn.rpartition("/")[2]
     if ":table/" in resource_arn:
-        delete_table.delete_restored(there, name)
-        delete_table.wait_until_absent(there, name, clock, report)
+        origin.delete_restored(there, name)
+        origin.wait_until_absent(there, name, clock, report)
     else:
         with worded(f"deleting {name}"):
             there.client("efs").delete_file_system(FileSystemId=name)
@@ -327,13 +315,7 @@ def _resource(point: RecoveryPoint) -> str:
     return f"{names.COPY_BACK}{point.id}"[:64]
 
 
-def _token(
-    step: str,
-    source: str,
-    point: RecoveryPoint,
-    now: datetime,
-    listed: Sequence[tuple[datetime, str]],
-) -> str:
+def _token(step: str, source: str, point: RecoveryPoint, now: datetime, jobs: Sequence[Job]) -> str:
     """The idempotency token of a job: the same until AWS Backup lists a job with it, and never that
     of a job that AWS Backup does not list any more.
 
@@ -341,11 +323,12 @@ def _token(
     https://docs.aws.amazon.com/aws-backup/latest/devguide/API_StartRestoreJob.html
 
     :param source: what the job restores, backs up or copies: an id or an ARN.
-    :param listed: the jobs of this step of KEPT: when each was created, and its id.
+    :param jobs: those of this step that AWS Backup lists, failed ones too, the newest first.
     """
+    if jobs:
+        return f"copy-back-{step}-{jobs[0].id}"
     period = (now - point.counted_from) // KEPT
-    _, newest = max(listed, default=(now, f"{source.rpartition('/')[2]}-{period}"))
-    return f"copy-back-{step}-{newest}"
+    return f"copy-back-{step}-{source.rpartition('/')[2]}-{period}"
 
 
 def _shortest(lock: Lock | None, days: int) -> Lifecycle:
@@ -416,53 +399,26 @@ def _restored(there: Aws, point: RecoveryPoint, resource: str, now: datetime) ->
     )
 
 
-def _list_restores(there: Aws, point: RecoveryPoint, now: datetime) -> list[tuple[datetime, str]]:
-    """Every restore job of a recovery point that AWS Backup lists, failed ones too: when it was
-    created, and its id.
-    """
-    with worded("looking for restores that are under way"):
-        return [
-            (job["CreationDate"], job["RestoreJobId"])
-            for page in pages(there.client("backup").list_restore_jobs, ByCreatedAfter=now - KEPT)
-            for job in page.get("RestoreJobs", [])
-            if job.get("RecoveryPointArn") == point.arn
-        ]
-
-
-def _backup_jobs(there: Aws, resource_arn: str, now: datetime) -> list[BackupJobTypeDef]:
+def _list_backups(there: Aws, resource_arn: str, now: datetime) -> list[Job]:
+    """The backup jobs of a restored resource, failed ones too, the newest first."""
     with worded("looking for a backup that is under way"):
-        return [
-            job
-            for page in pages(
-                there.client("backup").list_backup_jobs,
-                ByResourceArn=resource_arn,
-                ByCreatedAfter=now - KEPT,
-            )
-            for job in page.get("BackupJobs", [])
-        ]
+        return list_described(there, JobKind.BACKUP, now, ByResourceArn=resource_arn)
 
 
 def _back_up(
     there: Aws, plan: ColdCopyBackPlan, resource_arn: str, clock: Clock, report: Report
 ) -> RecoveryPoint:
     """Back the restored resource up; the new recovery point in the DR vault."""
-    point, done = plan.point, plan.done
-    job = done.backup or on_demand.start_backup(
+    now = clock.now()
+    job = plan.done.backup or on_demand.start_backup(
         there,
         resource_arn=resource_arn,
-        resource_type=point.resource_type,
+        resource_type=plan.point.resource_type,
         lifecycle=plan.warm_lifecycle,
-        now=clock.now(),
+        now=now,
         tags=plan.tags,
         token=_token(
-            "backup",
-            resource_arn,
-            point,
-            clock.now(),
-            [
-                (job["CreationDate"], job["BackupJobId"])
-                for job in _backup_jobs(there, resource_arn, clock.now())
-            ],
+            "backup", resource_arn, plan.point, now, _list_backups(there, resource_arn, now)
         ),
     )
     made = _follow(there, job, clock, report).recovery_point_arn
@@ -481,17 +437,15 @@ def _back_up(
 
 def _restore(there: Aws, plan: ColdCopyBackPlan, clock: Clock, report: Report) -> str:
     """Restore the cold recovery point; the ARN of the new resource."""
-    point, done = plan.point, plan.done
-    job = done.restore or start_restore(
-        there,
-        point,
-        plan.role.arn,
-        _metadata(there, plan),
-        clock.now(),
-        token=_token(
-            "restore", point.id, point, clock.now(), _list_restores(there, point, clock.now())
-        ),
-    )
+    point, now = plan.point, clock.now()
+    job = plan.done.restore
+    if job is None:
+        earlier = list_restore_jobs(
+            there, now, lambda entry: entry.get("RecoveryPointArn") == point.arn
+        )
+        token = _token("restore", point.id, point, now, earlier)
+        metadata = _metadata(there, plan)
+        job = start_restore(there, point, plan.role.arn, metadata, now, token=token)
     job = follow_restore(there, job, clock, report, longest=mailstore_restores.LONGEST)
     if not job.completed_well:
         raise failure(job)

@@ -20,7 +20,7 @@ from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Job, JobKind, Report, describe_job, failure, follow
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint, lifecycle_request
 from cabal_backup.operations.aws.results import Answer, Known, Unknown
-from cabal_backup.operations.restore.copy_back import (
+from cabal_backup.operations.restore.copies.copy_back import (
     LONGEST,
     check_ready,
     lifecycle_on_arrival,
@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 
 JobT = TypeVar("JobT", "BackupJobTypeDef", "CopyJobTypeDef")
 
-_RUNNING = ("CREATED", "PENDING", "RUNNING")
+RUNNING = ("CREATED", "PENDING", "RUNNING")
+"""The states of a job that may still do what it is for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -285,7 +286,7 @@ def _named(seen: State, points: Sequence[RecoveryPoint], name: str) -> RecoveryP
 
 def _running(jobs: Answer[list[JobT]]) -> Iterator[JobT]:
     if isinstance(jobs, Known):
-        yield from (entry for entry in jobs.value if entry["State"] in _RUNNING)
+        yield from (entry for entry in jobs.value if entry["State"] in RUNNING)
 
 
 def _unknown(jobs: Answer[list[JobT]]) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cabal_backup.operations.aws.jobs import JobKind
-from cabal_backup.operations.restore.on_demand import OnDemandPlan
+from cabal_backup.operations.restore.copies.on_demand import OnDemandPlan
 
 
 def plan(*left_out: str) -> OnDemandPlan:

@@ -1,1 +1,0 @@
-"""Bringing recovery points in cold storage back."""
