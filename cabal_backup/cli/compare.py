@@ -23,8 +23,8 @@ from cabal_backup.operations.restore.tables.compare import (
     compare,
     compare_item,
     compare_items,
+    find_pair,
 )
-from cabal_backup.operations.restore.tables.cutover import find_pair
 from cabal_backup.operations.restore.tables.items import encode, readable
 from cabal_backup.operations.restore.tables.key_patterns import KeyPatterns
 from cabal_backup.operations.restore.tables.wire import Stop, Wire

@@ -62,9 +62,9 @@ from cabal_backup.operations.restore.tables.describe import TableDescription
 from cabal_backup.operations.restore.tables.items import readable
 from cabal_backup.operations.restore.tables.key_patterns import KeyPatterns
 from cabal_backup.operations.restore.tables.table_copy import Mode
-from cabal_backup.operations.restore.tables.undo import what_is_lost, written
+from cabal_backup.operations.restore.tables.undo import what_is_lost
 from cabal_backup.operations.restore.tables.wire import Stop
-from cabal_backup.text import duration, plural
+from cabal_backup.text import duration, plural, timestamp
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -361,7 +361,7 @@ def _print_cutover(plan: CutoverPlan, result: CutoverResult) -> None:
             text += [
                 f"To undo only what this cutover changed, restore {plan.restored.name} again from "
                 "its recovery point, and then:",
-                f"{command} --at {written(result.undo_point)}{mode}",
+                f"{command} --at {timestamp(result.undo_point)}{mode}",
             ]
         else:
             text += ["To undo only what this cutover changed:", command]

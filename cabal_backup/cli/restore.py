@@ -41,11 +41,11 @@ from cabal_backup.operations.restore import mail_tiers
 from cabal_backup.operations.restore.mail_tiers import Reconfigure
 from cabal_backup.operations.restore.select_point import PointRequest
 from cabal_backup.operations.restore.tables import restore_addresses, restore_table
+from cabal_backup.operations.restore.tables.compare import find_pair
 from cabal_backup.operations.restore.tables.cutover import (
     CutoverPlan,
     CutoverRequest,
     CutoverResult,
-    find_pair,
 )
 from cabal_backup.operations.restore.tables.describe import TableDescription, describe_table
 from cabal_backup.operations.restore.tables.key_patterns import KeyPatterns

@@ -20,7 +20,7 @@ from cabal_backup.operations.drill.request import (
     scratch_table,
 )
 from cabal_backup.operations.restore.tables import cutover, restore_addresses
-from cabal_backup.operations.restore.tables.compare import Comparison, compare
+from cabal_backup.operations.restore.tables.compare import Comparison, compare, find_pair
 from cabal_backup.operations.restore.tables.cutover import CutoverRequest, Verification
 from cabal_backup.operations.restore.tables.describe import MISSING, describe_table, find_table
 from cabal_backup.operations.restore.tables.restore_addresses import RestoreAddressesPlan
@@ -70,7 +70,7 @@ class AddressesDrillPlan:
             restore_addresses.execute(aws, self.restore, run.clock, run.report)
             tag_restored(aws, self)
         with run.step("compare"):
-            pair = cutover.find_pair(aws, self.restore.target, self.restore.live)
+            pair = find_pair(aws, self.restore.target, self.restore.live)
             found = compare(Wire(aws), pair, Stop(), run.report)
             record.checks += about_restored(found, self.tolerance_percent)
         if found.in_backup:

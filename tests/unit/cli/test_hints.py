@@ -22,7 +22,7 @@ PACKAGE = Path(__file__).parents[3] / "cabal_backup"
 VALUES = {
     "what": "addresses",
     "at": "2026-11-20",
-    "written(at)": "2026-11-20T00:00:00Z",
+    "timestamp(at)": "2026-11-20T00:00:00Z",
     "lower": " --lower-counter",
     "only.options": " --only='alice@*'",
     "plan.request.only.options": " --only='alice@*'",

@@ -13,8 +13,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from cabal_backup.errors import NotFoundError, UsageError
+from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.jobs import Progress, Report
-from cabal_backup.operations.restore.tables.describe import TableDescription
+from cabal_backup.operations.restore.tables.describe import (
+    TableDescription,
+    check_same_schema,
+    find_table,
+    live_tables,
+)
 from cabal_backup.operations.restore.tables.items import (
     Digest,
     Item,
@@ -28,7 +34,7 @@ from cabal_backup.operations.restore.tables.items import (
 from cabal_backup.operations.restore.tables.key_patterns import ALL_ITEMS, KeyPatterns
 from cabal_backup.operations.restore.tables.pipeline import Chunk, Counter, run
 from cabal_backup.operations.restore.tables.table_items import Table, for_reading, get_all, scan
-from cabal_backup.operations.restore.tables.wire import Stop, Wire, explained
+from cabal_backup.operations.restore.tables.wire import Stop, Wire
 
 SAMPLES = 5
 """How many keys of each kind are shown."""
@@ -44,6 +50,43 @@ class TablePair(NamedTuple):
 
     restored: TableDescription
     live: TableDescription
+
+
+def find_pair(
+    aws: Aws,
+    restored_name: str,
+    live_name: str,
+    *,
+    from_region: str | None = None,
+    to_region: str | None = None,
+) -> TablePair:
+    """A restored and a live table that items can be copied between, in this direction.
+
+    :param from_region: that of the restored table; the primary one by default.
+    :param to_region: that of the live table; the primary one by default.
+
+    Raises UsageError when they cannot, or for a region that is not the environment's.
+    """
+    environment = aws.environment
+    regions = (environment.region, environment.dr_region)
+    from_region, to_region = (given or environment.region for given in (from_region, to_region))
+    for region in (from_region, to_region):
+        if region not in regions:
+            raise UsageError(
+                f"{environment.name} has nothing in {region}: its regions are "
+                f"{' and '.join(regions)}. Nothing was done."
+            )
+    if restored_name == live_name and from_region == to_region:
+        raise UsageError(f"{live_name} cannot be restored from itself.")
+    if restored_name in live_tables(aws) and from_region == environment.region:
+        raise UsageError(
+            f"{restored_name} is a live table of {aws.environment.name}, not a restored one. The "
+            f"restored table comes first, then the live one. Nothing was done."
+        )
+    restored = find_table(aws.at(from_region), restored_name)
+    live = find_table(aws.at(to_region), live_name)
+    check_same_schema(restored, live)
+    return TablePair(restored, live)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,11 +151,9 @@ def compare(
     Raises CabalBackupError when AWS refuses or does not answer.
     """
     restored, live = pair
-    backup_side = _BackupSide(wire, restored.table, live.table)
-    live_side = _LiveSide(wire, restored.table, live.table, spool)
-    for keys in (backup_side.only_in_backup, backup_side.differing, live_side.only_in_live):
-        keys.most = samples
-    try:
+    backup_side = _BackupSide(wire, restored.table, live.table, samples)
+    live_side = _LiveSide(wire, restored.table, live.table, samples, spool)
+    with worded(f"comparing {restored.name} with {live.name}"):
         for side, table in ((backup_side, restored), (live_side, live)):
             cut = only.select(for_reading, table.table, side.others)
             sources = scan(wire, table.table, cut)
@@ -122,8 +163,6 @@ def compare(
                 report(Progress("comparing", side.read.value, total or None))
 
             run(sources, side.work, workers=_WORKERS, stop=stop, tick=tick)
-    except Exception as error:
-        raise explained(error, f"comparing {restored.name} with {live.name}") from error
     return Comparison(
         only_in_backup=backup_side.only_in_backup.group(),
         only_in_live=live_side.only_in_live.group(),
@@ -198,13 +237,9 @@ def compare_items(wire: Wire, pair: TablePair, keys: Sequence[Item]) -> list[Ite
     if not keys:
         return []
     names = pair.restored.table.key_names
-    try:
+    what = f"reading {', '.join(map(readable, keys))} in {pair.restored.name} and {pair.live.name}"
+    with worded(what):
         ours, theirs = (get_all(wire, one.table, keys, Stop()) for one in pair)
-    except Exception as error:
-        what = ", ".join(map(readable, keys))
-        raise explained(
-            error, f"reading {what} in {pair.restored.name} and {pair.live.name}"
-        ) from error
     both = ((key, identity(key, names)) for key in keys)
     return [_compare_item(key, ours.get(one), theirs.get(one)) for key, one in both]
 
@@ -232,9 +267,11 @@ def _compare_item(key: Item, ours: Item | None, theirs: Item | None) -> ItemComp
 class Keys:
     """Counts keys and keeps the first few. Safe to share between threads."""
 
-    def __init__(self, most: int = SAMPLES) -> None:
-        self.most = most
-        """How many are kept."""
+    def __init__(self, most: int) -> None:
+        """
+        :param most: how many are kept.
+        """
+        self._most = most
         self._count = 0
         self._samples: list[Item] = []
         self._lock = threading.Lock()
@@ -243,7 +280,7 @@ class Keys:
         """Count keys."""
         with self._lock:
             self._count += len(keys)
-            self._samples += keys[: self.most - len(self._samples)]
+            self._samples += keys[: self._most - len(self._samples)]
 
     def group(self) -> Group:
         """How many keys there are, and those that were kept."""
@@ -253,10 +290,11 @@ class Keys:
 class _BackupSide:
     """Looks up in the live table what the backup has."""
 
-    def __init__(self, wire: Wire, restored: Table, live: Table) -> None:
+    def __init__(self, wire: Wire, restored: Table, live: Table, samples: int) -> None:
         self._wire, self._names, self._live = wire, restored.key_names, live
         self.read = Counter()
-        self.only_in_backup, self.differing, self.identical = Keys(), Keys(), Keys()
+        self.only_in_backup, self.differing = Keys(samples), Keys(samples)
+        self.identical = Keys(SAMPLES)
         self.backup_digest, self.live_digest, self.others = Digest(), Digest(), Digest()
 
     def work(self, chunk: Chunk, stop: Stop) -> None:
@@ -287,11 +325,13 @@ class _BackupSide:
 class _LiveSide:
     """Looks up in the backup what the live table has."""
 
-    def __init__(self, wire: Wire, restored: Table, live: Table, spool: KeySpool | None) -> None:
+    def __init__(
+        self, wire: Wire, restored: Table, live: Table, samples: int, spool: KeySpool | None
+    ) -> None:
         self._wire, self._restored, self._names = wire, restored, live.key_names
         self._spool = spool
         self.read = Counter()
-        self.only_in_live, self.others = Keys(), Digest()
+        self.only_in_live, self.others = Keys(samples), Digest()
 
     def work(self, chunk: Chunk, stop: Stop) -> None:
         keys = [key_of(item, self._names) for item in chunk.items]

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from cabal_backup import names
 from cabal_backup.errors import RefusedError, UsageError
-from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Report
 from cabal_backup.operations.restore.mail_tiers import Reconfigure
@@ -25,14 +25,13 @@ from cabal_backup.operations.restore.tables.compare import (
     TablePair,
     check_matches,
     compare,
+    find_pair,
 )
 from cabal_backup.operations.restore.tables.counter import Lowering, highest, is_lower
 from cabal_backup.operations.restore.tables.describe import (
     TableDescription,
     Window,
-    check_same_schema,
     find_table,
-    live_tables,
 )
 from cabal_backup.operations.restore.tables.items import KeySpool, fingerprint, identity, same
 from cabal_backup.operations.restore.tables.key_patterns import ALL_ITEMS, KeyPatterns
@@ -47,8 +46,8 @@ from cabal_backup.operations.restore.tables.table_copy import (
 )
 from cabal_backup.operations.restore.tables.table_items import READ_ITEMS, get_all
 from cabal_backup.operations.restore.tables.undo import CutoverRecord, Unfinished
-from cabal_backup.operations.restore.tables.wire import Rate, Stop, Wire, explained
-from cabal_backup.text import duration
+from cabal_backup.operations.restore.tables.wire import Rate, Stop, Wire
+from cabal_backup.text import duration, timestamp
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +158,7 @@ class CutoverPlan:
     def _undo(self) -> tuple[str, ...]:
         if self.unfinished is None:
             return (_undo_line(self.undo_possible),)
-        moment, since = undo.written(self.unfinished.at), duration(self.unfinished.age)
+        moment, since = timestamp(self.unfinished.at), duration(self.unfinished.age)
         return (
             f"  an earlier run did not finish; the way back stays {moment}, the moment before its "
             f"first write, {since} ago",
@@ -225,7 +224,7 @@ def plan_cutover(
     if earlier is not None and only and earlier.record.only != only.name:
         raise RefusedError(
             f"A cutover of other items from {restored.name} did not finish, and its way back, to "
-            f"{undo.written(earlier.at)}, would be lost. Nothing was changed. First run that "
+            f"{timestamp(earlier.at)}, would be lost. Nothing was changed. First run that "
             f"cutover again; or, to do without its way back: {earlier.how_to_forget}"
         )
     return CutoverPlan(
@@ -308,54 +307,15 @@ def _lowerings(
             f"and at most {len(keys)} are lowered at once. Nothing was done."
         )
     key_names = live.table.key_names
-    try:
+    with worded(f"reading the counters of {live.name}"):
         ours = get_all(wire, restored.table, keys, stop)
         theirs = get_all(wire, live.table, keys, stop)
-    except Exception as error:
-        raise explained(error, f"reading the counters of {live.name}") from error
     both = ((key, identity(key, key_names)) for key in keys)
     return tuple(
         Lowering(key=key, backup=ours[one], live=theirs[one])
         for key, one in both
         if one in ours and one in theirs and is_lower(ours[one], theirs[one])
     )
-
-
-def find_pair(
-    aws: Aws,
-    restored_name: str,
-    live_name: str,
-    *,
-    from_region: str | None = None,
-    to_region: str | None = None,
-) -> TablePair:
-    """A restored and a live table that items can be copied between, in this direction.
-
-    :param from_region: that of the restored table; the primary one by default.
-    :param to_region: that of the live table; the primary one by default.
-
-    Raises UsageError when they cannot, or for a region that is not the environment's.
-    """
-    environment = aws.environment
-    regions = (environment.region, environment.dr_region)
-    from_region, to_region = (given or environment.region for given in (from_region, to_region))
-    for region in (from_region, to_region):
-        if region not in regions:
-            raise UsageError(
-                f"{environment.name} has nothing in {region}: its regions are "
-                f"{' and '.join(regions)}. Nothing was done."
-            )
-    if restored_name == live_name and from_region == to_region:
-        raise UsageError(f"{live_name} cannot be restored from itself.")
-    if restored_name in live_tables(aws) and from_region == environment.region:
-        raise UsageError(
-            f"{restored_name} is a live table of {aws.environment.name}, not a restored one. The "
-            f"restored table comes first, then the live one. Nothing was done."
-        )
-    restored = find_table(aws.at(from_region), restored_name)
-    live = find_table(aws.at(to_region), live_name)
-    check_same_schema(restored, live)
-    return TablePair(restored, live)
 
 
 def execute(aws: Aws, plan: CutoverPlan, clock: Clock, stop: Stop, report: Report) -> CutoverResult:
@@ -446,10 +406,8 @@ def _verify(
     transfer.report("Reading both tables back.")
     pair = TablePair(plan.restored, plan.live)
     found = compare(wire, pair, stop, transfer.report, only=plan.request.only)
-    try:
+    with worded(f"reading {plan.live.name} back"):
         problems = tuple(_problems(wire, plan, copied, found, stop))
-    except Exception as error:
-        raise explained(error, f"reading {plan.live.name} back") from error
     return Verification(
         comparison=found,
         problems=problems,
@@ -571,7 +529,7 @@ def _ending(rate: float | None) -> tuple[str, ...]:
 def _about_undo(at: datetime, way_back: tuple[str, ...], lost: str) -> str:
     first, second = way_back
     return (
-        f"Undo point: {undo.written(at)}. To go back, from about five minutes after it on:\n"
+        f"Undo point: {timestamp(at)}. To go back, from about five minutes after it on:\n"
         f"  {first}\n  {second}\n{lost}"
     )
 

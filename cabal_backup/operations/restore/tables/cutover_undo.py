@@ -13,13 +13,12 @@ from datetime import datetime
 
 from cabal_backup import names
 from cabal_backup.errors import NotFoundError, RefusedError, UsageError
-from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Progress, Report
 from cabal_backup.operations.restore.tables import origin, restore_table, undo
-from cabal_backup.operations.restore.tables.compare import Group, Keys, TablePair
+from cabal_backup.operations.restore.tables.compare import Group, Keys, TablePair, find_pair
 from cabal_backup.operations.restore.tables.counter import highest, is_lower
-from cabal_backup.operations.restore.tables.cutover import find_pair
 from cabal_backup.operations.restore.tables.describe import TableDescription, describe_table
 from cabal_backup.operations.restore.tables.items import (
     Item,
@@ -44,7 +43,8 @@ from cabal_backup.operations.restore.tables.table_items import (
     scan,
 )
 from cabal_backup.operations.restore.tables.undo import CutoverRecord
-from cabal_backup.operations.restore.tables.wire import Rate, Stop, Wire, explained
+from cabal_backup.operations.restore.tables.wire import Rate, Stop, Wire
+from cabal_backup.text import timestamp
 
 _READERS = 8
 
@@ -94,7 +94,7 @@ class CutoverDone:
         only, record = self.request.only, self.record
         return (
             f"Undo the cutover from {restored.name} to {live.name}, {record.mode}, as of "
-            f"{undo.written(record.at)}:",
+            f"{timestamp(record.at)}:",
             *([f"  only items whose key matches {only}"] if only else []),
             *([] if self.recorded else [_not_recorded(restored.name)]),
             f"  first {first[0].lower()}{first[1:]}",
@@ -200,7 +200,7 @@ def find_cutover(aws: Aws, request: UndoRequest, clock: Clock) -> CutoverDone:
         raise RefusedError(
             f"{restored.name} was changed since it was restored, so it does not show what the "
             "cutover wrote. Nothing was done. Restore the same recovery point again to another "
-            f"table, and name that one with --at {undo.written(record.at)}{mode}"
+            f"table, and name that one with --at {timestamp(record.at)}{mode}"
             f"{request.only.options}."
         )
     before = restore_table.plan_restore(
@@ -279,10 +279,8 @@ def execute(aws: Aws, plan: UndoPlan, stop: Stop, report: Report) -> UndoResult:
     def tick() -> None:
         report(Progress("undoing", restorer.done, plan.found.count))
 
-    try:
+    with worded(f"writing to {live.name}"):
         run([spooled(plan.found.spool)], restorer.work, workers=WORKERS, stop=stop, tick=tick)
-    except Exception as error:
-        raise explained(error, f"writing to {live.name}") from error
     report("Reading the tables back.")
     left = _differences(wire, done, plan.before, stop, report, len(plan.found.others.samples))
     if not left.count and not left.counters.count and done.request.at is None:
@@ -307,7 +305,7 @@ def _differences(
 ) -> Differences:
     judge = _Judge(wire, done, before, samples)
     restored, live = done.pair
-    try:
+    with worded(f"comparing {before.name} with {live.name}"):
         for number, table in enumerate((before, restored, live)):
             sources = scan(wire, table.table, done.request.only.select(for_reading, table.table))
 
@@ -318,8 +316,6 @@ def _differences(
                 report(Progress("comparing", judge.read.value))
 
             run(sources, work, workers=_READERS, stop=stop, tick=tick)
-    except Exception as error:
-        raise explained(error, f"comparing {before.name} with {live.name}") from error
     return judge.differences()
 
 

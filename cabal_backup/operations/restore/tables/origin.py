@@ -32,7 +32,7 @@ from cabal_backup.operations.restore.tables.describe import (
 from cabal_backup.operations.restore.tables.items import Digest, fingerprint
 from cabal_backup.operations.restore.tables.pipeline import Chunk, run
 from cabal_backup.operations.restore.tables.table_items import for_reading, scan
-from cabal_backup.operations.restore.tables.wire import Stop, Wire, explained
+from cabal_backup.operations.restore.tables.wire import Stop, Wire
 
 if TYPE_CHECKING:
     from types_boto3_backup.type_defs import RestoreJobsListMemberTypeDef
@@ -206,10 +206,8 @@ def digest_of(aws: Aws, table: TableDescription) -> str:
     def work(chunk: Chunk, _stop: Stop) -> None:
         digest.add([fingerprint(item) for item in chunk.items])
 
-    try:
+    with worded(f"reading {table.name}"):
         run(scan(Wire(aws), table.table, for_reading), work, workers=_WORKERS, stop=Stop())
-    except Exception as error:
-        raise explained(error, f"reading {table.name}") from error
     return digest.hex()
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from cabal_backup import names
+from cabal_backup.operations.aws.client import worded
 from cabal_backup.operations.aws.jobs import Progress, Report
 from cabal_backup.operations.restore.tables import counter
 from cabal_backup.operations.restore.tables.counter import Lowering
@@ -38,7 +39,7 @@ from cabal_backup.operations.restore.tables.table_items import (
     put_if_absent,
     scan,
 )
-from cabal_backup.operations.restore.tables.wire import Rate, Stop, Wire, explained
+from cabal_backup.operations.restore.tables.wire import Rate, Stop, Wire
 
 WORKERS = 16
 """Requests that write at the same time. One takes some 10 ms inside the region and 50 to
@@ -119,10 +120,8 @@ def copy_items(transfer: Transfer, request: CopyRequest) -> Copied:
         done = writer.written.value + writer.kept.value
         transfer.report(Progress("writing", done, request.total))
 
-    try:
+    with worded(f"writing to {to_table.name}"):
         run(sources, work, workers=WORKERS, stop=transfer.stop, tick=tick)
-    except Exception as error:
-        raise explained(error, f"writing to {to_table.name}") from error
     return Copied(written=writer.written.value, kept=writer.kept.value)
 
 
@@ -137,10 +136,8 @@ def delete_items(transfer: Transfer, table: Table, spool: KeySpool) -> Deleted:
         done = deleter.deleted.value + deleter.kept.value
         transfer.report(Progress("deleting", done, spool.count))
 
-    try:
+    with worded(f"deleting from {table.name}"):
         run([spooled(spool)], deleter.work, workers=WORKERS, stop=transfer.stop, tick=tick)
-    except Exception as error:
-        raise explained(error, f"deleting from {table.name}") from error
     return Deleted(deleted=deleter.deleted.value, kept=deleter.kept.value)
 
 

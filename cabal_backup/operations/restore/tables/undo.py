@@ -114,7 +114,7 @@ def find_window(aws: Aws, live: str, clock: Clock) -> Window | None:
         direction = "ahead of" if skew > 0 else "behind"
         raise RefusedError(
             f"This machine's clock is {abs(skew):,.0f} seconds {direction} AWS's: "
-            f"{written(ours)} here, {written(window.now)} there. At most "
+            f"{timestamp(ours)} here, {timestamp(window.now)} there. At most "
             f"{MOST_SKEW.total_seconds():.0f} seconds are accepted. Nothing was changed. Set the "
             "clock, for instance with `timedatectl set-ntp true`, and run the command again."
         )
@@ -229,7 +229,7 @@ def how_to_go_back(environment: str, live: str, at: datetime, options: str) -> t
     before = before_name(live, at)
     lower = " --lower-counter" if live == names.COUNTER_TABLE else ""
     return (
-        f"cabal-backup restore table {live} -e {environment} --at {written(at)} --to={before}",
+        f"cabal-backup restore table {live} -e {environment} --at {timestamp(at)} --to={before}",
         f"cabal-backup cutover {before} {live} -e {environment} --mirror{lower}{options}",
     )
 
@@ -237,7 +237,7 @@ def how_to_go_back(environment: str, live: str, at: datetime, options: str) -> t
 def what_is_lost(live: str, at: datetime, only: KeyPatterns) -> str:
     """What else going back undoes, in a sentence."""
     where = f"the items of {live} that match {only}" if only else live
-    lost = f"Going back also undoes every change that others make to {where} after {written(at)}."
+    lost = f"Going back also undoes every change that others make to {where} after {timestamp(at)}."
     if live != names.COUNTER_TABLE:
         return lost
     return (
@@ -245,8 +245,3 @@ def what_is_lost(live: str, at: datetime, only: KeyPatterns) -> str:
         "handed out again. Before, make sure that no custom:osid in Cognito is higher than the "
         "value that the second command shows."
     )
-
-
-def written(at: datetime) -> str:
-    """A moment as it is given to `--at`."""
-    return timestamp(at)

@@ -22,11 +22,10 @@ from functools import cache
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
-from cabal_backup.errors import CabalBackupError
-from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.responses import RawAnswer
 
 _TARGET = "DynamoDB_20120810."
@@ -51,28 +50,17 @@ class Stopped(Exception):
     """The work was called off while this part of it was waiting."""
 
 
-class Stop:
-    """Calls work off, in all threads at once."""
-
-    def __init__(self) -> None:
-        self._event = threading.Event()
-
-    def set(self) -> None:
-        """Stop everything."""
-        self._event.set()
-
-    def is_set(self) -> bool:
-        """Whether everything is to stop."""
-        return self._event.is_set()
+class Stop(threading.Event):
+    """Calls work off, in all threads at once, as soon as it is set."""
 
     def check(self) -> None:
         """Raises Stopped once the work is called off."""
-        if self._event.is_set():
+        if self.is_set():
             raise Stopped
 
     def sleep(self, seconds: float) -> None:
         """Wait; raises Stopped as soon as the work is called off."""
-        if self._event.wait(seconds):
+        if self.wait(seconds):
             raise Stopped
 
 
@@ -121,28 +109,21 @@ class Patience:
     tries: int = 40
     first: float = 0.05
     longest: float = 5.0
-    dice: random.Random = field(default_factory=random.Random, compare=False)
+    rng: random.Random = field(default_factory=random.Random, compare=False)
 
     def wait(self, failed: int, stop: Stop) -> None:
         """Wait after the `failed`-th failure in a row, counted from 1."""
-        stop.sleep(self.dice.uniform(0, min(self.longest, self.first * 2 ** min(failed, 20))))
+        stop.sleep(self.rng.uniform(0, min(self.longest, self.first * 2 ** min(failed, 20))))
 
 
-class Refusal(Exception):
-    """DynamoDB refused a request for good; `in_words` turns it into words for people."""
+class Refusal(ClientError):
+    """DynamoDB refused a request for good."""
 
     def __init__(self, operation: str, code: str, message: str, answer: RawAnswer) -> None:
-        super().__init__(f"{operation}: {code}: {message}")
-        self.operation = operation
+        super().__init__({"Error": {"Code": code, "Message": message}}, operation)
         self.code = code
-        self.message = message
         self.answer = answer
         """The whole answer: a failed condition may bring the item along."""
-
-    def in_words(self, doing: str) -> CabalBackupError:
-        """The error as a person should read it; see `client.in_words`."""
-        error = ClientError({"Error": {"Code": self.code, "Message": self.message}}, self.operation)
-        return in_words(error, doing)
 
 
 class _Later(Exception):
@@ -239,12 +220,3 @@ def _refused(operation: str, status: int, content: bytes) -> Exception:
     if code in _COME_BACK_LATER or status in (200, 429) or status >= 500:
         return _Later(refusal)
     return refusal
-
-
-def explained(error: Exception, doing: str) -> Exception:
-    """A failure of the wire in words for people; any other error as it is."""
-    if isinstance(error, Refusal):
-        return error.in_words(doing)
-    if isinstance(error, BotoCoreError):
-        return in_words(error, doing)
-    return error

@@ -144,7 +144,7 @@ def test_waits_grow_to_a_limit_and_end_when_called_off() -> None:
         def sleep(self, seconds: float) -> None:
             waited.append(seconds)
 
-    patience = Patience(first=0.5, longest=3, dice=Longest())  # type: ignore[arg-type]
+    patience = Patience(first=0.5, longest=3, rng=Longest())  # type: ignore[arg-type]
     for failed in range(1, 6):
         patience.wait(failed, Watched())
     assert waited == [1, 2, 3, 3, 3]
