@@ -6,7 +6,7 @@ import json
 import os
 import time
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,10 @@ from cabal_backup.operations.restore.tables.items import Item, identity, key_of,
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_dynamodb.type_defs import (
+        AttributeValueTypeDef,
+        UniversalAttributeValueTypeDef,
+    )
     from types_boto3_efs import EFSClient
     from types_boto3_efs.type_defs import FileSystemDescriptionTypeDef
 
@@ -119,7 +123,7 @@ def _key_schema(dynamodb: DynamoDBClient, table: str, which: str) -> list[tuple[
     return [(name, role, types[name]) for name, role in sorted(keys, key=lambda key: key[1])]
 
 
-def _sample(dynamodb: DynamoDBClient, table: str) -> list[Item]:
+def _sample(dynamodb: DynamoDBClient, table: str) -> list[Mapping[str, AttributeValueTypeDef]]:
     return [
         item
         for segment in range(SEGMENTS)
@@ -129,7 +133,11 @@ def _sample(dynamodb: DynamoDBClient, table: str) -> list[Item]:
     ]
 
 
-def _get(dynamodb: DynamoDBClient, table: str, wanted: list[Item]) -> Iterator[Item]:
+def _get(
+    dynamodb: DynamoDBClient,
+    table: str,
+    wanted: Sequence[Mapping[str, UniversalAttributeValueTypeDef]],
+) -> Iterator[Mapping[str, AttributeValueTypeDef]]:
     """The items of `table` with these keys, as far as there are any."""
     for attempt in range(SAMPLE_ROUNDS):
         if not wanted:
@@ -149,7 +157,7 @@ def _get(dynamodb: DynamoDBClient, table: str, wanted: list[Item]) -> Iterator[I
         )
 
 
-def _as_sent(item: Item) -> Item:
+def _as_sent(item: Mapping[str, AttributeValueTypeDef]) -> Item:
     """An item as on the wire: boto3 has decoded its binary values."""
     sent: Item = json.loads(json.dumps(item, default=lambda value: b64encode(value).decode()))
     return sent

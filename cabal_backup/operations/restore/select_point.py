@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from cabal_backup import names
 from cabal_backup.errors import (
     AwsError,
-    CabalBackupError,
     NoRecoveryPointError,
     RefusedError,
     UsageError,
@@ -91,6 +90,17 @@ class PointRequest(PointChoice):
         return "".join(f" {shlex.quote(word)}" for word in words)
 
 
+def list_points(aws: Aws) -> list[RecoveryPoint]:
+    """Every recovery point in the vault of the region to act in, the newest first.
+
+    Raises CabalBackupError when AWS refuses or does not answer.
+    """
+    with worded(f"listing the recovery points in {aws.vault}"):
+        return list_recovery_points(
+            aws.client("backup"), aws.vault, dr_region=aws.environment.dr_region
+        )
+
+
 def choose_point(
     aws: Aws, resource_arn: str, now: datetime, request: PointRequest
 ) -> RecoveryPoint:
@@ -103,10 +113,7 @@ def choose_point(
     resource, RefusedError for a cold one that was not asked for, CabalBackupError when AWS
     will not say.
     """
-    with worded(f"listing the recovery points in {aws.vault}"):
-        points = list_recovery_points(
-            aws.client("backup"), aws.vault, dr_region=aws.environment.dr_region
-        )
+    points = list_points(aws)
     mine = [
         point
         for point in points
@@ -116,10 +123,12 @@ def choose_point(
     point = (
         _restorable(aws, points, mine, resource_arn, request)
         if request.arn
-        else _longest_lived(mine, request)
+        # Not a rehearsal's copy, which is about to expire.
+        else _newest(mine, request, lambda point: point.original is None)
     )
     if point is None:
-        raise _nothing(aws, mine, request.file_system or _resource(resource_arn), request)
+        what = f"{request.file_system or _resource(resource_arn)} in {aws.vault}"
+        raise _nothing(aws, mine, what, request, _elsewhere(aws))
     if point.is_cold(now) and not request.cold:
         raise RefusedError(_cold_to_restore(point, mine, now))
     return point
@@ -170,9 +179,19 @@ def _named(points: Sequence[RecoveryPoint], name: str) -> RecoveryPoint | None:
     return next((point for point in points if name in (point.arn, point.id)), None)
 
 
-def _newest(points: Sequence[RecoveryPoint], choice: PointChoice) -> RecoveryPoint | None:
-    """The newest completed one that is asked for, of a list in that order."""
-    return next((p for p in points if p.completed and choice.includes(p)), None)
+def _newest(
+    points: Sequence[RecoveryPoint], choice: PointChoice, prefer: Callable[[RecoveryPoint], bool]
+) -> RecoveryPoint | None:
+    """The newest completed one that is asked for.
+
+    A copy keeps the date of its backup, so several may be as new: of those, the preferred one, then
+    the one that lives longest, and then the one that stays warm longest.
+    """
+    return max(
+        (point for point in points if point.completed and choice.includes(point)),
+        key=lambda point: (point.created, prefer(point), *_life(point)),
+        default=None,
+    )
 
 
 def _warm(points: Sequence[RecoveryPoint], now: datetime) -> list[RecoveryPoint]:
@@ -211,19 +230,6 @@ def _restorable(
     return point
 
 
-def _longest_lived(mine: Sequence[RecoveryPoint], choice: PointChoice) -> RecoveryPoint | None:
-    """The newest one.
-
-    A copy keeps the date of its backup, so several may be as new: of those, the one that lives
-    longest, and then stays warm longest, not a rehearsal's copy that is about to expire.
-    """
-    newest = _newest(mine, choice)
-    if newest is None:
-        return None
-    same_night = (p for p in mine if p.completed and p.created == newest.created)
-    return max(same_night, key=lambda point: (point.original is None, *_life(point)))
-
-
 def _life(point: RecoveryPoint) -> tuple[datetime, datetime]:
     """Until when a point is there, and until when it is warm."""
     end = point.delete_at or _FOR_EVER
@@ -238,18 +244,24 @@ def _elsewhere(aws: Aws) -> str:
 
 
 def _nothing(
-    aws: Aws, mine: Sequence[RecoveryPoint], resource: str, choice: PointChoice
-) -> CabalBackupError:
-    completed = [point for point in mine if point.completed]
+    aws: Aws,
+    points: Sequence[RecoveryPoint],
+    what: str,
+    choice: PointChoice,
+    elsewhere: str = "",
+) -> NoRecoveryPointError:
+    """The error where no completed point is from the time that is asked for.
+
+    :param what: the resource and the vault.
+    :param elsewhere: what to do about one in the other vault; see `_elsewhere`.
+    """
+    none = f"There is no completed recovery point of {what}"
+    completed = [point for point in points if point.completed]
     if not completed or not choice.time:
-        return NoRecoveryPointError(
-            f"There is no completed recovery point of {resource} in {aws.vault}"
-            f"{_elsewhere(aws)}. Nothing was done."
-        )
+        return NoRecoveryPointError(f"{none}{elsewhere}. Nothing was done.")
     return NoRecoveryPointError(
-        f"There is no completed recovery point of {resource} in {aws.vault}{choice.time}; the "
-        f"oldest is from {moment(completed[-1].created)}. `cabal-backup points "
-        f"-e {aws.environment.name}` shows all nights. Nothing was done."
+        f"{none}{choice.time}; the oldest is from {moment(completed[-1].created)}. "
+        f"`cabal-backup points -e {aws.environment.name}` shows all nights. Nothing was done."
     )
 
 
@@ -328,22 +340,11 @@ def _of_one_file_system(points: list[RecoveryPoint]) -> list[RecoveryPoint]:
 def _newest_copy(
     aws: Aws, candidates: Sequence[RecoveryPoint], wanted: CopyBackRequest, now: datetime
 ) -> RecoveryPoint:
-    newest = _newest(candidates, wanted)
-    if newest is not None:
-        # What brings a cold one back has its date, and is warm.
-        same = (p for p in candidates if p.completed and p.created == newest.created)
-        return max(same, key=lambda point: (not point.is_cold(now), *_life(point)))
-    completed = [point for point in candidates if point.completed]
-    if completed and wanted.time:
-        raise NoRecoveryPointError(
-            f"There is no completed recovery point of the {wanted.what} in {names.DR_VAULT}"
-            f"{wanted.time}; the oldest is from {moment(completed[-1].created)}. `cabal-backup "
-            f"points -e {aws.environment.name}` shows all nights. Nothing was done."
-        )
-    raise NoRecoveryPointError(
-        f"There is no completed recovery point of the {wanted.what} in {names.DR_VAULT}. "
-        "Nothing was done."
-    )
+    # What brings a cold one back has its date, and is warm.
+    newest = _newest(candidates, wanted, lambda point: not point.is_cold(now))
+    if newest is None:
+        raise _nothing(aws, candidates, f"the {wanted.what} in {names.DR_VAULT}", wanted)
+    return newest
 
 
 def _copyable(aws: Aws, points: Sequence[RecoveryPoint], name: str) -> RecoveryPoint:

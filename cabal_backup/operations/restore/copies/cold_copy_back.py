@@ -30,12 +30,11 @@ from cabal_backup.operations.aws.jobs import (
     JobKind,
     Report,
     failure,
-    follow,
     follow_restore,
     list_described,
     start_restore,
 )
-from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_recovery_points
+from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.aws.results import Unknown
 from cabal_backup.operations.restore.copies import copy_back, on_demand
 from cabal_backup.operations.restore.mail import mailstore_restores
@@ -44,7 +43,7 @@ from cabal_backup.operations.restore.restore_jobs import (
     check_role,
     list_restore_jobs,
 )
-from cabal_backup.operations.restore.select_point import CopyBackRequest
+from cabal_backup.operations.restore.select_point import CopyBackRequest, list_points
 from cabal_backup.operations.restore.tables import encryption, origin
 from cabal_backup.operations.restore.tables.describe import describe_table
 from cabal_backup.operations.restore.tables.origin import list_restores, made_by
@@ -283,7 +282,7 @@ def execute(aws: Aws, plan: ColdCopyBackPlan, clock: Clock, report: Report) -> s
             to_dr=False,
             token=_token("copy", warm.id, warm, now, copy_back.list_copies(aws, warm, now)),
         )
-        arn = _follow(aws, job, clock, report).recovery_point_arn
+        arn = _follow(aws, job, clock, report)
     if resource_arn is not None:
         try:
             _delete(there, resource_arn, clock, report)
@@ -421,12 +420,8 @@ def _back_up(
             "backup", resource_arn, plan.point, now, _list_backups(there, resource_arn, now)
         ),
     )
-    made = _follow(there, job, clock, report).recovery_point_arn
-    with worded(f"listing the recovery points in {there.vault}"):
-        points = list_recovery_points(
-            there.client("backup"), there.vault, dr_region=there.environment.dr_region
-        )
-    for one in points:
+    made = _follow(there, job, clock, report)
+    for one in list_points(there):
         if one.arn == made:
             return one
     raise AwsError(
@@ -466,12 +461,7 @@ def _metadata(there: Aws, plan: ColdCopyBackPlan) -> dict[str, str]:
     }
 
 
-def _follow(aws: Aws, job: Job, clock: Clock, report: Report) -> Job:
-    report(
-        f"{job.kind.capitalize()} job {job.id} in {job.region}. It goes on by itself; to watch it: "
-        f"cabal-backup jobs watch {job.id} -e {aws.environment.name}"
-    )
-    job = follow(aws, job, clock, report, longest=copy_back.LONGEST)
-    if not job.completed_well:
-        raise failure(job)
-    return job
+def _follow(aws: Aws, job: Job, clock: Clock, report: Report) -> str:
+    """The ARN of the recovery point that a job makes."""
+    copy_back.announce(aws, job, report)
+    return copy_back.follow_to_end(aws, job, clock, report).recovery_point_arn

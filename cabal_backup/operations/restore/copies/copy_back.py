@@ -20,13 +20,13 @@ from cabal_backup.operations.aws.jobs import (
     follow,
     list_described,
 )
-from cabal_backup.operations.aws.recovery_points import (
-    RecoveryPoint,
-    lifecycle_request,
-    list_recovery_points,
-)
+from cabal_backup.operations.aws.recovery_points import RecoveryPoint, lifecycle_request
 from cabal_backup.operations.aws.results import Unknown
-from cabal_backup.operations.restore.select_point import CopyBackRequest, choose_copy
+from cabal_backup.operations.restore.select_point import (
+    CopyBackRequest,
+    choose_copy,
+    list_points,
+)
 from cabal_backup.operations.status import read_state
 from cabal_backup.operations.status.checks import run_checks
 from cabal_backup.operations.status.findings import Finding, Status
@@ -249,23 +249,32 @@ def execute(
     Raises AwsError with AWS's own reason when the job fails, UnknownError as `jobs.follow`.
     """
     job = plan.job or start_copy(aws, plan.point, plan.lifecycle, clock, to_dr=False)
-    report(
-        f"Copy job {job.id} in {plan.from_region}. It goes on by itself; to watch it: "
-        f"cabal-backup jobs watch {job.id} -e {plan.environment}"
-    )
+    announce(aws, job, report)
     if not wait:
         return job
-    job = _follow(aws, job, clock, report)
+    job = follow_to_end(aws, job, clock, report)
     if plan.job is not None and not plan.is_usable(_arrived(aws, job)):
         # Such as a rehearsal's, whose copy lives as short as the lock accepts.
         report(f"What the job {job.id} copied expires too soon to be used. Copying it again.")
-        job = _follow(
+        job = follow_to_end(
             aws, start_copy(aws, plan.point, plan.lifecycle, clock, to_dr=False), clock, report
         )
     return job
 
 
-def _follow(aws: Aws, job: Job, clock: Clock, report: Report) -> Job:
+def announce(aws: Aws, job: Job, report: Report) -> None:
+    """Say how a job is watched."""
+    report(
+        f"{job.kind.capitalize()} job {job.id} in {job.region}. It goes on by itself; to watch it: "
+        f"cabal-backup jobs watch {job.id} -e {aws.environment.name}"
+    )
+
+
+def follow_to_end(aws: Aws, job: Job, clock: Clock, report: Report) -> Job:
+    """Follow a job for LONGEST at most, and return how it ended.
+
+    Raises AwsError with AWS's own reason when it fails, UnknownError as `jobs.follow`.
+    """
     job = follow(aws, job, clock, report, longest=LONGEST)
     if not job.completed_well:
         raise failure(job)
@@ -274,11 +283,7 @@ def _follow(aws: Aws, job: Job, clock: Clock, report: Report) -> Job:
 
 def _arrived(aws: Aws, job: Job) -> RecoveryPoint:
     """The copy that a job made."""
-    with worded(f"listing the recovery points in {names.VAULT}"):
-        points = list_recovery_points(
-            aws.client("backup"), names.VAULT, dr_region=aws.environment.dr_region
-        )
-    for point in points:
+    for point in list_points(aws):
         if point.arn == job.recovery_point_arn:
             return point
     raise AwsError(

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-efs.html
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from cabal_backup import names
@@ -73,19 +73,19 @@ class AccessPoint:
 class FileSystemSettings:
     """All of it that can be set on another file system too."""
 
-    file_system_id: str
+    file_system_id: str = ""
     """Whose they are; empty if it was deleted and this is what Cabal's usually has."""
-    throughput: Throughput | None
+    throughput: Throughput | None = None
     """None for whatever it comes with."""
-    zone: str | None
+    zone: str | None = None
     """The availability zone of a One Zone file system."""
-    tags: Mapping[str, str]
-    lifecycle: tuple[LifecyclePolicyTypeDef, ...]
-    backup_policy: StatusType | None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    lifecycle: tuple[LifecyclePolicyTypeDef, ...] = ()
+    backup_policy: StatusType | None = None
     """ENABLED or DISABLED: EFS's own automatic backups, beside the plan. None as above."""
-    policy: str | None
+    policy: str | None = None
     """The file system policy, a JSON document."""
-    access_points: tuple[AccessPoint, ...]
+    access_points: tuple[AccessPoint, ...] = ()
     mount_targets: tuple[MountTarget, ...]
 
     def lines(self) -> tuple[str, ...]:
@@ -193,13 +193,8 @@ def as_cabal_has_it(
     )
     known = {} if isinstance(tags, Unknown) else _settable(tags.value)
     return FileSystemSettings(
-        file_system_id="",
-        throughput=None,
-        zone=None,
         tags={"Name": names.MAILSTORE, **known},
         lifecycle=({"TransitionToIA": "AFTER_30_DAYS"},),
-        backup_policy=None,
-        policy=None,
         access_points=tuple(_of_a_queue(queue) for queue in QUEUES),
         mount_targets=new_targets(subnets, security_groups),
     )
@@ -207,17 +202,7 @@ def as_cabal_has_it(
 
 def only_targets(subnets: Sequence[str], security_groups: Sequence[str]) -> FileSystemSettings:
     """Nothing but mount targets, for a file system that salvages one mailbox."""
-    return FileSystemSettings(
-        file_system_id="",
-        throughput=None,
-        zone=None,
-        tags={},
-        lifecycle=(),
-        backup_policy=None,
-        policy=None,
-        access_points=(),
-        mount_targets=new_targets(subnets, security_groups),
-    )
+    return FileSystemSettings(mount_targets=new_targets(subnets, security_groups))
 
 
 def new_targets(subnets: Sequence[str], security_groups: Sequence[str]) -> tuple[MountTarget, ...]:

@@ -22,6 +22,7 @@ from cabal_backup.operations.restore.tables.describe import (
     live_tables,
 )
 from cabal_backup.operations.restore.tables.items import (
+    AttributeValue,
     Digest,
     Item,
     KeySpool,
@@ -30,6 +31,7 @@ from cabal_backup.operations.restore.tables.items import (
     key_of,
     readable,
     same,
+    scalar,
 )
 from cabal_backup.operations.restore.tables.key_patterns import ALL_ITEMS, KeyPatterns
 from cabal_backup.operations.restore.tables.pipeline import Chunk, Counter, run
@@ -189,8 +191,8 @@ class DifferentAttribute(NamedTuple):
     """An attribute that two items do not have in common; None where an item lacks it."""
 
     name: str
-    restored: Item | None
-    live: Item | None
+    restored: AttributeValue | None
+    live: AttributeValue | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,7 +224,9 @@ def compare_item(wire: Wire, pair: TablePair, text: str) -> ItemComparison:
     if len(values) != len(restored.keys) or not all(values):
         names = " / ".join(key.name for key in restored.keys)
         raise UsageError(f"{text!r} is no key: the tables have {names}.")
-    key = {one.name: {one.kind: value} for one, value in zip(restored.keys, values, strict=True)}
+    key = {
+        one.name: scalar(one.kind, value) for one, value in zip(restored.keys, values, strict=True)
+    }
     (found,) = compare_items(wire, pair, [key])
     if not (found.in_restored or found.in_live):
         raise NotFoundError(f"Neither {restored.name} nor {live.name} has an item {text}.")

@@ -47,7 +47,7 @@ from cabal_backup.operations.restore.tables.table_copy import (
 from cabal_backup.operations.restore.tables.table_items import READ_ITEMS, get_all
 from cabal_backup.operations.restore.tables.undo import CutoverRecord, Unfinished
 from cabal_backup.operations.restore.tables.wire import Rate, Stop, Wire
-from cabal_backup.text import duration, timestamp
+from cabal_backup.text import duration, plural, timestamp
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +164,8 @@ class CutoverPlan:
             f"first write, {since} ago",
             f"  going back to it also undoes every change that others have made to "
             f"{'these items of ' if self.request.only else ''}{self.live.name} since, and deletes "
-            f"up to {_items(self.comparison.only_in_live.count)} that only the live table has",
+            f"up to {plural(self.comparison.only_in_live.count, 'item')} that only the live table "
+            "has",
             f"  to begin with a new undo point instead, first: {self.unfinished.how_to_forget}",
         )
 
@@ -253,8 +254,8 @@ def _check_not_empty(found: Comparison, pair: TablePair, request: CutoverRequest
     if found.in_backup == 0 and request.mode is not Mode.MIRROR:
         raise RefusedError(
             f"No partition key in {name} matches {only}: there is nothing to bring back. Nothing "
-            f"was written. {pair.live.name} has {_items(found.in_live)} that match; --mirror "
-            "deletes them."
+            f"was written. {pair.live.name} has {plural(found.in_live, 'item')} that match; "
+            "--mirror deletes them."
         )
 
 
@@ -424,15 +425,15 @@ def _problems(
             "and stayed as they are"
         )
     if found.only_in_backup.count:
-        yield f"{_items(found.only_in_backup.count)} of the backup not in {plan.live.name}"
+        yield f"{plural(found.only_in_backup.count, 'item')} of the backup not in {plan.live.name}"
     expected = plan.comparison.differing.count if plan.request.mode is Mode.MISSING_ONLY else 0
     differing = found.differing.count
     if plan.is_counter and plan.request.mode is not Mode.MISSING_ONLY:
         differing -= _higher_counters(wire, plan, found, stop)
     if differing > expected:
-        yield f"{_items(differing - expected)} other than in the backup"
+        yield f"{plural(differing - expected, 'item')} other than in the backup"
     if plan.deletions is not None and (left := _left(wire, plan, plan.deletions, stop)):
-        yield f"{_items(left)} not deleted"
+        yield f"{plural(left, 'item')} not deleted"
 
 
 def _about_others(plan: CutoverPlan, found: Comparison) -> Iterator[str]:
@@ -440,7 +441,7 @@ def _about_others(plan: CutoverPlan, found: Comparison) -> Iterator[str]:
     if not plan.request.only:
         return
     if before.hex() == after.hex():
-        yield f"the other {_items(after.count)} of {plan.live.name} are as they were"
+        yield f"the other {plural(after.count, 'item')} of {plan.live.name} are as they were"
     else:
         yield (
             f"others changed items of {plan.live.name} that do not match {plan.request.only}; this "
@@ -452,10 +453,10 @@ def _remarks(plan: CutoverPlan, found: Comparison, deleted: Deleted | None) -> I
     if deleted is None:
         return
     if deleted.kept:
-        yield f"{_items(deleted.kept)} to be deleted had been changed since, and was kept"
+        yield f"{plural(deleted.kept, 'item')} to be deleted had been changed since, and was kept"
     new = found.only_in_live.count - deleted.kept
     if new > 0:
-        yield f"{_items(new)} appeared in {plan.live.name} since the start, and was kept"
+        yield f"{plural(new, 'item')} appeared in {plan.live.name} since the start, and was kept"
 
 
 def _left(wire: Wire, plan: CutoverPlan, deletions: KeySpool, stop: Stop) -> int:
@@ -490,10 +491,9 @@ def _copying(request: CutoverRequest, plan: CutoverPlan | None) -> tuple[str, ..
     deletes = mode is Mode.MIRROR
     if plan is not None:
         found = plan.comparison
-        absent, differing = _items(found.only_in_backup.count), _items(found.differing.count)
-        same_in_both, only_in_live = (
-            _items(found.identical.count),
-            _items(found.only_in_live.count),
+        groups = (found.only_in_backup, found.differing, found.identical, found.only_in_live)
+        absent, differing, same_in_both, only_in_live = (
+            plural(group.count, "item") for group in groups
         )
         deletes = plan.to_delete > 0
     keeps = mode is Mode.MISSING_ONLY
@@ -532,7 +532,3 @@ def _about_undo(at: datetime, way_back: tuple[str, ...], lost: str) -> str:
         f"Undo point: {timestamp(at)}. To go back, from about five minutes after it on:\n"
         f"  {first}\n  {second}\n{lost}"
     )
-
-
-def _items(count: int) -> str:
-    return f"{count:,} item{'' if count == 1 else 's'}"

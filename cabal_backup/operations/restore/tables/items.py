@@ -12,11 +12,32 @@ import json
 import re
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import TypedDict, TypeVar
 
-Item = dict[str, Any]
+Value = TypeVar("Value")
+
+
+class AttributeValue(TypedDict, total=False):
+    """A value as on the wire, which has one of these members; binary values are base64.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_AttributeValue.html
+    """
+
+    S: str
+    N: str
+    B: str
+    SS: list[str]
+    NS: list[str]
+    BS: list[str]
+    M: dict[str, AttributeValue]
+    L: list[AttributeValue]
+    BOOL: bool
+    NULL: bool
+
+
+Item = dict[str, AttributeValue]
 """Attribute names and values as on the wire, such as {"osid": {"N": "65536"}}."""
 
 KeyIdentity = tuple[tuple[str, str], ...]
@@ -43,14 +64,14 @@ def write_units(size: int) -> int:
     return max(1, -(-size // _WRITE_UNIT_BYTES))
 
 
-def key_of(item: Item, key_names: Sequence[str]) -> Item:
+def key_of(item: Mapping[str, Value], key_names: Sequence[str]) -> dict[str, Value]:
     """The key attributes of an item."""
     return {name: item[name] for name in key_names}
 
 
 def identity(item: Item, key_names: Sequence[str]) -> KeyIdentity:
     """The key of an item, for lookups."""
-    return tuple(_scalar(item[name]) for name in key_names)
+    return tuple(_kind_and_text(item[name]) for name in key_names)
 
 
 def canonical_number(text: str) -> str:
@@ -173,22 +194,29 @@ class KeySpool:
         self._file.close()
 
 
-def _scalar(value: dict[str, str]) -> tuple[str, str]:
-    ((kind, text),) = value.items()
-    return (kind, canonical_number(text)) if kind == "N" else (kind, text)
+def scalar(kind: str, text: str) -> AttributeValue:
+    """The value of a key attribute, which is a text (S), a number (N) or binary (B)."""
+    return {"N": text} if kind == "N" else {"B": text} if kind == "B" else {"S": text}
 
 
-def _ordered(value: Item) -> Item:
+def _kind_and_text(value: AttributeValue) -> tuple[str, str]:
+    if "N" in value:
+        return "N", canonical_number(value["N"])
+    return ("B", value["B"]) if "B" in value else ("S", value["S"])
+
+
+def _ordered(value: AttributeValue) -> AttributeValue:
     """An attribute value in which every set is in order and every number canonical."""
-    ((kind, content),) = value.items()
-    if kind == "N":
-        return {kind: canonical_number(content)}
-    if kind == "NS":
-        return {kind: sorted(map(canonical_number, content))}
-    if kind in ("SS", "BS"):
-        return {kind: sorted(content)}
-    if kind == "L":
-        return {kind: [_ordered(element) for element in content]}
-    if kind == "M":
-        return {kind: {name: _ordered(element) for name, element in content.items()}}
+    if "N" in value:
+        return {"N": canonical_number(value["N"])}
+    if "NS" in value:
+        return {"NS": sorted(map(canonical_number, value["NS"]))}
+    if "SS" in value:
+        return {"SS": sorted(value["SS"])}
+    if "BS" in value:
+        return {"BS": sorted(value["BS"])}
+    if "L" in value:
+        return {"L": [_ordered(element) for element in value["L"]]}
+    if "M" in value:
+        return {"M": {name: _ordered(element) for name, element in value["M"].items()}}
     return value

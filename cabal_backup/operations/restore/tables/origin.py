@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from cabal_backup import names
 from cabal_backup.errors import RefusedError, UsageError
-from cabal_backup.operations.aws.client import Aws, reason, worded
+from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.clock import SERVICES_APART, Clock
 from cabal_backup.operations.aws.jobs import Job, Report, restore_value, wait_until_deleted
 from cabal_backup.operations.aws.results import unless_missing
@@ -27,7 +25,9 @@ from cabal_backup.operations.restore.tables.describe import (
     MISSING,
     TableDescription,
     describe_table,
+    list_tags,
     live_tables,
+    try_to_tag,
 )
 from cabal_backup.operations.restore.tables.items import Digest, fingerprint
 from cabal_backup.operations.restore.tables.pipeline import Chunk, run
@@ -170,13 +170,8 @@ def record(aws: Aws, table: TableDescription, source: str, report: Report) -> No
     report(f"Reading {table.name}, to record a digest of what was restored.")
     digest = digest_of(aws, table)
     marks = {SOURCE: source, DIGEST: f"{_created(table)} {digest}"}
-    try:
-        aws.client("dynamodb", table.region).tag_resource(
-            ResourceArn=table.arn,
-            Tags=[{"Key": key, "Value": value} for key, value in marks.items()],
-        )
-    except (BotoCoreError, ClientError) as error:
-        report(f"The digest could not be recorded on {table.name} ({reason(error)}).")
+    if problem := try_to_tag(aws, table, marks):
+        report(f"The digest could not be recorded on {table.name} ({problem}).")
 
 
 def is_recorded(aws: Aws, table: TableDescription) -> bool:
@@ -258,12 +253,7 @@ def names_for(base: str) -> Iterator[str]:
 
 def _tags(aws: Aws, table: TableDescription) -> dict[str, str]:
     with worded(f"looking at the tags of {table.name}"):
-        listing = aws.client("dynamodb", table.region).get_paginator("list_tags_of_resource")
-        return {
-            tag["Key"]: tag["Value"]
-            for page in listing.paginate(ResourceArn=table.arn)
-            for tag in page["Tags"]
-        }
+        return list_tags(aws, table)
 
 
 def _digest(tags: dict[str, str], table: TableDescription) -> str:

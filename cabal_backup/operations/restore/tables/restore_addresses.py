@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from cabal_backup.errors import AwsError, CabalBackupError, RefusedError, UsageError
-from cabal_backup.operations.aws.client import Aws, worded
+from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import (
     Job,
@@ -16,10 +16,15 @@ from cabal_backup.operations.aws.jobs import (
     follow_restore,
     start_restore,
 )
-from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_recovery_points
+from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.aws.results import ask
 from cabal_backup.operations.restore.restore_jobs import RestoreRole, check_role
-from cabal_backup.operations.restore.select_point import PointRequest, choose_point, salvage
+from cabal_backup.operations.restore.select_point import (
+    PointRequest,
+    choose_point,
+    list_points,
+    salvage,
+)
 from cabal_backup.operations.restore.tables import encryption, origin, table_settings
 from cabal_backup.operations.restore.tables.describe import (
     TableDescription,
@@ -85,7 +90,7 @@ class RestoreAddressesPlan:
             ),
             *self.salvage,
             *self._job(),
-            *self._settings(),
+            *table_settings.about(self.settings),
         )
 
     def _job(self) -> tuple[str, ...]:
@@ -94,14 +99,6 @@ class RestoreAddressesPlan:
         if self.job.finished:
             return (f"  the job {self.job.id} has done this already: nothing is restored again",)
         return (f"  the job {self.job.id} is doing this already: it is followed",)
-
-    def _settings(self) -> tuple[str, ...]:
-        if self.settings is None:
-            return (f"  DynamoDB does not bring back {table_settings.NOT_RESTORED}",)
-        return (
-            "  DynamoDB does not bring these back; afterwards they are set:",
-            *(f"    {line}" for line in self.settings.lines()),
-        )
 
 
 def plan_restore(
@@ -188,11 +185,7 @@ def _check_not_empty(aws: Aws, point: RecoveryPoint) -> None:
     """
     if point.size_bytes:
         return
-    with worded(f"listing the recovery points in {aws.vault}"):
-        points = list_recovery_points(
-            aws.client("backup"), aws.vault, dr_region=aws.environment.dr_region
-        )
-    for older in points:
+    for older in list_points(aws):
         is_older = older.created < point.created and older.resource_arn == point.resource_arn
         if is_older and older.completed and older.size_bytes:
             raise RefusedError(

@@ -125,7 +125,7 @@ class RestoreTablePlan:
                 for name in self.passed_over
             ),
             *self._under_way(),
-            *self._settings(),
+            *table_settings.about(self.settings),
             *self._counter(),
         )
 
@@ -147,14 +147,6 @@ class RestoreTablePlan:
             return ()
         doing = "is doing" if self.under_way.status == "CREATING" else "has done"
         return (f"  an earlier run {doing} this: nothing is restored again",)
-
-    def _settings(self) -> tuple[str, ...]:
-        if self.settings is None:
-            return (f"  DynamoDB does not bring back {table_settings.NOT_RESTORED}",)
-        return (
-            "  DynamoDB does not bring these back; afterwards they are set:",
-            *(f"    {line}" for line in self.settings.lines()),
-        )
 
     def _counter(self) -> tuple[str, ...]:
         if not self.straight or self.table != names.COUNTER_TABLE:

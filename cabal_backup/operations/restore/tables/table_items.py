@@ -58,7 +58,7 @@ def scan(wire: Wire, table: Table, cut: Cut) -> list[Source]:
 
 
 def _pages(wire: Wire, table: Table, number: int, stop: Stop) -> Iterator[list[Item]]:
-    request: Item = {
+    request: dict[str, object] = {
         "TableName": table.name,
         "ConsistentRead": True,
         "Segment": number,
@@ -132,7 +132,7 @@ def get_all(
     wire: Wire, table: Table, keys: Sequence[Item], stop: Stop, *, keys_only: bool = False
 ) -> dict[KeyIdentity, Item]:
     """The items of these keys, at most READ_ITEMS of them, as they are now."""
-    wanted: Item = {"ConsistentRead": True}
+    wanted: dict[str, object] = {"ConsistentRead": True}
     if keys_only:
         placeholders = {f"#k{number}": name for number, name in enumerate(table.key_names)}
         wanted |= {
@@ -179,7 +179,7 @@ def put_if_still(wire: Wire, table: Table, item: Item, seen: Item | None, stop: 
 
     :param seen: the item as it was seen; None when there was none.
     """
-    request: Item = {"TableName": table.name, "Item": item}
+    request: dict[str, object] = {"TableName": table.name, "Item": item}
     if seen is None:
         request["ConditionExpression"] = "attribute_not_exists(#a)"
         request["ExpressionAttributeNames"] = {"#a": table.key_names[0]}
@@ -224,7 +224,7 @@ def delete_if_still(wire: Wire, table: Table, item: Item, stop: Stop) -> bool:
     return not there
 
 
-def _if_still(item: Item) -> Item:
+def _if_still(item: Item) -> dict[str, object]:
     """The condition that the attributes of an item are as they were read."""
     names = dict(
         zip((f"#a{number}" for number in range(_MAX_CONDITIONS)), sorted(item), strict=False)

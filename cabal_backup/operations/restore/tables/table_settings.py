@@ -35,8 +35,6 @@ from cabal_backup.operations.restore.tables.encryption import (
     of_deleted,
 )
 
-NOT_RESTORED = "point-in-time recovery, deletion protection, TTL, tags, streams, alarms"
-
 _BUSY = {
     "ContinuousBackupsUnavailableException",
     "LimitExceededException",
@@ -71,6 +69,17 @@ class TableSettings:
             tags = f"tags: {', '.join(sorted(self.tags.value)) or 'none, as it was'}"
         encryption = f"encryption: {self.encryption}"
         return ("point-in-time recovery: on", "deletion protection: on", encryption, ttl, tags)
+
+
+def about(settings: TableSettings | None) -> tuple[str, ...]:
+    """What DynamoDB does not bring back, for the plan of a restore; None where nothing is set."""
+    if settings is None:
+        not_restored = "point-in-time recovery, deletion protection, TTL, tags, streams, alarms"
+        return (f"  DynamoDB does not bring back {not_restored}",)
+    return (
+        "  DynamoDB does not bring these back; afterwards they are set:",
+        *(f"    {line}" for line in settings.lines()),
+    )
 
 
 def read_settings(

@@ -16,11 +16,12 @@ from cabal_backup import names
 from cabal_backup.errors import AwsError, RefusedError
 from cabal_backup.operations.aws.client import Aws, reason, worded
 from cabal_backup.operations.aws.clock import MOST_SKEW, Clock
-from cabal_backup.operations.aws.results import pages
 from cabal_backup.operations.restore.tables.describe import (
     TableDescription,
     Window,
+    list_tags,
     recovery_window,
+    try_to_tag,
 )
 from cabal_backup.operations.restore.tables.key_patterns import KeyPatterns
 from cabal_backup.operations.restore.tables.table_copy import Mode
@@ -174,25 +175,20 @@ def last_cutover(aws: Aws, restored: TableDescription, live: str) -> CutoverReco
 
 
 def _records(aws: Aws, restored: TableDescription) -> dict[str, CutoverRecord | None]:
-    dynamodb = aws.client("dynamodb", restored.region)
-    return {
-        tag["Key"]: CutoverRecord.read(tag["Value"])
-        for page in pages(dynamodb.list_tags_of_resource, ResourceArn=restored.arn)
-        for tag in page.get("Tags", [])
-        if tag["Key"] in (UNFINISHED, FINISHED)
-    }
+    tags = list_tags(aws, restored)
+    return {tag: CutoverRecord.read(tags[tag]) for tag in (UNFINISHED, FINISHED) if tag in tags}
 
 
 def begin(aws: Aws, restored: TableDescription, record: CutoverRecord) -> str | None:
     """Record a cutover that begins; why it could not be recorded, or None."""
-    return _tag(aws, restored, UNFINISHED, record)
+    return try_to_tag(aws, restored, {UNFINISHED: record.value})
 
 
 def finish(aws: Aws, restored: TableDescription, record: CutoverRecord) -> str | None:
     """A run has read everything back, so that a later one has a moment of its own; why that
     could not be noted, or None.
     """
-    return _tag(aws, restored, FINISHED, record) or forget(aws, restored, UNFINISHED)
+    return try_to_tag(aws, restored, {FINISHED: record.value}) or forget(aws, restored, UNFINISHED)
 
 
 def forget(aws: Aws, restored: TableDescription, *tags: str) -> str | None:
@@ -200,16 +196,6 @@ def forget(aws: Aws, restored: TableDescription, *tags: str) -> str | None:
     try:
         aws.client("dynamodb", restored.region).untag_resource(
             ResourceArn=restored.arn, TagKeys=tags
-        )
-    except (BotoCoreError, ClientError) as error:
-        return reason(error)
-    return None
-
-
-def _tag(aws: Aws, restored: TableDescription, tag: str, record: CutoverRecord) -> str | None:
-    try:
-        aws.client("dynamodb", restored.region).tag_resource(
-            ResourceArn=restored.arn, Tags=[{"Key": tag, "Value": record.value}]
         )
     except (BotoCoreError, ClientError) as error:
         return reason(error)

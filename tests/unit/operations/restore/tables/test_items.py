@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from cabal_backup.operations.restore.tables.counter import highest
 from cabal_backup.operations.restore.tables.items import (
+    AttributeValue,
     Digest,
     Item,
     canonical,
@@ -38,25 +39,26 @@ ITEM: Item = {
 
 
 def test_the_order_in_a_set_means_nothing_and_everything_else_does() -> None:
-    turned = {
+    turned: Item = {
         **ITEM,
         "words": {"SS": ["a", "b"]},
         "sets": {"L": [{"NS": ["1", "3"]}, *ITEM["sets"]["L"][1:]]},
     }
     assert same(ITEM, dict(reversed(turned.items())))
     assert canonical(ITEM) == canonical(turned)
-    for name, value in {
+    changes: Item = {
         "n": {"N": "12345678901234567890123456789012345679"},
         "empty": {"M": {}},
         "sets": {"L": list(reversed(ITEM["sets"]["L"]))},
         "words": {"L": [{"S": "a"}, {"S": "b"}]},
         "id": {"B": "b"},
-    }.items():
+    }
+    for name, value in changes.items():
         assert not same(ITEM, {**ITEM, name: value})
 
 
 def test_a_text_that_looks_like_a_set_is_a_text() -> None:
-    text = {"id": {"S": '"SS":["b","a"]'}}
+    text: Item = {"id": {"S": '"SS":["b","a"]'}}
     assert not same(text, {"id": {"S": '"SS":["a","b"]'}})
 
 
@@ -97,14 +99,19 @@ def test_equal_numbers_and_only_those_are_the_same(pair: tuple[str, str], place:
     at = place % len(digits)
     changed = digits[:at] + str((int(digits[at]) + 1) % 10) + digits[at + 1 :]
     other = f"{sign}{changed}E{exponent}"
-    for one in ({"N": number}, {"NS": ["7", number]}, {"L": [{"M": {"n": {"N": number}}}]}):
-        text = encode(one).decode()
-        equal = {"v": one}, {"v": _rewritten(text, number, again)}
-        different = {"v": one}, {"v": _rewritten(text, number, other)}
-        assert same(*equal)
-        assert fingerprint(equal[0]) == fingerprint(equal[1])
-        assert not same(*different)
-        assert fingerprint(different[0]) != fingerprint(different[1])
+    values: list[AttributeValue] = [
+        {"N": number},
+        {"NS": ["7", number]},
+        {"L": [{"M": {"n": {"N": number}}}]},
+    ]
+    for value in values:
+        item: Item = {"v": value}
+        text = encode(item).decode()
+        equal, different = (_rewritten(text, number, each) for each in (again, other))
+        assert same(item, equal)
+        assert fingerprint(item) == fingerprint(equal)
+        assert not same(item, different)
+        assert fingerprint(item) != fingerprint(different)
     names = ["id", "sort"]
     for name in names:
         key: Item = {"id": {"N": "1"}, "sort": {"N": "1"}, name: {"N": number}}
@@ -142,7 +149,7 @@ def test_keys_for_people() -> None:
     )
 
 
-def a_counter(osid: str | None, **more: dict[str, str]) -> Item:
+def a_counter(osid: str | None, **more: AttributeValue) -> Item:
     return {"counter": {"S": "counter"}, **({"osid": {"N": osid}} if osid else {}), **more}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cabal_backup.operations.restore.tables.items import Digest, fingerprint
+from cabal_backup.operations.restore.tables.items import Digest, Item, fingerprint
 from cabal_backup.operations.restore.tables.key_patterns import KeyPatterns
 from cabal_backup.operations.restore.tables.table_items import Table, for_reading
 
@@ -32,13 +32,15 @@ def test_a_pattern_is_for_the_whole_key(
 
 
 def test_only_the_partition_key_counts() -> None:
-    item = {"name": {"S": "alice"}, "user": {"N": "42"}}
+    item: Item = {"name": {"S": "alice"}, "user": {"N": "42"}}
     assert KeyPatterns(("4*",)).match(item, PREFERENCES)
     assert not KeyPatterns(("alice",)).match(item, PREFERENCES)
 
 
 def test_the_others_are_added_to_their_digest() -> None:
-    alice, bob, carol = ({"address": {"S": name}} for name in ("alice", "bob", "carol"))
+    alice: Item = {"address": {"S": "alice"}}
+    bob: Item = {"address": {"S": "bob"}}
+    carol: Item = {"address": {"S": "carol"}}
     others, expected = Digest(), Digest()
     expected.add([fingerprint(bob), fingerprint(carol)])
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from cabal_backup.operations.restore.tables import pipeline
-from cabal_backup.operations.restore.tables.items import KeySpool
+from cabal_backup.operations.restore.tables.items import Item, KeySpool
 from cabal_backup.operations.restore.tables.pipeline import Chunk, Source, run
 from cabal_backup.operations.restore.tables.wire import Patience, Rate, Stop, Stopped
 
@@ -156,7 +156,9 @@ def test_waits_grow_to_a_limit_and_end_when_called_off() -> None:
 
 def test_a_spool_gives_back_what_it_was_given() -> None:
     spool = KeySpool()
-    entries = [({"id": {"S": f"é{number}"}}, bytes([number]) * 32) for number in range(7)]
+    entries: list[tuple[Item, bytes]] = [
+        ({"id": {"S": f"é{number}"}}, bytes([number]) * 32) for number in range(7)
+    ]
     spool.add(entries[:3])
     spool.add(entries[3:])
     assert spool.count == 7
