@@ -257,6 +257,16 @@ def test_a_counter_that_counted_on_is_not_lowered(raised: tuple[Rescuer, Said]) 
     assert a_counter("counter", 70_001) in items(small.sandbox, COUNTER)
 
 
+def test_counters_that_are_equal_stay_as_they_are(small: Rescuer) -> None:
+    same = [a_counter("counter", 65_541)]
+    make_restored(small.sandbox, RESTORED, {"counter": "S"}, same, source=COUNTER)
+    put(small.sandbox, COUNTER, same)
+    said = small.run(f"cutover {RESTORED} {COUNTER} --lower-counter --yes")
+    assert said.code == 0, said.err
+    assert "LOWERED" not in said.err
+    assert items(small.sandbox, COUNTER) == same
+
+
 @pytest.mark.parametrize(
     "command",
     [

@@ -340,7 +340,7 @@ class _Judge:
         """
         key_names = self._tables[0].key_names
         keys = [key_of(item, key_names) for item in items]
-        found = [get_all(self._wire, table, keys, stop) for table in self._tables] if keys else []
+        found = [get_all(self._wire, table, keys, stop) for table in self._tables]
         self.read.add(len(keys))
         for key in keys:
             one = identity(key, key_names)

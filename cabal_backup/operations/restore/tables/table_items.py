@@ -131,7 +131,13 @@ def put_all(wire: Wire, table: Table, encoded: Sequence[bytes], stop: Stop) -> N
 def get_all(
     wire: Wire, table: Table, keys: Sequence[Item], stop: Stop, *, keys_only: bool = False
 ) -> dict[KeyIdentity, Item]:
-    """The items of these keys, at most READ_ITEMS of them, as they are now."""
+    """The items of these keys, at most READ_ITEMS of them, as they are now.
+
+    DynamoDB refuses a request without any key.
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_KeysAndAttributes.html
+    """
+    if not keys:
+        return {}
     wanted: dict[str, object] = {"ConsistentRead": True}
     if keys_only:
         placeholders = {f"#k{number}": name for number, name in enumerate(table.key_names)}

@@ -10,6 +10,7 @@ import boto3
 import pytest
 
 from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.restore.tables.table_items import Table, get_all
 from cabal_backup.operations.restore.tables.wire import Patience, Refusal, Stop, Wire
 from tests.builders import ACCOUNT, an_environment
 
@@ -53,3 +54,12 @@ def test_an_html_page_as_answer_is_retried_and_then_refused(
         wire.call("DescribeTable", b"{}", Stop())
 
     assert page == ["DynamoDB_20120810.DescribeTable"] * 3
+
+
+def test_nothing_is_asked_for_without_a_key(page: list[str]) -> None:
+    aws = Aws(an_environment(), boto3.Session(region_name="us-west-1"), ACCOUNT)
+    wire = Wire(aws, patience=Patience(tries=1))
+
+    assert get_all(wire, Table("addresses", ("address",)), [], Stop()) == {}
+
+    assert page == []
