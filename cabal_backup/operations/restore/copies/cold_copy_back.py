@@ -167,8 +167,9 @@ class ColdCopyBackPlan:
             f"  2. back that up into {names.DR_VAULT}: a new, warm recovery point, which expires "
             f"{self.warm_lifecycle.delete_after_days} days later"
             + (f" (done: {done.warm.arn})" if done.warm else "")
-            + f"; {self._accepts(self.dr_lock)}",
-            f"  3. copy it to {names.VAULT}: {self._stays()}; {self._accepts(self.lock)}",
+            + f"; {copy_back.about_lock(self.dr_lock, self.environment)}",
+            f"  3. copy it to {names.VAULT}: {self._stays()}; "
+            + copy_back.about_lock(self.lock, self.environment),
             f"  4. delete the {self.kind} in {self.from_region}",
             f"  as {self.role}",
             f"  both new recovery points have tags with the night, {self.point.created:%Y-%m-%d}: "
@@ -193,11 +194,6 @@ class ColdCopyBackPlan:
         cold = self.lifecycle.cold_after_days
         tier = "warm to the end" if cold is None else f"cold after {cold} days"
         return f"{tier}, deleted {self.until:%Y-%m-%d}"
-
-    def _accepts(self, lock: Lock | None) -> str:
-        if lock is None:
-            return f"the vault has NO LOCK: `cabal-backup relock -e {self.environment}` puts it on"
-        return f"the lock accepts {lock.min_days} to {lock.max_days} days"
 
 
 def plan_copy_back(

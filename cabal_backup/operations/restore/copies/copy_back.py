@@ -131,14 +131,9 @@ class CopyBackPlan:
             if lifecycle.cold_after_days is not None
             else "warm to the end"
         )
-        lock = (
-            f"the lock accepts {self.lock.min_days} to {self.lock.max_days} days"
-            if self.lock
-            else f"the vault has NO LOCK: `cabal-backup relock -e {self.environment}` puts it on"
-        )
         return (
-            f"{cold}, deleted {self.until:%Y-%m-%d} "
-            f"({lifecycle.delete_after_days} days after the backup); {lock}"
+            f"{cold}, deleted {self.until:%Y-%m-%d} ({lifecycle.delete_after_days} days after the "
+            f"backup); {about_lock(self.lock, self.environment)}"
         )
 
     def _under_way(self) -> tuple[str, ...]:
@@ -377,6 +372,13 @@ def lock_of(region: RegionState, configured: Lock) -> Lock | None:
         min_days=vault.value.get("MinRetentionDays", 1),
         max_days=vault.value.get("MaxRetentionDays", 36500),
     )
+
+
+def about_lock(lock: Lock | None, environment: str) -> str:
+    """What a vault accepts, for a plan."""
+    if lock is None:
+        return f"the vault has NO LOCK: `cabal-backup relock -e {environment}` puts it on"
+    return f"the lock accepts {lock.min_days} to {lock.max_days} days"
 
 
 def _about_opt_in(finding: Finding) -> str:

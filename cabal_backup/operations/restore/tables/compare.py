@@ -238,14 +238,26 @@ def compare_items(wire: Wire, pair: TablePair, keys: Sequence[Item]) -> list[Ite
 
     Raises CabalBackupError when AWS refuses or does not answer.
     """
-    if not keys:
-        return []
+    with worded(
+        f"reading {', '.join(map(readable, keys))} in {pair.restored.name} and {pair.live.name}"
+    ):
+        return [_compare_item(*one) for one in look_up(wire, pair, keys, Stop())]
+
+
+class InBoth(NamedTuple):
+    """The items that two tables have under a key; None where one has none."""
+
+    key: Item
+    restored: Item | None
+    live: Item | None
+
+
+def look_up(wire: Wire, pair: TablePair, keys: Sequence[Item], stop: Stop) -> list[InBoth]:
+    """The items of these keys, at most READ_ITEMS of them, in both tables. Raises Refusal."""
+    restored, live = (get_all(wire, table.table, keys, stop) for table in pair)
     names = pair.restored.table.key_names
-    what = f"reading {', '.join(map(readable, keys))} in {pair.restored.name} and {pair.live.name}"
-    with worded(what):
-        ours, theirs = (get_all(wire, one.table, keys, Stop()) for one in pair)
     both = ((key, identity(key, names)) for key in keys)
-    return [_compare_item(key, ours.get(one), theirs.get(one)) for key, one in both]
+    return [InBoth(key, restored.get(one), live.get(one)) for key, one in both]
 
 
 def _compare_item(key: Item, ours: Item | None, theirs: Item | None) -> ItemComparison:

@@ -26,6 +26,7 @@ from cabal_backup.operations.restore.tables.compare import (
     check_matches,
     compare,
     find_pair,
+    look_up,
 )
 from cabal_backup.operations.restore.tables.counter import Lowering, highest, is_lower
 from cabal_backup.operations.restore.tables.describe import (
@@ -33,7 +34,7 @@ from cabal_backup.operations.restore.tables.describe import (
     Window,
     find_table,
 )
-from cabal_backup.operations.restore.tables.items import KeySpool, fingerprint, identity, same
+from cabal_backup.operations.restore.tables.items import KeySpool, fingerprint, same
 from cabal_backup.operations.restore.tables.key_patterns import ALL_ITEMS, KeyPatterns
 from cabal_backup.operations.restore.tables.table_copy import (
     Copied,
@@ -235,7 +236,7 @@ def plan_cutover(
         request=request,
         comparison=comparison,
         deletions=spool,
-        lowerings=_lowerings(wire, restored, live, comparison, stop) if lower_counter else (),
+        lowerings=_lowerings(wire, pair, comparison, stop) if lower_counter else (),
         undo_possible=window is not None,
         unfinished=earlier,
     )
@@ -297,25 +298,21 @@ def _window(aws: Aws, request: CutoverRequest, clock: Clock) -> Window | None:
     return window
 
 
-def _lowerings(
-    wire: Wire, restored: TableDescription, live: TableDescription, found: Comparison, stop: Stop
-) -> tuple[Lowering, ...]:
+def _lowerings(wire: Wire, pair: TablePair, found: Comparison, stop: Stop) -> tuple[Lowering, ...]:
     """The counters whose value in the backup is lower; RefusedError for too many to show."""
+    restored, live = pair
     keys = found.differing.samples
     if found.differing.count > len(keys):
         raise RefusedError(
             f"{found.differing.count:,} counters differ between {restored.name} and {live.name}, "
             f"and at most {len(keys)} are lowered at once. Nothing was done."
         )
-    key_names = live.table.key_names
     with worded(f"reading the counters of {live.name}"):
-        ours = get_all(wire, restored.table, keys, stop)
-        theirs = get_all(wire, live.table, keys, stop)
-    both = ((key, identity(key, key_names)) for key in keys)
+        found_now = look_up(wire, pair, keys, stop)
     return tuple(
-        Lowering(key=key, backup=ours[one], live=theirs[one])
-        for key, one in both
-        if one in ours and one in theirs and is_lower(ours[one], theirs[one])
+        Lowering(key=key, backup=backup, live=there)
+        for key, backup, there in found_now
+        if backup and there and is_lower(backup, there)
     )
 
 
@@ -471,16 +468,11 @@ def _left(wire: Wire, plan: CutoverPlan, deletions: KeySpool, stop: Stop) -> int
 
 def _higher_counters(wire: Wire, plan: CutoverPlan, found: Comparison, stop: Stop) -> int:
     """How many of the differing items differ only in a counter that is higher in live."""
-    keys = found.differing.samples
-    if not keys:
-        return 0
-    key_names = plan.live.table.key_names
-    ours = get_all(wire, plan.restored.table, keys, stop)
-    theirs = get_all(wire, plan.live.table, keys, stop)
+    pair = TablePair(plan.restored, plan.live)
     return sum(
-        same(theirs[one], highest(ours[one], theirs[one]))
-        for one in (identity(key, key_names) for key in keys)
-        if one in ours and one in theirs
+        same(live, highest(backup, live))
+        for _, backup, live in look_up(wire, pair, found.differing.samples, stop)
+        if backup and live
     )
 
 
