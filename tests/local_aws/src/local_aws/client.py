@@ -16,8 +16,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from local_aws.ministack import environment
 
@@ -102,6 +105,8 @@ class Sandbox:
         self._session: Any = None
         self._clients: dict[tuple[str, str, str], Any] = {}
         self._clients_lock = threading.Lock()
+        self._connections: dict[tuple[int, int], HTTPConnection] = {}
+        """For reads of the controls, by process and thread: a fork must not share one."""
 
     @classmethod
     @contextmanager
@@ -177,7 +182,8 @@ class Sandbox:
 
     def advance(self, **duration: float) -> datetime:
         """Move time forward by `timedelta`'s arguments; all that becomes due happens."""
-        return self.advance_to(self.now() + timedelta(**duration))
+        seconds = timedelta(**duration).total_seconds()
+        return datetime.fromisoformat(self.control("POST", "advance", {"seconds": seconds})["now"])
 
     def advance_to(self, moment: datetime) -> datetime:
         """Move time forward to `moment`, an aware datetime."""
@@ -274,7 +280,25 @@ class Sandbox:
         self, method: str, path: str, body: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         """One control request; SandboxFailed with the reason if it is refused."""
-        return control(self.endpoint, method, path, body)
+        read = self._read(path) if method == "GET" else None
+        return control(self.endpoint, method, path, body) if read is None else read
+
+    def _read(self, path: str) -> dict[str, Any] | None:
+        """The answer over the connection that this thread keeps; None if there was a problem."""
+        mine = os.getpid(), threading.get_ident()
+        connection = self._connections.pop(mine, None) or HTTPConnection(
+            urlsplit(self.endpoint).netloc
+        )
+        try:
+            connection.request("GET", f"/_sandbox/{path}")
+            answer = connection.getresponse()
+            text = answer.read()
+        except (OSError, HTTPException):
+            connection.close()
+            return None
+        self._connections[mine] = connection
+        read: dict[str, Any] | None = json.loads(text) if answer.status == HTTPStatus.OK else None
+        return read
 
 
 def shell_variables(endpoint: str) -> dict[str, str]:

@@ -38,7 +38,7 @@ class Gate:
                 await _respond(send, HTTPStatus.SERVICE_UNAVAILABLE, body, content_type)
                 return
             raw_path.set((scope.get("raw_path") or scope["path"].encode()).decode("latin-1"))
-            send = _with_one_request_id(send)
+            send = _like_aws(send, cors="origin" in headers)
             if _service(headers) in ON_SANDBOX_TIME:
                 send = self._dated(send)
         await internals.app.app(scope, receive, send)
@@ -97,19 +97,26 @@ def _region(scope: Message, headers: dict[str, str]) -> str:
     return str(internals.router.extract_region(headers, query))
 
 
-def _with_one_request_id(send: Send) -> Send:
-    """Replace MiniStack's request id with the service's own."""
+def _like_aws(send: Send, *, cors: bool) -> Send:
+    """Replace MiniStack's request id with the service's own, and leave out what only a browser's
+    request is answered: each header takes both ends time.
 
-    async def send_once(message: Message) -> None:
+    :param cors: whether the request has an Origin.
+    """
+
+    async def send_as_aws(message: Message) -> None:
         if message["type"] == "http.response.start":
-            ids = [h for h in message["headers"] if h[0].lower() == b"x-amzn-requestid"]
+            headers = message["headers"]
+            if not cors:
+                headers = [h for h in headers if not h[0].lower().startswith(b"access-control-")]
+            ids = [h for h in headers if h[0].lower() == b"x-amzn-requestid"]
             own = next((h for h in ids if h[0] != b"x-amzn-requestid"), None)
             if own is not None and len(ids) > 1:
-                others = [h for h in message["headers"] if h not in ids]
-                message = {**message, "headers": [*others, own]}
+                headers = [*(h for h in headers if h not in ids), own]
+            message = {**message, "headers": headers}
         await send(message)
 
-    return send_once
+    return send_as_aws
 
 
 async def _read(receive: Receive) -> bytes:
