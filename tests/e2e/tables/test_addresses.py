@@ -20,6 +20,7 @@ from tests.e2e.tables.tables import (
     switch_recovery,
     tables,
 )
+from tests.hints import printed_commands
 
 TABLE_ARN = f"arn:aws:dynamodb:us-west-1:{ACCOUNT}:table/{ADDRESSES}"
 WHOLE_RUNBOOK = "restore addresses --cutover --yes --delete-restored"
@@ -211,9 +212,8 @@ def test_the_way_back_that_is_printed_works(rescuer: Rescuer) -> None:
     assert said.code == 0, said.err
     rescuer.sandbox.advance(minutes=10)
 
-    for line in said.out.partition("To go back:\n")[2].splitlines():
-        command = line.strip().removeprefix("cabal-backup ").replace("-e development ", "")
-        went_back = rescuer.run(f"{command} --yes")
+    for command in printed_commands(said.out.partition("To go back:\n")[2]):
+        went_back = rescuer.run(f"{command.replace('-e development ', '')} --yes")
         assert went_back.code == 0, went_back.err
 
     assert items(rescuer.sandbox, ADDRESSES) == broken

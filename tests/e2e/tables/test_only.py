@@ -137,8 +137,7 @@ def test_the_way_back_is_for_the_same_items(
 
     put(rescuer.sandbox, ADDRESSES, [address("meanwhile")])
     rescuer.sandbox.advance(minutes=10)
-    for line in said.out.partition("To go back:\n")[2].splitlines():
-        (command,) = printed_commands(line)
+    for command in printed_commands(said.out.partition("To go back:\n")[2]):
         typed = command.replace("-e development ", "")
         went_back = rescuer.run(f"{typed} --yes")
         assert went_back.code == 0, went_back.err

@@ -24,6 +24,7 @@ from tests.e2e.tables.tables import ADDRESSES, items, make_restored, put, switch
 from tests.e2e.tables.test_cutover import writing
 from tests.e2e.tables.test_refusals import nothing_changes
 from tests.e2e.terminal import type_answers
+from tests.hints import printed_commands
 
 CUTOVER = f"cutover {RESTORED} {ADDRESSES}"
 COUNTER = "cabal-counter"
@@ -83,8 +84,7 @@ def interrupt_after_the_first_write(rescuer: Rescuer) -> None:
 def go_back(rescuer: Rescuer, said: Said) -> list[Said]:
     """Run the commands that were printed, five minutes and more after the undo point."""
     rescuer.sandbox.advance(minutes=10)
-    printed = said.out.partition("To go back:\n")[2].splitlines()
-    commands = [line.strip().removeprefix("cabal-backup ") for line in printed]
+    commands = printed_commands(said.out.partition("To go back:\n")[2])
     assert len(commands) == 2
     return [rescuer.run(f"{command.replace('-e development ', '')} --yes") for command in commands]
 
@@ -242,10 +242,8 @@ def test_undoing_a_cutover_of_the_counter_restores_the_lower_value(
 def test_a_counter_that_counted_on_is_not_lowered(raised: tuple[Rescuer, Said]) -> None:
     small, said = raised
     small.sandbox.advance(minutes=10)
-    restore, _ = said.out.partition("To go back:\n")[2].splitlines()
-    before = small.run(
-        restore.strip().removeprefix("cabal-backup ").replace("-e development ", ""), "--yes"
-    ).out.strip()
+    restore, _ = printed_commands(said.out.partition("To go back:\n")[2])
+    before = small.run(restore.replace("-e development ", ""), "--yes").out.strip()
     aws, plan = plan_cutover(small, before, COUNTER, mode=Mode.MIRROR, lower_counter=True)
     assert "LOWERED from 70000 to 65541" in "\n".join(plan.lines())
     put(small.sandbox, COUNTER, [a_counter("counter", 70_001)])
