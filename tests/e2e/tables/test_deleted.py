@@ -139,3 +139,21 @@ def test_an_empty_recovery_point_is_not_taken_where_an_older_one_has_something(
     named = rescuer.run(f"restore addresses --yes --recovery-point {full}")
     assert named.code == 0, named.err
     assert items(sandbox, ADDRESSES) == before
+
+
+@pytest.mark.parametrize("what", ["addresses", f"table {ADDRESSES} --latest"])
+def test_a_table_that_is_being_deleted_is_restored_when_its_name_is_free(
+    rescuer: Rescuer, what: str
+) -> None:
+    sandbox = rescuer.sandbox
+    sandbox.settings(table_deletion=60)
+    remove(sandbox, ADDRESSES)
+
+    with nothing_changes(rescuer):
+        early = rescuer.run(f"restore {what} --yes")
+    assert early.code == 3
+    assert f"The table {ADDRESSES} is being deleted. Nothing was done." in early.err
+
+    sandbox.advance(minutes=2)
+    later = rescuer.run(f"restore {what} --yes")
+    assert (later.code, later.out.strip()) == (0, ADDRESSES), later.err

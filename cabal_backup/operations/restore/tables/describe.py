@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb.literals import KeyTypeType, ScalarAttributeTypeType
     from types_boto3_dynamodb.type_defs import (
         BackupDescriptionTypeDef,
+        DescribeContinuousBackupsOutputTypeDef,
         SSEDescriptionTypeDef,
         TableDescriptionTypeDef,
     )
@@ -132,6 +133,20 @@ def describe_table(aws: Aws, name: str) -> TableDescription | None:
     return None if described is None else _description(described)
 
 
+def describe_live_table(aws: Aws, name: str) -> TableDescription | None:
+    """The table that a restore may have to replace; None when there is none.
+
+    Raises CabalBackupError while it is being deleted, when a restore would have another name.
+    """
+    table = describe_table(aws, name)
+    if table is not None and table.status == "DELETING":
+        raise CabalBackupError(
+            f"The table {name} is being deleted. Nothing was done. Run the same command again in a "
+            "minute, when its name is free: then it is restored under this name."
+        )
+    return table
+
+
 def list_table_names(aws: Aws, prefixes: tuple[str, ...]) -> list[str]:
     """The names of the tables that begin with one of `prefixes`.
 
@@ -200,24 +215,36 @@ def check_same_schema(one: TableDescription, other: TableDescription) -> None:
         )
 
 
+def is_recoverable(answer: DescribeContinuousBackupsOutputTypeDef) -> bool:
+    """Whether point-in-time recovery is on."""
+    recovery = answer["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription", {})
+    return recovery.get("PointInTimeRecoveryStatus") == "ENABLED"
+
+
 def recovery_window(aws: Aws, name: str) -> Window | None:
-    """How far back point-in-time recovery reaches; None when it is off."""
+    """How far back point-in-time recovery reaches; None when it is off.
+
+    Raises AwsError where DynamoDB does not say it, as just after it was switched on.
+    """
     with worded(f"looking at the point-in-time recovery of {name}"):
         described = aws.client("dynamodb").describe_continuous_backups(TableName=name)
-    recovery = described["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription", {})
-    if recovery.get("PointInTimeRecoveryStatus") != "ENABLED":
+    if not is_recoverable(described):
         return None
+    recovery = described["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
     now = aws_time(described)
     if now is None:
         raise AwsError(
             f"DynamoDB's answer about {name} has no Date header, so AWS's time is not known. Does "
             "a proxy remove it?"
         )
-    return Window(
-        earliest=recovery["EarliestRestorableDateTime"],
-        latest=recovery["LatestRestorableDateTime"],
-        now=now,
-    )
+    earliest = recovery.get("EarliestRestorableDateTime")
+    latest = recovery.get("LatestRestorableDateTime")
+    if earliest is None or latest is None:
+        raise AwsError(
+            f"Point-in-time recovery of {name} is on, and DynamoDB does not say yet which moments "
+            "can be restored. Nothing was done. Run the same command again in five minutes."
+        )
+    return Window(earliest=earliest, latest=latest, now=now)
 
 
 def key_arn(described: SSEDescriptionTypeDef | None) -> str:

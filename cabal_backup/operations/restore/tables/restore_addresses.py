@@ -30,6 +30,7 @@ from cabal_backup.operations.restore.tables.describe import (
     TableDescription,
     backup_after,
     check_target,
+    describe_live_table,
     describe_table,
     list_backups,
     wait_until_active,
@@ -123,7 +124,7 @@ def plan_restore(
     if request.arn is None:
         _check_not_empty(aws, point)
     jobs = list_restores(aws, resource_arn, now)
-    there = describe_table(aws, live)
+    there = describe_live_table(aws, live)
     is_lost = there is None and not aws.in_dr
     if to is None and (is_lost or (there is not None and _is_being_replaced(aws, there, jobs))):
         to = live

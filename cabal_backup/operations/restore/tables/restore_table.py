@@ -32,6 +32,7 @@ from cabal_backup.operations.restore.tables.describe import (
     TableDescription,
     Window,
     check_target,
+    describe_live_table,
     describe_table,
     in_lines,
     list_backups,
@@ -190,7 +191,7 @@ def plan_restore(aws: Aws, now: datetime, request: TableRequest) -> RestoreTable
             "can be listed in its pitr_tables. Nothing was done."
         )
     check_target(aws, table, request.to)
-    described = describe_table(aws, table)
+    described = describe_live_table(aws, table)
     if described is None and at is not None:
         raise UsageError(
             f"{table} was deleted, and with it every moment but its last one. Nothing was done. "

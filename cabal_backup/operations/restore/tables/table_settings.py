@@ -19,14 +19,14 @@ from datetime import timedelta
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup.errors import AwsError
-from cabal_backup.operations.aws.client import Aws, in_words
+from cabal_backup.operations.aws.client import Aws, in_words, worded
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Report
 from cabal_backup.operations.aws.results import Answer, Known, Unknown, ask, pages
 from cabal_backup.operations.restore.tables.describe import (
     TableBackup,
     describe_table,
-    recovery_window,
+    is_recoverable,
 )
 from cabal_backup.operations.restore.tables.encryption import (
     Encryption,
@@ -43,7 +43,12 @@ _BUSY = {
 }
 """The table is not ready for this yet."""
 
-_PATIENCE = timedelta(minutes=10)
+_PATIENCE = timedelta(minutes=30)
+"""DynamoDB may need more than ten minutes until recovery of a new table can be switched on.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateContinuousBackups.html
+https://github.com/hashicorp/terraform-provider-aws/issues/4063
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,21 +113,21 @@ def read_settings(
 def is_complete(aws: Aws, table: str) -> bool:
     """Whether a table that exists has recovery and protection."""
     description = describe_table(aws, table)
-    return (
-        description is not None
-        and description.deletion_protected
-        and recovery_window(aws, table) is not None
-    )
+    if description is None or not description.deletion_protected:
+        return False
+    with worded(f"looking at the point-in-time recovery of {table}"):
+        return is_recoverable(aws.client("dynamodb").describe_continuous_backups(TableName=table))
 
 
 def bring_back(aws: Aws, table: str, settings: TableSettings, clock: Clock, report: Report) -> None:
     """Set what is not set yet; doing it again does no harm.
 
-    Raises CabalBackupError when AWS refuses, or keeps being busy for ten minutes.
+    Recovery comes last: DynamoDB may refuse it for longest, and `is_complete` goes by it.
+
+    Raises CabalBackupError when AWS refuses, or keeps being busy for half an hour.
     """
     steps: list[tuple[str, Callable[[], None]]] = [
         ("deletion protection", lambda: _protect(aws, table)),
-        ("point-in-time recovery", lambda: _recover(aws, table)),
         ("encryption", lambda: _encrypt(aws, table, settings.encryption.key)),
     ]
     if isinstance(settings.ttl, Known) and settings.ttl.value is not None:
@@ -131,6 +136,7 @@ def bring_back(aws: Aws, table: str, settings: TableSettings, clock: Clock, repo
     if isinstance(settings.tags, Known) and settings.tags.value:
         tags = settings.tags.value
         steps.append(("tags", lambda: _tag(aws, table, tags)))
+    steps.append(("point-in-time recovery", lambda: _recover(aws, table)))
     for what, step in steps:
         _patiently(step, clock, f"bringing back the {what} of {table}")
         report(f"{table}: {what} set.")
@@ -155,9 +161,10 @@ def _protect(aws: Aws, table: str) -> None:
 
 
 def _recover(aws: Aws, table: str) -> None:
+    dynamodb = aws.client("dynamodb")
     # Switching it on again would begin its window anew.
-    if recovery_window(aws, table) is None:
-        aws.client("dynamodb").update_continuous_backups(
+    if not is_recoverable(dynamodb.describe_continuous_backups(TableName=table)):
+        dynamodb.update_continuous_backups(
             TableName=table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
         )
 
