@@ -60,8 +60,10 @@ class NewTable:
     def update_continuous_backups(self, **_: Any) -> None:
         if self._clock.waited < self._busy:
             code = "ContinuousBackupsUnavailableException"
-            error = {"Code": code, "Message": "Backups are being enabled for the table."}
-            raise ClientError({"Error": error}, "UpdateContinuousBackups")
+            message = "Backups are being enabled for the table."
+            raise ClientError(
+                {"Error": {"Code": code, "Message": message}}, "UpdateContinuousBackups"
+            )
         self.done.append("recovery")
 
 
