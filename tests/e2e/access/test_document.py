@@ -36,7 +36,11 @@ def test_its_table_is_the_one_the_commands_were_run_by() -> None:
 def test_its_commands_give_each_role_its_policies(guarded: Guarded) -> None:
     iam = guarded.rewound().sandbox.client("iam")
     for role, policies in POLICIES.items():
-        attached = iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
+        attached = (
+            iam.get_paginator("list_attached_role_policies")
+            .paginate(RoleName=role)
+            .build_full_result()["AttachedPolicies"]
+        )
         assert {policy["PolicyName"] for policy in attached} == policies
 
 

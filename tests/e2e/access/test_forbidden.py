@@ -356,8 +356,12 @@ def _iam(city: Guarded) -> list[Any]:
             (
                 role["RoleName"],
                 role["AssumeRolePolicyDocument"],
-                iam.list_attached_role_policies(RoleName=role["RoleName"])["AttachedPolicies"],
-                iam.list_role_policies(RoleName=role["RoleName"])["PolicyNames"],
+                iam.get_paginator("list_attached_role_policies")
+                .paginate(RoleName=role["RoleName"])
+                .build_full_result()["AttachedPolicies"],
+                iam.get_paginator("list_role_policies")
+                .paginate(RoleName=role["RoleName"])
+                .build_full_result()["PolicyNames"],
             )
             for role in iam.list_roles(MaxItems=1000)["Roles"]
         ],

@@ -86,7 +86,11 @@ def _assert_locks_never_went_off(sandbox: Sandbox) -> None:
 
 def _assert_role_and_plan_are_put_right(sandbox: Sandbox) -> None:
     iam, backup = sandbox.client("iam"), sandbox.client("backup")
-    attached = iam.list_attached_role_policies(RoleName=terraform.ROLE)["AttachedPolicies"]
+    attached = (
+        iam.get_paginator("list_attached_role_policies")
+        .paginate(RoleName=terraform.ROLE)
+        .build_full_result()["AttachedPolicies"]
+    )
     assert {policy["PolicyName"] for policy in attached} == {
         "AWSBackupServiceRolePolicyForBackup",
         "AWSBackupServiceRolePolicyForRestores",

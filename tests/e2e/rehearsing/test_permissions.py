@@ -98,7 +98,11 @@ def test_a_watch_without_its_permissions_fails(guarded: Deployment) -> None:
         FunctionName="cabal-backup-watch"
     )
     role = configuration["Role"].rpartition("/")[2]
-    for policy in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
+    for policy in (
+        iam.get_paginator("list_attached_role_policies")
+        .paginate(RoleName=role)
+        .build_full_result()["AttachedPolicies"]
+    ):
         iam.detach_role_policy(RoleName=role, PolicyArn=policy["PolicyArn"])
     found, error = invoke_watch(sandbox)
     assert error is not None, found

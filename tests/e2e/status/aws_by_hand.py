@@ -156,7 +156,11 @@ def strip(sandbox: Sandbox, *policies: str) -> None:
 def delete_role(sandbox: Sandbox) -> None:
     iam = sandbox.client("iam")
     strip(sandbox, FOR_BACKUP, FOR_RESTORES)
-    for policy in iam.list_role_policies(RoleName=ROLE)["PolicyNames"]:
+    for policy in (
+        iam.get_paginator("list_role_policies")
+        .paginate(RoleName=ROLE)
+        .build_full_result()["PolicyNames"]
+    ):
         iam.delete_role_policy(RoleName=ROLE, PolicyName=policy)
     iam.delete_role(RoleName=ROLE)
 

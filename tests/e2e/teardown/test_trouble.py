@@ -32,7 +32,11 @@ def test_throttled(unlocked: Remover) -> None:
 def test_a_role_that_may_not_delete_is_noticed(unlocked: Remover) -> None:
     """AWS Backup says 200 and leaves the points EXPIRED."""
     iam = unlocked.sandbox.client("iam")
-    for policy in iam.list_attached_role_policies(RoleName=ROLE)["AttachedPolicies"]:
+    for policy in (
+        iam.get_paginator("list_attached_role_policies")
+        .paginate(RoleName=ROLE)
+        .build_full_result()["AttachedPolicies"]
+    ):
         iam.detach_role_policy(RoleName=ROLE, PolicyArn=policy["PolicyArn"])
     said = unlocked.run(*DELETE, "--yes")
     assert said.code == 3

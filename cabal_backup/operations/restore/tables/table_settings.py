@@ -122,7 +122,8 @@ def is_complete(aws: Aws, table: str) -> bool:
 def bring_back(aws: Aws, table: str, settings: TableSettings, clock: Clock, report: Report) -> None:
     """Set what is not set yet; doing it again does no harm.
 
-    Recovery comes last: DynamoDB may refuse it for longest, and `is_complete` goes by it.
+    Recovery comes late: DynamoDB may refuse it for longest, and `is_complete` goes by it. The tags
+    come after it, because the operator's policy protects a table that has them.
 
     Raises CabalBackupError when AWS refuses, or keeps being busy for half an hour.
     """
@@ -133,10 +134,10 @@ def bring_back(aws: Aws, table: str, settings: TableSettings, clock: Clock, repo
     if isinstance(settings.ttl, Known) and settings.ttl.value is not None:
         attribute = settings.ttl.value
         steps.append(("TTL", lambda: _expire(aws, table, attribute)))
+    steps.append(("point-in-time recovery", lambda: _recover(aws, table)))
     if isinstance(settings.tags, Known) and settings.tags.value:
         tags = settings.tags.value
         steps.append(("tags", lambda: _tag(aws, table, tags)))
-    steps.append(("point-in-time recovery", lambda: _recover(aws, table)))
     for what, step in steps:
         _patiently(step, clock, f"bringing back the {what} of {table}")
         report(f"{table}: {what} set.")
