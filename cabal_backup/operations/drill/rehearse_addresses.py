@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from cabal_backup import names
 from cabal_backup.errors import AwsError
 from cabal_backup.operations.aws.client import Aws, worded
-from cabal_backup.operations.aws.jobs import Progress, Wait, follow_until
-from cabal_backup.operations.aws.results import unless_missing
 from cabal_backup.operations.drill.record import Check, Run
 from cabal_backup.operations.drill.request import (
     DrillRequest,
@@ -22,7 +20,12 @@ from cabal_backup.operations.drill.request import (
 from cabal_backup.operations.restore.tables import cutover, restore_addresses
 from cabal_backup.operations.restore.tables.compare import Comparison, compare, find_pair
 from cabal_backup.operations.restore.tables.cutover import CutoverRequest, Verification
-from cabal_backup.operations.restore.tables.describe import MISSING, describe_table, find_table
+from cabal_backup.operations.restore.tables.describe import (
+    APPEARANCE,
+    describe_table,
+    find_table,
+    wait_until_active,
+)
 from cabal_backup.operations.restore.tables.restore_addresses import RestoreAddressesPlan
 from cabal_backup.operations.restore.tables.wire import Stop, Wire
 from cabal_backup.operations.status.drill_reports import Kind
@@ -34,8 +37,6 @@ NOT_EMPTY = "not empty"
 COUNT = "count"
 CONTENT = "content"
 CUTOVER = "cutover"
-
-_PATIENCE = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +122,7 @@ def check_live(aws: Aws) -> None:
 
 
 def _cut_over(run: Run, plan: AddressesDrillPlan) -> None:
-    _wait_for(run, plan.scratch)
+    wait_until_active(run.aws, plan.scratch, run.clock, run.report, longest=APPEARANCE, is_new=True)
     # Without a way back: point-in-time recovery of the scratch table would leave a system
     # backup of it behind for 35 days.
     request = CutoverRequest(restored=plan.restore.target, live=plan.scratch, no_undo=True)
@@ -129,27 +130,6 @@ def _cut_over(run: Run, plan: AddressesDrillPlan) -> None:
     planned = cutover.plan_cutover(run.aws, request, run.clock, stop, run.report)
     result = cutover.execute(run.aws, planned, run.clock, stop, run.report)
     run.record.checks.append(about_cutover(result.verification))
-
-
-def _wait_for(run: Run, name: str) -> None:
-    """Wait until a table that was just made is ready.
-
-    At first DynamoDB may say that it is not there.
-    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DescribeTable.html
-    """
-    dynamodb = run.aws.client("dynamodb")
-    wait = Wait(
-        question=lambda: unless_missing(
-            lambda: dynamodb.describe_table(TableName=name)["Table"]["TableStatus"], *MISSING
-        ),
-        finished=lambda status: status == "ACTIVE",
-        event=lambda _: Progress(f"making {name}"),
-        what=f"creation of {name}",
-        pick_up=f"aws dynamodb describe-table --region {run.aws.environment.region} "
-        f"--table-name={name}",
-        longest=_PATIENCE,
-    )
-    follow_until(wait, run.clock, run.report)
 
 
 def make_scratch(aws: Aws, plan: AddressesDrillPlan) -> None:

@@ -174,6 +174,7 @@ def _jobs(desk: Desk) -> None:
     desk.root("dynamodb").restore_table_to_point_in_time(
         SourceTableName=COUNTER, TargetTableName="cabal-counter-again", UseLatestRestorableTime=True
     )
+    desk.sandbox.advance(seconds=3)  # until DescribeTable finds it
     assert "cabal-counter-again" in _well(desk.run("jobs")).out
 
 

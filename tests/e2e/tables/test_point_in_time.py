@@ -114,12 +114,27 @@ def test_a_second_run_finds_what_the_first_one_made(small: Rescuer) -> None:
     assert "an earlier run has done this" in second.err
 
 
+def test_a_second_run_while_dynamodb_does_not_show_the_table_of_the_first_one(
+    small: Rescuer,
+) -> None:
+    small.sandbox.settings(table_visibility=60, table_restore=90)
+    small.sandbox.advance(minutes=20)
+    good = (small.sandbox.now() - timedelta(minutes=10)).replace(microsecond=0)
+    small.sandbox.client("dynamodb").restore_table_to_point_in_time(
+        SourceTableName=COUNTER, TargetTableName="cabal-counter-again", RestoreDateTime=good
+    )
+    command = f"restore table {COUNTER} --to cabal-counter-again --yes"
+    said = small.run(f"{command} --at {good:%Y-%m-%dT%H:%M:%S}")
+    assert (said.code, said.out.strip()) == (0, "cabal-counter-again"), said.err
+
+
 def test_jobs_shows_a_table_that_is_being_restored_and_watches_it(small: Rescuer) -> None:
     small.sandbox.settings(table_restore=600)
     small.sandbox.advance(minutes=20)
     small.sandbox.client("dynamodb").restore_table_to_point_in_time(
         SourceTableName=COUNTER, TargetTableName="cabal-counter-again", UseLatestRestorableTime=True
     )
+    small.sandbox.advance(seconds=3)  # until DescribeTable finds it
     listed = small.run("jobs")
     watched = small.run("jobs watch cabal-counter-again")
     assert "DynamoDB is restoring the table cabal-counter-again" in listed.out

@@ -150,6 +150,7 @@ def start(rescuer: Rescuer, moment: datetime, target: str) -> None:
     rescuer.sandbox.client("dynamodb").restore_table_to_point_in_time(
         SourceTableName=COUNTER, TargetTableName=target, RestoreDateTime=moment
     )
+    rescuer.sandbox.advance(seconds=3)  # until DescribeTable finds it
 
 
 @pytest.mark.parametrize("when", ["--at {other}", "--latest"])

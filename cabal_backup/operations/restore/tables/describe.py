@@ -34,6 +34,13 @@ if TYPE_CHECKING:
 
 MISSING = ("ResourceNotFoundException", "TableNotFoundException")
 
+APPEARANCE = timedelta(minutes=30)
+"""How long DynamoDB may not find a table that was just created: DescribeTable is eventually
+consistent, and may answer ResourceNotFoundException at first.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DescribeTable.html
+"""
+
 
 class SchemaError(UsageError):
     """Two tables are not of the same kind."""
@@ -255,28 +262,41 @@ def key_arn(described: SSEDescriptionTypeDef | None) -> str:
 
 
 def wait_until_active(
-    aws: Aws, name: str, clock: Clock, report: Report, *, longest: timedelta = LONGEST
+    aws: Aws,
+    name: str,
+    clock: Clock,
+    report: Report,
+    *,
+    longest: timedelta = LONGEST,
+    is_new: bool = False,
 ) -> TableDescription:
-    """Wait until a table is ACTIVE, and return it.
+    """Wait until a table can be read and written, and return it.
+
+    :param is_new: whether it was just created, so that it may not be found for APPEARANCE.
 
     Raises AwsError when it disappears, UnknownError as `jobs.follow` does.
     """
     dynamodb = aws.client("dynamodb")
+    appears_by = clock.now() + APPEARANCE if is_new else None
 
     def status() -> str | None:
+        nonlocal appears_by
         table = unless_missing(lambda: dynamodb.describe_table(TableName=name)["Table"], *MISSING)
-        return None if table is None else table["TableStatus"]
+        if table is not None:
+            appears_by = None
+            return table["TableStatus"]
+        return None if appears_by is None or clock.now() > appears_by else "CREATING"
 
     wait = Wait(
         question=status,
         finished=lambda status: status in (None, "ACTIVE", "UPDATING"),
-        event=lambda status: Progress(f"restoring {name}") if status == "CREATING" else None,
-        what=f"restore of {name}",
+        event=lambda status: Progress(f"making {name}") if status == "CREATING" else None,
+        what=f"creation of {name}",
         pick_up=f"`cabal-backup jobs watch {name} -e {aws.environment.name}`",
         longest=longest,
     )
     if follow_until(wait, clock, report) is None:
-        raise AwsError(f"The table {name} does not exist any more: DynamoDB gave up its restore.")
+        raise AwsError(f"The table {name} does not exist any more: DynamoDB gave up its creation.")
     return find_table(aws, name)
 
 

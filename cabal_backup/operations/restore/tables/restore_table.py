@@ -232,7 +232,8 @@ def execute(aws: Aws, plan: RestoreTablePlan, clock: Clock, report: Report) -> T
         f"DynamoDB restores to {plan.target} by itself; to watch it from elsewhere: "
         f"cabal-backup jobs watch {plan.target} -e {aws.environment.name}"
     )
-    table = wait_until_active(aws, plan.target, clock, report)
+    is_new = plan.under_way is None
+    table = wait_until_active(aws, plan.target, clock, report, is_new=is_new)
     source = plan.source
     is_latest = source.at is None and source.backup is None
     if not (source.made(table) or (is_latest and table.restored_from == source.table_arn)):
@@ -395,14 +396,19 @@ def _start(aws: Aws, plan: RestoreTablePlan) -> None:
     try:
         start(**common, **how)
     except (BotoCoreError, ClientError) as error:
-        if not _is_ours_after_all(error):
+        if not _is_ours_after_all(error, source):
             raise in_words(error, f"starting the restore to {plan.target}") from error
 
 
-def _is_ours_after_all(error: BotoCoreError | ClientError) -> bool:
-    """Whether the target may exist because an earlier try worked whose answer was lost."""
-    return (
-        isinstance(error, ClientError)
-        and error.response["Error"].get("Code") == "TableAlreadyExistsException"
-        and error.response["ResponseMetadata"].get("RetryAttempts", 0) > 0
-    )
+def _is_ours_after_all(error: BotoCoreError | ClientError, source: Source) -> bool:
+    """Whether the target may be of the same restore: of an earlier try whose answer was lost, or
+    of a run that was killed so recently that DescribeTable did not show its table yet.
+
+    `execute` checks what it was restored from. Of the latest moment only a try can be known.
+    """
+    if not isinstance(error, ClientError):
+        return False
+    is_known = source.at is not None or source.backup is not None
+    tries = error.response["ResponseMetadata"].get("RetryAttempts", 0)
+    is_taken = error.response["Error"].get("Code") == "TableAlreadyExistsException"
+    return is_taken and (is_known or tries > 0)

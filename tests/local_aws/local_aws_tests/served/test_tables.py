@@ -123,6 +123,9 @@ def test_a_restored_table_has_no_settings(sandbox: Sandbox) -> None:
     dynamodb.restore_table_to_point_in_time(
         SourceTableName="a-table", TargetTableName="restored", UseLatestRestorableTime=True
     )
+    with pytest.raises(dynamodb.exceptions.ResourceNotFoundException):
+        dynamodb.describe_table(TableName="restored")
+    sandbox.advance(seconds=3)
     during = dynamodb.describe_table(TableName="restored")["Table"]
     sandbox.advance(minutes=11)
     after = dynamodb.describe_table(TableName="restored")["Table"]
@@ -260,6 +263,9 @@ def test_a_deleted_table_with_recovery_has_a_system_backup(sandbox: Sandbox) -> 
 
     sandbox.settings(table_restore=600)
     dynamodb.restore_table_from_backup(TargetTableName="back", BackupArn=backup["BackupArn"])
+    with pytest.raises(dynamodb.exceptions.ResourceNotFoundException):
+        dynamodb.describe_table(TableName="back")
+    sandbox.advance(seconds=3)
     during = dynamodb.describe_table(TableName="back")["Table"]
     sandbox.advance(minutes=11)
     assert during["TableStatus"] == "CREATING"

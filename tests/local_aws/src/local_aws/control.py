@@ -144,23 +144,13 @@ class Control:
         settings = self._system.service.settings
         known = {each.name: getattr(settings, each.name) for each in fields(settings)}
         for name, value in body.items():
-            if name in ("table_restore", "table_deletion"):
-                kind = name.removeprefix("table_")
-                setattr(self._system.table_times, kind, timedelta(seconds=float(value)))
-                continue
             if name not in known:
                 raise BadRequest(f"unknown setting {name}; there are {', '.join(known)}")
             is_duration = isinstance(known[name], timedelta)
             setattr(settings, name, timedelta(seconds=float(value)) if is_duration else value)
-        shown = {
+        return {
             name: value.total_seconds() if isinstance(value, timedelta) else value
             for name, value in asdict(settings).items()
-        }
-        times = self._system.table_times
-        return {
-            **shown,
-            "table_restore": times.restore.total_seconds(),
-            "table_deletion": times.deletion.total_seconds(),
         }
 
 

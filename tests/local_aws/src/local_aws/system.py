@@ -9,12 +9,13 @@ import pickle
 import shutil
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from local_aws.backup import BackupService, Clock, TreeStore
+from local_aws.backup.settings import Settings
 from local_aws.ministack import (
     cloudformation,
     functions,
@@ -34,7 +35,7 @@ from local_aws.ministack.emails import Emails
 from local_aws.ministack.endpoint import BackupEndpoint
 from local_aws.ministack.event_sources import EventSources
 from local_aws.ministack.file_systems import MiniStackFileSystems
-from local_aws.ministack.point_in_time import PointInTimeRecovery, TableTimes
+from local_aws.ministack.point_in_time import PointInTimeRecovery
 from local_aws.ministack.propagation import Propagation
 from local_aws.ministack.reports import MiniStackReports
 from local_aws.ministack.roles import MiniStackRoles
@@ -44,6 +45,7 @@ from local_aws.ministack.service_faults import ServiceFaults
 from local_aws.ministack.service_quotas import Applied, ServiceQuotas
 from local_aws.ministack.state import MiniStackState
 from local_aws.ministack.table_backups import TableBackups
+from local_aws.ministack.table_control import TableControl
 from local_aws.ministack.table_history import TableHistory
 from local_aws.ministack.tables import MiniStackTables
 from local_aws.ministack.trail import Trail
@@ -84,7 +86,6 @@ class Checkpoint:
     backup: bytes
     file_systems: Mapping[Path, str]
     emails: tuple[dict[str, str], ...]
-    table_times: TableTimes
     quotas: Applied
 
 
@@ -108,9 +109,12 @@ class System:
             module.time = time
         internals.ssm._now_epoch = time.time
         history = TableHistory(time.time)
-        self.table_times = TableTimes()
         self.delivery = Delivery()
-        propagation = Propagation(self.clock.now, lambda: self.service.settings.iam_propagation)
+
+        def settings() -> Settings:
+            return self.service.settings
+
+        propagation = Propagation(self.clock.now, lambda: settings().iam_propagation)
         roles = MiniStackRoles(propagation)
         self.world = MiniStackWorld(
             tables=MiniStackTables(history),
@@ -133,8 +137,9 @@ class System:
 
         trail = Trail(self.clock.now, self.world.reports)
         history.install()
-        PointInTimeRecovery(history, time.time, self.table_times).install()
-        TableBackups(time.time, self.table_times).install()
+        PointInTimeRecovery(history, time.time, settings).install()
+        TableBackups(time.time, settings).install()
+        TableControl(time.time).install()
         managed_policies.install()
         propagation.install()
         self.world.file_systems.install(time.time)
@@ -217,7 +222,6 @@ class System:
             backup=self.service.export_state(),
             file_systems=self._capture_file_systems(),
             emails=tuple(self.emails.sent),
-            table_times=replace(self.table_times),
             quotas=dict(self.quotas.applied),
         )
         return name
@@ -228,8 +232,6 @@ class System:
         self.clear_faults()
         checkpoint.ministack.restore()
         self.emails.sent[:] = checkpoint.emails
-        self.table_times.restore = checkpoint.table_times.restore
-        self.table_times.deletion = checkpoint.table_times.deletion
         self.quotas.applied = dict(checkpoint.quotas)
         self.service.import_state(checkpoint.backup)
         root = self.world.file_systems.all_roots()

@@ -70,6 +70,12 @@ READINGS = (
         "restore_item_limit",
     ),
     Reading(
+        "How long does DescribeTable not find a table that is being restored?",
+        "Two seconds. AWS says that this can happen, not for how long; a table of CreateTable is "
+        "found at once.",
+        "table_visibility",
+    ),
+    Reading(
         "How long is a deleted recovery point still listed?",
         "As DELETING for ten seconds.",
         "deletion_duration",

@@ -38,9 +38,9 @@ class Settings:
     restore_test_cleanup: timedelta = timedelta(minutes=5)
     stop_duration: timedelta = timedelta(seconds=5)
     deletion_duration: timedelta = timedelta(seconds=10)
+    """How long a deleted recovery point stays in the lists as DELETING."""
     legal_hold_duration: timedelta = timedelta(seconds=10)
     """How long a legal hold is CREATING, and CANCELING."""
-    """How long a deleted recovery point stays in the lists as DELETING."""
     metric_period: timedelta = timedelta(minutes=5)
     job_history: timedelta = timedelta(days=30)
     air_gapped_creation: timedelta = timedelta(minutes=3)
@@ -51,6 +51,12 @@ class Settings:
     """How long an invitation to a resource share can be accepted."""
     iam_propagation: timedelta = timedelta(0)
     """How long after a change of a role AWS Backup still sees the earlier version."""
+    table_restore: timedelta = timedelta(seconds=2)
+    """How long DynamoDB restores a table."""
+    table_deletion: timedelta = timedelta(0)
+    """How long a deleted table is DELETING."""
+    table_visibility: timedelta = timedelta(seconds=2)
+    """How long DescribeTable does not find a restored table."""
 
     locked_delete_error: LockedDeleteError = "InvalidRequestException"
     missing_vault_error: Literal["AccessDeniedException", "ResourceNotFoundException"] = (

@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
+from local_aws.backup.settings import Settings
 from local_aws.ministack import internals
 from local_aws.ministack.table_history import MAXIMUM_WINDOW_SECONDS, TableHistory
 
@@ -23,30 +22,25 @@ LAG_SECONDS = 300
 
 _RECOVERY = "_sandbox_recovery"
 ACTIVE_FROM = "_sandbox_active_from"
+VISIBLE_FROM = "_sandbox_visible_from"
 SUMMARY = "RestoreSummary"
 _DELETED_AT = "_sandbox_deleted_at"
 
 Answer = tuple[int, dict[str, str], bytes]
 
 
-@dataclass
-class TableTimes:
-    """How long DynamoDB takes, in the local AWS's time."""
-
-    restore: timedelta = timedelta(seconds=2)
-    deletion: timedelta = timedelta(0)
-    """How long a deleted table is DELETING."""
-
-
 class PointInTimeRecovery:
     """Replaces MiniStack's three operations for continuous backups."""
 
     def __init__(
-        self, history: TableHistory, clock: Callable[[], float], times: TableTimes
+        self,
+        history: TableHistory,
+        clock: Callable[[], float],
+        settings: Callable[[], Settings],
     ) -> None:
         self._history = history
         self._clock = clock
-        self._times = times
+        self._settings = settings
 
     def install(self) -> None:
         dynamodb = internals.dynamodb
@@ -63,15 +57,16 @@ class PointInTimeRecovery:
         delete_table, describe = dynamodb._delete_table, dynamodb._describe_table
 
         def delete_slowly(request: Mapping[str, Any]) -> Answer:
-            table = _table(request)
-            if table is None or table.get("DeletionProtectionEnabled") or not self._times.deletion:
+            table = find_table(request)
+            duration = self._settings().table_deletion
+            if table is None or table.get("DeletionProtectionEnabled") or not duration:
                 done: Answer = delete_table(request)
                 return done
-            table.setdefault(_DELETED_AT, self._clock() + self._times.deletion.total_seconds())
+            table.setdefault(_DELETED_AT, self._clock() + duration.total_seconds())
             return success({"TableDescription": dynamodb._table_description(table["TableName"])})
 
         def describe_or_delete(request: Mapping[str, Any]) -> Answer:
-            table = _table(request)
+            table = find_table(request)
             if table is not None and table.get(_DELETED_AT, self._clock() + 1) <= self._clock():
                 delete_table(request)
             answer: Answer = describe(request)
@@ -81,21 +76,21 @@ class PointInTimeRecovery:
 
     def describe(self, request: Mapping[str, Any]) -> Answer:
         """DescribeContinuousBackups."""
-        table = _table(request)
+        table = find_table(request)
         return _missing(request) if table is None else self._answer(table)
 
     def update(self, request: Mapping[str, Any]) -> Answer:
         """UpdateContinuousBackups; enabling it again starts a new window."""
-        table = _table(request)
+        table = find_table(request)
         if table is None:
             return _missing(request)
         specification = request.get("PointInTimeRecoverySpecification") or {}
         enabled = specification.get("PointInTimeRecoveryEnabled")
         if enabled is None:
-            return _refusal("ValidationException", "PointInTimeRecoveryEnabled must not be null")
+            return refusal("ValidationException", "PointInTimeRecoveryEnabled must not be null")
         days = specification.get("RecoveryPeriodInDays", 35)
         if not 1 <= days <= 35:
-            return _refusal("ValidationException", "RecoveryPeriodInDays must be 1 to 35")
+            return refusal("ValidationException", "RecoveryPeriodInDays must be 1 to 35")
         name = table["TableName"]
         was_enabled = internals.dynamodb._pitr_settings.get(name, False)
         # A longer window does not restore what a shorter one has dropped.
@@ -113,19 +108,19 @@ class PointInTimeRecovery:
         target = request.get("TargetTableName")
         source = dynamodb._tables.get(source_name)
         if source is None:
-            return _refusal("TableNotFoundException", f"Table not found: {source_name}")
+            return refusal("TableNotFoundException", f"Table not found: {source_name}")
         if not target:
-            return _refusal("ValidationException", "TargetTableName must not be null")
+            return refusal("ValidationException", "TargetTableName must not be null")
         if target in dynamodb._tables:
-            return _refusal("TableAlreadyExistsException", f"Table already exists: {target}")
+            return refusal("TableAlreadyExistsException", f"Table already exists: {target}")
         if not dynamodb._pitr_settings.get(source_name, False):
-            return _refusal(
+            return refusal(
                 "PointInTimeRecoveryUnavailableException",
                 f"Point in time recovery is not enabled for table '{source_name}'",
             )
         moment = self._moment(source, request)
         if moment is None:
-            return _refusal("InvalidRestoreTimeException", "Invalid RestoreDateTime")
+            return refusal("InvalidRestoreTimeException", "Invalid RestoreDateTime")
         return self._make(source, target, moment, request)
 
     def _make(
@@ -155,7 +150,7 @@ class PointInTimeRecovery:
             table["SSEDescription"] = source.get("SSEDescription")
         table["items"] = self._history.items_at(dict(source), moment)
         dynamodb._items_replaced(table)
-        table[ACTIVE_FROM] = self._clock() + self._times.restore.total_seconds()
+        begin_restore(table, self._clock(), self._settings())
         table[SUMMARY] = {"SourceTableArn": source["TableArn"], "RestoreDateTime": moment}
         return success({"TableDescription": dynamodb._table_description(target)})
 
@@ -215,21 +210,28 @@ class PointInTimeRecovery:
         }
 
 
-def _table(request: Mapping[str, Any]) -> dict[str, Any] | None:
+def find_table(request: Mapping[str, Any]) -> dict[str, Any] | None:
+    """MiniStack's record of the table that a request names; None if it does not exist."""
     name = internals.dynamodb._normalize_table_name(request.get("TableName"))
     table: dict[str, Any] | None = internals.dynamodb._tables.get(name)
     return table
 
 
 def _missing(request: Mapping[str, Any]) -> Answer:
-    return _refusal("TableNotFoundException", f"Table not found: {request.get('TableName')}")
+    return refusal("TableNotFoundException", f"Table not found: {request.get('TableName')}")
+
+
+def begin_restore(table: dict[str, Any], now: float, settings: Settings) -> None:
+    """Note in MiniStack's record of a restored table when it is found, and when it is ACTIVE."""
+    table[VISIBLE_FROM] = now + settings.table_visibility.total_seconds()
+    table[ACTIVE_FROM] = now + settings.table_restore.total_seconds()
 
 
 def success(body: Mapping[str, Any]) -> Answer:
     return 200, {"Content-Type": "application/x-amz-json-1.0"}, json.dumps(body).encode()
 
 
-def _refusal(code: str, message: str) -> Answer:
+def refusal(code: str, message: str) -> Answer:
     kind = f"com.amazonaws.dynamodb.v20120810#{code}"
     body = json.dumps({"__type": kind, "message": message}).encode()
     return 400, {"Content-Type": "application/x-amz-json-1.0"}, body

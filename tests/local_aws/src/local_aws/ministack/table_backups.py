@@ -14,14 +14,9 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
+from local_aws.backup.settings import Settings
 from local_aws.ministack import internals
-from local_aws.ministack.point_in_time import (
-    ACTIVE_FROM,
-    SUMMARY,
-    Answer,
-    TableTimes,
-    success,
-)
+from local_aws.ministack.point_in_time import SUMMARY, Answer, begin_restore, success
 
 KEPT = timedelta(days=35)
 """How long a system backup is retained."""
@@ -30,9 +25,9 @@ KEPT = timedelta(days=35)
 class TableBackups:
     """Wraps MiniStack's operations for backups."""
 
-    def __init__(self, clock: Callable[[], float], times: TableTimes) -> None:
+    def __init__(self, clock: Callable[[], float], settings: Callable[[], Settings]) -> None:
         self._clock = clock
-        self._times = times
+        self._settings = settings
 
     def install(self) -> None:
         """Install the wrappers, once per process."""
@@ -92,7 +87,7 @@ class TableBackups:
         table["SSEDescription"] = dynamodb._sse_description_from_spec(
             request.get("SSESpecificationOverride")
         )
-        table[ACTIVE_FROM] = self._clock() + self._times.restore.total_seconds()
+        begin_restore(table, self._clock(), self._settings())
         table[SUMMARY] = {
             "SourceBackupArn": request["BackupArn"],
             "SourceTableArn": backup["SourceTableDetails"]["TableArn"],
