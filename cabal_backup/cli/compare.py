@@ -18,6 +18,7 @@ from cabal_backup.operations.restore.tables.compare import (
     Comparison,
     Group,
     ItemComparison,
+    Scope,
     TablePair,
     check_matches,
     compare,
@@ -142,7 +143,7 @@ def show(aws: Aws, pair: TablePair, only: KeyPatterns) -> Comparison:
 
 def _compare(aws: Aws, pair: TablePair, only: KeyPatterns, *, samples: int) -> Comparison:
     with progress.shown() as report:
-        found = compare(Wire(aws), pair, Stop(), report, only=only, samples=samples)
+        found = compare(Wire(aws), pair, Stop(), report, Scope(only=only, samples=samples))
     check_matches(found, pair, only)
     return found
 

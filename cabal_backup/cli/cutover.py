@@ -406,6 +406,7 @@ def run_undo(options: UndoOptions, invocation: Invocation) -> int:
         only=KeyPatterns(tuple(options.only)),
         rate=options.rate,
         lower_counter=options.lower_counter,
+        samples=sys.maxsize if options.dry_run or options.json else SAMPLES_OF_PATTERN,
     )
     done = cutover_undo.find_cutover(aws, request, clock)
     target, before = done.before.target, done.before.under_way
@@ -416,9 +417,8 @@ def run_undo(options: UndoOptions, invocation: Invocation) -> int:
     if before is None or not done.is_restored:
         with carry_out(aws) as report:
             before = restore_table.execute(aws, done.before, clock, report)
-    samples = sys.maxsize if options.dry_run or options.json else SAMPLES_OF_PATTERN
     with progress.shown() as report:
-        plan = cutover_undo.plan_undo(aws, done, before, stop, report, samples=samples)
+        plan = cutover_undo.plan_undo(aws, done, before, stop, report)
     how = options.reconfigure or _usual(aws, options.live)
     after = _steps_after(how, target if options.delete_restored else None)
     if show_plan(plan, options, [*plan.lines(), *after]):

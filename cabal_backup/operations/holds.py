@@ -29,6 +29,7 @@ from cabal_backup.operations.report.prices import COLD, GB, REGIONS, WARM
 from cabal_backup.text import moment, plural
 
 if TYPE_CHECKING:
+    from types_boto3_backup import BackupClient
     from types_boto3_backup.type_defs import RecoveryPointSelectionTypeDef
 
 _LONGEST = timedelta(minutes=30)
@@ -237,7 +238,8 @@ def place_holds(aws: Aws, plan: HoldPlan, clock: Clock, report: Report) -> tuple
     for regional in plan.holds:
         identity = regional.existing.id if regional.existing else _create(aws, plan, regional)
         report(f"Legal hold {identity} in {regional.region}.")
-        hold = _follow(aws, regional.region, identity, ("CREATING",), clock, report)
+        backup = aws.client("backup", regional.region)
+        hold = _follow(backup, identity, ("CREATING",), clock, report)
         if hold is not None:
             placed.append(hold)
         missing += [
@@ -330,22 +332,21 @@ def release_holds(aws: Aws, plan: ReleasePlan, clock: Clock, report: Report) -> 
     If it is interrupted, running it again cancels the others.
     """
     for hold in plan.holds:
+        backup = aws.client("backup", hold.region)
         more = {} if plan.retain_days is None else {"RetainRecordInDays": plan.retain_days}
         if hold.stands:
             with worded(f"releasing the legal hold in {hold.region}"):
-                aws.client("backup", hold.region).cancel_legal_hold(
-                    LegalHoldId=hold.id, CancelDescription=plan.reason, **more
-                )
+                backup.cancel_legal_hold(LegalHoldId=hold.id, CancelDescription=plan.reason, **more)
         report(f"Legal hold {hold.id} in {hold.region} is being cancelled.")
-        _follow(aws, hold.region, hold.id, ("ACTIVE", "CANCELING"), clock, report)
+        _follow(backup, hold.id, ("ACTIVE", "CANCELING"), clock, report)
     return tuple(hold.id for hold in plan.holds)
 
 
 def _follow(
-    aws: Aws, region: str, identity: str, passing: Sequence[str], clock: Clock, report: Report
+    backup: BackupClient, identity: str, passing: Sequence[str], clock: Clock, report: Report
 ) -> LegalHold | None:
     """The hold when its status is none of these; None when it is cancelled."""
-    backup = aws.client("backup", region)
+    region = backup.meta.region_name
 
     def find() -> LegalHold | None:
         return next((hold for hold in list_legal_holds(backup) if hold.id == identity), None)

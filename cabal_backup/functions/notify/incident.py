@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
+from typing import NamedTuple
 
 from cabal_backup import names, urgent
 from cabal_backup.functions.notify import catalogue
@@ -97,7 +98,7 @@ def understand(content: object, uses_our_vaults: UsesOurVaults) -> Occurrence | 
         return _job(event, name) if _in_our_vaults(detail) else None
     name = name or event.get("source") or "of an unknown kind"
     facts = tuple(islice(event.flat(), MAX_MEMBERS))
-    return _occurrence(event, f"Event: {name}", facts, incident=f"unknown {name}")
+    return _occurrence(event, _Words(f"Event: {name}", facts), incident=f"unknown {name}")
 
 
 def _change(event: Event, kind: str, title: str, *facts: tuple[str, str]) -> Occurrence:
@@ -107,7 +108,9 @@ def _change(event: Event, kind: str, title: str, *facts: tuple[str, str]) -> Occ
     facts = facts or (who, *islice(detail.flat(), MAX_MEMBERS))
     about = _about(kind, {**detail.content, "region": event.get("region")})
     title = f"Protection changed: {title}"
-    return _occurrence(event, title, facts, [ADVICE[kind]], incident=_AWS_BACKUP, about=about)
+    return _occurrence(
+        event, _Words(title, facts, [ADVICE[kind]]), incident=_AWS_BACKUP, about=about
+    )
 
 
 def _deletion(event: Event) -> Occurrence | None:
@@ -159,7 +162,7 @@ def _job(event: Event, name: str) -> Occurrence:
     )
     title = f"{job.title} {state}: {_short(resource) or 'unknown resource'}"
     advice = ((job.sentence, job.command), *job.further)
-    return _occurrence(event, title, facts, advice, incident="jobs")
+    return _occurrence(event, _Words(title, facts, advice), incident="jobs")
 
 
 def _call(event: Event, uses_our_vaults: UsesOurVaults) -> Occurrence | None:
@@ -208,7 +211,7 @@ def _call(event: Event, uses_our_vaults: UsesOurVaults) -> Occurrence | None:
         ("Record", f"CloudTrail event {detail.get('eventID')}"),
     )
     title = f"{heading}: {what}, {target}"
-    return _occurrence(event, title, facts, advice, incident=by or who, about=about)
+    return _occurrence(event, _Words(title, facts, advice), incident=by or who, about=about)
 
 
 def _kind_of_call(service: str, name: str) -> tuple[str, str]:
@@ -297,28 +300,29 @@ def _alarm(event: Event) -> Occurrence:
     )
     state = "OK again" if value == "OK" else value or "ALARM"
     title = f"{state}: {alarm.get('configuration.description') or name}"
-    return _occurrence(event, title, facts, incident="alarm")
+    return _occurrence(event, _Words(title, facts), incident="alarm")
 
 
-def _occurrence(
-    event: Event,
-    title: str,
-    facts: Sequence[tuple[str, str]],
-    advice: Iterable[tuple[str, str]] = (),
-    *,
-    incident: str,
-    about: str = "",
-) -> Occurrence:
+class _Words(NamedTuple):
+    """What a message says of one event."""
+
+    title: str
+    facts: Sequence[tuple[str, str]]
+    advice: Iterable[tuple[str, str]] = ()
+
+
+def _occurrence(event: Event, words: _Words, *, incident: str, about: str = "") -> Occurrence:
+    title = words.title
     if event.get("source") == names.EVENT_SOURCE and "test" in event.part("detail").content:
         incident, about = f"test {title} {event.get('region')}", ""
         title = f"TEST {title}"
     values = _values(event)
     return Occurrence(
         title=title,
-        facts=facts,
+        facts=words.facts,
         advice=tuple(
             (sentence, filled)
-            for sentence, command in advice
+            for sentence, command in words.advice
             if (filled := _filled(command, values)) is not None
         ),
         incident=incident,

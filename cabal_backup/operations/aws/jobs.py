@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -246,29 +246,30 @@ def follow(
     return follow_until(wait, clock, report)
 
 
-def start_restore(
-    aws: Aws,
-    point: RecoveryPoint,
-    role_arn: str,
-    metadata: Mapping[str, str],
-    now: datetime,
-    *,
-    token: str | None = None,
-) -> Job:
-    """Start a restore job in the region to act in.
+class RestoreRequest(NamedTuple):
+    """What is restored, as which role, and how."""
 
-    :param token: the idempotency token; by default one for this call.
+    point: RecoveryPoint
+    role_arn: str
+    metadata: Mapping[str, str]
+    token: str | None = None
+    """The idempotency token; by default one for the call."""
+
+
+def start_restore(aws: Aws, request: RestoreRequest, now: datetime) -> Job:
+    """Start a restore job in the region to act in.
 
     Raises CabalBackupError when AWS refuses or does not answer.
     """
+    point = request.point
     with worded(f"starting the restore of {point.arn}"):
         started = aws.client("backup").start_restore_job(
             RecoveryPointArn=point.arn,
-            IamRoleArn=role_arn,
+            IamRoleArn=request.role_arn,
             ResourceType=point.resource_type,
-            Metadata=metadata,
+            Metadata=request.metadata,
             # A lost answer makes botocore ask again: the token keeps that one job.
-            IdempotencyToken=token or str(uuid.uuid4()),
+            IdempotencyToken=request.token or str(uuid.uuid4()),
         )
     return Job(
         kind=JobKind.RESTORE,

@@ -138,7 +138,7 @@ def plan_undo(rescuer: Rescuer, request: UndoRequest) -> UndoPlan:
     aws, clock = connect(an_environment("development")), rescuer.operator.clock
     done = cutover_undo.find_cutover(aws, request, clock)
     before = restore_table.execute(aws, done.before, clock, unreported)
-    return cutover_undo.plan_undo(aws, done, before, Stop(), unreported, samples=5)
+    return cutover_undo.plan_undo(aws, done, before, Stop(), unreported)
 
 
 def undo(plan: UndoPlan) -> UndoResult:

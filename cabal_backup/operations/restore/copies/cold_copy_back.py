@@ -29,6 +29,7 @@ from cabal_backup.operations.aws.jobs import (
     Job,
     JobKind,
     Report,
+    RestoreRequest,
     failure,
     follow_restore,
     list_described,
@@ -274,7 +275,6 @@ def execute(aws: Aws, plan: ColdCopyBackPlan, clock: Clock, report: Report) -> s
             aws,
             warm,
             plan.lifecycle,
-            clock,
             to_dr=False,
             token=_token("copy", warm.id, warm, now, copy_back.list_copies(aws, warm, now)),
         )
@@ -405,17 +405,17 @@ def _back_up(
 ) -> RecoveryPoint:
     """Back the restored resource up; the new recovery point in the DR vault."""
     now = clock.now()
-    job = plan.done.backup or on_demand.start_backup(
-        there,
-        resource_arn=resource_arn,
-        resource_type=plan.point.resource_type,
-        lifecycle=plan.warm_lifecycle,
-        now=now,
-        tags=plan.tags,
-        token=_token(
-            "backup", resource_arn, plan.point, now, _list_backups(there, resource_arn, now)
-        ),
-    )
+    job = plan.done.backup
+    if job is None:
+        earlier = _list_backups(there, resource_arn, now)
+        request = on_demand.BackupRequest(
+            resource_arn=resource_arn,
+            resource_type=plan.point.resource_type,
+            lifecycle=plan.warm_lifecycle,
+            tags=plan.tags,
+            token=_token("backup", resource_arn, plan.point, now, earlier),
+        )
+        job = on_demand.start_backup(there, request)
     made = _follow(there, job, clock, report)
     for one in list_points(there):
         if one.arn == made:
@@ -435,8 +435,8 @@ def _restore(there: Aws, plan: ColdCopyBackPlan, clock: Clock, report: Report) -
             there, now, lambda entry: entry.get("RecoveryPointArn") == point.arn
         )
         token = _token("restore", point.id, point, now, earlier)
-        metadata = _metadata(there, plan)
-        job = start_restore(there, point, plan.role.arn, metadata, now, token=token)
+        request = RestoreRequest(point, plan.role.arn, _metadata(there, plan), token)
+        job = start_restore(there, request, now)
     job = follow_restore(there, job, clock, report, longest=mailstore_restores.LONGEST)
     if not job.completed_well:
         raise failure(job)

@@ -243,7 +243,7 @@ def execute(
 
     Raises AwsError with AWS's own reason when the job fails, UnknownError as `jobs.follow`.
     """
-    job = plan.job or start_copy(aws, plan.point, plan.lifecycle, clock, to_dr=False)
+    job = plan.job or start_copy(aws, plan.point, plan.lifecycle, to_dr=False)
     announce(aws, job, report)
     if not wait:
         return job
@@ -252,7 +252,7 @@ def execute(
         # Such as a rehearsal's, whose copy lives as short as the lock accepts.
         report(f"What the job {job.id} copied expires too soon to be used. Copying it again.")
         job = follow_to_end(
-            aws, start_copy(aws, plan.point, plan.lifecycle, clock, to_dr=False), clock, report
+            aws, start_copy(aws, plan.point, plan.lifecycle, to_dr=False), clock, report
         )
     return job
 
@@ -455,7 +455,6 @@ def start_copy(
     aws: Aws,
     point: RecoveryPoint,
     lifecycle: Lifecycle,
-    clock: Clock,
     *,
     to_dr: bool,
     token: str | None = None,
@@ -485,7 +484,7 @@ def start_copy(
         kind=JobKind.COPY,
         id=started["CopyJobId"],
         region=from_region,
-        created=clock.now(),
+        created=started["CreationDate"],
         resource_arn=point.resource_arn,
         resource_type=point.resource_type,
         vault=to_vault,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
@@ -304,51 +304,51 @@ def _described(aws: Aws, kind: JobKind, job_id: str | None) -> Job | None:
 
 def _start(aws: Aws, item: Item, clock: Clock) -> Job:
     if item.point is not None:
-        return start_copy(aws, item.point, item.lifecycle, clock, to_dr=True)
-    return start_backup(
-        aws,
+        return start_copy(aws, item.point, item.lifecycle, to_dr=True)
+    request = BackupRequest(
         resource_arn=item.resource_arn,
         resource_type=item.resource_type,
         lifecycle=item.lifecycle,
-        now=clock.now(),
     )
+    return start_backup(aws, request)
 
 
-def start_backup(
-    aws: Aws,
-    *,
-    resource_arn: str,
-    resource_type: str,
-    lifecycle: Lifecycle,
-    now: datetime,
-    tags: Mapping[str, str] | None = None,
-    token: str | None = None,
-) -> Job:
+@dataclass(frozen=True, kw_only=True)
+class BackupRequest:
+    """What is backed up, and how long it is kept."""
+
+    resource_arn: str
+    resource_type: str
+    lifecycle: Lifecycle
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Of the recovery point, beside those of the resource."""
+    token: str | None = None
+    """The idempotency token; by default one for the call."""
+
+
+def start_backup(aws: Aws, request: BackupRequest) -> Job:
     """Start a backup job as the backup role, into the vault of the region to act in.
-
-    :param tags: of the recovery point, beside those of the resource.
-    :param token: the idempotency token; by default one for this call.
 
     Raises CabalBackupError with AWS's own reason.
     """
     with worded("starting the backup job"):
         started = aws.client("backup").start_backup_job(
             BackupVaultName=aws.vault,
-            ResourceArn=resource_arn,
+            ResourceArn=request.resource_arn,
             IamRoleArn=aws.arn("iam", f"role/{names.ROLE}", region=""),
-            Lifecycle=lifecycle_request(lifecycle),
-            RecoveryPointTags=tags or {},
+            Lifecycle=lifecycle_request(request.lifecycle),
+            RecoveryPointTags=request.tags,
             StartWindowMinutes=names.START_WINDOW_MINUTES,
             CompleteWindowMinutes=names.COMPLETION_WINDOW_MINUTES,
             # A lost answer makes botocore ask again: the token keeps that one job.
-            IdempotencyToken=token or str(uuid.uuid4()),
+            IdempotencyToken=request.token or str(uuid.uuid4()),
         )
     return Job(
         kind=JobKind.BACKUP,
         id=started["BackupJobId"],
         region=aws.region,
-        created=now,
-        resource_arn=resource_arn,
-        resource_type=resource_type,
+        created=started["CreationDate"],
+        resource_arn=request.resource_arn,
+        resource_type=request.resource_type,
         vault=aws.vault,
     )

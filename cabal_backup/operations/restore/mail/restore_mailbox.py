@@ -31,6 +31,7 @@ from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import (
     Job,
     Report,
+    RestoreRequest,
     failure,
     follow_restore,
     start_restore,
@@ -214,7 +215,7 @@ def execute(aws: Aws, plan: RestoreMailboxPlan, clock: Clock, report: Report) ->
     Raises AwsError with AWS's own reason when the job fails.
     """
     job = plan.job or start_restore(
-        aws, plan.point, plan.role.arn, _metadata(aws, plan), clock.now()
+        aws, RestoreRequest(plan.point, plan.role.arn, _metadata(aws, plan)), clock.now()
     )
     job = follow_restore(aws, job, clock, report, longest=mailstore_restores.LONGEST)
     if not job.completed_well:

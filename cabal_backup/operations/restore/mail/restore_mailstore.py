@@ -17,6 +17,7 @@ from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import (
     Job,
     Report,
+    RestoreRequest,
     failure,
     follow_restore,
     start_restore,
@@ -159,7 +160,7 @@ def execute(aws: Aws, plan: RestoreMailstorePlan, clock: Clock, report: Report) 
 
 def _restore(aws: Aws, plan: RestoreMailstorePlan, clock: Clock, report: Report) -> str:
     job = plan.job or start_restore(
-        aws, plan.point, plan.role.arn, _metadata(aws, plan), clock.now()
+        aws, RestoreRequest(plan.point, plan.role.arn, _metadata(aws, plan)), clock.now()
     )
     report("What AWS does not bring back is set at the end. If this is interrupted: run it again.")
     job = follow_restore(aws, job, clock, report, longest=mailstore_restores.LONGEST)

@@ -134,32 +134,36 @@ class Comparison:
         return self.only_in_live.count + self.differing.count + self.identical.count
 
 
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """What is compared, and what is kept of it."""
+
+    only: KeyPatterns = ALL_ITEMS
+    """Only the items whose key matches."""
+    spool: KeySpool | None = None
+    """Takes the keys that only the live table has."""
+    samples: int = SAMPLES
+    """How many keys of each kind are kept, which takes memory for each."""
+
+
 def compare(
-    wire: Wire,
-    pair: TablePair,
-    stop: Stop,
-    report: Report,
-    *,
-    only: KeyPatterns = ALL_ITEMS,
-    spool: KeySpool | None = None,
-    samples: int = SAMPLES,
+    wire: Wire, pair: TablePair, stop: Stop, report: Report, scope: Scope | None = None
 ) -> Comparison:
     """Compare two tables with the same key; report the progress and return the result.
 
-    :param only: compare only the items whose key matches.
-    :param spool: takes the keys that only the live table has.
-    :param samples: how many keys of each kind are kept, which takes memory for each.
+    :param scope: by default all items, and a few keys of each kind.
 
     Raises CabalBackupError when AWS refuses or does not answer.
     """
     restored, live = pair
-    backup_side = _BackupSide(wire, restored.table, live.table, samples)
-    live_side = _LiveSide(wire, restored.table, live.table, samples, spool)
+    scope = scope or Scope()
+    backup_side = _BackupSide(wire, restored.table, live.table, scope.samples)
+    live_side = _LiveSide(wire, restored.table, live.table, scope)
     with worded(f"comparing {restored.name} with {live.name}"):
         for side, table in ((backup_side, restored), (live_side, live)):
-            cut = only.select(for_reading, table.table, side.others)
+            cut = scope.only.select(for_reading, table.table, side.others)
             sources = scan(wire, table.table, cut)
-            items = 0 if only else table.items
+            items = 0 if scope.only else table.items
 
             def tick(side: _BackupSide | _LiveSide = side, total: int = items) -> None:
                 report(Progress("comparing", side.read.value, total or None))
@@ -341,13 +345,11 @@ class _BackupSide:
 class _LiveSide:
     """Looks up in the backup what the live table has."""
 
-    def __init__(
-        self, wire: Wire, restored: Table, live: Table, samples: int, spool: KeySpool | None
-    ) -> None:
+    def __init__(self, wire: Wire, restored: Table, live: Table, scope: Scope) -> None:
         self._wire, self._restored, self._names = wire, restored, live.key_names
-        self._spool = spool
+        self._spool = scope.spool
         self.read = Counter()
-        self.only_in_live, self.others = Keys(samples), Digest()
+        self.only_in_live, self.others = Keys(scope.samples), Digest()
 
     def work(self, chunk: Chunk, stop: Stop) -> None:
         keys = [key_of(item, self._names) for item in chunk.items]

@@ -22,6 +22,7 @@ from cabal_backup.operations.restore.tables.compare import (
     SAMPLES,
     SAMPLES_OF_PATTERN,
     Comparison,
+    Scope,
     TablePair,
     check_matches,
     compare,
@@ -220,7 +221,8 @@ def plan_cutover(
     spool = KeySpool() if mode is Mode.MIRROR and not spares_counters else None
     wire = Wire(aws)
     samples = SAMPLES_OF_PATTERN if only else SAMPLES
-    comparison = compare(wire, pair, stop, report, only=only, spool=spool, samples=samples)
+    scope = Scope(only=only, spool=spool, samples=samples)
+    comparison = compare(wire, pair, stop, report, scope)
     _check_not_empty(comparison, pair, request)
     earlier = undo.unfinished(aws, restored, live, window) if window else None
     if earlier is not None and only and earlier.record.only != only.name:
@@ -403,7 +405,7 @@ def _verify(
     wire, stop = transfer.wire, transfer.stop
     transfer.report("Reading both tables back.")
     pair = TablePair(plan.restored, plan.live)
-    found = compare(wire, pair, stop, transfer.report, only=plan.request.only)
+    found = compare(wire, pair, stop, transfer.report, Scope(only=plan.request.only))
     with worded(f"reading {plan.live.name} back"):
         problems = tuple(_problems(wire, plan, copied, found, stop))
     return Verification(

@@ -17,7 +17,13 @@ from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Progress, Report
 from cabal_backup.operations.restore.tables import origin, restore_table, undo
-from cabal_backup.operations.restore.tables.compare import Group, Keys, TablePair, find_pair
+from cabal_backup.operations.restore.tables.compare import (
+    SAMPLES_OF_PATTERN,
+    Group,
+    Keys,
+    TablePair,
+    find_pair,
+)
 from cabal_backup.operations.restore.tables.counter import highest, is_lower
 from cabal_backup.operations.restore.tables.describe import TableDescription, describe_table
 from cabal_backup.operations.restore.tables.items import (
@@ -68,6 +74,8 @@ class UndoRequest:
     """Write units a second at most; None without a limit."""
     lower_counter: bool = False
     """Whether counters that the cutover raised are lowered, and those that it made deleted."""
+    samples: int = SAMPLES_OF_PATTERN
+    """How many keys of each kind are kept, which takes memory for each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,21 +251,13 @@ def _record(aws: Aws, pair: TablePair, request: UndoRequest) -> CutoverRecord:
 
 
 def plan_undo(
-    aws: Aws,
-    done: CutoverDone,
-    before: TableDescription,
-    stop: Stop,
-    report: Report,
-    *,
-    samples: int,
+    aws: Aws, done: CutoverDone, before: TableDescription, stop: Stop, report: Report
 ) -> UndoPlan:
     """Compare the three tables, and plan.
 
-    :param samples: how many keys of each kind are kept, which takes memory for each.
-
     Raises CabalBackupError when AWS refuses or does not answer.
     """
-    found = _differences(Wire(aws), done, before, stop, report, samples)
+    found = _differences(Wire(aws), done, before, stop, report)
     return UndoPlan(done=done, before=before, found=found)
 
 
@@ -282,7 +282,7 @@ def execute(aws: Aws, plan: UndoPlan, stop: Stop, report: Report) -> UndoResult:
     with worded(f"writing to {live.name}"):
         run([spooled(plan.found.spool)], restorer.work, workers=WORKERS, stop=stop, tick=tick)
     report("Reading the tables back.")
-    left = _differences(wire, done, plan.before, stop, report, len(plan.found.others.samples))
+    left = _differences(wire, done, plan.before, stop, report)
     if not left.count and not left.counters.count and done.request.at is None:
         problem = undo.forget(aws, done.pair.restored, undo.UNFINISHED, undo.FINISHED)
         if problem:
@@ -296,14 +296,9 @@ def execute(aws: Aws, plan: UndoPlan, stop: Stop, report: Report) -> UndoResult:
 
 
 def _differences(
-    wire: Wire,
-    done: CutoverDone,
-    before: TableDescription,
-    stop: Stop,
-    report: Report,
-    samples: int,
+    wire: Wire, done: CutoverDone, before: TableDescription, stop: Stop, report: Report
 ) -> Differences:
-    judge = _Judge(wire, done, before, samples)
+    judge = _Judge(wire, done, before)
     restored, live = done.pair
     with worded(f"comparing {before.name} with {live.name}"):
         for number, table in enumerate((before, restored, live)):
@@ -322,9 +317,8 @@ def _differences(
 class _Judge:
     """Finds out whose each difference between the live table and the undo point is."""
 
-    def __init__(
-        self, wire: Wire, done: CutoverDone, before: TableDescription, samples: int
-    ) -> None:
+    def __init__(self, wire: Wire, done: CutoverDone, before: TableDescription) -> None:
+        samples = done.request.samples
         self._wire, self._done = wire, done
         self._tables = tuple(each.table for each in (before, *done.pair))
         self._is_counter = done.pair.live.name == names.COUNTER_TABLE

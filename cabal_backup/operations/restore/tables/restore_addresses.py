@@ -12,6 +12,7 @@ from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import (
     Job,
     Report,
+    RestoreRequest,
     failure,
     follow_restore,
     start_restore,
@@ -167,7 +168,8 @@ def execute(aws: Aws, plan: RestoreAddressesPlan, clock: Clock, report: Report) 
     Raises AwsError with AWS's own reason when the job fails.
     """
     metadata = {"targetTableName": plan.target, **plan.encryption.key.restore_metadata}
-    job = plan.job or start_restore(aws, plan.point, plan.role.arn, metadata, clock.now())
+    request = RestoreRequest(plan.point, plan.role.arn, metadata)
+    job = plan.job or start_restore(aws, request, clock.now())
     job = follow_restore(aws, job, clock, report, longest=timedelta(hours=48))
     if not job.completed_well:
         raise _failed(job, plan)
