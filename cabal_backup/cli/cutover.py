@@ -432,7 +432,7 @@ def run_undo(options: UndoOptions, invocation: Invocation) -> int:
             destroys_in=name,
         )
     with carry_out(aws) as report:
-        result = cutover_undo.execute(aws, plan, stop, report)
+        result = cutover_undo.execute(aws, plan, clock, stop, report)
     answer.add(undone=result)
     _print_undone(plan, result, name)
     mail_tiers.reconfigure(aws, how, progress.print_line)

@@ -23,7 +23,7 @@ from cabal_backup.mail_host.problems import Refused, Stopped
 from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Job, Progress, Report, follow, wait_until_deleted
-from cabal_backup.operations.aws.results import entries, unless_missing
+from cabal_backup.operations.aws.results import unless_missing
 from cabal_backup.operations.drill.recoveries import SLACK, recovery_of_drills
 from cabal_backup.operations.drill.request import drill_of_table, is_restore_token, scratch_table
 from cabal_backup.operations.restore.mail import file_system_settings
@@ -34,6 +34,7 @@ from cabal_backup.operations.restore.tables.describe import (
     list_table_names,
     wait_until_active,
 )
+from cabal_backup.operations.restore.tables.table_changes import read_tags
 
 if TYPE_CHECKING:
     from types_boto3_efs.type_defs import FileSystemDescriptionTypeDef
@@ -143,9 +144,7 @@ def _tagged_with(aws: Aws, table: str) -> str | None:
     if described is None:
         return None
     with worded(f"reading the tags of the table {table}"):
-        listing = aws.client("dynamodb").list_tags_of_resource
-        tags = entries(listing, "Tags", ResourceArn=described.arn)
-    return next((tag["Value"] for tag in tags if tag["Key"] == names.DRILL_TAG), None)
+        return read_tags(aws, described.arn).get(names.DRILL_TAG)
 
 
 def _remove_table(aws: Aws, leftover: Leftover, clock: Clock, report: Report) -> None:

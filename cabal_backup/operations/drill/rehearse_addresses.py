@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from cabal_backup import names
 from cabal_backup.errors import AwsError
 from cabal_backup.operations.aws.client import Aws, worded
+from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.drill.record import Check, Run
 from cabal_backup.operations.drill.request import (
     DrillRequest,
@@ -27,11 +27,9 @@ from cabal_backup.operations.restore.tables.describe import (
     wait_until_active,
 )
 from cabal_backup.operations.restore.tables.restore_addresses import RestoreAddressesPlan
+from cabal_backup.operations.restore.tables.table_changes import tag
 from cabal_backup.operations.restore.tables.wire import Stop, Wire
 from cabal_backup.operations.status.drill_reports import Kind
-
-if TYPE_CHECKING:
-    from types_boto3_dynamodb.type_defs import TagTypeDef
 
 NOT_EMPTY = "not empty"
 COUNT = "count"
@@ -69,7 +67,7 @@ class AddressesDrillPlan:
             # First: its tag records the drill, should this run be killed while AWS restores.
             make_scratch(aws, self)
             restore_addresses.execute(aws, self.restore, run.clock, run.report)
-            tag_restored(aws, self)
+            tag_restored(aws, self, run.clock)
         with run.step("compare"):
             pair = find_pair(aws, self.restore.target, self.restore.live)
             found = compare(Wire(aws), pair, Stop(), run.report)
@@ -144,23 +142,21 @@ def make_scratch(aws: Aws, plan: AddressesDrillPlan) -> None:
             AttributeDefinitions=[
                 {"AttributeName": key, "AttributeType": kind} for key, _, kind in like.keys
             ],
-            Tags=_tags(plan),
+            Tags=[{"Key": names.DRILL_TAG, "Value": _drill(plan)}],
         )
 
 
-def tag_restored(aws: Aws, plan: AddressesDrillPlan) -> None:
+def tag_restored(aws: Aws, plan: AddressesDrillPlan, clock: Clock) -> None:
     """Tag the restored table with the drill: AWS Backup cannot do it while it restores."""
     name = plan.restore.target
     with worded(f"tagging the table {name}"):
-        aws.client("dynamodb").tag_resource(
-            ResourceArn=aws.arn("dynamodb", f"table/{name}"), Tags=_tags(plan)
-        )
+        tag(aws, aws.arn("dynamodb", f"table/{name}"), {names.DRILL_TAG: _drill(plan)}, clock)
 
 
-def _tags(plan: AddressesDrillPlan) -> list[TagTypeDef]:
+def _drill(plan: AddressesDrillPlan) -> str:
     drill = drill_of_table(plan.restore.live, plan.scratch)
     assert drill is not None
-    return [{"Key": names.DRILL_TAG, "Value": drill}]
+    return drill
 
 
 def about_restored(found: Comparison, tolerance_percent: int) -> list[Check]:

@@ -12,6 +12,7 @@ from cabal_backup.operations.aws.client import connect
 from cabal_backup.operations.restore.tables import origin
 from cabal_backup.operations.restore.tables.describe import find_table
 from tests.builders import an_environment
+from tests.e2e.operator import SandboxClock
 
 ADDRESSES = "cabal-addresses"
 Item = dict[str, Any]
@@ -76,7 +77,7 @@ def make_restored(
     """A table that the tool takes for one that it has restored from `source`."""
     make(sandbox, table, keys, written)
     aws = connect(an_environment("development"))
-    origin.record(aws, find_table(aws, table), source, lambda _: None)
+    origin.record(aws, find_table(aws, table), source, SandboxClock(sandbox), lambda _: None)
 
 
 def key_of(sandbox: Sandbox, table: str) -> str | None:

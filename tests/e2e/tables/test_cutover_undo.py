@@ -141,9 +141,9 @@ def plan_undo(rescuer: Rescuer, request: UndoRequest) -> UndoPlan:
     return cutover_undo.plan_undo(aws, done, before, Stop(), unreported)
 
 
-def undo(plan: UndoPlan) -> UndoResult:
+def undo(rescuer: Rescuer, plan: UndoPlan) -> UndoResult:
     aws = connect(an_environment("development"))
-    return cutover_undo.execute(aws, plan, Stop(), unreported)
+    return cutover_undo.execute(aws, plan, rescuer.operator.clock, Stop(), unreported)
 
 
 OF_ADDRESSES = UndoRequest(restored=RESTORED, live=ADDRESSES)
@@ -160,7 +160,9 @@ def test_killed_at_random_changes(small: Rescuer) -> None:
     def killed(at: int | None) -> Ended:
         small.sandbox.rollback(start)
         return killing.run(
-            lambda: undo(plan_undo(small, OF_ADDRESSES)).left.count, killing.aws_calls, kill_at=at
+            lambda: undo(small, plan_undo(small, OF_ADDRESSES)).left.count,
+            killing.aws_calls,
+            kill_at=at,
         )
 
     whole = killed(None)
@@ -188,7 +190,7 @@ def test_items_that_others_change_while_the_question_is_open(small: Rescuer) -> 
     changed = [{**item, "user": {"S": "carol"}} for item in (spoiled, backup[0])]
     put(small.sandbox, ADDRESSES, [*changed, address("later0", user="carol")])
 
-    result = undo(plan)
+    result = undo(small, plan)
 
     assert (result.kept, result.left.count) == (3, 0)
     others = {item["address"]["S"]: item for item in [*changed, address("later0", user="carol")]}

@@ -114,6 +114,7 @@ def test_a_mark_of_an_earlier_table_means_nothing(small: Rescuer) -> None:
     small.sandbox.advance(minutes=1)
     make(small.sandbox, "later", KEY, [STRAY])
     dynamodb.tag_resource(ResourceArn=arn.replace("earlier", "later"), Tags=marks)
+    small.sandbox.advance(seconds=3)  # until DynamoDB shows them
     with nothing_changes(small):
         said = small.run(f"cutover later {ADDRESSES} --yes")
     assert said.code == 4

@@ -48,6 +48,15 @@ def test_what_was_lost_is_brought_back(small: Rescuer, table: str) -> None:
     assert restored.out.strip() == f"{table}-restored-{good:%Y%m%d-%H%M%S}"
 
 
+def test_a_table_that_was_just_restored_is_known_though_tags_are_seen_late(small: Rescuer) -> None:
+    small.sandbox.advance(minutes=10)
+    small.sandbox.settings(table_tags=30)
+    restored = small.run(f"restore table {COUNTER} --latest --yes")
+    assert restored.code == 0, restored.err
+    said = small.run(f"cutover {restored.out.strip()} {COUNTER} --yes --delete-restored")
+    assert said.code == 0, said.err
+
+
 @pytest.mark.parametrize("mode", ["", "--mirror", "--missing-only"])
 def test_the_counter_is_never_lowered(small: Rescuer, mode: str) -> None:
     put(small.sandbox, COUNTER, [{"counter": {"S": "other"}, "osid": {"N": "7"}}])

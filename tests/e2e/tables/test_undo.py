@@ -153,6 +153,7 @@ def test_an_old_undo_point_can_be_dropped_as_the_refusal_says(small: Rescuer) ->
         refused.err.strip(),
     )[0]
     sandbox.client("dynamodb").untag_resource(ResourceArn=arn, TagKeys=[key])
+    sandbox.advance(seconds=3)  # until DynamoDB shows it
 
     again = small.run(f"{CUTOVER} --yes")
 
@@ -168,6 +169,20 @@ def test_an_interrupted_run_may_be_run_again_soon(small: Rescuer) -> None:
     assert said.code == 0, said.err
     assert "the way back stays" in said.err
     assert timedelta(minutes=50) <= small.sandbox.now() - undo_point(said)
+
+
+def test_an_interrupted_run_is_run_again_at_once_though_tags_are_seen_late(small: Rescuer) -> None:
+    """Two changes of tags at a time are refused, too."""
+    lose(small.sandbox)
+    small.sandbox.settings(table_tags=30)
+    began = small.sandbox.now()
+    interrupt_after_the_first_write(small)
+    written = small.sandbox.now()
+    said = small.run(f"{CUTOVER} --yes --mirror --delete-restored")
+    assert said.code == 0, said.err
+    assert "the way back stays" in said.err
+    assert began - timedelta(seconds=1) <= undo_point(said) <= written
+    assert "could not be noted" not in said.err
 
 
 @pytest.mark.parametrize(

@@ -332,7 +332,7 @@ def execute(aws: Aws, plan: CutoverPlan, clock: Clock, stop: Stop, report: Repor
         way_back = undo.how_to_go_back(plan.environment, plan.live.name, undo_point, options)
         lost = undo.what_is_lost(plan.live.name, undo_point, plan.request.only)
         report(_about_undo(undo_point, way_back, lost))
-        _record(aws, plan, undo_point, Mode.OVERWRITE, report)
+        _record(aws, plan, undo_point, Mode.OVERWRITE, clock, report)
     transfer = Transfer(wire=Wire(aws), rate=Rate(plan.request.rate), stop=stop, report=report)
     copying = CopyRequest(
         from_table=plan.restored.table,
@@ -346,12 +346,14 @@ def execute(aws: Aws, plan: CutoverPlan, clock: Clock, stop: Stop, report: Repor
     deleted = None
     if plan.deletions is not None:
         if undo_point is not None:
-            _record(aws, plan, undo_point, Mode.MIRROR, report)
+            _record(aws, plan, undo_point, Mode.MIRROR, clock, report)
         deleted = delete_items(transfer, plan.live.table, plan.deletions)
     verification = _verify(transfer, plan, copied, deleted)
     # Whatever was found: everything was written, and the next run has a first write of its own.
     if undo_point is not None and (
-        problem := undo.finish(aws, plan.restored, _as_recorded(plan, undo_point, Mode.MIRROR))
+        problem := undo.finish(
+            aws, plan.restored, _as_recorded(plan, undo_point, Mode.MIRROR), clock
+        )
     ):
         report(f"The end could not be noted on {plan.restored.name} ({problem}).")
     return CutoverResult(
@@ -363,8 +365,10 @@ def execute(aws: Aws, plan: CutoverPlan, clock: Clock, stop: Stop, report: Repor
     )
 
 
-def _record(aws: Aws, plan: CutoverPlan, at: datetime, so_far: Mode, report: Report) -> None:
-    if problem := undo.begin(aws, plan.restored, _as_recorded(plan, at, so_far)):
+def _record(
+    aws: Aws, plan: CutoverPlan, at: datetime, so_far: Mode, clock: Clock, report: Report
+) -> None:
+    if problem := undo.begin(aws, plan.restored, _as_recorded(plan, at, so_far), clock):
         report(f"The undo point could not be noted on {plan.restored.name} ({problem}).")
 
 

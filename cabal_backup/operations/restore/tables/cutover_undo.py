@@ -261,7 +261,7 @@ def plan_undo(
     return UndoPlan(done=done, before=before, found=found)
 
 
-def execute(aws: Aws, plan: UndoPlan, stop: Stop, report: Report) -> UndoResult:
+def execute(aws: Aws, plan: UndoPlan, clock: Clock, stop: Stop, report: Report) -> UndoResult:
     """Set back what the plan says, and read everything again.
 
     However it ends, running the same undo again leads to the same live table: an item that was set
@@ -284,7 +284,7 @@ def execute(aws: Aws, plan: UndoPlan, stop: Stop, report: Report) -> UndoResult:
     report("Reading the tables back.")
     left = _differences(wire, done, plan.before, stop, report)
     if not left.count and not left.counters.count and done.request.at is None:
-        problem = undo.forget(aws, done.pair.restored, undo.UNFINISHED, undo.FINISHED)
+        problem = undo.forget(aws, done.pair.restored, clock, undo.UNFINISHED, undo.FINISHED)
         if problem:
             report(f"The end could not be noted on {done.pair.restored.name} ({problem}).")
     return UndoResult(

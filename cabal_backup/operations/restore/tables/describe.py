@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
-
-from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
 from cabal_backup.errors import (
@@ -16,10 +14,10 @@ from cabal_backup.errors import (
     NotFoundError,
     UsageError,
 )
-from cabal_backup.operations.aws.client import Aws, reason, worded
+from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.clock import Clock, aws_time
 from cabal_backup.operations.aws.jobs import LONGEST, Progress, Report, Wait, follow_until
-from cabal_backup.operations.aws.results import entries, unless_missing
+from cabal_backup.operations.aws.results import unless_missing
 from cabal_backup.operations.restore.tables.table_items import Table
 from cabal_backup.text import moment
 
@@ -298,25 +296,6 @@ def wait_until_active(
     if follow_until(wait, clock, report) is None:
         raise AwsError(f"The table {name} does not exist any more: DynamoDB gave up its creation.")
     return find_table(aws, name)
-
-
-def list_tags(aws: Aws, table: TableDescription) -> dict[str, str]:
-    """The tags of a table. Raises botocore's errors."""
-    listing = aws.client("dynamodb", table.region).list_tags_of_resource
-    tags = entries(listing, "Tags", ResourceArn=table.arn)
-    return {tag["Key"]: tag["Value"] for tag in tags}
-
-
-def try_to_tag(aws: Aws, table: TableDescription, tags: Mapping[str, str]) -> str | None:
-    """Tag a table; why it could not be tagged, or None."""
-    try:
-        aws.client("dynamodb", table.region).tag_resource(
-            ResourceArn=table.arn,
-            Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
-        )
-    except (BotoCoreError, ClientError) as error:
-        return reason(error)
-    return None
 
 
 def list_restoring(aws: Aws) -> list[str]:

@@ -25,12 +25,11 @@ from cabal_backup.operations.restore.tables.describe import (
     MISSING,
     TableDescription,
     describe_table,
-    list_tags,
     live_tables,
-    try_to_tag,
 )
 from cabal_backup.operations.restore.tables.items import Digest, fingerprint
 from cabal_backup.operations.restore.tables.pipeline import Chunk, run
+from cabal_backup.operations.restore.tables.table_changes import problem_of, read_tags, tag
 from cabal_backup.operations.restore.tables.table_items import for_reading, scan
 from cabal_backup.operations.restore.tables.wire import Stop, Wire
 
@@ -157,7 +156,7 @@ def made_by(job: Job, table: TableDescription) -> bool:
     )
 
 
-def record(aws: Aws, table: TableDescription, source: str, report: Report) -> None:
+def record(aws: Aws, table: TableDescription, source: str, clock: Clock, report: Report) -> None:
     """Remember that this tool restored a table, and its items as they are now.
 
     Where that is not possible the table is as good; it is restored once more when it is needed
@@ -170,7 +169,7 @@ def record(aws: Aws, table: TableDescription, source: str, report: Report) -> No
     report(f"Reading {table.name}, to record a digest of what was restored.")
     digest = digest_of(aws, table)
     marks = {SOURCE: source, DIGEST: f"{_created(table)} {digest}"}
-    if problem := try_to_tag(aws, table, marks):
+    if problem := problem_of(lambda: tag(aws, table.arn, marks, clock)):
         report(f"The digest could not be recorded on {table.name} ({problem}).")
 
 
@@ -253,7 +252,7 @@ def names_for(base: str) -> Iterator[str]:
 
 def _tags(aws: Aws, table: TableDescription) -> dict[str, str]:
     with worded(f"looking at the tags of {table.name}"):
-        return list_tags(aws, table)
+        return read_tags(aws, table.arn)
 
 
 def _digest(tags: dict[str, str], table: TableDescription) -> str:

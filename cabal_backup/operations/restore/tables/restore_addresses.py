@@ -177,7 +177,7 @@ def execute(aws: Aws, plan: RestoreAddressesPlan, clock: Clock, report: Report) 
     if plan.settings is not None:
         table_settings.bring_back(aws, plan.target, plan.settings, clock, report)
     elif plan.job is None or not plan.job.finished:
-        origin.record(aws, table, plan.live, report)
+        origin.record(aws, table, plan.live, clock, report)
     return table
 
 

@@ -241,7 +241,7 @@ def execute(aws: Aws, plan: RestoreTablePlan, clock: Clock, report: Report) -> T
     if plan.settings is not None:
         table_settings.bring_back(aws, plan.target, plan.settings, clock, report)
     elif plan.under_way is None or plan.under_way.status == "CREATING":
-        origin.record(aws, table, plan.table, report)
+        origin.record(aws, table, plan.table, clock, report)
     return table
 
 

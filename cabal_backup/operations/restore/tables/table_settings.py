@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -34,21 +33,7 @@ from cabal_backup.operations.restore.tables.encryption import (
     is_under,
     of_deleted,
 )
-
-_BUSY = {
-    "ContinuousBackupsUnavailableException",
-    "LimitExceededException",
-    "ResourceInUseException",
-    "TableInUseException",
-}
-"""The table is not ready for this yet."""
-
-_PATIENCE = timedelta(minutes=30)
-"""DynamoDB may need more than ten minutes until recovery of a new table can be switched on.
-
-https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateContinuousBackups.html
-https://github.com/hashicorp/terraform-provider-aws/issues/4063
-"""
+from cabal_backup.operations.restore.tables.table_changes import is_busy, patiently, tag
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,9 +122,14 @@ def bring_back(aws: Aws, table: str, settings: TableSettings, clock: Clock, repo
     steps.append(("point-in-time recovery", lambda: _recover(aws, table)))
     if isinstance(settings.tags, Known) and settings.tags.value:
         tags = settings.tags.value
-        steps.append(("tags", lambda: _tag(aws, table, tags)))
+        steps.append(("tags", lambda: tag(aws, aws.arn("dynamodb", f"table/{table}"), tags, clock)))
     for what, step in steps:
-        _patiently(step, clock, f"bringing back the {what} of {table}")
+        doing = f"bringing back the {what} of {table}"
+        try:
+            patiently(step, clock)
+        except (BotoCoreError, ClientError) as error:
+            again = " Run the same command again." if is_busy(error) else ""
+            raise AwsError(f"{in_words(error, doing)}{again}") from error
         report(f"{table}: {what} set.")
 
 
@@ -184,28 +174,3 @@ def _expire(aws: Aws, table: str, attribute: str) -> None:
             TableName=table,
             TimeToLiveSpecification={"Enabled": True, "AttributeName": attribute},
         )
-
-
-def _tag(aws: Aws, table: str, tags: Mapping[str, str]) -> None:
-    aws.client("dynamodb").tag_resource(
-        ResourceArn=aws.arn("dynamodb", f"table/{table}"),
-        Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
-    )
-
-
-def _patiently(step: Callable[[], None], clock: Clock, doing: str) -> None:
-    """Take a step as soon as the table is ready for it."""
-    began = clock.now()
-    while True:
-        try:
-            step()
-        except ClientError as error:
-            if error.response["Error"].get("Code") not in _BUSY:
-                raise in_words(error, doing) from error
-            if clock.now() - began > _PATIENCE:
-                raise AwsError(f"{in_words(error, doing)} Run the same command again.") from error
-        except BotoCoreError as error:
-            raise in_words(error, doing) from error
-        else:
-            return
-        clock.sleep(5)

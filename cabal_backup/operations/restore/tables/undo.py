@@ -14,16 +14,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
 from cabal_backup.errors import AwsError, RefusedError
-from cabal_backup.operations.aws.client import Aws, reason, worded
+from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.clock import MOST_SKEW, Clock
 from cabal_backup.operations.restore.tables.describe import (
     TableDescription,
     Window,
-    list_tags,
     recovery_window,
-    try_to_tag,
 )
 from cabal_backup.operations.restore.tables.key_patterns import KeyPatterns
+from cabal_backup.operations.restore.tables.table_changes import problem_of, read_tags, tag, untag
 from cabal_backup.operations.restore.tables.table_copy import Mode
 from cabal_backup.text import name_stamp, timestamp
 
@@ -167,39 +166,41 @@ def last_cutover(aws: Aws, restored: TableDescription, live: str) -> CutoverReco
     """
     with worded(f"looking at the tags of {restored.name}"):
         records = _records(aws, restored)
-    for tag in (UNFINISHED, FINISHED):
-        record = records.get(tag)
+    for key in (UNFINISHED, FINISHED):
+        record = records.get(key)
         if record is not None and record.live == live:
             return record
     return None
 
 
 def _records(aws: Aws, restored: TableDescription) -> dict[str, CutoverRecord | None]:
-    tags = list_tags(aws, restored)
-    return {tag: CutoverRecord.read(tags[tag]) for tag in (UNFINISHED, FINISHED) if tag in tags}
+    tags = read_tags(aws, restored.arn)
+    return {key: CutoverRecord.read(tags[key]) for key in (UNFINISHED, FINISHED) if key in tags}
 
 
-def begin(aws: Aws, restored: TableDescription, record: CutoverRecord) -> str | None:
-    """Record a cutover that begins; why it could not be recorded, or None."""
-    return try_to_tag(aws, restored, {UNFINISHED: record.value})
+def begin(aws: Aws, restored: TableDescription, record: CutoverRecord, clock: Clock) -> str | None:
+    """Record a cutover that begins, so that a later run finds it; why it could not be recorded,
+    or None.
+    """
+    return _tag(aws, restored, UNFINISHED, record, clock)
 
 
-def finish(aws: Aws, restored: TableDescription, record: CutoverRecord) -> str | None:
+def finish(aws: Aws, restored: TableDescription, record: CutoverRecord, clock: Clock) -> str | None:
     """A run has read everything back, so that a later one has a moment of its own; why that
     could not be noted, or None.
     """
-    return try_to_tag(aws, restored, {FINISHED: record.value}) or forget(aws, restored, UNFINISHED)
+    return _tag(aws, restored, FINISHED, record, clock) or forget(aws, restored, clock, UNFINISHED)
 
 
-def forget(aws: Aws, restored: TableDescription, *tags: str) -> str | None:
+def forget(aws: Aws, restored: TableDescription, clock: Clock, *tags: str) -> str | None:
     """Remove records; why they could not be removed, or None."""
-    try:
-        aws.client("dynamodb", restored.region).untag_resource(
-            ResourceArn=restored.arn, TagKeys=tags
-        )
-    except (BotoCoreError, ClientError) as error:
-        return reason(error)
-    return None
+    return problem_of(lambda: untag(aws, restored.arn, tags, clock))
+
+
+def _tag(
+    aws: Aws, restored: TableDescription, key: str, record: CutoverRecord, clock: Clock
+) -> str | None:
+    return problem_of(lambda: tag(aws, restored.arn, {key: record.value}, clock))
 
 
 def before_name(live: str, at: datetime) -> str:

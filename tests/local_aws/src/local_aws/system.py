@@ -139,7 +139,7 @@ class System:
         history.install()
         PointInTimeRecovery(history, time.time, settings).install()
         TableBackups(time.time, settings).install()
-        TableControl(time.time).install()
+        TableControl(time.time, settings).install()
         managed_policies.install()
         propagation.install()
         self.world.file_systems.install(time.time)

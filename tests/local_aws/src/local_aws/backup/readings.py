@@ -76,6 +76,12 @@ READINGS = (
         "table_visibility",
     ),
     Reading(
+        "How long are the tags of a table from before TagResource or UntagResource listed?",
+        "Two seconds, in which another change of tags is refused with LimitExceededException. AWS "
+        "says a few seconds; more than ten were observed.",
+        "table_tags",
+    ),
+    Reading(
         "How long is a deleted recovery point still listed?",
         "As DELETING for ten seconds.",
         "deletion_duration",

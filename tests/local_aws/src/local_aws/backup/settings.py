@@ -57,6 +57,8 @@ class Settings:
     """How long a deleted table is DELETING."""
     table_visibility: timedelta = timedelta(seconds=2)
     """How long DescribeTable does not find a restored table."""
+    table_tags: timedelta = timedelta(seconds=2)
+    """How long ListTagsOfResource shows the tags of a table from before a change."""
 
     locked_delete_error: LockedDeleteError = "InvalidRequestException"
     missing_vault_error: Literal["AccessDeniedException", "ResourceNotFoundException"] = (

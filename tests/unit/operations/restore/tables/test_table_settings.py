@@ -49,6 +49,9 @@ class NewTable:
     def tag_resource(self, **_: Any) -> None:
         self.done.append("tags")
 
+    def list_tags_of_resource(self, **_: Any) -> dict[str, Any]:
+        return {"Tags": [{"Key": "managed_by_terraform", "Value": "y"}]}
+
     def describe_continuous_backups(self, **_: Any) -> dict[str, Any]:
         description = {"PointInTimeRecoveryDescription": self.recovery}
         headers = {"date": "Sun, 01 Mar 2026 00:00:00 GMT"}
