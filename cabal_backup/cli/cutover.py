@@ -61,9 +61,9 @@ from cabal_backup.operations.restore.tables.cutover_undo import (
 from cabal_backup.operations.restore.tables.describe import TableDescription
 from cabal_backup.operations.restore.tables.items import readable
 from cabal_backup.operations.restore.tables.key_patterns import KeyPatterns
-from cabal_backup.operations.restore.tables.table_copy import Mode
+from cabal_backup.operations.restore.tables.table_copy import Mode, Transfer
 from cabal_backup.operations.restore.tables.undo import what_is_lost
-from cabal_backup.operations.restore.tables.wire import Stop
+from cabal_backup.operations.restore.tables.wire import Rate, Stop, Wire
 from cabal_backup.text import duration, plural, timestamp
 
 
@@ -406,7 +406,6 @@ def run_undo(options: UndoOptions, invocation: Invocation) -> int:
         only=KeyPatterns(tuple(options.only)),
         rate=options.rate,
         lower_counter=options.lower_counter,
-        samples=sys.maxsize if options.dry_run or options.json else SAMPLES_OF_PATTERN,
     )
     done = cutover_undo.find_cutover(aws, request, clock)
     target, before = done.before.target, done.before.under_way
@@ -417,8 +416,10 @@ def run_undo(options: UndoOptions, invocation: Invocation) -> int:
     if before is None or not done.is_restored:
         with carry_out(aws) as report:
             before = restore_table.execute(aws, done.before, clock, report)
+    samples = sys.maxsize if options.dry_run or options.json else SAMPLES_OF_PATTERN
     with progress.shown() as report:
-        plan = cutover_undo.plan_undo(aws, done, before, stop, report)
+        reading = Transfer(wire=Wire(aws), rate=Rate(None), stop=stop, report=report)
+        plan = cutover_undo.plan_undo(reading, done, before, samples=samples)
     how = options.reconfigure or _usual(aws, options.live)
     after = _steps_after(how, target if options.delete_restored else None)
     if show_plan(plan, options, [*plan.lines(), *after]):

@@ -11,8 +11,8 @@ import pytest
 from cabal_backup.operations.aws.client import connect
 from cabal_backup.operations.restore.tables import cutover, cutover_undo, origin, restore_table
 from cabal_backup.operations.restore.tables.cutover_undo import UndoPlan, UndoRequest, UndoResult
-from cabal_backup.operations.restore.tables.table_copy import Mode
-from cabal_backup.operations.restore.tables.wire import Stop
+from cabal_backup.operations.restore.tables.table_copy import Mode, Transfer
+from cabal_backup.operations.restore.tables.wire import Rate, Stop, Wire
 from tests import killing
 from tests.builders import an_environment
 from tests.e2e.operator import Said
@@ -138,7 +138,8 @@ def plan_undo(rescuer: Rescuer, request: UndoRequest) -> UndoPlan:
     aws, clock = connect(an_environment("development")), rescuer.operator.clock
     done = cutover_undo.find_cutover(aws, request, clock)
     before = restore_table.execute(aws, done.before, clock, unreported)
-    return cutover_undo.plan_undo(aws, done, before, Stop(), unreported)
+    reading = Transfer(wire=Wire(aws), rate=Rate(None), stop=Stop(), report=unreported)
+    return cutover_undo.plan_undo(reading, done, before, samples=5)
 
 
 def undo(rescuer: Rescuer, plan: UndoPlan) -> UndoResult:

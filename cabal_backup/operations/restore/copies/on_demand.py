@@ -218,7 +218,7 @@ def execute(
     """
     jobs = []
     for item in plan.items:
-        job = item.job or _start(aws, item, clock)
+        job = item.job or _start(aws, item)
         jobs.append(job)
         report(
             f"{plan.kind.capitalize()} job {job.id}. It goes on by itself; to follow it: "
@@ -302,7 +302,7 @@ def _described(aws: Aws, kind: JobKind, job_id: str | None) -> Job | None:
         return describe_job(aws, kind, job_id)
 
 
-def _start(aws: Aws, item: Item, clock: Clock) -> Job:
+def _start(aws: Aws, item: Item) -> Job:
     if item.point is not None:
         return start_copy(aws, item.point, item.lifecycle, to_dr=True)
     request = BackupRequest(

@@ -18,7 +18,6 @@ from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Progress, Report
 from cabal_backup.operations.restore.tables import origin, restore_table, undo
 from cabal_backup.operations.restore.tables.compare import (
-    SAMPLES_OF_PATTERN,
     Group,
     Keys,
     TablePair,
@@ -74,8 +73,6 @@ class UndoRequest:
     """Write units a second at most; None without a limit."""
     lower_counter: bool = False
     """Whether counters that the cutover raised are lowered, and those that it made deleted."""
-    samples: int = SAMPLES_OF_PATTERN
-    """How many keys of each kind are kept, which takes memory for each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -251,13 +248,15 @@ def _record(aws: Aws, pair: TablePair, request: UndoRequest) -> CutoverRecord:
 
 
 def plan_undo(
-    aws: Aws, done: CutoverDone, before: TableDescription, stop: Stop, report: Report
+    transfer: Transfer, done: CutoverDone, before: TableDescription, *, samples: int
 ) -> UndoPlan:
     """Compare the three tables, and plan.
 
+    :param samples: how many keys of each kind are kept, which takes memory for each.
+
     Raises CabalBackupError when AWS refuses or does not answer.
     """
-    found = _differences(Wire(aws), done, before, stop, report)
+    found = _differences(transfer, done, before, samples)
     return UndoPlan(done=done, before=before, found=found)
 
 
@@ -269,12 +268,10 @@ def execute(aws: Aws, plan: UndoPlan, clock: Clock, stop: Stop, report: Report) 
 
     Raises CabalBackupError when AWS refuses or does not answer.
     """
-    wire = Wire(aws)
     done = plan.done
     live = done.pair.live
-    restorer = _Restorer(
-        Transfer(wire=wire, rate=Rate(done.request.rate), stop=stop, report=report), plan
-    )
+    transfer = Transfer(wire=Wire(aws), rate=Rate(done.request.rate), stop=stop, report=report)
+    restorer = _Restorer(transfer, plan)
 
     def tick() -> None:
         report(Progress("undoing", restorer.done, plan.found.count))
@@ -282,7 +279,7 @@ def execute(aws: Aws, plan: UndoPlan, clock: Clock, stop: Stop, report: Report) 
     with worded(f"writing to {live.name}"):
         run([spooled(plan.found.spool)], restorer.work, workers=WORKERS, stop=stop, tick=tick)
     report("Reading the tables back.")
-    left = _differences(wire, done, plan.before, stop, report)
+    left = _differences(transfer, done, plan.before, len(plan.found.others.samples))
     if not left.count and not left.counters.count and done.request.at is None:
         problem = undo.forget(aws, done.pair.restored, clock, undo.UNFINISHED, undo.FINISHED)
         if problem:
@@ -296,29 +293,32 @@ def execute(aws: Aws, plan: UndoPlan, clock: Clock, stop: Stop, report: Report) 
 
 
 def _differences(
-    wire: Wire, done: CutoverDone, before: TableDescription, stop: Stop, report: Report
+    transfer: Transfer, done: CutoverDone, before: TableDescription, samples: int
 ) -> Differences:
-    judge = _Judge(wire, done, before)
+    judge = _Judge(transfer.wire, done, before, samples)
     restored, live = done.pair
     with worded(f"comparing {before.name} with {live.name}"):
         for number, table in enumerate((before, restored, live)):
-            sources = scan(wire, table.table, done.request.only.select(for_reading, table.table))
+            sources = scan(
+                transfer.wire, table.table, done.request.only.select(for_reading, table.table)
+            )
 
             def work(chunk: Chunk, stop: Stop, number: int = number) -> None:
                 judge.work(chunk.items, number, stop)
 
             def tick() -> None:
-                report(Progress("comparing", judge.read.value))
+                transfer.report(Progress("comparing", judge.read.value))
 
-            run(sources, work, workers=_READERS, stop=stop, tick=tick)
+            run(sources, work, workers=_READERS, stop=transfer.stop, tick=tick)
     return judge.differences()
 
 
 class _Judge:
     """Finds out whose each difference between the live table and the undo point is."""
 
-    def __init__(self, wire: Wire, done: CutoverDone, before: TableDescription) -> None:
-        samples = done.request.samples
+    def __init__(
+        self, wire: Wire, done: CutoverDone, before: TableDescription, samples: int
+    ) -> None:
         self._wire, self._done = wire, done
         self._tables = tuple(each.table for each in (before, *done.pair))
         self._is_counter = done.pair.live.name == names.COUNTER_TABLE
