@@ -288,7 +288,7 @@ def test_the_restored_table_was_deleted(small: Rescuer) -> None:
     done = cut_over(small, "--mirror", "--delete-restored", "--rate", "500")
     command = printed_undo(done)
     assert command.count(" --rate=500 --reconfigure=none") == 1
-    assert done.out.splitlines()[-1].endswith(" --mirror --rate=500 --reconfigure=none")
+    assert " --mirror --rate=500 --reconfigure=none\n" in done.out
     with nothing_changes(small):
         said = small.run(UNDO, "--yes")
     assert said.code == 9
