@@ -246,8 +246,11 @@ def test_a_restore_that_ended_before_its_items_were_recorded(
     assert live(small) == before
 
 
-def test_a_cutover_of_one_address(small: Rescuer) -> None:
+@pytest.mark.parametrize("reading", ["included", "excluded"])
+def test_a_cutover_of_one_address(small: Rescuer, reading: str) -> None:
+    """However DynamoDB reads the second of the undo point."""
     lose(small.sandbox)
+    small.sandbox.settings(restored_second=reading, table_tags=0)
     before = live(small)
     cut_over(small, "--mirror", "--only=later*")
     for wrong in ([], ["--only=late*"], ["--mirror", "--only=later*"]):

@@ -327,12 +327,11 @@ def execute(aws: Aws, plan: CutoverPlan, clock: Clock, stop: Stop, report: Repor
     undo_point = None
     way_back: tuple[str, ...] = ()
     if plan.undo_possible:
-        undo_point = _undo_point(aws, plan, clock)
+        undo_point = _undo_point(aws, plan, clock, report)
         options = plan.request.other_options
         way_back = undo.how_to_go_back(plan.environment, plan.live.name, undo_point, options)
         lost = undo.what_is_lost(plan.live.name, undo_point, plan.request.only)
         report(_about_undo(undo_point, way_back, lost))
-        _record(aws, plan, undo_point, Mode.OVERWRITE, clock, report)
     transfer = Transfer(wire=Wire(aws), rate=Rate(plan.request.rate), stop=stop, report=report)
     copying = CopyRequest(
         from_table=plan.restored.table,
@@ -385,17 +384,22 @@ def _as_recorded(plan: CutoverPlan, at: datetime, so_far: Mode) -> CutoverRecord
     return CutoverRecord(live=plan.live.name, at=at, mode=mode, only=plan.request.only.name)
 
 
-def _undo_point(aws: Aws, plan: CutoverPlan, clock: Clock) -> datetime:
+def _undo_point(aws: Aws, plan: CutoverPlan, clock: Clock, report: Report) -> datetime:
     """The moment before the first write, in AWS's time; an unfinished earlier run's stays.
+
+    It is recorded, and its second is over.
 
     Raises RefusedError when it cannot be recovered to: recovery may have been switched off, or
     off and on, since the plan was made.
     """
-    window = undo.next_second(aws.at(plan.live.region), plan.live.name, clock)
+    there, live = aws.at(plan.live.region), plan.live.name
+    window = undo.next_second(there, live, clock)
     if window is not None:
         at = plan.unfinished.at if plan.unfinished else window.now
         if at >= window.earliest:
-            return at
+            _record(aws, plan, at, Mode.OVERWRITE, clock, report)
+            if undo.next_second(there, live, clock, after=at) is not None:
+                return at
     raise RefusedError(
         f"The point-in-time recovery of {plan.live.name} was switched off after the plan was made, "
         "so the cutover could not be undone. Nothing was changed. Switch it on and run the cutover "

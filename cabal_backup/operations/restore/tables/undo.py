@@ -121,17 +121,27 @@ def find_window(aws: Aws, live: str, clock: Clock) -> Window | None:
     return window
 
 
-def next_second(aws: Aws, live: str, clock: Clock) -> Window | None:
-    """As `find_window`, when AWS's clock has just come to its next second.
+def next_second(
+    aws: Aws, live: str, clock: Clock, *, after: datetime | None = None
+) -> Window | None:
+    """As `find_window`, when AWS's clock has come to its next second.
 
-    Recovery goes to whole seconds. Going back to the second that has begun would lose what
-    others wrote in it before: a uid that was handed out would be handed out again.
+    Recovery goes to whole seconds. AWS does not say whether writes within the second that is named
+    are recovered. So the undo point is a second that has just begun: going back to one that began
+    before would lose what others wrote in it, and a uid that was handed out would be handed out
+    again. And the first write follows when that second is over: it would be recovered, too.
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_RestoreTableToPointInTime.html
+
+    :param after: the second that has to be over; by default the present one.
 
     Raises AwsError when AWS's clock stands still.
     """
-    first = window = find_window(aws, live, clock)
+    window = find_window(aws, live, clock)
     for _ in range(_MOST_LOOKS):
-        if first is None or window is None or window.now > first.now:
+        if window is None:
+            return None
+        after = after or window.now
+        if window.now > after:
             return window
         clock.sleep(_BETWEEN_LOOKS)
         window = find_window(aws, live, clock)

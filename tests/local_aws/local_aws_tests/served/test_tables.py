@@ -99,9 +99,11 @@ def test_recovery_restores_any_time_in_the_window(sandbox: Sandbox) -> None:
     put(sandbox, "a-table", "one", "first")
     put(sandbox, "a-table", "two", "first")
     first = sandbox.advance(hours=1)
+    sandbox.advance(seconds=1)
     put(sandbox, "a-table", "one", "second")
     dynamodb.delete_item(TableName="a-table", Key={"id": {"S": "two"}})
     second = sandbox.advance(hours=1)
+    sandbox.advance(seconds=1)
     put(sandbox, "a-table", "three", "third")
     sandbox.advance(hours=1)
 
@@ -112,6 +114,23 @@ def test_recovery_restores_any_time_in_the_window(sandbox: Sandbox) -> None:
     assert items(sandbox, "at-first") == {"one": "first", "two": "first"}
     assert items(sandbox, "at-second") == {"one": "second"}
     assert items(sandbox, "latest") == {"one": "second", "three": "third"}
+
+
+@pytest.mark.parametrize(("reading", "value"), [("included", "within"), ("excluded", "before")])
+def test_the_second_that_is_named(sandbox: Sandbox, reading: str, value: str) -> None:
+    make_table(sandbox, recovery=True)
+    put(sandbox, "a-table", "one", "before")
+    sandbox.settings(restored_second=reading)
+    sandbox.advance(seconds=2)
+    put(sandbox, "a-table", "one", "within")
+    within = sandbox.now().replace(microsecond=0)
+    sandbox.advance(seconds=2)
+    put(sandbox, "a-table", "one", "after")
+    sandbox.advance(hours=1)
+
+    restore(sandbox, "named", RestoreDateTime=within)
+
+    assert items(sandbox, "named") == {"one": value}
 
 
 def test_a_restored_table_has_no_settings(sandbox: Sandbox) -> None:

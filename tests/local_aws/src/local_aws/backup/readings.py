@@ -82,6 +82,12 @@ READINGS = (
         "table_tags",
     ),
     Reading(
+        "Are writes within the second that RestoreTableToPointInTime names restored?",
+        "Yes. They can be excluded: for a moment before a fault that is the kinder reading, for a "
+        "moment after a write the harder one.",
+        "restored_second",
+    ),
+    Reading(
         "How long is a deleted recovery point still listed?",
         "As DELETING for ten seconds.",
         "deletion_duration",

@@ -60,6 +60,8 @@ class Settings:
     table_tags: timedelta = timedelta(seconds=2)
     """How long ListTagsOfResource shows the tags of a table from before a change."""
 
+    restored_second: Literal["included", "excluded"] = "included"
+    """Whether RestoreTableToPointInTime restores what was written within the second it names."""
     locked_delete_error: LockedDeleteError = "InvalidRequestException"
     missing_vault_error: Literal["AccessDeniedException", "ResourceNotFoundException"] = (
         "AccessDeniedException"

@@ -10,6 +10,7 @@ protection.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -148,7 +149,7 @@ class PointInTimeRecovery:
         table = dynamodb._tables[target]
         if not encryption:
             table["SSEDescription"] = source.get("SSEDescription")
-        table["items"] = self._history.items_at(dict(source), moment)
+        table["items"] = self._history.items_at(dict(source), self._last_write(moment, request))
         dynamodb._items_replaced(table)
         begin_restore(table, self._clock(), self._settings())
         table[SUMMARY] = {"SourceTableArn": source["TableArn"], "RestoreDateTime": moment}
@@ -163,6 +164,14 @@ class PointInTimeRecovery:
         if not isinstance(moment, int | float) or not earliest <= moment <= latest:
             return None
         return float(moment)
+
+    def _last_write(self, moment: float, request: Mapping[str, Any]) -> float:
+        """The latest time of a write that is restored, for a moment to the second."""
+        if request.get("UseLatestRestorableTime"):
+            return moment
+        begin = math.floor(moment)
+        # The clock has milliseconds.
+        return begin + 0.9995 if self._settings().restored_second == "included" else begin - 0.0005
 
     def _window(self, table: Mapping[str, Any]) -> tuple[float, float]:
         recovery = self._recovery(table)
