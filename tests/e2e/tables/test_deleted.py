@@ -84,6 +84,7 @@ def test_an_interrupted_restore_is_brought_to_its_end_whatever_else_there_is(
     small.sandbox.client("dynamodb").restore_table_from_backup(
         TargetTableName=TABLE, BackupArn=full
     )
+    small.sandbox.advance(seconds=3)  # until DescribeTable finds it
     other = small.run(f"restore table {TABLE} --backup {empty} --yes")
     said = small.run(f"restore table {TABLE} --latest --yes")
     assert other.code == 64

@@ -128,8 +128,10 @@ def bring_back(aws: Aws, table: str, settings: TableSettings, clock: Clock, repo
         try:
             patiently(step, clock)
         except (BotoCoreError, ClientError) as error:
-            again = " Run the same command again." if is_busy(error) else ""
-            raise AwsError(f"{in_words(error, doing)}{again}") from error
+            said = in_words(error, doing)
+            if is_busy(error):
+                raise AwsError(f"{said} Run the same command again.") from error
+            raise said from error
         report(f"{table}: {what} set.")
 
 
