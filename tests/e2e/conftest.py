@@ -117,7 +117,7 @@ def _deployed_at(
         sandbox.rollback(bootstrapped_account)
         sandbox.advance_to(moment)
         filled = cabal.fill(sandbox, addresses=ADDRESSES)
-        Deployment(sandbox, filled, synthesize=synthesize_here).deploy()
+        Deployment(sandbox, filled, synthesize=synthesize_here).deploy_assembly()
         return filled
 
     filled, checkpoint = prepare(sandbox, name, deploy, f"{moment:%Y-%m-%d}")
@@ -128,7 +128,7 @@ def _deployed_at(
 
 @pytest.fixture
 def deployed(first_deployment: tuple[Deployment, str]) -> Deployment:
-    """`development`, just deployed by the real CDK CLI; half a day before its first night."""
+    """`development`, just deployed; half a day before its first night."""
     deployment, checkpoint = first_deployment
     deployment.sandbox.rollback(checkpoint)
     return deployment

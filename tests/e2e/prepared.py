@@ -1,8 +1,7 @@
 """Prepared sandboxes: slow setups are built once and loaded by every test that needs them.
 
-A deployment by the real CDK CLI takes half a minute of CPU. Its checkpoint is written to
-`.prepared/`, under a digest of everything that it depends on, so that the processes of one
-test run share it, and the next run has it already.
+The checkpoint of a setup is written to `.prepared/`, under a digest of everything that it
+depends on, so that the processes of one test run share it, and the next run has it already.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ def first_air_gapped(first_deployment: tuple[Deployment, str]) -> tuple[Deployme
 
     def add() -> None:
         deployment.sandbox.rollback(checkpoint)
-        deployment.deploy()
+        deployment.deploy_assembly()
 
     _, made = prepare(deployment.sandbox, "air-gapped", add, deployment.cabal.file_system_id)
     return deployment, made

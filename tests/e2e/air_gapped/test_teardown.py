@@ -111,7 +111,7 @@ def test_it_states_the_date_and_completes_on_a_later_run(
 
 def test_a_vault_of_an_earlier_configuration_is_not_forgotten(operator: Operator) -> None:
     operator.sandbox.run_nights(1)
-    operator.deployment.deploy(air_gapped="false", air_gapped_share_with="")
+    operator.deployment.deploy_assembly(air_gapped="false", air_gapped_share_with="")
     shown = operator.type(
         *("teardown", "plan", "-e", operator.deployment.environment),
         *operator.deployment.context_arguments(air_gapped="false", air_gapped_share_with=""),

@@ -111,7 +111,7 @@ def test_other_limits_are_refused_and_reported(operator: Operator) -> None:
 def test_switched_off_it_stays_and_empties_itself_and_can_be_adopted(operator: Operator) -> None:
     deployment, sandbox = operator.deployment, operator.sandbox
     sandbox.run_nights(1)
-    deployment.deploy(air_gapped="false", air_gapped_share_with="")
+    deployment.deploy_assembly(air_gapped="false", air_gapped_share_with="")
     backup = sandbox.client("backup", REGION)
     sandbox.run_nights(1)
     assert len(held(backup)) == 2

@@ -148,7 +148,7 @@ def first_watch(running_sandbox: Sandbox, bootstrapped_account: str) -> tuple[Wa
         filled = cabal.fill(running_sandbox, addresses=ADDRESSES)
         deployment = Deployment(running_sandbox, filled, synthesize=synthesize_here)
         start_trail(running_sandbox)
-        deployment.deploy(**SETTINGS)
+        deployment.deploy_assembly(**SETTINGS)
         Inbox(running_sandbox).subscribe()
         return filled
 

@@ -194,7 +194,7 @@ def test_a_refused_deletion_of_a_vault_is_reported(watched: Watched) -> None:
 
 def test_a_deployment_is_one_message(watched: Watched) -> None:
     """The templates say something else than before about the lock, in both regions."""
-    watched.deployment.deploy(**SETTINGS, lock_min_days="29")
+    watched.deployment.deploy_assembly(**SETTINGS, lock_min_days="29")
 
     messages = watched.inbox.read()
 

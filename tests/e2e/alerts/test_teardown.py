@@ -32,7 +32,7 @@ def year(first_year: tuple[Deployment, str]) -> Watched:
     deployment, checkpoint = first_year
     deployment.sandbox.rollback(checkpoint)
     start_trail(deployment.sandbox)
-    deployment.deploy(**SETTINGS)
+    deployment.deploy_assembly(**SETTINGS)
     watched = Watched(deployment, Inbox(deployment.sandbox))
     watched.inbox.subscribe()
     assert watched.inbox.read() == [], "the first deployment of the alerts reports nothing"

@@ -71,7 +71,9 @@ def first_guard(first_watch: tuple[Watched, str], listening: Receiver) -> tuple[
     watched.client("s3").create_bucket(
         Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": PRIMARY}
     )
-    watched.deployment.deploy(**SETTINGS, heartbeat_parameter=PARAMETER, report_bucket=BUCKET)
+    watched.deployment.deploy_assembly(
+        **SETTINGS, heartbeat_parameter=PARAMETER, report_bucket=BUCKET
+    )
     trust_the_receiver(watched)
     confirm(watched.sandbox)
     watched.sandbox.run_nights(1)

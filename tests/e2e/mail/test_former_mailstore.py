@@ -26,7 +26,7 @@ def replaced(operator: Operator, tmp_path: Path) -> tuple[Postmaster, str]:
     new = restored.out.strip()
     promoted = postmaster.on_the_host("mailstore promote", postmaster.sandbox.efs_directory(new))
     assert promoted.returncode == 0, promoted.stderr
-    operator.deployment.deploy(mailstore_file_system_id=new)
+    operator.deployment.deploy_assembly(mailstore_file_system_id=new)
     operator.sandbox.advance(days=3)
     return postmaster, new
 

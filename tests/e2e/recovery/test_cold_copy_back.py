@@ -318,7 +318,7 @@ def test_s24_night_200_of_a_lost_region(
     wipe_primary_region(deployed)
     anew = build_anew(deployed)
     remove_the_role(anew, tmp_path)
-    anew.deploy()
+    anew.deploy_assembly()
     operator = Operator(anew, monkeypatch, capsys)
 
     back = {}

@@ -52,7 +52,7 @@ def test_s23_the_primary_region_is_lost_and_restored(
     sandbox.advance(hours=4)
     anew = build_anew(deployed)
     remove_the_role(anew, tmp_path)
-    anew.deploy()
+    anew.deploy_assembly()
     back_at = sandbox.now()
     operator = Operator(anew, monkeypatch, capsys)
 

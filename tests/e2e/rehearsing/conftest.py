@@ -33,7 +33,7 @@ def listening_from_noon(first_deployment: tuple[Deployment, str]) -> tuple[Deplo
 
     def deploy() -> None:
         deployment.sandbox.rollback(checkpoint)
-        deployment.deploy(**SETTINGS)
+        deployment.deploy_assembly(**SETTINGS)
 
     _, listening = prepare(deployment.sandbox, "listening", deploy, deployment.cabal.file_system_id)
     return deployment, listening

@@ -28,7 +28,7 @@ def guarded() -> Iterator[Deployment]:
             sandbox.rollback(bootstrapped(sandbox, sandbox.checkpoint()))
             filled = cabal.fill(sandbox, addresses=200, users=2, messages_per_user=5)
             deployment = Deployment(sandbox, filled, synthesize=synthesize_here)
-            deployment.deploy(**SETTINGS, alerts="true")
+            deployment.deploy_assembly(**SETTINGS, alerts="true")
             return filled
 
         filled, checkpoint = prepare(sandbox, "rehearsing-guarded", deploy)

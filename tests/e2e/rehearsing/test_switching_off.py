@@ -13,7 +13,7 @@ def test_nothing_is_left_when_it_is_switched_off(
     sandbox.rollback(checkpoint)
     assert sandbox.client("backup").list_restore_testing_plans()["RestoreTestingPlans"]
 
-    deployment.deploy()
+    deployment.deploy_assembly()
 
     assert sandbox.client("backup").list_restore_testing_plans()["RestoreTestingPlans"] == []
     assert sandbox.client("events").list_rules()["Rules"] == []

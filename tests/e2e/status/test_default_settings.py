@@ -48,7 +48,7 @@ def default_deployment(first_deployment: tuple[Deployment, str]) -> tuple[Deploy
 
     def deploy() -> None:
         sandbox.rollback(checkpoint)
-        whole.deploy()
+        whole.deploy_assembly()
         subscribe(sandbox)
 
     _, deployed = prepare(sandbox, "default-settings", deploy, whole.cabal.file_system_id)

@@ -48,7 +48,7 @@ def test_killed_at_random_moments(
     assert what_is_live(year) == live
     assert any(0 < number < 1460 for number in left), left
 
-    year.deploy()
+    year.deploy_assembly()
     year.sandbox.run_nights(1)
     assert len(points(year)) == 4
     assert set(everything(year)["locks"].items()) == {(place, True) for place in VAULTS}
