@@ -164,8 +164,8 @@ def run_delete(options: DeleteOptions, invocation: Invocation) -> int:
         output.say(f"{plural(deleted, 'recovery point')} deleted.")
     if plan.kept:
         output.say(
-            f"{plan.kept:,} recovery points of other resources were kept, so their vault cannot be "
-            f"deleted: {INCLUDE_OTHERS}."
+            f"{plural(plan.kept, 'recovery point')} of other resources left, so their vault cannot "
+            f"be deleted: {INCLUDE_OTHERS}."
         )
         return ExitCode.OK
     output.say(f"Next: cabal-backup teardown destroy -e {options.environment}")

@@ -43,12 +43,14 @@ def plan_cleanup(where: Where) -> CleanupPlan:
     with contextlib.ExitStack() as stack:
         trees = Trees(where, stack)
         refuse_mounts(where.user, trees.recovery)
+    survey = look(where)
+    with contextlib.ExitStack() as stack:
+        # Afterwards, because another user's restore may have arrived meanwhile.
         others = tuple(
             name
-            for name in names_in(trees.recovery)
+            for name in names_in(Trees(where, stack).recovery)
             if name != where.user and not name.startswith(STAGING_PREFIX)
         )
-    survey = look(where)
     unmerged = []
     for found in survey.folders:
         for states, why in (

@@ -69,19 +69,24 @@ def _closing(descriptor: int) -> Iterator[int]:
         os.close(descriptor)
 
 
-def open_directory(name: str, parent: int) -> contextlib.AbstractContextManager[int]:
+@contextlib.contextmanager
+def open_directory(name: str, parent: int) -> Iterator[int]:
     """A descriptor of the directory `name` in `parent`. OSError if it is not a directory."""
-    return _closing(os.open(name, _DIRECTORY, dir_fd=parent))
+    with _closing(os.open(name, _DIRECTORY, dir_fd=parent)) as descriptor:
+        yield descriptor
 
 
-def open_mount(mount: str) -> contextlib.AbstractContextManager[int]:
+@contextlib.contextmanager
+def open_mount(mount: str) -> Iterator[int]:
     """A descriptor of the mount point. The operator chose the path, so links are followed."""
     try:
-        return _closing(os.open(mount, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+        opened = os.open(mount, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise Refused(
             f"{shown(mount)}: {error.strerror}. Use --mount with the right path."
         ) from error
+    with _closing(opened) as descriptor:
+        yield descriptor
 
 
 def names_in(directory: int) -> list[str]:

@@ -183,16 +183,20 @@ def list_described(
 ) -> list[Job]:
     """The jobs of one kind and 30 days that are wanted, the newest first, each as it is now.
 
+    Of those that are not finished the listing may be late: they are asked for by themselves.
+
     :param wanted: takes an entry of AWS Backup's list; all are wanted by default.
     :param region: where they run; by default the region to act in.
     :param filters: of that list.
 
     Raises botocore's errors.
     """
-    operation, result, _, job_id = _CALLS[kind]
+    operation, result, _, _ = _CALLS[kind]
     listing = getattr(aws.client("backup", region), operation)
     listed = entries(listing, result, ByCreatedAfter=now - KEPT, **filters)
-    jobs = [describe_job(aws, kind, e[job_id], region=region) for e in listed if wanted(e)]
+    where = region or aws.region
+    jobs = [_job(kind, where, entry) for entry in listed if wanted(entry)]
+    jobs = [job if job.finished else describe_job(aws, kind, job.id, region=where) for job in jobs]
     return sorted(jobs, key=lambda job: (job.created, job.id), reverse=True)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
@@ -68,6 +68,10 @@ def read_reports(folder: Path) -> Answer[Sequence[PastDrill]]:
             ended, seconds = datetime.fromisoformat(content["ended"]), content["recovery_seconds"]
             if ended.tzinfo is None:
                 raise ValueError("a time without its zone")
+            if seconds is not None and not (
+                type(seconds) in (int, float) and 0 <= seconds < timedelta.max.total_seconds()
+            ):
+                raise ValueError("no number of seconds")
             found.append(
                 PastDrill(
                     kind=str(content["drill"]),

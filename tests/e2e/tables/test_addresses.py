@@ -112,6 +112,12 @@ def test_after_the_table_was_deleted(rescuer: Rescuer) -> None:
     assert whole["tags"]["environment"] == "development"
     assert announced(rescuer) == 3
 
+    # As after a run that was killed before it set the tags.
+    sandbox.client("dynamodb").untag_resource(ResourceArn=TABLE_ARN, TagKeys=[*whole["tags"]])
+    sandbox.advance(seconds=5)
+    assert rescuer.run(WHOLE_RUNBOOK).code == 0
+    assert protection(rescuer, ADDRESSES)["tags"] == whole["tags"]
+
 
 def test_what_cannot_be_known_of_a_deleted_table_is_said(rescuer: Rescuer) -> None:
     whole = protection(rescuer, ADDRESSES)

@@ -158,3 +158,13 @@ def test_a_table_that_is_being_deleted_is_restored_when_its_name_is_free(
     sandbox.advance(minutes=2)
     later = rescuer.run(f"restore {what} --yes")
     assert (later.code, later.out.strip()) == (0, ADDRESSES), later.err
+
+
+def test_no_moment_but_the_last_of_a_table_that_is_being_deleted(rescuer: Rescuer) -> None:
+    rescuer.sandbox.settings(table_deletion=60)
+    remove(rescuer.sandbox, ADDRESSES)
+
+    said = rescuer.run(f"restore table {ADDRESSES} --at 2026-01-02T00:00:00Z --yes")
+
+    assert said.code == 64
+    assert "Restore that with --latest." in said.err

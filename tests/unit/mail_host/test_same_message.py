@@ -251,7 +251,7 @@ FILES = st.dictionaries(
 )
 
 
-@settings(ANY_SPEED, max_examples=shortened(150))
+@settings(ANY_SPEED, max_examples=shortened(300))
 @given(FILES, FILES)
 def test_no_content_is_lost_and_nothing_that_was_there_changes(
     recovered: dict[str, bytes], live: dict[str, bytes]

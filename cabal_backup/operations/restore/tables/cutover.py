@@ -345,7 +345,8 @@ def execute(aws: Aws, plan: CutoverPlan, clock: Clock, stop: Stop, report: Repor
     deleted = None
     if plan.deletions is not None:
         if undo_point is not None:
-            _record(aws, plan, undo_point, Mode.MIRROR, clock, report)
+            record = _as_recorded(plan, undo_point, Mode.MIRROR)
+            _record(aws, plan.restored, record, clock, report)
         deleted = delete_items(transfer, plan.live.table, plan.deletions)
     verification = _verify(transfer, plan, copied, deleted)
     # Whatever was found: everything was written, and the next run has a first write of its own.
@@ -365,10 +366,10 @@ def execute(aws: Aws, plan: CutoverPlan, clock: Clock, stop: Stop, report: Repor
 
 
 def _record(
-    aws: Aws, plan: CutoverPlan, at: datetime, so_far: Mode, clock: Clock, report: Report
+    aws: Aws, table: TableDescription, record: CutoverRecord, clock: Clock, report: Report
 ) -> None:
-    if problem := undo.begin(aws, plan.restored, _as_recorded(plan, at, so_far), clock):
-        report(f"The undo point could not be noted on {plan.restored.name} ({problem}).")
+    if problem := undo.begin(aws, table, record, clock):
+        report(f"The undo point could not be noted on {table.name} ({problem}).")
 
 
 def _as_recorded(plan: CutoverPlan, at: datetime, so_far: Mode) -> CutoverRecord:
@@ -397,7 +398,8 @@ def _undo_point(aws: Aws, plan: CutoverPlan, clock: Clock, report: Report) -> da
     if window is not None:
         at = plan.unfinished.at if plan.unfinished else window.now
         if at >= window.earliest:
-            _record(aws, plan, at, Mode.OVERWRITE, clock, report)
+            record = _as_recorded(plan, at, Mode.OVERWRITE)
+            _record(aws, plan.restored, record, clock, report)
             if undo.next_second(there, live, clock, after=at) is not None:
                 return at
     raise RefusedError(

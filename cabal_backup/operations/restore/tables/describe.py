@@ -138,18 +138,12 @@ def describe_table(aws: Aws, name: str) -> TableDescription | None:
     return None if described is None else _description(described)
 
 
-def describe_live_table(aws: Aws, name: str) -> TableDescription | None:
-    """The table that a restore may have to replace; None when there is none.
-
-    Raises CabalBackupError while it is being deleted, when a restore would have another name.
-    """
-    table = describe_table(aws, name)
-    if table is not None and table.status == "DELETING":
-        raise CabalBackupError(
-            f"The table {name} is being deleted. Nothing was done. Run the same command again in a "
-            "minute, when its name is free: then it is restored under this name."
-        )
-    return table
+def being_deleted(name: str) -> CabalBackupError:
+    """The refusal to restore a table while DynamoDB deletes it; its name is free afterwards."""
+    return CabalBackupError(
+        f"The table {name} is being deleted. Nothing was done. Run the same command again in a "
+        "minute, when it is deleted."
+    )
 
 
 def list_table_names(aws: Aws, prefixes: tuple[str, ...]) -> list[str]:

@@ -30,8 +30,8 @@ from cabal_backup.operations.restore.tables import encryption, origin, table_set
 from cabal_backup.operations.restore.tables.describe import (
     TableDescription,
     backup_after,
+    being_deleted,
     check_target,
-    describe_live_table,
     describe_table,
     list_backups,
     wait_until_active,
@@ -125,7 +125,9 @@ def plan_restore(
     if request.arn is None:
         _check_not_empty(aws, point)
     jobs = list_restores(aws, resource_arn, now)
-    there = describe_live_table(aws, live)
+    there = describe_table(aws, live)
+    if to is None and not aws.in_dr and there is not None and there.status == "DELETING":
+        raise being_deleted(live)
     is_lost = there is None and not aws.in_dr
     if to is None and (is_lost or (there is not None and _is_being_replaced(aws, there, jobs))):
         to = live
@@ -244,9 +246,10 @@ def _is_being_replaced(aws: Aws, live: TableDescription, jobs: list[TableRestore
     """Whether an earlier run restores under the live name, and has not come to its end."""
     if any(target == live.name and not job.finished for job, target in jobs):
         return True
-    if not any(made_by(job, live) for job, _ in jobs):
-        return False
-    return not table_settings.is_complete(aws, live.name)
+    made = next((job for job, _ in jobs if made_by(job, live)), None)
+    return made is not None and not table_settings.is_complete(
+        aws, live.name, made.recovery_point_arn
+    )
 
 
 def _same_restore(

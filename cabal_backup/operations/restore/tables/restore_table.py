@@ -31,8 +31,8 @@ from cabal_backup.operations.restore.tables.describe import (
     TableBackup,
     TableDescription,
     Window,
+    being_deleted,
     check_target,
-    describe_live_table,
     describe_table,
     in_lines,
     list_backups,
@@ -191,12 +191,15 @@ def plan_restore(aws: Aws, now: datetime, request: TableRequest) -> RestoreTable
             "can be listed in its pitr_tables. Nothing was done."
         )
     check_target(aws, table, request.to)
-    described = describe_live_table(aws, table)
-    if described is None and at is not None:
+    described = describe_table(aws, table)
+    is_leaving = described is not None and described.status == "DELETING"
+    if (described is None or is_leaving) and at is not None:
         raise UsageError(
             f"{table} was deleted, and with it every moment but its last one. Nothing was done. "
             "Restore that with --latest."
         )
+    if is_leaving:
+        raise being_deleted(table)
     unfinished = described is not None and at is None and _is_unfinished(aws, described)
     if described is None or unfinished or request.backup_arn is not None:
         return _of_backup(aws, request, None if unfinished else described)

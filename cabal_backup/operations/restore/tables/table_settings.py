@@ -33,7 +33,7 @@ from cabal_backup.operations.restore.tables.encryption import (
     is_under,
     of_deleted,
 )
-from cabal_backup.operations.restore.tables.table_changes import is_busy, patiently, tag
+from cabal_backup.operations.restore.tables.table_changes import is_busy, patiently, read_tags, tag
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,13 +95,22 @@ def read_settings(
     )
 
 
-def is_complete(aws: Aws, table: str) -> bool:
-    """Whether a table that exists has recovery and protection."""
+def is_complete(aws: Aws, table: str, recovery_point_arn: str | None = None) -> bool:
+    """Whether a table that exists has recovery and protection, and tags.
+
+    :param recovery_point_arn: what it was restored from; without it, the tags do not count.
+    """
     description = describe_table(aws, table)
     if description is None or not description.deletion_protected:
         return False
     with worded(f"looking at the point-in-time recovery of {table}"):
-        return is_recoverable(aws.client("dynamodb").describe_continuous_backups(TableName=table))
+        answer = aws.client("dynamodb").describe_continuous_backups(TableName=table)
+    if recovery_point_arn is None or not is_recoverable(answer):
+        return is_recoverable(answer)
+    wanted = ask(lambda: _tags(aws, recovery_point_arn)).value_or({})
+    shown = ask(lambda: read_tags(aws, aws.arn("dynamodb", f"table/{table}")))
+    # Later tags may be others.
+    return not wanted or isinstance(shown, Unknown) or bool(shown.value)
 
 
 def bring_back(aws: Aws, table: str, settings: TableSettings, clock: Clock, report: Report) -> None:
@@ -127,6 +136,8 @@ def bring_back(aws: Aws, table: str, settings: TableSettings, clock: Clock, repo
         doing = f"bringing back the {what} of {table}"
         try:
             patiently(step, clock)
+        except AwsError as error:
+            raise AwsError(f"{error} Run the same command again.") from error
         except (BotoCoreError, ClientError) as error:
             said = in_words(error, doing)
             if is_busy(error):

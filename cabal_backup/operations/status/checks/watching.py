@@ -126,21 +126,25 @@ def trail(state: State) -> Outcome:
         for region in missing
         for one in answers[region].value_or(())
     ]
-    unread = [
-        one.unread for region in missing for one in answers[region].value_or(()) if one.unread
-    ]
-    if unread:
-        return replace(
-            unknown(*unread, looking_at="all trails", details=details),
-            hint="If it stays, perhaps because the trail is of another account, have a trail of "
-            f"this account too: {_OWN_TRAIL}",
-        )
-    if missing:
+    unread = {
+        region: found
+        for region in missing
+        if (found := [one.unread for one in answers[region].value_or(()) if one.unread])
+    }
+    without = [region for region in missing if region not in unread]
+    if without:
         return warn(
-            f"No trail logs the calls that change something in {' and '.join(missing)}: a lock "
+            f"No trail logs the calls that change something in {' and '.join(without)}: a lock "
             "taken off there, or any other tampering there, is not reported.",
             f"Have a trail for all regions: {_OWN_TRAIL}",
             details=details,
+        )
+    if unread:
+        reasons = [each for found in unread.values() for each in found]
+        return replace(
+            unknown(*reasons, looking_at="all trails", details=details),
+            hint="If it stays, perhaps because the trail is of another account, have a trail of "
+            f"this account too: {_OWN_TRAIL}",
         )
     all_known(answers.values(), looking_at="the trails")
     trails = ", ".join(f"{one.name} in {region}" for region, one in logged.items() if one)

@@ -77,7 +77,11 @@ def test_what_cannot_be_read_is_unknown(tmp_path: Path, content: str, reason: st
 
 
 @pytest.mark.parametrize(
-    ("member", "value"), [("recovery_seconds", "quick"), ("recovery_seconds", [300])]
+    ("member", "value"),
+    [
+        *(("recovery_seconds", odd) for odd in ("quick", "300", [300], True, -1, 1e300)),
+        *(("recovery_seconds", odd) for odd in (float("nan"), float("inf"))),
+    ],
 )
 def test_a_report_that_was_changed_by_hand_is_unknown(
     tmp_path: Path, member: str, value: object

@@ -291,6 +291,12 @@ def test_trails_of_which_one_that_cannot_be_looked_at_may_log() -> None:
     assert "aws cloudtrail create-trail" in found.hint
 
 
+def test_a_trail_that_cannot_be_looked_at_does_not_hide_that_the_other_region_has_none() -> None:
+    found = heard(Trail(name="organization", unread=DENIED), dr=Known([]))
+    assert found.status == "warn"
+    assert "in us-west-2: a lock taken off there" in found.evidence
+
+
 @pytest.mark.parametrize(
     ("settings", "regions"),
     [

@@ -87,7 +87,7 @@ def two_ways_to_write(draw: st.DrawFn) -> tuple[str, str]:
     return f"{sign}{digits}E{exponent}", (sign or draw(st.sampled_from(["", "+"]))) + other
 
 
-@settings(ANY_SPEED, derandomize=True, database=None, max_examples=shortened(400))
+@settings(ANY_SPEED, derandomize=True, database=None, max_examples=shortened(2000))
 @given(two_ways_to_write(), st.integers(0, 37))
 def test_equal_numbers_and_only_those_are_the_same(pair: tuple[str, str], place: int) -> None:
     number, again = pair
