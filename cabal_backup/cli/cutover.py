@@ -309,7 +309,7 @@ def cut_over(aws: Aws, request: CutoverRequest, options: CutoverOptions, clock: 
     mail_tiers.reconfigure(aws, _reconfigure(aws, request), progress.print_line)
     if result.verification.problems:
         return ExitCode.DIFFERENT
-    _tidy_up(aws, plan.restored, wanted=request.delete_restored, yes=options.yes)
+    _tidy_up(aws, plan.restored, clock, wanted=request.delete_restored, yes=options.yes)
     return ExitCode.OK
 
 
@@ -440,7 +440,7 @@ def run_undo(options: UndoOptions, invocation: Invocation) -> int:
     if result.left.count:
         return ExitCode.DIFFERENT
     is_silent = options.yes or not found.count
-    _tidy_up(aws, before, wanted=options.delete_restored, yes=is_silent)
+    _tidy_up(aws, before, clock, wanted=options.delete_restored, yes=is_silent)
     return ExitCode.OK
 
 
@@ -502,7 +502,9 @@ def _usual(aws: Aws, live: str) -> Reconfigure:
     return Reconfigure.PUBLISH if is_addresses else Reconfigure.NONE
 
 
-def _tidy_up(aws: Aws, restored: TableDescription, *, wanted: bool, yes: bool) -> None:
+def _tidy_up(
+    aws: Aws, restored: TableDescription, clock: Clock, *, wanted: bool, yes: bool
+) -> None:
     """Delete the restored table if that is wanted; otherwise ask, or print how.
 
     Only a table that this tool restored is deleted, or offered for it.
@@ -515,7 +517,7 @@ def _tidy_up(aws: Aws, restored: TableDescription, *, wanted: bool, yes: bool) -
     if not wanted and not yes and can_ask():
         wanted = ask(f"Delete {name}? Type {environment} to continue: ") == environment
     if wanted:
-        origin.delete_own_restore(aws, restored)
+        origin.delete_own_restore(aws, restored, clock)
         answer.add(deleted_table=name)
         output.say(f"{name} is being deleted.")
     else:

@@ -42,7 +42,7 @@ def check_user(user: str) -> None:
 
 
 def check_recovery(name: str | None) -> None:
-    """Raises Refused for what cannot be the name of a recovery directory; None is no name."""
+    """Raises Refused for what cannot be the name of a recovery directory. None passes."""
     if name is not None and not RECOVERY.match(name):
         raise Refused(
             f"{shown(name)!r} is not the name of a recovery directory: aws-backup-restore_…."

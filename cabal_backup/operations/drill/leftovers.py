@@ -156,7 +156,7 @@ def _remove_table(aws: Aws, leftover: Leftover, clock: Clock, report: Report) ->
     if table.status == "CREATING":
         wait_until_active(aws, name, clock, report)
     if table.status != "DELETING":
-        origin.delete_restored(aws, name)
+        origin.delete_restored(aws, name, clock)
     origin.wait_until_absent(aws, name, clock, report)
 
 

@@ -73,6 +73,19 @@ def test_after_items_were_deleted(rescuer: Rescuer) -> None:
     assert not [name for name in tables(rescuer.sandbox) if "restored" in name]
 
 
+def test_a_restored_table_that_is_still_being_updated_is_deleted_afterwards(
+    rescuer: Rescuer,
+) -> None:
+    before = tables(rescuer.sandbox)
+    busy = {"error": "ResourceInUseException", "message": "Table is being updated", "times": 2}
+    rescuer.sandbox.faults.services({"service": "dynamodb", "operation": "DeleteTable", **busy})
+
+    said = rescuer.run(WHOLE_RUNBOOK)
+
+    assert said.code == 0, said.err
+    assert tables(rescuer.sandbox) == before
+
+
 def test_after_items_were_corrupted(rescuer: Rescuer) -> None:
     before = items(rescuer.sandbox, ADDRESSES)
     put(rescuer.sandbox, ADDRESSES, ({**item, "user": {"S": "mallory"}} for item in before[::10]))

@@ -294,7 +294,7 @@ def _delete(there: Aws, resource_arn: str, clock: Clock, report: Report) -> None
     """Delete the restored resource."""
     name = resource_arn.rpartition("/")[2]
     if ":table/" in resource_arn:
-        origin.delete_restored(there, name)
+        origin.delete_restored(there, name, clock)
         origin.wait_until_absent(there, name, clock, report)
     else:
         with worded(f"deleting {name}"):

@@ -29,7 +29,12 @@ from cabal_backup.operations.restore.tables.describe import (
 )
 from cabal_backup.operations.restore.tables.items import Digest, fingerprint
 from cabal_backup.operations.restore.tables.pipeline import Chunk, run
-from cabal_backup.operations.restore.tables.table_changes import problem_of, read_tags, tag
+from cabal_backup.operations.restore.tables.table_changes import (
+    patiently,
+    problem_of,
+    read_tags,
+    tag,
+)
 from cabal_backup.operations.restore.tables.table_items import for_reading, scan
 from cabal_backup.operations.restore.tables.wire import Stop, Wire
 
@@ -205,7 +210,7 @@ def digest_of(aws: Aws, table: TableDescription) -> str:
     return digest.hex()
 
 
-def delete_own_restore(aws: Aws, table: TableDescription) -> None:
+def delete_own_restore(aws: Aws, table: TableDescription, clock: Clock) -> None:
     """Delete a table that this tool restored, and no other that has its name by now.
 
     Raises RefusedError for any other table, otherwise as `delete_restored` does.
@@ -218,18 +223,20 @@ def delete_own_restore(aws: Aws, table: TableDescription) -> None:
         raise RefusedError(
             f"{table.name} is not a table that this tool restored. It is not deleted."
         )
-    delete_restored(aws, table.name)
+    delete_restored(aws, table.name, clock)
 
 
-def delete_restored(aws: Aws, table: str) -> None:
-    """Delete a table, but never one that Cabal uses.
+def delete_restored(aws: Aws, table: str, clock: Clock) -> None:
+    """Delete a table, but never one that Cabal uses; DynamoDB refuses it while it is updated.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DeleteTable.html
 
     Raises UsageError for a table of the environment, CabalBackupError when AWS refuses.
     """
     if table in live_tables(aws):
         raise UsageError(f"{table} is a live table of {aws.environment.name}. It is not deleted.")
     with worded(f"deleting {table}"):
-        aws.client("dynamodb").delete_table(TableName=table)
+        patiently(lambda: aws.client("dynamodb").delete_table(TableName=table), clock)
 
 
 def wait_until_absent(aws: Aws, table: str, clock: Clock, report: Report) -> None:
