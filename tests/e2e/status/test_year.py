@@ -37,7 +37,8 @@ STATUS_CALLS: Mapping[tuple[str, str], int] = {
     ("us-west-1", "DescribeKey"): 3,
     # IAM is global; its calls are recorded there.
     ("us-east-1", "GetRole"): 1,
-    ("us-east-1", "ListAttachedRolePolicies"): 1,
+    # Two policies, of which the local AWS lists one a page.
+    ("us-east-1", "ListAttachedRolePolicies"): 2,
     ("us-east-1", "ListRolePolicies"): 1,
     ("us-east-1", "GetRolePolicy"): 1,
     ("us-east-1", "SimulatePrincipalPolicy"): 1,

@@ -48,7 +48,7 @@ def test_recovery_points_of_another_resource_are_kept(unlocked: Remover) -> None
     assert "kept, because they are not this environment's" in shown
     assert f"1 recovery points of another resource, {COUNTER}" in unlocked.run("teardown plan").out
     said = unlocked.run(*DELETE, "--yes")
-    assert (said.code, "1 recovery points of other resources were kept" in said.err) == (0, True)
+    assert (said.code, "1 recovery point of other resources left" in said.err) == (0, True)
     assert points(unlocked.deployment) == [other]
     assert own != other
     said = unlocked.run(*DESTROY, "--yes")
