@@ -11,7 +11,7 @@ import time
 import pytest
 
 from cabal_backup.operations.aws.client import connect
-from cabal_backup.operations.aws.clock import SystemClock
+from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.restore.tables import cutover
 from cabal_backup.operations.restore.tables.cutover import CutoverRequest, CutoverResult
 from cabal_backup.operations.restore.tables.table_copy import Mode
@@ -30,10 +30,10 @@ KILLS = shortened(50)
 WRITES = ("BatchWriteItem", "PutItem", "DeleteItem", "TransactWriteItems")
 
 
-def cut_over(mode: Mode) -> CutoverResult:
+def cut_over(mode: Mode, clock: Clock) -> CutoverResult:
     """One whole cutover; a copy of this process has connections of its own."""
     stop = Stop()
-    aws, clock = connect(an_environment("development")), SystemClock()
+    aws = connect(an_environment("development"))
     request = CutoverRequest(restored=RESTORED, live=ADDRESSES, mode=mode)
     plan = cutover.plan_cutover(aws, request, clock, stop, lambda _: None)
     return cutover.execute(aws, plan, clock, stop, lambda _: None)
@@ -45,12 +45,13 @@ def test_killed_at_random_moments(small: Rescuer, mode: Mode) -> None:
     before = by_address(items(small.sandbox, ADDRESSES))
     expected = promised(backup, before, mode)
     start = small.sandbox.checkpoint()
+    clock = small.operator.clock
 
     def killed(at: int | None) -> Ended:
         small.sandbox.rollback(start)
         catch_up(small.sandbox)
         return killing.run(
-            lambda: len(cut_over(mode).verification.problems), killing.aws_calls, kill_at=at
+            lambda: len(cut_over(mode, clock).verification.problems), killing.aws_calls, kill_at=at
         )
 
     whole = killed(None)
@@ -63,7 +64,7 @@ def test_killed_at_random_moments(small: Rescuer, mode: Mode) -> None:
         interrupted = by_address(items(small.sandbox, ADDRESSES))
         midway += interrupted not in (before, expected)
 
-        result = cut_over(mode)
+        result = cut_over(mode, clock)
 
         assert result.verification.problems == ()
         assert by_address(items(small.sandbox, ADDRESSES)) == expected
