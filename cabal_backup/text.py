@@ -34,8 +34,8 @@ _COMMAND = re.compile(
     r"|\b(?:cabal-backup|aws|cdk|make|python3|mount) "
     rf"(?=(?:(?!: ){_CLAUSE})*?(?<= )(?:-|[A-Z]+=))(?:{_CLAUSE})*"
 )
-"""A command in a message: between backticks; or, if it has an option or a variable, which tells it
-from a word or a vault of that name, up to the end of its clause or a parenthesis."""
+"""A command in a message: between backticks; or, if it has an option or a variable, up to the end
+of its clause or a parenthesis. Without either it may be a word or a vault of that name."""
 
 
 def wrap(text: str, width: int) -> str:

@@ -282,13 +282,13 @@ def wait_until_active(
     wait = Wait(
         question=status,
         finished=lambda status: status in (None, "ACTIVE", "UPDATING"),
-        event=lambda status: Progress(f"making {name}") if status == "CREATING" else None,
-        what=f"creation of {name}",
+        event=lambda status: Progress(f"waiting for {name}") if status == "CREATING" else None,
+        what=f"table {name}",
         pick_up=f"`cabal-backup jobs watch {name} -e {aws.environment.name}`",
         longest=longest,
     )
     if follow_until(wait, clock, report) is None:
-        raise AwsError(f"The table {name} does not exist any more: DynamoDB gave up its creation.")
+        raise AwsError(f"The table {name} does not exist any more: DynamoDB gave up making it.")
     return find_table(aws, name)
 
 

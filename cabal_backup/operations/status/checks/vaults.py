@@ -34,7 +34,7 @@ days, and what is missing as long as it is.
 def deployment(state: State) -> Outcome:
     """Fails where the account has neither vault nor plan, or has those of another environment.
 
-    All environments use the same names; the tag `environment` of the role tells them apart. It
+    All environments use the same names; the tag `environment` of the role says which it is. It
     arrives with GetRole.
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetRole.html
     """
