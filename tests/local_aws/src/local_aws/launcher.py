@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,33 +81,48 @@ def _log_to(path: Path) -> None:
     handler = logging.FileHandler(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s [%(name)s] %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    for chatty in ("hypercorn.access", "botocore"):
+    for chatty in ("uvicorn", "botocore"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 async def _run(
     system: System, listener: socket.socket, data: Path, leash: bool, ready: Ready
 ) -> None:
-    from hypercorn.asyncio import serve as serve_asgi
-    from hypercorn.config import Config
+    import uvicorn
 
     from local_aws.gate import Gate
 
-    stop = asyncio.Event()
+    gate: Any = Gate(system)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            gate,
+            http="httptools",
+            ws="none",
+            loop="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            date_header=False,
+            server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=1,
+        )
+    )
+
+    def stop() -> None:
+        server.should_exit = True
+
+    # It would end the process with the signal, and the data would not be closed.
+    server.capture_signals = nullcontext  # type: ignore[method-assign, assignment]
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, stop)
     if leash:
         _stop_with_stdin(loop, stop)
-
-    config = Config()
+    # Connections inherit it. Without it, half of an answer waits for the client's next packet.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     port = listener.getsockname()[1]
-    config.bind = [f"fd://{listener.detach()}"]
-    config.keep_alive_timeout = _KEEP_ALIVE_SECONDS
-    config.graceful_timeout = 1
-    config.errorlog = logging.getLogger("hypercorn.error")
-    gate: Any = Gate(system)
-    server = asyncio.create_task(serve_asgi(gate, config, shutdown_trigger=stop.wait))
+    serving = asyncio.create_task(server.serve([listener]))
     ticker = asyncio.create_task(_tick(system))
     await _answers(port)
     ready(
@@ -117,18 +133,18 @@ async def _run(
             "pid": os.getpid(),
         }
     )
-    await server
+    await serving
     ticker.cancel()
 
 
-def _stop_with_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+def _stop_with_stdin(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
     """Stop when the process at the other end of stdin ends, in whatever way."""
     descriptor = sys.stdin.fileno()
 
     def look() -> None:
         if not os.read(descriptor, 1024):
             loop.remove_reader(descriptor)
-            stop.set()
+            stop()
 
     loop.add_reader(descriptor, look)
 

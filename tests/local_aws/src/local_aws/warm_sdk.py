@@ -22,14 +22,19 @@ user_agents: Any = import_module("botocore.useragent")
 SERVICES = (
     "backup",
     "cloudformation",
+    "cloudtrail",
     "cloudwatch",
     "dynamodb",
     "efs",
+    "events",
     "iam",
     "kms",
+    "lambda",
+    "logs",
     "s3",
     "sns",
     "sqs",
+    "ssm",
     "sts",
 )
 """Those around AWS Backup; the models of any other are read when they are used."""
