@@ -54,10 +54,26 @@ def role_check(
         plan_arn = plan.backup_plan_arn
         named = {"BackupPlanId": plan.backup_plan_id}
         actions = "CreateBackupSelection DeleteBackupSelection ListBackupSelections"
+        more = [pass_role(role.role_arn)]
     else:
         plan_arn = arn(scope, "backup", f"restore-testing-plan:{plan.restore_testing_plan_name}-*")
         named = {"RestoreTestingPlanName": plan.ref}
         actions = "CreateRestoreTestingSelection DeleteRestoreTestingSelection"
+        testing = "restore-testing.backup.amazonaws.com"
+        linked = f"role/aws-service-role/{testing}/AWSServiceRoleForBackupRestoreTesting"
+        more = [
+            # The Service Authorization Reference has the first service for these calls;
+            # AWSBackupFullAccess has both.
+            # https://docs.aws.amazon.com/aws-backup/latest/devguide/security-iam-awsmanpol.html
+            pass_role(role.role_arn, [testing, "backup.amazonaws.com"]),
+            # AWS Backup creates this role when it is first needed, if the caller may.
+            # https://docs.aws.amazon.com/aws-backup/latest/devguide/using-service-linked-roles.html
+            Grant(
+                "iam: CreateServiceLinkedRole",
+                [arn(scope, "iam", linked, "")],
+                conditions={"StringEquals": {"iam:AWSServiceName": testing}},
+            ),
+        ]
     nothing = arn(scope, "dynamodb", f"table/{names.ROLE_CHECK}")
     return _custom_resource(
         Construct(scope, "RoleCheck"),
@@ -65,7 +81,7 @@ def role_check(
         resource_type="Custom::BackupRoleCheck",
         module="role_check",
         description="Waits until AWS Backup can use the role of the backups",
-        grants=[Grant(f"backup: {actions}", [plan_arn]), pass_role(role.role_arn)],
+        grants=[Grant(f"backup: {actions}", [plan_arn]), *more],
         properties={**named, "RoleArn": role.role_arn, "ResourceArn": nothing},
     )
 

@@ -59,14 +59,20 @@ class Grant:
     resources: Sequence[str]
     """ARNs, or `*`; without any there is no statement."""
     _: KW_ONLY
-    conditions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    conditions: Mapping[str, Mapping[str, str | Sequence[str]]] = field(default_factory=dict)
     deny: bool = False
 
 
-def pass_role(role_arn: str) -> Grant:
-    """Having AWS Backup, and no other service, work under a role."""
-    to = {"StringEquals": {"iam:PassedToService": "backup.amazonaws.com"}}
-    return Grant("iam: PassRole", [role_arn], conditions=to)
+def pass_role(role_arn: str, to: str | Sequence[str] = "backup.amazonaws.com") -> Grant:
+    """Pass a role to AWS Backup, and to no other service.
+
+    :param to: as which services AWS Backup receives it. Default: the one for backup plans and for
+        all jobs.
+
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_backup.html
+    """
+    passed = {"StringEquals": {"iam:PassedToService": to}}
+    return Grant("iam: PassRole", [role_arn], conditions=passed)
 
 
 def announce(*buses: str) -> Grant:

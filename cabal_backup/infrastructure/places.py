@@ -10,9 +10,10 @@ from cabal_backup.config.constraints import Values
 
 
 def arn(scope: Construct, service: str, resource: str, region: str | None = None) -> str:
-    """The ARN of a resource of this account, in the stack's region unless another is given."""
+    """The ARN of a resource of this account. Default: in the stack's region; "" has none."""
     stack = Stack.of(scope)
-    return f"arn:{stack.partition}:{service}:{region or stack.region}:{stack.account}:{resource}"
+    place = stack.region if region is None else region
+    return f"arn:{stack.partition}:{service}:{place}:{stack.account}:{resource}"
 
 
 class Places:

@@ -222,6 +222,31 @@ def test_the_role_of_the_dr_tests_restores_and_nothing_else(tested: Synthesized)
     }
 
 
+def test_the_role_check_passes_the_role_to_restore_testing(tested: Synthesized) -> None:
+    dr = tested.dr
+    statements = [
+        statement
+        for each in dr.all("AWS::IAM::ManagedPolicy").values()
+        for statement in dr.in_account(each["Properties"]["PolicyDocument"]["Statement"])
+    ]
+    granted = {
+        each["Action"]: each for each in statements if str(each["Action"]).startswith("iam:")
+    }
+    assert granted["iam:PassRole"]["Condition"] == {
+        "StringEquals": {
+            "iam:PassedToService": ["restore-testing.backup.amazonaws.com", "backup.amazonaws.com"]
+        }
+    }
+    linked = granted["iam:CreateServiceLinkedRole"]
+    assert linked["Resource"] == (
+        "arn:aws:iam::123456789012:role/aws-service-role/restore-testing.backup.amazonaws.com/"
+        "AWSServiceRoleForBackupRestoreTesting"
+    )
+    assert linked["Condition"] == {
+        "StringEquals": {"iam:AWSServiceName": "restore-testing.backup.amazonaws.com"}
+    }
+
+
 def test_without_it_the_stack_is_what_it_was(tested: Synthesized, prod: Synthesized) -> None:
     for before, after in zip(tested.stacks, prod.stacks, strict=True):
         changed = changes(before, after)

@@ -16,6 +16,28 @@ from local_aws.totp import code
 from local_aws_tests.served.backups import VAULT, back_up, make_file_system, make_role, make_vault
 from local_aws_tests.served.templates import ROLE_ARN
 
+TABLE_ARN = "arn:aws:dynamodb:us-west-1:123456789012:table/a-table"
+
+TESTING_PLAN: dict[str, Any] = {
+    "RestoreTestingPlanName": "a_plan",
+    "ScheduleExpression": "cron(0 6 1 * ? *)",
+    "RecoveryPointSelection": {
+        "Algorithm": "LATEST_WITHIN_WINDOW",
+        "IncludeVaults": ["*"],
+        "RecoveryPointTypes": ["SNAPSHOT"],
+    },
+}
+
+TESTING_SELECTION: dict[str, Any] = {
+    "RestoreTestingPlanName": "a_plan",
+    "RestoreTestingSelection": {
+        "RestoreTestingSelectionName": "a_selection",
+        "ProtectedResourceType": "DynamoDB",
+        "ProtectedResourceArns": [TABLE_ARN],
+        "IamRoleArn": ROLE_ARN,
+    },
+}
+
 
 @pytest.fixture(scope="module")
 def guarded() -> Iterator[Sandbox]:
@@ -169,6 +191,44 @@ def test_passing_a_role_needs_permission(guarded: Sandbox) -> None:
         without.start_backup_job(**request)
 
     assert having.start_backup_job(**request)["BackupJobId"]
+
+
+def passing_to(service: str) -> dict[str, Any]:
+    return allow("iam:PassRole", Condition={"StringEquals": {"iam:PassedToService": service}})
+
+
+def test_each_operation_passes_the_role_to_one_service(guarded: Sandbox) -> None:
+    may = allow("backup:*", "iam:CreateServiceLinkedRole")
+    jobs, tests = (
+        client_of(guarded, name, may, passing_to(service))
+        for name, service in (
+            ("jobs", "backup.amazonaws.com"),
+            ("tests", "restore-testing.backup.amazonaws.com"),
+        )
+    )
+    guarded.client("backup").create_restore_testing_plan(RestoreTestingPlan=TESTING_PLAN)
+    request = {"BackupVaultName": VAULT, "ResourceArn": TABLE_ARN, "IamRoleArn": ROLE_ARN}
+    changed = {
+        "RestoreTestingPlanName": "a_plan",
+        "RestoreTestingSelectionName": "a_selection",
+        "RestoreTestingSelection": {"IamRoleArn": ROLE_ARN},
+    }
+
+    for refused, allowed, operation, parameters in (
+        (tests, jobs, "start_backup_job", request),
+        (jobs, tests, "create_restore_testing_selection", TESTING_SELECTION),
+        (jobs, tests, "update_restore_testing_selection", changed),
+    ):
+        with pytest.raises(ClientError, match="not authorized to perform: iam:PassRole"):
+            getattr(refused, operation)(**parameters)
+        getattr(allowed, operation)(**parameters)
+
+
+def test_the_first_restore_test_needs_a_service_linked_role(guarded: Sandbox) -> None:
+    denied = client_of(guarded, "without-role", allow("backup:*", "iam:PassRole"))
+
+    with pytest.raises(ClientError, match="to perform: iam:CreateServiceLinkedRole on resource"):
+        denied.create_restore_testing_selection(**TESTING_SELECTION)
 
 
 def user_with_a_device(

@@ -168,6 +168,11 @@ READINGS = (
         "Backup may not assume, and the first one that may not call tag:GetResources.",
     ),
     Reading(
+        "Who needs iam:CreateServiceLinkedRole for AWSServiceRoleForBackupRestoreTesting?",
+        "With authentication, the caller of CreateRestoreTestingSelection, as long as the role "
+        "does not exist; AWS Backup does not create it here. CloudFormation needs nothing.",
+    ),
+    Reading(
         "Which permission does AWS Backup need to delete or expire a recovery point?",
         "The one that created it (dynamodb:StartAwsBackupJob, elasticfilesystem:Backup), or "
         "dynamodb:DeleteBackup for a DynamoDB backup; without it the point becomes EXPIRED.",

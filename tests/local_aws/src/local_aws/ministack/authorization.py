@@ -18,6 +18,8 @@ from local_aws.ministack.scope import current
 _CONDITION_KEYS = ("ChangeableForDays", "MaxRetentionDays", "MinRetentionDays")
 """Condition keys backup:… of PutBackupVaultLockConfiguration; absent when not sent."""
 
+_RESTORE_TESTING = "restore-testing.backup.amazonaws.com"
+
 
 def resource_arn(path: str, body: bytes) -> str | None:
     """The ARN on which a call is authorized, if the request names one.
@@ -68,23 +70,36 @@ def conditions(service: str, body: bytes) -> dict[str, str]:
     return {}
 
 
-def pass_role_refusal(access_key: str, principal: str, body: bytes) -> ServiceError | None:
-    """Why the caller may not pass the role to AWS Backup; None if it may."""
+def refusal(access_key: str, principal: str, action: str, body: bytes) -> ServiceError | None:
+    """Why IAM refuses what a call needs besides its own permission; None if it does not.
+
+    `action` is the call's own, as `backup:StartBackupJob`. The reference maps each operation to
+    the service that the role is passed to ("API operations defined by AWS Backup").
+    """
     if not internals.app.AUTH:
         return None
     scope = current()
-    for role in _roles(_members(body)):
+    testing = action.endswith("RestoreTestingSelection")
+    to = {"iam:passedtoservice": _RESTORE_TESTING if testing else "backup.amazonaws.com"}
+    needed = [("iam:PassRole", role, to) for role in _roles(_members(body))]
+    name = "AWSServiceRoleForBackupRestoreTesting"
+    if action == "backup:CreateRestoreTestingSelection" and name not in internals.iam._roles:
+        linked = f"role/aws-service-role/{_RESTORE_TESTING}/{name}"
+        arn = f"arn:{scope.partition}:iam::{scope.account}:{linked}"
+        service = {"iam:awsservicename": _RESTORE_TESTING}
+        needed.append(("iam:CreateServiceLinkedRole", arn, service))
+    for permission, resource, context in needed:
         if internals.iam_evaluator.enforce(
             access_key,
-            "iam:PassRole",
+            permission,
             "iam",
             scope.region,
-            resource_arn=role,
-            service_context={"iam:passedtoservice": "backup.amazonaws.com"},
+            resource_arn=resource,
+            service_context=context,
         ):
             return access_denied(
-                f"User: {principal} is not authorized to perform: iam:PassRole on resource: "
-                f"{role} because no identity-based policy allows the iam:PassRole action"
+                f"User: {principal} is not authorized to perform: {permission} on resource: "
+                f"{resource} because no identity-based policy allows the {permission} action"
             )
     return None
 

@@ -79,13 +79,17 @@ class BackupEndpoint:
     ) -> tuple[int, dict[str, str], bytes]:
         access_key = internals.router.extract_access_key_id(headers, query)
         principal = caller_arn(access_key)
-        refusal = authorization.pass_role_refusal(access_key, principal, body)
+        refusal = None
         if action := internals.iam_actions.extract_iam_action(
             api, method, path, headers, body, query
         ):
             resource = authorization.resource_arn(path, body) or "*"
             reason = self._roles.caller_refusal(current(), principal, headers, action, resource)
-            refusal = access_denied(f"User: {reason}") if reason else refusal
+            refusal = (
+                access_denied(f"User: {reason}")
+                if reason
+                else authorization.refusal(access_key, principal, action, body)
+            )
         if refusal:
             refused = failure(refusal, str(uuid.uuid4()))
             return refused.status, refused.headers, refused.body
