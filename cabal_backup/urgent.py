@@ -29,15 +29,30 @@ seven days: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm
 """
 
 ALARM: MetricAlarmTypeDef = {
-    "Namespace": "AWS/Lambda",
-    "MetricName": "Errors",
-    "Dimensions": [{"Name": "FunctionName", "Value": names.WATCH}],
-    # Zero in an hour with a run that did not fail; no data in an hour without a run.
-    "Statistic": "Minimum",
-    "Period": 3600,
+    "Metrics": [
+        # CloudWatch looks further back than the periods while some of them have no data, so that
+        # a run of long ago would count. An hour without a run counts as a failed one.
+        # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
+        {"Id": "failed", "Expression": "FILL(errors, 1)", "ReturnData": True},
+        {
+            "Id": "errors",
+            "MetricStat": {
+                "Metric": {
+                    "Namespace": "AWS/Lambda",
+                    "MetricName": "Errors",
+                    "Dimensions": [{"Name": "FunctionName", "Value": names.WATCH}],
+                },
+                "Period": 3600,
+                # Zero in an hour with a run that did not fail.
+                "Stat": "Minimum",
+            },
+            "ReturnData": False,
+        },
+    ],
     "EvaluationPeriods": ALARM_HOURS,
     "Threshold": 1,
     "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+    # Where there is no data at all, FILL may have nothing to fill.
     "TreatMissingData": "breaching",
 }
 """When the alarm on the watch is raised, in the words of DescribeAlarms."""

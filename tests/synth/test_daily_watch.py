@@ -273,11 +273,22 @@ def test_one_alarm_is_on_it_in_the_primary_region(stage: Synthesized) -> None:
     assert alarm.pop("AlarmDescription").startswith("The watch has not completed for 25 hours")
     assert alarm == {
         "AlarmName": NAME,
-        "Namespace": "AWS/Lambda",
-        "MetricName": "Errors",
-        "Dimensions": [{"Name": "FunctionName", "Value": NAME}],
-        "Statistic": "Minimum",
-        "Period": 3600,
+        "Metrics": [
+            {"Id": "failed", "Expression": "FILL(errors, 1)", "ReturnData": True},
+            {
+                "Id": "errors",
+                "MetricStat": {
+                    "Metric": {
+                        "Namespace": "AWS/Lambda",
+                        "MetricName": "Errors",
+                        "Dimensions": [{"Name": "FunctionName", "Value": NAME}],
+                    },
+                    "Period": 3600,
+                    "Stat": "Minimum",
+                },
+                "ReturnData": False,
+            },
+        ],
         "EvaluationPeriods": 25,
         "Threshold": 1,
         "ComparisonOperator": "GreaterThanOrEqualToThreshold",

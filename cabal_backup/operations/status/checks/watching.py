@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from cabal_backup import names, urgent
 from cabal_backup.operations.aws.results import Known
@@ -97,10 +97,26 @@ def _alarm_faults(alarm: MetricAlarmTypeDef | None) -> Iterator[str]:
         yield f"the actions of the alarm {names.WATCH} are disabled"
     if not any(each.endswith(f":{names.NOTIFY}") for each in alarm["AlarmActions"]):
         yield f"the alarm {names.WATCH} does not lead to {names.NOTIFY}"
-    seen = cast("Mapping[str, object]", alarm)
-    same = all(seen.get(name) == value for name, value in urgent.ALARM.items())
-    if not same or alarm.get("DatapointsToAlarm", urgent.ALARM_HOURS) != urgent.ALARM_HOURS:
+    if (
+        not _has(alarm, urgent.ALARM)
+        or alarm.get("DatapointsToAlarm", urgent.ALARM_HOURS) != urgent.ALARM_HOURS
+    ):
         yield f"the alarm {names.WATCH} looks at something else than the application deploys"
+
+
+def _has(seen: object, wanted: object) -> bool:
+    """Whether a description has these members; it may have more, and lists in another order."""
+    if isinstance(wanted, Mapping):
+        return isinstance(seen, Mapping) and all(
+            _has(seen.get(name), value) for name, value in wanted.items()
+        )
+    if isinstance(wanted, list):
+        return (
+            isinstance(seen, list)
+            and len(seen) == len(wanted)
+            and all(any(_has(one, each) for one in seen) for each in wanted)
+        )
+    return seen == wanted
 
 
 _OWN_TRAIL = (

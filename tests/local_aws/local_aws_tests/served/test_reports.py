@@ -247,10 +247,47 @@ def test_an_alarm_goes_off_if_nothing_succeeded(sandbox: Sandbox) -> None:
     run_a_backup(sandbox)
     sandbox.advance(hours=1)
     after_a_backup = state(sandbox, "nothing")
-
+    # The evaluation range is longer than the one period.
     sandbox.advance(hours=25)
+    a_day_later = state(sandbox, "nothing")
+
+    sandbox.advance(hours=24)
+
+    assert (after_a_backup, a_day_later, state(sandbox, "nothing")) == ("OK", "OK", "ALARM")
+
+
+def test_an_alarm_on_a_filled_metric_lacks_no_point(sandbox: Sandbox) -> None:
+    stat = {
+        "Metric": {
+            "Namespace": "AWS/Backup",
+            "MetricName": "NumberOfBackupJobsCompleted",
+            "Dimensions": [{"Name": "BackupVaultName", "Value": VAULT}],
+        },
+        "Period": 3600,
+        "Stat": "Sum",
+    }
+    queries: list[dict[str, Any]] = [
+        {"Id": "filled", "Expression": "FILL(completed, 0)", "ReturnData": True},
+        {"Id": "completed", "MetricStat": stat, "ReturnData": False},
+    ]
+    sandbox.client("cloudwatch").put_metric_alarm(
+        AlarmName="nothing",
+        Metrics=queries,
+        EvaluationPeriods=3,
+        Threshold=1.0,
+        ComparisonOperator="LessThanThreshold",
+        TreatMissingData="breaching",
+    )
+    run_a_backup(sandbox)
+    sandbox.advance(hours=1)
+    after_a_backup = state(sandbox, "nothing")
+
+    sandbox.advance(hours=3)
 
     assert (after_a_backup, state(sandbox, "nothing")) == ("OK", "ALARM")
+    (described,) = sandbox.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    assert described["Metrics"] == queries
+    assert not described.keys() & {"MetricName", "Namespace", "Statistic", "Period"}
 
 
 def test_a_replaced_topic_policy_denies_alarms(sandbox: Sandbox) -> None:

@@ -504,15 +504,27 @@ def a_trail(**changes: Any) -> Trail:
     return replace(trail, **changes)
 
 
+def an_alarm_metrics(expression: str = "FILL(errors, 1)", **changes: Any) -> list[JSON]:
+    """What the alarm evaluates, as CloudWatch describes it: in any order, and with labels."""
+    metric = {
+        "Namespace": "AWS/Lambda",
+        "MetricName": "Errors",
+        "Dimensions": [{"Name": "FunctionName", "Value": "cabal-backup-watch"}],
+    }
+    stat = {"Period": 3600, "Stat": "Minimum"}
+    for name, value in changes.items():
+        (stat if name in stat else metric)[name] = value
+    return [
+        {"Id": "errors", "MetricStat": {"Metric": metric, **stat}, "ReturnData": False},
+        {"Id": "failed", "Label": "failed", "Expression": expression, "ReturnData": True},
+    ]
+
+
 def an_alarm(**changes: Any) -> JSON:
     return {
         "ActionsEnabled": True,
         "AlarmActions": [f"arn:aws:lambda:us-west-1:{ACCOUNT}:function:cabal-backup-notify"],
-        "Namespace": "AWS/Lambda",
-        "MetricName": "Errors",
-        "Dimensions": [{"Name": "FunctionName", "Value": "cabal-backup-watch"}],
-        "Statistic": "Minimum",
-        "Period": 3600,
+        "Metrics": an_alarm_metrics(),
         "EvaluationPeriods": 25,
         "Threshold": 1.0,
         "ComparisonOperator": "GreaterThanOrEqualToThreshold",

@@ -20,6 +20,7 @@ from tests.unit.operations.status.builders import (
     a_state,
     a_trail,
     an_alarm,
+    an_alarm_metrics,
     finding,
 )
 
@@ -111,7 +112,6 @@ def test_a_record_that_is_missing_is_a_failure(region: str) -> None:
     assert found.details == (f"{region}: the parameter /cabal-backup/watch is missing",)
 
 
-NOTIFY = "arn:aws:lambda:us-west-1:123456789012:function:cabal-backup-notify"
 OTHER = "the alarm cabal-backup-watch looks at something else than the application deploys"
 ALARMS: dict[str, tuple[dict[str, Any] | None, str]] = {
     "it is missing": (None, "the alarm cabal-backup-watch is missing"),
@@ -127,25 +127,28 @@ ALARMS: dict[str, tuple[dict[str, Any] | None, str]] = {
         an_alarm(AlarmActions=["arn:aws:sns:us-west-1:123456789012:nowhere"]),
         "the alarm cabal-backup-watch does not lead to cabal-backup-notify",
     ),
-    "another metric": (an_alarm(MetricName="Throttles"), OTHER),
-    "another namespace": (an_alarm(Namespace="CabalBackup"), OTHER),
+    "another metric": (an_alarm(Metrics=an_alarm_metrics(MetricName="Throttles")), OTHER),
+    "another namespace": (an_alarm(Metrics=an_alarm_metrics(Namespace="CabalBackup")), OTHER),
     "another function": (
-        an_alarm(Dimensions=[{"Name": "FunctionName", "Value": "another"}]),
+        an_alarm(
+            Metrics=an_alarm_metrics(Dimensions=[{"Name": "FunctionName", "Value": "another"}])
+        ),
         OTHER,
     ),
-    "another statistic": (an_alarm(Statistic="Maximum"), OTHER),
+    "another statistic": (an_alarm(Metrics=an_alarm_metrics(Stat="Maximum")), OTHER),
     "a week": (an_alarm(EvaluationPeriods=168), OTHER),
-    "a period of a day": (an_alarm(Period=86400), OTHER),
+    "a period of a day": (an_alarm(Metrics=an_alarm_metrics(Period=86400)), OTHER),
     "some of the hours": (an_alarm(DatapointsToAlarm=26), OTHER),
     "no failure is too much": (an_alarm(Threshold=1000.0), OTHER),
     "the other way round": (an_alarm(ComparisonOperator="LessThanThreshold"), OTHER),
     "missing data is fine": (an_alarm(TreatMissingData="notBreaching"), OTHER),
-    "an expression instead of a metric": (
-        {
-            "ActionsEnabled": True,
-            "AlarmActions": [NOTIFY],
-            "Metrics": [{"Id": "e1", "Expression": "0"}],
-        },
+    "an hour without a run is fine": (an_alarm(Metrics=an_alarm_metrics("FILL(errors, 0)")), OTHER),
+    "one more metric": (
+        an_alarm(Metrics=[*an_alarm_metrics(), {"Id": "e1", "Expression": "0"}]),
+        OTHER,
+    ),
+    "a metric without an expression": (
+        {**an_alarm(), "Metrics": [], "Namespace": "AWS/Lambda", "MetricName": "Errors"},
         OTHER,
     ),
 }

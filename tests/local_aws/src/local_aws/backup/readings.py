@@ -173,6 +173,11 @@ READINGS = (
         "does not exist; AWS Backup does not create it here. CloudFormation needs nothing.",
     ),
     Reading(
+        "How long is the evaluation range of a CloudWatch alarm with missing points?",
+        "5/3 of EvaluationPeriods, rounded up, as in AWS's example; another page says that it is "
+        "EvaluationPeriods. All points in it count before a missing one.",
+    ),
+    Reading(
         "Which permission does AWS Backup need to delete or expire a recovery point?",
         "The one that created it (dynamodb:StartAwsBackupJob, elasticfilesystem:Backup), or "
         "dynamodb:DeleteBackup for a DynamoDB backup; without it the point becomes EXPIRED.",

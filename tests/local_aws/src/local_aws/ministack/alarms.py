@@ -3,12 +3,11 @@
 MiniStack evaluates an alarm only when a point arrives, over every dimension of the
 metric, and never without one: an alarm for "nothing succeeded last night" would
 not go off. This follows the CloudWatch User Guide ("Using Amazon CloudWatch alarms",
-"Configuring how CloudWatch alarms treat missing data") for alarms on one metric, with
-one simplification: exactly `EvaluationPeriods` periods are evaluated, ending now,
-where CloudWatch may evaluate earlier ones. Metric math is not evaluated. Actions
-reach SNS topics and Lambda functions ("Invoke a Lambda function from an alarm"). An alarm with
-a WarmUpConfiguration keeps its first state until the warm-up is over (CloudFormation:
-AWS::CloudWatch::Alarm WarmUpConfiguration).
+"Configuring how CloudWatch alarms treat missing data") for alarms on one metric. Of
+metric math, only `FILL(metric, number)` is evaluated. Actions reach SNS topics and Lambda
+functions ("Invoke a Lambda function from an alarm"). An alarm with a WarmUpConfiguration
+keeps its first state until the warm-up is over (CloudFormation: AWS::CloudWatch::Alarm
+WarmUpConfiguration).
 """
 
 from __future__ import annotations
@@ -17,7 +16,10 @@ import bisect
 import contextvars
 import itertools
 import logging
+import math
+import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -59,6 +61,23 @@ _WARM_SINCE, _WARM_UNTIL = "_WarmSince", "_WarmUntil"
 """When an alarm's warm-up began and ends, in seconds."""
 
 
+_OF_ONE_METRIC = ("Namespace", "MetricName", "Statistic", "ExtendedStatistic", "Period", "Unit")
+"""Members that an alarm with `Metrics` does not have."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """What an alarm evaluates: one metric, and the value of a period without a point."""
+
+    namespace: str
+    name: str
+    dimensions: Mapping[str, str]
+    statistic: str
+    period: int
+    """In seconds."""
+    fill: float | None = None
+
+
 class Alarms:
     """Evaluates all alarms of MiniStack, in every account and region."""
 
@@ -80,7 +99,10 @@ class Alarms:
         def with_warm_up(name: str, properties: Mapping[str, Any]) -> Alarm:
             """A change of the duration after the end of the warm-up does not start it again."""
             known = cloudwatch._alarms.get(name)
-            alarm: Alarm = put(name, properties)
+            metrics = properties.get("Metrics")
+            # MiniStack takes no alarm without a metric of its own.
+            own = {"MetricName": "-", "Namespace": "-", "Metrics": None} if metrics else {}
+            alarm: Alarm = _with_metrics(put(name, {**properties, **own}), metrics)
             minutes = (properties.get("WarmUpConfiguration") or {}).get(
                 "WarmUpPeriodDurationInMinutes"
             )
@@ -89,6 +111,15 @@ class Alarms:
                 alarm |= {_WARM_SINCE: begun, _WARM_UNTIL: begun + 60 * float(minutes)}
             return alarm
 
+        put_alarm = cloudwatch._put_metric_alarm
+
+        def put_with_metrics(form: Any, members: Any, *protocol: bool) -> Any:
+            answer = put_alarm(form, members, *protocol)
+            if answer[0] == 200 and members and members.get("Metrics"):
+                _with_metrics(cloudwatch._alarms[members["AlarmName"]], members["Metrics"])
+            return answer
+
+        cloudwatch._put_metric_alarm = put_with_metrics
         internals.provisioners._cw_metric_alarm_record = with_warm_up
         cloudwatch._dispatch_alarm_actions = dispatch_where_admitted
         cloudwatch._evaluate_alarm = lambda alarm: self._evaluate(alarm, utc(self._time.time()))
@@ -120,25 +151,26 @@ class Alarms:
                 self._evaluate(alarm, moment)
 
     def _evaluate(self, alarm: Alarm, moment: datetime) -> None:
-        if not (alarm.get("Namespace") and alarm.get("MetricName")):
+        if not (alarm.get("MetricName") or alarm.get("Metrics")):
             return
         if moment.timestamp() < alarm.get(_WARM_UNTIL, 0.0):
             return
-        if alarm.get("Statistic") not in _STATISTICS or alarm.get("ExtendedStatistic"):
-            _log.warning("Alarm %s has a statistic that is not evaluated", alarm["AlarmName"])
+        series = _series(alarm)
+        if series is None or series.statistic not in _STATISTICS:
+            _log.warning("Alarm %s has metrics that are not evaluated", alarm["AlarmName"])
             return
-        state = _state(alarm, _periods(alarm, moment.timestamp()))
+        state = state_of(alarm, _periods(alarm, series, moment.timestamp()))
         if state is None or state == alarm["StateValue"]:
             return
-        self._move(alarm, state, moment)
+        self._move(alarm, series, state, moment)
 
-    def _move(self, alarm: Alarm, state: str, moment: datetime) -> None:
+    def _move(self, alarm: Alarm, series: Series, state: str, moment: datetime) -> None:
         cloudwatch = internals.cloudwatch
         old = alarm["StateValue"]
         reason = (
-            f"{alarm['Statistic']} of {alarm['MetricName']} against {alarm['ComparisonOperator']} "
+            f"{series.statistic} of {series.name} against {alarm['ComparisonOperator']} "
             f"{alarm['Threshold']} over {alarm['EvaluationPeriods']} period(s) of "
-            f"{alarm['Period']} s, missing data treated as {alarm['TreatMissingData']}"
+            f"{series.period} s, missing data treated as {alarm['TreatMissingData']}"
         )
         with self._time.at(moment):
             alarm["StateValue"] = state
@@ -170,12 +202,6 @@ class Alarms:
 def _alarm_event(alarm: Alarm, old: str, new: str, reason: str, moment: datetime) -> dict[str, Any]:
     """The event that CloudWatch sends to a Lambda function."""
     at = moment.strftime("%Y-%m-%dT%H:%M:%S.000+0000")
-    dimensions = {each["Name"]: each["Value"] for each in alarm.get("Dimensions") or []}
-    metric = {
-        "namespace": alarm["Namespace"],
-        "name": alarm["MetricName"],
-        "dimensions": dimensions,
-    }
     return {
         "source": "aws.cloudwatch",
         "alarmArn": alarm["AlarmArn"],
@@ -188,65 +214,133 @@ def _alarm_event(alarm: Alarm, old: str, new: str, reason: str, moment: datetime
             "previousState": {"value": old},
             "configuration": {
                 "description": alarm.get("AlarmDescription", ""),
-                "metrics": [
-                    {
-                        "id": "m1",
-                        "metricStat": {
-                            "metric": metric,
-                            "period": int(alarm["Period"]),
-                            "stat": alarm["Statistic"],
-                        },
-                        "returnData": True,
-                    }
-                ],
+                "metrics": [_described(each) for each in _queries(alarm)],
             },
         },
     }
 
 
-def _periods(alarm: Alarm, now: float) -> list[float | None]:
-    """The statistic of each evaluated period, oldest first; None for a period without a point."""
-    points = _points(alarm)
+def _with_metrics(alarm: Alarm, metrics: Sequence[Mapping[str, Any]] | None) -> Alarm:
+    """The alarm on these queries, if there are any, as CloudWatch describes it."""
+    if metrics:
+        for name in _OF_ONE_METRIC:
+            alarm.pop(name, None)
+        alarm["Metrics"] = [{"ReturnData": True, **each} for each in metrics]
+    return alarm
+
+
+def _queries(alarm: Alarm) -> Sequence[Mapping[str, Any]]:
+    """What the alarm evaluates, as the members of `Metrics`."""
+    if alarm.get("Metrics"):
+        return list(alarm["Metrics"])
+    metric = {name: alarm.get(name) for name in ("Namespace", "MetricName", "Dimensions")}
+    stat = {"Metric": metric, "Period": alarm["Period"], "Stat": alarm["Statistic"]}
+    return [{"Id": "m1", "MetricStat": stat, "ReturnData": True}]
+
+
+def _described(query: Mapping[str, Any]) -> dict[str, Any]:
+    """One query in the event for a Lambda function."""
+    described: dict[str, Any] = {
+        name[0].lower() + name[1:]: value for name, value in query.items() if name != "MetricStat"
+    }
+    if stat := query.get("MetricStat"):
+        metric = stat["Metric"]
+        described["metricStat"] = {
+            "metric": {
+                "namespace": metric["Namespace"],
+                "name": metric["MetricName"],
+                "dimensions": _dimensions(metric),
+            },
+            "period": int(stat["Period"]),
+            "stat": stat["Stat"],
+        }
+    return described
+
+
+def _dimensions(metric: Mapping[str, Any]) -> dict[str, str]:
+    return {each["Name"]: each["Value"] for each in metric.get("Dimensions") or []}
+
+
+def _series(alarm: Alarm) -> Series | None:
+    """None for what is not evaluated here."""
+    queries = {each["Id"]: each for each in _queries(alarm)}
+    fill = None
+    (answer,) = (each for each in queries.values() if each.get("ReturnData", True))
+    if "Expression" in answer:
+        found = re.fullmatch(r"FILL\((\w+), *(-?[\d.]+)\)", answer["Expression"])
+        if not found or found[1] not in queries:
+            return None
+        fill, answer = float(found[2]), queries[found[1]]
+    stat = answer["MetricStat"]
+    metric = stat["Metric"]
+    return Series(
+        metric["Namespace"],
+        metric["MetricName"],
+        _dimensions(metric),
+        stat["Stat"],
+        int(stat["Period"]),
+        fill,
+    )
+
+
+def _periods(alarm: Alarm, series: Series, now: float) -> list[float | None]:
+    """The statistic of each period in the evaluation range, oldest first.
+
+    None for a period without a point. In AWS's example the range of 3 periods is 5; here it is
+    as long in relation. FILL needs at least one point in it.
+    """
+    points = _points(series)
     times = [point["Timestamp"] for point in points]
-    length, count = int(alarm["Period"]), int(alarm["EvaluationPeriods"])
     values: list[float | None] = []
-    for back in range(count, 0, -1):
+    for back in range(math.ceil(int(alarm["EvaluationPeriods"]) * 5 / 3), 0, -1):
         # A period includes its end and excludes its start.
-        first = bisect.bisect_right(times, now - back * length)
-        last = bisect.bisect_right(times, now - (back - 1) * length)
+        first = bisect.bisect_right(times, now - back * series.period)
+        last = bisect.bisect_right(times, now - (back - 1) * series.period)
         found = [float(point["Value"]) for point in points[first:last]]
-        values.append(_STATISTICS[alarm["Statistic"]](found) if found else None)
+        values.append(_STATISTICS[series.statistic](found) if found else None)
+    if any(value is not None for value in values):
+        return [series.fill if value is None else value for value in values]
     return values
 
 
-def _points(alarm: Alarm) -> Sequence[Mapping[str, Any]]:
+def _points(series: Series) -> Sequence[Mapping[str, Any]]:
     """The metric's points in order of time; its dimensions must match exactly."""
-    dimensions = {each["Name"]: each["Value"] for each in alarm.get("Dimensions") or []}
-    key = (alarm["Namespace"], alarm["MetricName"], internals.cloudwatch._dims_key(dimensions))
-    points = internals.cloudwatch._metrics.get(key) or []
+    cloudwatch = internals.cloudwatch
+    key = (series.namespace, series.name, cloudwatch._dims_key(series.dimensions))
+    points = cloudwatch._metrics.get(key) or []
     if any(a["Timestamp"] > b["Timestamp"] for a, b in itertools.pairwise(points)):
         points.sort(key=lambda point: point["Timestamp"])
     return list(points)
 
 
-def _state(alarm: Alarm, periods: Sequence[float | None]) -> str | None:
-    """The alarm's state, or None to keep it."""
+def state_of(alarm: Alarm, values: Sequence[float | None]) -> str | None:
+    """The alarm's state by the periods of its evaluation range, oldest first; None to keep it.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
+    """
     breaches = _BREACHES.get(alarm["ComparisonOperator"])
     if breaches is None:
         return None
-    treatment = alarm["TreatMissingData"]
-    present = [value for value in periods if value is not None]
-    if not present and treatment == "missing":
-        return "INSUFFICIENT_DATA"
-    if not present and treatment == "ignore":
-        return None
-    breaching = sum(breaches(value, float(alarm["Threshold"])) for value in present)
+    treatment, count = alarm["TreatMissingData"], int(alarm["EvaluationPeriods"])
+    needed = int(alarm.get("DatapointsToAlarm") or count)
+    present = [
+        (place, breaches(value, float(alarm["Threshold"])))
+        for place, value in enumerate(values)
+        if value is not None
+    ]
+    missing = max(0, count - len(present))
+    if not present and treatment in ("missing", "ignore"):
+        return "INSUFFICIENT_DATA" if treatment == "missing" else None
+    # The newest points that exist count, before any that is missing.
+    breaching = sum(each for _, each in present[-count:])
     if treatment == "breaching":
-        breaching += len(periods) - len(present)
-    needed = int(alarm.get("DatapointsToAlarm") or alarm["EvaluationPeriods"])
-    if treatment in ("missing", "ignore"):
-        needed = min(needed, len(present))
-    return "ALARM" if breaching >= needed else "OK"
+        breaching += missing
+    if breaching >= needed:
+        return "ALARM"
+    if missing and treatment in ("missing", "ignore") and all(each for _, each in present):
+        oldest = len(values) - present[0][0]
+        return "ALARM" if treatment == "missing" and oldest >= needed else None
+    return "OK"
 
 
 def _with_admitted_actions(alarm: Alarm) -> Alarm:
