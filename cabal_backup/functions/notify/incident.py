@@ -37,6 +37,9 @@ _AT_ITS_END = timedelta(hours=1)
 
 _AWS_BACKUP = "AWS Backup"
 
+_SILENCING = ("Delete", "Disable", "Remove", "Unsubscribe")
+"""How calls begin that may silence a region; CloudFormation disables a rule by PutRule."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Occurrence:
@@ -174,8 +177,10 @@ def _call(event: Event, uses_our_vaults: UsesOurVaults) -> Occurrence | None:
     by_tool, by_deployment = "cabal-backup/" in agent, "cloudformation.amazonaws.com" in source
     if error and by_tool:
         return None  # The tool tries again, and reports to its operator what stays refused.
-    if by_deployment and event.get("region") != os.environ["AWS_REGION"]:
-        return None  # The other region reports its own deployments.
+    # The other region reports its own deployments, unless this one has silenced it.
+    silences = name.startswith(_SILENCING) or asked.get("state") == "DISABLED"
+    if by_deployment and not silences and event.get("region") != os.environ["AWS_REGION"]:
+        return None
     if not _concerns_us(kind, asked, detail, uses_our_vaults):
         return None
     keys = ("backupVaultName", "roleName", "backupPlanId", "tableName", "name", "rule")

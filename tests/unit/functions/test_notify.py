@@ -618,6 +618,37 @@ def test_a_deployment_is_reported_by_its_own_region_only() -> None:
     assert ignored({**event, "region": "us-west-2"})
 
 
+@pytest.mark.parametrize(
+    ("service", "name", "parameters"),
+    [
+        ("events", "DisableRule", {"name": "cabal-backup-jobs"}),
+        ("events", "DeleteRule", {"name": "cabal-backup-jobs"}),
+        ("events", "RemoveTargets", {"rule": "cabal-backup-jobs", "ids": ["target"]}),
+        ("events", "PutRule", {"name": "cabal-backup-jobs", "state": "DISABLED"}),
+        ("lambda", "DeleteFunction20150331", {"functionName": "cabal-backup-notify"}),
+        ("sns", "Unsubscribe", {"subscriptionArn": "arn:aws:sns:us-west-1:1:cabal-backup-alerts"}),
+    ],
+)
+def test_a_deployment_that_silences_a_region_is_reported_by_the_other_too(
+    service: str, name: str, parameters: Event
+) -> None:
+    event = a_call(
+        name,
+        parameters,
+        eventSource=f"{service}.amazonaws.com",
+        sourceIPAddress="cloudformation.amazonaws.com",
+    )
+    for region in ("us-west-1", "us-west-2"):
+        said = lines({**event, "region": region})
+        assert said[0].startswith("Deployed: ")
+        assert "By:             a deployment, through CloudFormation" in said
+    assert ignored({**event, "region": "us-west-2", "detail": {**event["detail"], **CREATED}})
+
+
+CREATED: Event = {"eventName": "PutRule", "requestParameters": {"name": "cabal-backup-jobs"}}
+"""What every first deployment does in the other region."""
+
+
 def test_a_call_of_a_deployment_says_so() -> None:
     event = a_call(
         "UpdateBackupPlan",
