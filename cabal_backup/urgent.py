@@ -99,6 +99,8 @@ CALLS: Mapping[str, Mapping[str, str]] = {
         "DeleteRolePermissionsBoundary": "the permissions boundary of the role removed",
         "UpdateRole": "change of the role",
         "DeleteRole": "deletion of the role",
+        "CreatePolicyVersion": "a new version of a policy of the role",
+        "SetDefaultPolicyVersion": "another version of a policy of the role",
     },
 }
 """Calls that weaken the protection, by what they are about, with words for each."""

@@ -40,6 +40,11 @@ _AWS_BACKUP = "AWS Backup"
 _SILENCING = ("Delete", "Disable", "Remove", "Unsubscribe")
 """How calls begin that may silence a region; CloudFormation disables a rule by PutRule."""
 
+_ALERTS = (f"{names.STACK}-Alerts", f"{names.DR_STACK}-Alerts")
+"""How CloudFormation names the roles and policies of the monitoring: after the stack and the
+construct.
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Occurrence:
@@ -172,6 +177,8 @@ def _call(event: Event, uses_our_vaults: UsesOurVaults) -> Occurrence | None:
     detail, asked = event.part("detail"), event.part("detail.requestParameters")
     name, service = detail.get("eventName"), detail.get("eventSource")
     kind, what = _kind_of_call(service.split(".")[0], name)
+    if _short(asked.get("roleName", "policyArn")).startswith(_ALERTS):
+        kind = "monitoring"
     error, source = detail.get("errorCode"), detail.get("sourceIPAddress")
     agent = detail.get("userAgent")
     by_tool, by_deployment = "cabal-backup/" in agent, "cloudformation.amazonaws.com" in source
@@ -259,7 +266,8 @@ def _concerns_us(kind: str, asked: Event, detail: Event, uses_our_vaults: UsesOu
             return on.lower() == "false" and table in os.environ["TABLES"].split(",")
         case "role":
             message = detail.get("errorMessage")
-            return asked.get("roleName") == names.ROLE or f"role {names.ROLE} " in message
+            named = any(each in message for each in (f"role {names.ROLE} ", *_ALERTS))
+            return asked.get("roleName") == names.ROLE or named
     # Everything of ours is named after the stacks. A trail belongs to the whole account, and what
     # invokes a function has an id only.
     is_trail = detail.get("eventSource") == "cloudtrail.amazonaws.com"

@@ -572,7 +572,28 @@ def test_what_iam_refuses_may_be_recorded_without_its_parameters(
     assert ignored(a_call("DeleteRecoveryPoint", None, **changes)) is not reported
 
 
-@pytest.mark.parametrize(("role", "reported"), [("cabal-backup-role", True), ("another", False)])
+ROLES = [
+    "cabal-backup-AlertsHandlerRole2D986504-AbC",
+    "cabal-backup-dr-AlertsWatchHandlerRoleEEFE292B-AbC",
+    "cabal-backup-AlertsElsewhereRole186E4ACD-AbC",
+]
+"""The roles of the monitoring, as CloudFormation names them."""
+
+
+@pytest.mark.parametrize("name", urgent.CALLS["role"])
+@pytest.mark.parametrize("role", ROLES)
+def test_a_change_of_a_role_of_the_monitoring_is_an_attack_on_it(role: str, name: str) -> None:
+    parameters = {"roleName": role, "permissionsBoundary": "arn:aws:iam::aws:policy/X"}
+    if name.endswith("PolicyVersion"):
+        parameters = {"policyArn": f"arn:aws:iam::123456789012:policy/{role}"}
+    said = lines(call_of("role", name, parameters))
+    assert said[0] == f"Monitoring attacked: {urgent.CALLS['role'][name]}, {role}"
+    assert '    make deploy ENVIRONMENT=prod ARGS="--revert-drift"' in said
+
+
+@pytest.mark.parametrize(
+    ("role", "reported"), [("cabal-backup-role", True), (ROLES[1], True), ("another", False)]
+)
 def test_a_refused_change_counts_if_the_message_names_the_role(role: str, reported: bool) -> None:
     event = call_of(
         "role",
