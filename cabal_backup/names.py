@@ -144,6 +144,12 @@ PITR_TABLES = (
 )
 """Tables outside the plan, whose recovery path is point-in-time recovery."""
 
+PITR_DAYS = 35
+"""How many days back point-in-time recovery reaches, unless a table has fewer.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PointInTimeRecoverySpecification.html
+"""
+
 COUNTER_TABLE = "cabal-counter"
 """The table that hands out OS uids. If it went backwards, two users would share one."""
 

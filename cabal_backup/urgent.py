@@ -88,7 +88,7 @@ CALLS: Mapping[str, Mapping[str, str]] = {
     },
     "opt-in": {"UpdateRegionSettings": "opt-in switched off"},
     "copy": {"StartCopyJob": "copy to a vault that is not ours"},
-    "pitr": {"UpdateContinuousBackups": "point-in-time recovery switched off"},
+    "pitr": {"UpdateContinuousBackups": "point-in-time recovery reduced"},
     "role": {
         "UpdateAssumeRolePolicy": "change of who may assume the role",
         "AttachRolePolicy": "a policy attached to the role",

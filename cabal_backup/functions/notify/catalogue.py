@@ -118,9 +118,10 @@ ADVICE: Mapping[str, tuple[str, str]] = {
     ),
     "copy": ("Unless it was you, find out who copies your backups:", _LIST_JOBS[1]),
     "pitr": (
-        "Unless it was you, switch it on again; what was restorable before is lost:",
+        "Unless it was you, set it to its full length again; what was restorable before is lost:",
         "aws dynamodb update-continuous-backups --region={where} --table-name={tableName} "
-        "--point-in-time-recovery-specification PointInTimeRecoveryEnabled=true",
+        "--point-in-time-recovery-specification "
+        f"PointInTimeRecoveryEnabled=true,RecoveryPeriodInDays={names.PITR_DAYS}",
     ),
     "role": (
         "Without the role nothing is backed up, restored or expired. Look at it:",

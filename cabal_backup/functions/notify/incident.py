@@ -261,9 +261,11 @@ def _concerns_us(kind: str, asked: Event, detail: Event, uses_our_vaults: UsesOu
             to, account = asked.get("destinationBackupVaultArn"), detail.get("recipientAccountId")
             return asked.get("sourceBackupVaultName") in VAULTS and f":{account}:" not in to
         case "pitr":
-            on = asked.get("pointInTimeRecoverySpecification.pointInTimeRecoveryEnabled")
-            table = asked.get("tableName").rpartition("/")[2]
-            return on.lower() == "false" and table in os.environ["TABLES"].split(",")
+            new = asked.part("pointInTimeRecoverySpecification")
+            off = new.get("pointInTimeRecoveryEnabled").lower() == "false"
+            short = new.get("recoveryPeriodInDays") not in ("", str(names.PITR_DAYS))
+            table = _short(asked.get("tableName"))
+            return (off or short) and table in os.environ["TABLES"].split(",")
         case "role":
             message = detail.get("errorMessage")
             named = any(each in message for each in (f"role {names.ROLE} ", *_ALERTS))

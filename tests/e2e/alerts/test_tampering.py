@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -268,22 +269,30 @@ def test_a_copy_to_another_account(watched: Watched) -> None:
     assert "210987654321:backup-vault:theirs" in message.body
 
 
-@pytest.mark.parametrize("table", ["cabal-addresses", "cabal-counter"])
-def test_point_in_time_recovery_switched_off(watched: Watched, table: str) -> None:
+@pytest.mark.parametrize(
+    ("table", "recovery"),
+    [
+        ("cabal-addresses", {"PointInTimeRecoveryEnabled": False}),
+        ("cabal-counter", {"PointInTimeRecoveryEnabled": True, "RecoveryPeriodInDays": 1}),
+    ],
+)
+def test_point_in_time_recovery_switched_off_or_shortened(
+    watched: Watched, table: str, recovery: dict[str, Any]
+) -> None:
     watched.client("dynamodb").update_continuous_backups(
-        TableName=table,
-        PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": False},
+        TableName=table, PointInTimeRecoverySpecification=recovery
     )
 
     message = received(watched)
 
     assert message.subject == (
         "[cabal-backup development] Protection changed: "
-        f"point-in-time recovery switched off, {table}"
+        f"point-in-time recovery reduced, {table}"
     )
     assert (
         f"    aws dynamodb update-continuous-backups --region=us-west-1 --table-name={table} "
-        "--point-in-time-recovery-specification PointInTimeRecoveryEnabled=true"
+        "--point-in-time-recovery-specification "
+        "PointInTimeRecoveryEnabled=true,RecoveryPeriodInDays=35"
     ) in message.body.splitlines()
 
 

@@ -530,6 +530,14 @@ def test_every_attack_on_the_monitoring_has_words(service: str, name: str) -> No
     assert ignored(attack("others")) is (service != "cloudtrail")
 
 
+@pytest.mark.parametrize(("days", "reported"), [(1, True), (34, True), (35, False), (None, False)])
+def test_point_in_time_recovery_that_is_shortened(days: int | None, reported: bool) -> None:
+    new: Event = {"pointInTimeRecoveryEnabled": True}
+    new |= {"recoveryPeriodInDays": days} if days else {}
+    parameters = {"tableName": "cabal-counter", "pointInTimeRecoverySpecification": new}
+    assert ignored(call_of("pitr", "UpdateContinuousBackups", parameters)) is not reported
+
+
 def test_a_new_plan_that_writes_into_our_vaults() -> None:
     plan = {"backupPlanName": "theirs", "rules": [{"targetBackupVaultName": "cabal-backup"}]}
     title, *_ = lines(a_call("CreateBackupPlan", {"backupPlan": plan}))

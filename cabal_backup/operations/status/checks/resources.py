@@ -26,7 +26,7 @@ _RECENT = timedelta(days=7)
 table may have lost more than a few nights.
 """
 
-PITR_WINDOW = timedelta(days=35)
+PITR_WINDOW = timedelta(days=names.PITR_DAYS)
 """The longest window of point-in-time recovery, which Cabal's tables have.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Point-in-time-recovery.html
