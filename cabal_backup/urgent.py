@@ -112,6 +112,7 @@ MONITORING: Mapping[str, Mapping[str, str]] = {
         "RemoveTargets": "the target of a rule was removed",
         "PutRule": "a rule was changed",
         "PutTargets": "the target of a rule was changed",
+        "UpdateEventBus": "the event bus was changed",
     },
     # CloudTrail writes Lambda's calls with the version of the API, as in DeleteFunction20150331.
     # https://docs.aws.amazon.com/lambda/latest/dg/logging-using-cloudtrail.html
@@ -120,12 +121,15 @@ MONITORING: Mapping[str, Mapping[str, str]] = {
         "Update*": "a function, or what invokes it, was changed",
         "PutFunctionConcurrency*": "the concurrency of a function was limited",
         "RemovePermission*": "the permission to invoke a function was removed",
+        # Another function that reads the queue takes events from ours.
+        "CreateEventSourceMapping*": "another reader of the queue was added",
     },
     "sns": {
         "DeleteTopic": "the topic was deleted",
         "SetTopicAttributes": "the topic was changed",
         "Unsubscribe": "a subscription was deleted",
         "SetSubscriptionAttributes": "a subscription was changed",
+        "PutDataProtectionPolicy": "the data protection policy of the topic was changed",
     },
     "sqs": {
         "DeleteQueue": "the queue was deleted",
@@ -142,6 +146,7 @@ MONITORING: Mapping[str, Mapping[str, str]] = {
         "DeleteAlarms": "an alarm was deleted",
         "DisableAlarmActions": "the actions of an alarm were disabled",
         "PutMetricAlarm": "an alarm was changed",
+        "PutAlarmMuteRule": "an alarm was muted",
     },
 }
 """Calls that silence the monitoring, by service, with words for each; a * ends a prefix."""

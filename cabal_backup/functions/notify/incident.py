@@ -270,11 +270,13 @@ def _concerns_us(kind: str, asked: Event, detail: Event, uses_our_vaults: UsesOu
             message = detail.get("errorMessage")
             named = any(each in message for each in (f"role {names.ROLE} ", *_ALERTS))
             return asked.get("roleName") == names.ROLE or named
-    # Everything of ours is named after the stacks. A trail belongs to the whole account, and what
-    # invokes a function has an id only.
+    # Everything of ours is named after the stacks. A trail and the bus belong to the whole account,
+    # and what invokes a function has an id only.
     is_trail = detail.get("eventSource") == "cloudtrail.amazonaws.com"
-    by_id = "EventSourceMapping" in detail.get("eventName")
-    return names.STACK in text or is_trail or by_id or not asked.content
+    name = detail.get("eventName")
+    is_bus = name == "UpdateEventBus" and asked.get("name") == "default"
+    by_id = "EventSourceMapping" in name and not name.startswith("Create")
+    return names.STACK in text or is_trail or is_bus or by_id or not asked.content
 
 
 def _opts_out(settings: Event) -> bool:

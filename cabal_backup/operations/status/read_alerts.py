@@ -159,7 +159,7 @@ def _queues(aws: Aws, region: str) -> dict[str, Mapping[str, str] | None]:
 
 
 def _sources(aws: Aws, region: str) -> list[EventSourceMappingConfigurationTypeDef]:
-    # Two at most, so that there is one page; Lambda's tokens have another name.
+    # The first page is enough: any but ours is a fault. Lambda's tokens have another name.
     queue_arn = aws.arn("sqs", names.QUEUE, region=region)
     listed = aws.client("lambda", region).list_event_source_mappings(EventSourceArn=queue_arn)
     return listed["EventSourceMappings"]

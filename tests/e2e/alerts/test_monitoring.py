@@ -61,6 +61,10 @@ ATTACKS: dict[str, tuple[str, Attack]] = {
             TopicArn=topic(region), AttributeName="DisplayName", AttributeValue="changed"
         ),
     ),
+    "bus": (
+        "the event bus was changed, default",
+        lambda client, _: client("events").update_event_bus(Name="default", Description="changed"),
+    ),
 }
 """Those that leave the region itself able to report."""
 

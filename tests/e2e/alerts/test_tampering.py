@@ -286,8 +286,7 @@ def test_point_in_time_recovery_switched_off_or_shortened(
     message = received(watched)
 
     assert message.subject == (
-        "[cabal-backup development] Protection changed: "
-        f"point-in-time recovery reduced, {table}"
+        f"[cabal-backup development] Protection changed: point-in-time recovery reduced, {table}"
     )
     assert (
         f"    aws dynamodb update-continuous-backups --region=us-west-1 --table-name={table} "

@@ -530,6 +530,40 @@ def test_every_attack_on_the_monitoring_has_words(service: str, name: str) -> No
     assert ignored(attack("others")) is (service != "cloudtrail")
 
 
+OUR_QUEUE = "arn:aws:sqs:us-west-1:123456789012:cabal-backup-alerts"
+
+
+@pytest.mark.parametrize(
+    ("service", "name", "parameters", "target"),
+    [
+        ("events", "UpdateEventBus", {"name": "default", "kmsKeyIdentifier": "k"}, "default"),
+        (
+            "lambda",
+            "CreateEventSourceMapping20150331",
+            {"functionName": "another", "eventSourceArn": OUR_QUEUE},
+            "cabal-backup-alerts",
+        ),
+        (
+            "monitoring",
+            "PutAlarmMuteRule",
+            {"name": "quiet", "muteTargets": {"alarmNames": ["cabal-backup-watch"]}},
+            "quiet",
+        ),
+    ],
+)
+def test_an_attack_beside_what_is_ours(
+    service: str, name: str, parameters: Event, target: str
+) -> None:
+    def attack(of: Event) -> Event:
+        return a_call(name, of, eventSource=f"{service}.amazonaws.com")
+
+    title, *_ = lines(attack(parameters))
+    assert title.startswith("Monitoring attacked: ")
+    assert title.endswith(f", {target}")
+    theirs = json.dumps(parameters).replace("cabal-backup", "others").replace("default", "theirs")
+    assert ignored(attack(json.loads(theirs)))
+
+
 @pytest.mark.parametrize(("days", "reported"), [(1, True), (34, True), (35, False), (None, False)])
 def test_point_in_time_recovery_that_is_shortened(days: int | None, reported: bool) -> None:
     new: Event = {"pointInTimeRecoveryEnabled": True}

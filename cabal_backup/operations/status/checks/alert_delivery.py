@@ -172,6 +172,9 @@ def _queue_faults(channel: Channel) -> Iterator[str]:
         for each in sources
     ):
         yield f"no enabled event source mapping leads from the queue to {names.NOTIFY}"
+    for each in sources or ():
+        if not each["FunctionArn"].endswith(f":{names.NOTIFY}"):
+            yield f"events of the queue go to {each['FunctionArn']} as well"
 
 
 def function_faults(name: str, channel: Channel) -> Iterator[str]:

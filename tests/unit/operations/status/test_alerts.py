@@ -103,6 +103,17 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
         {"sources": Known([{"State": "Disabled", "FunctionArn": "a:cabal-backup-notify"}])},
         "us-west-1: no enabled event source mapping leads from the queue to cabal-backup-notify",
     ),
+    "another function reads the queue": (
+        {
+            "sources": Known(
+                [
+                    {"State": "Enabled", "FunctionArn": f"a:{name}"}
+                    for name in ("cabal-backup-notify", "another")
+                ]
+            )
+        },
+        "us-west-1: events of the queue go to a:another as well",
+    ),
     "the function is missing": (
         changed("functions", "cabal-backup-notify"),
         "us-west-1: the function cabal-backup-notify is missing",
