@@ -339,11 +339,41 @@ def test_the_setting_and_the_roll_are_offered(
     # From now on the recovery point is a former mailstore's.
     default = postmaster.operator.type(*command, "--dry-run")
     assert f"Restore all of {old} to a new file system" in default.out
-    assert f"restored already, to {new}" in default.out
     of_new = postmaster.operator.type(*command, "--dry-run", "--file-system", new)
     assert f"no completed recovery point of {new}" in of_new.err
     named = postmaster.operator.type(*command, "--dry-run", "--file-system", old)
-    assert f"restored already, to {new}" in named.out
+    for planned in (default, named):
+        assert f"{new} was restored from it before and is in use: it stays as it is" in planned.out
+        assert "restored already" not in planned.out
+
+
+@pytest.mark.parametrize("setting", ["new", "old"])
+def test_the_mailstore_that_was_restored_from_the_same_recovery_point(
+    postmaster: Postmaster, setting: str
+) -> None:
+    """Also when the job is no longer listed, and by a configuration from before the restore."""
+    dress_up(postmaster)
+    old, point = postmaster.cabal.file_system_id, newest_mailstore_point(postmaster.sandbox)
+    live = postmaster.run("restore mailstore --yes").out.strip()
+    efs = postmaster.sandbox.client("efs")
+    efs.tag_resource(ResourceId=live, Tags=[{"Key": "kept", "Value": "yes"}])
+    efs.update_file_system(FileSystemId=live, ThroughputMode="bursting")
+    before = settings(postmaster, live)
+    postmaster.sandbox.advance(days=31)
+    configured = {"mailstore_file_system_id": {"new": live, "old": old}[setting]}
+    which = ("--cold", "--recovery-point", point)
+
+    planned = postmaster.run("restore mailstore --dry-run", *which, **configured)
+    assert planned.code == 0, planned
+    assert f"{live} was restored from it before and is in use: it stays as it is" in planned.out
+    assert "delete-file-system" not in planned.text
+    restored = postmaster.run("restore mailstore --yes", *which, **configured)
+    again = postmaster.run("restore mailstore", *which, **configured)
+
+    assert (restored.code, again.code) == (0, 0), restored.err + again.err
+    assert again.out == restored.out
+    assert file_systems(postmaster) == sorted([old, live, restored.out.strip()])
+    assert settings(postmaster, live) == before
 
 
 def test_what_is_refused(postmaster: Postmaster) -> None:

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-efs.html
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -115,10 +115,14 @@ def find_jobs(
 class Earlier:
     """What an earlier run restores, or has restored, to a new file system."""
 
+    token: str
+    """The creation token of this restore."""
     job: Job | None = None
     """The restore job: it runs, or it has made the file system."""
     made: FileSystemDescriptionTypeDef | None = None
     """The file system of a job that is completed."""
+    in_use: tuple[str, ...] = ()
+    """File systems of earlier restores that are in use, so this one makes another."""
 
 
 def find_earlier(
@@ -126,24 +130,38 @@ def find_earlier(
 ) -> Earlier:
     """What an earlier run has done of a restore to a new file system.
 
-    :param wanted: what the metadata of its job says; the creation token is in it.
+    A file system keeps its creation token while it exists. One that is in use is no unfinished
+    restore, so this restore takes the next token: the mailstore, and in the primary region one with
+    mount targets, which AWS Backup does not create, whose job is not known.
 
-    Raises RefusedError for a file system with that token that no job is known to have completed,
-    CabalBackupError when AWS refuses or does not answer.
+    :param wanted: what the metadata of its job says; the first creation token is in it.
+
+    Raises RefusedError for any other file system with that token that no job is known to have
+    completed, CabalBackupError when AWS refuses or does not answer.
     """
-    jobs = find_jobs(aws, point, wanted, now)
-    running = next((job for job in jobs if not job.finished), None)
-    if running is not None:
-        return Earlier(job=running)
-    made = file_system_settings.find_by_token(aws, wanted["CreationToken"])
-    if made is None or made["LifeCycleState"] in ("deleting", "deleted"):
-        return Earlier()
-    for job in jobs:
-        if job.completed_well and job.created_resource_arn == made["FileSystemArn"]:
-            return Earlier(job=job, made=made)
-    identity = str(made["FileSystemId"])
+    in_use: list[str] = []
+    while True:
+        token = wanted["CreationToken"] + (f"-{len(in_use) + 1}" if in_use else "")
+        jobs = find_jobs(aws, point, {**wanted, "CreationToken": token}, now)
+        running = next((job for job in jobs if not job.finished), None)
+        made = file_system_settings.find_by_token(aws, token)
+        if running is not None:
+            return Earlier(token=token, job=running, in_use=tuple(in_use))
+        if made is None or made["LifeCycleState"] in ("deleting", "deleted"):
+            return Earlier(token=token, in_use=tuple(in_use))
+        identity = str(made["FileSystemId"])
+        if identity != aws.environment.mailstore_file_system_id:
+            for job in jobs:
+                if job.completed_well and job.created_resource_arn == made["FileSystemArn"]:
+                    return Earlier(token=token, job=job, made=made, in_use=tuple(in_use))
+            if aws.in_dr or not made["NumberOfMountTargets"]:
+                raise _not_whole(aws, identity, jobs)
+        in_use.append(identity)
+
+
+def _not_whole(aws: Aws, identity: str, jobs: Sequence[Job]) -> RefusedError:
     ended = f"its job ended {jobs[0].state}" if jobs else "AWS Backup no longer lists its job"
-    raise RefusedError(
+    return RefusedError(
         f"An earlier restore of this recovery point made {identity}, and it is not "
         f"known to be whole: {ended}. Nothing was done. If it is not needed, delete its mount "
         "targets and then the file system, and run this again:\n"

@@ -194,6 +194,7 @@ def _to_salvage(
         "CreationToken": token,
         "ItemsToRestore": json.dumps(list(items)),
     }
+    earlier = mailstore_restores.find_earlier(aws, point, wanted, now)
     return RestoreMailboxPlan(
         user=request.user,
         items=items,
@@ -201,8 +202,8 @@ def _to_salvage(
         point=point,
         now=now,
         role=role,
-        job=mailstore_restores.find_earlier(aws, point, wanted, now).job,
-        creation_token=token,
+        job=earlier.job,
+        creation_token=earlier.token,
         to_new=True,
         mount_targets=file_system_settings.only_targets(request.subnets, request.security_groups),
         salvage=salvage(aws),

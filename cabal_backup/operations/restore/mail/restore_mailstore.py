@@ -8,7 +8,7 @@ the files to its root is `mail_host`'s work, on a host that mounts it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from cabal_backup.errors import AwsError
@@ -58,6 +58,8 @@ class RestoreMailstorePlan:
     """An earlier run's job that restores this, which is followed instead of a new one."""
     restored: str | None
     """The new file system, where an earlier run's job has come to its end."""
+    in_use: tuple[str, ...] = ()
+    """What earlier restores of this recovery point made and is in use: it is not changed."""
     mount_targets: int = 0
     """How many mount targets that file system has already."""
     salvage: tuple[str, ...] = ()
@@ -78,6 +80,10 @@ class RestoreMailstorePlan:
             *(f"  {line}" for line in mailstore_restores.expectation(self.point, self.now)),
             f"  as {self.role}",
             *self.salvage,
+            *(
+                f"  {made} was restored from it before and is in use: it stays as it is"
+                for made in self.in_use
+            ),
             *self._job(),
             f"  {self._why_anew} is set up as Cabal has it:"
             if deleted
@@ -124,22 +130,19 @@ def plan_restore(aws: Aws, now: datetime, request: MailstoreRequest) -> RestoreM
     earlier = mailstore_restores.find_earlier(aws, point, wanted, now)
     restored = str(earlier.made["FileSystemId"]) if earlier.made else None
     settings = file_system_settings.read_settings(aws, source)
-    if settings is not None and restored == source:
-        # It is the mailstore already: it keeps its settings, and only mount targets are added.
-        more = file_system_settings.new_targets(request.subnets, request.security_groups)
-        settings = replace(settings, mount_targets=settings.mount_targets + more)
     return RestoreMailstorePlan(
         file_system_id=source,
         point=point,
         now=now,
         role=role,
-        creation_token=token,
+        creation_token=earlier.token,
         settings=settings
         or file_system_settings.as_cabal_has_it(
             aws, point.arn, request.subnets, request.security_groups
         ),
         job=earlier.job,
         restored=restored,
+        in_use=earlier.in_use,
         mount_targets=earlier.made["NumberOfMountTargets"] if earlier.made else 0,
         salvage=salvage(aws),
     )
