@@ -241,23 +241,31 @@ def remove_tree(
     with open_directory(name, parent) as directory:
         if mount_id(directory) != mount_id(parent):
             raise Stopped(f"{shown(name)} is a mount point; the mounted files were not removed.")
-        files: list[str] = []
-        below: list[str] = []
-        with os.scandir(directory) as entries:
-            for entry in entries:
-                is_directory = entry.is_dir(follow_symlinks=False)
-                (below if is_directory else files).append(entry.name)
-
-        def remove(names: Sequence[str]) -> None:
-            for file in names:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(file, dir_fd=directory)
-
-        batches = (files[at : at + BATCH_SIZE] for at in range(0, len(files), BATCH_SIZE))
-        list(map(remove, batches) if pool is None else pool.map(remove, batches))
-        for child in below:
-            remove_tree(child, directory, pool, depth + 1)
+        remove_content(directory, pool, depth)
     os.rmdir(name, dir_fd=parent)
+
+
+def remove_content(
+    directory: int, pool: ThreadPoolExecutor | None = None, depth: int = 0, *, keep: str = ""
+) -> None:
+    """Remove what an open directory contains, except the file `keep`; as `remove_tree`."""
+    files: list[str] = []
+    below: list[str] = []
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            is_directory = entry.is_dir(follow_symlinks=False)
+            (below if is_directory else files).append(entry.name)
+
+    def remove(names: Sequence[str]) -> None:
+        for file in names:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(file, dir_fd=directory)
+
+    files = [name for name in files if name != keep]
+    batches = (files[at : at + BATCH_SIZE] for at in range(0, len(files), BATCH_SIZE))
+    list(map(remove, batches) if pool is None else pool.map(remove, batches))
+    for child in below:
+        remove_tree(child, directory, pool, depth + 1)
 
 
 def remove_directory(mount: str, name: str) -> None:

@@ -29,6 +29,7 @@ from cabal_backup.mail_host.files import (
     lstat,
     open_directory,
     read_small,
+    remove_content,
     remove_tree,
 )
 from cabal_backup.mail_host.folders import dot_entries
@@ -69,9 +70,16 @@ def staging_area(trees: Trees) -> Iterator[int]:
         try:
             yield staging
         finally:
+            # The lock last, because afterwards another merge may create its files here. An NFS
+            # client renames a file that is removed while it is open, and removes it when it is
+            # closed: until then the directory is not empty.
             with contextlib.suppress(OSError, Stopped):
-                remove_tree(name, trees.recovery)
+                remove_content(staging, keep="lock")
+            with contextlib.suppress(OSError):
+                os.unlink("lock", dir_fd=staging)
             os.close(lock)
+            with contextlib.suppress(OSError):
+                os.rmdir(name, dir_fd=trees.recovery)
 
 
 def check_is_linked(status: os.stat_result, to: Name) -> None:

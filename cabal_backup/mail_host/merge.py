@@ -121,10 +121,21 @@ class _Merge:
         self._stopped = self._stopped or reason
 
     def _stops(self, error: OSError) -> bool:
-        """Whether the error affects all files: then the run stops."""
-        if error.errno not in _FATAL:
+        """Whether the error affects all files: then the run stops.
+
+        ESTALE is also the error of a folder that another NFS client deleted.
+        """
+        if error.errno not in _FATAL or (error.errno == errno.ESTALE and self._is_available()):
             return False
         self._stop(_FATAL[error.errno])
+        return True
+
+    def _is_available(self) -> bool:
+        """Whether the file system has the home: statfs asks the server, stat may not."""
+        try:
+            os.fstatvfs(self._trees.mount if self._trees.home is None else self._trees.home)
+        except OSError:
+            return False
         return True
 
     def _count(self, tally: _Tally) -> None:

@@ -40,7 +40,8 @@ class VaultLock:
     immutable_from: datetime | None
     """When the lock becomes immutable (LockDate, compliance mode); None in governance mode.
 
-    Until then it can be removed or changed.
+    Until then it can be removed or changed. AWS does not say whether a change without
+    ChangeableForDays clears the date, so only removing the lock is relied on.
     https://docs.aws.amazon.com/aws-backup/latest/devguide/API_PutBackupVaultLockConfiguration.html
     """
     points: tuple[RecoveryPoint, ...]
@@ -161,6 +162,11 @@ class RelockPlan:
                 + (" and about to become immutable" if vault.is_pending(self.now) else "")
                 for vault in self.weakened
             ),
+            *(
+                f"  {vault.vault} is unlocked for a moment: its lock is removed, then put on"
+                for vault in self.to_put
+                if vault.is_pending(self.now)
+            ),
         )
 
 
@@ -243,11 +249,17 @@ def plan_relock(aws: Aws, now: datetime, *, which: Sequence[str]) -> RelockPlan:
 
 
 def relock(aws: Aws, plan: RelockPlan, report: Report) -> None:
-    """Put the environment's lock on; raises CabalBackupError when AWS refuses."""
+    """Put the environment's lock on; a pending one is removed before.
+
+    A run that was cut short is finished by another. Raises CabalBackupError when AWS refuses.
+    """
     for vault in plan.to_put:
+        backup = aws.backup_with_reason(vault.region, "relock")
         with worded(f"locking {vault.vault}"):
+            if vault.is_pending(plan.now):
+                backup.delete_backup_vault_lock_configuration(BackupVaultName=vault.vault)
             # Never with ChangeableForDays: that would be compliance mode.
-            aws.client("backup", vault.region).put_backup_vault_lock_configuration(
+            backup.put_backup_vault_lock_configuration(
                 BackupVaultName=vault.vault,
                 MinRetentionDays=plan.lock.min_days,
                 MaxRetentionDays=plan.lock.max_days,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -160,6 +161,88 @@ def test_without_proc_a_replaced_name_is_noticed_and_taken_back(
     assert problem.reason == "was replaced during the run"
     assert names(store.live / "cur") == [second.name]
     assert secret.stat().st_uid != OSID
+
+
+# NFS, such as EFS -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def nfs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that are removed while they are open stay until then, as with Linux's NFS client.
+
+    https://nfs.sourceforge.net/#faq_d2
+    """
+    unlink, close, renamed = os.unlink, os.close, dict[int, Path]()
+
+    def path_of(descriptor: int) -> Path:
+        return Path(f"/proc/self/fd/{descriptor}").readlink()
+
+    def unlink_unless_open(name: str, *, dir_fd: int | None = None) -> None:
+        path = Path(name) if dir_fd is None else path_of(dir_fd) / name
+        for descriptor in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
+            with contextlib.suppress(OSError):
+                if path_of(descriptor) == path:
+                    renamed[descriptor] = path.rename(path.parent / f".nfs{descriptor:016x}")
+                    return
+        unlink(name, dir_fd=dir_fd)
+
+    def close_and_remove(descriptor: int) -> None:
+        close(descriptor)
+        if descriptor in renamed:
+            unlink(renamed.pop(descriptor))
+
+    monkeypatch.setattr(os, "unlink", unlink_unless_open)
+    monkeypatch.setattr(os, "close", close_and_remove)
+
+
+@pytest.mark.usefixtures("nfs")
+def test_nothing_is_left_on_nfs(store: Mailstore) -> None:
+    given, *_ = deliver(store.recovered, [0, 1], flags="a")
+    deliver(store.recovered, [2], folder="Work")
+    (store.recovered / "dovecot-keywords").write_text("0 Work\n")
+    (store.recovery / "alice" / ".dovecot.sieve").write_text("keep;")
+    store.own(OSID)
+    given.chmod(0o644)
+
+    merged(store)
+    assert names(store.recovery) == ["alice"]
+    assert names(store.recovered / "cur") == []
+    done = run_merge(store, "--yes", "--cleanup")
+
+    assert done.returncode == mail_host.Exit.DONE, done.stderr
+    assert not store.recovery.exists()
+
+
+@pytest.mark.parametrize("is_available", [True, False])
+def test_a_folder_that_another_nfs_client_deleted(
+    store: Mailstore, monkeypatch: pytest.MonkeyPatch, is_available: bool
+) -> None:
+    deliver(store.recovered, [0, 1], folder="Drafts")
+    deliver(store.recovered, [2, 3], folder="Work")
+    for folder in ("Drafts", "Work"):
+        make_folder(store.live, folder)
+    store.own(OSID)
+    plan = plan_for(store)
+    deleted, link = (store.live / ".Drafts" / "cur").stat().st_ino, os.link
+
+    def link_unless_stale(*names: Any, dst_dir_fd: int, **options: Any) -> None:
+        if os.fstat(dst_dir_fd).st_ino == deleted:
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        link(*names, dst_dir_fd=dst_dir_fd, **options)
+
+    def stale(descriptor: int) -> None:  # noqa: ARG001 (as os.fstatvfs has it)
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    monkeypatch.setattr(os, "link", link_unless_stale)
+    if not is_available:
+        monkeypatch.setattr(os, "fstatvfs", stale)
+    finished = carry_out(plan)
+
+    assert finished.stopped == (None if is_available else "the file system is no longer available")
+    assert finished.restored == (2 if is_available else 0)
+    assert [str(problem).split(" (")[0] for problem in finished.problems] == (
+        ["Drafts: 2 left: Stale file handle"] * is_available
+    )
 
 
 # Folders of the mailbox that cannot be read ---------------------------------------------
