@@ -244,7 +244,7 @@ def _file_system(sandbox: Sandbox, region: str, account: str) -> Mapping[str, st
     for queue in _QUEUES:
         efs.create_access_point(
             FileSystemId=identity,
-            PosixUser={"Uid": 0, "Gid": 12},
+            Tags=[{"Key": "Name", "Value": f"cabal-{queue}"}],
             RootDirectory={
                 "Path": f"/{queue}",
                 "CreationInfo": {"OwnerUid": 0, "OwnerGid": 12, "Permissions": "0700"},

@@ -222,13 +222,14 @@ def _first(
 
 
 def _of_a_queue(queue: str) -> AccessPoint:
+    # Without a user: sendmail changes the owners of its files itself.
     return AccessPoint(
         root_directory={
             "Path": f"/{queue}",
             "CreationInfo": {"OwnerUid": 0, "OwnerGid": 12, "Permissions": "0700"},
         },
-        posix_user={"Uid": 0, "Gid": 12},
-        tags={},
+        posix_user=None,
+        tags={"Name": f"cabal-{queue}"},
     )
 
 
