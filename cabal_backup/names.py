@@ -165,7 +165,8 @@ ADDRESS_CHANGED_EVENT = "address_changed"
 CLUSTER = "cabal-mail"
 """The ECS cluster of the mail tiers."""
 
-SERVICES = ("cabal-imap", "cabal-smtp-in", "cabal-smtp-out")
+SMTP_IN = "cabal-smtp-in"
+SERVICES = ("cabal-imap", SMTP_IN, "cabal-smtp-out")
 """The ECS services of the mail tiers."""
 
 MAILSTORE = "cabal-efs"

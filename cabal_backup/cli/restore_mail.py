@@ -6,7 +6,8 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from cabal_backup.cli import output, progress
+from cabal_backup import names
+from cabal_backup.cli import output
 from cabal_backup.cli.answer import answer
 from cabal_backup.cli.confirm import (
     ConfirmOptions,
@@ -35,7 +36,6 @@ from cabal_backup.config.project import check_replaceable, files_with, find_proj
 from cabal_backup.errors import ExitCode, UsageError
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.jobs import Job
-from cabal_backup.operations.restore import mail_tiers
 from cabal_backup.operations.restore.mail import restore_mailbox, restore_mailstore
 from cabal_backup.operations.restore.mail.file_system_settings import how_to_delete
 from cabal_backup.operations.restore.mail.restore_mailbox import MailboxRequest, RestoreMailboxPlan
@@ -43,7 +43,6 @@ from cabal_backup.operations.restore.mail.restore_mailstore import (
     MailstoreRequest,
     RestoreMailstorePlan,
 )
-from cabal_backup.operations.restore.mail_tiers import Reconfigure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +63,6 @@ class MailstoreOptions(MailPointOptions, ConfirmOptions):
     subnet: Sequence[str]
     security_group: Sequence[str]
     set_environment: bool
-    roll: bool
 
 
 def add_mailbox(kinds: Subcommands) -> None:
@@ -193,27 +191,19 @@ def add_mailstore(kinds: Subcommands) -> None:
         action="store_true",
         help="replace the old id with the new one in cdk.json or cdk.context.json",
     )
-    after.add_argument(
-        "--roll",
-        action="store_true",
-        help="restart the services of the mail tiers, so that they mount the new file system",
-    )
     add_confirmation(parser)
     parser.runs(
         run_mailstore,
         MailstoreOptions,
         plan=RestoreMailstorePlan,
-        result={"file_system_id": str, "setting_replaced": bool, "rolled": bool},
+        result={"file_system_id": str, "setting_replaced": bool},
     )
 
 
 def run_mailstore(options: MailstoreOptions, invocation: Invocation) -> int:
     is_salvage = options.where is Where.DR
-    if is_salvage and (options.set_environment or options.roll):
-        raise UsageError(
-            "--set-environment and --roll are for the mailstore of the primary region, not with "
-            "--in dr. Nothing was done."
-        )
+    if is_salvage and options.set_environment:
+        raise UsageError("--set-environment: not with --in dr. Nothing was done.")
     aws = connect_to_restore(options)
     clock = invocation.clock
     request = MailstoreRequest(
@@ -257,10 +247,8 @@ def run_mailstore(options: MailstoreOptions, invocation: Invocation) -> int:
         )
         return ExitCode.INCOMPLETE
     is_set = _offer_environment(options, plan, made)
-    is_rolled = _offer_roll(aws, options)
-    answer.add(setting_replaced=is_set, rolled=is_rolled)
-    roll = invocation.again(options, **pinned(plan.point), set_environment=False, roll=True)
-    _say_how_to_promote(aws, plan, made, is_set=is_set, roll=None if is_rolled else roll)
+    answer.add(setting_replaced=is_set)
+    _say_how_to_promote(aws, plan, made, is_set=is_set)
     return ExitCode.OK
 
 
@@ -287,12 +275,10 @@ def _ask_where(request: MailstoreRequest) -> MailstoreRequest:
     return replace(request, subnets=subnets, security_groups=groups)
 
 
-def _say_how_to_promote(
-    aws: Aws, plan: RestoreMailstorePlan, made: str, *, is_set: bool, roll: str | None
-) -> None:
-    """What is left to do: not what was done just now, or by an earlier run.
+def _say_how_to_promote(aws: Aws, plan: RestoreMailstorePlan, made: str, *, is_set: bool) -> None:
+    """What is left to do.
 
-    :param roll: the command that rolls the mail tiers; None if they were rolled.
+    :param is_set: whether the setting was changed just now.
     """
     name, old = aws.environment.name, plan.file_system_id
     steps = [
@@ -306,19 +292,23 @@ def _say_how_to_promote(
             "The same `mailstore promote` once more: this recovery point is of a restored file "
             "system, so what is restored has an aws-backup-restore_<time> of its own."
         )
-    if old != made:
-        setting = "" if is_set else f"mailstore_file_system_id of {name} = {made}, wherever it is "
-        steps += [
-            f"In Cabal's Terraform, {made} in the place of {old}; apply it.",
-            f"Here: {f'{setting}set, then: ' if setting else ''}make deploy ENVIRONMENT={name}\n"
-            f"     Until then the nights back up {old}, and `cabal-backup status -e {name}` "
-            "fails.",
-        ]
-    if roll is not None:
-        steps.append(f"{_first_upper(mail_tiers.describe(Reconfigure.ROLL))}:\n       {roll}")
+    setting = "" if is_set else f"mailstore_file_system_id of {name} = {made}, wherever it is "
+    steps += [
+        f"In the state of Cabal's Terraform, {made} in the place of {old}, as the runbook shows: "
+        f"otherwise an apply can delete {old}. Then apply it.",
+        f"Here: {f'{setting}set, then: ' if setting else ''}make deploy ENVIRONMENT={name}\n"
+        f"     Until then the nights back up {old}, and `cabal-backup status -e {name}` "
+        "fails.",
+        f"Roll the mail tiers to the task definitions that mount {made}, as the runbook shows, or "
+        "by Cabal's CI.",
+        f"If you set the desired count of {names.SMTP_IN} to 0, set it back:\n"
+        f"       aws ecs update-service --region {aws.region} --cluster {names.CLUSTER} --service "
+        f"{names.SMTP_IN} --desired-count 1",
+    ]
     output.say(
         f"Restored to {made}; everything in it is still below aws-backup-restore_<time>. Next:\n"
         + "\n".join(f"  {number}. {step}" for number, step in enumerate(steps, start=1))
+        + "\nThe runbook: docs/runbooks/restore-mail.md#put-it-in-the-place-of-the-old-one"
     )
 
 
@@ -328,43 +318,22 @@ def _offer_environment(options: MailstoreOptions, plan: RestoreMailstorePlan, ma
     Whether a file was changed.
     """
     project = find_project(options.project, options.config)
-    files = files_with(project, plan.file_system_id) if plan.file_system_id != made else []
+    files = files_with(project, plan.file_system_id)
     if not files:
         if options.set_environment:
             output.say(
-                f"{plan.file_system_id} is in no file of {project.folder} or is the new one "
-                "already; none was changed."
+                f"{plan.file_system_id} is in no file of {project.folder}; none was changed."
             )
         return False
     listed = " and ".join(file.name for file in files)
-    if not _is_wanted(options.set_environment, options, f"Write {made} to {listed}?"):
+    question = f"Write {made} to {listed}? Type yes to continue: "
+    can_choose = can_ask() and not options.yes
+    if not (options.set_environment or (can_choose and ask(question) == "yes")):
         return False
     for file in files:
         replace_setting(file, plan.file_system_id, made)
     output.say(f"{listed}: {made} in the place of {plan.file_system_id}.")
     return True
-
-
-def _offer_roll(aws: Aws, options: MailstoreOptions) -> bool:
-    """Roll the mail tiers, if that is wanted; whether it was."""
-    question = (
-        "Roll the mail tiers now? That helps only after `mailstore promote` and after Terraform "
-        "was applied."
-    )
-    is_wanted = _is_wanted(options.roll, options, question)
-    if is_wanted:
-        mail_tiers.reconfigure(aws, Reconfigure.ROLL, progress.print_line)
-    return is_wanted
-
-
-def _is_wanted(asked_for: bool, options: MailstoreOptions, question: str) -> bool:
-    if asked_for or options.yes or not can_ask():
-        return asked_for
-    return ask(f"{question} Type yes to continue: ") == "yes"
-
-
-def _first_upper(text: str) -> str:
-    return text[0].upper() + text[1:]
 
 
 def _how_to_mount(mount: str, region: str, made: str) -> str:

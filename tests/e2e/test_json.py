@@ -32,10 +32,7 @@ USES: Mapping[str, tuple[str, set[str]]] = {
     ),
     "restore table": ("restore table cabal-counter --latest", {"table"}),
     "restore mailbox": ("restore mailbox alice", {"job"}),
-    "restore mailstore": (
-        "restore mailstore",
-        {"file_system_id", "setting_replaced", "rolled"},
-    ),
+    "restore mailstore": ("restore mailstore", {"file_system_id", "setting_replaced"}),
     "cutover": (f"cutover {RESTORED} cabal-addresses --mirror", {"cutover"}),
     "cutover undo": (f"cutover undo {RESTORED} cabal-addresses", {"next_plan", "undone"}),
     "backup now": ("backup now", {"jobs"}),

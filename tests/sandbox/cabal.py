@@ -31,6 +31,11 @@ _DOMAINS = ("example.com", "example.net", "example.org")
 _NAMES = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy")
 _SERVICES = ("cabal-imap", "cabal-smtp-in", "cabal-smtp-out")
 _QUEUES = ("smtp-queue", "smtp-in-queue")
+_VOLUMES = {
+    "cabal-imap": ("mailstore", "/home"),
+    "cabal-smtp-in": ("smtp-in-queue", "/var/spool/mqueue"),
+    "cabal-smtp-out": ("smtp-queue", "/var/spool/mqueue"),
+}
 _BATCH = 25
 
 _KEYS: Mapping[str, tuple[str, ...]] = {
@@ -111,7 +116,7 @@ def fill(
     for queue in _QUEUES:
         write_queue(root / queue, messages=3, now=now)
     topic_arn, queue_urls = _announcements(sandbox, region, account)
-    _services(sandbox.client("ecs", region, account))
+    _services(sandbox, file_system["FileSystemId"], region, account)
     return Cabal(
         account=account,
         region=region,
@@ -290,11 +295,44 @@ def _announcements(sandbox: Sandbox, region: str, account: str) -> tuple[str, tu
     return topic, tuple(urls)
 
 
-def _services(ecs: Any) -> None:
+def register_task_definitions(
+    sandbox: Sandbox, file_system: str, region: str, account: str
+) -> None:
+    """A new revision for each service, which mounts this file system.
+
+    Cabal's Terraform does so, and leaves the services at the revision that they have.
+    """
+    efs, ecs = sandbox.client("efs", region, account), sandbox.client("ecs", region, account)
+    points = {
+        point["RootDirectory"]["Path"]: point["AccessPointId"]
+        for point in efs.describe_access_points(FileSystemId=file_system)["AccessPoints"]
+    }
+    for service, (volume, path) in _VOLUMES.items():
+        mounted: dict[str, Any] = {"fileSystemId": file_system, "transitEncryption": "ENABLED"}
+        if volume == "mailstore":
+            mounted["rootDirectory"] = "/"
+        else:
+            access_point = points[f"/{volume}"]
+            mounted["authorizationConfig"] = {"accessPointId": access_point, "iam": "DISABLED"}
+        ecs.register_task_definition(
+            family=service,
+            containerDefinitions=[
+                {
+                    "name": service,
+                    "image": f"registry.example.com/{service}:1",
+                    "memory": 512,
+                    "mountPoints": [{"sourceVolume": volume, "containerPath": path}],
+                }
+            ],
+            volumes=[{"name": volume, "efsVolumeConfiguration": mounted}],
+        )
+
+
+def _services(sandbox: Sandbox, file_system: str, region: str, account: str) -> None:
+    ecs = sandbox.client("ecs", region, account)
     ecs.create_cluster(clusterName="cabal-mail")
+    register_task_definitions(sandbox, file_system, region, account)
     for service in _SERVICES:
-        container = {"name": service, "image": f"registry.example.com/{service}:1", "memory": 512}
-        ecs.register_task_definition(family=service, containerDefinitions=[container])
         ecs.create_service(
             cluster="cabal-mail", serviceName=service, taskDefinition=service, desiredCount=1
         )

@@ -346,7 +346,7 @@ def _network_in_dr(desk: Desk) -> tuple[str, str]:
 def _restore_mailstore(desk: Desk) -> None:
     """With all that a file system can be set up with, and groups that were changed by hand."""
     groups = _dress_up(desk)
-    new = _well(desk.run("restore mailstore --yes --roll")).out.strip()
+    new = _well(desk.run("restore mailstore --yes")).out.strip()
     efs = desk.root("efs")
     for target in efs.describe_mount_targets(FileSystemId=new)["MountTargets"]:
         efs.modify_mount_target_security_groups(

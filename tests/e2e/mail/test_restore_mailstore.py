@@ -268,7 +268,7 @@ def test_the_subnet_is_asked_for_at_a_terminal(
     assert (wrong.code, postmaster.changes()) == (64, before)
     assert "vpc-1 is not an id such as subnet-0123456789abcdef0. Nothing was changed." in wrong.err
 
-    monkeypatch.setattr("sys.stdin", Terminal(f"{subnet}\n\nyes\nno\n"))
+    monkeypatch.setattr("sys.stdin", Terminal(f"{subnet}\n\nyes\n"))
     made = postmaster.run("restore mailstore")
 
     assert made.code == 0, made.err
@@ -288,7 +288,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_the_setting_and_the_roll_are_offered(
+def test_the_setting_is_offered(
     postmaster: Postmaster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = postmaster.cabal.file_system_id
@@ -308,37 +308,30 @@ def test_the_setting_and_the_roll_are_offered(
     assert plain.code == 0, plain.err
     new = plain.out.strip()
     assert f"mailstore_file_system_id of development = {new}" in plain.err
+    assert "--service cabal-smtp-in --desired-count 1" in plain.err
     assert json.loads(private.read_text()) == kept
-    assert postmaster.sandbox.trail("UpdateService") == []
 
-    monkeypatch.setattr("sys.stdin", Terminal("no\nno\n"))
+    monkeypatch.setattr("sys.stdin", Terminal("no\n"))
     declined = postmaster.operator.type(*command)
     assert declined.code == 0, declined.err
     assert f"Write {new} to cdk.context.json? Type yes to continue:" in declined.err
-    assert "Roll the mail tiers now?" in declined.err
     assert f"mailstore_file_system_id of development = {new}" in declined.err
-    (roll,) = (line for line in declined.err.splitlines() if line.endswith(" --roll"))
-    assert roll.startswith("       cabal-backup restore mailstore -e development --project=")
     assert json.loads(private.read_text()) == kept
-    assert postmaster.sandbox.trail("UpdateService") == []
 
-    monkeypatch.setattr("sys.stdin", Terminal("yes\nyes\n"))
+    monkeypatch.setattr("sys.stdin", Terminal("yes\n"))
     agreed = postmaster.operator.type(*command)
     assert agreed.code == 0, agreed.err
     assert json.loads(private.read_text())["development.mailstore_file_system_id"] == new
     steps = agreed.err.partition("Next:\n")[2]
     assert "make deploy ENVIRONMENT=development" in steps
     assert "wherever it is set" not in steps
-    assert "--roll" not in steps
-    assert len(postmaster.sandbox.trail("UpdateService")) == 3
 
     private.write_text(json.dumps(kept, indent=3))
-    asked_for = postmaster.operator.type(*command, "--set-environment", "--roll")
+    asked_for = postmaster.operator.type(*command, "--set-environment")
     assert asked_for.code == 0, asked_for.err
     changed = {**kept, "development.mailstore_file_system_id": new}
     assert private.read_text() == json.dumps(changed, indent=3)
     assert (project / "cdk.json").read_text() == (PROJECT / "cdk.json").read_text()
-    assert len(postmaster.sandbox.trail("UpdateService")) == 6
 
     # From now on the recovery point is a former mailstore's.
     default = postmaster.operator.type(*command, "--dry-run")

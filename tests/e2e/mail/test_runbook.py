@@ -19,6 +19,7 @@ from tests.e2e.mail.conftest import Postmaster
 from tests.e2e.operator import Operator
 from tests.e2e.shell import HUNG_SECONDS
 from tests.maildirs import Mailstore, messages, names
+from tests.sandbox.cabal import register_task_definitions
 from tests.sandbox.deployment import PROJECT, Deployment, aws_cli
 
 RUNBOOK = PROJECT / "docs" / "runbooks" / "restore-mail.md"
@@ -64,6 +65,7 @@ def reader(postmaster: Postmaster, tmp_path: Path) -> Reader:
     sandbox.settings(efs_restore=0, restore_start_delay=0)
     shutil.copy(PROJECT / "cdk.json", tmp_path)
     identity = postmaster.cabal.file_system_id
+    new = tmp_path / "new"
     kept = {
         "development.backup": True,
         "development.account": ACCOUNT,
@@ -81,12 +83,12 @@ def reader(postmaster: Postmaster, tmp_path: Path) -> Reader:
         script = commands(section)
         assert script
         script = script.replace("/home", str(postmaster.mount))
-        script = script.replace("--mount /mnt/new", f"--mount {tmp_path}/new")
-        script = script.replace("/mnt/new", f"{tmp_path}/new")
+        script = script.replace("/mnt/new", str(new))
         if "mailbox merge" in script:
             script = re.sub(r"merge alice", f"merge alice --mount {postmaster.mount}", script)
         script = re.sub(r"^mkdir -p .*|^mount -t efs .*", "true", script, flags=re.MULTILINE)
         script = script.replace("fs-0123456789abcdef0", identity)
+        script = script.replace("fs-0fedcba9876543210", new.resolve().name)
         if os.geteuid() != 0:  # everything belongs to the user who runs this
             script = re.sub(r"^setpriv (.*\\\n.*) sh <", "sh <", script, flags=re.MULTILINE)
         ended = subprocess.run(
@@ -112,6 +114,35 @@ def lose(maildir: Path) -> None:
 
 def all_messages(root: Path) -> dict[str, object]:
     return {user: messages(root / user / "Maildir") for user in USERS}
+
+
+def check_that_the_tasks_mount_it(postmaster: Postmaster, reader: Reader, new: str) -> None:
+    sandbox, cabal = postmaster.sandbox, postmaster.cabal
+    ecs = sandbox.client("ecs")
+
+    def mounted() -> set[str]:
+        """The file systems of the task definitions that the services use."""
+        services = ecs.describe_services(cluster=cabal.cluster, services=list(cabal.services))
+        used = [
+            ecs.describe_task_definition(taskDefinition=service["taskDefinition"])
+            for service in services["services"]
+        ]
+        return {
+            volume["efsVolumeConfiguration"]["fileSystemId"]
+            for definition in used
+            for volume in definition["taskDefinition"]["volumes"]
+        }
+
+    with pytest.raises(AssertionError, match=f"cabal-imap mounts {cabal.file_system_id}"):
+        reader("Put it in the place of the old one")
+    assert sandbox.trail("UpdateService") == []
+    register_task_definitions(sandbox, new, cabal.region, cabal.account)
+    assert mounted() == {cabal.file_system_id}
+
+    reader("Put it in the place of the old one")
+    assert mounted() == {new}
+    services = ecs.describe_services(cluster=cabal.cluster, services=list(cabal.services))
+    assert [service["desiredCount"] for service in services["services"]] == [1, 1, 1]
 
 
 def new_file_system(postmaster: Postmaster, printed: str) -> Path:
@@ -200,8 +231,7 @@ def test_the_whole_mailstore(
     (tmp_path / "new").symlink_to(root)
     reader(f"Bring it to the root, {way}")
     if way == "by hand":
-        reader("Put it in the place of the old one")
-        assert len(postmaster.sandbox.trail("UpdateService")) == 3
+        check_that_the_tasks_mount_it(postmaster, reader, root.name)
 
     assert all_messages(root) == before
     (recovery,) = (name for name in names(root) if name.startswith("aws-backup-restore_"))

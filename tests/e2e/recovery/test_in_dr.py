@@ -107,11 +107,8 @@ def test_the_mailstore_in_the_dr_region(salvor: Operator) -> None:
     sandbox, root = salvor.sandbox, salvor.deployment.cabal.file_system_root
     command = ("restore", "mailstore", "--in", "dr", *LOST)
     which = ("--night", night(salvor, 35), "--cold")
-    wrong = type_in(salvor, *command, "--roll", "--yes")
-    assert (wrong.code, "--roll are for the mailstore of the primary region" in wrong.err) == (
-        64,
-        True,
-    )
+    wrong = type_in(salvor, *command, "--set-environment", "--yes")
+    assert (wrong.code, "--set-environment: not with --in dr" in wrong.err) == (64, True)
 
     made = type_in(salvor, *command, *which, "--yes")
 
