@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _LONGEST = timedelta(minutes=30)
 _NOT_HELD = ("CREATING", "EXPIRED", "DELETING")
-"""Recovery points that AWS Backup does not put under a hold, and those that are not complete."""
+"""Those that AWS Backup puts under no hold, and those that are not complete, which it may."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ class RegionalHold:
         """What it holds, in sentences."""
         if self.existing is not None:
             yield f"  {self.region}: an earlier run placed it, {self.existing.id}: nothing is done"
-            if later := sum(point.created > self.existing.created for point in self.points):
+            if later := sum(map(self.existing.leaves_out, self.points)):
                 yield (
                     f"    {plural(later, 'recovery point')} that came later: not held. To hold "
                     "them too, place a hold with another title"
@@ -204,7 +204,7 @@ def _plan_in(aws: Aws, request: HoldRequest, vault: str, region: str) -> Regiona
             f"-e {aws.environment.name}"
         )
     if same is not None and same.status == "ACTIVE":
-        left_out = [p for p in wanted if p.created <= same.created and p.arn not in same.points]
+        left_out = [p for p in wanted if p.arn not in same.points and not same.leaves_out(p)]
         if left_out:
             raise RefusedError(
                 f'The legal hold "{request.title}" in {region} does not hold '
@@ -245,7 +245,7 @@ def place_holds(aws: Aws, plan: HoldPlan, clock: Clock, report: Report) -> tuple
         missing += [
             f"{point.arn} in {regional.vault}"
             for point in regional.points
-            if hold is None or (point.created <= hold.created and point.arn not in hold.points)
+            if hold is None or not (point.arn in hold.points or hold.leaves_out(point))
         ]
     if missing:
         raise AwsError(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.aws.results import entries
 
 if TYPE_CHECKING:
@@ -42,6 +43,10 @@ class LegalHold:
     def stands(self) -> bool:
         """Whether it prevents deletion, now or in a moment."""
         return self.status != "CANCELING"
+
+    def leaves_out(self, point: RecoveryPoint) -> bool:
+        """Whether the point was not complete in its vault yet when the hold was placed."""
+        return point.arn not in self.points and self.created < point.in_vault_since
 
     def of(self, points: Set[str]) -> LegalHold | None:
         """The hold with these of its recovery points only; None where it holds none of them."""

@@ -58,11 +58,21 @@ class RecoveryPoint:
     """Whether its tags, which say what it brings back, may not be read."""
     made: datetime | None = None
     """When AWS Backup made it, where that is not `created`."""
+    completed_at: datetime | None = None
+    """When the backup or copy job that made it completed; None where AWS Backup does not say it."""
 
     @property
     def counted_from(self) -> datetime:
         """From when AWS Backup counts the days of its lifecycle, and of those of its copies."""
         return self.made or self.created
+
+    @property
+    def in_vault_since(self) -> datetime:
+        """From when it is complete in its vault: a copy has the creation date of its source.
+
+        https://docs.aws.amazon.com/aws-backup/latest/devguide/API_RecoveryPointByBackupVault.html
+        """
+        return max(self.created, self.completed_at or self.created)
 
     @property
     def id(self) -> str:
@@ -225,4 +235,5 @@ def _recovery_point(entry: RecoveryPointByBackupVaultTypeDef) -> RecoveryPoint:
         last_restored=entry.get("LastRestoreTime"),
         plan_id=created_by.get("BackupPlanId"),
         plan_name=created_by.get("BackupPlanName", ""),
+        completed_at=entry.get("CompletionDate"),
     )

@@ -103,6 +103,30 @@ def test_nights_that_come_after_the_hold_are_named(operator: Operator) -> None:
     assert "2 recovery points that came later: not held." in said.err
 
 
+@pytest.mark.parametrize("place", [hand.PRIMARY, hand.DR], ids=REGIONS)
+def test_cut_short_while_a_night_is_in_progress(operator: Operator, place: hand.Vault) -> None:
+    """A recovery point is incomplete when the first hold is placed, and complete on the rerun: in
+    the primary vault the backup of the mailstore, in the DR vault its copy, which has the creation
+    date of its source."""
+    sandbox, (region, vault) = operator.sandbox, place
+
+    def complete() -> int:
+        return [each["Status"] for each in hand.points(sandbox, place)].count("COMPLETED")
+
+    before = complete()
+    while complete() == before:
+        sandbox.advance(minutes=1)
+    sandbox.client("backup", region).create_legal_hold(
+        Title="lawsuit 7", Description="letter", RecoveryPointSelection={"VaultNames": [vault]}
+    )
+    sandbox.advance(hours=3)
+    assert complete() == before + 2
+    said = well(operator.run(*CREATE, "--yes"))
+    assert "1 recovery point that came later: not held." in said.err
+    placed = {hold["region"]: hold["status"] for hold in holds(operator)}
+    assert placed == dict.fromkeys(REGIONS, "ACTIVE")
+
+
 def test_a_release_that_is_under_way_is_followed(operator: Operator) -> None:
     well(operator.run(*CREATE, "--yes"))
     for hold in holds(operator):

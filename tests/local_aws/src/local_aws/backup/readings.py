@@ -117,8 +117,9 @@ READINGS = (
     ),
     Reading(
         "Which recovery points does a legal hold cover?",
-        "Those that exist when it is created, without EXPIRED and DELETING ones. Points that "
-        "should have expired or moved to cold storage during the hold do so when it is cancelled.",
+        "Those that exist when it is created, without CREATING, EXPIRED and DELETING ones. Points "
+        "that should have expired or moved to cold storage during the hold do so when it is "
+        "cancelled.",
     ),
     Reading(
         "Does a legal hold keep recovery points while it is CREATING or CANCELING?",

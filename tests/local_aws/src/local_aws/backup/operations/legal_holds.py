@@ -112,7 +112,7 @@ def _is_selected(point: RecoveryPoint, selection: Mapping[str, Any]) -> bool:
     vaults, resources = selection.get("VaultNames"), selection.get("ResourceIdentifiers")
     dates = selection.get("DateRange")
     return (
-        point.status not in ("EXPIRED", "DELETING")
+        point.status not in ("CREATING", "EXPIRED", "DELETING")
         and (not vaults or point.vault_name in vaults)
         and (not resources or point.resource_arn in resources)
         and (dates is None or dates["FromDate"] <= point.created <= dates["ToDate"])
