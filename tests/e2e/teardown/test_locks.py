@@ -148,5 +148,8 @@ def test_a_pending_compliance_lock_is_shown_and_stopped(remover: Remover) -> Non
 
     said = remover.run("relock")
     assert (said.code, "about to become immutable" in said.err) == (4, True)
+    assert f"{vault} is unlocked for a moment" in said.err
+    began = remover.sandbox.advance(seconds=2)
     assert remover.run("relock", "--yes").code == 0
+    assert changes_since(remover.sandbox, began)[::-1] == [(region, OFF), (region, ON)]
     assert "LockDate" not in client.describe_backup_vault(BackupVaultName=vault)

@@ -75,7 +75,9 @@ def test_a_compliance_lock_becomes_immutable(account: Account) -> None:
     account.make_vaults()
     put = account.primary.put_backup_vault_lock_configuration
     put(BackupVaultName=VAULT, MinRetentionDays=30, ChangeableForDays=3)
-    assert "LockDate" in account.primary.describe_backup_vault(BackupVaultName=VAULT)
+    until = account.primary.describe_backup_vault(BackupVaultName=VAULT)["LockDate"]
+    put(BackupVaultName=VAULT, MinRetentionDays=30)
+    assert account.primary.describe_backup_vault(BackupVaultName=VAULT)["LockDate"] == until
     account.advance(days=2, hours=23)
     put(BackupVaultName=VAULT, MinRetentionDays=31, ChangeableForDays=3)
     account.advance(days=3)

@@ -52,6 +52,10 @@ READINGS = (
         "delete_missing_lock_refused",
     ),
     Reading(
+        "PutBackupVaultLockConfiguration without ChangeableForDays before the lock date?",
+        "The lock date stays. Only DeleteBackupVaultLockConfiguration ends compliance mode.",
+    ),
+    Reading(
         "Deleting a vault right after its last recovery point was deleted?",
         "Refused once more with ERROR_9101, then accepted.",
         "emptied_vault_refuses_once",

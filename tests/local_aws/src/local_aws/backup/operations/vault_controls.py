@@ -32,7 +32,9 @@ def put_lock(call: Call) -> Mapping[str, Any]:
         raise invalid_parameter(
             f"MinRetentionDays {minimum} is more than MaxRetentionDays {maximum}"
         )
-    lock_date = None if cooling_off is None else call.now + timedelta(days=cooling_off)
+    lock_date = vault.lock.lock_date if vault.lock else None
+    if cooling_off is not None:
+        lock_date = call.now + timedelta(days=cooling_off)
     vault.lock = Lock(minimum, maximum, lock_date)
     reports.vault_changed(call.core, call.scope, vault, "MODIFIED", isLocked="true")
     return {}
