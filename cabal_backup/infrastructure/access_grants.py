@@ -117,7 +117,9 @@ def operator_grants(at: Places) -> tuple[Grant, ...]:
         Grant("lambda: InvokeFunction", at.both("lambda", f"function:{names.WATCH}")),
         announce(*at.both("events", "event-bus/default")),
         Grant(
-            "backup: GetRecoveryPointRestoreMetadata StartCopyJob StartRestoreJob", at.all_points
+            "backup: DescribeRecoveryPoint GetRecoveryPointRestoreMetadata StartCopyJob "
+            "StartRestoreJob",
+            at.all_points,
         ),
         Grant("backup: CreateLegalHold", at.legal_holds),
         Grant("backup: StartBackupJob", at.vaults),

@@ -91,7 +91,7 @@ class RegionalHold:
         if ends:
             yield (
                 f"    they would expire from {moment(min(ends))} to {moment(max(ends))}; held, "
-                "they stay, and do not move to cold storage"
+                "they stay"
             )
         yield f"    {_cost(self, now)}"
 

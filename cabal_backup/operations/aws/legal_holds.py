@@ -1,4 +1,4 @@
-"""Legal holds: they keep recovery points from deletion, expiry and cold storage.
+"""Legal holds: they keep recovery points from deletion and expiry.
 
 https://docs.aws.amazon.com/aws-backup/latest/devguide/legalhold.html
 """

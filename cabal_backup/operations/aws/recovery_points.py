@@ -58,6 +58,8 @@ class RecoveryPoint:
     """Whether its tags, which say what it brings back, may not be read."""
     made: datetime | None = None
     """When AWS Backup made it, where that is not `created`."""
+    storage_class: str = ""
+    """WARM or COLD, of one that was described; empty in a list, where only the date shows it."""
     completed_at: datetime | None = None
     """When the backup or copy job that made it completed; None where AWS Backup does not say it."""
 
@@ -94,6 +96,8 @@ class RecoveryPoint:
 
     def is_cold(self, now: datetime) -> bool:
         """Whether it is in cold storage, and so can neither be copied nor restored quickly."""
+        if self.storage_class:
+            return self.storage_class == "COLD"
         return self.cold_at is not None and self.cold_at <= now
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+
+from botocore.exceptions import ClientError
 
 from cabal_backup import names
 from cabal_backup.errors import (
@@ -20,6 +22,7 @@ from cabal_backup.operations.aws.recovery_points import (
     list_recovery_points,
     protected_as,
 )
+from cabal_backup.operations.aws.responses import error_code
 from cabal_backup.text import moment
 
 ADDRESSES = "addresses"
@@ -129,6 +132,7 @@ def choose_point(
     if point is None:
         what = f"{request.file_system or _resource(resource_arn)} in {aws.vault}"
         raise _nothing(aws, mine, what, request, _elsewhere(aws))
+    point = with_storage_class(aws, point, now)
     if point.is_cold(now) and not request.cold:
         raise RefusedError(_cold_to_restore(point, mine, now))
     return point
@@ -169,9 +173,36 @@ def choose_copy(
     else:
         point = _copyable(aws, points, wanted.what)
         candidates = [other for other in points if other.resource_arn == point.resource_arn]
+    point = with_storage_class(aws.at(aws.environment.dr_region), point, now)
     if point.is_cold(now) and not wanted.cold:
         raise RefusedError(_cold_to_copy(aws, point, candidates, now))
     return point
+
+
+def with_storage_class(aws: Aws, point: RecoveryPoint, now: datetime) -> RecoveryPoint:
+    """A recovery point in the vault of the region to act in; one that should be cold by now with
+    the storage class that AWS Backup describes.
+
+    A list has only the date, beyond which a legal hold may keep it warm: AWS documents both. Where
+    IAM denies the description, the date decides.
+
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/API_LegalHold.html
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/API_DescribeRecoveryPoint.html
+
+    Raises CabalBackupError when AWS does not answer.
+    """
+    if not point.is_cold(now):
+        return point
+    with worded(f"looking at the recovery point {point.id}"):
+        try:
+            described = aws.client("backup").describe_recovery_point(
+                BackupVaultName=aws.vault, RecoveryPointArn=point.arn
+            )
+        except ClientError as error:
+            if "AccessDenied" not in error_code(error):
+                raise
+            return point
+    return replace(point, storage_class=described["StorageClass"])
 
 
 def _named(points: Sequence[RecoveryPoint], name: str) -> RecoveryPoint | None:

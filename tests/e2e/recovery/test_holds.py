@@ -127,6 +127,27 @@ def test_cut_short_while_a_night_is_in_progress(operator: Operator, place: hand.
     assert placed == dict.fromkeys(REGIONS, "ACTIVE")
 
 
+@pytest.mark.parametrize("cools", [False, True], ids=["stays-warm", "moves-to-cold-storage"])
+def test_a_held_night_is_as_cold_as_aws_backup_describes(operator: Operator, cools: bool) -> None:
+    """After the day on which it should move to cold storage; AWS documents both."""
+    operator.sandbox.settings(held_points_cool=cools)
+    at = operator.sandbox.now()
+    newest = [
+        each["RecoveryPointArn"]
+        for each in hand.points(operator.sandbox, hand.PRIMARY)
+        if each["ResourceType"] == "DynamoDB"
+    ][-1]
+    well(operator.run(*CREATE, "--yes"))
+    operator.sandbox.advance(days=32)
+    for command, refusal in (
+        (("copy-back", "addresses", "--at", at.isoformat()), "AWS Backup cannot copy a cold one"),
+        (("restore", "addresses", "--at", at.isoformat()), "is in cold storage"),
+        (("copy", "now", newest), "is in cold storage"),
+    ):
+        said = operator.run(*command, "--dry-run")
+        assert (said.code, refusal in said.err) == ((4, True) if cools else (0, False)), said
+
+
 def test_a_release_that_is_under_way_is_followed(operator: Operator) -> None:
     well(operator.run(*CREATE, "--yes"))
     for hold in holds(operator):

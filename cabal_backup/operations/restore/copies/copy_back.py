@@ -112,10 +112,13 @@ class CopyBackPlan:
             "everything later is lost",
             f"  {point.size_bytes:,} bytes, "
             + (
-                f"warm until {point.cold_at:%Y-%m-%d}: it can be copied"
-                if point.cold_at
-                else "warm for good: it can be copied"
-            ),
+                "warm for good"
+                if point.cold_at is None
+                else f"warm until {point.cold_at:%Y-%m-%d}"
+                if self.now < point.cold_at
+                else f"still warm after {point.cold_at:%Y-%m-%d}"
+            )
+            + ": it can be copied",
             f"  as {self.role_arn}",
             f"  there {self._stays()}",
             "  (a copy keeps the date of its backup, so its days count from then)",

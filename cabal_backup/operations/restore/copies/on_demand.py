@@ -27,7 +27,11 @@ from cabal_backup.operations.restore.copies.copy_back import (
     lock_of,
     start_copy,
 )
-from cabal_backup.operations.restore.select_point import ADDRESSES, MAILSTORE
+from cabal_backup.operations.restore.select_point import (
+    ADDRESSES,
+    MAILSTORE,
+    with_storage_class,
+)
 from cabal_backup.operations.status import read_state
 from cabal_backup.operations.status.checks import run_checks
 from cabal_backup.operations.status.checks.copies import without_copy
@@ -170,7 +174,7 @@ def plan_copy(aws: Aws, now: datetime, wanted: Sequence[str]) -> OnDemandPlan:
     environment = aws.environment
     seen = _look(aws, now, environment.region, environment.dr_region)
     doubts = check_ready(run_checks(seen, ("dr-vault", "role")).findings, "dr-vault")
-    points, left_out = _to_copy(seen, wanted)
+    points, left_out = _to_copy(aws, seen, wanted)
     lock = lock_of(seen.dr, environment.lock)
     running = {
         entry["SourceRecoveryPointArn"]: entry["CopyJobId"]
@@ -240,12 +244,14 @@ def _look(aws: Aws, now: datetime, *regions: str) -> State:
     return read_state.look(aws, now)
 
 
-def _to_copy(seen: State, wanted: Sequence[str]) -> tuple[list[RecoveryPoint], tuple[str, ...]]:
+def _to_copy(
+    aws: Aws, seen: State, wanted: Sequence[str]
+) -> tuple[list[RecoveryPoint], tuple[str, ...]]:
     points = _points(seen.primary)
     if wanted:
-        return [_named(seen, points, name) for name in wanted], ()
+        return [_named(aws, seen, points, name) for name in wanted], ()
     _points(seen.dr)
-    missing = without_copy(seen)
+    missing = [with_storage_class(aws, point, seen.now) for point in without_copy(seen)]
     cold = tuple(
         f"{point.arn} is in cold storage, and AWS Backup cannot copy it"
         for point in missing
@@ -263,10 +269,11 @@ def _points(region: RegionState) -> list[RecoveryPoint]:
     return region.points.value
 
 
-def _named(seen: State, points: Sequence[RecoveryPoint], name: str) -> RecoveryPoint:
+def _named(aws: Aws, seen: State, points: Sequence[RecoveryPoint], name: str) -> RecoveryPoint:
     for point in points:
         if name not in (point.arn, point.id):
             continue
+        point = with_storage_class(aws, point, seen.now)
         if not point.completed:
             raise RefusedError(
                 f"The recovery point {name} is {point.status}: it cannot be copied. "

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
-import boto3
 import pytest
 
 from cabal_backup.errors import AwsError, NoRecoveryPointError, RefusedError, UsageError
@@ -25,8 +25,19 @@ OTHER_ARN = f"arn:aws:elasticfilesystem:us-west-1:{ACCOUNT}:file-system/fs-0fedc
 COPIES = nightly("dr")
 
 
+class Session:
+    """Of an AWS Backup that describes every recovery point as cold."""
+
+    def client(self, *_: object, **__: object) -> Session:
+        return self
+
+    def describe_recovery_point(self, **_: str) -> dict[str, str]:
+        return {"StorageClass": "COLD"}
+
+
 def choose(points: list[RecoveryPoint], what: str, **wanted: object) -> RecoveryPoint:
-    aws = Aws(an_environment(), boto3.Session(region_name="us-west-1"), ACCOUNT)
+    session: Any = Session()
+    aws = Aws(an_environment(), session, ACCOUNT)
     return choose_copy(aws, points, NOW, CopyBackRequest(what=what, **wanted))  # type: ignore[arg-type]
 
 
@@ -94,7 +105,7 @@ COLD = COPIES[60:]
 
 @pytest.mark.parametrize(("number", "what"), [(0, "addresses"), (1, "mailstore")])
 def test_the_newest_cold_one_is_the_default_with_cold(number: int, what: str) -> None:
-    assert choose(COPIES, what, cold=True) == COLD[number]
+    assert choose(COPIES, what, cold=True).arn == COLD[number].arn
 
 
 @pytest.mark.parametrize(
@@ -127,7 +138,7 @@ def test_a_cold_one_that_is_not_complete_does_not_count() -> None:
 
 def test_a_named_one_is_found_whether_it_is_cold_or_not() -> None:
     assert choose(COPIES, WARM[0].arn, cold=True) == WARM[0]
-    assert choose(COPIES, COLD[-1].id, cold=True) == COLD[-1]
+    assert choose(COPIES, COLD[-1].id, cold=True).arn == COLD[-1].arn
 
 
 def test_a_file_system_that_is_named_is_found_whether_it_has_cold_ones_or_not() -> None:

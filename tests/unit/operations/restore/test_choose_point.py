@@ -51,6 +51,9 @@ class Vault:
         more = {"NextToken": str(page + 1)} if page + 1 < len(self._points) else {}
         return {"RecoveryPoints": self._points[page : page + 1], **more}
 
+    def describe_recovery_point(self, **_: str) -> dict[str, str]:
+        return {"StorageClass": "COLD"}
+
 
 class Session:
     def __init__(self, points: list[dict[str, Any]]) -> None:

@@ -122,8 +122,13 @@ READINGS = (
     Reading(
         "Which recovery points does a legal hold cover?",
         "Those that exist when it is created, without CREATING, EXPIRED and DELETING ones. Points "
-        "that should have expired or moved to cold storage during the hold do so when it is "
-        "cancelled.",
+        "that should have expired during the hold do so when it is cancelled.",
+    ),
+    Reading(
+        "Does a recovery point under a legal hold move to cold storage on its date?",
+        "No, but when the hold is cancelled. API_LegalHold says that this is delayed, the "
+        "Developer Guide only that deletion is. DescribeRecoveryPoint has the storage class.",
+        "held_points_cool",
     ),
     Reading(
         "Does a legal hold keep recovery points while it is CREATING or CANCELING?",

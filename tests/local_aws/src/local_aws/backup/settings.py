@@ -41,6 +41,8 @@ class Settings:
     """How long a deleted recovery point stays in the lists as DELETING."""
     legal_hold_duration: timedelta = timedelta(seconds=10)
     """How long a legal hold is CREATING, and CANCELING."""
+    held_points_cool: bool = False
+    """Whether recovery points under a legal hold move to cold storage on their date."""
     metric_period: timedelta = timedelta(minutes=5)
     job_history: timedelta = timedelta(days=30)
     air_gapped_creation: timedelta = timedelta(minutes=3)

@@ -75,7 +75,7 @@ def cool(core: Core, scope: Scope, vault_name: str, arn: str) -> None:
     if point is None or moment is None or moment > core.now() or point.storage_class != "WARM":
         return
     held = core.state.region(scope).hold_on(arn, core.now()) is not None
-    if point.sound and not held:
+    if point.sound and (core.settings.held_points_cool or not held):
         point.storage_class = "COLD"
         reports.point_changed(core, scope, point)
 
