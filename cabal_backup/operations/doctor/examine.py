@@ -178,8 +178,11 @@ def _stacks(state: State, regions: tuple[str, str], answers: Answers) -> Outcome
             details=details,
         )
     if all(known.values()):
+        if isinstance(state.role, Unknown):
+            return unknown(state.role, looking_at="which environment it is", details=details)
         return ok(f"Both stacks are deployed: {', '.join(details)}.")
-    taken = list(_taken(state))
+    needed = _needed(state)
+    taken = [what for what, answer in needed.items() if answer.value_or(None) is not None]
     if any(known.values()):
         return fail(
             "One of the two stacks is missing.",
@@ -192,23 +195,21 @@ def _stacks(state: State, regions: tuple[str, str], answers: Answers) -> Outcome
             "docs/adopt.md takes over what another tool made or a deleted stack left. "
             f"cabal-backup teardown plan -e {name} lists it.",
         )
+    if any(isinstance(answer, Unknown) for answer in needed.values()):
+        return unknown(*needed.values(), looking_at="whether the names are taken")
     return ok(f"Nothing is deployed, and no name is taken. Next: {state.deploy_command}.")
 
 
-def _taken(state: State) -> list[str]:
-    """What exists under a name that a first deployment creates."""
-    return [
-        what
-        for what, answer in (
-            *(
-                (f"vault {one.vault_name} in {one.region}", one.vault)
-                for one in (state.primary, *state.copy_vaults)
-            ),
-            (f"plan {names.PLAN}", state.plan),
-            (f"role {names.ROLE}", state.role),
-        )
-        if answer.value_or(None) is not None
-    ]
+def _needed(state: State) -> dict[str, Answer[object]]:
+    """What a first deployment creates, and what exists under its name."""
+    return {
+        **{
+            f"vault {one.vault_name} in {one.region}": one.vault
+            for one in (state.primary, *state.copy_vaults)
+        },
+        f"plan {names.PLAN}": state.plan,
+        f"role {names.ROLE}": state.role,
+    }
 
 
 def _air_gapped(state: State) -> Outcome:

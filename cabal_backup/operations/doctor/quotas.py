@@ -105,7 +105,7 @@ def judge(state: State, used: Mapping[str, Used]) -> Outcome:
     """The check: every quota has room for the environment."""
     details: list[str] = []
     remedies: list[str] = []
-    asked: list[Answer[object]] = []
+    asked: list[Answer[object]] = [state.plan]
     for region, here in used.items():
         asked += [*here.quotas, here.vaults, here.plans, here.tables, here.file_systems]
         listed = [one.value for one in here.quotas if isinstance(one, Known)]
@@ -144,7 +144,7 @@ def _needs(state: State, region: str, used: Used) -> Iterator[Need]:
         count = len({*vaults, here.vault_name})
         yield Need("backup", "L-7705D2CB", "backup vaults", count, f"{len(vaults)} exist")
     if primary and (plans := used.plans.value_or(None)) is not None:
-        count = plans + (state.plan.value_or(None) is None)
+        count = plans + (state.plan == Known(None))
         yield Need("backup", "L-BD69F607", "backup plans", count, f"{plans} exist")
     lifecycle = environment.lifecycle if primary else environment.dr_lifecycle
     nights = lifecycle.delete_after_days + 1

@@ -287,14 +287,11 @@ def _coming_year(state: State, known: Mapping[str, Prices]) -> str:
 
 
 def _restore_tests(report: Report) -> str:
-    jobs = [
-        (region, job)
-        for region, answer in (
-            (report.state.environment.region, report.state.restore_jobs),
-            (report.state.environment.dr_region, report.state.dr_restore_jobs),
-        )
-        for job in answer.value_or(())
-    ]
+    answers = (
+        (report.state.environment.region, report.state.restore_jobs),
+        (report.state.environment.dr_region, report.state.dr_restore_jobs),
+    )
+    jobs = [(region, job) for region, answer in answers for job in answer.value_or(())]
     rows = [
         (
             moment(job["CreationDate"]),
@@ -313,6 +310,11 @@ def _restore_tests(report: Report) -> str:
             _paragraph(_colored(finding.status, finding.evidence))
             for finding in report.verdict.findings
             if finding.check == "restore-tests"
+        ),
+        *(
+            _paragraph(f"The restore jobs in {region} are not known: {answer.reason}")
+            for region, answer in answers
+            if isinstance(answer, Unknown)
         ),
         _table("Restore jobs of the last 30 days.", headings, rows),
     )

@@ -294,3 +294,14 @@ def test_what_may_not_be_looked_at_is_unknown(bootstrapped: Operator) -> None:
 
     assert said.code == 2
     assert said.out.endswith("\n? development: 13 checks, 1 unknown.\n")
+
+
+def test_a_name_that_may_not_be_looked_at_is_not_free(bootstrapped: Operator) -> None:
+    bootstrapped.sandbox.faults.services(
+        {"service": "iam", "error": "AccessDenied", "status": 403, "operation": "GetRole"}
+    )
+
+    found = findings(bootstrapped)["stacks"]
+
+    assert found["status"] == "unknown"
+    assert "whether the names are taken" in found["evidence"]

@@ -70,7 +70,7 @@ def resources(state: State) -> Outcome:
             + "If it was replaced on purpose, set addresses_table or mailstore_file_system_id of "
             f"{state.environment.name} to the new one, then: {state.deploy_command}",
         )
-    all_known((table, mailstore), looking_at="the table and the mailstore")
+    all_known((table, mailstore, state.other_mailstores), looking_at="the table and the mailstores")
     young = _young_tables(state, [name])
     odd, hints = list(young.replaced), list[str]()
     if odd:
@@ -197,6 +197,7 @@ def _restored_as_of(state: State, name: str, table: TableDescriptionTypeDef) -> 
         for point in own.values():
             if point.last_restored and abs(point.last_restored - created) < LONGEST_RESTORE:
                 return point.created
+    all_known((state.primary.points, state.restore_jobs), looking_at=f"what {name} is a restore of")
     return None
 
 

@@ -57,11 +57,14 @@ def deployment(state: State) -> Outcome:
         )
     if not any(answer.value_or(None) for answer in (*answers, state.role)):
         all_known(answers, looking_at=f"whether {name} is deployed")
+    known(state.role, looking_at=f"whether it is {name} that is deployed")
     return ok(f"{name} is deployed in {where}.")
 
 
 def recorded_environment(state: State) -> str | None:
-    """The environment that the role records; None without a role or a tag."""
+    """The environment that the role records; None without a role or a tag, and where the role is
+    not known.
+    """
     role = state.role.value_or(None)
     tags = {tag["Key"]: tag["Value"] for tag in role.role.get("Tags", ())} if role else {}
     return tags.get(names.ENVIRONMENT_TAG)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -31,6 +32,17 @@ def test_a_quota_that_is_not_listed_is_unknown() -> None:
     seen = quotas.judge(state, {region.region: used() for region in state.regions})
     assert seen.status is Status.UNKNOWN
     assert "Service Quotas in us-west-1 does not list " in seen.evidence
+
+
+def test_a_plan_that_may_not_be_looked_at_is_not_a_missing_one() -> None:
+    """The quota has room for the plans that exist, and not for one more."""
+    state = replace(a_state(), plan=Unknown("ListBackupPlans: AccessDenied"))
+    quota = {"QuotaCode": "L-BD69F607", "Value": 1.0, "Adjustable": False}
+    seen = quotas.judge(
+        state, {"us-west-1": used(quotas=[Known({"L-BD69F607": quota})], plans=Known(1))}
+    )
+    assert seen.status is Status.UNKNOWN
+    assert "ListBackupPlans: AccessDenied" in seen.evidence
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,7 @@ def test_what_aws_says_is_text() -> None:
 
     assert "&lt;script&gt;x&lt;/script&gt;" in failing
     assert "denied &lt;b&gt;" in unknown
+    assert "The restore jobs in us-west-1 are not known: ListThings: AccessDenied" in unknown
 
 
 def test_every_symbol_has_its_word() -> None:

@@ -31,6 +31,7 @@ from tests.unit.operations.status.builders import (
     not_ok,
     with_testing,
 )
+from tests.unit.operations.status.faults_of_resources import FAULTS
 
 DOCS = Path(__file__).parents[4] / "docs"
 
@@ -38,6 +39,20 @@ DOCS = Path(__file__).parents[4] / "docs"
 def test_a_healthy_environment_is_all_ok() -> None:
     assert not_ok(a_state()) == {}
     assert [one.hint for one in findings(a_state()).values() if one.hint] == []
+
+
+@pytest.mark.parametrize(
+    ("check", "fault", "denied"),
+    [
+        ("deployment", None, "role"),
+        ("resources", None, "other_mailstores"),
+        ("tables", "a table was replaced", "restore_jobs"),
+    ],
+)
+def test_an_answer_that_was_denied_is_not_a_no(check: str, fault: str | None, denied: str) -> None:
+    state = FAULTS[fault](a_state()) if fault else a_state()
+    state = replace(state, **{denied: DENIED})
+    assert findings(state)[check].status is Status.UNKNOWN
 
 
 def test_an_environment_that_cannot_be_seen_is_all_unknown() -> None:
