@@ -13,6 +13,7 @@ from local_aws.client import Sandbox
 from tests.e2e.audit import changes_since
 from tests.e2e.exercise import newest_point
 from tests.e2e.operator import Operator
+from tests.e2e.status import aws_by_hand as hand
 from tests.e2e.terminal import Keyboard, type_answers
 
 PRIMARY, DR = ("cabal-backup", "us-west-1"), ("cabal-backup-dr", "us-west-2")
@@ -74,6 +75,24 @@ def test_a_copy_that_failed_in_the_night_is_made_up_for(operator: Operator) -> N
     assert operator.run("copy", "now", "--yes").code == 0
 
     assert operator.not_ok() == {"copy-jobs": "warn"}
+
+
+def test_a_copy_that_is_almost_cold_has_the_lifecycle_of_the_plan(operator: Operator) -> None:
+    sandbox = operator.sandbox
+    night = sandbox.now() - timedelta(days=28)
+    lost = [
+        point
+        for point in hand.points(sandbox, hand.DR)
+        if timedelta() < point["CreationDate"] - night < timedelta(days=1)
+    ]
+    with hand.unlocked(sandbox, hand.DR):
+        hand.delete_points(sandbox, hand.DR, lost)
+
+    assert operator.run("copy", "now", "--yes").code == 0
+
+    dates = {point["CreationDate"] for point in lost}
+    made = [point for point in hand.points(sandbox, hand.DR) if point["CreationDate"] in dates]
+    assert [point["Lifecycle"] for point in made] == [YEAR, YEAR]
 
 
 @pytest.mark.parametrize("command", ["backup", "copy"])

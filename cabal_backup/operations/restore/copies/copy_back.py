@@ -42,6 +42,9 @@ LONGEST = timedelta(hours=48)
 WARM_FOR_DAYS = 7
 """The days a copy should at least stay warm, so that it can be restored without waiting."""
 
+WARM_ON_ARRIVAL_DAYS = 1
+"""The same of a copy that is not about to be restored: it arrives before it goes cold."""
+
 USABLE_FOR = timedelta(days=7)
 """How long a copy that is there has to live to count as back: AWS Backup ends a restore of a file
 system after seven days.
@@ -291,12 +294,18 @@ def _arrived(aws: Aws, job: Job) -> RecoveryPoint:
 
 
 def lifecycle_on_arrival(
-    wanted: Lifecycle, created: datetime, now: datetime, lock: Lock | None, vault: str
+    wanted: Lifecycle,
+    created: datetime,
+    now: datetime,
+    lock: Lock | None,
+    vault: str,
+    *,
+    warm_days: int = WARM_FOR_DAYS,
 ) -> Lifecycle:
     """The lifecycle nearest to `wanted` that a copy of this age can arrive with.
 
     A copy keeps its creation date, and a lifecycle counts from there. So one that would go
-    cold within WARM_FOR_DAYS stays warm, and one that would expire within LIVE_FOR_DAYS
+    cold within `warm_days` stays warm, and one that would expire within LIVE_FOR_DAYS
     lives longer, as far as the vault's lock accepts it.
 
     Raises RefusedError when it would expire on arrival whatever the lifecycle.
@@ -314,7 +323,7 @@ def lifecycle_on_arrival(
         )
     cold_after = wanted.cold_after_days
     if cold_after is not None and (
-        cold_after < age + WARM_FOR_DAYS or delete_after < cold_after + MIN_COLD_DAYS
+        cold_after < age + warm_days or delete_after < cold_after + MIN_COLD_DAYS
     ):
         cold_after = None
     return Lifecycle(cold_after_days=cold_after, delete_after_days=delete_after)

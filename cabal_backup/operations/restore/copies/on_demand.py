@@ -22,6 +22,7 @@ from cabal_backup.operations.aws.recovery_points import RecoveryPoint, lifecycle
 from cabal_backup.operations.aws.results import Answer, Known, Unknown
 from cabal_backup.operations.restore.copies.copy_back import (
     LONGEST,
+    WARM_ON_ARRIVAL_DAYS,
     check_ready,
     lifecycle_on_arrival,
     lock_of,
@@ -184,7 +185,12 @@ def plan_copy(aws: Aws, now: datetime, wanted: Sequence[str]) -> OnDemandPlan:
     items = []
     for point in points:
         lifecycle = lifecycle_on_arrival(
-            environment.dr_lifecycle, point.counted_from, now, lock, names.DR_VAULT
+            environment.dr_lifecycle,
+            point.counted_from,
+            now,
+            lock,
+            names.DR_VAULT,
+            warm_days=WARM_ON_ARRIVAL_DAYS,
         )
         items.append(
             Item(

@@ -42,6 +42,15 @@ def test_as_configured_unless_it_would_go_cold_at_once(
     assert arriving(age_days) == expected
 
 
+@pytest.mark.parametrize(("age_days", "cold"), [(28.5, 30), (29.5, None)])
+def test_one_that_is_not_about_to_be_restored_goes_cold_after_its_arrival(
+    age_days: float, cold: int | None
+) -> None:
+    made = NOW - timedelta(days=age_days)
+    chosen = lifecycle_on_arrival(A_YEAR, made, NOW, LOCK, "cabal-backup-dr", warm_days=1)
+    assert chosen.cold_after_days == cold
+
+
 def test_it_lives_long_enough_to_be_restored() -> None:
     assert arriving(350, lock=None) == (None, 380)
     assert arriving(350, lock=Lock(min_days=30, max_days=370)) == (None, 370)
