@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from cabal_backup import names
 from cabal_backup.errors import AwsError, CredentialsError, RefusedError, UnknownError
 from cabal_backup.operations.aws.client import (
     AssumedLost,
@@ -28,6 +29,8 @@ from cabal_backup.operations.teardown.inventory import (
     INCLUDE_OTHERS,
     Inventory,
     count_nights,
+    create_again,
+    is_ours,
     legal_hold_stands,
     role_is_missing,
     take_inventory,
@@ -89,6 +92,11 @@ class DeletePointsPlan:
         return sum(len(vault.points) for vault in self.vaults)
 
     @property
+    def missing_roles(self) -> Mapping[str, int]:
+        """How many of them each role made that was deleted, by its ARN."""
+        return self.seen.missing_roles(include_others=self.include_others)
+
+    @property
     def kept(self) -> int:
         """How many recovery points of other resources are kept."""
         return self.seen.points - self.points
@@ -105,6 +113,11 @@ class DeletePointsPlan:
             f"  these are the backups of {plural(count_nights(self.vaults), 'night')}; nothing "
             "brings them back",
             *self._others(),
+            *(
+                f"  CAUTION: the role {arn}, which made {count:,} of them, was deleted: AWS Backup "
+                "may mark them EXPIRED and not delete them"
+                for arn, count in self.missing_roles.items()
+            ),
             *stays,
             *(
                 ("  the nightly plan goes on: destroy before the next night, or there is more",)
@@ -126,17 +139,23 @@ class DeletePointsPlan:
 
 
 def plan_deletion(seen: Inventory, *, include_others: bool = False) -> DeletePointsPlan:
-    """Raises RefusedError while a lock or a legal hold stands, or without the points' role."""
+    """Raises RefusedError while a lock or a legal hold stands, or without the environment's role.
+
+    Another role that was deleted is no reason: no deployment creates it, AWS Backup then tries its
+    service-linked role, and what becomes EXPIRED can be deleted with the role created again.
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/backup-iam.html
+    """
     if seen.locked:
         raise RefusedError(
             f"Locked: {seen.which_locked}. Nothing was deleted. First: cabal-backup unlock -e "
             f"{seen.environment} --reason …"
         )
-    if seen.missing_roles:
+    plan = DeletePointsPlan(seen, include_others)
+    if any(map(is_ours, plan.missing_roles)):
         raise RefusedError(f"{role_is_missing(seen)} Nothing was deleted.")
     if seen.legal_holds:
         raise RefusedError(f"{legal_hold_stands(seen)} Nothing was deleted.")
-    return DeletePointsPlan(seen, include_others)
+    return plan
 
 
 def delete_points(aws: Aws, plan: DeletePointsPlan, clock: Clock, report: Report) -> int:
@@ -210,14 +229,15 @@ def _notice_expired(points: Sequence[RecoveryPoint], asked: set[str], vault: Vau
     """
     stuck = [point for point in points if point.status == "EXPIRED" and point.arn in asked]
     if stuck:
-        roles = ", ".join(sorted({point.role_arn for point in stuck}))
+        roles = sorted({point.role_arn for point in stuck})
         said = sorted({point.status_message for point in stuck} - {""})
         why = f" AWS says: {said[0]}" if said else ""
         raise AwsError(
             f"{len(stuck):,} recovery points in {vault.vault} went EXPIRED instead of away: AWS "
-            f"Backup cannot use the role they were made with ({roles}), which was deleted or lacks "
-            f"the permission, or its service-linked role AWSServiceRoleForBackup.{why} Restore the "
-            "role (a deployment does), and where the other one is missing: aws iam "
+            f"Backup cannot use the role they were made with ({', '.join(roles)}), which was "
+            "deleted or lacks the permission, or its service-linked role "
+            f"{names.SERVICE_LINKED_ROLE}.{why} Have an administrator restore the role "
+            f"({'; '.join(map(create_again, roles))}), and where the other one is missing: aws iam "
             "create-service-linked-role --aws-service-name backup.amazonaws.com. Then run this "
             "again."
         )

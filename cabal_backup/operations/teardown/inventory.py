@@ -65,7 +65,8 @@ class Inventory:
     plan_id: str | None
     """The nightly plan of the stack; None when there is none."""
     roles: Mapping[str, bool]
-    """Whether it exists, for the role of the environment and each that made a point."""
+    """Whether it exists, for the role of the environment and each other that made a point and
+    may be looked at."""
     resources: frozenset[str]
     """The ARNs of the table and the file system that the environment protects."""
     unmanaged_vaults: tuple[VaultLock, ...] = ()
@@ -111,18 +112,23 @@ class Inventory:
         """The vaults with a lock, in words."""
         return " and ".join(f"{one.vault} in {one.region}" for one in self.locked)
 
-    @property
-    def missing_roles(self) -> tuple[str, ...]:
-        """Roles without which deleting a point only makes it EXPIRED."""
-        used = {point.role_arn for vault in self.vaults for point in vault.points}
-        return tuple(sorted(arn for arn in used if arn and not self.roles.get(arn, True)))
+    def missing_roles(self, *, include_others: bool = False) -> Mapping[str, int]:
+        """How many recovery points each role made that was deleted, by its ARN.
+
+        :param include_others: also those of other resources.
+        """
+        return Counter(
+            point.role_arn
+            for vault in self.vaults
+            for point in vault.points
+            if not self.roles.get(point.role_arn, True)
+            and (include_others or not self.is_other(point))
+        )
 
     @property
     def role_exists(self) -> bool:
         """Whether AWS Backup's role exists."""
-        return any(
-            exists for arn, exists in self.roles.items() if arn.endswith(f":role/{names.ROLE}")
-        )
+        return any(exists for arn, exists in self.roles.items() if is_ours(arn))
 
     @property
     def role_goes(self) -> bool:
@@ -219,7 +225,7 @@ class Inventory:
                 f"{self.which_locked}: locked. First: cabal-backup unlock -e {self.environment} "
                 "--reason …"
             )
-        if self.missing_roles:
+        if any(map(is_ours, self.missing_roles())):
             steps.append(role_is_missing(self))
         if self.legal_holds:
             steps.append(legal_hold_stands(self))
@@ -256,12 +262,34 @@ TAGS_DENIED = (
 INCLUDE_OTHERS = "--include-other-resources deletes them too"
 
 
+def is_ours(role_arn: str) -> bool:
+    """Whether it is the role of the environment, which a deployment creates."""
+    return role_arn.endswith(f":role/{names.ROLE}")
+
+
 def role_is_missing(seen: Inventory) -> str:
-    """Why nothing can be deleted without the role, and the remedy."""
+    """Why nothing can be deleted without the environment's role, and the remedy."""
     return (
-        f"The role that made the recovery points was deleted ({', '.join(seen.missing_roles)}). "
-        "AWS Backup would answer that they are deleted and only mark them EXPIRED. Create it "
-        f"first: make deploy ENVIRONMENT={seen.environment}"
+        f"The role {names.ROLE}, which made recovery points, was deleted. AWS Backup would answer "
+        "that they are deleted and only mark them EXPIRED. Create it first: make deploy "
+        f"ENVIRONMENT={seen.environment}"
+    )
+
+
+def create_again(role_arn: str) -> str:
+    """The commands that create a role again with which AWS Backup deletes recovery points."""
+    if is_ours(role_arn):
+        return "a deployment does"
+    path, _, name = role_arn.partition(":role/")[2].rpartition("/")
+    trust = (
+        '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":'
+        '"backup.amazonaws.com"},"Action":"sts:AssumeRole"}]}'
+    )
+    return (
+        f"aws iam create-role --role-name={name} --path=/{path and path + '/'} "
+        f"--assume-role-policy-document='{trust}'; aws iam attach-role-policy --role-name={name} "
+        f"--policy-arn=arn:{role_arn.split(':')[1]}:iam::aws:policy/service-role/"
+        "AWSBackupServiceRolePolicyForBackup"
     )
 
 
@@ -304,7 +332,9 @@ def take_inventory(aws: Aws, now: datetime) -> Inventory:
         stacks=tuple(stack for stack in stacks if stack is not None),
         vaults=vaults,
         plan_id=plan_id,
-        roles={arn: _role_exists(aws, arn) for arn in sorted(arns)},
+        roles={
+            arn: exists for arn in sorted(arns) if (exists := _role_exists(aws, arn)) is not None
+        },
         resources=frozenset({aws.table_arn, aws.mailstore_arn}),
         policies=find_access_policies(aws),
         unmanaged_vaults=tuple(vault for vault in found if vault not in vaults),
@@ -420,10 +450,16 @@ def _is_role_managed(aws: Aws) -> bool:
     return tags is None or is_managed(tags)
 
 
-def _role_exists(aws: Aws, arn: str) -> bool:
+def _role_exists(aws: Aws, arn: str) -> bool | None:
+    """None for another role than the environment's, which may not be looked at."""
     iam, name = aws.client("iam"), arn.rpartition("/")[2]
     with worded(f"looking at the role {name}"):
-        return unless_missing(lambda: iam.get_role(RoleName=name), "NoSuchEntity") is not None
+        try:
+            return unless_missing(lambda: iam.get_role(RoleName=name), "NoSuchEntity") is not None
+        except ClientError as error:
+            if is_ours(arn) or "AccessDenied" not in error_code(error):
+                raise
+            return None
 
 
 def count_nights(vaults: Collection[VaultLock]) -> int:

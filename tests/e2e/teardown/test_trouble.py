@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import pytest
@@ -86,6 +88,45 @@ def test_a_legal_hold_is_in_the_way_before_anything_is_deleted(unlocked: Remover
 def test_a_missing_role_is_reported_before_anything_is_deleted(unlocked: Remover) -> None:
     delete_role(unlocked.sandbox)
     assert "only mark them EXPIRED" in refused(unlocked, *DELETE)
+
+
+def test_a_recovery_point_of_another_role_that_was_deleted(unlocked: Remover) -> None:
+    """No deployment creates that role, so it is no reason to refuse everything."""
+    iam, client = unlocked.sandbox.client("iam"), backup(unlocked.deployment)
+    name = "AWSBackupDefaultServiceRole"
+
+    def create(path: str, trust: str) -> str:
+        made = iam.create_role(RoleName=name, Path=path, AssumeRolePolicyDocument=trust)
+        iam.attach_role_policy(RoleName=name, PolicyArn=FOR_BACKUP)
+        return str(made["Role"]["Arn"])
+
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "backup.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }
+    arn = create("/service-role/", json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    client.start_backup_job(
+        BackupVaultName="cabal-backup",
+        ResourceArn=unlocked.deployment.cabal.addresses_table_arn,
+        IamRoleArn=arn,
+    )
+    unlocked.sandbox.advance(hours=1)
+    iam.detach_role_policy(RoleName=name, PolicyArn=FOR_BACKUP)
+    iam.delete_role(RoleName=name)
+
+    caution = f"the role {arn}, which made 1 of them, was deleted"
+    assert caution in unlocked.run(*DELETE, "--dry-run").text
+    said = unlocked.run(*DELETE, "--yes")
+    assert (said.code, "1 recovery points in cabal-backup went EXPIRED" in said.err) == (3, True)
+    (found,) = re.findall(
+        rf"create-role --role-name={name} --path=(\S+) --assume-role-policy-document='(.*?)'; aws "
+        rf"iam attach-role-policy --role-name={name} --policy-arn={FOR_BACKUP}\)",
+        said.err,
+    )
+    assert create(*found) == arn
+    assert unlocked.run(*DELETE, "--yes").code == 0
+    assert everything(unlocked.deployment)["points"] == []
 
 
 def test_a_lock_put_back_meanwhile_stops_the_deletion(unlocked: Remover) -> None:

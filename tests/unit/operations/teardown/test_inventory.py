@@ -98,6 +98,20 @@ def test_without_the_points_role_nothing_is_deleted() -> None:
     assert plan_deletion(replace(EMPTY, roles={ROLE_ARN: False})).points == 0
 
 
+def test_only_the_roles_of_what_is_deleted_count() -> None:
+    other = f"arn:aws:dynamodb:us-west-1:{ACCOUNT}:table/orders"
+    points = [
+        a_point(),
+        a_point(resource_arn=other, plan_id=None, role_arn="arn:aws:iam::1:role/x"),
+    ]
+    seen = replace(
+        an_inventory(a_vault_lock(points, locked=False)),
+        roles={ROLE_ARN: True, "arn:aws:iam::1:role/x": False},
+    )
+    assert not any("CAUTION" in line for line in plan_deletion(seen).lines())
+    assert any("CAUTION" in line for line in plan_deletion(seen, include_others=True).lines())
+
+
 def test_the_plan_says_what_is_there_and_what_comes_next() -> None:
     text = "\n".join(overview(FULL))
     for words in (
