@@ -10,7 +10,7 @@ https://docs.aws.amazon.com/aws-backup/latest/devguide/aws-backup-limits.html
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, TypedDict
@@ -59,7 +59,8 @@ class Used:
 
     quotas: Sequence[Answer[Mapping[str, Quota]]]
     """By code; an answer for each service."""
-    vaults: Answer[Sequence[str]]
+    vaults: Answer[Set[str]]
+    """The names of both kinds, which one quota counts."""
     plans: Answer[int]
     tables: Answer[int]
     file_systems: Answer[Mapping[str, Sequence[str]]]
@@ -141,8 +142,10 @@ def _needs(state: State, region: str, used: Used) -> Iterator[Need]:
     primary = here is state.primary
     resources, tables = len(state.resources), len(state.tables)
     if (vaults := used.vaults.value_or(None)) is not None:
-        count = len({*vaults, here.vault_name})
-        yield Need("backup", "L-7705D2CB", "backup vaults", count, f"{len(vaults)} exist")
+        own = (state.primary, *state.copy_vaults)
+        count = len(vaults | {one.vault_name for one in own if one.region == region})
+        name = "vaults, backup and logically air-gapped"
+        yield Need("backup", "L-7705D2CB", name, count, f"{len(vaults)} exist")
     if primary and (plans := used.plans.value_or(None)) is not None:
         count = plans + (state.plan == Known(None))
         yield Need("backup", "L-BD69F607", "backup plans", count, f"{plans} exist")
@@ -204,8 +207,10 @@ def _quotas(aws: Aws, region: str, service: str) -> dict[str, Quota]:
     }
 
 
-def _vaults(aws: Aws, region: str) -> list[str]:
-    return [vault["BackupVaultName"] for vault in list_vaults(aws.client("backup", region))]
+def _vaults(aws: Aws, region: str) -> set[str]:
+    backup = aws.client("backup", region)
+    listed = [*list_vaults(backup), *list_vaults(backup, air_gapped=True)]
+    return {vault["BackupVaultName"] for vault in listed}
 
 
 def _plans(aws: Aws, region: str) -> int:

@@ -263,14 +263,20 @@ def test_quotas_that_are_too_low(operator: Operator) -> None:
 
 
 def test_room_for_what_a_first_deployment_creates(bootstrapped: Operator) -> None:
-    bootstrapped.sandbox.apply_quota("backup", "L-7705D2CB", 0)
+    """One quota counts the vaults of both kinds: another air-gapped one, and the third copy's."""
+    bootstrapped.sandbox.client("backup").create_logically_air_gapped_backup_vault(
+        BackupVaultName="elsewhere", MinRetentionDays=7, MaxRetentionDays=30
+    )
+    for region in ("us-west-1", "us-west-2"):
+        bootstrapped.sandbox.apply_quota("backup", "L-7705D2CB", 0, region=region)
     bootstrapped.sandbox.apply_quota("backup", "L-BD69F607", 0)
 
-    found = findings(bootstrapped)["quotas"]
+    found = findings(bootstrapped, air_gapped=True)["quotas"]
 
     assert found["details"] == [
-        "us-west-1: backup vaults: 0, needed 1 (0 exist)",
+        "us-west-1: vaults, backup and logically air-gapped: 0, needed 2 (1 exist)",
         "us-west-1: backup plans: 0, needed 1 (0 exist)",
+        "us-west-2: vaults, backup and logically air-gapped: 0, needed 2 (0 exist)",
     ]
 
 

@@ -19,7 +19,7 @@ def used(**known: Any) -> Used:
     zero = Known(0)
     nothing: dict[str, Any] = {
         "quotas": [Known({})],
-        "vaults": Known([]),
+        "vaults": Known(frozenset()),
         "plans": zero,
         "tables": zero,
         "file_systems": Known({}),
