@@ -62,7 +62,7 @@ class Calendar:
     points: tuple[tuple[str, RecoveryPoint], ...]
     """Every recovery point with its vault, the newest first."""
     unknown: Mapping[str, str]
-    """Why a vault, or the legal holds of a region, could not be looked at, by its name."""
+    """Why a vault, or the jobs or legal holds of a region, could not be looked at, by its name."""
     former: tuple[str, ...] = ()
     """Of which former mailstores recovery points are shown, a sentence for each."""
     holds: tuple[LegalHold, ...] = ()
@@ -99,6 +99,7 @@ NIGHTS = 31
 def look(aws: Aws, now: datetime, *, nights: int = NIGHTS) -> Calendar:
     """The last `nights` nights, and every recovery point there is."""
     backup, vaults = aws.client("backup"), aws.vaults
+    backup_jobs, copy_jobs = (f"{kind} jobs in {aws.region}" for kind in ("backup", "copy"))
     since = now - min(_JOBS_KEPT, timedelta(days=nights))
     answers = ask_together(
         {vault.name: partial(points_in, aws, vault) for vault in vaults}
@@ -107,8 +108,10 @@ def look(aws: Aws, now: datetime, *, nights: int = NIGHTS) -> Calendar:
             for vault in vaults[:2]
         }
         | {
-            "backup": partial(entries, backup.list_backup_jobs, "BackupJobs", ByCreatedAfter=since),
-            "copy": partial(entries, backup.list_copy_jobs, "CopyJobs", ByCreatedAfter=since),
+            backup_jobs: partial(
+                entries, backup.list_backup_jobs, "BackupJobs", ByCreatedAfter=since
+            ),
+            copy_jobs: partial(entries, backup.list_copy_jobs, "CopyJobs", ByCreatedAfter=since),
         }
     )
     columns = tuple(
@@ -123,17 +126,18 @@ def look(aws: Aws, now: datetime, *, nights: int = NIGHTS) -> Calendar:
         for vault in vaults
         if isinstance(answer := answers[vault.name], Known)
     }
+    # A copy belongs to the night of its source, however late it is made.
+    made = {point.arn: point.created for points in found.values() for point in points}
     failed = [
         (
             job.get("BackupVaultName") or job["DestinationBackupVaultArn"].rpartition(":")[2],
             job["ResourceArn"],
-            job["CreationDate"],
+            made.get(job.get("SourceRecoveryPointArn"), job["CreationDate"]),
         )
-        for kind in ("backup", "copy")
-        for job in answers[kind].value_or(())
+        for jobs in (backup_jobs, copy_jobs)
+        for job in answers[jobs].value_or(())
         if job["State"] in FAILED_STATES
     ]
-    ours = {point.arn for points in found.values() for point in points}
     holds = [hold for vault in vaults[:2] for hold in answers[_holds_in(vault)].value_or(())]
     mailstore = aws.mailstore_arn
     best = _best(found, failed, mailstore, now)
@@ -157,12 +161,10 @@ def look(aws: Aws, now: datetime, *, nights: int = NIGHTS) -> Calendar:
             )
         ),
         unknown={
-            what: answer.reason
-            for what, answer in answers.items()
-            if isinstance(answer, Unknown) and what not in ("backup", "copy")
+            what: answer.reason for what, answer in answers.items() if isinstance(answer, Unknown)
         },
         former=tuple(_former(found, mailstore, shown)),
-        holds=tuple(held for hold in holds if (held := hold.of(ours))),
+        holds=tuple(held for hold in holds if (held := hold.of(made.keys()))),
     )
 
 

@@ -65,6 +65,37 @@ def test_a_job_that_failed(
     assert last_night(operator) == expected
 
 
+def test_a_copy_that_fails_later_is_of_the_night_of_its_source(operator: Operator) -> None:
+    sandbox = operator.sandbox
+    night = sandbox.now() - timedelta(days=3)
+    (source,) = (
+        each
+        for each in hand.points(sandbox, PRIMARY)
+        if each["ResourceType"] == "EFS" and each["CreationDate"].date() == night.date()
+    )
+    copy = [
+        each
+        for each in hand.points(sandbox, DR)
+        if (each["ResourceType"], each["CreationDate"]) == ("EFS", source["CreationDate"])
+    ]
+    with hand.unlocked(sandbox, DR):
+        hand.delete_points(sandbox, DR, copy)
+    sandbox.faults.fail_next("copy", resource_type="EFS", message="Broken.")
+    hand.copy_again(sandbox, source["RecoveryPointArn"])
+
+    assert calendar(operator)[f"{night:%Y-%m-%d}"] == ("warm", "warm", "warm", "failed")
+
+
+@pytest.mark.parametrize("kind", ["backup", "copy"])
+def test_jobs_that_may_not_be_listed_are_unknown(operator: Operator, kind: str) -> None:
+    operator.sandbox.faults.deny(f"List{kind.capitalize()}Jobs")
+
+    said = operator.run("points")
+
+    assert said.code == 2
+    assert said.err.startswith(f"cabal-backup: could not look into {kind} jobs in us-west-1: List")
+
+
 def test_what_was_made_up_for_has_not_failed(operator: Operator) -> None:
     operator.sandbox.faults.fail_next("copy", resource_type="EFS", message="Broken.")
     operator.sandbox.advance(days=1)
