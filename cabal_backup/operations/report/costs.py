@@ -54,6 +54,7 @@ NOT_INCLUDED = (
     "restores and drills by hand, and AWS Backup's own charge for each tested recovery point",
     "growth: each night is as large as the newest one",
     "legal holds, which keep recovery points longer",
+    "recovery points that are not complete: AWS bills EXPIRED and PARTIAL ones, too",
     "CloudTrail's storage, KMS requests, and deployments",
 )
 

@@ -257,7 +257,8 @@ def _points(state: State) -> str:
             f"Prices of a GB and month in {prices.REGION}, {prices.LOOKED_UP}: {listed} "
             f"({prices.SOURCE}). Of file systems AWS Backup stores what changed and reports whole "
             "sizes, so that their cost is between that of one recovery point and that of all. "
-            "Transfer between the regions and restores are not in it (docs/costs.md)."
+            "Recovery points that are not complete, such as EXPIRED ones, are billed, too. "
+            "They, transfer between the regions and restores are not in it (docs/costs.md)."
         ),
     )
 

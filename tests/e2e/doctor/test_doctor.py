@@ -271,7 +271,7 @@ def test_room_for_what_a_first_deployment_creates(bootstrapped: Operator) -> Non
         bootstrapped.sandbox.apply_quota("backup", "L-7705D2CB", 0, region=region)
     bootstrapped.sandbox.apply_quota("backup", "L-BD69F607", 0)
 
-    found = findings(bootstrapped, air_gapped=True)["quotas"]
+    found = findings(bootstrapped, air_gapped="true")["quotas"]
 
     assert found["details"] == [
         "us-west-1: vaults, backup and logically air-gapped: 0, needed 2 (1 exist)",

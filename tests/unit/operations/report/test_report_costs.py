@@ -14,7 +14,7 @@ import pytest
 from cabal_backup.config.environment import Lifecycle
 from cabal_backup.errors import UsageError
 from cabal_backup.operations.aws.results import Known
-from cabal_backup.operations.report.costs import Amount, Cost, Stock, estimate, total
+from cabal_backup.operations.report.costs import NOT_INCLUDED, Amount, Cost, Stock, estimate, total
 from cabal_backup.operations.report.prices import REGIONS, Prices, assumption, read_prices
 from tests.builders import an_environment
 from tests.unit.operations.status.builders import (
@@ -69,6 +69,12 @@ def test_a_table_ages_for_a_year() -> None:
     assert cents(cold.this_month) == ("0.00", "0.00")
     # 1 + 2 + … + 335 are 56,280 nights, of which each costs 0.336 × 12 / 365 a day.
     assert cents(cold.coming_year) == ("621.70", "621.70")
+
+
+def test_what_is_not_complete_is_not_counted_and_named() -> None:
+    incomplete = (a_table(20, status=status) for status in ("EXPIRED", "PARTIAL"))
+    assert costs(a_table(), *incomplete) == costs(a_table())
+    assert any("EXPIRED and PARTIAL" in each for each in NOT_INCLUDED)
 
 
 def test_what_expires_is_not_paid_for() -> None:
