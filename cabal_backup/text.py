@@ -28,7 +28,7 @@ def one_line(text: str) -> str:
     return " ".join(printable(text).split())
 
 
-_CLAUSE = r"(?![;,.](?: |$)| shows | lists | \(|`)."
+_CLAUSE = r"(?:'[^']*'|(?![;,.](?: |$)| shows | lists | \(|`).)"
 _COMMAND = re.compile(
     r"`[^`]*`"
     r"|\b(?:cabal-backup|aws|cdk|make|python3|mount) "

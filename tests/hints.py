@@ -8,9 +8,8 @@ from functools import cache
 
 from cabal_backup.cli.parser import parse
 
-_COMMAND = (
-    r"(?<![\[(=\w-]){} ((?:\$\([^)]*\)|(?!;|[,.:)](?:\s|$)| (?:shows|lists) | \(|[`\"\n]).)+)"
-)
+_END = r"(?:;|[,.:)](?:\s|$)| (?:shows|lists) | \(|[`\"\n])"
+_COMMAND = rf"(?<![\[(=\w-]){{}} ((?:\$\([^)]*\)|'[^'\n]*'|(?!{_END}).)+)"
 
 
 def printed_commands(text: str, program: str = "cabal-backup") -> list[str]:

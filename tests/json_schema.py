@@ -16,6 +16,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, is
 
 from cabal_backup.cli.answer import DRY_RUN, JSON_VERSION, OUTCOMES, Parts, names_in
 from cabal_backup.cli.parser import build_parser, commands_of
+from cabal_backup.config.environment import Environment
 
 _SIMPLE: dict[Any, dict[str, Any]] = {
     Any: {},
@@ -29,6 +30,7 @@ _SIMPLE: dict[Any, dict[str, Any]] = {
     date: {"type": "string", "format": "date"},
     timedelta: {"type": "number"},
     Path: {"type": "string"},
+    Environment: {"type": "string"},
 }
 
 

@@ -56,7 +56,7 @@ def run_alerts(options: AlertsOptions, _invocation: Invocation) -> int:
         output.say(
             "Sent. Within about two minutes, a message of each kind arrives from each region, and "
             "that of an attack on the monitoring twice: each region reports the other's too. If "
-            f"one is missing: cabal-backup status -e {test.environment} --only alerts"
+            f"one is missing: cabal-backup status {test.environment.options} --only alerts"
         )
     if test.pending:
         output.say(

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import UnionType
 
+from cabal_backup.config.environment import Environment
 from cabal_backup.errors import ExitCode
 
 JSON_VERSION = 1
@@ -94,7 +95,7 @@ def as_json(value: object, *, properties: bool = False) -> object:
         return value.isoformat()
     if isinstance(value, timedelta):
         return value.total_seconds()
-    if isinstance(value, Path):
+    if isinstance(value, Path | Environment):
         return str(value)
     if isinstance(value, Mapping):
         return {str(key): as_json(each) for key, each in value.items()}

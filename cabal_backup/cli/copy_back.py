@@ -170,5 +170,5 @@ def _say_what_next(plan: CopyBackPlan | ColdCopyBackPlan, arn: str) -> None:
     what = ADDRESSES if plan.point.resource_type == names.DYNAMODB else MAILSTORE
     output.say(
         f"It is back in {plan.to_region}. Next:\n"
-        f"  cabal-backup restore {what} --recovery-point={arn} -e {plan.environment}"
+        f"  cabal-backup restore {what} --recovery-point={arn} {plan.environment.options}"
     )

@@ -35,6 +35,7 @@ from cabal_backup.cli.options import (
     positive,
 )
 from cabal_backup.cli.parser import Parser
+from cabal_backup.config.environment import Environment
 from cabal_backup.errors import ExitCode, RefusedError, UsageError
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.clock import Clock
@@ -341,8 +342,8 @@ def _print_cutover(plan: CutoverPlan, result: CutoverResult) -> None:
         text.append(
             "They were changed while the cutover ran, or not written. "
             f"Look at them with `cabal-backup compare {plan.restored.name} {plan.live.name} "
-            f"-e {plan.environment}{plan.request.region_options}{plan.request.only.options}`; the "
-            "cutover can be run again."
+            f"{plan.environment.options}{plan.request.region_options}{plan.request.only.options}`; "
+            "the cutover can be run again."
         )
     else:
         text.append(
@@ -353,7 +354,7 @@ def _print_cutover(plan: CutoverPlan, result: CutoverResult) -> None:
         source = plan.request.from_region
         command = (
             f"  cabal-backup cutover undo {plan.restored.name} {plan.live.name} "
-            f"-e {plan.environment}{f' --from-region {source}' if source else ''}"
+            f"{plan.environment.options}{f' --from-region {source}' if source else ''}"
             f"{plan.request.other_options}"
         )
         if plan.request.delete_restored:
@@ -388,7 +389,7 @@ def _confirm(plan: CutoverPlan, *, yes: bool) -> None:
         question += f", and lowers {names.COUNTER_ATTRIBUTE}"
     if plan.unfinished is not None and plan.unfinished.is_old:
         question += f"; the way back stays {duration(plan.unfinished.age)} old"
-    confirm(f"{question}.", yes=yes, destroys_in=plan.environment)
+    confirm(f"{question}.", yes=yes, destroys_in=plan.environment.name)
 
 
 def run_undo(options: UndoOptions, invocation: Invocation) -> int:
@@ -435,7 +436,7 @@ def run_undo(options: UndoOptions, invocation: Invocation) -> int:
     with carry_out(aws) as report:
         result = cutover_undo.execute(aws, plan, clock, stop, report)
     answer.add(undone=result)
-    _print_undone(plan, result, name)
+    _print_undone(plan, result, aws.environment)
     mail_tiers.reconfigure(aws, how, progress.print_line)
     if result.left.count:
         return ExitCode.DIFFERENT
@@ -444,7 +445,7 @@ def run_undo(options: UndoOptions, invocation: Invocation) -> int:
     return ExitCode.OK
 
 
-def _print_undone(plan: UndoPlan, result: UndoResult, environment: str) -> None:
+def _print_undone(plan: UndoPlan, result: UndoResult, environment: Environment) -> None:
     (restored, live), only = plan.done.pair, plan.done.request.only
     text = [
         f"{plural(result.written, 'item')} written to {live.name}, {result.deleted:,} deleted, "
@@ -457,7 +458,7 @@ def _print_undone(plan: UndoPlan, result: UndoResult, environment: str) -> None:
         if others.count > len(others.samples):
             text.append(
                 f"  … and {others.count - len(others.samples):,} more; all: cabal-backup compare "
-                f"{plan.before.name} {live.name} -e {environment}{only.options} --json"
+                f"{plan.before.name} {live.name} {environment.options}{only.options} --json"
             )
     counters = result.left.counters.count
     if counters:

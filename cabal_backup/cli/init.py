@@ -18,7 +18,7 @@ from cabal_backup.cli.confirm import (
     confirm,
     show_plan,
 )
-from cabal_backup.cli.options import CommonOptions, Invocation, add_common, changing
+from cabal_backup.cli.options import CommonOptions, Invocation, add_common, changing, with_options
 from cabal_backup.cli.parser import Parser
 from cabal_backup.config.environment import SETTINGS
 from cabal_backup.config.project import (
@@ -89,7 +89,7 @@ def run(options: InitOptions, _: Invocation) -> int:
     content = {f"{name}.{key}": value for key, value in settings.items()}
     # Everything that is wrong is reported before anything is written.
     overrides = [*options.context, *(f"{key}={as_text(value)}" for key, value in content.items())]
-    read_environment(project, name, overrides)
+    environment = with_options(read_environment(project, name, overrides), options, options.profile)
     file = project.folder / PRIVATE
     plan = InitPlan(file=file, settings=content)
     if show_plan(plan, options):
@@ -99,7 +99,7 @@ def run(options: InitOptions, _: Invocation) -> int:
     confirm(f"This writes {file}.", yes=options.yes)
     _write(file, "\n".join(plan.lines()) + "\n")
     answer.add(file=file)
-    print(f"Wrote {file}. Next: cabal-backup doctor -e {name}")
+    print(f"Wrote {file}. Next: cabal-backup doctor {environment.options}")
     return ExitCode.OK
 
 

@@ -144,7 +144,7 @@ def _watch_job(aws: Aws, job_id: str, clock: Clock, longest: timedelta) -> int:
     if job.created_resource_arn == aws.arn("dynamodb", f"table/{aws.environment.addresses_table}"):
         output.say(
             "The table is there again, under its own name. To bring back what DynamoDB leaves "
-            f"out: cabal-backup restore addresses -e {aws.environment.name} "
+            f"out: cabal-backup restore addresses {aws.environment.options} "
             f"--recovery-point={job.recovery_point_arn} --cold"
         )
     return ExitCode.OK

@@ -75,6 +75,11 @@ def _which(vault: str) -> Sequence[str]:
     return (PRIMARY, DR) if vault == "both" else (vault,)
 
 
+def _option(vault: str) -> str:
+    """The option --vault as it is typed, after a space."""
+    return "" if vault == "both" else f" --vault {vault}"
+
+
 def run_unlock(options: UnlockOptions, invocation: Invocation) -> int:
     if not options.reason.strip():
         raise UsageError("--reason is empty. Say why the lock has to go.")
@@ -84,7 +89,7 @@ def run_unlock(options: UnlockOptions, invocation: Invocation) -> int:
     )
     if show_plan(plan, options) or not plan.to_remove:
         return ExitCode.OK
-    name = plan.environment
+    name = plan.environment.name
     confirm(f"This removes the protection of {name}.", yes=options.yes, destroys_in=name)
     with carry_out(aws, recorded=True) as report:
         locks.unlock(aws, plan, report)
@@ -95,8 +100,9 @@ def run_unlock(options: UnlockOptions, invocation: Invocation) -> int:
         "at the end of its userAgent, the reason. Its event history keeps that for 90 days."
     )
     output.say(
-        f"`cabal-backup status -e {plan.environment}` fails until the locks are back. At the "
-        f"latest at {moment(plan.relock_by)}:\n  cabal-backup relock -e {plan.environment}"
+        f"`cabal-backup status {plan.environment.options}` fails until the locks are back. At the "
+        f"latest at {moment(plan.relock_by)}:\n"
+        f"  cabal-backup relock {plan.environment.options}{_option(options.vault)}"
     )
     return ExitCode.OK
 
@@ -109,9 +115,8 @@ def run_relock(options: RelockOptions, invocation: Invocation) -> int:
         return ExitCode.OK
     if plan.weakened:
         which_ones = " and ".join(vault.vault for vault in plan.weakened)
-        confirm(
-            f"This weakens the lock of {which_ones}.", yes=options.yes, destroys_in=plan.environment
-        )
+        name = plan.environment.name
+        confirm(f"This weakens the lock of {which_ones}.", yes=options.yes, destroys_in=name)
     with carry_out(aws) as report:
         locks.relock(aws, plan, report)
     left = locks.plan_relock(aws, now, which=_which(options.vault))
@@ -120,12 +125,13 @@ def run_relock(options: RelockOptions, invocation: Invocation) -> int:
         raise AwsError(
             "AWS accepted the lock and does not show it: "
             + "; ".join(vault.line(now) for vault in left.to_put)
-            + f". Run `cabal-backup unlock -e {plan.environment} --reason …`, then this again."
+            + f". Run `cabal-backup unlock {plan.environment.options}{_option(options.vault)} "
+            "--reason …`, then this again."
         )
     if len(plan.vaults) < len(_which(options.vault)):
         raise AwsError(
-            "Not every vault exists; what is there is locked. `cabal-backup status -e "
-            f"{plan.environment}` says what is missing."
+            "Not every vault exists; what is there is locked. `cabal-backup status "
+            f"{plan.environment.options}` says what is missing."
         )
     output.say("Locked.")
     return ExitCode.OK

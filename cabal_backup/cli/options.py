@@ -11,7 +11,7 @@ import shlex
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -23,6 +23,7 @@ from cabal_backup.errors import BackupOffError, UsageError
 from cabal_backup.text import timestamp
 
 if TYPE_CHECKING:
+    from cabal_backup.config.environment import Environment
     from cabal_backup.operations.aws.client import Aws
     from cabal_backup.operations.aws.clock import Clock
     from cabal_backup.operations.aws.recovery_points import RecoveryPoint
@@ -230,6 +231,30 @@ def one_of(kind: type[E]) -> Callable[[str], E]:
     return read
 
 
+def _usual_profile(environment: Environment) -> str | None:
+    """That of a command without --profile."""
+    chosen = any(os.environ.get(name) for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID"))
+    return None if chosen else environment.profile
+
+
+def with_options(
+    environment: Environment, options: CommonOptions, profile: str | None
+) -> Environment:
+    """The environment; what is advised for it has the options of this command.
+
+    :param profile: that of this command.
+    """
+    given = {
+        "--project": options.project,
+        "--config": options.config,
+        "--profile": None if profile == _usual_profile(environment) else profile,
+        "--assume-region-lost": options.assume_region_lost,
+    }
+    others = [f"-c {shlex.quote(each)}" for each in options.context]
+    others += [f"{each}={shlex.quote(str(value))}" for each, value in given.items() if value]
+    return replace(environment, other_options=tuple(others))
+
+
 def connect_without_backup(options: CommonOptions, *, one_of_all: str | None = None) -> Aws:
     """The same as `connect_to`, also where the backup is off and nothing is deployed.
 
@@ -241,17 +266,16 @@ def connect_without_backup(options: CommonOptions, *, one_of_all: str | None = N
     project = find_project(options.project, options.config)
     environment = read_environment(project, one_of_all or options.environment, options.context)
     if one_of_all is None:
-        chosen = any(os.environ.get(name) for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID"))
-        profile = options.profile or (None if chosen else environment.profile)
+        profile = options.profile or _usual_profile(environment)
     else:
         profile = environment.profile or options.profile
+    environment = with_options(environment, options, profile)
     lost = options.assume_region_lost
-    regions = (environment.region, environment.dr_region)
     if lost is not None:
-        if lost not in regions:
+        if lost not in environment.regions:
             raise UsageError(
                 f"{environment.name} has nothing in {lost}: its regions are "
-                f"{' and '.join(regions)}."
+                f"{' and '.join(environment.regions)}."
             )
         output.say(
             f"cabal-backup: {lost} is assumed lost: nothing there is asked, and nothing said here "

@@ -304,10 +304,13 @@ def _say_what_next(aws: Aws, plan: RestoreAddressesPlan, request: CutoverRequest
 
 def _next_steps(aws: Aws, request: CutoverRequest) -> str:
     """What to type after a restore to a new table."""
-    live, name = request.live, aws.environment.name
+    live, environment = request.live, aws.environment
+    # What was salvaged goes into the live table when its region is back.
+    left_out = ("--assume-region-lost",) if aws.in_dr else ()
+    on = environment.options_of(environment.name, *left_out)
     regions, only = request.region_options, request.only
-    compared = f"  cabal-backup compare {request.restored} {live} -e {name}{regions}\n"
+    compared = f"  cabal-backup compare {request.restored} {live} {on}{regions}\n"
     return (
         f"Restored. Next:\n{'' if only else compared}"
-        f"  cabal-backup cutover {request.restored} {live} -e {name}{regions}{only.options}"
+        f"  cabal-backup cutover {request.restored} {live} {on}{regions}{only.options}"
     )

@@ -297,8 +297,8 @@ def _say_how_to_promote(aws: Aws, plan: RestoreMailstorePlan, made: str, *, is_s
         f"In the state of Cabal's Terraform, {made} in the place of {old}, as the runbook shows: "
         f"otherwise an apply can delete {old}. Then apply it.",
         f"Here: {f'{setting}set, then: ' if setting else ''}make deploy ENVIRONMENT={name}\n"
-        f"     Until then the nights back up {old}, and `cabal-backup status -e {name}` "
-        "fails.",
+        f"     Until then the nights back up {old}, and `cabal-backup status "
+        f"{aws.environment.options}` fails.",
         f"Roll the mail tiers to the task definitions that mount {made}, as the runbook shows, or "
         "by Cabal's CI.",
         f"If you set the desired count of {names.SMTP_IN} to 0, set it back:\n"

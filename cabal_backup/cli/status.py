@@ -184,7 +184,8 @@ def _show_all(all_seen: Sequence[_Seen]) -> None:
     for seen in all_seen:
         console.print(formats.styled(seen.status, seen.sentence), soft_wrap=True)
         if seen.report and seen.status in NOT_OK:
-            console.print(Text(f"  cabal-backup status -e {seen.name}"), soft_wrap=True)
+            on = seen.report.state.environment.options
+            console.print(Text(f"  cabal-backup status {on}"), soft_wrap=True)
 
 
 def _cell(seen: _Seen, name: str) -> Text:

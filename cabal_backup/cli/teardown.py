@@ -168,7 +168,7 @@ def run_delete(options: DeleteOptions, invocation: Invocation) -> int:
             f"be deleted: {INCLUDE_OTHERS}."
         )
         return ExitCode.OK
-    output.say(f"Next: cabal-backup teardown destroy -e {options.environment}")
+    output.say(f"Next: cabal-backup teardown destroy {aws.environment.options}")
     return ExitCode.OK
 
 
@@ -179,7 +179,7 @@ def run_destroy(options: DestroyOptions, invocation: Invocation) -> int:
     if show_plan(plan, options):
         return ExitCode.OK
     if not plan.seen.is_empty:
-        name = plan.seen.environment
+        name = plan.seen.environment.name
         confirm(f"This ends the backup of {name}.", yes=options.yes, destroys_in=name)
         with carry_out(aws, recorded=True) as report:
             destroy.destroy(aws, plan, clock, report)
@@ -195,7 +195,7 @@ def run_destroy(options: DestroyOptions, invocation: Invocation) -> int:
 
 def _confirm_deletion(plan: DeletePointsPlan, options: DeleteOptions) -> None:
     """The environment's name; for some the number of points as well, also for a script."""
-    name = plan.seen.environment
+    name = plan.seen.environment.name
     counted = name == names.PRODUCTION
     if options.points is not None and options.points != plan.points:
         raise RefusedError(

@@ -8,6 +8,7 @@ docs/reference/settings.md and `cabal-backup config show` derive from the declar
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from typing import NamedTuple, TypeVar
@@ -73,6 +74,9 @@ class Environment:
 
     name: str
     """Also the id of its CDK Stage."""
+    other_options: tuple[str, ...] = ()
+    """Those beside `-e` that a command that is advised has too, such as `--profile=admin`, each
+    quoted for a shell."""
 
     backup: bool = _setting(kinds.FLAG, False, "protect the environment")
     account: str | None = _setting(
@@ -166,6 +170,19 @@ class Environment:
         kinds.FLAG, False, "a stack with managed policies for people (docs/access.md)"
     )
 
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def options(self) -> str:
+        """With these a command that is advised is about the same environment."""
+        return self.options_of(self.name)
+
+    def options_of(self, name: str | None, *left_out: str) -> str:
+        """As `options`, for another environment of the project, or without some."""
+        others = (each for each in self.other_options if not each.startswith(left_out))
+        return " ".join((f"-e {shlex.quote(str(name))}", *others))
+
     @property
     def regions(self) -> tuple[str, str]:
         """The primary and the DR region."""
@@ -242,7 +259,7 @@ SETTINGS: dict[str, Setting] = {
 def dump(environment: Environment) -> str:
     """The environment as JSON, for a Lambda function, which has no profiles; `load` reads it."""
     values = asdict(environment)
-    del values["profile"]
+    del values["profile"], values["other_options"]
     if not environment.air_gapped:
         values = {name: value for name, value in values.items() if "air_gapped" not in name}
     return json.dumps(values, separators=(",", ":"))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
 from cabal_backup import names, urgent
+from cabal_backup.config.environment import Environment
 from cabal_backup.errors import AwsError, NotFoundError, RefusedError
 from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.results import entries, unless_missing
@@ -24,7 +25,7 @@ _TEST = "of the alerts, by cabal-backup alerts test"
 class AlertsTest:
     """What a test sends, and who gets it."""
 
-    environment: str
+    environment: Environment
     regions: tuple[str, ...]
     events: Mapping[str, Mapping[str, object]]
     """The details of the events by what each is about."""
@@ -60,7 +61,7 @@ def plan_test(aws: Aws) -> AlertsTest:
             words = f"{each['Protocol']} {each['Endpoint']} in {region}"
             (confirmed if each["SubscriptionArn"].startswith("arn:") else pending).append(words)
     return AlertsTest(
-        environment=environment.name,
+        environment=environment,
         regions=environment.regions,
         events=_events(aws, tampering=environment.alert_on_tampering),
         confirmed=tuple(confirmed),

@@ -14,6 +14,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from cabal_backup import names
+from cabal_backup.config.environment import Environment
 from cabal_backup.errors import AwsError, NoRecoveryPointError, NotFoundError, RefusedError
 from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.clock import Clock
@@ -100,7 +101,7 @@ class RegionalHold:
 class HoldPlan:
     """Exactly which holds are placed."""
 
-    environment: str
+    environment: Environment
     now: datetime
     request: HoldRequest
     holds: tuple[RegionalHold, ...]
@@ -111,7 +112,7 @@ class HoldPlan:
             f'Place the legal hold "{self.request.title}" (reason: {self.request.reason}):',
             *(line for hold in self.holds for line in hold.lines(self.now)),
             "  it stands until it is released: cabal-backup hold release "
-            f"{quote(self.request.title)} --reason … -e {self.environment}",
+            f"{quote(self.request.title)} --reason … {self.environment.options}",
             "  until then nothing deletes these recovery points, with or without a lock, and the "
             "vaults cannot be torn down",
         )
@@ -121,7 +122,7 @@ class HoldPlan:
 class ReleasePlan:
     """Exactly which holds are released."""
 
-    environment: str
+    environment: Environment
     now: datetime
     title: str
     reason: str
@@ -175,9 +176,9 @@ def plan_hold(aws: Aws, now: datetime, request: HoldRequest) -> HoldPlan:
         nights = " of these nights" if request.first or request.last else ""
         raise NoRecoveryPointError(
             f"There is no recovery point{nights} to hold in {names.VAULT} or {names.DR_VAULT}. "
-            f"Nothing was done. The nights: cabal-backup points -e {aws.environment.name}"
+            f"Nothing was done. The nights: cabal-backup points {aws.environment.options}"
         )
-    return HoldPlan(environment=aws.environment.name, now=now, request=request, holds=holds)
+    return HoldPlan(environment=aws.environment, now=now, request=request, holds=holds)
 
 
 def _plan_in(aws: Aws, request: HoldRequest, vault: str, region: str) -> RegionalHold | None:
@@ -201,7 +202,7 @@ def _plan_in(aws: Aws, request: HoldRequest, vault: str, region: str) -> Regiona
             f'There is a legal hold "{request.title}" in {region} already ({same.status}, reason: '
             f"{same.description}). Nothing was done. Choose another title, or release it first: "
             f"cabal-backup hold release {quote(request.title)} --reason … "
-            f"-e {aws.environment.name}"
+            f"{aws.environment.options}"
         )
     if same is not None and same.status == "ACTIVE":
         left_out = [p for p in wanted if p.arn not in same.points and not same.leaves_out(p)]
@@ -216,7 +217,7 @@ def _plan_in(aws: Aws, request: HoldRequest, vault: str, region: str) -> Regiona
     if same is None and len(existing) >= MOST:
         raise RefusedError(
             f"There are {MOST} legal holds in {region}, as many as AWS allows. Nothing was done. "
-            f"Release one that is not needed: cabal-backup hold list -e {aws.environment.name}"
+            f"Release one that is not needed: cabal-backup hold list {aws.environment.options}"
         )
     return RegionalHold(
         region=region,
@@ -251,7 +252,7 @@ def place_holds(aws: Aws, plan: HoldPlan, clock: Clock, report: Report) -> tuple
         raise AwsError(
             f"{plural(len(missing), 'recovery point')} of the plan are not held, such as "
             f"{missing[0]}. The other ones are held. Find out what became of them: cabal-backup "
-            f"points --list -e {aws.environment.name}"
+            f"points --list {aws.environment.options}"
         )
     return tuple(placed)
 
@@ -303,7 +304,7 @@ def plan_release(
     if not chosen:
         raise NotFoundError(
             f"There is no legal hold {name!r} on recovery points of {aws.environment.name}. "
-            f"Nothing was done. The holds: cabal-backup hold list -e {aws.environment.name}"
+            f"Nothing was done. The holds: cabal-backup hold list {aws.environment.options}"
         )
     others = {arn for hold in every if hold not in chosen and hold.stands for arn in hold.points}
     freed = {arn for hold in chosen for arn in hold.points} - others
@@ -316,7 +317,7 @@ def plan_release(
                 if point.arn in freed and point.delete_at is not None and point.delete_at <= now
             ]
     return ReleasePlan(
-        environment=aws.environment.name,
+        environment=aws.environment,
         now=now,
         title=chosen[0].title,
         reason=reason,

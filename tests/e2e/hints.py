@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from local_aws.client import PRIMARY_REGION, Sandbox
 
@@ -42,6 +42,7 @@ _AWS_USAGE = 252
 """https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-returncodes.html"""
 _AWS_UNKNOWN = re.compile(r"NotFound|NoSuch|NonExistent|does not exist|cannot be found", re.I)
 _IDS = re.compile(r"[0-9a-f-]*\d[0-9a-f-]*", re.I)
+_SETTINGS = re.compile(r" (?:-c |--project=)(?:'[^']*'|\S+)")
 _NO_HINT = re.compile(r"^usage: .*(?:\n +.*)*|^cabal-backup[\w -]*: ", re.M)
 """How an error begins: the usage of a command, and the name of the program."""
 HUNG_SECONDS = 120
@@ -61,7 +62,10 @@ class Hints:
         self.operator = None
 
     def read(self, operator: Operator, text: str, context: list[str]) -> None:
-        """Note what an operator reads."""
+        """Note what an operator reads.
+
+        :param context: the settings for its commands where it was written without knowing them.
+        """
         self.operator, self.context = operator, context
         self.text = _NO_HINT.sub("", text)
 
@@ -97,22 +101,25 @@ class Hints:
 
     def _is_new(self, command: str) -> bool:
         known = len(self.typed)
-        self.typed.add(_IDS.sub("#", command))
+        self.typed.add(_IDS.sub("#", _SETTINGS.sub("", command)))
         return len(self.typed) > known
 
     def _arguments(self, operator: Operator, command: str) -> list[str] | None:
-        """What is typed: the command where the operator is, and without a change; None for one that
+        """What is typed: the command with the context, and without a change; None for one that
         lacks its environment.
         """
         words = [word.replace("USER", "alice") for word in shlex.split(command)]
-        options = parse(words).options
+        options: Any = parse(words).options
         if hasattr(options, "dry_run"):
             words.append("--dry-run")
         if hasattr(options, "environment"):
             if options.environment is None:
                 return None
             own, of = f"{operator.deployment.environment}.", f"{options.environment}."
-            words += [re.sub(rf"^{re.escape(own)}", of, word) for word in self.context]
+            given = self.context
+            if own != of:  # which has the same settings
+                given = [*given, *(word for each in options.context for word in ("-c", each))]
+            words += [re.sub(rf"^{re.escape(own)}", of, word) for word in given]
         return words
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
@@ -111,12 +112,24 @@ class Operator:
             *arguments,
         )
 
+    @property
+    def options(self) -> str:
+        """Those of `run`, as a command that is advised has them."""
+        return self.options_with()
+
+    def options_with(self, **settings: object) -> str:
+        """The same with these settings."""
+        given = self.deployment.context_arguments(**settings)
+        return shlex.join(["-e", self.deployment.environment, *given, f"--project={PROJECT}"])
+
     def type(self, *arguments: str) -> Said:
         """Exactly these arguments."""
         self._capsys.readouterr()
         code = main(arguments, clock=self.clock)
         out, err = self._capsys.readouterr()
-        HINTS.read(self, f"{out}\n{err}", _context(arguments))
+        # The deployed watch, whose findings it shows, does not know how the operator was called.
+        context = _context(arguments) if arguments[:1] == ("watch",) else []
+        HINTS.read(self, f"{out}\n{err}", context)
         return Said(code, out, err)
 
     def not_ok(self, *, at: datetime | None = None) -> dict[str, str]:

@@ -226,7 +226,7 @@ def find_job(aws: Aws, job_id: str) -> Job:
     regions = " or ".join(aws.environment.regions)
     raise NotFoundError(
         f"There is no job {job_id} in {regions}. `cabal-backup jobs --days 30 "
-        f"-e {aws.environment.name}` lists those of the last 30 days."
+        f"{aws.environment.options}` lists those of the last 30 days."
     )
 
 
@@ -244,7 +244,7 @@ def follow(
         finished=lambda seen: seen.finished,
         event=lambda seen: seen,
         what=f"{job.kind} job {job.id}",
-        pick_up=f"`cabal-backup jobs watch {job.id} -e {aws.environment.name}`",
+        pick_up=f"`cabal-backup jobs watch {job.id} {aws.environment.options}`",
         longest=longest,
     )
     return follow_until(wait, clock, report)
@@ -291,7 +291,7 @@ def follow_restore(aws: Aws, job: Job, clock: Clock, report: Report, *, longest:
     """Say how a restore job is watched from elsewhere, and follow it; see `follow`."""
     report(
         f"Restore job {job.id}. It goes on by itself; to watch it from elsewhere: "
-        f"cabal-backup jobs watch {job.id} -e {aws.environment.name}"
+        f"cabal-backup jobs watch {job.id} {aws.environment.options}"
     )
     return job if job.finished else follow(aws, job, clock, report, longest=longest)
 

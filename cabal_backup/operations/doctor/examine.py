@@ -143,12 +143,12 @@ def _bootstrap(state: State, regions: tuple[str, str], answers: Answers, qualifi
 
 def _stacks(state: State, regions: tuple[str, str], answers: Answers) -> Outcome:
     """Whether a deployment can begin or go on: whose are the names that it needs?"""
-    name = state.environment.name
-    other = recorded_environment(state)
-    if other not in (None, name):
+    environment, other = state.environment, recorded_environment(state)
+    if other not in (None, environment.name):
         return fail(
             f"The account has the backup of the environment {other}, and an account can have one.",
-            f"Correct account or profile of {name}. cabal-backup status -e {other} shows that one.",
+            f"Correct account or profile of {environment}. cabal-backup status "
+            f"{environment.options_of(other)} shows that one.",
         )
     stacks = {
         f"{stack} in {region}": answers[f"{region} stack"]
@@ -193,7 +193,7 @@ def _stacks(state: State, regions: tuple[str, str], answers: Answers) -> Outcome
         return fail(
             f"There is no stack, but its names are taken: {', '.join(taken)}.",
             "docs/adopt.md takes over what another tool made or a deleted stack left. "
-            f"cabal-backup teardown plan -e {name} lists it.",
+            f"cabal-backup teardown plan {environment.options} lists it.",
         )
     if any(isinstance(answer, Unknown) for answer in needed.values()):
         return unknown(*needed.values(), looking_at="whether the names are taken")

@@ -115,7 +115,7 @@ def check_live(aws: Aws) -> None:
     if describe_table(aws, live) is None:
         raise AwsError(
             f"The live table {live} does not exist, so there is nothing to compare with. "
-            f"Restore it first: `cabal-backup restore addresses -e {aws.environment.name}`."
+            f"Restore it first: `cabal-backup restore addresses {aws.environment.options}`."
         )
 
 

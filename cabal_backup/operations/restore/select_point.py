@@ -245,7 +245,7 @@ def _restorable(
     if point is None:
         raise NoRecoveryPointError(
             f"There is no recovery point {arn} in {aws.vault}. `cabal-backup points --list "
-            f"-e {aws.environment.name}` lists those there are{_elsewhere(aws)}. Nothing was done."
+            f"{aws.environment.options}` lists those there are{_elsewhere(aws)}. Nothing was done."
         )
     if point not in mine:
         raise UsageError(
@@ -292,7 +292,7 @@ def _nothing(
         return NoRecoveryPointError(f"{none}{elsewhere}. Nothing was done.")
     return NoRecoveryPointError(
         f"{none}{choice.time}; the oldest is from {moment(completed[-1].created)}. "
-        f"`cabal-backup points -e {aws.environment.name}` shows all nights. Nothing was done."
+        f"`cabal-backup points {aws.environment.options}` shows all nights. Nothing was done."
     )
 
 
@@ -383,7 +383,7 @@ def _copyable(aws: Aws, points: Sequence[RecoveryPoint], name: str) -> RecoveryP
     if point is None:
         raise NoRecoveryPointError(
             f"There is no recovery point {name} in {names.DR_VAULT}; `cabal-backup points "
-            f"--list -e {aws.environment.name}` lists those there are. Or say {ADDRESSES} or "
+            f"--list {aws.environment.options}` lists those there are. Or say {ADDRESSES} or "
             f"{MAILSTORE}. Nothing was done."
         )
     if not point.completed:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from cabal_backup import names
 from cabal_backup.config.environment import Environment, Lifecycle
 from cabal_backup.operations.aws.arns import Arns, Vault
 from cabal_backup.operations.aws.legal_holds import LegalHold
@@ -222,6 +223,17 @@ class State(Arns):
         compares templates.
         """
         return f'{self.deploy_command} ARGS="--revert-drift"'
+
+    @property
+    def drill_command(self) -> str:
+        """The command that rehearses all runbooks: for production in development, which has a
+        profile of its own.
+        """
+        on = self.environment.options
+        if self.environment.name == names.PRODUCTION:
+            own = ("--profile", "--assume-region-lost")
+            on = self.environment.options_of("development", *own)
+        return f"cabal-backup drill all {on} --user USER"
 
     @property
     def regions(self) -> tuple[RegionState, RegionState]:

@@ -147,8 +147,8 @@ def plan_deletion(seen: Inventory, *, include_others: bool = False) -> DeletePoi
     """
     if seen.locked:
         raise RefusedError(
-            f"Locked: {seen.which_locked}. Nothing was deleted. First: cabal-backup unlock -e "
-            f"{seen.environment} --reason …"
+            f"Locked: {seen.which_locked}. Nothing was deleted. First: cabal-backup unlock "
+            f"{seen.environment.options} --reason …"
         )
     plan = DeletePointsPlan(seen, include_others)
     if any(map(is_ours, plan.missing_roles)):

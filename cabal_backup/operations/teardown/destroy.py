@@ -210,7 +210,7 @@ def _delete_stack(aws: Aws, stack: Stack, clock: Clock, report: Report) -> None:
         ),
         event=lambda _: None,
         what=f"deletion of the stack {stack.name}",
-        pick_up=f"`cabal-backup teardown destroy -e {aws.environment.name}`",
+        pick_up=f"`cabal-backup teardown destroy {aws.environment.options}`",
         longest=LONGEST,
     )
     last = follow_until(wait, clock, report)
@@ -282,11 +282,12 @@ def _check_still_empty(aws: Aws, seen: VaultLock) -> None:
     vault = look_at_lock(aws, seen.vault, seen.region)
     if vault is None or not vault.points:
         return
-    name = aws.environment.name
+    environment = aws.environment
     advice = (
-        until_expiry(vault, name)
+        until_expiry(vault, environment)
         if vault.vault == names.AIR_GAPPED_VAULT
-        else f"run cabal-backup teardown delete-recovery-points -e {name}, then this again"
+        else f"run cabal-backup teardown delete-recovery-points {environment.options}, then this "
+        "again"
     )
     raise AwsError(
         f"{vault.vault} has {len(vault.points):,} recovery points again: a job made them "

@@ -11,6 +11,7 @@ from functools import partial
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
+from cabal_backup.config.environment import Environment
 from cabal_backup.errors import CabalBackupError
 from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.deployed import is_managed, role_tags, vault_tags
@@ -55,7 +56,7 @@ class AccessPolicy:
 class Inventory:
     """Everything a teardown is about, as it is now."""
 
-    environment: str
+    environment: Environment
     account: str
     now: datetime
     stacks: tuple[Stack, ...]
@@ -222,8 +223,8 @@ class Inventory:
         steps = []
         if self.locked:
             steps.append(
-                f"{self.which_locked}: locked. First: cabal-backup unlock -e {self.environment} "
-                "--reason …"
+                f"{self.which_locked}: locked. First: cabal-backup unlock "
+                f"{self.environment.options} --reason …"
             )
         if any(map(is_ours, self.missing_roles())):
             steps.append(role_is_missing(self))
@@ -233,7 +234,7 @@ class Inventory:
             others = sum(self.other_points().values())
             steps.append(
                 f"{self.points:,} recovery points. Then: cabal-backup teardown "
-                f"delete-recovery-points -e {self.environment}"
+                f"delete-recovery-points {self.environment.options}"
                 + (f" ({others:,} are of other resources: {INCLUDE_OTHERS})" if others else "")
             )
         return tuple(steps)
@@ -297,7 +298,7 @@ def legal_hold_stands(seen: Inventory) -> str:
     """Which legal holds keep recovery points, and the remedy."""
     holds = "; ".join(
         f'"{hold.title}" in {hold.region} holds {len(hold.points):,}, reason: {hold.description} '
-        f"(cabal-backup hold release {hold.id} --reason … -e {seen.environment})"
+        f"(cabal-backup hold release {hold.id} --reason … {seen.environment.options})"
         for hold in seen.legal_holds
     )
     return (
@@ -326,7 +327,7 @@ def take_inventory(aws: Aws, now: datetime) -> Inventory:
     plan_id = primary.plan_id if primary is not None and primary.plan_id in plans else None
     arns = {aws.role_arn} | {point.role_arn for vault in vaults for point in vault.points} - {""}
     return Inventory(
-        environment=environment.name,
+        environment=environment,
         account=aws.account,
         now=now,
         stacks=tuple(stack for stack in stacks if stack is not None),
@@ -468,7 +469,7 @@ def count_nights(vaults: Collection[VaultLock]) -> int:
     return len({point.created.astimezone(UTC).date() for point in points if point.completed})
 
 
-def until_expiry(vault: VaultLock, environment: str) -> str:
+def until_expiry(vault: VaultLock, environment: Environment) -> str:
     """What to wait for where an air-gapped vault has recovery points, which all expire, and what
     to do then. A copy that is under way may have no date.
     """
@@ -476,7 +477,7 @@ def until_expiry(vault: VaultLock, environment: str) -> str:
     last = f"{max(days):%Y-%m-%d}" if days else "a day that AWS Backup does not give yet"
     return (
         f"no one can delete its {len(vault.points):,} recovery points before they expire, the last "
-        f"one on {last}. Then run this again: cabal-backup teardown destroy -e {environment}"
+        f"one on {last}. Then run this again: cabal-backup teardown destroy {environment.options}"
     )
 
 
@@ -520,7 +521,7 @@ def overview(seen: Inventory) -> Iterator[str]:
         yield from (f"  {number}. {text}" for number, text in enumerate(blockers, 1))
     yield (
         f"{'Last:' if blockers else 'Nothing is in the way. Next:'} cabal-backup teardown destroy "
-        f"-e {seen.environment}"
+        f"{seen.environment.options}"
     )
 
 

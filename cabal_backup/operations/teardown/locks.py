@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cabal_backup import names
-from cabal_backup.config.environment import Lock
+from cabal_backup.config.environment import Environment, Lock
 from cabal_backup.config.settings import MAX_DAYS
 from cabal_backup.errors import RefusedError
 from cabal_backup.operations.aws.client import Aws, worded
@@ -82,13 +82,13 @@ class VaultLock:
             f"{self.young(now):,} of them younger than 30 days"
         )
 
-    def pending_line(self, environment: str) -> str:
+    def pending_line(self, environment: Environment) -> str:
         """What a pending compliance lock means, and the last moment to stop it."""
         assert self.immutable_from is not None
         return (
             f"the lock of {self.vault} becomes immutable at {moment(self.immutable_from)}; from "
-            f"then on no one can remove or change it. To stop it before: cabal-backup relock -e "
-            f"{environment}"
+            f"then on no one can remove or change it. To stop it before: cabal-backup relock "
+            f"{environment.options}"
         )
 
 
@@ -96,7 +96,7 @@ class VaultLock:
 class UnlockPlan:
     """Exactly which locks will be removed."""
 
-    environment: str
+    environment: Environment
     now: datetime
     vaults: tuple[VaultLock, ...]
     reason: str
@@ -128,7 +128,7 @@ class UnlockPlan:
 class RelockPlan:
     """Exactly which locks will be put on."""
 
-    environment: str
+    environment: Environment
     now: datetime
     vaults: tuple[VaultLock, ...]
     lock: Lock
@@ -215,7 +215,7 @@ def plan_unlock(aws: Aws, now: datetime, *, reason: str, which: Sequence[str]) -
     for vault in vaults:
         if vault.is_immutable(now):
             raise _immutable(vault)
-    return UnlockPlan(environment=aws.environment.name, now=now, vaults=vaults, reason=reason)
+    return UnlockPlan(environment=aws.environment, now=now, vaults=vaults, reason=reason)
 
 
 def unlock(aws: Aws, plan: UnlockPlan, report: Report) -> None:
@@ -237,7 +237,7 @@ def plan_relock(aws: Aws, now: datetime, *, which: Sequence[str]) -> RelockPlan:
     AWS refuses or does not answer.
     """
     plan = RelockPlan(
-        environment=aws.environment.name,
+        environment=aws.environment,
         now=now,
         vaults=look_at_locks(aws, which),
         lock=aws.environment.lock,
@@ -276,7 +276,7 @@ def _immutable(vault: VaultLock) -> RefusedError:
     )
 
 
-def _seen(environment: str, vaults: Sequence[VaultLock], now: datetime) -> tuple[str, ...]:
+def _seen(environment: Environment, vaults: Sequence[VaultLock], now: datetime) -> tuple[str, ...]:
     return (
         *(f"  {vault.line(now)}" for vault in vaults),
         *(f"  {vault.pending_line(environment)}" for vault in vaults if vault.is_pending(now)),

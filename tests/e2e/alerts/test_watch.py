@@ -407,8 +407,9 @@ def test_status_and_the_watch_find_the_same_faults_of_the_watch(
     assert not_ok == {"watch"}
     assert found["watch"]["status"] == status
     assert detail in " ".join(found["watch"]["details"])
+    on, own = operator.options_with(**SETTINGS, heartbeat_parameter=PARAMETER), "-e development"
     assert operator.watch_finds() == [
-        (name, each["status"], each["evidence"], each["hint"], each["details"])
+        (name, each["status"], each["evidence"], each["hint"].replace(on, own), each["details"])
         for name, each in found.items()
         if name != "drill"
     ]

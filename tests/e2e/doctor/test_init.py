@@ -57,7 +57,8 @@ def test_what_it_finds_is_enough_for_status(
     said = project.init()
 
     assert said.code == 0
-    assert said.out == f"Wrote {project.file}. Next: cabal-backup doctor -e development\n"
+    command = f"cabal-backup doctor -e development --project={project.folder}"
+    assert said.out == f"Wrote {project.file}. Next: {command}\n"
     assert f"File system {file_system} has the tag Name=cabal-efs." in said.err
     assert project.settings == {
         "development.backup": True,

@@ -236,7 +236,7 @@ def test_without_a_mailstore_without_a_terminal_and_in_another_environment(
     assert refused.code == 9
     assert "does not exist, so nothing can be restored into it" in refused.err
     point = newest_mailstore_point(postmaster.sandbox)
-    whole = f"restore mailstore -e development --recovery-point={point} --cold`"
+    whole = f"restore mailstore {postmaster.operator.options} --recovery-point={point} --cold`"
     assert whole in refused.err
     assert postmaster.restore_jobs() == []
 

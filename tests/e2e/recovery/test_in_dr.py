@@ -76,7 +76,8 @@ def test_s24_cold_addresses_are_restored_where_they_are(salvor: Operator) -> Non
     assert made.code == 0, made
     assert sandbox.now() - began > timedelta(hours=4)
     name = made.out.strip()
-    assert f"cutover {name} {TABLE} -e development --from-region {DR}" in made.err
+    on = f"{salvor.options} --from-region {DR}"
+    assert f"cutover {name} {TABLE} {on}" in made.err
     again = type_in(salvor, *command, *which, "--cold")
     assert (again.code, again.out.strip()) == (0, name)
     assert "has done this already: nothing is restored again" in again.err
@@ -211,7 +212,7 @@ def test_addresses_reach_the_live_table_from_the_other_region(operator: Operator
     assert "Verified: the live table holds what it should" in said.out
     assert items(sandbox, TABLE) == [*before, later]
     undo = next(line for line in said.out.splitlines() if "cabal-backup cutover undo" in line)
-    assert undo.endswith(f"-e development --from-region {DR}")
+    assert undo.endswith(f" {operator.options} --from-region {DR}")
     sandbox.advance(minutes=10)
     undone = type_in(operator, "cutover", "undo", *tables, "--yes", "--delete-restored")
     assert undone.code == 0, undone

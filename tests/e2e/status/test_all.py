@@ -25,7 +25,7 @@ class Desk:
 
     def __init__(self, operator: Operator, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self._operator = operator
-        self._folder = folder
+        self.folder = folder
         profiles = folder / "config"
         profiles.write_text(
             "".join(
@@ -47,10 +47,10 @@ class Desk:
             if name.startswith("development.")
         }
         environments = {"development": {**mine, "profile": "dev-profile"}, **others}
-        (self._folder / "cdk.json").write_text(
+        (self.folder / "cdk.json").write_text(
             json.dumps({"context": {"environments": environments}})
         )
-        return self._operator.type("status", "--project", str(self._folder), *arguments)
+        return self._operator.type("status", "--project", str(self.folder), *arguments)
 
 
 def prod(**changes: Any) -> dict[str, Any]:
@@ -74,13 +74,18 @@ def test_one_that_is_healthy_and_one_that_is_off(desk: Desk) -> None:
     assert lines[-1].startswith("- stage: stage is not protected: its backup is off.")
 
 
-def test_one_that_was_never_deployed_is_one_sentence(desk: Desk) -> None:
+@pytest.mark.parametrize("profile", ["", "dev-profile"], ids=["no variable", "AWS_PROFILE"])
+def test_one_that_was_never_deployed_is_one_sentence(
+    desk: Desk, profile: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", profile)
     said = desk.status("--all", prod=prod())
+    on = f"--project={desk.folder}" + (" --profile=prod-profile" if profile else "")
 
     assert said.code == 1
     assert said.out.endswith(
         "✘ prod is not deployed: there is neither a vault nor a plan in account 210987654321, "
-        "us-west-1 and us-west-2.\n  cabal-backup status -e prod\n"
+        f"us-west-1 and us-west-2.\n  cabal-backup status -e prod {on}\n"
     )
     assert len(said.out.splitlines()) < 24
 

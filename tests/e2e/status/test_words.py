@@ -54,7 +54,7 @@ def test_a_removed_lock(operator: Operator, vault: hand.Vault, check: str) -> No
     moments = [f"{when + timedelta(seconds=s):%Y-%m-%d %H:%M}" for s in (0, 5)]
     assert any(f"Taken off at {moment} UTC by arn:aws:iam::" in said.text for moment in moments)
     assert f"\n  ✘ {check}  docs/status.md#{check}\n" in said.out
-    relock = f"cabal-backup relock -e development --vault {check.partition('-')[0]}"
+    relock = f"cabal-backup relock {operator.options} --vault {check.partition('-')[0]}"
     assert f"Put it back: {relock} (docs/runbooks/locks.md#on). Or, without the tool: " in said.text
     assert commands(said.out) == [
         f"aws backup put-backup-vault-lock-configuration --region {region} --backup-vault-name="
@@ -67,8 +67,7 @@ def test_a_removed_lock_is_put_back_by_our_command(operator: Operator) -> None:
     hand.unlock(operator.sandbox, DR)
     (command,) = re.findall(r"cabal-backup (relock .*?) \(", operator.run("status").text)
 
-    name, *arguments = command.replace(" -e development", "").split()
-    assert operator.run(name, *arguments).code == 0
+    assert operator.type(*command.split()).code == 0
 
     operator.sandbox.advance(days=8)  # For a week it is reported.
     assert operator.not_ok() == {}
@@ -79,28 +78,15 @@ def test_what_was_deleted_is_restored_by_our_commands(operator: Operator) -> Non
         hand.delete_table(operator.sandbox, table)
     hand.delete_file_system(operator.deployment)
 
-    commands = re.findall(
-        r"cabal-backup (restore .*?) -e development \(", said := operator.run("status").text
-    )
+    commands = re.findall(r"cabal-backup (restore .*?) \(", said := operator.run("status").text)
 
     assert commands == [
-        "restore addresses",
-        "restore mailstore",
-        "restore table cabal-counter --latest",
+        f"restore addresses {operator.options}",
+        f"restore mailstore {operator.options}",
+        f"restore table cabal-counter --latest {operator.options}",
     ], said
     for command in commands:
-        kind, what, *arguments = command.split()
-        planned = operator.type(
-            kind,
-            what,
-            *arguments,
-            "--dry-run",
-            "--project",
-            str(PROJECT),
-            "-e",
-            "development",
-            *operator.deployment.context_arguments(),
-        )
+        planned = operator.type(*command.split(), "--dry-run")
         assert planned.code == 0, planned.err
 
 
@@ -117,12 +103,13 @@ def test_a_region_that_does_not_answer(operator: Operator, region: str) -> None:
     assert f"{len(unknown)} checks could not be made." in said.text
     assert said.out.count("\n  ? ") == 1
     assert said.text.count("Run it again") == 0
-    assert f"cabal-backup status -e development --assume-region-lost {region}" in said.text
+    assert f"cabal-backup status {operator.options} --assume-region-lost {region}" in said.text
     assert all(check in said.text for check in unknown)
     remedy = "lose-a-region.md" if region == "us-west-1" else "cabal-backup copy now -e development"
     assert remedy in said.text
     lost = operator.run("status", "--assume-region-lost", region)
     assert f"No answer from {region}: {region} is assumed lost and was not asked." in lost.text
+    assert "--assume-region-lost" not in lost.text  # What it advises needs the region.
 
 
 def test_a_widened_lock(operator: Operator) -> None:
@@ -248,7 +235,7 @@ def on(change: Callable[[Sandbox], None]) -> Callable[[Deployment], None]:
             [
                 "What the plan protects is not there or not in use: {file_system} does not exist.",
                 "Nights without it fail, are skipped, or contain nothing new.",
-                "To restore the mailstore: cabal-backup restore mailstore -e development "
+                "To restore the mailstore: cabal-backup restore mailstore {options} "
                 "(docs/runbooks/restore-mail.md#the-whole-mailstore).",
                 "set addresses_table or mailstore_file_system_id of development to the new one, "
                 "then: make deploy ENVIRONMENT=development",
@@ -278,7 +265,7 @@ def on(change: Callable[[Sandbox], None]) -> Callable[[Deployment], None]:
             on(lambda sandbox: hand.delete_table(sandbox, "cabal-addresses")),
             [
                 "cabal-addresses does not exist",
-                "To restore the table: cabal-backup restore addresses -e development "
+                "To restore the table: cabal-backup restore addresses {options} "
                 "(docs/runbooks/restore-tables.md).",
             ],
             id="the addresses are missing",
@@ -288,7 +275,7 @@ def on(change: Callable[[Sandbox], None]) -> Callable[[Deployment], None]:
             [
                 "In us-west-1: cabal-counter does not exist.",
                 "To restore cabal-counter, within 35 days of its deletion: cabal-backup restore "
-                "table cabal-counter --latest -e development "
+                "table cabal-counter --latest {options} "
                 "(docs/runbooks/restore-tables.md#the-other-tables).",
                 "remove it from pitr_tables of development",
             ],
@@ -312,8 +299,9 @@ def test_what_is_fixed_by_deploying_or_elsewhere(
 
     said = operator.run("status")
 
+    file_system = operator.deployment.cabal.file_system_id
     for each in words:
-        assert each.format(file_system=operator.deployment.cabal.file_system_id) in said.text
+        assert each.format(file_system=file_system, options=operator.options) in said.text
 
 
 def test_an_ordinary_terminal_is_wide_enough(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from shlex import split
 from typing import Any
 
 import pytest
@@ -232,7 +233,7 @@ def test_the_way_back_that_is_printed_works(rescuer: Rescuer) -> None:
     rescuer.sandbox.advance(minutes=10)
 
     for command in printed_commands(said.out.partition("To go back:\n")[2]):
-        went_back = rescuer.run(f"{command.replace('-e development ', '')} --yes")
+        went_back = rescuer.operator.type(*split(command), "--yes")
         assert went_back.code == 0, went_back.err
 
     assert items(rescuer.sandbox, ADDRESSES) == broken
@@ -293,7 +294,7 @@ def test_a_killed_restore_under_the_live_name_is_brought_to_its_end(rescuer: Res
     sandbox.advance(hours=1)
     assert protection(rescuer, ADDRESSES)["recovery"] == "DISABLED"
     sandbox.run_nights(1)
-    command = f"cabal-backup restore addresses -e development --recovery-point={point} --cold"
+    command = f"restore addresses {rescuer.operator.options} --recovery-point={point} --cold"
     assert command in rescuer.run(f"jobs watch {job}").err
 
     said = rescuer.run(f"restore addresses --recovery-point={point} --yes")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from shlex import split
 from typing import TypeVar
 
 import pytest
@@ -86,7 +87,7 @@ def go_back(rescuer: Rescuer, said: Said) -> list[Said]:
     rescuer.sandbox.advance(minutes=10)
     commands = printed_commands(said.out.partition("To go back:\n")[2])
     assert len(commands) == 2
-    return [rescuer.run(f"{command.replace('-e development ', '')} --yes") for command in commands]
+    return [rescuer.operator.type(*split(command), "--yes") for command in commands]
 
 
 def test_a_run_that_read_back_a_difference_leaves_no_undo_point_behind(small: Rescuer) -> None:
@@ -258,7 +259,7 @@ def test_a_counter_that_counted_on_is_not_lowered(raised: tuple[Rescuer, Said]) 
     small, said = raised
     small.sandbox.advance(minutes=10)
     restore, _ = printed_commands(said.out.partition("To go back:\n")[2])
-    before = small.run(restore.replace("-e development ", ""), "--yes").out.strip()
+    before = small.operator.type(*split(restore), "--yes").out.strip()
     aws, plan = plan_cutover(small, before, COUNTER, mode=Mode.MIRROR, lower_counter=True)
     assert "LOWERED from 70000 to 65541" in "\n".join(plan.lines())
     put(small.sandbox, COUNTER, [a_counter("counter", 70_001)])

@@ -21,6 +21,7 @@ PACKAGE = Path(__file__).parents[3] / "cabal_backup"
 
 VALUES = {
     "what": "addresses",
+    "on": "-e word",
     "at": "2026-11-20",
     "timestamp(at)": "2026-11-20T00:00:00Z",
     "lower": " --lower-counter",
@@ -42,6 +43,10 @@ VALUES = {
 """Of placeholders for which not every word will do."""
 
 
+def _word(name: str) -> str:
+    return "-e word" if ".environment.options" in f".{name}" else "word"
+
+
 def texts(tree: ast.AST) -> Iterator[str]:
     """The strings of a module, without docstrings; a placeholder becomes a word."""
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
@@ -58,7 +63,7 @@ def texts(tree: ast.AST) -> Iterator[str]:
             yield "".join(
                 str(getattr(part, "value", ""))
                 if not isinstance(part, ast.FormattedValue)
-                else VALUES.get(ast.unparse(part.value), "word")
+                else VALUES.get(name := ast.unparse(part.value), _word(name))
                 for part in node.values
             )
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in skipped:
@@ -70,6 +75,19 @@ TEXTS = {
 }
 
 COMMANDS = sorted({command for text in TEXTS for command in printed_commands(text)})
+
+
+def test_only_an_environment_writes_its_options() -> None:
+    by_hand = [
+        f"{file.name}:{node.lineno}"
+        for folder in ("cli", "operations")
+        for file in (PACKAGE / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.JoinedStr)
+        for each in node.values
+        if isinstance(each, ast.Constant) and re.search(r"(?<!Use )-e $", str(each.value))
+    ]
+    assert by_hand == []
 
 
 def test_commands_are_found() -> None:

@@ -125,7 +125,7 @@ def test_a_closed_stdin_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         confirm("Really?", yes=False)
 
 
-COMMAND = "cabal-backup jobs watch 4e1a6f2c-0b3d-4a57-9c1e-2f8d6b7a9c10 -e prod"
+COMMAND = "cabal-backup jobs watch 4e1a6f2c-0b3d-4a57-9c1e-2f8d6b7a9c10 -e prod -c 'prod.a=b, c'"
 ARN = "arn:aws:backup:eu-west-1:123456789012:recovery-point:4e1a6f2c-0b3d-4a57-9c1e-2f8d6b7a9c10"
 UNITS = st.sampled_from(["restored", "the", "table", f"`{COMMAND}`", f"{COMMAND};", ARN])
 

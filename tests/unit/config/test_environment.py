@@ -1,8 +1,9 @@
-"""Which partition a region belongs to, and an environment as a function gets it."""
+"""Which partition a region belongs to, an environment as a function gets it, and its options."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
@@ -64,3 +65,11 @@ def test_a_function_gets_the_environment_that_was_dumped(changes: dict[str, Any]
     environment = an_environment(**changes)
     assert load(dump(environment)) == environment
     assert hash(load(dump(environment))) == hash(environment)
+
+
+def test_the_options_of_what_is_advised() -> None:
+    others = ("-c prod.a=b", "--profile=admin", "--assume-region-lost=us-west-1")
+    environment = replace(an_environment(), other_options=others)
+    assert an_environment().options == "-e prod"
+    assert environment.options == f"-e prod {' '.join(others)}"
+    assert environment.options_of("of; AWS", *others[1:]) == "-e 'of; AWS' -c prod.a=b"

@@ -31,6 +31,7 @@ def test_the_defaults_are_what_cabal_promises() -> None:
     (environment,) = read_environments({"environments": {"prod": {}}})
     assert asdict(environment) == {
         "name": "prod",
+        "other_options": (),
         "account": None,
         "profile": None,
         "region": "us-west-1",

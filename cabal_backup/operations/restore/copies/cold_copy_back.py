@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from cabal_backup import names
-from cabal_backup.config.environment import Lifecycle, Lock
+from cabal_backup.config.environment import Environment, Lifecycle, Lock
 from cabal_backup.errors import AwsError, CabalBackupError, RefusedError, UnknownError
 from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.clock import Clock
@@ -74,7 +74,7 @@ class Done:
 class ColdCopyBackPlan:
     """Exactly what bringing a cold recovery point back will do."""
 
-    environment: str
+    environment: Environment
     point: RecoveryPoint
     from_region: str
     to_region: str
@@ -238,7 +238,7 @@ def plan_copy_back(
         running = next((job for job in jobs if job.state in on_demand.RUNNING), None)
         done = replace(done, backup=running)
     return ColdCopyBackPlan(
-        environment=environment.name,
+        environment=environment,
         point=point,
         from_region=environment.dr_region,
         to_region=environment.region,

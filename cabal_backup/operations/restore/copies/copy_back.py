@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from cabal_backup import names
-from cabal_backup.config.environment import MIN_COLD_DAYS, Lifecycle, Lock
+from cabal_backup.config.environment import MIN_COLD_DAYS, Environment, Lifecycle, Lock
 from cabal_backup.errors import AwsError, RefusedError, UnknownError, UnreachableError
 from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.clock import Clock
@@ -67,7 +67,7 @@ _SAME_MOMENT = timedelta(minutes=1)
 class CopyBackPlan:
     """Exactly what a copy-back will do."""
 
-    environment: str
+    environment: Environment
     point: RecoveryPoint
     from_region: str
     to_region: str
@@ -221,7 +221,7 @@ def plan_copy_back(
     ready = prepare(aws, now, wanted)
     point, lock, made = ready.point, ready.lock, ready.point.counted_from
     plan = CopyBackPlan(
-        environment=environment.name,
+        environment=environment,
         point=point,
         from_region=environment.dr_region,
         to_region=environment.region,
@@ -267,7 +267,7 @@ def announce(aws: Aws, job: Job, report: Report) -> None:
     """Say how a job is watched."""
     report(
         f"{job.kind.capitalize()} job {job.id} in {job.region}. It goes on by itself; to watch it: "
-        f"cabal-backup jobs watch {job.id} -e {aws.environment.name}"
+        f"cabal-backup jobs watch {job.id} {aws.environment.options}"
     )
 
 
@@ -386,10 +386,10 @@ def lock_of(region: RegionState, configured: Lock) -> Lock | None:
     )
 
 
-def about_lock(lock: Lock | None, environment: str) -> str:
+def about_lock(lock: Lock | None, environment: Environment) -> str:
     """What a vault accepts, for a plan."""
     if lock is None:
-        return f"the vault has NO LOCK: `cabal-backup relock -e {environment}` puts it on"
+        return f"the vault has NO LOCK: `cabal-backup relock {environment.options}` puts it on"
     return f"the lock accepts {lock.min_days} to {lock.max_days} days"
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from cabal_backup import names
-from cabal_backup.config.environment import Lifecycle, Lock
+from cabal_backup.config.environment import Environment, Lifecycle, Lock
 from cabal_backup.errors import (
     NoRecoveryPointError,
     RefusedError,
@@ -76,7 +76,7 @@ class Item:
 class OnDemandPlan:
     """Exactly what will be backed up or copied."""
 
-    environment: str
+    environment: Environment
     kind: JobKind
     items: tuple[Item, ...]
     from_region: str
@@ -101,7 +101,8 @@ class OnDemandPlan:
         keeps = (
             f"the lock of {self.vault} refuses to delete one before that date"
             if self.lock
-            else f"{self.vault} has NO LOCK: `cabal-backup relock -e {self.environment}` puts it on"
+            else f"{self.vault} has NO LOCK: `cabal-backup relock "
+            f"{self.environment.options}` puts it on"
         )
         if self.items:
             first = f"{verb} into {self.vault} in {self.to_region}, as {self.role_arn}:"
@@ -139,7 +140,7 @@ def plan_backup(aws: Aws, now: datetime, what: Collection[str]) -> OnDemandPlan:
         if entry.get("BackupVaultName") == names.VAULT
     }
     return OnDemandPlan(
-        environment=environment.name,
+        environment=environment,
         kind=JobKind.BACKUP,
         items=tuple(
             Item(
@@ -203,7 +204,7 @@ def plan_copy(aws: Aws, now: datetime, wanted: Sequence[str]) -> OnDemandPlan:
             )
         )
     return OnDemandPlan(
-        environment=environment.name,
+        environment=environment,
         kind=JobKind.COPY,
         items=tuple(items),
         from_region=environment.region,
@@ -232,7 +233,7 @@ def execute(
         jobs.append(job)
         report(
             f"{plan.kind.capitalize()} job {job.id}. It goes on by itself; to follow it: "
-            f"cabal-backup jobs watch {job.id} -e {aws.environment.name}"
+            f"cabal-backup jobs watch {job.id} {aws.environment.options}"
         )
     if not wait:
         return jobs
@@ -292,8 +293,8 @@ def _named(aws: Aws, seen: State, points: Sequence[RecoveryPoint], name: str) ->
             )
         return point
     raise NoRecoveryPointError(
-        f"There is no recovery point {name} in {names.VAULT}; `cabal-backup points --list -e "
-        f"{seen.environment.name}` lists them. Nothing was done."
+        f"There is no recovery point {name} in {names.VAULT}; `cabal-backup points --list "
+        f"{seen.environment.options}` lists them. Nothing was done."
     )
 
 

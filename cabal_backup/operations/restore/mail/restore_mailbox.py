@@ -146,9 +146,9 @@ def plan_restore(aws: Aws, now: datetime, request: MailboxRequest) -> RestoreMai
             f"The recovery point from {moment(point.created)} brings a cold one back. It is of a "
             "restored file system, in which everything is below aws-backup-restore_<time>, and "
             "AWS Backup does not say which time: no path of it can be named. Nothing was done. "
-            f"`cabal-backup restore mailstore -e {aws.environment.name}{in_dr}"
+            f"`cabal-backup restore mailstore {aws.environment.options}{in_dr}"
             f"{request.point.options(point.arn)}` restores all of it. The cold one: "
-            f"`cabal-backup restore mailbox {user} -e {aws.environment.name} --in dr{folder}"
+            f"`cabal-backup restore mailbox {user} {aws.environment.options} --in dr{folder}"
             f"{replace(request.point, cold=True).options(point.original)}`"
         )
     role = check_role(aws, request.point.role)
@@ -157,7 +157,7 @@ def plan_restore(aws: Aws, now: datetime, request: MailboxRequest) -> RestoreMai
     if file_system_settings.describe(aws, mailstore) is None:
         raise NotFoundError(
             f"The file system {mailstore} does not exist, so nothing can be restored into it. "
-            f"Nothing was done. `cabal-backup restore mailstore -e {aws.environment.name}"
+            f"Nothing was done. `cabal-backup restore mailstore {aws.environment.options}"
             f"{request.point.options(point.arn)}` restores all of it to a new one."
         )
     jobs: list[Job] = []

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cabal_backup import names
+from cabal_backup.config.environment import Environment
 from cabal_backup.errors import RefusedError, UsageError
 from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.clock import Clock
@@ -104,7 +105,7 @@ class CutoverRequest:
 class CutoverPlan:
     """Exactly what a cutover will do."""
 
-    environment: str
+    environment: Environment
     restored: TableDescription
     live: TableDescription
     request: CutoverRequest
@@ -232,7 +233,7 @@ def plan_cutover(
             f"cutover again; or, to do without its way back: {earlier.how_to_forget}"
         )
     return CutoverPlan(
-        environment=aws.environment.name,
+        environment=aws.environment,
         restored=restored,
         live=live,
         request=request,

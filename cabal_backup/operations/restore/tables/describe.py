@@ -171,7 +171,7 @@ def find_table(aws: Aws, name: str) -> TableDescription:
     if table.status not in ("ACTIVE", "UPDATING"):
         raise CabalBackupError(
             f"The table {name} is {table.status}. Try again when it is ACTIVE; "
-            f"`cabal-backup jobs -e {aws.environment.name}` shows what is still being restored."
+            f"`cabal-backup jobs {aws.environment.options}` shows what is still being restored."
         )
     return table
 
@@ -284,7 +284,7 @@ def wait_until_active(
         finished=lambda status: status in (None, "ACTIVE", "UPDATING"),
         event=lambda status: Progress(f"waiting for {name}") if status == "CREATING" else None,
         what=f"table {name}",
-        pick_up=f"`cabal-backup jobs watch {name} -e {aws.environment.name}`",
+        pick_up=f"`cabal-backup jobs watch {name} {aws.environment.options}`",
         longest=longest,
     )
     if follow_until(wait, clock, report) is None:

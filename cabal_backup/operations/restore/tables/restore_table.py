@@ -233,7 +233,7 @@ def execute(aws: Aws, plan: RestoreTablePlan, clock: Clock, report: Report) -> T
         _start(aws, plan)
     report(
         f"DynamoDB restores to {plan.target} by itself; to watch it from elsewhere: "
-        f"cabal-backup jobs watch {plan.target} -e {aws.environment.name}"
+        f"cabal-backup jobs watch {plan.target} {aws.environment.options}"
     )
     is_new = plan.under_way is None
     table = wait_until_active(aws, plan.target, clock, report, is_new=is_new)
@@ -366,7 +366,7 @@ def _taken(aws: Aws, source: Source, table: TableDescription) -> str:
             " To follow that restore: cabal-backup restore table "
             f"{table.restored_from.rpartition('/')[2]} "
             f"--at {table.restored_to:%Y-%m-%dT%H:%M:%S} --to={table.name} "
-            f"-e {aws.environment.name}"
+            f"{aws.environment.options}"
         )
     return text
 

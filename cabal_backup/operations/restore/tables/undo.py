@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
+from cabal_backup.config.environment import Environment
 from cabal_backup.errors import AwsError, RefusedError
 from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.clock import MOST_SKEW, Clock
@@ -218,7 +219,9 @@ def before_name(live: str, at: datetime) -> str:
     return f"{live}-before-{name_stamp(at)}"
 
 
-def how_to_go_back(environment: str, live: str, at: datetime, options: str) -> tuple[str, ...]:
+def how_to_go_back(
+    environment: Environment, live: str, at: datetime, options: str
+) -> tuple[str, ...]:
     """What to type to have the items of the live table as they were before the cutover.
 
     :param options: those of the cutover that going back needs too, each after a space.
@@ -226,8 +229,9 @@ def how_to_go_back(environment: str, live: str, at: datetime, options: str) -> t
     before = before_name(live, at)
     lower = " --lower-counter" if live == names.COUNTER_TABLE else ""
     return (
-        f"cabal-backup restore table {live} -e {environment} --at {timestamp(at)} --to={before}",
-        f"cabal-backup cutover {before} {live} -e {environment} --mirror{lower}{options}",
+        f"cabal-backup restore table {live} {environment.options} --at {timestamp(at)} "
+        f"--to={before}",
+        f"cabal-backup cutover {before} {live} {environment.options} --mirror{lower}{options}",
     )
 
 

@@ -29,7 +29,7 @@ def alerts(state: State) -> Outcome:
     if broken:
         return fail(
             f"Urgent events are not reported: {plural(len(broken), 'fault')} on their way.",
-            f"{state.revert_command}; then cabal-backup alerts test -e {environment.name}",
+            f"{state.revert_command}; then cabal-backup alerts test {environment.options}",
             details=broken,
         )
     all_known(

@@ -81,7 +81,7 @@ def _dr_copies(state: State, pairs: list[Copy]) -> Outcome:
             f"{plural(len(gaps), 'recovery point')} of the last 30 days without a copy in "
             f"{names.DR_VAULT}.",
             "copy-jobs says why. To copy what is missing: "
-            f"cabal-backup copy now -e {state.environment.name}",
+            f"cabal-backup copy now {state.environment.options}",
             details=[*(named(state, pair.source) for pair in gaps), *spans(state, old)],
         )
     if are_many(night for night in old if _could_be_copied(night)):
@@ -197,13 +197,13 @@ def _bring_back(state: State, cold: Iterable[RecoveryPoint]) -> str:
     """The commands that bring cold copies back: one for each resource."""
     mail = {point.resource_arn for point in cold}
     commands = []
-    environment = state.environment.name
+    on = state.environment.options
     if state.table_arn in mail:
         mail.remove(state.table_arn)
-        commands.append(f"`cabal-backup copy-back addresses --cold -e {environment}`")
+        commands.append(f"`cabal-backup copy-back addresses --cold {on}`")
     for arn in sorted(mail):
         only = f" --file-system {arn.rpartition('/')[2]}" if len(mail) > 1 else ""
-        commands.append(f"`cabal-backup copy-back mailstore --cold -e {environment}{only}`")
+        commands.append(f"`cabal-backup copy-back mailstore --cold {on}{only}`")
     return ", ".join(commands)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from cabal_backup import names
 from cabal_backup.operations.status.checks.history import FUTURE
 from cabal_backup.operations.status.checks.outcome import known, measured, ok, warn
 from cabal_backup.operations.status.checks.restore_tests import YEAR
@@ -49,14 +48,12 @@ def drill(state: State) -> Outcome:
         )
     if not missing:
         return measured(ok(f"Drilled: {'; '.join(seen)}."), **ages)
-    where = "development" if mine == names.PRODUCTION else mine
     return measured(
         warn(
             f"No drill of the {' nor the '.join(missing)} has passed within a year."
             if missing != [Kind.COPY_BACK]
             else "No drill of the copy-back has ever passed.",
-            f"cabal-backup drill all -e {where} --user USER, then commit the reports "
-            "(docs/runbooks/drill.md).",
+            f"{state.drill_command}, then commit the reports (docs/runbooks/drill.md).",
             details=seen,
         ),
         **ages,

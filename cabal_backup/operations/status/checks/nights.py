@@ -72,15 +72,15 @@ def _last_night(state: State, history: History, newest: dict[str, RecoveryPoint]
             late[arn] = f"{name}: there is no completed recovery point at all"
         else:
             late[arn] = f"{name}: the newest is of {_when(point, state)}"
-    name = state.environment.name
+    on = state.environment.options
     why = (
-        f"Why: cabal-backup jobs --days 2 -e {name}. To back up now, and then copy: "
-        f"cabal-backup backup now -e {name}; cabal-backup copy now -e {name}"
+        f"Why: cabal-backup jobs --days 2 {on}. To back up now, and then copy: "
+        f"cabal-backup backup now {on}; cabal-backup copy now {on}"
     )
     if late and all(_underway(state, arn, since) for arn in late):
         return warn(
             f"The backup of the night of {since:%Y-%m-%d} is still running.",
-            f"Follow it: cabal-backup jobs -e {name}",
+            f"Follow it: cabal-backup jobs {on}",
             details=[*late.values(), *covered],
         )
     if late:
@@ -125,8 +125,8 @@ def nights(state: State) -> Outcome:
             f"{plural(count, 'recovery point')} deleted from {names.VAULT} before their time: a "
             f"copy in {names.DR_VAULT} or a completed job shows that they were there.",
             "Find out in CloudTrail who did it (DeleteRecoveryPoint). A warm copy can be brought "
-            f"back: cabal-backup copy-back addresses -e {state.environment.name}; for the mail: "
-            f"cabal-backup copy-back mailstore -e {state.environment.name}",
+            f"back: cabal-backup copy-back addresses {state.environment.options}; for the mail: "
+            f"cabal-backup copy-back mailstore {state.environment.options}",
             details=[
                 *spans(state, missing),
                 *(

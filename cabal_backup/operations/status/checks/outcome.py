@@ -93,10 +93,11 @@ def no_answer(state: State, checks: Sequence[str]) -> Outcome | None:
     }
     if not silent:
         return None
-    region, name = next(iter(silent)), state.environment.name
-    rest = f"cabal-backup status -e {name} --assume-region-lost {region}"
+    region, environment = next(iter(silent)), state.environment
+    on = environment.options_of(environment.name, "--assume-region-lost")
+    rest = f"cabal-backup status {on} --assume-region-lost {region}"
     waited = "is assumed lost" not in silent[region]
-    copies = f"cabal-backup copy now -e {name}"
+    copies = f"cabal-backup copy now {on}"
     return Outcome(
         Status.UNKNOWN,
         f"No answer from {' and '.join(silent)}: {' '.join(dict.fromkeys(silent.values()))} "
@@ -104,7 +105,7 @@ def no_answer(state: State, checks: Sequence[str]) -> Outcome | None:
         (f"To see the rest without waiting: {rest}. " if waited else "")
         + (
             "If the region is lost: docs/runbooks/lose-a-region.md"
-            if region == state.environment.region
+            if region == environment.region
             else f"To copy what is missing when it answers: {copies}"
         ),
         details=(", ".join(checks),),

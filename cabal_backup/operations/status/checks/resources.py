@@ -78,7 +78,7 @@ def resources(state: State) -> Outcome:
             "If the table was replaced on purpose, nothing is to be done; this warning "
             f"ends {PITR_WINDOW.days} days after the table was created. Otherwise find out who "
             "replaced it. Recovery points from before are still there: "
-            f"cabal-backup points -e {state.environment.name}"
+            f"cabal-backup points {state.environment.options}"
         )
     if others := state.other_mailstores.value_or(()):
         odd.append(f"{' and '.join(others)} has the tag Name={names.MAILSTORE} too")
@@ -102,12 +102,12 @@ def _restore(state: State, *, table: bool, mailstore: bool) -> str:
     environment, words = state.environment, ""
     if table and state.tables[environment.addresses_table].table == Known(None):
         words += (
-            f"To restore the table: cabal-backup restore addresses -e {environment.name} "
+            f"To restore the table: cabal-backup restore addresses {environment.options} "
             "(docs/runbooks/restore-tables.md). "
         )
     if mailstore and state.mailstore == Known(None):
         words += (
-            f"To restore the mailstore: cabal-backup restore mailstore -e {environment.name} "
+            f"To restore the mailstore: cabal-backup restore mailstore {environment.options} "
             "(docs/runbooks/restore-mail.md#the-whole-mailstore). "
         )
     elif mailstore:
@@ -227,7 +227,7 @@ def tables(state: State) -> Outcome:
             f"In {state.environment.region}: {' and '.join(trouble)}.",
             "".join(
                 f"To restore {name}, within 35 days of its deletion: cabal-backup restore table "
-                f"{name} --latest -e {state.environment.name} "
+                f"{name} --latest {state.environment.options} "
                 "(docs/runbooks/restore-tables.md#the-other-tables). "
                 for name, answer in answers.items()
                 if answer == Known(None)

@@ -211,7 +211,7 @@ def _set(conditions: ProtectedResourceConditionsOutputTypeDef | None) -> dict[st
 
 def _as_configured(state: State) -> Outcome:
     """How the tests went, and when the next ones are due."""
-    name, series = state.environment.name, _series(state)
+    series, on = _series(state), state.environment.options
     seen = [each.words for each in series]
     bad = [
         each.what
@@ -235,7 +235,7 @@ def _as_configured(state: State) -> Outcome:
     if stuck:
         return warn(
             f"A restore test has been running for more than {duration(STUCK)}.",
-            f"See `cabal-backup jobs -e {name}`. {ADVICE}",
+            f"See `cabal-backup jobs {on}`. {ADVICE}",
             details=[*stuck, *seen],
         )
     overdue = [
@@ -244,7 +244,7 @@ def _as_configured(state: State) -> Outcome:
     if overdue:
         return warn(
             f"Restore tests are overdue: {'; '.join(overdue)}.",
-            f"See why: cabal-backup jobs --days 30 -e {name}. AWS Backup tests a "
+            f"See why: cabal-backup jobs --days 30 {on}. AWS Backup tests a "
             f"recovery point of the last {names.RESTORE_TEST_WINDOW_DAYS} days. {ADVICE}",
             details=seen,
         )
@@ -259,7 +259,7 @@ def _as_configured(state: State) -> Outcome:
         return warn(
             f"The last run of restore testing had no result for the {' and the '.join(empty)}.",
             f"AWS Backup tests a recovery point of the last {names.RESTORE_TEST_WINDOW_DAYS} days: "
-            f"is there one, with `cabal-backup points -e {name}`? {ADVICE}",
+            f"is there one, with `cabal-backup points {on}`? {ADVICE}",
             details=seen,
         )
     # A kind that no test restored in a year, in either vault, although plans ran.
@@ -366,8 +366,7 @@ def _by_hand(state: State) -> Outcome:
         state,
         late,
         "Restore testing is off: set restore_testing and deploy, or exercise it in development: "
-        f"`cabal-backup drill all -e {state.environment.name} --user USER` restores the table and "
-        "one mailbox.",
+        f"`{state.drill_command}` restores the table and one mailbox.",
         seen,
     )
 

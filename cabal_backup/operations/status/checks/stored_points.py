@@ -145,8 +145,8 @@ def sizes(state: State) -> Outcome:
             elif usual is not None and newest.size_bytes < usual * MUCH_SMALLER:
                 small.append(line)
     advice = (
-        "If this was not intended, restore the last larger one: cabal-backup points -e "
-        f"{state.environment.name}"
+        "If this was not intended, restore the last larger one: cabal-backup points "
+        f"{state.environment.options}"
     )
     if empty:
         return fail("The newest recovery point holds nothing.", advice, details=[*empty, *small])

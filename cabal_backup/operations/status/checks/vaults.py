@@ -46,14 +46,14 @@ def deployment(state: State) -> Outcome:
             f"{name} is not deployed in account {state.account}: the role {names.ROLE} there "
             f"belongs to the environment {other}.",
             f"Correct account and profile of {name}, or look at the other one: cabal-backup "
-            f"status -e {other}",
+            f"status {environment.options_of(other)}",
         )
     answers = (state.primary.vault, state.dr.vault, state.plan)
     if all(answer == Known(None) for answer in answers):
         return fail(
             f"{name} is not deployed: there is neither a vault nor a plan in {where}.",
-            f"cabal-backup doctor -e {name}, then {state.deploy_command}. If it is deployed "
-            "elsewhere, correct its account, region and dr_region.",
+            f"cabal-backup doctor {environment.options}, then {state.deploy_command}. If it is "
+            "deployed elsewhere, correct its account, region and dr_region.",
         )
     if not any(answer.value_or(None) for answer in (*answers, state.role)):
         all_known(answers, looking_at=f"whether {name} is deployed")
@@ -106,7 +106,7 @@ def lock(state: State, region: RegionState) -> Outcome:
     if seen is None:
         return not_there(f"vault {where}")
     put_back = (
-        f"cabal-backup relock -e {state.environment.name} --vault {region.which} "
+        f"cabal-backup relock {state.environment.options} --vault {region.which} "
         "(docs/runbooks/locks.md#on). Or, without the tool: "
         f"aws backup put-backup-vault-lock-configuration --region {region.region} "
         f"--backup-vault-name={region.vault_name} --min-retention-days {wanted.min_days} "

@@ -36,7 +36,7 @@ def watch(state: State) -> Outcome:
         for what in _watch_faults(state, region, channel)
     ]
     hint = (
-        f"{state.revert_command}; then cabal-backup watch run -e {environment.name}. "
+        f"{state.revert_command}; then cabal-backup watch run {environment.options}. "
         f"The log of the function {names.WATCH} says why a run failed."
     )
     if broken:

@@ -95,7 +95,8 @@ def test_a_report_that_was_changed_by_hand_is_unknown(
 def drills(*past: PastDrill, environment: str = "prod") -> Finding:
     """What `status` says of these drills."""
     state = a_state()
-    named = replace(state.environment, name=environment)
+    given = ("--project=.", "--profile=admin", "--assume-region-lost=us-west-2")
+    named = replace(state.environment, name=environment, other_options=given)
     return finding("drill", replace(state, drills=Known(past), environment=named))
 
 
@@ -144,7 +145,7 @@ def test_overdue_warns(past: list[Any], words: str) -> None:
     seen = drills(*past)
     assert seen.status == "warn"
     assert words in seen.evidence
-    assert "cabal-backup drill all -e development" in seen.hint
+    assert "cabal-backup drill all -e development --project=. --user USER, then" in seen.hint
 
 
 def test_a_failure_after_a_success_does_not_undo_it() -> None:
@@ -159,5 +160,5 @@ def test_a_drill_elsewhere_counts_for_prod_only() -> None:
     assert drills(*elsewhere).status == "ok"
     assert "addresses in development: " in drills(*elsewhere).evidence
     assert drills(*elsewhere, environment="stage").status == "warn"
-    assert "-e stage" in drills(*elsewhere, environment="stage").hint
+    assert "-e stage --project=. --profile=admin" in drills(*elsewhere, environment="stage").hint
     assert drills(*elsewhere, environment="development").status == "ok"

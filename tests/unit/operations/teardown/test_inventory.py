@@ -13,7 +13,7 @@ from cabal_backup.operations.teardown.delete_points import plan_deletion
 from cabal_backup.operations.teardown.destroy import plan_destruction
 from cabal_backup.operations.teardown.inventory import Inventory, Stack, overview, until_expiry
 from cabal_backup.operations.teardown.locks import VaultLock
-from tests.builders import ACCOUNT
+from tests.builders import ACCOUNT, an_environment
 from tests.unit.operations.status.builders import (
     LAST_NIGHT,
     MAILSTORE_ARN,
@@ -42,7 +42,7 @@ def a_vault_lock(
 def an_inventory(*vaults: VaultLock, role: bool = True) -> Inventory:
     """Two stacks, the plan, the role, and these vaults."""
     return Inventory(
-        environment="development",
+        environment=an_environment("development"),
         account=ACCOUNT,
         now=NOW,
         stacks=tuple(
@@ -152,4 +152,5 @@ def test_what_brings_a_cold_one_back_is_of_its_resource(resource: str, is_other:
 
 def test_a_last_expiry_that_aws_backup_does_not_give() -> None:
     under_way = a_vault_lock([a_point(lifecycle=None)])
-    assert "on a day that AWS Backup does not give yet." in until_expiry(under_way, "prod")
+    words = until_expiry(under_way, an_environment())
+    assert "on a day that AWS Backup does not give yet." in words

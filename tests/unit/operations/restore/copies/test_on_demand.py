@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from cabal_backup.operations.aws.jobs import JobKind
 from cabal_backup.operations.restore.copies.on_demand import OnDemandPlan
+from tests.builders import an_environment
 
 
 def plan(*left_out: str) -> OnDemandPlan:
     return OnDemandPlan(
-        environment="development",
+        environment=an_environment("development"),
         kind=JobKind.COPY,
         items=(),
         from_region="us-west-1",
