@@ -199,8 +199,8 @@ def _confirm_deletion(plan: DeletePointsPlan, options: DeleteOptions) -> None:
     counted = name == names.PRODUCTION
     if options.points is not None and options.points != plan.points:
         raise RefusedError(
-            f"There are {plan.points:,} recovery points, not {options.points:,}. Nothing was "
-            "deleted."
+            f"The plan has {plural(plan.points, 'recovery point')}, not {options.points:,}. "
+            "Nothing was deleted."
         )
     if options.yes and counted and options.points is None:
         raise RefusedError(

@@ -103,7 +103,7 @@ class DeletePointsPlan:
 
     def lines(self) -> tuple[str, ...]:
         """The plan in sentences."""
-        stays = tuple(f"  {line}" for line in self.seen.stays() if "recovery points" in line)
+        stays = tuple(f"  {line}" for line in self.seen.stays() if "recovery point" in line)
         if not self.points:
             return ("Nothing to delete: there are no recovery points.", *self._others(), *stays)
         return (
@@ -175,8 +175,8 @@ def delete_points(aws: Aws, plan: DeletePointsPlan, clock: Clock, report: Report
     new = sum(point.arn not in known for vault in left.vaults for point in vault.points)
     if new:
         raise AwsError(
-            f"{new:,} recovery points have appeared since the plan was shown and were not deleted; "
-            "a night or an on-demand job may have made them. Run it again."
+            f"{plural(new, 'recovery point')} not deleted: new since the plan was shown. A night "
+            "or an on-demand job may have made what is new. Run it again."
         )
     return deleted
 
@@ -195,7 +195,7 @@ def _empty(aws: Aws, vault: VaultLock, clock: Clock, report: Report) -> int:
         points = [point for point in listed if point.arn in confirmed]
         if not points:
             if listed:
-                report(f"{vault.vault} in {vault.region} keeps {len(listed):,} others.")
+                report(f"{vault.vault} in {vault.region} keeps {plural(len(listed), 'other')}.")
             else:
                 report(f"{vault.vault} in {vault.region} is empty.")
             return len(asked)
@@ -213,7 +213,7 @@ def _empty(aws: Aws, vault: VaultLock, clock: Clock, report: Report) -> int:
             left_before, moved, waits = len(points), clock.now(), 0
         elif clock.now() - moved > PATIENCE:
             raise UnknownError(
-                f"{len(points):,} recovery points are still in {vault.vault} "
+                f"Still in {vault.vault}: {plural(len(points), 'recovery point')} "
                 f"({_states(points)}). {said} Run it again later."
             )
         report(Progress(f"waiting until they disappear from {vault.vault}"))
@@ -233,8 +233,8 @@ def _notice_expired(points: Sequence[RecoveryPoint], asked: set[str], vault: Vau
         said = sorted({point.status_message for point in stuck} - {""})
         why = f" AWS says: {said[0]}" if said else ""
         raise AwsError(
-            f"{len(stuck):,} recovery points in {vault.vault} went EXPIRED instead of away: AWS "
-            f"Backup cannot use the role they were made with ({', '.join(roles)}), which was "
+            f"{plural(len(stuck), 'recovery point')} in {vault.vault} became EXPIRED and stayed. "
+            f"AWS Backup cannot use the role that made each ({', '.join(roles)}), which was "
             "deleted or lacks the permission, or its service-linked role "
             f"{names.SERVICE_LINKED_ROLE}.{why} Have an administrator restore the role "
             f"({'; '.join(map(create_again, roles))}), and where the other one is missing: aws iam "

@@ -28,6 +28,7 @@ from cabal_backup.operations.teardown.inventory import (
     until_expiry,
 )
 from cabal_backup.operations.teardown.locks import VaultLock, look_at_lock
+from cabal_backup.text import plural
 
 if TYPE_CHECKING:
     from types_boto3_cloudformation import CloudFormationClient
@@ -290,7 +291,7 @@ def _check_still_empty(aws: Aws, seen: VaultLock) -> None:
         "again"
     )
     raise AwsError(
-        f"{vault.vault} has {len(vault.points):,} recovery points again: a job made them "
+        f"{vault.vault} has {plural(len(vault.points), 'recovery point')} again, which a job made "
         f"meanwhile. The vault and the role {names.ROLE} are kept: {advice}."
     )
 

@@ -155,7 +155,7 @@ class Inventory:
         return (
             *(
                 f"the vault {vault.vault} in {vault.region} stays, with "
-                f"{len(vault.points):,} recovery points: {NOT_MANAGED}"
+                f"{plural(len(vault.points), 'recovery point')}: {NOT_MANAGED}"
                 for vault in self.unmanaged_vaults
             ),
             *(
@@ -233,9 +233,9 @@ class Inventory:
         if self.points:
             others = sum(self.other_points().values())
             steps.append(
-                f"{self.points:,} recovery points. Then: cabal-backup teardown "
+                f"{plural(self.points, 'recovery point')}. Then: cabal-backup teardown "
                 f"delete-recovery-points {self.environment.options}"
-                + (f" ({others:,} are of other resources: {INCLUDE_OTHERS})" if others else "")
+                + (f" ({others:,} of other resources: {INCLUDE_OTHERS})" if others else "")
             )
         return tuple(steps)
 
@@ -244,7 +244,7 @@ class Inventory:
         points = (point for vault in self.vaults for point in vault.points)
         unread = {point.resource_arn for point in points if point.tags_denied}
         return tuple(
-            f"  {count:,} recovery points of another resource, {arn}"
+            f"  {plural(count, 'recovery point')} of another resource, {arn}"
             + (TAGS_DENIED if arn in unread else "")
             for arn, count in sorted(self.other_points().items())
         )
@@ -367,7 +367,8 @@ def find_role_users(aws: Aws, emptied: Collection[str]) -> tuple[str, ...]:
                 points = [] if name in emptied else list_recovery_points(backup, name)
                 count = sum(point.role_arn == aws.role_arn for point in points)
                 if count:
-                    users.append(f"{count:,} recovery points in the vault {name} in {region}")
+                    of_it = plural(count, "recovery point")
+                    users.append(f"{of_it} in the vault {name} in {region}")
     return tuple(users)
 
 
@@ -476,8 +477,8 @@ def until_expiry(vault: VaultLock, environment: Environment) -> str:
     days = [point.delete_at for point in vault.points if point.delete_at is not None]
     last = f"{max(days):%Y-%m-%d}" if days else "a day that AWS Backup does not give yet"
     return (
-        f"no one can delete its {len(vault.points):,} recovery points before they expire, the last "
-        f"one on {last}. Then run this again: cabal-backup teardown destroy {environment.options}"
+        f"no one can delete its {plural(len(vault.points), 'recovery point')}; the last expires on "
+        f"{last}. Then run this again: cabal-backup teardown destroy {environment.options}"
     )
 
 
@@ -488,7 +489,7 @@ def vault_line(vault: VaultLock, now: datetime) -> str:
     # The newest come first.
     newest, oldest = vault.points[0].created, vault.points[-1].created
     return (
-        f"{vault.vault} in {vault.region}: {len(vault.points):,} recovery points, from "
+        f"{vault.vault} in {vault.region}: {plural(len(vault.points), 'recovery point')}, from "
         f"{oldest:%Y-%m-%d} to {newest:%Y-%m-%d}, {vault.young(now):,} of them younger than "
         "30 days"
     )

@@ -17,7 +17,7 @@ from cabal_backup.operations.aws.recovery_points import (
     list_recovery_points,
     list_vaults,
 )
-from cabal_backup.text import moment
+from cabal_backup.text import moment, plural
 
 RELOCK_WITHIN = timedelta(hours=24)
 """How long a lock may be off before it has to be asked why it still is."""
@@ -78,7 +78,7 @@ class VaultLock:
         elif self.immutable_from is not None and self.locked:
             lock += f", in compliance mode since {moment(self.immutable_from)}"
         return (
-            f"{self.vault} in {self.region}: {lock}; {len(self.points):,} recovery points, "
+            f"{self.vault} in {self.region}: {lock}; {plural(len(self.points), 'recovery point')}, "
             f"{self.young(now):,} of them younger than 30 days"
         )
 

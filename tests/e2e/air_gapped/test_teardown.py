@@ -68,12 +68,12 @@ def test_it_states_the_date_and_completes_on_a_later_run(
     torn_down: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sandbox = torn_down.sandbox
-    assert "the last one on 2026-01-18" in typed(torn_down, "teardown", "plan").text
+    assert "the last expires on 2026-01-18" in typed(torn_down, "teardown", "plan").text
     said = typed(torn_down, "teardown", "destroy", "--yes")
     assert said.code == 0, said
     assert said.text.startswith("Only what no one can delete yet is left of the backup")
-    assert "no one can delete its 6 recovery points before they expire" in said.text
-    assert "the last one on 2026-01-18" in said.text
+    assert "no one can delete its 6 recovery points; the last expires on" in said.text
+    assert "the last expires on 2026-01-18" in said.text
     assert "the role cabal-backup-role stays: without it" in said.text
     left = everything(torn_down.deployment)
     assert left == NOTHING | {"role": True}
@@ -96,8 +96,8 @@ def test_it_states_the_date_and_completes_on_a_later_run(
         patch.setattr(sys, "stdin", keyboard)
         stopped = typed(torn_down, "teardown", "destroy")
     assert (stopped.code, has_role(sandbox)) == (3, True)
-    assert "has 1 recovery points again" in stopped.err
-    assert "before they expire, the last one on 2026-02-04" in stopped.err
+    assert "has 1 recovery point again, which a job made" in stopped.err
+    assert "; the last expires on 2026-02-04" in stopped.err
     assert "run this again: cabal-backup teardown destroy -e development" in stopped.err
     sandbox.advance(days=16)
     said = typed(torn_down, "teardown", "destroy", "--yes")

@@ -153,7 +153,7 @@ def test_prod_wants_the_number_of_points_too(
     said = remover.run(*DELETE, "--yes", environment="prod")
     assert (said.code, "--points N" in said.err) == (4, True)
     said = remover.run(*DELETE, "--yes", "--points", "39", environment="prod")
-    assert (said.code, "There are 40 recovery points, not 39" in said.err) == (4, True)
+    assert (said.code, "The plan has 40 recovery points, not 39" in said.err) == (4, True)
     type_answers(monkeypatch, "prod", "41")
     assert remover.run(*DELETE, environment="prod").code == 4
     assert everything(remover.deployment) == before

@@ -42,7 +42,7 @@ def test_a_role_that_may_not_delete_is_noticed(unlocked: Remover) -> None:
         iam.detach_role_policy(RoleName=ROLE, PolicyArn=policy["PolicyArn"])
     said = unlocked.run(*DELETE, "--yes")
     assert said.code == 3
-    assert "20 recovery points in cabal-backup went EXPIRED instead of away" in said.err
+    assert "20 recovery points in cabal-backup became EXPIRED and stayed" in said.err
     assert len(everything(unlocked.deployment)["points"]) == 40
     assert unlocked.run(*DESTROY, "--yes").code == 4
 
@@ -118,7 +118,7 @@ def test_a_recovery_point_of_another_role_that_was_deleted(unlocked: Remover) ->
     caution = f"the role {arn}, which made 1 of them, was deleted"
     assert caution in unlocked.run(*DELETE, "--dry-run").text
     said = unlocked.run(*DELETE, "--yes")
-    assert (said.code, "1 recovery points in cabal-backup went EXPIRED" in said.err) == (3, True)
+    assert (said.code, "1 recovery point in cabal-backup became EXPIRED" in said.err) == (3, True)
     (found,) = re.findall(
         rf"create-role --role-name={name} --path=(\S+) --assume-role-policy-document='(.*?)'; aws "
         rf"iam attach-role-policy --role-name={name} --policy-arn={FOR_BACKUP}\)",

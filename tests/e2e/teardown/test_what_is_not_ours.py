@@ -44,15 +44,15 @@ def test_recovery_points_of_another_resource_are_kept(unlocked: Remover) -> None
     own = back_up(unlocked, unlocked.deployment.cabal.addresses_table_arn)
     shown = unlocked.run(*DELETE, "--dry-run").out
     assert "41 in all:" in shown
-    assert f"1 recovery points of another resource, {COUNTER}" in shown
+    assert f"1 recovery point of another resource, {COUNTER}" in shown
     assert "kept, because they are not this environment's" in shown
-    assert f"1 recovery points of another resource, {COUNTER}" in unlocked.run("teardown plan").out
+    assert f"1 recovery point of another resource, {COUNTER}" in unlocked.run("teardown plan").out
     said = unlocked.run(*DELETE, "--yes")
     assert (said.code, "1 recovery point of other resources left" in said.err) == (0, True)
     assert points(unlocked.deployment) == [other]
     assert own != other
     said = unlocked.run(*DESTROY, "--yes")
-    assert (said.code, "(1 are of other resources: --include-other-resources" in said.err) == (
+    assert (said.code, "(1 of other resources: --include-other-resources" in said.err) == (
         4,
         True,
     )
@@ -81,7 +81,7 @@ def test_a_point_that_appears_after_the_confirmation_is_not_deleted(
     monkeypatch.setattr(sys, "stdin", Keyboard(["development"], meanwhile))
     said = unlocked.run(*DELETE)
     assert said.code == 3
-    assert "1 recovery points have appeared since the plan was shown and were not" in said.err
+    assert "1 recovery point not deleted: new since the plan was shown." in said.err
     assert points(unlocked.deployment) == came
 
 
@@ -90,7 +90,7 @@ def test_another_vaults_points_need_the_role(unlocked: Remover) -> None:
     client.create_backup_vault(BackupVaultName="elsewhere")
     back_up(unlocked, COUNTER, "elsewhere")
     assert unlocked.run(*DELETE, "--yes").code == 0
-    why = f"the role {ROLE} stays: without it AWS Backup could not delete 1 recovery points in the"
+    why = f"the role {ROLE} stays: without it AWS Backup could not delete 1 recovery point in the"
     assert why in unlocked.run(*DESTROY, "--dry-run").out
     said = unlocked.run(*DESTROY, "--yes")
     assert (said.code, f"{why} vault elsewhere in us-west-1" in said.out) == (0, True)

@@ -249,12 +249,12 @@ def _is_past(point: RecoveryPoint, now: datetime) -> bool:
 
 def _deletions(events: Sequence[EventTypeDef]) -> str:
     """How many there were, and when, newest first; CloudTrail remembers 90 days."""
-    count = f"At least {MOST_EVENTS:,}" if len(events) >= MOST_EVENTS else f"{len(events):,}"
-    noun = "recovery point" if len(events) == 1 else "recovery points"
+    least = "At least " if len(events) >= MOST_EVENTS else ""
+    count = plural(min(len(events), MOST_EVENTS), "recovery point")
     who = " and ".join(sorted({caller(event) for event in events}))
     return (
         f"From {moment(events[-1]['EventTime'])} to {moment(events[0]['EventTime'])} {who}: "
-        f"{count} {noun}"
+        f"{least}{count}"
     )
 
 

@@ -127,6 +127,18 @@ def test_the_plan_says_what_is_there_and_what_comes_next() -> None:
     assert list(overview(EMPTY))[-1].startswith("Nothing is in the way. Next:")
 
 
+def test_one_recovery_point_is_one() -> None:
+    (locked, _), points = FULL.vaults, [nightly("primary")[0]]
+    one = replace(UNLOCKED, vaults=(replace(locked, locked=False, points=tuple(points)),))
+    seen = replace(one, resources=frozenset(), unmanaged_vaults=one.vaults)
+    text = "\n".join([*overview(seen), *seen.other_lines(), seen.vaults[0].line(NOW)])
+    assert text.count("1 recovery point") > 4
+    assert "1 recovery points" not in text
+    assert "its 1 recovery point; the last expires on" in until_expiry(
+        one.vaults[0], an_environment()
+    )
+
+
 def test_nothing_left() -> None:
     nothing = replace(EMPTY, stacks=(), vaults=(), plan_id=None, roles={ROLE_ARN: False})
     assert nothing.is_empty
