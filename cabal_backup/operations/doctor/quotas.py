@@ -142,8 +142,8 @@ def _needs(state: State, region: str, used: Used) -> Iterator[Need]:
     primary = here is state.primary
     resources, tables = len(state.resources), len(state.tables)
     if (vaults := used.vaults.value_or(None)) is not None:
-        own = (state.primary, *state.copy_vaults)
-        count = len(vaults | {one.vault_name for one in own if one.region == region})
+        planned = (state.primary, *state.copy_vaults)
+        count = len(vaults | {one.vault_name for one in planned if one.region == region})
         name = "vaults, backup and logically air-gapped"
         yield Need("backup", "L-7705D2CB", name, count, f"{len(vaults)} exist")
     if primary and (plans := used.plans.value_or(None)) is not None:

@@ -51,7 +51,8 @@ def test_a_healthy_environment_is_all_ok() -> None:
 )
 def test_an_answer_that_was_denied_is_not_a_no(check: str, fault: str | None, denied: str) -> None:
     state = FAULTS[fault](a_state()) if fault else a_state()
-    state = replace(state, **{denied: DENIED})
+    changes: Any = {denied: DENIED}
+    state = replace(state, **changes)
     assert findings(state)[check].status is Status.UNKNOWN
 
 
