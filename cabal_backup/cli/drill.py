@@ -254,7 +254,7 @@ def _plan(
     if not planned.possible:
         return planned
     try:
-        return PlannedDrills(drills, leftovers.find(aws, clock.now(), mount=request.mount))
+        return PlannedDrills(drills, leftovers.find(aws, clock, mount=request.mount))
     except CabalBackupError as error:
         if dry_run:
             raise

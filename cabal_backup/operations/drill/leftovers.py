@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +38,14 @@ from cabal_backup.operations.restore.tables.table_changes import read_tags
 
 if TYPE_CHECKING:
     from types_boto3_efs.type_defs import FileSystemDescriptionTypeDef
+
+_SHOWN = timedelta(minutes=2)
+"""How long DescribeTable may not find a new table: AWS says some seconds.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DescribeTable.html
+"""
+
+_BETWEEN_LOOKS = 1.0
 
 LONGEST = timedelta(hours=48)
 """How long a restore is followed, to delete what it makes."""
@@ -70,16 +78,16 @@ class Leftover:
         return f"{self.what} {self.name}{coming}"
 
 
-def find(aws: Aws, now: datetime, *, mount: Path | None = None) -> tuple[Leftover, ...]:
+def find(aws: Aws, clock: Clock, *, mount: Path | None = None) -> tuple[Leftover, ...]:
     """Everything of any drill in this environment.
 
     :param mount: where the mailstore is mounted; without it directories cannot be seen.
 
     Raises CabalBackupError when AWS refuses or does not answer.
     """
-    restores = list_mail_restores(aws, now)
+    restores = list_mail_restores(aws, clock.now())
     directories = () if mount is None else _directories(restores, mount)
-    return (*_tables(aws, now), *_file_systems(aws, restores), *directories)
+    return (*_tables(aws, clock), *_file_systems(aws, restores), *directories)
 
 
 def remove(aws: Aws, leftover: Leftover, clock: Clock, report: Report) -> None:
@@ -99,16 +107,15 @@ def remove(aws: Aws, leftover: Leftover, clock: Clock, report: Report) -> None:
     _REMOVERS[leftover.what](aws, leftover, clock, report)
 
 
-def _tables(aws: Aws, now: datetime) -> tuple[Leftover, ...]:
+def _tables(aws: Aws, clock: Clock) -> tuple[Leftover, ...]:
     live = aws.environment.addresses_table
     restores = [
         (job, target)
-        for job, target in origin.list_restores(aws, aws.table_arn, now)
+        for job, target in origin.list_restores(aws, aws.table_arn, clock.now())
         if drill_of_table(live, target) is not None
     ]
     coming = {target: job for job, target in restores if not job.finished}
-    listed = list_table_names(aws, (live,))
-    there = {name for name in listed if drill_of_table(live, name) is not None}
+    there = _tables_there(aws, live, clock)
     return tuple(
         Leftover(
             what=What.TABLE,
@@ -118,6 +125,22 @@ def _tables(aws: Aws, now: datetime) -> tuple[Leftover, ...]:
         )
         for name in sorted(there | coming.keys())
     )
+
+
+def _tables_there(aws: Aws, live: str, clock: Clock) -> set[str]:
+    """The tables with a drill's name, as soon as DescribeTable finds them.
+
+    It may not find one that a drill made just before it was interrupted, and without its tags the
+    table is not known to be a drill's.
+    """
+    began = clock.now()
+    while True:
+        listed = list_table_names(aws, (live,))
+        there = {name for name in listed if drill_of_table(live, name) is not None}
+        is_shown = all(describe_table(aws, name) is not None for name in there)
+        if is_shown or clock.now() - began > _SHOWN:
+            return there
+        clock.sleep(_BETWEEN_LOOKS)
 
 
 def _is_drills_table(aws: Aws, live: str, name: str, restores: Sequence[Job]) -> bool:

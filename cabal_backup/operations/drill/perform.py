@@ -97,7 +97,7 @@ def _tidy_up(run: Run, makes: Sequence[str], restores: Mapping[str, Job]) -> Non
             if not job.finished:
                 run.report(f"AWS Backup cannot call a restore off: job {job.id} is followed.")
                 follow(aws, job, clock, run.report, longest=leftovers.LONGEST)
-        found = leftovers.find(aws, clock.now(), mount=run.mount)
+        found = leftovers.find(aws, clock, mount=run.mount)
     except (CabalBackupError, BotoCoreError, ClientError) as error:
         record.left_over.append(f"perhaps {', '.join(makes)}: {error}")
         return

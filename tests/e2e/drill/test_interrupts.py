@@ -81,6 +81,13 @@ def test_ctrl_c_twice_leaves_it_to_the_next_drill(driller: Driller) -> None:
     assert len(driller.reports[0]["cleared"]) == 2
 
 
+def test_a_refusal_while_dynamodb_does_not_show_the_scratch_table(driller: Driller) -> None:
+    driller.sandbox.faults.deny("StartRestoreJob")
+    said = driller.drill("addresses")
+    assert (said.code, driller.report["verdict"]) == (6, "failed"), said.err
+    assert left(driller.sandbox) == []
+
+
 @dataclass(frozen=True)
 class Clumsy(AddressesDrillPlan):
     """A drill with a fault in it, at the worst moment."""
@@ -165,10 +172,13 @@ def test_signals(today: Driller, ending: signal.Signals) -> None:
     assert today.report["verdict"] == "interrupted"
 
 
-@pytest.mark.parametrize("which", ["addresses", "mailbox"])
+@pytest.mark.parametrize(
+    ("which", "first"), [("addresses", "CreateTable"), ("mailbox", "PUT /restore-jobs")]
+)
 def test_killed_at_random_moments_the_next_one_finds_what_is_left(
-    driller: Driller, which: str
+    driller: Driller, which: str, first: str
 ) -> None:
+    """The first time right after it made something, which DescribeTable does not find yet."""
     arguments = [which]
     if which == "mailbox":
         arguments += ["--user", USER, "--mount", str(driller.mount)]
@@ -185,11 +195,11 @@ def test_killed_at_random_moments_the_next_one_finds_what_is_left(
 
     whole = drill()
     assert whole.code == 0, whole.said
-    restoring = whole.moments.index("PUT /restore-jobs") + 1
+    made = whole.moments.index(first) + 2
     rng = random.Random(which)
     found = 0
     for number in range(KILLS):
-        ended = drill(rng.randint(restoring, len(whole.moments)))
+        ended = drill(rng.randint(made, len(whole.moments)) if number else made)
         assert ended.killed, ended.said
         assert driller.data() == before
         there = left(driller.sandbox)
