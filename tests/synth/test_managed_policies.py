@@ -304,6 +304,7 @@ def test_the_operator_deletes_tables_the_tool_made_and_no_live_one(
         return any(fnmatchcase(TABLE + name, pattern) for pattern in deletable)
 
     assert can_go(f"{table}-restored-20260101-003412")
+    assert can_go(f"{table}-restored-20260101-latest")
     assert can_go(f"{table}-before-20261231-235959")
     assert can_go(f"{table}-drill-20261231-235959-cutover")
     assert not can_go(table)

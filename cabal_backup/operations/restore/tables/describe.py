@@ -138,6 +138,17 @@ def describe_table(aws: Aws, name: str) -> TableDescription | None:
     return None if described is None else _description(described)
 
 
+def find_made(aws: Aws, name: str) -> TableDescription | None:
+    """The table that an earlier restore made, or anything else of that name; None without one.
+
+    Raises CabalBackupError while it is being deleted.
+    """
+    table = describe_table(aws, name)
+    if table is not None and table.status == "DELETING":
+        raise being_deleted(name)
+    return table
+
+
 def being_deleted(name: str) -> CabalBackupError:
     """The refusal to restore a table while DynamoDB deletes it; its name is free afterwards."""
     return CabalBackupError(
@@ -281,7 +292,7 @@ def wait_until_active(
 
     wait = Wait(
         question=status,
-        finished=lambda status: status in (None, "ACTIVE", "UPDATING"),
+        finished=lambda status: status != "CREATING",
         event=lambda status: Progress(f"waiting for {name}") if status == "CREATING" else None,
         what=f"table {name}",
         pick_up=f"`cabal-backup jobs watch {name} {aws.environment.options}`",

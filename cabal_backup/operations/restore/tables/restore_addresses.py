@@ -33,6 +33,7 @@ from cabal_backup.operations.restore.tables.describe import (
     being_deleted,
     check_target,
     describe_table,
+    find_made,
     list_backups,
     wait_until_active,
 )
@@ -212,7 +213,7 @@ def _new_table(aws: Aws, jobs: list[TableRestore], point: RecoveryPoint, live: s
     taken: list[str] = []
     for name in origin.names_for(f"{live}-restored-{name_stamp(point.created)}"):
         job = _same_restore(aws, jobs, point, name, live)
-        if job is not None or describe_table(aws, name) is None:
+        if job is not None or find_made(aws, name) is None:
             return _Target(name, job, tuple(taken))
         taken.append(name)
     raise AssertionError("names_for never ends")
@@ -234,7 +235,7 @@ def _job_of(
                 "Nothing was done. Choose another name with --to, or follow that restore with "
                 f"--recovery-point {job.recovery_point_arn}"
             )
-    if describe_table(aws, target) is not None:
+    if find_made(aws, target) is not None:
         raise UsageError(
             f"There is a table {target} already, and it is not known to be as it was restored "
             "from this recovery point. Nothing was done. Choose another name with --to."
@@ -265,7 +266,7 @@ def _same_restore(
             continue
         if not job.finished:
             return job
-        table = describe_table(aws, target)
+        table = find_made(aws, target)
         if table is None or not made_by(job, table):
             continue
         if target == live or origin.is_unchanged(aws, table):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -25,6 +25,7 @@ from cabal_backup.errors import (
 from cabal_backup.operations.aws.client import Aws, in_words, worded
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Report
+from cabal_backup.operations.aws.responses import error_code
 from cabal_backup.operations.aws.results import Known
 from cabal_backup.operations.restore.tables import encryption, origin, table_settings
 from cabal_backup.operations.restore.tables.describe import (
@@ -34,6 +35,7 @@ from cabal_backup.operations.restore.tables.describe import (
     being_deleted,
     check_target,
     describe_table,
+    find_made,
     in_lines,
     list_backups,
     recovery_window,
@@ -42,6 +44,15 @@ from cabal_backup.operations.restore.tables.describe import (
 from cabal_backup.operations.restore.tables.encryption import Encryption
 from cabal_backup.operations.restore.tables.table_settings import TableSettings
 from cabal_backup.text import moment, name_stamp
+
+_LATEST = timedelta(minutes=15)
+"""How old the latest moment that can be restored may be: typically five minutes.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_RestoreTableToPointInTime.html
+"""
+
+_TAKEN = ("TableAlreadyExistsException", "TableInUseException")
+"""There is a table of the name, or one is being created or deleted."""
 
 
 class SeveralBackupsError(RefusedError):
@@ -69,20 +80,24 @@ class Source:
     """The moment, to the second; None for the latest there is, or for a backup."""
     backup: TableBackup | None
 
+    @property
+    def is_latest(self) -> bool:
+        """Whether it is the latest moment there is."""
+        return self.at is None and self.backup is None
+
     def made(self, table: TableDescription) -> bool:
         """Whether a table was, or is being, restored from this.
 
-        Of the latest moment that cannot be known: it is another one at each restore.
+        The latest moment is that of the restore's beginning.
         """
         if self.backup is not None:
             return table.restored_from_backup == self.backup.arn
-        return (
-            self.at is not None
-            and not table.restored_from_backup
-            and table.restored_from == self.table_arn
-            and table.restored_to is not None
-            and table.restored_to.replace(microsecond=0) == self.at
-        )
+        at = table.restored_to
+        if table.restored_from_backup or table.restored_from != self.table_arn or at is None:
+            return False
+        if self.at is None:
+            return table.created - at < _LATEST
+        return at.replace(microsecond=0) == self.at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,9 +150,10 @@ class RestoreTablePlan:
             return (f"  from a backup of {self.source.backup}",)
         if self.window is None:
             return ()
+        at = self.source.at or (self.under_way and self.under_way.restored_to)
         return (
-            f"  as of {moment(self.source.at, seconds=True)}"
-            if self.source.at
+            f"  as of {moment(at, seconds=True)}"
+            if at
             else f"  as of its latest moment, about {moment(self.window.latest, seconds=True)}",
             f"  possible: {moment(self.window.earliest, seconds=True)} to "
             f"{moment(self.window.latest, seconds=True)}",
@@ -172,7 +188,7 @@ class TableRequest:
     base: str | None = None
     """The name of the new table where `to` is None; a number is appended if it is taken.
 
-    None for a name with the moment.
+    None for a name with the moment, or with the day for the latest one.
     """
 
 
@@ -212,7 +228,8 @@ def plan_restore(aws: Aws, now: datetime, request: TableRequest) -> RestoreTable
     if at is not None:
         _check_window(table, at, window)
     source = Source(table=table, table_arn=described.arn, at=at, backup=None)
-    target = _target(aws, source, request, at or now)
+    stamp = f"{now:%Y%m%d}-latest" if at is None else name_stamp(at)
+    target = _target(aws, source, request, stamp)
     return RestoreTablePlan(
         source=source,
         target=target.name,
@@ -229,8 +246,7 @@ def execute(aws: Aws, plan: RestoreTablePlan, clock: Clock, report: Report) -> T
 
     Raises AwsError where the table turns out to be of another restore.
     """
-    if plan.under_way is None:
-        _start(aws, plan)
+    is_sure = plan.under_way is None and _start(aws, plan)
     report(
         f"DynamoDB restores to {plan.target} by itself; to watch it from elsewhere: "
         f"cabal-backup jobs watch {plan.target} {aws.environment.options}"
@@ -238,8 +254,8 @@ def execute(aws: Aws, plan: RestoreTablePlan, clock: Clock, report: Report) -> T
     is_new = plan.under_way is None
     table = wait_until_active(aws, plan.target, clock, report, is_new=is_new)
     source = plan.source
-    is_latest = source.at is None and source.backup is None
-    if not (source.made(table) or (is_latest and table.restored_from == source.table_arn)):
+    is_sure = is_sure and source.is_latest and table.restored_from == source.table_arn
+    if not (is_sure or source.made(table)):
         raise AwsError(f"{plan.target} is not what was asked for: it {_origin(table)}.")
     if plan.settings is not None:
         table_settings.bring_back(aws, plan.target, plan.settings, clock, report)
@@ -274,7 +290,7 @@ def _of_backup(aws: Aws, request: TableRequest, live: TableDescription | None) -
     target = (
         _Target(table, under_own_name)
         if straight
-        else _target(aws, source, request, backup.created)
+        else _target(aws, source, request, name_stamp(backup.created))
     )
     known: Known[TableBackup | None] = Known(backup)
     return RestoreTablePlan(
@@ -329,33 +345,45 @@ class _Target(NamedTuple):
     passed_over: tuple[str, ...] = ()
 
 
-def _target(aws: Aws, source: Source, request: TableRequest, moment: datetime) -> _Target:
+def _target(aws: Aws, source: Source, request: TableRequest, stamp: str) -> _Target:
     """The table to restore to.
+
+    DynamoDB has no token for a restore. So the name is the same in each run, also in one that
+    follows so soon that DynamoDB does not show the table of the run before: it refuses to make
+    another one of that name.
+
+    :param stamp: what the name has, if none is asked for.
 
     Raises UsageError when the name that was asked for is taken by anything else.
     """
     if (to := request.to) is not None:
-        found = describe_table(aws, to)
+        found = find_made(aws, to)
         if found is not None and not _is_usable(aws, source, found):
             raise UsageError(_taken(aws, source, found))
         return _Target(to, found)
     taken: list[str] = []
-    for name in origin.names_for(request.base or f"{source.table}-restored-{name_stamp(moment)}"):
-        found = describe_table(aws, name)
+    for name in origin.names_for(request.base or f"{source.table}-restored-{stamp}"):
+        found = find_made(aws, name)
         if found is None or _is_usable(aws, source, found):
             return _Target(name, found, tuple(taken))
-        taken.append(name)
+        if not source.is_latest:
+            taken.append(name)
     raise AssertionError("names_for never ends")
 
 
 def _is_usable(aws: Aws, source: Source, table: TableDescription) -> bool:
-    """Whether an earlier run makes, or made, the same, and others have not changed it since."""
-    return source.made(table) and (table.status == "CREATING" or origin.is_unchanged(aws, table))
+    """Whether an earlier run makes, or made, the same, and others have not changed it since.
+
+    What was the latest moment when a restore that is complete began is not the latest one now.
+    """
+    return source.made(table) and (
+        table.status == "CREATING" or (not source.is_latest and origin.is_unchanged(aws, table))
+    )
 
 
 def _taken(aws: Aws, source: Source, table: TableDescription) -> str:
     text = f"There is a table {table.name} already"
-    if source.made(table):
+    if source.made(table) and not source.is_latest:
         text += ", of this restore, but it is not known to be as it was restored"
     elif table.restored:
         text += f": it {_origin(table)}"
@@ -381,7 +409,13 @@ def _origin(table: TableDescription) -> str:
     return f"{doing} from {source} as of {moment(table.restored_to, seconds=True)}"
 
 
-def _start(aws: Aws, plan: RestoreTablePlan) -> None:
+def _start(aws: Aws, plan: RestoreTablePlan) -> bool:
+    """Whether DynamoDB began the restore.
+
+    False where the name is taken: by the same restore, where the answer to an earlier try was lost,
+    or a run was killed so recently that DescribeTable did not show its table yet; or by another
+    one.
+    """
     dynamodb = aws.client("dynamodb")
     source = plan.source
     common = {
@@ -399,19 +433,7 @@ def _start(aws: Aws, plan: RestoreTablePlan) -> None:
     try:
         start(**common, **how)
     except (BotoCoreError, ClientError) as error:
-        if not _is_ours_after_all(error, source):
+        if error_code(error) not in _TAKEN:
             raise in_words(error, f"starting the restore to {plan.target}") from error
-
-
-def _is_ours_after_all(error: BotoCoreError | ClientError, source: Source) -> bool:
-    """Whether the target may be of the same restore: of an earlier try whose answer was lost, or
-    of a run that was killed so recently that DescribeTable did not show its table yet.
-
-    `execute` checks what it was restored from. Of the latest moment only a try can be known.
-    """
-    if not isinstance(error, ClientError):
         return False
-    is_known = source.at is not None or source.backup is not None
-    tries = error.response["ResponseMetadata"].get("RetryAttempts", 0)
-    is_taken = error.response["Error"].get("Code") == "TableAlreadyExistsException"
-    return is_taken and (is_known or tries > 0)
+    return True
