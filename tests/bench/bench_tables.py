@@ -171,6 +171,7 @@ def sandbox(items: int) -> Iterator[dict[str, str]]:
                 KeySchema=[{"AttributeName": "address", "KeyType": "HASH"}],
                 AttributeDefinitions=[{"AttributeName": "address", "AttributeType": "S"}],
             )
+        local.advance(seconds=5)  # until they are ACTIVE
         for start in range(0, items, 25):
             puts = [
                 {"PutRequest": {"Item": address(number)}}

@@ -11,6 +11,7 @@ import pytest
 
 from tests.e2e.sessions import SIZES, Recorder
 from tests.e2e.teardown.left import everything
+from tests.sandbox.cabal import delete_table
 from tests.sandbox.deployment import PROJECT, Deployment
 
 DOCUMENT = PROJECT / "docs" / "sessions.md"
@@ -27,9 +28,7 @@ def healthy(recorder: Recorder) -> None:
 
 def lost_table(recorder: Recorder) -> None:
     """The finding has the command, and after it everything is as before."""
-    dynamodb = recorder.deployment.sandbox.client("dynamodb")
-    dynamodb.update_table(TableName=TABLE, DeletionProtectionEnabled=False)
-    dynamodb.delete_table(TableName=TABLE)
+    delete_table(recorder.deployment.sandbox, TABLE)
 
     shown = recorder.run("status", code=1)
     assert any("cabal-backup restore addresses -e development" in line for line in shown)
@@ -38,6 +37,7 @@ def lost_table(recorder: Recorder) -> None:
     recorder.deployment.sandbox.advance(minutes=10)
     shown = recorder.end(terminal)
     assert any(line.startswith("restore completed ") and " 100 % " in line for line in shown)
+    dynamodb = recorder.deployment.sandbox.client("dynamodb")
     assert dynamodb.describe_table(TableName=TABLE)["Table"]["ItemCount"] == 500
     assert "development is protected" in recorder.run("status")[-1]
 

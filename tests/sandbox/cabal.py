@@ -106,7 +106,10 @@ def fill(
     rng = random.Random(seed)
     now = sandbox.now()
     owners = tuple(_owners(users))
-    _Tables(sandbox.client("dynamodb", region, account)).fill(owners, addresses, now, rng)
+    tables = _Tables(sandbox.client("dynamodb", region, account))
+    tables.make()
+    let_tables_settle(sandbox)
+    tables.fill(owners, addresses, now, rng)
     file_system = _file_system(sandbox, region, account)
     root = sandbox.efs_directory(file_system["FileSystemId"], region=region, account=account)
     messages = sum(
@@ -138,6 +141,20 @@ def fill(
     )
 
 
+def let_tables_settle(sandbox: Sandbox) -> None:
+    """Until what was created, changed or deleted is no longer CREATING, UPDATING or DELETING."""
+    sandbox.advance(seconds=5)
+
+
+def delete_table(sandbox: Sandbox, table: str) -> None:
+    """Delete a table that may be protected from it."""
+    dynamodb = sandbox.client("dynamodb")
+    dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
+    let_tables_settle(sandbox)
+    dynamodb.delete_table(TableName=table)
+    let_tables_settle(sandbox)
+
+
 def _owners(count: int) -> Iterator[Owner]:
     names = itertools.chain(_NAMES, (f"user{number}" for number in itertools.count(1)))
     for number, name in enumerate(itertools.islice(names, count)):
@@ -150,11 +167,20 @@ class _Tables:
     def __init__(self, dynamodb: Any) -> None:
         self._dynamodb = dynamodb
 
+    def make(self) -> None:
+        """Make them, with nothing in them."""
+        for table, keys in _KEYS.items():
+            self._make(table, keys)
+
     def fill(
         self, owners: tuple[Owner, ...], addresses: int, now: datetime, rng: random.Random
     ) -> None:
-        for table, keys in _KEYS.items():
-            self._make(table, keys)
+        """Switch recovery on, and write the items."""
+        for table in _KEYS:
+            self._dynamodb.update_continuous_backups(
+                TableName=table,
+                PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
+            )
         self._put("cabal-addresses", _addresses(owners, addresses, now, rng))
         last_osid = FIRST_OSID - 1 + len(owners)
         counter = {"counter": _s("counter"), "osid": _n(last_osid), "enabled": {"BOOL": True}}
@@ -188,10 +214,6 @@ class _Tables:
             SSESpecification={"Enabled": True},
             DeletionProtectionEnabled=True,
             Tags=[{"Key": key, "Value": value} for key, value in _TAGS.items()],
-        )
-        self._dynamodb.update_continuous_backups(
-            TableName=table,
-            PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
         )
 
     def _put(self, table: str, items: Iterator[dict[str, Any]]) -> None:

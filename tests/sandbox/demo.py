@@ -126,9 +126,7 @@ def _lose_and_restore(deployment: Deployment) -> bool:
     project = _project(deployment)
     addresses, messages = _addresses(deployment), _messages(home)
     with _step(f"Lose the table {made.addresses_table} and the mail of {user}") as say:
-        dynamodb = sandbox.client("dynamodb")
-        dynamodb.update_table(TableName=made.addresses_table, DeletionProtectionEnabled=False)
-        dynamodb.delete_table(TableName=made.addresses_table)
+        cabal.delete_table(sandbox, made.addresses_table)
         for name in messages:
             (home / name).unlink()
         sandbox.advance(minutes=1)

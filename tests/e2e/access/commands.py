@@ -18,6 +18,7 @@ from cabal_backup.cli.parser import Parser, build_parser, commands_of
 from tests.e2e.access.people import Desk
 from tests.e2e.exercise import newest_point
 from tests.e2e.operator import Said
+from tests.sandbox.cabal import delete_table, let_tables_settle
 
 ADDRESSES, COUNTER = "cabal-addresses", "cabal-counter"
 
@@ -134,6 +135,7 @@ def brought_back(desk: Desk) -> None:
         KeySchema=[{"AttributeName": "address", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "address", "AttributeType": "S"}],
     )["TableDescription"]["TableArn"]
+    let_tables_settle(desk.sandbox)
     desk.root("backup", "us-west-2").start_backup_job(
         BackupVaultName="cabal-backup-dr",
         ResourceArn=table,
@@ -207,7 +209,7 @@ def _restore_addresses(desk: Desk) -> None:
         TableName=ADDRESSES,
         TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires_at"},
     )
-    _lose(desk, ADDRESSES)
+    delete_table(desk.sandbox, ADDRESSES)
     _well(desk.run("restore addresses --yes"))
     described = desk.root("dynamodb").describe_table(TableName=ADDRESSES)["Table"]
     assert described["DeletionProtectionEnabled"]
@@ -218,14 +220,8 @@ def _restore_table(desk: Desk) -> None:
     """As of a moment, beside the live table; and in its place, from what DynamoDB keeps."""
     _well(desk.run(f"restore table {ADDRESSES} --in dr --latest --yes"))
     _well(desk.run(f"restore table {COUNTER} --latest --yes"))
-    _lose(desk, COUNTER)
+    delete_table(desk.sandbox, COUNTER)
     _well(desk.run(f"restore table {COUNTER} --latest --yes"))
-
-
-def _lose(desk: Desk, table: str) -> None:
-    dynamodb = desk.root("dynamodb")
-    dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
-    dynamodb.delete_table(TableName=table)
 
 
 def _compare(desk: Desk) -> None:
@@ -512,6 +508,7 @@ def _drill(what: str) -> Callable[[Desk], None]:
             AttributeDefinitions=[{**key, "AttributeType": "S"}],
             Tags=[{"Key": "cabal-backup-drill", "Value": "20260101-000000"}],
         )
+        let_tables_settle(desk.sandbox)
         with tempfile.TemporaryDirectory() as reports:
             _well(desk.run(f"drill {what} {user} --yes --report-dir {reports}"))
             assert [*Path(reports).glob("*.md")]

@@ -28,6 +28,7 @@ from tests.e2e.access.commands import Role
 from tests.e2e.access.conftest import REGIONS, USER, Guarded
 from tests.e2e.access.people import Desk, Person, mfa_code
 from tests.e2e.exercise import newest_point
+from tests.sandbox.cabal import let_tables_settle
 
 EMERGENCY = "cabal-emergency"
 """The IAM user of docs/access.md."""
@@ -56,6 +57,7 @@ def city(guarded: Guarded) -> Guarded:
             KeySchema=[{"AttributeName": "address", "KeyType": "HASH"}],
             AttributeDefinitions=[{"AttributeName": "address", "AttributeType": "S"}],
         )
+    let_tables_settle(sandbox)
     sandbox.client("dynamodb").put_item(TableName=OTHER_TABLE, Item=ITEM)
     sandbox.client("sns").create_topic(Name="mine")
     sandbox.client("s3").create_bucket(

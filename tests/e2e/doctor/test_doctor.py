@@ -13,6 +13,7 @@ from tests.e2e.operator import Operator
 from tests.e2e.status import aws_by_hand as hand
 from tests.e2e.status.test_formats import problems
 from tests.sandbox import cabal
+from tests.sandbox.cabal import delete_table
 from tests.sandbox.deployment import Deployment
 
 BEFORE = {"bootstrap": "fail", "service-linked-role": "off", "trail": "off", "air-gapped": "off"}
@@ -121,7 +122,7 @@ def test_a_region_that_is_not_enabled(bootstrapped: Operator) -> None:
 
 def test_a_table_and_a_file_system_that_do_not_exist(bootstrapped: Operator) -> None:
     hand.delete_file_system(bootstrapped.deployment)
-    hand.delete_table(bootstrapped.sandbox, "cabal-counter")
+    delete_table(bootstrapped.sandbox, "cabal-counter")
     hand.pitr(bootstrapped.sandbox, "cabal-addresses", enabled=False)
 
     assert not_ok(bootstrapped) == {

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.e2e.operator import Operator, Said
-from tests.e2e.status import aws_by_hand as hand
 from tests.e2e.terminal import type_answers
+from tests.sandbox.cabal import delete_table
 from tests.sandbox.deployment import PROJECT
 
 
@@ -140,7 +140,7 @@ def test_the_option_names_a_file_system_that_exists(operator: Operator, project:
 
 
 def test_a_table_that_is_missing_is_left_out(operator: Operator, project: Project) -> None:
-    hand.delete_table(operator.sandbox, "cabal-counter")
+    delete_table(operator.sandbox, "cabal-counter")
 
     said = project.init("--yes")
 
@@ -155,7 +155,7 @@ def test_a_table_that_is_missing_is_left_out(operator: Operator, project: Projec
 def test_another_table_has_the_addresses(
     operator: Operator, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hand.delete_table(operator.sandbox, "cabal-addresses")
+    delete_table(operator.sandbox, "cabal-addresses")
     type_answers(monkeypatch, "cabal-counter", "yes")
 
     said = project.init()

@@ -9,7 +9,8 @@ from local_aws.client import ACCOUNT
 
 from tests.e2e.drill.conftest import Driller, left
 from tests.e2e.status import aws_by_hand as hand
-from tests.e2e.tables.tables import ADDRESSES, delete, items, put, remove
+from tests.e2e.tables.tables import ADDRESSES, delete, items, put
+from tests.sandbox.cabal import delete_table
 
 Fault = Callable[[Driller], object]
 FOR_RESTORES = "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForRestores"
@@ -68,7 +69,7 @@ def backup_is_spoiled(driller: Driller) -> None:
 
 
 def live_table_is_deleted(driller: Driller) -> None:
-    remove(driller.sandbox, ADDRESSES)
+    delete_table(driller.sandbox, ADDRESSES)
 
 
 def region_is_lost(driller: Driller) -> None:

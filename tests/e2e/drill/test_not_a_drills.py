@@ -12,6 +12,7 @@ from tests.e2e.drill.conftest import USER, Driller, left
 from tests.e2e.exercise import newest_point
 from tests.e2e.operator import Said, SandboxClock
 from tests.e2e.tables.tables import ADDRESSES
+from tests.sandbox.cabal import let_tables_settle
 
 DRILL = "20260101-000000"
 TABLE, TOKEN = f"{ADDRESSES}-drill-{DRILL}", f"cabal-drill-{DRILL}"
@@ -25,6 +26,7 @@ def make_table(driller: Driller, name: str) -> None:
         KeySchema=[{"AttributeName": "address", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "address", "AttributeType": "S"}],
     )
+    let_tables_settle(driller.sandbox)
 
 
 def restore_table(driller: Driller, name: str) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from local_aws.client import Sandbox
 
 from tests.e2e.assembly import synthesize_here
-from tests.sandbox.cabal import Cabal
+from tests.sandbox.cabal import Cabal, delete_table
 from tests.sandbox.deployment import Deployment
 
 
@@ -22,7 +21,7 @@ def wipe_primary_region(deployment: Deployment) -> None:
     sandbox = deployment.sandbox
     _wipe_stack(sandbox)
     _wipe_vault(sandbox)
-    _wipe_tables(sandbox.client("dynamodb"))
+    _wipe_tables(sandbox)
     _wipe_file_systems(sandbox, deployment.cabal.file_system_root)
 
 
@@ -77,10 +76,9 @@ def _wipe_vault(sandbox: Sandbox) -> None:
     sandbox.settings(emptied_vault_refuses_once=True)
 
 
-def _wipe_tables(dynamodb: Any) -> None:
-    for table in dynamodb.list_tables()["TableNames"]:
-        dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
-        dynamodb.delete_table(TableName=table)
+def _wipe_tables(sandbox: Sandbox) -> None:
+    for table in sandbox.client("dynamodb").list_tables()["TableNames"]:
+        delete_table(sandbox, table)
 
 
 def _wipe_file_systems(sandbox: Sandbox, root: Path) -> None:

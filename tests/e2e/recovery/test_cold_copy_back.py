@@ -20,6 +20,7 @@ from tests.e2e.recovery.test_lost_region import remove_the_role
 from tests.e2e.terminal import type_answers
 from tests.killing import Ended
 from tests.long import LONG
+from tests.sandbox.cabal import let_tables_settle
 from tests.sandbox.deployment import Deployment
 
 DR = "us-west-2"
@@ -250,6 +251,7 @@ def test_a_table_that_is_not_known_to_be_of_the_restore_is_left_alone(
         KeySchema=[{"AttributeName": "address", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "address", "AttributeType": "S"}],
     )
+    let_tables_settle(sandbox)
     said = operator.run("copy-back", "addresses", "--night", this, "--cold", "--yes")
     assert (said.code, f"delete-table --region us-west-2 --table-name={name}" in said.err) == (
         4,
@@ -292,6 +294,7 @@ def test_killed_at_any_change_and_run_again(operator: Operator, what: str) -> No
         again = operator.run(*arguments)
 
         assert again.code == 0, again
+        let_tables_settle(sandbox)
         assert intermediates(sandbox) == []
         assert jobs(sandbox) == ONE_OF_EACH, moment
         assert len(points(sandbox, PRIMARY_VAULT)) == before + 1

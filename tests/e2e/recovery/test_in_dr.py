@@ -13,6 +13,7 @@ from local_aws.client import Sandbox
 from tests.e2e.audit import changes_since
 from tests.e2e.operator import Operator, Said
 from tests.e2e.recovery.disaster import mail
+from tests.sandbox.cabal import let_tables_settle
 from tests.sandbox.deployment import PROJECT, aws_cli
 
 DR = "us-west-2"
@@ -220,6 +221,7 @@ def test_addresses_reach_the_live_table_from_the_other_region(operator: Operator
     again = type_in(operator, "cutover", *tables, "--yes", "--delete-restored")
     assert again.code == 0, again
     assert items(sandbox, TABLE) == [*before, later]
+    let_tables_settle(sandbox)
     assert sandbox.client("dynamodb", DR).list_tables()["TableNames"] == []
     # Its hint, to undo that, names the table that was deleted.
     assert operator.run("points", "--list").code == 0

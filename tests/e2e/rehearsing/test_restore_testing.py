@@ -11,6 +11,7 @@ import pytest
 from local_aws.client import Sandbox
 
 from tests.e2e.rehearsing.conftest import MORNING, Listener, listen
+from tests.sandbox.cabal import delete_table
 from tests.sandbox.deployment import Deployment
 
 TABLE = "cabal-addresses"
@@ -187,9 +188,7 @@ def test_a_handler_that_may_not_read_gives_its_reason_as_the_verdict(
 
 
 def test_a_deleted_live_table_fails_the_test(tested: Rehearsal) -> None:
-    dynamodb = tested.sandbox.client("dynamodb")
-    dynamodb.update_table(TableName=TABLE, DeletionProtectionEnabled=False)
-    dynamodb.delete_table(TableName=TABLE)
+    delete_table(tested.sandbox, TABLE)
     tested.sandbox.advance_to(RESTORED)
     status, message = tested.verdict("DynamoDB")
     assert status == "FAILED"

@@ -11,6 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 from local_aws.client import ACCOUNT, Sandbox
 
+from tests.sandbox.cabal import delete_table, let_tables_settle
 from tests.sandbox.deployment import Deployment
 
 PRIMARY, DR = ("us-west-1", "cabal-backup"), ("us-west-2", "cabal-backup-dr")
@@ -207,11 +208,7 @@ def delete_file_system(deployment: Deployment) -> None:
 
 def protect(sandbox: Sandbox, table: str, *, protected: bool) -> None:
     sandbox.client("dynamodb").update_table(TableName=table, DeletionProtectionEnabled=protected)
-
-
-def delete_table(sandbox: Sandbox, table: str) -> None:
-    protect(sandbox, table, protected=False)
-    sandbox.client("dynamodb").delete_table(TableName=table)
+    let_tables_settle(sandbox)
 
 
 def replace_table(sandbox: Sandbox, table: str) -> None:
@@ -227,6 +224,7 @@ def replace_table(sandbox: Sandbox, table: str) -> None:
         SSESpecification={"Enabled": True},
         DeletionProtectionEnabled=True,
     )
+    let_tables_settle(sandbox)
     pitr(sandbox, table, enabled=True)
 
 

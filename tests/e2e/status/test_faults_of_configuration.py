@@ -10,6 +10,7 @@ from local_aws.client import ACCOUNT
 from tests.e2e.operator import Operator
 from tests.e2e.status import aws_by_hand as hand
 from tests.e2e.status.aws_by_hand import DR, PRIMARY
+from tests.sandbox.cabal import delete_table
 from tests.sandbox.deployment import Deployment
 
 Fault = Callable[[Deployment], object]
@@ -157,7 +158,7 @@ PLAN: Mapping[str, tuple[Fault, NotOk]] = {
     ),
     "the mailstore is deleted": (hand.delete_file_system, {"resources": "fail"}),
     "the addresses table is deleted": (
-        lambda d: hand.delete_table(d.sandbox, "cabal-addresses"),
+        lambda d: delete_table(d.sandbox, "cabal-addresses"),
         {"resources": "fail"},
     ),
 }
@@ -195,7 +196,7 @@ ROLE_AND_TABLES: Mapping[str, tuple[Fault, NotOk]] = {
         {"pitr": "fail"},
     ),
     "a table outside the plan is deleted": (
-        lambda d: hand.delete_table(d.sandbox, "cabal-user-preferences"),
+        lambda d: delete_table(d.sandbox, "cabal-user-preferences"),
         {"tables": "fail"},
     ),
     "deletion protection is off": (

@@ -10,6 +10,7 @@ from local_aws.client import ACCOUNT
 from tests.e2e.operator import Operator
 from tests.e2e.status import aws_by_hand as hand
 from tests.e2e.status.aws_by_hand import DR, PRIMARY
+from tests.sandbox.cabal import delete_table
 from tests.sandbox.deployment import Deployment
 
 Fault = Callable[[Deployment], object]
@@ -35,7 +36,7 @@ def deleted_slowly(table: str) -> Fault:
 
     def inject(deployment: Deployment) -> None:
         deployment.sandbox.settings(table_deletion=3600)
-        hand.delete_table(deployment.sandbox, table)
+        delete_table(deployment.sandbox, table)
 
     return inject
 
@@ -186,7 +187,7 @@ def test_a_restored_table_is_no_trouble_and_listed(operator: Operator) -> None:
         (ADDRESSES, ("restore", "addresses")),
         (COUNTER, ("restore", "table", COUNTER, "--latest")),
     ):
-        hand.delete_table(operator.sandbox, table)
+        delete_table(operator.sandbox, table)
         assert operator.run(*restore, "--yes").code == 0
     trouble = []
     for days in (1, 28, 5):

@@ -15,6 +15,7 @@ from local_aws.client import Sandbox
 from tests.e2e.operator import Operator
 from tests.e2e.status import aws_by_hand as hand
 from tests.e2e.status.aws_by_hand import DR, PRIMARY
+from tests.sandbox.cabal import delete_table
 from tests.sandbox.deployment import PROJECT, Deployment
 from tests.sandbox.seed import run_aws
 
@@ -75,7 +76,7 @@ def test_a_removed_lock_is_put_back_by_our_command(operator: Operator) -> None:
 
 def test_what_was_deleted_is_restored_by_our_commands(operator: Operator) -> None:
     for table in ("cabal-addresses", "cabal-counter"):
-        hand.delete_table(operator.sandbox, table)
+        delete_table(operator.sandbox, table)
     hand.delete_file_system(operator.deployment)
 
     commands = re.findall(r"cabal-backup (restore .*?) \(", said := operator.run("status").text)
@@ -262,7 +263,7 @@ def on(change: Callable[[Sandbox], None]) -> Callable[[Deployment], None]:
             id="the plan was edited",
         ),
         pytest.param(
-            on(lambda sandbox: hand.delete_table(sandbox, "cabal-addresses")),
+            on(lambda sandbox: delete_table(sandbox, "cabal-addresses")),
             [
                 "cabal-addresses does not exist",
                 "To restore the table: cabal-backup restore addresses {options} "
@@ -271,7 +272,7 @@ def on(change: Callable[[Sandbox], None]) -> Callable[[Deployment], None]:
             id="the addresses are missing",
         ),
         pytest.param(
-            on(lambda sandbox: hand.delete_table(sandbox, "cabal-counter")),
+            on(lambda sandbox: delete_table(sandbox, "cabal-counter")),
             [
                 "In us-west-1: cabal-counter does not exist.",
                 "To restore cabal-counter, within 35 days of its deletion: cabal-backup restore "

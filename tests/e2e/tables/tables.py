@@ -13,6 +13,7 @@ from cabal_backup.operations.restore.tables import origin
 from cabal_backup.operations.restore.tables.describe import find_table
 from tests.builders import an_environment
 from tests.e2e.operator import SandboxClock
+from tests.sandbox.cabal import let_tables_settle
 
 ADDRESSES = "cabal-addresses"
 Item = dict[str, Any]
@@ -61,6 +62,7 @@ def make(
             {"AttributeName": name, "AttributeType": kind} for name, kind in keys.items()
         ],
     )
+    let_tables_settle(sandbox)
     if recovery:
         switch_recovery(sandbox, table, on=True)
     put(sandbox, table, written)
@@ -91,13 +93,6 @@ def switch_recovery(sandbox: Sandbox, table: str, *, on: bool) -> None:
     sandbox.client("dynamodb").update_continuous_backups(
         TableName=table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": on}
     )
-
-
-def remove(sandbox: Sandbox, table: str) -> None:
-    """Delete a table that is protected from it, as one who means it."""
-    dynamodb = sandbox.client("dynamodb")
-    dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
-    dynamodb.delete_table(TableName=table)
 
 
 def tables(sandbox: Sandbox) -> list[str]:

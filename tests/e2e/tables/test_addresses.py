@@ -17,11 +17,11 @@ from tests.e2e.tables.tables import (
     items,
     key_of,
     put,
-    remove,
     switch_recovery,
     tables,
 )
 from tests.hints import printed_commands
+from tests.sandbox.cabal import delete_table, let_tables_settle
 
 TABLE_ARN = f"arn:aws:dynamodb:us-west-1:{ACCOUNT}:table/{ADDRESSES}"
 WHOLE_RUNBOOK = "restore addresses --cutover --yes --delete-restored"
@@ -71,6 +71,7 @@ def test_after_items_were_deleted(rescuer: Rescuer) -> None:
     assert "Verified" in said.out
     assert items(rescuer.sandbox, ADDRESSES) == before
     assert announced(rescuer) == 3
+    let_tables_settle(rescuer.sandbox)
     assert not [name for name in tables(rescuer.sandbox) if "restored" in name]
 
 
@@ -84,6 +85,7 @@ def test_a_restored_table_that_is_still_being_updated_is_deleted_afterwards(
     said = rescuer.run(WHOLE_RUNBOOK)
 
     assert said.code == 0, said.err
+    let_tables_settle(rescuer.sandbox)
     assert tables(rescuer.sandbox) == before
 
 
@@ -109,7 +111,7 @@ def test_after_the_table_was_deleted(rescuer: Rescuer) -> None:
     sandbox.client("dynamodb").update_time_to_live(
         TableName=ADDRESSES, TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires"}
     )
-    remove(sandbox, ADDRESSES)
+    delete_table(sandbox, ADDRESSES)
 
     said = rescuer.run(WHOLE_RUNBOOK)
 
@@ -136,7 +138,7 @@ def test_after_the_table_was_deleted(rescuer: Rescuer) -> None:
 def test_what_cannot_be_known_of_a_deleted_table_is_said(rescuer: Rescuer) -> None:
     whole = protection(rescuer, ADDRESSES)
     switch_recovery(rescuer.sandbox, ADDRESSES, on=False)
-    remove(rescuer.sandbox, ADDRESSES)
+    delete_table(rescuer.sandbox, ADDRESSES)
 
     said = rescuer.run("restore addresses --yes")
 
@@ -284,7 +286,7 @@ def test_a_killed_restore_under_the_live_name_is_brought_to_its_end(rescuer: Res
     """The job ran to its end after the command that started it was killed."""
     sandbox = rescuer.sandbox
     before = items(sandbox, ADDRESSES)
-    remove(sandbox, ADDRESSES)
+    delete_table(sandbox, ADDRESSES)
     point = newest_point(sandbox, "DynamoDB")
     job = sandbox.client("backup").start_restore_job(
         RecoveryPointArn=point,

@@ -27,6 +27,7 @@ from tests.e2e.tables.test_undo import COUNTER, a_counter, plan_cutover, unrepor
 from tests.e2e.terminal import type_answers
 from tests.killing import Ended
 from tests.long import shortened
+from tests.sandbox.cabal import let_tables_settle
 
 KILLS = shortened(24)
 UNDO = f"cutover undo {RESTORED} {ADDRESSES}"
@@ -102,6 +103,7 @@ def test_only_what_the_cutover_changed_is_set_back(small: Rescuer, mode: str) ->
     assert live(small) == expected != after
     assert "5 items changed by others, left as they are:" in said.out
     assert all(f"  {name}@mail.example.com" in said.out for name in ("later0", "new0", "new1"))
+    let_tables_settle(small.sandbox)
     assert before_tables(small) == []
     again = small.run(UNDO, "--yes")
     assert again.code == 9

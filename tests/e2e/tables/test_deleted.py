@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from tests.e2e.exercise import newest_point
 from tests.e2e.tables.conftest import Rescuer
-from tests.e2e.tables.tables import ADDRESSES, Item, delete, items, make, remove, tables
+from tests.e2e.tables.tables import ADDRESSES, Item, delete, items, make, tables
 from tests.e2e.tables.test_refusals import nothing_changes
+from tests.sandbox.cabal import delete_table
 
 TABLE = "cabal-user-preferences"
 
@@ -17,11 +20,11 @@ def before(small: Rescuer) -> list[Item]:
     """What the table had before it was deleted, made anew by Terraform, and deleted again."""
     sandbox = small.sandbox
     found = items(sandbox, TABLE)
-    remove(sandbox, TABLE)
+    delete_table(sandbox, TABLE)
     sandbox.advance(minutes=30)
     make(sandbox, TABLE, {"user": "S"}, recovery=True)
     sandbox.advance(minutes=30)
-    sandbox.client("dynamodb").delete_table(TableName=TABLE)
+    delete_table(sandbox, TABLE)
     return found
 
 
@@ -99,7 +102,7 @@ def test_a_table_that_was_recreated_empty_gets_its_items_back(small: Rescuer) ->
     """It is there, so it is restored beside it, and cut over."""
     sandbox = small.sandbox
     before = items(sandbox, TABLE)
-    remove(sandbox, TABLE)
+    delete_table(sandbox, TABLE)
     make(sandbox, TABLE, {"user": "S"}, recovery=True)
     (full,) = backups(small)
 
@@ -132,7 +135,7 @@ def test_an_empty_recovery_point_is_not_taken_where_an_older_one_has_something(
     full = newest_point(sandbox, "DynamoDB")
     delete(sandbox, ADDRESSES, ({"address": item["address"]} for item in before))
     sandbox.run_nights(1)
-    remove(sandbox, ADDRESSES)
+    delete_table(sandbox, ADDRESSES)
     with nothing_changes(rescuer):
         said = rescuer.run("restore addresses --yes")
     assert said.code == 4
@@ -148,7 +151,7 @@ def test_a_table_that_is_being_deleted_is_restored_when_its_name_is_free(
 ) -> None:
     sandbox = rescuer.sandbox
     sandbox.settings(table_deletion=60)
-    remove(sandbox, ADDRESSES)
+    delete_table(sandbox, ADDRESSES)
 
     with nothing_changes(rescuer):
         early = rescuer.run(f"restore {what} --yes")
@@ -160,9 +163,33 @@ def test_a_table_that_is_being_deleted_is_restored_when_its_name_is_free(
     assert (later.code, later.out.strip()) == (0, ADDRESSES), later.err
 
 
+@pytest.mark.parametrize("to", ["", "--to again"])
+@pytest.mark.parametrize("what", ["addresses", f"table {ADDRESSES} --at {{moment}}"])
+def test_a_restored_table_that_is_being_deleted_is_restored_when_its_name_is_free(
+    rescuer: Rescuer, what: str, to: str
+) -> None:
+    sandbox = rescuer.sandbox
+    sandbox.advance(minutes=10)
+    moment = f"{sandbox.now() - timedelta(minutes=8):%Y-%m-%dT%H:%M:%S}"
+    command = f"restore {what.format(moment=moment)} {to} --yes"
+    first = rescuer.run(command)
+    assert first.code == 0, first.err
+    sandbox.settings(table_deletion=60)
+    sandbox.client("dynamodb").delete_table(TableName=first.out.strip())
+
+    with nothing_changes(rescuer):
+        early = rescuer.run(command)
+    assert early.code == 3
+    assert f"The table {first.out.strip()} is being deleted. Nothing was done." in early.err
+
+    sandbox.advance(minutes=2)
+    later = rescuer.run(command)
+    assert (later.code, later.out) == (0, first.out), later.err
+
+
 def test_no_moment_but_the_last_of_a_table_that_is_being_deleted(rescuer: Rescuer) -> None:
     rescuer.sandbox.settings(table_deletion=60)
-    remove(rescuer.sandbox, ADDRESSES)
+    delete_table(rescuer.sandbox, ADDRESSES)
 
     said = rescuer.run(f"restore table {ADDRESSES} --at 2026-01-02T00:00:00Z --yes")
 

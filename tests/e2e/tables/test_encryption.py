@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.e2e.tables.conftest import Rescuer
-from tests.e2e.tables.tables import ADDRESSES, key_of, remove
+from tests.e2e.tables.tables import ADDRESSES, key_of
+from tests.sandbox.cabal import delete_table, let_tables_settle
 
 PREFERENCES = "cabal-user-preferences"
 
@@ -17,6 +18,7 @@ def encrypt(rescuer: Rescuer, table: str, manager: str) -> str | None:
         made = rescuer.sandbox.client("kms").create_key()["KeyMetadata"]
         specification["KMSMasterKeyId"] = made["Arn"]
     rescuer.sandbox.client("dynamodb").update_table(TableName=table, SSESpecification=specification)
+    let_tables_settle(rescuer.sandbox)
     return key_of(rescuer.sandbox, table)
 
 
@@ -39,7 +41,7 @@ def test_addresses_beside_the_live_table(rescuer: Rescuer, manager: str) -> None
 @pytest.mark.parametrize("manager", WORDS)
 def test_addresses_after_the_table_was_deleted(rescuer: Rescuer, manager: str) -> None:
     key = encrypt(rescuer, ADDRESSES, manager)
-    remove(rescuer.sandbox, ADDRESSES)
+    delete_table(rescuer.sandbox, ADDRESSES)
     said = rescuer.run("restore addresses --yes")
     assert said.code == 0, said.err
     assert f"encryption: {WORDS[manager]}" in said.err
@@ -49,7 +51,7 @@ def test_addresses_after_the_table_was_deleted(rescuer: Rescuer, manager: str) -
 def test_a_restore_under_another_key_is_brought_to_its_own(rescuer: Rescuer) -> None:
     """Begun by hand, as earlier versions of the runbook said."""
     key = encrypt(rescuer, ADDRESSES, "CUSTOMER")
-    remove(rescuer.sandbox, ADDRESSES)
+    delete_table(rescuer.sandbox, ADDRESSES)
     backup = rescuer.sandbox.client("backup")
     points = backup.list_recovery_points_by_backup_vault(
         BackupVaultName="cabal-backup", ByResourceType="DynamoDB"
@@ -74,7 +76,7 @@ def test_another_table_at_a_moment_and_after_it_was_deleted(small: Rescuer, mana
     key = encrypt(small, PREFERENCES, manager)
 
     beside = small.run(f"restore table {PREFERENCES} --latest --yes")
-    remove(small.sandbox, PREFERENCES)
+    delete_table(small.sandbox, PREFERENCES)
     deleted = small.run(f"restore table {PREFERENCES} --latest --yes")
 
     assert (beside.code, deleted.code) == (0, 0), beside.err + deleted.err

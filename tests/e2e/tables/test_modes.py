@@ -114,7 +114,7 @@ def a_pair(draw: st.DrawFn) -> tuple[Kind, list[Item], list[Item]]:
 
 @pytest.fixture
 def aws(small: Rescuer) -> Aws:
-    assert small.sandbox
+    small.sandbox.settings(table_creation=0, table_visibility=0)
     return connect(an_environment("development"))
 
 

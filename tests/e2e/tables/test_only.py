@@ -24,12 +24,12 @@ from tests.e2e.tables.tables import (
     items,
     make_restored,
     put,
-    remove,
     tables,
 )
 from tests.e2e.tables.test_refusals import nothing_changes
 from tests.hints import printed_commands, read
 from tests.killing import Pass
+from tests.sandbox.cabal import delete_table
 
 ALICES = [
     {"address": {"S": f"alice@{place}.example.com"}, "user": {"S": "alice"}} for place in "abcd"
@@ -237,7 +237,7 @@ def test_a_pattern_that_matches_nothing(lost: tuple[Rescuer, list[Item]], comman
 
 @pytest.mark.parametrize("options", ["", "--cutover", "--to another --cutover", "--dry-run"])
 def test_a_live_table_that_does_not_exist(rescuer: Rescuer, options: str) -> None:
-    remove(rescuer.sandbox, ADDRESSES)
+    delete_table(rescuer.sandbox, ADDRESSES)
     before = tables(rescuer.sandbox)
     with nothing_changes(rescuer):
         said = rescuer.run(f"restore addresses --yes {options}", ONLY)

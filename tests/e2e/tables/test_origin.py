@@ -10,6 +10,7 @@ from tests.e2e.tables.conftest import Rescuer
 from tests.e2e.tables.disaster import RESTORED
 from tests.e2e.tables.tables import ADDRESSES, delete, items, make, make_restored, tables
 from tests.e2e.tables.test_refusals import STRAY, nothing_changes
+from tests.sandbox.cabal import let_tables_settle
 
 KEY = {"address": "S"}
 
@@ -103,6 +104,7 @@ def test_what_was_restored_is_known_for_longer_than_aws_lists_jobs(rescuer: Resc
     said = rescuer.run(f"cutover {restored} {ADDRESSES} --yes --delete-restored")
     assert said.code == 0, said.err
     assert items(rescuer.sandbox, ADDRESSES) == before
+    let_tables_settle(rescuer.sandbox)
     assert restored not in tables(rescuer.sandbox)
 
 

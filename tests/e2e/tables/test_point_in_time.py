@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import timedelta
 
 import pytest
 
+from tests import killing
 from tests.e2e.tables.conftest import Rescuer
-from tests.e2e.tables.tables import delete, items, key_of, put, remove
+from tests.e2e.tables.tables import delete, items, key_of, put, tables
+from tests.sandbox.cabal import delete_table
 
 COUNTER = "cabal-counter"
 TABLES = (
@@ -16,6 +19,7 @@ TABLES = (
     "cabal-user-domain-access",
     "cabal-dmarc-reports",
 )
+LIVE = (*TABLES, COUNTER)
 
 
 def osid(rescuer: Rescuer) -> int:
@@ -96,7 +100,7 @@ def test_a_deleted_table_is_restored_under_its_name(small: Rescuer) -> None:
         TableName=table, TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires"}
     )
     key = key_of(sandbox, table)
-    remove(sandbox, table)
+    delete_table(sandbox, table)
 
     said = small.run(f"restore table {table} --latest --yes")
 
@@ -123,18 +127,51 @@ def test_a_second_run_finds_what_the_first_one_made(small: Rescuer) -> None:
     assert "an earlier run has done this" in second.err
 
 
-def test_a_second_run_while_dynamodb_does_not_show_the_table_of_the_first_one(
-    small: Rescuer,
+SECONDS_LATER, A_MINUTE_LATER = 1, 60
+MOMENT = "{moment:%Y-%m-%dT%H:%M:%S}"
+FROM = {"--at": f"table {COUNTER} --at {MOMENT}", "--latest": f"table {COUNTER} --latest"}
+
+
+def restores(rescuer: Rescuer) -> list[str]:
+    """The tables that are or were restored."""
+    return [name for name in tables(rescuer.sandbox) if name not in LIVE]
+
+
+@pytest.mark.parametrize("later", [SECONDS_LATER, A_MINUTE_LATER])
+@pytest.mark.parametrize("to", ["", "--to again"])
+@pytest.mark.parametrize("when", ["--at", "--latest"])
+def test_a_run_after_one_that_was_killed_goes_on_with_its_restore(
+    small: Rescuer, when: str, to: str, later: int
 ) -> None:
-    small.sandbox.settings(table_visibility=60, table_restore=90)
-    small.sandbox.advance(minutes=20)
-    good = (small.sandbox.now() - timedelta(minutes=10)).replace(microsecond=0)
-    small.sandbox.client("dynamodb").restore_table_to_point_in_time(
-        SourceTableName=COUNTER, TargetTableName="cabal-counter-again", RestoreDateTime=good
-    )
-    command = f"restore table {COUNTER} --to cabal-counter-again --yes"
-    said = small.run(f"{command} --at {good:%Y-%m-%dT%H:%M:%S}")
-    assert (said.code, said.out.strip()) == (0, "cabal-counter-again"), said.err
+    """Killed when DynamoDB had begun, and DescribeTable did not find the table yet, or did."""
+    small.sandbox.settings(table_visibility=30, table_restore=900)
+    # Not at midnight: the name of a restore of the latest moment has the day.
+    small.sandbox.advance(minutes=20 if small.sandbox.now().hour < 23 else 90)
+    good = small.sandbox.now() - timedelta(minutes=10)
+    command = f"restore {FROM[when].format(moment=good)} {to} --yes"
+    killed = killing.run(lambda: small.run(command).code, after_restores_begin, kill_at=1)
+    assert killed.killed, killed.said
+    (target,) = restores(small)
+    small.sandbox.advance(seconds=later)
+
+    said = small.run(command)
+
+    assert (said.code, said.out.strip()) == (0, target), said.err
+    assert restores(small) == [target]
+    assert items(small.sandbox, target) == items(small.sandbox, COUNTER)
+    cut_over = small.run(f"cutover {target} {COUNTER} --yes --delete-restored")
+    assert cut_over.code == 0, cut_over.err
+
+
+def after_restores_begin(pass_moment: killing.Pass) -> None:
+    """Once DynamoDB has accepted a restore."""
+    count = itertools.count()
+
+    def pass_restore(name: str) -> None:
+        if name.startswith("RestoreTable") and next(count):
+            pass_moment(name)
+
+    killing.aws_calls(pass_restore)
 
 
 def test_jobs_shows_a_table_that_is_being_restored_and_watches_it(small: Rescuer) -> None:

@@ -16,10 +16,10 @@ from tests.e2e.tables.tables import (
     make,
     make_restored,
     put,
-    remove,
     switch_recovery,
     tables,
 )
+from tests.sandbox.cabal import delete_table
 
 FOR_RESTORES = "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForRestores"
 STRAY = {"address": {"S": "stray@mail.example.com"}}
@@ -101,7 +101,7 @@ def test_a_dry_run_prints_the_plan_of_the_cutover_too(rescuer: Rescuer) -> None:
 
 
 def test_a_dry_run_of_a_restore_under_the_live_name_has_no_cutover(rescuer: Rescuer) -> None:
-    remove(rescuer.sandbox, ADDRESSES)
+    delete_table(rescuer.sandbox, ADDRESSES)
     with nothing_changes(rescuer):
         said = rescuer.run("restore addresses --cutover --mirror --reconfigure roll --dry-run")
     assert said.code == 0, said.err
@@ -260,7 +260,7 @@ def test_no_such_moment(small: Rescuer, command: str, words: str) -> None:
 
 def test_a_table_that_cannot_be_restored(small: Rescuer) -> None:
     switch_recovery(small.sandbox, "cabal-counter", on=False)
-    remove(small.sandbox, "cabal-counter")
+    delete_table(small.sandbox, "cabal-counter")
     with nothing_changes(small):
         said = small.run("restore table cabal-counter --latest --yes")
     assert said.code == 9

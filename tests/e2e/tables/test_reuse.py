@@ -22,9 +22,9 @@ from tests.e2e.tables.tables import (
     items,
     make_restored,
     put,
-    remove,
     tables,
 )
+from tests.sandbox.cabal import delete_table, let_tables_settle
 
 COUNTER = "cabal-counter"
 
@@ -115,6 +115,7 @@ def test_a_recreated_table_under_the_name_of_a_restored_one(rescuer: Rescuer) ->
         KeySchema=[{"AttributeName": "address", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "address", "AttributeType": "S"}],
     )
+    let_tables_settle(sandbox)
     put(sandbox, first, [{"address": {"S": "stray@mail.example.com"}}])
 
     said = rescuer.run(f"cutover {first} {ADDRESSES} --yes")
@@ -223,7 +224,7 @@ def test_a_moment_that_others_changed_is_restored_again(small: Rescuer) -> None:
 )
 def test_nothing_is_restored_under_another_live_name(rescuer: Rescuer, command: str) -> None:
     target = command.rpartition(" ")[2]
-    remove(rescuer.sandbox, target)
+    delete_table(rescuer.sandbox, target)
     said = rescuer.run(f"{command} --yes")
     assert said.code == 64
     assert f"{target} is the name of a live table" in said.err

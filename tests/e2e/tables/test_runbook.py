@@ -12,7 +12,8 @@ import pytest
 
 from tests.e2e.shell import HUNG_SECONDS
 from tests.e2e.tables.conftest import Rescuer
-from tests.e2e.tables.tables import ADDRESSES, delete, items, key_of, put, remove, tables
+from tests.e2e.tables.tables import ADDRESSES, delete, items, key_of, put, tables
+from tests.sandbox.cabal import delete_table, let_tables_settle
 from tests.sandbox.deployment import PROJECT, aws_cli
 
 RUNBOOK = PROJECT / "docs" / "runbooks" / "restore-tables.md"
@@ -92,6 +93,7 @@ def test_by_hand_from_a_recovery_point(few: Rescuer, tmp_path: Path) -> None:
     assert f"{ADDRESSES}: 40" in printed
     assert "0 items are not in the live table" in printed
     assert items(few.sandbox, ADDRESSES) == before
+    let_tables_settle(few.sandbox)
     assert not [name for name in tables(few.sandbox) if "by-hand" in name]
 
 
@@ -112,7 +114,7 @@ def test_by_hand_to_a_point_in_time(rescuer: Rescuer, tmp_path: Path) -> None:
 
 def test_by_hand_when_the_table_was_deleted(few: Rescuer, tmp_path: Path) -> None:
     before, key = items(few.sandbox, ADDRESSES), key_of(few.sandbox, ADDRESSES)
-    remove(few.sandbox, ADDRESSES)
+    delete_table(few.sandbox, ADDRESSES)
 
     by_hand(
         few,

@@ -9,6 +9,7 @@ import pytest
 from tests.e2e.tables.conftest import Rescuer
 from tests.e2e.tables.disaster import RESTORED, by_address, lose, promised
 from tests.e2e.tables.tables import ADDRESSES, items, tables
+from tests.sandbox.cabal import let_tables_settle
 
 
 def test_a_cutover_by_a_person(small: Rescuer) -> None:
@@ -27,6 +28,7 @@ def test_a_cutover_by_a_person(small: Rescuer) -> None:
     assert "Verified: the live table holds what it should." in terminal.shown
     assert "writing" in terminal.shown
     assert by_address(items(small.sandbox, ADDRESSES)) == expected
+    let_tables_settle(small.sandbox)
     assert RESTORED not in tables(small.sandbox)
 
 

@@ -68,6 +68,7 @@ def make_table(
         **({"SSESpecification": {"Enabled": True}} if encrypted else {}),
         Tags=[{"Key": "Name", "Value": name}],
     )
+    sandbox.advance(seconds=5)  # until it is ACTIVE
     if recovery:
         dynamodb.update_continuous_backups(
             TableName=name,

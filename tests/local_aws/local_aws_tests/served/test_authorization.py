@@ -376,3 +376,4 @@ def make_table(sandbox: Sandbox) -> None:
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
     )
+    sandbox.advance(seconds=5)  # until it is ACTIVE

@@ -62,6 +62,7 @@ def test_a_table_follows_the_state_of_its_key(sandbox: Sandbox) -> None:
     sandbox.client("dynamodb").update_table(
         TableName=TABLE, SSESpecification={"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": key}
     )
+    sandbox.advance(seconds=3)
     assert described(sandbox)["TableStatus"] == "ACTIVE"
 
     kms.disable_key(KeyId=key)
@@ -75,19 +76,6 @@ def test_a_table_follows_the_state_of_its_key(sandbox: Sandbox) -> None:
     assert described(sandbox)["TableStatus"] == "ARCHIVED"
     with pytest.raises(ClientError, match="NotFoundException"):
         kms.describe_key(KeyId=key)
-
-
-def test_the_deletion_of_a_table_can_take_time(sandbox: Sandbox) -> None:
-    make_table(sandbox, TABLE)
-    sandbox.settings(table_deletion=60)
-    dynamodb = sandbox.client("dynamodb")
-    dynamodb.delete_table(TableName=TABLE)
-    assert described(sandbox)["TableStatus"] == "DELETING"
-
-    sandbox.advance(minutes=1)
-
-    with pytest.raises(ClientError, match="ResourceNotFoundException"):
-        described(sandbox)
 
 
 def test_file_systems_are_listed_in_pages(sandbox: Sandbox) -> None:

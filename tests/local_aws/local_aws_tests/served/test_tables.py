@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.client import Sandbox
+from local_aws.client import ACCOUNT, Sandbox
 from local_aws_tests.served.backups import (
     VAULT,
     back_up,
@@ -185,6 +185,108 @@ def test_a_time_outside_the_window_is_refused(sandbox: Sandbox) -> None:
 
     with pytest.raises(ClientError, match="InvalidRestoreTimeException"):
         restore(sandbox, RestoreDateTime=before)
+
+
+SLOW = {"table_visibility": 30, "table_creation": 60, "table_update": 60, "table_deletion": 60}
+PITR = {"PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True}}
+TTL = {"TimeToLiveSpecification": {"Enabled": True, "AttributeName": "expires"}}
+KEY = {"Key": {"id": {"S": "one"}}}
+CREATION = {
+    "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+    "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+    "BillingMode": "PAY_PER_REQUEST",
+}
+
+
+def status(sandbox: Sandbox, table: str = "a-table") -> str | None:
+    """What DescribeTable says; None where it does not find the table."""
+    try:
+        described = sandbox.client("dynamodb").describe_table(TableName=table)["Table"]
+    except ClientError:
+        return None
+    return str(described["TableStatus"])
+
+
+def refusals(sandbox: Sandbox) -> dict[str, str]:
+    """How each change of a-table, and the use of its name, is refused; without what is accepted.
+
+    Each request is one that changes nothing, or one that is refused while the table is not ACTIVE.
+    """
+    dynamodb = sandbox.client("dynamodb")
+    arn = f"arn:aws:dynamodb:us-west-1:{ACCOUNT}:table/a-table"
+    another = {"SourceTableName": "another", "UseLatestRestorableTime": True}
+    requests: dict[str, dict[str, Any]] = {
+        "get_item": {"TableName": "a-table", **KEY},
+        "batch_get_item": {"RequestItems": {"a-table": {"Keys": [KEY["Key"]]}}},
+        "transact_get_items": {"TransactItems": [{"Get": {"TableName": "a-table", **KEY}}]},
+        "create_table": {"TableName": "a-table", **CREATION},
+        "restore_table_to_point_in_time": {"TargetTableName": "a-table", **another},
+        "update_continuous_backups": {"TableName": "a-table", **PITR},
+        "tag_resource": {"ResourceArn": arn, "Tags": []},
+        "update_time_to_live": {"TableName": "a-table", **TTL},
+        "update_table": {"TableName": "a-table", "DeletionProtectionEnabled": False},
+        "delete_table": {"TableName": "a-table"},
+    }
+    refused = {}
+    for operation, request in requests.items():
+        try:
+            getattr(dynamodb, operation)(**request)
+        except ClientError as error:
+            refused[operation] = error.response["Error"]["Code"]
+    return refused
+
+
+UNCHANGEABLE = {
+    "create_table": "ResourceInUseException",
+    "update_continuous_backups": "ContinuousBackupsUnavailableException",
+    "tag_resource": "ResourceInUseException",
+    "update_time_to_live": "ResourceInUseException",
+    "update_table": "ResourceInUseException",
+}
+NO_ITEMS = dict.fromkeys(
+    ("get_item", "batch_get_item", "transact_get_items"), "ResourceNotFoundException"
+)
+IN_USE = {"restore_table_to_point_in_time": "TableInUseException"}
+EXISTS = {"restore_table_to_point_in_time": "TableAlreadyExistsException"}
+NOT_DELETED = {"delete_table": "ResourceInUseException"}
+
+
+def test_what_is_refused_until_a_table_is_created_updated_and_deleted(sandbox: Sandbox) -> None:
+    make_table(sandbox, "another", recovery=True)
+    dynamodb = sandbox.client("dynamodb")
+    sandbox.settings(**SLOW)
+
+    said = dynamodb.create_table(TableName="a-table", **CREATION)["TableDescription"]
+    assert (said["TableStatus"], status(sandbox)) == ("CREATING", None)
+    assert refusals(sandbox) == {**UNCHANGEABLE, **NO_ITEMS, **IN_USE, **NOT_DELETED}
+    sandbox.advance(seconds=31)
+    assert status(sandbox) == "CREATING"
+    sandbox.advance(seconds=30)
+    assert status(sandbox) == "ACTIVE"
+
+    said = dynamodb.update_table(TableName="a-table", DeletionProtectionEnabled=True)
+    assert said["TableDescription"]["TableStatus"] == status(sandbox) == "UPDATING"
+    assert refusals(sandbox) == {**UNCHANGEABLE, **EXISTS, **NOT_DELETED}
+    sandbox.advance(minutes=1)
+    assert status(sandbox) == "ACTIVE"
+    dynamodb.update_table(TableName="a-table", DeletionProtectionEnabled=False)
+    sandbox.advance(minutes=1)
+
+    said = dynamodb.delete_table(TableName="a-table")
+    assert said["TableDescription"]["TableStatus"] == status(sandbox) == "DELETING"
+    assert refusals(sandbox) == {**UNCHANGEABLE, **IN_USE}
+    sandbox.advance(minutes=1)
+    assert status(sandbox) is None
+    assert dynamodb.list_tables()["TableNames"] == ["another"]
+    dynamodb.create_table(TableName="a-table", **CREATION)
+
+
+def test_a_table_is_backed_up_once_however_often_it_is_deleted(sandbox: Sandbox) -> None:
+    make_table(sandbox, recovery=True)
+    dynamodb = sandbox.client("dynamodb")
+    for _ in range(2):
+        dynamodb.delete_table(TableName="a-table")
+    assert len(dynamodb.list_backups(BackupType="SYSTEM")["BackupSummaries"]) == 1
 
 
 def test_points_of_unchanged_tables_are_complete(sandbox: Sandbox) -> None:

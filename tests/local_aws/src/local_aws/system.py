@@ -114,10 +114,11 @@ class System:
         def settings() -> Settings:
             return self.service.settings
 
+        control = TableControl(time.time, settings)
         propagation = Propagation(self.clock.now, lambda: settings().iam_propagation)
         roles = MiniStackRoles(propagation)
         self.world = MiniStackWorld(
-            tables=MiniStackTables(history),
+            tables=MiniStackTables(history, control),
             file_systems=MiniStackFileSystems(data / "efs"),
             roles=roles,
             reports=MiniStackReports(self.delivery),
@@ -138,8 +139,8 @@ class System:
         trail = Trail(self.clock.now, self.world.reports)
         history.install()
         PointInTimeRecovery(history, time.time, settings).install()
+        control.install()
         TableBackups(time.time, settings).install()
-        TableControl(time.time, settings).install()
         managed_policies.install()
         propagation.install()
         self.world.file_systems.install(time.time)

@@ -74,10 +74,30 @@ READINGS = (
         "restore_item_limit",
     ),
     Reading(
-        "How long does DescribeTable not find a table that is being restored?",
-        "Two seconds. AWS says that this can happen, not for how long; a table of CreateTable is "
-        "found at once.",
+        "How long does DescribeTable not find a new table?",
+        "Two seconds, whether it was created or restored. AWS says that this can happen, not for "
+        "how long.",
         "table_visibility",
+    ),
+    Reading(
+        "How long is a table CREATING after CreateTable?",
+        "Four seconds, in which its items can be neither read nor written. A table of a restore "
+        "job of AWS Backup is ACTIVE when the job is COMPLETED.",
+        "table_creation",
+    ),
+    Reading(
+        "How long is a table UPDATING after UpdateTable, and which calls are refused then?",
+        "Two seconds, whatever was changed. UpdateTable, DeleteTable, UpdateTimeToLive, "
+        "TagResource and UntagResource are refused with ResourceInUseException, "
+        "UpdateContinuousBackups with ContinuousBackupsUnavailableException; the same for a table "
+        "that is CREATING. AWS documents it for the first two.",
+        "table_update",
+    ),
+    Reading(
+        "How long is a deleted table DELETING?",
+        "Two seconds, in which its name cannot be used. Its items can be read and written, as AWS "
+        "says that they might.",
+        "table_deletion",
     ),
     Reading(
         "How long are the tags of a table from before TagResource or UntagResource listed?",

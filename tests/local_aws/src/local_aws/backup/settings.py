@@ -53,12 +53,16 @@ class Settings:
     """How long an invitation to a resource share can be accepted."""
     iam_propagation: timedelta = timedelta(0)
     """How long after a change of a role AWS Backup still sees the earlier version."""
-    table_restore: timedelta = timedelta(seconds=2)
-    """How long DynamoDB restores a table."""
-    table_deletion: timedelta = timedelta(0)
+    table_restore: timedelta = timedelta(seconds=4)
+    """How long DynamoDB restores a table, which is CREATING."""
+    table_creation: timedelta = timedelta(seconds=4)
+    """How long a table of CreateTable is CREATING."""
+    table_update: timedelta = timedelta(seconds=2)
+    """How long a table is UPDATING."""
+    table_deletion: timedelta = timedelta(seconds=2)
     """How long a deleted table is DELETING."""
     table_visibility: timedelta = timedelta(seconds=2)
-    """How long DescribeTable does not find a restored table."""
+    """How long DescribeTable does not find a new table."""
     table_tags: timedelta = timedelta(seconds=2)
     """How long ListTagsOfResource shows the tags of a table from before a change."""
 

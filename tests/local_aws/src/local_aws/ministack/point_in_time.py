@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from local_aws.backup.settings import Settings
@@ -22,10 +23,10 @@ LAG_SECONDS = 300
 """The latest restorable time is typically five minutes before the current time."""
 
 _RECOVERY = "_sandbox_recovery"
-ACTIVE_FROM = "_sandbox_active_from"
 VISIBLE_FROM = "_sandbox_visible_from"
 SUMMARY = "RestoreSummary"
-_DELETED_AT = "_sandbox_deleted_at"
+_STATE = "_sandbox_state"
+"""In a table's record: CREATING, UPDATING or DELETING, and until when (epoch seconds)."""
 
 Answer = tuple[int, dict[str, str], bytes]
 
@@ -55,25 +56,6 @@ class PointInTimeRecovery:
             return self._as_restored(dynamodb._tables[name], description)
 
         dynamodb._table_description = describe_restored
-        delete_table, describe = dynamodb._delete_table, dynamodb._describe_table
-
-        def delete_slowly(request: Mapping[str, Any]) -> Answer:
-            table = find_table(request)
-            duration = self._settings().table_deletion
-            if table is None or table.get("DeletionProtectionEnabled") or not duration:
-                done: Answer = delete_table(request)
-                return done
-            table.setdefault(_DELETED_AT, self._clock() + duration.total_seconds())
-            return success({"TableDescription": dynamodb._table_description(table["TableName"])})
-
-        def describe_or_delete(request: Mapping[str, Any]) -> Answer:
-            table = find_table(request)
-            if table is not None and table.get(_DELETED_AT, self._clock() + 1) <= self._clock():
-                delete_table(request)
-            answer: Answer = describe(request)
-            return answer
-
-        dynamodb._delete_table, dynamodb._describe_table = delete_slowly, describe_or_delete
 
     def describe(self, request: Mapping[str, Any]) -> Answer:
         """DescribeContinuousBackups."""
@@ -112,8 +94,8 @@ class PointInTimeRecovery:
             return refusal("TableNotFoundException", f"Table not found: {source_name}")
         if not target:
             return refusal("ValidationException", "TargetTableName must not be null")
-        if target in dynamodb._tables:
-            return refusal("TableAlreadyExistsException", f"Table already exists: {target}")
+        if taken := target_refusal(target, self._clock()):
+            return taken
         if not dynamodb._pitr_settings.get(source_name, False):
             return refusal(
                 "PointInTimeRecoveryUnavailableException",
@@ -151,7 +133,7 @@ class PointInTimeRecovery:
             table["SSEDescription"] = source.get("SSEDescription")
         table["items"] = self._history.items_at(dict(source), self._last_write(moment, request))
         dynamodb._items_replaced(table)
-        begin_restore(table, self._clock(), self._settings())
+        begin_making(table, self._clock(), self._settings().table_restore, self._settings())
         table[SUMMARY] = {"SourceTableArn": source["TableArn"], "RestoreDateTime": moment}
         return success({"TableDescription": dynamodb._table_description(target)})
 
@@ -205,18 +187,12 @@ class PointInTimeRecovery:
         )
 
     def _as_restored(self, table: Mapping[str, Any], description: dict[str, Any]) -> dict[str, Any]:
-        """A restored table has RestoreSummary, and is CREATING until the restore ends."""
-        if _DELETED_AT in table:
-            return {**description, "TableStatus": "DELETING"}
+        """A restored table has RestoreSummary."""
         summary = table.get(SUMMARY)
-        if summary is None or ACTIVE_FROM not in table:
+        if summary is None:
             return description
-        restoring = self._clock() < table[ACTIVE_FROM]
-        return {
-            **description,
-            "TableStatus": "CREATING" if restoring else description["TableStatus"],
-            SUMMARY: {**summary, "RestoreInProgress": restoring},
-        }
+        restoring = state_of(table, self._clock()) == "CREATING"
+        return {**description, SUMMARY: {**summary, "RestoreInProgress": restoring}}
 
 
 def find_table(request: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -230,10 +206,45 @@ def _missing(request: Mapping[str, Any]) -> Answer:
     return refusal("TableNotFoundException", f"Table not found: {request.get('TableName')}")
 
 
-def begin_restore(table: dict[str, Any], now: float, settings: Settings) -> None:
-    """Note in MiniStack's record of a restored table when it is found, and when it is ACTIVE."""
+def target_refusal(target: str, now: float) -> Answer | None:
+    """Why no table can be restored under a name; None for one that is free."""
+    table = internals.dynamodb._tables.get(target)
+    if table is None:
+        return None
+    if state_of(table, now) in ("CREATING", "DELETING"):
+        return refusal("TableInUseException", f"Table is being created or deleted: {target}")
+    return refusal("TableAlreadyExistsException", f"Table already exists: {target}")
+
+
+def begin_making(
+    table: dict[str, Any], now: float, duration: timedelta, settings: Settings
+) -> None:
+    """Note in MiniStack's record of a new table when it is found, and when it is ACTIVE."""
     table[VISIBLE_FROM] = now + settings.table_visibility.total_seconds()
-    table[ACTIVE_FROM] = now + settings.table_restore.total_seconds()
+    begin(table, "CREATING", now, duration)
+
+
+def begin(table: dict[str, Any], state: str, now: float, duration: timedelta) -> None:
+    """Note in MiniStack's record of a table that it is not ACTIVE for a while."""
+    table[_STATE] = (state, now + duration.total_seconds())
+
+
+def end(table: dict[str, Any]) -> None:
+    """A new table is found and ACTIVE."""
+    for key in (VISIBLE_FROM, _STATE):
+        table.pop(key, None)
+
+
+def state_of(table: Mapping[str, Any], now: float) -> str | None:
+    """CREATING, UPDATING or DELETING; None for a table that is ACTIVE."""
+    state, until = table.get(_STATE, ("", 0.0))
+    return state if now < until else None
+
+
+def deletion_is_over(table: Mapping[str, Any], now: float) -> bool:
+    """Whether a deleted table is to be removed."""
+    state, until = table.get(_STATE, ("", 0.0))
+    return bool(state == "DELETING" and until <= now)
 
 
 def success(body: Mapping[str, Any]) -> Answer:

@@ -16,7 +16,14 @@ from typing import Any
 
 from local_aws.backup.settings import Settings
 from local_aws.ministack import internals
-from local_aws.ministack.point_in_time import SUMMARY, Answer, begin_restore, success
+from local_aws.ministack.point_in_time import (
+    SUMMARY,
+    Answer,
+    begin_making,
+    state_of,
+    success,
+    target_refusal,
+)
 
 KEPT = timedelta(days=35)
 """How long a system backup is retained."""
@@ -42,8 +49,9 @@ class TableBackups:
         """DeleteTable: a table with point-in-time recovery gets a system backup."""
         dynamodb = internals.dynamodb
         name = dynamodb._normalize_table_name(request.get("TableName"))
-        backup = None
-        if name in dynamodb._tables and dynamodb._pitr_settings.get(name, False):
+        backup, table = None, dynamodb._tables.get(name)
+        is_ready = table is not None and state_of(table, self._clock()) is None
+        if is_ready and dynamodb._pitr_settings.get(name, False):
             backup = self._system_backup(name)
         answer: Answer = self._delete_table(request)
         if backup is not None and answer[0] != 200:
@@ -78,6 +86,8 @@ class TableBackups:
     def restore_table(self, request: Mapping[str, Any]) -> Answer:
         """RestoreTableFromBackup: with the key that DynamoDB owns unless another one is named."""
         self._expire()
+        if taken := target_refusal(request.get("TargetTableName") or "", self._clock()):
+            return taken
         answer: Answer = self._restore_table(request)
         if answer[0] != 200:
             return answer
@@ -87,7 +97,7 @@ class TableBackups:
         table["SSEDescription"] = dynamodb._sse_description_from_spec(
             request.get("SSESpecificationOverride")
         )
-        begin_restore(table, self._clock(), self._settings())
+        begin_making(table, self._clock(), self._settings().table_restore, self._settings())
         table[SUMMARY] = {
             "SourceBackupArn": request["BackupArn"],
             "SourceTableArn": backup["SourceTableDetails"]["TableArn"],

@@ -10,7 +10,9 @@ from typing import Any
 
 from local_aws.backup.world import AWS_MANAGED_KEY, Item, Scope, TableImage
 from local_aws.ministack import internals, keys
+from local_aws.ministack.point_in_time import end
 from local_aws.ministack.scope import acting_in
+from local_aws.ministack.table_control import TableControl
 from local_aws.ministack.table_history import TableHistory
 
 _INDEX_MEMBERS = ("IndexName", "KeySchema", "Projection", "ProvisionedThroughput")
@@ -19,12 +21,14 @@ _INDEX_MEMBERS = ("IndexName", "KeySchema", "Projection", "ProvisionedThroughput
 class MiniStackTables:
     """An image shares the items with the table: DynamoDB items are replaced, not edited."""
 
-    def __init__(self, history: TableHistory) -> None:
+    def __init__(self, history: TableHistory, control: TableControl) -> None:
         self._history = history
+        self._control = control
         self._images: dict[str, tuple[int, tuple[Item, ...]]] = {}
 
     def describe(self, scope: Scope, name: str) -> Mapping[str, Any] | None:
         with acting_in(scope):
+            self._control.finish_deletions()
             if name not in internals.dynamodb._tables:
                 return None
             description: dict[str, Any] = copy.deepcopy(internals.dynamodb._table_description(name))
@@ -47,6 +51,7 @@ class MiniStackTables:
             if status != 200:
                 raise ValueError(json.loads(body).get("message", "CreateTable was refused"))
             table = internals.dynamodb._tables[name]
+            end(table)
             table["items"] = _in_ministack_form(image.items, table)
             internals.dynamodb._items_replaced(table)
             return str(table["TableArn"])
@@ -58,6 +63,7 @@ class MiniStackTables:
     def tags(self, scope: Scope) -> dict[str, dict[str, str]]:
         """The tags of every table, by ARN."""
         with acting_in(scope):
+            self._control.finish_deletions()
             return {
                 str(table["TableArn"]): {
                     tag["Key"]: tag["Value"]
