@@ -141,7 +141,7 @@ def _handler(
     scope: Construct,
     environment: Environment,
     topic: sns.ITopic,
-    queue: sqs.IQueue,
+    queue: sqs.Queue,
     plan_id: str | None,
 ) -> HandlerFunction:
     incidents = record(
@@ -159,9 +159,10 @@ def _handler(
         # Looking and publishing take a second; the rest is for retries.
         timeout=Duration.minutes(1),
         packaged=["text.py", "urgent.py"],
-        dead_letters="It reads a queue, which has a dead-letter queue of its own for what the "
-        "function fails on. Lambda uses a function's dead-letter configuration for asynchronous "
-        "invocations only.",
+        # CloudWatch invokes it asynchronously, once, when the alarm changes its state. Lambda tries
+        # three times within minutes; the queue's messages are tried for half an hour.
+        # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+        dead_letters=queue,
         grants=[
             Grant("sns: Publish", [topic.topic_arn]),
             Grant(

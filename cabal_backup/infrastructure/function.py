@@ -10,6 +10,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from cabal_backup.infrastructure.grant import Grant, acknowledge, managed_policy
@@ -52,7 +53,7 @@ class HandlerFunction(Construct):
         module: str,
         description: str,
         grants: Sequence[Grant],
-        dead_letters: sns.ITopic | str,
+        dead_letters: sns.ITopic | sqs.Queue | str,
         timeout: Duration | None = None,
         environment: Mapping[str, str] | None = None,
         function_name: str | None = None,
@@ -74,7 +75,8 @@ class HandlerFunction(Construct):
         super().__init__(scope, id)
         if not (_PACKAGE / "functions" / module / "__init__.py").is_file():
             raise ValueError(f"module must be a folder of cabal_backup.functions, got {module!r}")
-        topic = None if isinstance(dead_letters, str) else dead_letters
+        queue = dead_letters if isinstance(dead_letters, sqs.Queue) else None
+        topic = None if isinstance(dead_letters, str | sqs.Queue) else dead_letters
         log_group = logs.LogGroup(
             self,
             "LogGroup",
@@ -98,6 +100,7 @@ class HandlerFunction(Construct):
                 Grant("logs: CreateLogStream PutLogEvents", [log_group.log_group_arn]),
                 *grants,
                 Grant("sns: Publish", [topic.topic_arn] if topic else ()),
+                Grant("sqs: SendMessage", [queue.queue_arn] if queue else ()),
             ],
             description=f"Permissions of: {description}",
             role=self.role,
@@ -117,6 +120,7 @@ class HandlerFunction(Construct):
             memory_size=memory_mb,
             timeout=timeout or Duration.minutes(15),
             environment=environment,
+            dead_letter_queue=queue,
             dead_letter_topic=topic,
         )
         acknowledge(log_group, _LOG, "NIST.800.53.R5-CloudWatchLogGroupEncrypted", "CKV_AWS_158")

@@ -229,8 +229,14 @@ def test_what_the_function_may_do(stack: Stack) -> None:
         ],
         ["ssm:GetParameter", "ssm:PutParameter"],
         "backup:GetBackupPlan",
+        "sqs:SendMessage",
     ]
     assert "*" not in [resource for _, resource in allowed]
+
+
+def test_an_alarm_that_the_function_cannot_report_comes_again_from_its_queue(stack: Stack) -> None:
+    source = stack.only("AWS::Lambda::EventSourceMapping")["Properties"]["EventSourceArn"]
+    assert notify(stack)["DeadLetterConfig"] == {"TargetArn": source}
 
 
 def test_there_are_no_alerts_without_an_environment_that_has_them() -> None:

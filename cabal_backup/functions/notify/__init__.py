@@ -68,7 +68,8 @@ def handler(batch: Mapping[str, Any], _context: object) -> dict[str, list[dict[s
 
     Returns the messages that stay in the queue: those that wait, and those that could not be
     reported, which Lambda tries again and, in the end, moves to the dead-letter queue.
-    CloudWatch hands over an alarm by itself; what botocore raises then, Lambda tries again.
+    CloudWatch hands over an alarm by itself; what botocore raises then, Lambda tries again, and
+    then sends the alarm to the queue.
     """
     if "Records" not in batch:
         if occurrence := _words(batch):

@@ -200,6 +200,26 @@ def test_the_alarm_arrives_within_26_hours(guarded: Guarded, warmed_up: str, nam
     assert alarms[0].subject.startswith("[cabal-backup development] ALARM: The watch has not")
 
 
+def test_an_alarm_that_cannot_be_published_at_first_is_not_lost(
+    guarded: Guarded, warmed_up: str
+) -> None:
+    """Lambda tries an asynchronous call three times; after that the event is in the queue."""
+    guarded.sandbox.rollback(warmed_up)
+    last_run = guarded.sandbox.now().replace(hour=12, minute=0)
+    remove_the_schedule(guarded.watched)
+    guarded.inbox.read()
+    failing = {"error": "AuthorizationError", "status": 403, "region": PRIMARY}
+    guarded.sandbox.faults.services({"service": "sns", "operation": "Publish", **failing})
+    guarded.sandbox.advance_to(last_run + timedelta(hours=26))
+    assert PRIMARY not in [each.region for each in guarded.inbox.read()]
+
+    guarded.sandbox.faults.services()
+    guarded.sandbox.advance(minutes=10)
+
+    alarms = [each for each in guarded.inbox.read() if "ALARM: The watch has not" in each.subject]
+    assert [each.region for each in alarms] == [PRIMARY]
+
+
 @pytest.mark.parametrize("name", SILENCED)
 def test_the_watch_in_the_other_region_stands_in(guarded: Guarded, name: str) -> None:
     SILENCED[name](guarded.watched)

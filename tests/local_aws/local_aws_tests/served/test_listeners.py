@@ -91,22 +91,28 @@ def test_a_function_is_called_only_where_its_policy_admits_the_rule(
     assert [message["Subject"] for message in received(sandbox, url)] == messages
 
 
-def test_a_failed_event_reaches_the_dead_letter_topic_unchanged(
-    sandbox: Sandbox,
+@pytest.mark.parametrize("target", [TOPIC, "arn:aws:sqs:us-west-1:123456789012:letters"])
+def test_a_failed_event_reaches_the_dead_letter_target_unchanged(
+    sandbox: Sandbox, target: str
 ) -> None:
     url = topic_with_queue(sandbox)
     listening(sandbox, CRASHING)
     it_may(sandbox, "sns:Publish", TOPIC)
+    if target != TOPIC:
+        url = sandbox.client("sqs").create_queue(QueueName="letters")["QueueUrl"]
+        it_may(sandbox, "sqs:SendMessage", target)
     admit(sandbox, "events.amazonaws.com", "arn:aws:events:us-west-1:123456789012:rule/jobs")
     sandbox.client("lambda").update_function_configuration(
-        FunctionName="listener", DeadLetterConfig={"TargetArn": TOPIC}
+        FunctionName="listener", DeadLetterConfig={"TargetArn": target}
     )
 
     run_a_backup(sandbox)
 
     (message,) = received(sandbox, url)
-    assert json.loads(message["Message"])["detail"]["state"] == "COMPLETED"
-    assert message["MessageAttributes"]["ErrorMessage"]["Value"] == "no words for this"
+    event = json.loads(message["Message"]) if target == TOPIC else message
+    assert event["detail"]["state"] == "COMPLETED"
+    if target == TOPIC:
+        assert message["MessageAttributes"]["ErrorMessage"]["Value"] == "no words for this"
 
 
 def test_a_dead_letter_is_lost_when_the_role_may_not_publish_it(sandbox: Sandbox) -> None:

@@ -77,7 +77,7 @@ def _stop_surplus() -> None:
 def invoke(function_arn: str, event: dict[str, Any], *, service: str, source_arn: str) -> None:
     """Run the function with `event` and wait for it, if its policy admits the service.
 
-    After three failures the event goes to its dead-letter topic, if it has one.
+    After three failures the event goes to its dead-letter topic or queue, if it has one.
     """
     record, configuration, name = internals.lambda_service._get_func_record_for_ref(function_arn)
     if not record or not configuration:
@@ -113,14 +113,19 @@ def _admits(record: dict[str, Any], function_arn: str, service: str, source_arn:
     return bool(decision == "Allow")
 
 
+def may_send(role: str, target: str) -> tuple[str, str | None]:
+    """What sends to a dead-letter target, as `sns:Publish`, and why the role may not; or None."""
+    action = {"sns": "sns:Publish", "sqs": "sqs:SendMessage"}[target.split(":")[2]]
+    return action, MiniStackRoles().denial(current(), role, action, target)
+
+
 def _bury(configuration: dict[str, Any], event: dict[str, Any], result: dict[str, Any]) -> None:
     """Send the unchanged event, with the error in the attributes, as the function's role."""
     target = (configuration.get("DeadLetterConfig") or {}).get("TargetArn")
     if not target:
         return
-    scope = current()
-    role = str(configuration["Role"])
-    if reason := MiniStackRoles().denial(scope, role, "sns:Publish", target):
+    action, reason = may_send(str(configuration["Role"]), target)
+    if reason:
         _log.warning("The event is lost: %s", reason)
         return
     attributes = {
@@ -128,7 +133,12 @@ def _bury(configuration: dict[str, Any], event: dict[str, Any], result: dict[str
         "ErrorCode": {"DataType": "Number", "StringValue": "200"},
         "ErrorMessage": {"DataType": "String", "StringValue": _error_message(result)},
     }
-    publish(target, "", json.dumps(event), attributes)
+    if action == "sns:Publish":
+        publish(target, "", json.dumps(event), attributes)
+        return
+    url = internals.sqs._queue_url(target.rpartition(":")[2])
+    message = {"MessageBody": json.dumps(event), "MessageAttributes": attributes}
+    internals.sqs._act_send_message({"QueueUrl": url, **message}, url)
 
 
 def _error_message(result: dict[str, Any]) -> str:

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from local_aws.ministack import internals
-from local_aws.ministack.roles import MiniStackRoles
-from local_aws.ministack.scope import current
+from local_aws.ministack.functions import may_send
 
 
 @dataclass(frozen=True)
@@ -72,14 +71,13 @@ def _with_dead_letters(handle: Callable[..., Any], *, properties_at: int) -> Cal
     def handle_function(*arguments: Any, **named: Any) -> Any:
         properties = arguments[properties_at]
         dead_letters = properties.get("DeadLetterConfig")
-        if dead_letters and ":sns:" in dead_letters["TargetArn"]:
-            reason = MiniStackRoles().denial(
-                current(), properties["Role"], "sns:Publish", dead_letters["TargetArn"]
-            )
+        if dead_letters:
+            action, reason = may_send(properties["Role"], dead_letters["TargetArn"])
             if reason:
+                service, _, call = action.partition(":")
                 raise RuntimeError(
                     'Resource handler returned message: "The provided execution role does not '
-                    f'have permissions to call Publish on SNS" ({reason})'
+                    f'have permissions to call {call} on {service.upper()}" ({reason})'
                 )
         made = handle(*arguments, **named)
         configuration = internals.lambda_service._functions[made[0]]["config"]
