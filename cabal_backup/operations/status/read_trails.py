@@ -33,6 +33,10 @@ class Trail:
     """A CloudTrail trail that reaches a region."""
 
     name: str
+    home: str = ""
+    """The region where it can be stopped, narrowed or deleted, and where these calls are events."""
+    account: str = ""
+    """Whose it is: this account, or that which manages the organization."""
     is_logging: bool = False
     logs_writes: bool = False
     """Whether it logs management events that change something, those of AWS Backup included."""
@@ -90,6 +94,8 @@ def _trail(aws: Aws, trail: TrailTypeDef) -> Trail:
     status = cloudtrail.get_trail_status(Name=arn)
     return Trail(
         name=trail["Name"],
+        home=trail["HomeRegion"],
+        account=arn.split(":")[4],
         is_logging=bool(status["IsLogging"]),
         logs_writes=logs_writes(cloudtrail.get_event_selectors(TrailName=arn)),
         delivery_error=status.get("LatestDeliveryError") or "",

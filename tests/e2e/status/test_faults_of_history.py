@@ -347,7 +347,9 @@ def test_exactly_the_expected_checks_change(operator: Operator, fault: str) -> N
 # --- trails, which matter where alerts are wanted
 
 
-def a_trail(*, bucket: bool = True, refuses: bool = False, **selectors: Any) -> Fault:
+def a_trail(
+    home: str = "us-west-1", *, bucket: bool = True, refuses: bool = False, **selectors: Any
+) -> Fault:
     """A trail for all regions; without selectors it logs every management event."""
 
     def inject(deployment: Deployment) -> None:
@@ -355,7 +357,7 @@ def a_trail(*, bucket: bool = True, refuses: bool = False, **selectors: Any) -> 
         sandbox.client("s3").create_bucket(
             Bucket="audit-logs", CreateBucketConfiguration={"LocationConstraint": "us-west-1"}
         )
-        cloudtrail = sandbox.client("cloudtrail")
+        cloudtrail = sandbox.client("cloudtrail", home)
         cloudtrail.create_trail(Name="audit", S3BucketName="audit-logs", IsMultiRegionTrail=True)
         cloudtrail.start_logging(Name="audit")
         if selectors:
@@ -371,6 +373,7 @@ def a_trail(*, bucket: bool = True, refuses: bool = False, **selectors: Any) -> 
 
 TRAILS: Mapping[str, tuple[Fault, NotOk]] = {
     "there is a trail": (a_trail(), {}),
+    "the trail can be stopped in a third region": (a_trail("eu-west-1"), {"trail": "warn"}),
     "the trail's bucket was deleted": (a_trail(bucket=False), {"trail": "warn"}),
     "the organization's trail is the only one, and refuses to be looked at": (
         a_trail(refuses=True),

@@ -119,24 +119,26 @@ def _has(seen: object, wanted: object) -> bool:
     return seen == wanted
 
 
-_OWN_TRAIL = (
-    "aws cloudtrail create-trail --name NAME --s3-bucket-name BUCKET --is-multi-region-trail; "
-    "aws cloudtrail start-logging --name NAME"
-)
-
-
 def trail(state: State) -> Outcome:
-    """A trail that logs what changes something, in each region where tampering is reported."""
+    """A trail that logs what changes something, in each region where tampering is reported, and
+    that cannot be stopped in a third one.
+
+    https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_StopLogging.html
+    """
     regions = trail_regions(state.environment)
     if not regions:
         return off("By the settings no changes are reported, so no trail is needed for it.")
+    own_trail = (
+        f"aws cloudtrail create-trail --region {regions[0]} --name NAME --s3-bucket-name BUCKET "
+        f"--is-multi-region-trail; aws cloudtrail start-logging --region {regions[0]} --name NAME"
+    )
     answers = {region: state.trails[region] for region in regions}
     logged = {
-        region: next((one for one in each.value if not one.fault), None)
+        region: [one for one in each.value if not one.fault]
         for region, each in answers.items()
         if isinstance(each, Known)
     }
-    missing = [region for region, one in logged.items() if one is None]
+    missing = [region for region, found in logged.items() if not found]
     details = [
         f"{one.name} in {region}: {one.fault}"
         for region in missing
@@ -152,7 +154,7 @@ def trail(state: State) -> Outcome:
         return warn(
             f"No trail logs the calls that change something in {' and '.join(without)}: a lock "
             "taken off there, or any other tampering there, is not reported.",
-            f"Have a trail for all regions: {_OWN_TRAIL}",
+            f"Have a trail for all regions: {own_trail}",
             details=details,
         )
     if unread:
@@ -160,8 +162,21 @@ def trail(state: State) -> Outcome:
         return replace(
             unknown(*reasons, looking_at="all trails", details=details),
             hint="If it stays, perhaps because the trail is of another account, have a trail of "
-            f"this account too: {_OWN_TRAIL}",
+            f"this account too: {own_trail}",
         )
     all_known(answers.values(), looking_at="the trails")
-    trails = ", ".join(f"{one.name} in {region}" for region, one in logged.items() if one)
+    # A trail of the organization can be stopped by the account that manages it only.
+    stopped_unseen = [
+        found[0]
+        for found in logged.values()
+        if all(one.home not in regions and one.account == state.account for one in found)
+    ]
+    if stopped_unseen:
+        one = stopped_unseen[0]
+        return warn(
+            f"If the trail {one.name} is stopped, that is not reported: only {one.home}, where it "
+            "was created, gets the event.",
+            f"Have a trail for all regions that was created in {regions[0]}: {own_trail}",
+        )
+    trails = ", ".join(f"{found[0].name} in {region}" for region, found in logged.items())
     return ok(f"A trail logs the calls that change something: {trails}.")

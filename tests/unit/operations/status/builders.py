@@ -500,7 +500,9 @@ def a_subscription(**changes: Any) -> JSON:
 
 
 def a_trail(**changes: Any) -> Trail:
-    trail = Trail(name="audit", is_logging=True, logs_writes=True, delivery_error="")
+    trail = Trail(
+        name="audit", home="us-west-1", account=ACCOUNT, is_logging=True, logs_writes=True
+    )
     return replace(trail, **changes)
 
 

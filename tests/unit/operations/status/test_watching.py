@@ -275,6 +275,28 @@ def test_one_trail_that_logs_is_enough() -> None:
     assert heard(a_trail(is_logging=False), a_trail(name="second")).status == "ok"
 
 
+ABROAD = a_trail(name="abroad", home="eu-west-1")
+
+
+@pytest.mark.parametrize(
+    ("primary", "dr", "status"),
+    [
+        ([ABROAD], [ABROAD], "warn"),
+        ([ABROAD, a_trail()], [ABROAD], "warn"),
+        ([ABROAD, a_trail()], [ABROAD, a_trail()], "ok"),
+        ([a_trail(home="us-west-2")], [a_trail(home="us-west-2")], "ok"),
+        ([a_trail(home="eu-west-1", account="210987654321")] * 2, None, "ok"),
+    ],
+)
+def test_a_trail_that_can_be_stopped_in_a_third_region(
+    primary: list[Trail], dr: list[Trail] | None, status: str
+) -> None:
+    found = heard(*primary, dr=dr and Known(dr))
+    assert found.status == status
+    assert ("trail abroad is stopped" in found.evidence) is (status == "warn")
+    assert ("create-trail --region us-west-1" in found.hint) is (status == "warn")
+
+
 def test_a_region_whose_trails_cannot_be_looked_at() -> None:
     assert heard(a_trail(), dr=DENIED).status == "unknown"
     assert heard(dr=DENIED).status == "warn"
