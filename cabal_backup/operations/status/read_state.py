@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from cabal_backup import names
+from cabal_backup import names, urgent
 from cabal_backup.config.environment import Environment
 from cabal_backup.operations.aws.arns import Vault
 from cabal_backup.operations.aws.client import Aws
@@ -33,6 +33,7 @@ from cabal_backup.operations.status import (
 )
 from cabal_backup.operations.status.drill_reports import PastDrill
 from cabal_backup.operations.status.state import (
+    LAST_DAY,
     LOOK_BACK,
     MOST_EVENTS,
     AirGapped,
@@ -86,7 +87,7 @@ def look(aws: Aws, now: datetime, *, drills: Answer[Sequence[PastDrill]] | None 
             )
 
         primary, dr = (
-            asking.submit(_region, aws, which, vault)
+            asking.submit(_region, aws, now, which, vault)
             for which, vault in zip(("primary", "dr"), aws.vaults, strict=False)
         )
         third = [asking.submit(_air_gapped, aws, vault) for vault in aws.vaults[2:]]
@@ -174,13 +175,14 @@ def _vault(aws: Aws, place: Vault) -> VaultState:
     )
 
 
-def _region(aws: Aws, which: str, place: Vault) -> RegionState:
+def _region(aws: Aws, now: datetime, which: str, place: Vault) -> RegionState:
     with Asking() as asking:
+        rule_changes = asking.ask(partial(_rule_changes, aws, place.region, now - LAST_DAY))
         reading = asking.submit(_vault, aws, place)
         holds = asking.ask(lambda: list_legal_holds(aws.client("backup", place.region)))
         settings = asking.ask(lambda: aws.client("backup", place.region).describe_region_settings())
         removals, deletions = (
-            asking.ask(partial(_events, aws, place, call))
+            asking.ask(partial(_events, aws, place.region, call, [place.name]))
             for call in ("DeleteBackupVaultLockConfiguration", "DeleteRecoveryPoint")
         )
     state = reading.result()
@@ -191,6 +193,7 @@ def _region(aws: Aws, which: str, place: Vault) -> RegionState:
         lock_removals=_of_present_vault(state, removals.result()),
         deletions=_of_present_vault(state, deletions.result()),
         holds=holds.result(),
+        rule_changes=_of_present_vault(state, rule_changes.result()),
     )
 
 
@@ -226,23 +229,43 @@ def _shares(aws: Aws, place: Vault) -> Mapping[str, Share]:
     return dict(associations(associationType="PRINCIPAL", resourceShareArns=arns) if arns else ())
 
 
-def _events(aws: Aws, place: Vault, call: str) -> list[EventTypeDef]:
-    """The newest MOST_EVENTS of the calls of this name, those that a vault obeyed."""
+def _events(
+    aws: Aws, region: str, call: str, about: Sequence[str], **since: Any
+) -> list[EventTypeDef]:
+    """The newest MOST_EVENTS of the calls of this name that name one of these and were obeyed."""
     found: list[EventTypeDef] = []
     pages = (
-        aws.client("cloudtrail", place.region)
+        aws.client("cloudtrail", region)
         .get_paginator("lookup_events")
         .paginate(
             LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": call}],
             PaginationConfig={"MaxItems": MOST_EVENTS, "PageSize": 50},
+            **since,
         )
     )
     for page in pages:
         for event in page["Events"]:
             record = event.get("CloudTrailEvent", "")
-            if f'"{place.name}"' in record and '"errorCode"' not in record:
+            if any(f'"{name}"' in record for name in about) and '"errorCode"' not in record:
                 found.append(event)
     return found
+
+
+def _rule_changes(aws: Aws, region: str, since: datetime) -> list[EventTypeDef]:
+    """One call after the other: CloudTrail answers two a second."""
+    if not (aws.environment.alerts and aws.environment.alert_on_tampering):
+        return []
+    return [
+        event
+        for call in urgent.MONITORING["events"]
+        for event in _events(aws, region, call, read_alerts.RULES, StartTime=since)
+        if not (call.startswith("Put") and _is_deployment(event["CloudTrailEvent"]))
+    ]
+
+
+def _is_deployment(record: str) -> bool:
+    """Whether CloudFormation made a call that disables nothing."""
+    return '"cloudformation.amazonaws.com"' in record and '"DISABLED"' not in record
 
 
 def _of_present_vault(

@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 LOOK_BACK = timedelta(days=30)
 """How far back jobs are looked at; AWS Backup lists jobs for 30 days."""
 
+LAST_DAY = timedelta(hours=26)
+"""How far back changes of the rules are looked at: the watch looks once a day."""
+
 MOST_EVENTS = 200
 """How many CloudTrail events of one name are read in each region, the newest first.
 
@@ -104,6 +107,10 @@ class RegionState(VaultState):
     """
     deletions: Answer[list[EventTypeDef]]
     """The same of recovery points that were deleted by a call."""
+    rule_changes: Answer[list[EventTypeDef]]
+    """The same, of LAST_DAY, of changes of the rules that report what is urgent, except those that
+    every deployment makes; none where no changes are reported.
+    """
     holds: Answer[Sequence[LegalHold]]
     """The legal holds of the region that are not cancelled."""
 

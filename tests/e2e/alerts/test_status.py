@@ -46,6 +46,36 @@ def test_what_silences_a_region_is_a_failure(operator: Operator, name: str, regi
     assert found["hint"].startswith('make deploy ENVIRONMENT=development ARGS="--revert-drift"')
 
 
+@pytest.mark.parametrize("region", REGIONS)
+def test_rules_that_were_off_together_are_reported_a_day_long(
+    operator: Operator, watched: Watched, region: str
+) -> None:
+    """CloudTrail's events arrive when no rule of the region matches them any more."""
+    watched.sandbox.settings(trail_event_delay=300)
+    events = watched.client("events", region)
+    rules = [f"cabal-backup-{name}" for name in ("monitoring", "monitoring-elsewhere", "calls")]
+    for rule in rules:
+        events.disable_rule(Name=rule)
+    watched.sandbox.advance(minutes=10)
+    assert watched.inbox.read() == [], "no region reports it"
+    for rule in rules:
+        events.enable_rule(Name=rule)
+
+    (found,) = operator.run("status", "--json", "--only", "alerts", **SETTINGS).json["findings"]
+    watched.sandbox.run_nights(1)
+    (message,) = watched.inbox.read()
+
+    assert found["status"] == "warn"
+    assert "But rules were off or changed lately" in found["evidence"]
+    assert len(found["details"]) == 3
+    for each in found["details"]:
+        assert each.startswith(f"{region}: DisableRule at 2026-01-02 06:")
+        assert each.endswith("by arn:aws:iam::123456789012:root")
+    assert message.subject == "[cabal-backup development] protected, with warnings: alerts"
+    watched.sandbox.run_nights(1)
+    assert finding(operator, "alerts")["status"] == "ok"
+
+
 def test_a_function_that_is_throttled_to_zero(operator: Operator) -> None:
     operator.sandbox.client("lambda").put_function_concurrency(
         FunctionName="cabal-backup-notify", ReservedConcurrentExecutions=0

@@ -9,11 +9,20 @@ import json
 from collections.abc import Iterator, Mapping
 
 from cabal_backup import names, urgent
-from cabal_backup.operations.status.checks.outcome import all_known, fail, listed, off, ok, warn
+from cabal_backup.operations.status.checks.outcome import (
+    all_known,
+    caller,
+    fail,
+    known,
+    listed,
+    off,
+    ok,
+    warn,
+)
 from cabal_backup.operations.status.findings import Outcome
 from cabal_backup.operations.status.read_alerts import RULES, Channel, is_confirmed
 from cabal_backup.operations.status.state import Policy, State
-from cabal_backup.text import plural
+from cabal_backup.text import moment, plural
 
 
 def alerts(state: State) -> Outcome:
@@ -104,7 +113,22 @@ def _subscribed(state: State) -> Outcome:
             "again.",
             details=[*pending, *filtered],
         )
-    return ok(f"Urgent events are reported: {', '.join(counts)}.")
+    reported = f"Urgent events are reported: {', '.join(counts)}."
+    changes = [
+        f"{region.region}: {event['EventName']} at {moment(event['EventTime'])} by {caller(event)}"
+        for region in state.regions
+        for event in known(region.rule_changes, looking_at="whether rules were changed meanwhile")
+    ]
+    if changes:
+        return warn(
+            f"{reported} But rules were off or changed lately: what happened meanwhile may not "
+            "have been reported.",
+            "Look at what was done then, in both regions: aws cloudtrail lookup-events "
+            f"--region {state.environment.region} --lookup-attributes "
+            "AttributeKey=ReadOnly,AttributeValue=false",
+            details=changes,
+        )
+    return ok(reported)
 
 
 def _broken(state: State, region: str, channel: Channel) -> Iterator[str]:

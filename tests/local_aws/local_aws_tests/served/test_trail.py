@@ -123,6 +123,29 @@ def test_calls_of_other_services_have_their_names_too(sandbox: Sandbox) -> None:
     assert len(sandbox.trail("CreateFileSystem")) == 1
 
 
+def test_a_late_event_is_matched_against_the_rules_of_its_arrival(sandbox: Sandbox) -> None:
+    queue_url = listen_to_api_calls(sandbox)
+    sandbox.client("cloudtrail").create_trail(Name="a-trail", S3BucketName="a-bucket")
+    sandbox.client("cloudtrail").start_logging(Name="a-trail")
+    sandbox.advance(seconds=1)
+    received(sandbox, queue_url)
+    sandbox.settings(trail_event_delay=300)
+    events = sandbox.client("events")
+    make_vault(sandbox, "missed")
+    (rule,) = events.list_rules()["Rules"]
+    events.disable_rule(Name=rule["Name"])
+    sandbox.advance(seconds=299)
+    make_vault(sandbox, "heard")
+    sandbox.advance(seconds=2)
+    events.enable_rule(Name=rule["Name"])
+    assert received(sandbox, queue_url) == []
+
+    sandbox.advance(seconds=300)
+
+    (event,) = received(sandbox, queue_url)
+    assert event["detail"]["requestParameters"]["backupVaultName"] == "heard"
+
+
 def test_eventbridge_receives_calls_only_if_a_trail_logs_them(sandbox: Sandbox) -> None:
     queue_url = listen_to_api_calls(sandbox)
     cloudtrail = sandbox.client("cloudtrail")

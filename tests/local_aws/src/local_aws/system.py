@@ -136,7 +136,7 @@ class System:
         self._names = itertools.count(1)
         self._moving = threading.Lock()
 
-        trail = Trail(self.clock.now, self.world.reports)
+        trail = Trail(self.service, self.world.reports)
         history.install()
         PointInTimeRecovery(history, time.time, settings).install()
         control.install()

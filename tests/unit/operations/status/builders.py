@@ -319,6 +319,7 @@ def a_region(which: str = "primary", **changes: Any) -> RegionState:
         policy=Known(None),
         lock_removals=Known([]),
         deletions=Known([]),
+        rule_changes=Known([]),
         holds=Known(()),
     )
     return replace(region, **changes)

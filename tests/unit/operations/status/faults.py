@@ -336,6 +336,10 @@ FAULTS: Mapping[str, Fault] = {
     "a policy cannot be read": region("primary", lambda seen: replace(seen, policy=DENIED)),
     "removals cannot be looked up": region("dr", lambda seen: replace(seen, lock_removals=DENIED)),
     "deletions cannot be looked up": region("dr", lambda seen: replace(seen, deletions=DENIED)),
+    "a rule was off": region("dr", lambda seen: replace(seen, rule_changes=Known([REMOVAL]))),
+    "changes of rules cannot be looked up": region(
+        "dr", lambda seen: replace(seen, rule_changes=DENIED)
+    ),
     "the settings cannot be read": region("dr", lambda seen: replace(seen, settings=DENIED)),
     "the plan cannot be read": fields(plan=DENIED),
     "the role cannot be read": fields(role=DENIED),

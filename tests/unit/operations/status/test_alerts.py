@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from cabal_backup.operations.aws.results import Known
+from cabal_backup.operations.status import read_state
 from cabal_backup.operations.status.findings import Finding
+from tests.builders import an_environment
 from tests.unit.operations.status.builders import (
     DENIED,
     a_channel,
+    a_region,
     a_state,
     a_subscription,
+    an_event,
+    at,
     finding,
 )
 
@@ -241,3 +247,38 @@ def test_alerts_that_are_off_are_off() -> None:
     found = finding("alerts", state)
     assert found.status == "off"
     assert found.evidence == "Alerts are off in the settings: nothing urgent is reported."
+
+
+def test_a_rule_that_was_changed_is_a_warning() -> None:
+    event = an_event(at("2026-03-31 05:05"))
+    found = finding("alerts", dr=a_region("dr", rule_changes=Known([event])))
+    assert found.status == "warn"
+    assert "But rules were off or changed lately" in found.evidence
+    (change,) = found.details
+    assert change.startswith(f"us-west-2: {event['EventName']} at 2026-03-31 05:05 UTC by arn:aws:")
+    assert finding("alerts", dr=a_region("dr", rule_changes=DENIED)).status == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("call", "by", "state", "kept"),
+    [
+        ("PutRule", "cloudformation.amazonaws.com", "ENABLED", False),
+        ("PutTargets", "cloudformation.amazonaws.com", "", False),
+        ("PutRule", "cloudformation.amazonaws.com", "DISABLED", True),
+        ("DeleteRule", "cloudformation.amazonaws.com", "", True),
+        ("PutRule", "192.0.2.10", "ENABLED", True),
+        ("DisableRule", "192.0.2.10", "", True),
+    ],
+)
+def test_what_every_deployment_does_to_the_rules_is_left_out(
+    call: str, by: str, state: str, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = json.dumps({"sourceIPAddress": by, "requestParameters": {"state": state}})
+
+    def events(_aws: object, _region: str, name: str, *_: object, **_since: object) -> list[Any]:
+        return [{"EventName": name, "CloudTrailEvent": record}] if name == call else []
+
+    monkeypatch.setattr(read_state, "_events", events)
+    aws: Any = SimpleNamespace(environment=an_environment(alerts=True))
+    found = read_state._rule_changes(aws, "us-west-1", at("2026-03-30 17:05"))
+    assert [each["EventName"] for each in found] == ([call] if kept else [])

@@ -58,7 +58,9 @@ def test_an_answer_that_was_denied_is_not_a_no(check: str, fault: str | None, de
 
 def test_an_environment_that_cannot_be_seen_is_all_unknown() -> None:
     third: dict[str, Any] = dict.fromkeys(("vault", "points", "policy"), DENIED)
-    blind = third | dict.fromkeys(("settings", "lock_removals", "deletions"), DENIED)
+    blind = third | dict.fromkeys(
+        ("settings", "lock_removals", "deletions", "rule_changes"), DENIED
+    )
     state = a_state(
         {"air_gapped": True},
         primary=a_region("primary", **blind),

@@ -34,6 +34,12 @@ READINGS = (
         "iam_propagation",
     ),
     Reading(
+        "How long after a call does EventBridge get its event from CloudTrail?",
+        "By default at once. With the setting so much later, and it is matched against the rules "
+        "that are enabled then; AWS promises no time.",
+        "trail_event_delay",
+    ),
+    Reading(
         "Which exception refuses DeleteRecoveryPoint and UpdateRecoveryPointLifecycle in a "
         "locked vault?",
         "InvalidRequestException; AccessDeniedException and InvalidParameterValueException can "

@@ -159,6 +159,11 @@ class BackupService:
                 self._core.run(due_now)
             self._core.outbox.deliver(wait=True)
 
+    def later(self, delay: timedelta, action: str, scope: Scope, *arguments: Any) -> None:
+        """Run an action of `DUE_ACTIONS` after this time; checkpoints contain it."""
+        with self._lock:
+            self._core.later(delay, action, scope, *arguments)
+
     def tick(self) -> None:
         """Run all events that are due."""
         self.advance(timedelta(0))

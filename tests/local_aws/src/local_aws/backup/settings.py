@@ -53,6 +53,8 @@ class Settings:
     """How long an invitation to a resource share can be accepted."""
     iam_propagation: timedelta = timedelta(0)
     """How long after a change of a role AWS Backup still sees the earlier version."""
+    trail_event_delay: timedelta = timedelta(0)
+    """How long after a call EventBridge gets its event from CloudTrail."""
     table_restore: timedelta = timedelta(seconds=4)
     """How long DynamoDB restores a table, which is CREATING."""
     table_creation: timedelta = timedelta(seconds=4)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from local_aws.backup.core import due
+from local_aws.backup.service import BackupService
 from local_aws.backup.world import Scope
 from local_aws.ministack import internals
 from local_aws.ministack.reports import MiniStackReports
@@ -79,12 +81,14 @@ class Call:
 class Trail:
     """Writes MiniStack's event log, answers LookupEvents, sends events to EventBridge."""
 
-    def __init__(self, now: Callable[[], datetime], reports: MiniStackReports) -> None:
-        self._now = now
+    def __init__(self, service: BackupService, reports: MiniStackReports) -> None:
+        self._service = service
+        self._now = service.clock.now
         self._reports = reports
 
     def install(self) -> None:
         """Replace recording and LookupEvents; the rest of CloudTrail is MiniStack's."""
+        due("trail.event")(self._arrive)
         internals.cloudtrail.record_event = self._record_other_service
         handlers = internals.cloudtrail._DISPATCH
         handlers["LookupEvents"] = self.lookup
@@ -118,14 +122,21 @@ class Trail:
                 # A trail logs the call that stops, narrows or deletes it.
                 or _management_events_are_logged(of_global_services=is_global)
             ):
-                self._reports.event(
-                    call.scope,
-                    source=f"aws.{call.event_source.split('.', 1)[0]}",
-                    detail_type="AWS API Call via CloudTrail",
-                    detail=entry,
-                    resources=[],
-                    at=at,
-                )
+                if delay := self._service.settings.trail_event_delay:
+                    self._service.later(delay, "trail.event", call.scope, entry, at)
+                else:
+                    self._arrive(None, call.scope, entry, at)
+
+    def _arrive(self, _core: object, scope: Scope, entry: Mapping[str, Any], at: datetime) -> None:
+        """EventBridge gets the event of a call."""
+        self._reports.event(
+            scope,
+            source=f"aws.{entry['eventSource'].split('.', 1)[0]}",
+            detail_type="AWS API Call via CloudTrail",
+            detail=entry,
+            resources=[],
+            at=at,
+        )
 
     def lookup(self, request: Mapping[str, Any]) -> Any:
         """LookupEvents: newest first, one attribute at most, 50 a page, 90 days back."""
