@@ -195,7 +195,7 @@ def as_cabal_has_it(
     return FileSystemSettings(
         tags={"Name": names.MAILSTORE, **known},
         lifecycle=({"TransitionToIA": "AFTER_30_DAYS"},),
-        access_points=tuple(_of_a_queue(queue) for queue in QUEUES),
+        access_points=tuple(_of_a_queue(aws, queue) for queue in QUEUES),
         mount_targets=new_targets(subnets, security_groups),
     )
 
@@ -221,15 +221,16 @@ def _first(
     return next(iter(found["FileSystems"]), None) if found else None
 
 
-def _of_a_queue(queue: str) -> AccessPoint:
-    # Without a user: sendmail changes the owners of its files itself.
+def _of_a_queue(aws: Aws, queue: str) -> AccessPoint:
+    # Without a user: sendmail changes the owners of its files itself. Without tags in the DR
+    # region: the operator's policy has no room for them.
     return AccessPoint(
         root_directory={
             "Path": f"/{queue}",
             "CreationInfo": {"OwnerUid": 0, "OwnerGid": 12, "Permissions": "0700"},
         },
         posix_user=None,
-        tags={"Name": f"cabal-{queue}"},
+        tags={} if aws.in_dr else {"Name": f"cabal-{queue}"},
     )
 
 
