@@ -121,16 +121,16 @@ def run_mailbox(options: MailboxOptions, invocation: Invocation) -> int:
         job = restore_mailbox.execute(aws, plan, clock, report)
     answer.add(job=job)
     print(job.id)
-    if plan.to_new:
-        made = job.created_resource_arn.rpartition("/")[2]
+    made = job.created_resource_arn.rpartition("/")[2] if plan.to_new else plan.file_system_id
+    where = f"aws-backup-restore_<time>/{plan.user} at the root of {made}"
+    if aws.in_dr:
         mount = invocation.again(options, **pinned(plan.point), subnet=["SUBNET"])
         output.say(
-            f"Restored to aws-backup-restore_<time>/{plan.user} at the root of {made} in "
-            f"{aws.region}. A host there that mounts it can read the messages. "
-            f"{_how_to_mount(mount, aws.region, made)}"
+            f"Restored to {where} in {aws.region}. A host there that mounts it can read the "
+            f"messages. {_how_to_mount(mount, aws.region, made)}"
         )
     else:
-        _say_how_to_merge(plan, job, options.folder)
+        output.say(f"Restored to {where}. {_how_to_merge(aws, plan, job, options.folder)}")
     return ExitCode.OK
 
 
@@ -147,21 +147,33 @@ def _check_region(options: MailboxOptions) -> None:
         raise UsageError(f"{', '.join(wrong)}: {kept} --in dr. Nothing was done.")
 
 
-def _say_how_to_merge(plan: RestoreMailboxPlan, job: Job, folder: str | None) -> None:
+def _how_to_merge(aws: Aws, plan: RestoreMailboxPlan, job: Job, folder: str | None) -> str:
     merge = f"mailbox merge {plan.user}"
     if folder is not None:
         merge += f" --folder {shlex.quote(folder)}"
+    host = (
+        f"as root on a host that mounts {plan.file_system_id} (Cabal: at /home of the IMAP hosts)"
+    )
+    merging = (
+        "with the file that `cabal-backup mailbox script` prints:\n"
+        f"  python3 mail_host.py {merge} --dry-run\n"
+        f"  python3 mail_host.py {merge} --cleanup"
+    )
+    if plan.to_new:
+        made = job.created_resource_arn.rpartition("/")[2]
+        return (
+            f"Next, {host}, copy it to the mailstore and merge it:\n"
+            f"  mount -t efs -o tls {made}:/ /mnt/new\n"
+            "  cp -a /mnt/new/aws-backup-restore_* /home/\n"
+            f"and, {merging}\n{_how_to_delete(aws.region, made)}"
+        )
     between = f"between {job.created:%Y-%m-%d %H:%M:%S}"
     if job.completed is not None:
         between += f" and {job.completed:%Y-%m-%d %H:%M:%S}"
-    output.say(
-        f"Restored to aws-backup-restore_<time>/{plan.user} at the root of {plan.file_system_id}. "
+    return (
         f"AWS does not say which time: one {between} UTC. There: ls -d "
         f"/home/aws-backup-restore_*/{plan.user}\n"
-        f"Next, as root on a host that mounts {plan.file_system_id} (Cabal: at /home of the IMAP "
-        "hosts), with the file that `cabal-backup mailbox script` prints:\n"
-        f"  python3 mail_host.py {merge} --dry-run\n"
-        f"  python3 mail_host.py {merge} --cleanup"
+        f"Next, {host}, {merging}"
     )
 
 
@@ -341,8 +353,11 @@ def _how_to_mount(mount: str, region: str, made: str) -> str:
 
     :param mount: the command that adds a mount target.
     """
+    return f"To add a mount target:\n  {mount}\n{_how_to_delete(region, made)}"
+
+
+def _how_to_delete(region: str, made: str) -> str:
     return (
-        f"To add a mount target:\n  {mount}\n"
-        "It costs storage; when it is not needed any more, delete its mount targets and then the "
-        f"file system:\n{how_to_delete(region, made)}"
+        f"{made} costs storage; when it is not needed any more, delete its mount targets and then "
+        f"the file system:\n{how_to_delete(region, made)}"
     )

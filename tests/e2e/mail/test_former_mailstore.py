@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -56,16 +57,41 @@ def test_old_nights_count_are_shown_and_can_be_restored(replaced: tuple[Postmast
     maildir = mount / "alice" / "Maildir"
     before = messages(maildir)
     shutil.rmtree(maildir)
-    planned = postmaster.run(
-        "restore mailbox alice --at 2026-01-30T12:00 --dry-run --cold", **settings
-    )
-    done = postmaster.run("restore mailbox alice --at 2026-01-30T12:00 --yes", **settings)
+    command = "restore mailbox alice --at 2026-01-30T12:00"
+    planned = postmaster.run(f"{command} --dry-run", **settings)
+    done = postmaster.run(f"{command} --yes", **settings)
+    again = postmaster.run(command, **settings)
+    drill = "drill mailbox --user bob --at 2026-01-30T12:00 --yes --mount"
+    for wrong, option in (
+        (postmaster.run(f"{command} --again", **settings), "--again"),
+        (postmaster.run(drill, str(mount), **settings), "--mount"),
+    ):
+        assert wrong.code == 64, wrong
+        assert f"{option}: not with a recovery point of {old}, a former mailstore" in wrong.err
 
-    assert done.code == 0, done.err
-    assert f"Restore /alice from a recovery point of {old}, a former mailstore, to {new}" in (
-        planned.out
+    assert (done.code, again.code) == (0, 0), done.err + again.err
+    assert (
+        f"from a recovery point of {old}, a former mailstore, to a new file system" in planned.out
     )
     assert "taken 2026-01-30 00:20 UTC" in done.err
+    assert again.out == done.out
+    efs = postmaster.sandbox.client("efs")
+    (made,) = (
+        found["FileSystemId"]
+        for found in efs.describe_file_systems()["FileSystems"]
+        if found["FileSystemId"] != new
+    )
+    subnets, wanted = (
+        {
+            target["SubnetId"]
+            for target in efs.describe_mount_targets(FileSystemId=one)["MountTargets"]
+        }
+        for one in (made, new)
+    )
+    assert subnets == wanted != set()
+    (copy,) = (line for line in done.err.splitlines() if line.startswith("  cp -a "))
+    copy = copy.replace("/mnt/new", str(postmaster.sandbox.efs_directory(made)))
+    subprocess.run(["bash", "-euc", copy.replace("/home", str(mount))], check=True)
     merged = postmaster.on_the_host("mailbox merge alice", mount)
     assert merged.returncode == 0, merged.stderr
     assert messages(maildir) == before

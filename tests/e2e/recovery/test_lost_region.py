@@ -140,12 +140,15 @@ def _copy_back(operator: Operator, what: str) -> _Point:
 def _restore_mailstore(sandbox: Sandbox, arn: str) -> Path:
     """The newest recovery directory of a new file system, by AWS Backup itself."""
     backup = sandbox.client("backup")
+    metadata = backup.get_recovery_point_restore_metadata(
+        BackupVaultName="cabal-backup", RecoveryPointArn=arn
+    )["RestoreMetadata"]
     job = backup.start_restore_job(
         RecoveryPointArn=arn,
         IamRoleArn=f"arn:aws:iam::{ACCOUNT}:role/cabal-backup-role",
         ResourceType="EFS",
         Metadata={
-            "file-system-id": "fs-0123456789abcdef0",
+            **metadata,
             "newFileSystem": "true",
             "Encrypted": "true",
             "PerformanceMode": "generalPurpose",

@@ -1,8 +1,11 @@
 """Restoring one mailbox: AWS Backup's half of it.
 
 AWS Backup brings a user's home back into a directory of its own at the root of the
-mailstore, never over anything. From there `mail_host` merges it into the mailbox. In the DR
-region, which has no mailstore, it brings it to a new file system.
+mailstore, never over anything. From there `mail_host` merges it into the mailbox. It restores only
+to the file system of the backup or to a new one: to a new one in the DR region, which has no
+mailstore, and from a backup of a former mailstore.
+
+https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-efs.html
 """
 
 from __future__ import annotations
@@ -58,8 +61,7 @@ class MailboxRequest:
     creation_token: str | None = None
     """What the restore is to be known by; then no earlier job is followed."""
     to_new: bool = False
-    """Whether it goes to a new file system instead of next to what is there; in the DR region it
-    always does."""
+    """Whether it goes to a new file system in any case, instead of next to what is there."""
     subnets: Sequence[str] = ()
     """In the DR region: where to mount the new file system from."""
     security_groups: Sequence[str] = ()
@@ -74,7 +76,7 @@ class RestoreMailboxPlan:
     items: tuple[str, ...]
     """The paths that are restored."""
     file_system_id: str
-    """The mailstore, which it is restored to; the backup may be a former mailstore's."""
+    """The mailstore; the backup may be a former mailstore's."""
     point: RecoveryPoint
     now: datetime
     role: RestoreRole
@@ -85,19 +87,18 @@ class RestoreMailboxPlan:
     to_new: bool = False
     """Whether it goes to a new file system instead of next to what is there."""
     mount_targets: FileSystemSettings | None = None
-    """In the DR region: what the new file system gets."""
+    """What a new file system that is kept gets."""
     salvage: tuple[str, ...] = ()
     """What a restore in the DR region is not."""
 
     def lines(self) -> tuple[str, ...]:
         """The plan in sentences."""
-        source = self.point.resource_arn.rpartition("/")[2]
+        source = _source(self.point)
         is_former = source != self.file_system_id
-        into = f"to {self.file_system_id}, " if is_former else ""
         return (
             f"Restore {' and '.join(self.items)} from a recovery point of {source}, "
             + ("a former mailstore, " if is_former else "")
-            + ("to a new file system:" if self.to_new else f"{into}next to what is there:"),
+            + ("to a new file system:" if self.to_new else "next to what is there:"),
             f"  recovery point {self.point.arn}",
             f"  taken {moment(self.point.created)}, {duration(self.now - self.point.created)} ago",
             "  in cold storage: about four hours, then as long as a warm one"
@@ -110,6 +111,14 @@ class RestoreMailboxPlan:
             *(
                 f"  with a mount target in {target.subnet}"
                 for target in (self.mount_targets.mount_targets if self.mount_targets else ())
+            ),
+            *(
+                (
+                    "  AWS's console takes no special characters in a path; if the job fails, run "
+                    "this without --folder, and then `mailbox merge --folder`",
+                )
+                if self.items != (f"/{self.user}",) and any(map(_SPECIAL.search, self.items))
+                else ()
             ),
             *self.salvage,
             *self._job(),
@@ -151,69 +160,71 @@ def plan_restore(aws: Aws, now: datetime, request: MailboxRequest) -> RestoreMai
             f"`cabal-backup restore mailbox {user} {aws.environment.options} --in dr{folder}"
             f"{replace(request.point, cold=True).options(point.original)}`"
         )
-    role = check_role(aws, request.point.role)
+    plan = RestoreMailboxPlan(
+        user=user,
+        items=items,
+        file_system_id=mailstore,
+        point=point,
+        now=now,
+        role=check_role(aws, request.point.role),
+        job=None,
+        creation_token=request.creation_token,
+        to_new=request.to_new,
+    )
     if aws.in_dr:
-        return _to_salvage(aws, now, request, point, role)
+        targets = file_system_settings.only_targets(request.subnets, request.security_groups)
+        return _to_new(aws, plan, targets)
     if file_system_settings.describe(aws, mailstore) is None:
         raise NotFoundError(
             f"The file system {mailstore} does not exist, so nothing can be restored into it. "
             f"Nothing was done. `cabal-backup restore mailstore {aws.environment.options}"
             f"{request.point.options(point.arn)}` restores all of it to a new one."
         )
+    if _source(point) != mailstore and not request.to_new:
+        if request.creation_token is not None or request.again:
+            option = "--again" if request.again else "--mount"
+            raise UsageError(
+                f"{option}: not with a recovery point of {_source(point)}, a former mailstore, "
+                "which AWS Backup restores to a new file system. Nothing was done."
+            )
+        settings = file_system_settings.read_settings(aws, mailstore)
+        targets = FileSystemSettings(mount_targets=settings.mount_targets if settings else ())
+        return _to_new(aws, plan, targets)
     jobs: list[Job] = []
     if request.creation_token is None:
         jobs = mailstore_restores.find_jobs(aws, point, _asked(mailstore, items), now)
-    return RestoreMailboxPlan(
-        user=user,
-        items=items,
-        file_system_id=mailstore,
-        point=point,
-        now=now,
-        role=role,
-        job=next(
-            (job for job in jobs if not job.finished or (job.completed_well and not request.again)),
-            None,
-        ),
-        creation_token=request.creation_token,
-        to_new=request.to_new,
-    )
+    usable = (job for job in jobs if not job.finished or (job.completed_well and not request.again))
+    return replace(plan, job=next(usable, None))
 
 
-def _to_salvage(
-    aws: Aws, now: datetime, request: MailboxRequest, point: RecoveryPoint, role: RestoreRole
+def _to_new(
+    aws: Aws, plan: RestoreMailboxPlan, mount_targets: FileSystemSettings
 ) -> RestoreMailboxPlan:
-    """The plan of a restore to a new file system in the DR region, which is found by its token.
+    """The plan of a restore to a new file system, which is found by its token.
 
     Raises as `find_earlier`.
     """
-    items = items_of(request.user, request.folder)
-    which = hashlib.sha256("\n".join(items).encode()).hexdigest()[:8]
-    token = f"cabal-restore-{point.id}-{which}"[:64]
+    which = hashlib.sha256("\n".join(plan.items).encode()).hexdigest()[:8]
     wanted = {
         "newFileSystem": "true",
-        "CreationToken": token,
-        "ItemsToRestore": json.dumps(list(items)),
+        "CreationToken": f"cabal-restore-{plan.point.id}-{which}"[:64],
+        "ItemsToRestore": json.dumps(list(plan.items)),
     }
-    earlier = mailstore_restores.find_earlier(aws, point, wanted, now)
-    return RestoreMailboxPlan(
-        user=request.user,
-        items=items,
-        file_system_id=_mailstore(aws),
-        point=point,
-        now=now,
-        role=role,
+    earlier = mailstore_restores.find_earlier(aws, plan.point, wanted, plan.now)
+    return replace(
+        plan,
         job=earlier.job,
         creation_token=earlier.token,
         to_new=True,
-        mount_targets=file_system_settings.only_targets(request.subnets, request.security_groups),
+        mount_targets=mount_targets,
         salvage=salvage(aws),
     )
 
 
 def execute(aws: Aws, plan: RestoreMailboxPlan, clock: Clock, report: Report) -> Job:
-    """Restore, follow the job, in the DR region create the mount targets, and return the job.
+    """Restore, follow the job, create the mount targets of a new file system, and return the job.
 
-    Raises AwsError with AWS's own reason when the job fails.
+    Raises AwsError with AWS's own reason when the job fails, and for a job that restored elsewhere.
     """
     job = plan.job or start_restore(
         aws, RestoreRequest(plan.point, plan.role.arn, _metadata(aws, plan)), clock.now()
@@ -226,8 +237,14 @@ def execute(aws: Aws, plan: RestoreMailboxPlan, clock: Clock, report: Report) ->
             "backup? Names are case-sensitive. What a restore that fails leaves behind is called "
             f"aws-backup-failed-restore_<time>, at the root of {root}."
         )
+    made = job.created_resource_arn.rpartition("/")[2]
+    if made and (made == plan.file_system_id) == plan.to_new:
+        raise AwsError(
+            f"The restore job {job.id} restored to {made}, which was not asked for. The mailbox "
+            "was not touched."
+        )
     if plan.mount_targets is not None:
-        clone(aws, plan.mount_targets, job.created_resource_arn.rpartition("/")[2], clock, report)
+        clone(aws, plan.mount_targets, made, clock, report)
     return job
 
 
@@ -246,7 +263,8 @@ def items_of(user: str, folder: str | None) -> tuple[str, ...]:
     dots between its levels, in IMAP's modified UTF-7 (RFC 3501, 5.1.3).
     https://doc.dovecot.org/2.3/admin_manual/mailbox_formats/maildir/
 
-    Raises UsageError for what is no folder's name.
+    Raises UsageError for what is no folder's name, and for wildcard characters, which AWS Backup
+    does not support in a path.
     """
     home = f"/{user}"
     if folder is None:
@@ -258,6 +276,11 @@ def items_of(user: str, folder: str | None) -> tuple[str, ...]:
         raise UsageError(
             f"{folder!r} is no name of a folder, such as Archive or Lists/Announce. Nothing was "
             "done."
+        )
+    if set(name) & set("*?[]{}"):
+        raise UsageError(
+            f"{folder!r} has wildcard characters, which AWS Backup does not support. Nothing was "
+            "done. Run this without --folder, and then `mailbox merge --folder`."
         )
     is_encoded = name.isascii() and folder_name(f".{name}") != name
     return (f"{home}/Maildir/.{name if is_encoded else _encoded(name)}",)
@@ -273,6 +296,14 @@ def _encoded(name: str) -> str:
         return f"&{code.rstrip('=').replace('/', ',')}-"
 
     return re.sub(r"&|[^\x20-\x7e]+", packed, name)
+
+
+_SPECIAL = re.compile(r"[^A-Za-z0-9._/ -]")
+"""What AWS's console may not take in a path, such as the & of modified UTF-7."""
+
+
+def _source(point: RecoveryPoint) -> str:
+    return point.resource_arn.rpartition("/")[2]
 
 
 def _mailstore(aws: Aws) -> str:
@@ -296,7 +327,7 @@ def _metadata(aws: Aws, plan: RestoreMailboxPlan) -> dict[str, str]:
     return {
         "PerformanceMode": "generalPurpose",
         **mailstore_restores.starting_metadata(aws, plan.point),
-        **_asked(plan.file_system_id, plan.items),
+        **_asked(_source(plan.point), plan.items),
         **new,
         "CreationToken": plan.creation_token or str(uuid.uuid4()),
     }

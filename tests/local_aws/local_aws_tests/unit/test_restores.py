@@ -190,6 +190,7 @@ def test_table_metadata_is_checked(ready: Account, metadata: dict[str, str], err
             IN_PLACE | {"ItemsToRestore": json.dumps(list("abcdef"))},
             "InvalidParameterValueException",
         ),
+        (IN_PLACE | {"ItemsToRestore": '["/ali*"]'}, "InvalidParameterValueException"),
         (NEW | {"PerformanceMode": "fast"}, "InvalidParameterValueException"),
         (NEW | {"Encrypted": "false", "KmsKeyId": "key"}, "InvalidParameterValueException"),
     ],
@@ -266,7 +267,22 @@ def test_only_the_selected_items_are_restored_completely(ready: Account) -> None
     assert shape(restored_directory(ready.mail)) == expected
 
 
-@pytest.mark.parametrize("item", ["/carol", "/ALICE", "/ali*", "/alice/Maildir/cur/1"])
+@pytest.mark.parametrize("metadata", [IN_PLACE, NEW])
+def test_another_file_system_fails_the_restore(ready: Account, metadata: dict[str, str]) -> None:
+    other = ready.world.file_systems.create(
+        PRIMARY,
+        creation_token="x",
+        performance_mode="generalPurpose",
+        encrypted=True,
+        kms_key_id=None,
+    )
+    point = ready.back_up(FILE_SYSTEM_ARN)
+    job = ready.restore(point, metadata | {"file-system-id": other})
+    assert (job["Status"], other in job["StatusMessage"]) == ("FAILED", True)
+    assert sorted(ready.world.file_systems.ids(PRIMARY)) == sorted([FILE_SYSTEM, other])
+
+
+@pytest.mark.parametrize("item", ["/carol", "/ALICE", "/alice/Maildir/cur/1"])
 def test_a_missing_item_fails_the_restore_and_writes_nothing(ready: Account, item: str) -> None:
     fill(ready.mail)
     before = shape(ready.mail)

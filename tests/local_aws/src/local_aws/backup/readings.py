@@ -253,6 +253,16 @@ READINGS = (
         source="Amazon EFS User Guide, API CreateFileSystem",
     ),
     Reading(
+        "May file-system-id of a restore be another file system than the one that was backed up?",
+        "No: the job ends FAILED, also with newFileSystem. AWS describes it as the file system "
+        "that is backed up.",
+    ),
+    Reading(
+        "An item to restore with wildcard characters?",
+        "InvalidParameterValueException, also if the recovery point has a file of that name.",
+        source="AWS Backup Developer Guide, Restore an Amazon EFS file system",
+    ),
+    Reading(
         "An item to restore that the recovery point does not have?",
         "The job ends FAILED and nothing is written.",
     ),

@@ -5,16 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import boto3
 import pytest
 
 from cabal_backup.config.environment import Lifecycle
-from cabal_backup.errors import UsageError
+from cabal_backup.errors import AwsError, UsageError
+from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.aws.clock import SystemClock
+from cabal_backup.operations.aws.jobs import Job, JobKind
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.restore.mail.clone_settings import missing_access_points
 from cabal_backup.operations.restore.mail.file_system_settings import AccessPoint
 from cabal_backup.operations.restore.mail.mailstore_restores import estimate, expectation, size
-from cabal_backup.operations.restore.mail.restore_mailbox import items_of
-from tests.builders import ACCOUNT, MAILSTORE
+from cabal_backup.operations.restore.mail.restore_mailbox import (
+    RestoreMailboxPlan,
+    execute,
+    items_of,
+)
+from cabal_backup.operations.restore.restore_jobs import RestoreRole
+from tests.builders import ACCOUNT, MAILSTORE, an_environment
 
 NOW = datetime(2026, 2, 1, 8, tzinfo=UTC)
 TB = 10**12
@@ -129,3 +138,48 @@ def test_the_paths_of_a_folder(folder: str | None, items: list[str]) -> None:
 def test_what_is_no_folder(folder: str) -> None:
     with pytest.raises(UsageError, match=r"is no name of a folder, such as Archive"):
         items_of("alice", folder)
+
+
+@pytest.mark.parametrize("folder", ["Lists/*", "a?", "[x]", "{x}"])
+def test_a_wildcard_is_refused(folder: str) -> None:
+    with pytest.raises(UsageError, match="Run this without --folder, and then `mailbox merge"):
+        items_of("alice", folder)
+
+
+def a_plan(folder: str | None = None, *, restored_to: str = MAILSTORE) -> RestoreMailboxPlan:
+    """The plan of a restore to the mailstore that a completed job has made already."""
+    point = a_point(TB)
+    job = Job(
+        kind=JobKind.RESTORE,
+        id="1",
+        region="us-west-1",
+        state="COMPLETED",
+        created=NOW,
+        resource_arn=point.resource_arn,
+        resource_type="EFS",
+        vault="cabal-backup",
+        created_resource_arn=point.resource_arn.replace(MAILSTORE, restored_to),
+    )
+    return RestoreMailboxPlan(
+        user="alice",
+        items=items_of("alice", folder),
+        file_system_id=MAILSTORE,
+        point=point,
+        now=NOW,
+        role=RestoreRole(f"arn:aws:iam::{ACCOUNT}:role/cabal-backup-role"),
+        job=job,
+    )
+
+
+@pytest.mark.parametrize(
+    ("folder", "warns"), [("Entwürfe", True), ("Lists/My-list_2.0 x", False), (None, False)]
+)
+def test_special_characters_are_shown_in_the_plan(folder: str | None, warns: bool) -> None:
+    assert ("no special characters" in "\n".join(a_plan(folder).lines())) == warns
+
+
+def test_a_job_that_restored_to_another_file_system() -> None:
+    aws = Aws(an_environment(), boto3.Session(region_name="us-west-1"), ACCOUNT)
+    assert execute(aws, a_plan(), SystemClock(), print).completed_well
+    with pytest.raises(AwsError, match="restored to fs-0fedcba9876543210, which was not asked for"):
+        execute(aws, a_plan(restored_to="fs-0fedcba9876543210"), SystemClock(), print)

@@ -128,12 +128,20 @@ class EFS:
             raise invalid_parameter(
                 f"ItemsToRestore takes 1 to {settings.restore_item_limit} items, not {len(items)}"
             )
+        for item in items or ():
+            if set(item) & set("*?[]{}"):
+                raise invalid_parameter(f"Wildcard characters are not supported: {item}")
 
     def restore(self, core: Core, scope: Scope, point: RecoveryPoint, job: RestoreJob) -> str:
         """Restore to a new directory at the root; nothing that exists is changed."""
         if not isinstance(point.image, FileSystemImage):
             raise JobFailure(f"Recovery point {point.arn} holds no file system")
         check_key(scope, job.metadata.get("KmsKeyId"))
+        if job.metadata["file-system-id"] != last_part(point.resource_arn):
+            raise JobFailure(
+                f"The backup is not one of file system {job.metadata['file-system-id']}",
+                "INVALIDPARAMETERS",
+            )
         fresh = _is_true(job.metadata, "newFileSystem")
         file_system_id = _create(core, scope, job) if fresh else _existing(core, scope, job)
         target = _new_directory(core, core.world.file_systems.root(scope, file_system_id))
