@@ -33,6 +33,7 @@ SECTIONS = {
     "Restore everything, by hand",
     "Bring it to the root, by hand",
     "Put it in the place of the old one",
+    "Start incoming mail again",
 }
 USERS = ["alice", "bob", "carol", "dave", "erin"]
 
@@ -133,13 +134,15 @@ def check_that_the_tasks_mount_it(postmaster: Postmaster, reader: Reader, new: s
             for volume in definition["taskDefinition"]["volumes"]
         }
 
+    ecs.update_service(cluster=cabal.cluster, service="cabal-smtp-in", desiredCount=0)
     with pytest.raises(AssertionError, match=f"cabal-imap mounts {cabal.file_system_id}"):
         reader("Put it in the place of the old one")
-    assert sandbox.trail("UpdateService") == []
+    assert len(sandbox.trail("UpdateService")) == 1
     register_task_definitions(sandbox, new, cabal.region, cabal.account)
     assert mounted() == {cabal.file_system_id}
 
     reader("Put it in the place of the old one")
+    reader("Start incoming mail again")
     assert mounted() == {new}
     services = ecs.describe_services(cluster=cabal.cluster, services=list(cabal.services))
     assert [service["desiredCount"] for service in services["services"]] == [1, 1, 1]
