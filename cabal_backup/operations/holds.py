@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from cabal_backup import names
 from cabal_backup.config.environment import Environment
 from cabal_backup.errors import AwsError, NoRecoveryPointError, NotFoundError, RefusedError
+from cabal_backup.operations.aws.arns import Vault
 from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Progress, Report, Wait, follow_until
@@ -68,7 +69,11 @@ class RegionalHold:
     points: tuple[RecoveryPoint, ...]
     """What it will hold, the newest first."""
     resources: tuple[str, ...]
-    """Their ARNs."""
+    """The ARNs that select it; none where it is everything in the vault. Only one of them is sent:
+    AWS does not say whether both select what matches each, or either.
+
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/API_RecoveryPointSelection.html
+    """
     existing: LegalHold | None
     """The hold with this title that an earlier run placed."""
 
@@ -171,7 +176,19 @@ def plan_hold(aws: Aws, now: datetime, request: HoldRequest) -> HoldPlan:
     Raises NoRecoveryPointError where there is nothing to hold, RefusedError where another hold has
     the title or the account has as many as AWS allows.
     """
-    holds = tuple(filter(None, (_plan_in(aws, request, *each) for each in aws.vaults[:2])))
+    existing = {}
+    for _, region in aws.vaults[:2]:
+        with worded(f"looking at the legal holds in {region}"):
+            existing[region] = list_legal_holds(aws.client("backup", region))
+    planned = (_plan_in(aws, request, each, existing[each.region]) for each in aws.vaults[:2])
+    holds = tuple(filter(None, planned))
+    stand, new = sum(map(len, existing.values())), sum(hold.existing is None for hold in holds)
+    if new and stand + new > MOST:
+        raise RefusedError(
+            f"There are {stand} legal holds in {' and '.join(existing)}, and {new} more would be "
+            f"placed: AWS allows {MOST} in an account. Nothing was done. Release one that is not "
+            f"needed: cabal-backup hold list {aws.environment.options}"
+        )
     if not holds:
         nights = " of these nights" if request.first or request.last else ""
         raise NoRecoveryPointError(
@@ -181,20 +198,24 @@ def plan_hold(aws: Aws, now: datetime, request: HoldRequest) -> HoldPlan:
     return HoldPlan(environment=aws.environment, now=now, request=request, holds=holds)
 
 
-def _plan_in(aws: Aws, request: HoldRequest, vault: str, region: str) -> RegionalHold | None:
-    """None where the vault has nothing to hold."""
-    backup = aws.client("backup", region)
+def _plan_in(
+    aws: Aws, request: HoldRequest, place: Vault, existing: Sequence[LegalHold]
+) -> RegionalHold | None:
+    """None where the vault has nothing to hold.
+
+    :param existing: the holds of the region.
+    """
+    vault, region = place
     known = {"addresses": aws.table_arn, "mailstore": aws.mailstore_arn}
     arns = {arn for name, arn in known.items() if request.resource in (None, name)}
-    with worded(f"looking at the legal holds and recovery points in {region}"):
-        existing = list_legal_holds(backup)
-        listed = list_recovery_points(backup, vault)
+    with worded(f"looking at the recovery points in {region}"):
+        listed = [
+            point
+            for point in list_recovery_points(aws.client("backup", region), vault)
+            if point.status not in _NOT_HELD and request.includes(point.created)
+        ]
     wanted = tuple(
-        point
-        for point in listed
-        if point.status not in _NOT_HELD
-        and request.includes(point.created)
-        and protected_as(point.resource_arn, aws.mailstore_arn) in arns
+        point for point in listed if protected_as(point.resource_arn, aws.mailstore_arn) in arns
     )
     same = next((hold for hold in existing if hold.title == request.title), None)
     if same is not None and (not same.stands or same.description != request.reason):
@@ -214,16 +235,13 @@ def _plan_in(aws: Aws, request: HoldRequest, vault: str, region: str) -> Regiona
             )
     if same is None and not wanted:
         return None
-    if same is None and len(existing) >= MOST:
-        raise RefusedError(
-            f"There are {MOST} legal holds in {region}, as many as AWS allows. Nothing was done. "
-            f"Release one that is not needed: cabal-backup hold list {aws.environment.options}"
-        )
     return RegionalHold(
         region=region,
         vault=vault,
         points=wanted,
-        resources=tuple(sorted({point.resource_arn for point in wanted})),
+        resources=tuple(
+            sorted({point.resource_arn for point in wanted}) if len(wanted) < len(listed) else ()
+        ),
         existing=same,
     )
 
@@ -243,6 +261,11 @@ def place_holds(aws: Aws, plan: HoldPlan, clock: Clock, report: Report) -> tuple
         hold = _follow(backup, identity, ("CREATING",), clock, report)
         if hold is not None:
             placed.append(hold)
+            if surplus := len(hold.points - {point.arn for point in regional.points}):
+                report(
+                    f"CAUTION: it also holds {plural(surplus, 'recovery point')} that the plan "
+                    f"does not have, such as those of other vaults in {regional.region}."
+                )
         missing += [
             f"{point.arn} in {regional.vault}"
             for point in regional.points
@@ -262,14 +285,16 @@ def _create(aws: Aws, plan: HoldPlan, regional: RegionalHold) -> str:
     newest = max(point.created for point in regional.points)
     oldest = min(point.created for point in regional.points)
     selection: RecoveryPointSelectionTypeDef = {
-        "VaultNames": [regional.vault],
-        "ResourceIdentifiers": list(regional.resources),
         "DateRange": {
             "FromDate": oldest,
             # It is sent in whole seconds.
             "ToDate": newest + timedelta(seconds=1),
         },
     }
+    if regional.resources:
+        selection["ResourceIdentifiers"] = list(regional.resources)
+    else:
+        selection["VaultNames"] = [regional.vault]
     with worded(f"placing the legal hold in {regional.region}"):
         answered = aws.client("backup", regional.region).create_legal_hold(
             Title=request.title, Description=request.reason, RecoveryPointSelection=selection

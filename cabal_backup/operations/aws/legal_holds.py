@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types_boto3_backup import BackupClient
 
 MOST = 50
-"""Active holds in an account.
+"""Active holds in an account; AWS does not say that it is for each region.
 
 https://docs.aws.amazon.com/aws-backup/latest/devguide/aws-backup-limits.html
 """

@@ -172,6 +172,23 @@ def test_a_release_names_what_it_frees_in_other_vaults(operator: Operator) -> No
     assert "it also holds 1 recovery point of other vaults" in said.text
 
 
+def test_what_a_hold_of_one_resource_also_holds_is_said(operator: Operator) -> None:
+    """Recovery points of the resource in another vault; nothing else of the environment's vault."""
+    backup = operator.sandbox.client("backup")
+    backup.create_backup_vault(BackupVaultName="elsewhere")
+    table = operator.deployment.cabal.addresses_table_arn
+    backup.start_backup_job(
+        BackupVaultName="elsewhere", ResourceArn=table, IamRoleArn=hand.ROLE_ARN
+    )
+    operator.sandbox.advance(minutes=30)
+    operator.run("backup", "now", "addresses", "--yes")
+    said = well(operator.run(*CREATE, "--resource", "addresses", "--yes"))
+    assert said.err.count("CAUTION: it also holds 1 recovery point that the plan does not") == 1
+    held = {arn for hold in holds(operator) for arn in hold["points"]}
+    ours = hand.points(operator.sandbox, hand.PRIMARY) + hand.points(operator.sandbox, hand.DR)
+    assert held == {p["RecoveryPointArn"] for p in ours if p["ResourceType"] == "DynamoDB"}
+
+
 def test_another_hold_still_keeps_the_points(operator: Operator) -> None:
     well(operator.run(*CREATE, "--yes"))
     well(operator.run("hold", "create", "other", "--reason", "audit", "--yes"))
@@ -217,11 +234,11 @@ def test_a_title_that_is_taken_and_the_fifty_first_hold(operator: Operator) -> N
     assert 'There is a legal hold "lawsuit 7" in us-west-1 already (ACTIVE, reason: letter)' in (
         other.err
     )
-    for number in range(49):
+    for number in range(48):
         operator.sandbox.client("backup").create_legal_hold(Title=f"{number}", Description="x")
     full = operator.run("hold", "create", "one more", "--reason", "letter", "--yes")
     assert full.code == 4
-    assert "There are 50 legal holds in us-west-1" in full.err
+    assert "There are 50 legal holds in us-west-1 and us-west-2, and 2 more would be" in full.err
 
 
 @pytest.mark.parametrize("command", [CREATE, RELEASE])

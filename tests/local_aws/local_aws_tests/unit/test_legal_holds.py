@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws_tests.unit.account import FILE_SYSTEM_ARN, TABLE_ARN, VAULT, Account
+from local_aws_tests.unit.account import DR, FILE_SYSTEM_ARN, PRIMARY, TABLE_ARN, VAULT, Account
 
 
 @pytest.fixture
@@ -71,7 +71,8 @@ def test_a_held_point_does_not_expire(ready: Account) -> None:
         ({"VaultNames": ["another"]}, False),
         ({"ResourceIdentifiers": [TABLE_ARN]}, True),
         ({"ResourceIdentifiers": [FILE_SYSTEM_ARN]}, False),
-        ({"VaultNames": [VAULT], "ResourceIdentifiers": [FILE_SYSTEM_ARN]}, False),
+        ({"VaultNames": [VAULT], "ResourceIdentifiers": [FILE_SYSTEM_ARN]}, True),
+        ({"VaultNames": ["another"], "ResourceIdentifiers": [FILE_SYSTEM_ARN]}, False),
     ],
 )
 def test_a_hold_selects_vaults_and_resources(
@@ -155,8 +156,9 @@ def test_a_cancelled_hold_is_listed_for_as_long_as_its_record_is_retained(ready:
 
 def test_fifty_holds_are_the_most(ready: Account) -> None:
     identities = [hold(ready) for _ in range(50)]
-    with pytest.raises(ClientError, match="LimitExceededException"):
-        hold(ready)
+    for region in (PRIMARY, DR):
+        with pytest.raises(ClientError, match="LimitExceededException"):
+            ready.client(region).create_legal_hold(Title="lawsuit", Description="Keep it.")
     ready.primary.cancel_legal_hold(LegalHoldId=identities[0], CancelDescription="Over.")
     ready.advance(minutes=1)
     hold(ready)

@@ -151,6 +151,14 @@ READINGS = (
         "that should have expired during the hold do so when it is cancelled.",
     ),
     Reading(
+        "Does a legal hold with VaultNames and ResourceIdentifiers cover what matches both?",
+        "What matches either, with the dates of DateRange.",
+    ),
+    Reading(
+        "Are the 50 legal holds of an account those of a region?",
+        "No, of all regions together. Other quotas on the same page say per Region.",
+    ),
+    Reading(
         "Does a recovery point under a legal hold move to cold storage on its date?",
         "No, but when the hold is cancelled. API_LegalHold says that this is delayed, the "
         "Developer Guide only that deletion is. DescribeRecoveryPoint has the storage class.",

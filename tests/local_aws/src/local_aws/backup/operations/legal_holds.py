@@ -19,7 +19,10 @@ from local_aws.backup.paging import page
 from local_aws.backup.state import LegalHold, RecoveryPoint
 
 MAX_HOLDS = 50
-"""https://docs.aws.amazon.com/aws-backup/latest/devguide/aws-backup-limits.html"""
+"""Of an account, in all its regions.
+
+https://docs.aws.amazon.com/aws-backup/latest/devguide/aws-backup-limits.html
+"""
 
 
 @operation("CreateLegalHold")
@@ -27,7 +30,14 @@ def create_legal_hold(call: Call) -> Mapping[str, Any]:
     if (known := call.remembered()) is not None:
         return _shape(call, call.region.legal_holds[known], with_selection=True)
     selection = call.params.get("RecoveryPointSelection", {})
-    active = [h for h in call.region.legal_holds.values() if h.status(call.now) != "CANCELED"]
+    regions = call.core.state.regions.items()
+    active = [
+        hold
+        for scope, region in regions
+        if scope.account == call.scope.account
+        for hold in region.legal_holds.values()
+        if hold.status(call.now) != "CANCELED"
+    ]
     if len(active) >= MAX_HOLDS:
         raise limit_exceeded(f"There are {MAX_HOLDS} active legal holds already")
     hold_id = new_id()
@@ -113,8 +123,11 @@ def _is_selected(point: RecoveryPoint, selection: Mapping[str, Any]) -> bool:
     dates = selection.get("DateRange")
     return (
         point.status not in ("CREATING", "EXPIRED", "DELETING")
-        and (not vaults or point.vault_name in vaults)
-        and (not resources or point.resource_arn in resources)
+        and (
+            not (vaults or resources)
+            or point.vault_name in (vaults or ())
+            or point.resource_arn in (resources or ())
+        )
         and (dates is None or dates["FromDate"] <= point.created <= dates["ToDate"])
     )
 
