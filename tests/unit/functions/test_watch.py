@@ -43,7 +43,7 @@ SECRET = "/ping/4f1d2c3b-not-for-the-log"
 YESTERDAY = NOW - timedelta(days=1)
 GOOD = a_state()
 UNLOCKED = a_state(dr=a_region("dr", vault=Known(a_vault("cabal-backup-dr", Locked=False))))
-ROLE_UNKNOWN = a_state(role=DENIED)
+CLOCK_UNKNOWN = a_state(clock_skew=DENIED)
 NOT_EXERCISED = a_state({"restore_testing": False}, restore_jobs=Known([]), testing={})
 
 
@@ -210,8 +210,8 @@ def test_without_findings_there_is_no_message(
     [
         (UNLOCKED, "dr-lock", "NOT PROTECTED", "is NOT PROTECTED.", "FAIL"),
         (
-            ROLE_UNKNOWN,
-            "role",
+            CLOCK_UNKNOWN,
+            "clock",
             "PROTECTION UNKNOWN",
             "may not be protected: not everything could be looked at.",
             "UNKNOWN",
@@ -267,12 +267,12 @@ def test_it_repeats_with_the_moment_of_the_first_time(watched: Watched, run: Any
 
 def test_another_finding_begins_today(watched: Watched, run: Any) -> None:
     watched.ran(PRIMARY, dr_lock=YESTERDAY, keys=YESTERDAY)
-    watched.state = replace(UNLOCKED, role=DENIED)
+    watched.state = replace(UNLOCKED, clock_skew=DENIED)
     run()
-    assert watched.subjects == ["[cabal-backup prod] NOT PROTECTED: dr-lock, role"]
-    assert watched.record()["since"] == {"dr-lock": written(YESTERDAY), "role": written(NOW)}
+    assert watched.subjects == ["[cabal-backup prod] NOT PROTECTED: dr-lock, clock"]
+    assert watched.record()["since"] == {"dr-lock": written(YESTERDAY), "clock": written(NOW)}
     (_, _, body) = watched.published[0]
-    assert body.index("FAIL dr-lock") < body.index("UNKNOWN role"), "the worst first"
+    assert body.index("FAIL dr-lock") < body.index("UNKNOWN clock"), "the worst first"
     assert "2 checks are not ok. This message repeats every day until all are." in body
 
 
