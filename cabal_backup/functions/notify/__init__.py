@@ -3,8 +3,7 @@
 EventBridge puts events into a queue, and Lambda hands them to `handler` in batches of about
 a minute. docs/alerts.md says which of them become one message. AWS Backup's own event about a
 change waits in the queue for the API call of CloudTrail, which arrives minutes later and names
-the principal; in one batch they are one message. An SSM parameter holds what was reported lately.
-It only delays messages: a user who can write it must not be able to drop one.
+the principal. An SSM parameter holds what was reported lately.
 
 https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
 https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
@@ -58,6 +57,11 @@ class Received:
         """By this a report of the same is found again."""
         return f"{self.occurrence.incident}: {self.occurrence.title}"[:200]
 
+    @property
+    def about(self) -> str:
+        """By this the report of the same change is found again; "" where none is expected."""
+        return self.occurrence.about and f"about {self.occurrence.about}"
+
 
 def handler(batch: Mapping[str, Any], _context: object) -> dict[str, list[dict[str, str]]]:
     """Report the events of one batch; the entry point of the Lambda function.
@@ -78,7 +82,7 @@ def handler(batch: Mapping[str, Any], _context: object) -> dict[str, list[dict[s
     left = list(waits)
     incidents: dict[str, list[Received]] = {}
     for each in received:
-        if each.id not in waits and not _is_in_a_call(each, received):
+        if each.id not in waits and not _reported_with_the_call(each, received, lately):
             incidents.setdefault(each.occurrence.incident, []).append(each)
     for members in incidents.values():
         try:
@@ -88,7 +92,10 @@ def handler(batch: Mapping[str, Any], _context: object) -> dict[str, list[dict[s
             left += [each.id for each in members]
             continue
         for each in members:
-            lately[each.title] = max(each.sent, lately.get(each.title, 0.0))
+            # The event of AWS Backup itself, which says less, stands for no other change.
+            about = "" if each.occurrence.by_service else each.about
+            for key in filter(None, (each.title, about)):
+                lately[key] = max(each.sent, lately.get(key, 0.0))
     if lately and incidents:
         _remember(lately)
     return {"batchItemFailures": [{"itemIdentifier": each} for each in left]}
@@ -119,11 +126,15 @@ def _words(event: object) -> Occurrence | None:
         return understand({"detail-type": "without words", "event": event}, lambda *_: True)
 
 
-def _is_in_a_call(each: Received, batch: Sequence[Received]) -> bool:
-    """Whether a call in the batch is the change that an event of AWS Backup itself is about."""
-    about = each.occurrence.by_service and each.occurrence.about
-    calls = (other.occurrence for other in batch if not other.occurrence.by_service)
-    return bool(about) and any(call.about == about for call in calls)
+def _reported_with_the_call(
+    each: Received, batch: Sequence[Received], lately: Mapping[str, float]
+) -> bool:
+    """Whether an event of AWS Backup itself is about what a call's report says better."""
+    if not each.occurrence.by_service or not each.about:
+        return False
+    return abs(each.sent - lately.get(each.about, 0.0)) < QUIET or any(
+        each.about == other.about and not other.occurrence.by_service for other in batch
+    )
 
 
 def _wait(each: Received, batch: Sequence[Received], lately: Mapping[str, float]) -> float:
@@ -134,7 +145,7 @@ def _wait(each: Received, batch: Sequence[Received], lately: Mapping[str, float]
     since = each.sent - lately.get(each.title, 0.0)
     wait = QUIET - since if 0 <= since < QUIET else 0
     if each.occurrence.by_service:
-        waits = each.occurrence.about and not _is_in_a_call(each, batch)
+        waits = each.about and not _reported_with_the_call(each, batch, lately)
         return max(PATIENCE, wait) if waits else 0
     return wait
 
