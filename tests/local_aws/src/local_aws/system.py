@@ -189,6 +189,7 @@ class System:
         try:
             self.service.tick()
             self._alarms.evaluate(self.now())
+            self._schedules.fire()
             self._event_sources.poll()
         finally:
             self._moving.release()
