@@ -114,6 +114,8 @@ def test_cut_short_while_a_night_is_in_progress(operator: Operator, place: hand.
         return [each["Status"] for each in hand.points(sandbox, place)].count("COMPLETED")
 
     before = complete()
+    tomorrow = sandbox.now() + timedelta(days=1)
+    sandbox.advance_to(tomorrow.replace(hour=0, minute=0))  # the night begins
     while complete() == before:
         sandbox.advance(minutes=1)
     sandbox.client("backup", region).create_legal_hold(
