@@ -44,7 +44,7 @@ def test_a_healthy_environment_is_all_ok() -> None:
 @pytest.mark.parametrize(
     ("check", "fault", "denied"),
     [
-        ("deployment", None, "role"),
+        ("role", None, "role"),
         ("resources", None, "other_mailstores"),
         ("tables", "a table was replaced", "restore_jobs"),
     ],
