@@ -76,7 +76,7 @@ def test_without_their_tags_recovery_points_are_treated_as_anothers(guarded: Gua
     said = desk.run("teardown plan")
 
     assert said.code == 0, said.err
-    assert "1 recovery points of another resource, arn:aws:dynamodb:us-west-2:" in said.out
+    assert "1 recovery point of another resource, arn:aws:dynamodb:us-west-2:" in said.out
     assert "backup:ListTags" in said.out
 
 
