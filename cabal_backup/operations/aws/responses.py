@@ -89,7 +89,7 @@ class _Parser:
             code = str(parsed.get("Error", {}).get("Code", ""))
             if not code or code.isdecimal():
                 return _failure(status)
-        elif self._json_body and _has_body(shape) and not _is_object(response["body"]):
+        elif self._json_body and not _has_read(parsed, shape) and not _is_object(response["body"]):
             what = "a body that is not a JSON object" if response["body"] else "an empty body"
             raise NotFromAws(status=status, what=what)
         _put_messages_on_one_line(parsed)
@@ -104,12 +104,19 @@ def _failure(status: int) -> RawAnswer:
     }
 
 
-def _has_body(shape: StructureShape | None) -> bool:
-    """Whether an answer of this shape has members in a JSON object."""
+def _has_read(parsed: RawAnswer, shape: StructureShape | None) -> bool:
+    """Whether the answer has a member of a JSON object, or its shape has none.
+
+    botocore reads a body that is not JSON as `{"message": body}`.
+    """
     if shape is None or "payload" in shape.serialization:
-        return False
-    places = {member.serialization.get("location") for member in shape.members.values()}
-    return bool(places - _IN_THE_HEAD)
+        return True
+    members = {
+        name
+        for name, member in shape.members.items()
+        if member.serialization.get("location") not in _IN_THE_HEAD
+    }
+    return not members or any(name in parsed for name in members - {"message"})
 
 
 def _is_object(body: bytes) -> bool:
@@ -128,10 +135,11 @@ def _put_messages_on_one_line(value: object) -> None:
             _put_messages_on_one_line(each)
     elif isinstance(value, dict):
         for name, each in value.items():
-            if isinstance(each, dict | list):
+            if isinstance(each, str):
+                if name.endswith(("Message", "Reason")):
+                    value[name] = one_line(each)
+            else:
                 _put_messages_on_one_line(each)
-            elif isinstance(each, str) and str(name).endswith(("Message", "Reason")):
-                value[name] = one_line(each)
 
 
 def in_utc(value: str | float) -> datetime:
