@@ -107,7 +107,7 @@ def _failure(status: int) -> RawAnswer:
 def _has_read(parsed: RawAnswer, shape: StructureShape | None) -> bool:
     """Whether the answer has a member of a JSON object, or its shape has none.
 
-    botocore reads a body that is not JSON as `{"message": body}`.
+    botocore reads a body that is not JSON as `{"message": body}`, a member that no answer has.
     """
     if shape is None or "payload" in shape.serialization:
         return True
@@ -116,7 +116,7 @@ def _has_read(parsed: RawAnswer, shape: StructureShape | None) -> bool:
         for name, member in shape.members.items()
         if member.serialization.get("location") not in _IN_THE_HEAD
     }
-    return not members or any(name in parsed for name in members - {"message"})
+    return not members or not members.isdisjoint(parsed)
 
 
 def _is_object(body: bytes) -> bool:
