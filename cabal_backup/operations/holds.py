@@ -96,8 +96,8 @@ class RegionalHold:
         ends = [point.delete_at for point in self.points if point.delete_at is not None]
         if ends:
             yield (
-                f"    they would expire from {moment(min(ends))} to {moment(max(ends))}; held, "
-                "they stay"
+                f"    they would expire from {moment(min(ends))} to {moment(max(ends))}, and "
+                "stay while they are held"
             )
         yield f"    {_cost(self, now)}"
 

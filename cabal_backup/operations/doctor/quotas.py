@@ -144,7 +144,7 @@ def _needs(state: State, region: str, used: Used) -> Iterator[Need]:
     if (vaults := used.vaults.value_or(None)) is not None:
         planned = (state.primary, *state.copy_vaults)
         count = len(vaults | {one.vault_name for one in planned if one.region == region})
-        name = "vaults, backup and logically air-gapped"
+        name = "backup vaults, with logically air-gapped ones"
         yield Need("backup", "L-7705D2CB", name, count, f"{len(vaults)} exist")
     if primary and (plans := used.plans.value_or(None)) is not None:
         count = plans + (state.plan == Known(None))

@@ -275,9 +275,9 @@ def test_room_for_what_a_first_deployment_creates(bootstrapped: Operator) -> Non
     found = findings(bootstrapped, air_gapped="true")["quotas"]
 
     assert found["details"] == [
-        "us-west-1: vaults, backup and logically air-gapped: 0, needed 2 (1 exist)",
+        "us-west-1: backup vaults, with logically air-gapped ones: 0, needed 2 (1 exist)",
         "us-west-1: backup plans: 0, needed 1 (0 exist)",
-        "us-west-2: vaults, backup and logically air-gapped: 0, needed 2 (0 exist)",
+        "us-west-2: backup vaults, with logically air-gapped ones: 0, needed 2 (0 exist)",
     ]
 
 
