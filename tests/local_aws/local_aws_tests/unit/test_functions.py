@@ -1,10 +1,11 @@
-"""The number of processes of Lambda functions."""
+"""The processes of Lambda functions: their number, and what they share."""
 
 from __future__ import annotations
 
 import os
 import sys
 import threading
+import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -89,3 +90,28 @@ def test_a_process_is_watched_where_many_files_are_open(tmp_path: Path) -> None:
         assert process.poll() is None
         process.stdin.write("7\n")
         assert process.wait(timeout=60) == 7
+
+
+def _extract(folder: Path, file: str, content: str) -> Path:
+    """The folder in which the code of one more process is."""
+    number = len(list(folder.glob("*.zip")))
+    archive, code = folder / f"{number}.zip", folder / str(number)
+    with zipfile.ZipFile(archive, "w") as writer:
+        writer.writestr(file, content)
+    code.mkdir()
+    with workers._Code(str(archive), folder=folder / "shared") as opened:
+        opened.extractall(code)
+    assert (code / file).read_text() == content
+    return code.resolve()
+
+
+def test_processes_with_the_same_python_code_share_its_folder(tmp_path: Path) -> None:
+    first, second, other = (_extract(tmp_path, "it.py", content) for content in ("1", "1", "2"))
+
+    assert first == second != other
+
+
+def test_other_code_is_extracted_for_each_process(tmp_path: Path) -> None:
+    first, second = (_extract(tmp_path, "index.js", "1") for _ in range(2))
+
+    assert first != second

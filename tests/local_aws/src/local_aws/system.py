@@ -158,7 +158,7 @@ class System:
         BackupEndpoint(self.service, trail, roles).install()
         mfa.install()
         functions.install(self._alarms.count_error)
-        workers.install()
+        workers.install(data / "functions")
         simulation.install()
         other_clients.install(self.service)
         self.decisions.install()

@@ -46,7 +46,6 @@ def variables(data: Path, *, port: int, auth: bool) -> dict[str, str]:
         "SFTP_ENABLED": "0",
         # A socket that does not exist: MiniStack never looks for containers.
         "DOCKER_HOST": f"unix://{scratch / 'no-docker.sock'}",
-        "PYTHONDONTWRITEBYTECODE": "1",
         # Lambda handlers run as children of this process: `node` and the interpreter
         # next to this one come first, and the profiles of the user are not read.
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),

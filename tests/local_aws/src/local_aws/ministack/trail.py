@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
 from local_aws.backup.core import due
@@ -148,13 +149,17 @@ class Trail:
         size = int(request.get("MaxResults") or _PAGE)
         if not 1 <= size <= _PAGE:
             return _refusal("InvalidMaxResultsException", f"MaxResults is 1 to {_PAGE}.")
-        oldest = self._now().timestamp() - LOOKUP_WINDOW_SECONDS
+        oldest = max(self._now().timestamp() - LOOKUP_WINDOW_SECONDS, request.get("StartTime") or 0)
+        newest = request.get("EndTime") or float("inf")
+        # The queue is in the order of time, and long: what is too old is not looked at.
+        recent = takewhile(
+            lambda event: event["EventTime"] >= oldest,
+            reversed(list(internals.cloudtrail._get_event_queue())),
+        )
         wanted = [
             event
-            for event in reversed(list(internals.cloudtrail._get_event_queue()))
-            if event["EventTime"] >= max(oldest, request.get("StartTime") or 0)
-            and event["EventTime"] <= (request.get("EndTime") or float("inf"))
-            and all(_matches(event, each) for each in attributes)
+            for event in recent
+            if event["EventTime"] <= newest and all(_matches(event, each) for each in attributes)
         ]
         try:
             start = _position(request.get("NextToken"), wanted)

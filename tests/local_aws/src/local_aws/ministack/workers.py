@@ -1,14 +1,17 @@
 """Processes of Python functions, forked from one that has loaded boto3.
 
 A new interpreter would load boto3 for 0.2 s, hundreds of times in a test run. What a function
-brings with it is imported in its own process.
+brings with it is imported in its own process, from a folder that all processes with this code
+share: only the first one compiles it.
 """
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,8 +19,9 @@ import sys
 import termios
 import threading
 import time
+import zipfile
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -47,13 +51,19 @@ _DRAIN_SECONDS = 0.25
 """How long what was written is waited for."""
 
 _starting = threading.Lock()
+_extracting = threading.Lock()
 
 
-def install() -> None:
-    """Start the processes of Python functions by forking."""
-    replaced = {"Popen": _start}
-    internals.lambda_runtime.subprocess = SimpleNamespace(**(vars(subprocess) | replaced))
-    worker_class = internals.lambda_runtime.Worker
+def install(folder: Path) -> None:
+    """Start the processes of Python functions by forking.
+
+    :param folder: for the code of functions.
+    """
+    runtime = internals.lambda_runtime
+    runtime.subprocess = SimpleNamespace(**(vars(subprocess) | {"Popen": _start}))
+    archive = partial(_Code, folder=folder)
+    runtime.zipfile = SimpleNamespace(**(vars(zipfile) | {"ZipFile": archive}))
+    worker_class = runtime.Worker
     drain = worker_class._drain_stderr_bounded
 
     def drain_what_is_written(worker: Any) -> Any:
@@ -65,6 +75,31 @@ def install() -> None:
         return drain(worker, first_line_wait=_LINE_SECONDS)
 
     worker_class._drain_stderr_bounded = drain_what_is_written
+
+
+class _Code(zipfile.ZipFile):
+    """An archive with the code of a function, or a layer.
+
+    Python code is in one folder for all archives with the same content, and compiled there. On AWS,
+    too, a function cannot write to its code.
+    """
+
+    def __init__(self, path: str, *, folder: Path) -> None:
+        super().__init__(path)
+        self._folder = folder / hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+    def extractall(self, path: Any = None, *_: Any) -> None:
+        """Extract into the empty folder `path`, or replace it by a link to the shared one."""
+        if not any(name.endswith(".py") for name in self.namelist()):
+            super().extractall(path)
+            return
+        with _extracting:
+            if not self._folder.exists():
+                shutil.rmtree(unfinished := self._folder.with_suffix(".new"), ignore_errors=True)
+                super().extractall(unfinished)
+                unfinished.rename(self._folder)
+        Path(path).rmdir()
+        Path(path).symlink_to(self._folder)
 
 
 def _unread(pipe: Any) -> int:
