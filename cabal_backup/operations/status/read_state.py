@@ -58,7 +58,7 @@ if TYPE_CHECKING:
         DescribeRegionSettingsOutputTypeDef,
         GetBackupPlanOutputTypeDef,
     )
-    from types_boto3_cloudtrail.type_defs import EventTypeDef
+    from types_boto3_cloudtrail.type_defs import EventTypeDef, LookupEventsRequestPaginateTypeDef
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_efs.type_defs import FileSystemDescriptionTypeDef
     from types_boto3_iam import IAMClient
@@ -230,20 +230,17 @@ def _shares(aws: Aws, place: Vault) -> Mapping[str, Share]:
 
 
 def _events(
-    aws: Aws, region: str, call: str, about: Sequence[str], **since: Any
+    aws: Aws, region: str, call: str, about: Sequence[str], since: datetime | None = None
 ) -> list[EventTypeDef]:
     """The newest MOST_EVENTS of the calls of this name that name one of these and were obeyed."""
     found: list[EventTypeDef] = []
-    pages = (
-        aws.client("cloudtrail", region)
-        .get_paginator("lookup_events")
-        .paginate(
-            LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": call}],
-            PaginationConfig={"MaxItems": MOST_EVENTS, "PageSize": 50},
-            **since,
-        )
-    )
-    for page in pages:
+    asked: LookupEventsRequestPaginateTypeDef = {
+        "LookupAttributes": [{"AttributeKey": "EventName", "AttributeValue": call}],
+        "PaginationConfig": {"MaxItems": MOST_EVENTS, "PageSize": 50},
+    }
+    if since:
+        asked["StartTime"] = since
+    for page in aws.client("cloudtrail", region).get_paginator("lookup_events").paginate(**asked):
         for event in page["Events"]:
             record = event.get("CloudTrailEvent", "")
             if any(f'"{name}"' in record for name in about) and '"errorCode"' not in record:
@@ -258,7 +255,7 @@ def _rule_changes(aws: Aws, region: str, since: datetime) -> list[EventTypeDef]:
     return [
         event
         for call in urgent.MONITORING["events"]
-        for event in _events(aws, region, call, read_alerts.RULES, StartTime=since)
+        for event in _events(aws, region, call, read_alerts.RULES, since)
         if not (call.startswith("Put") and _is_deployment(event["CloudTrailEvent"]))
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from cabal_backup.operations.aws.results import Answer, Unknown
 from cabal_backup.operations.status.findings import Outcome, Status
@@ -126,7 +126,7 @@ def caller(event: EventTypeDef) -> str:
     return str(arn)
 
 
-def listed(value: object) -> list[Any]:
+def listed(value: T | list[T] | tuple[T, ...] | None) -> list[T]:
     """What IAM writes as a list, or without brackets as one; nothing for None."""
     if value is None:
         return []
