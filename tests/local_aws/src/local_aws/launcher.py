@@ -48,13 +48,15 @@ def serve(
     _prepare_environment(data, listener.getsockname()[1], auth)
     _log_to(data / LOG_FILE)
 
+    import uvloop
+
     # MiniStack reads its settings while it is imported, so it is imported here.
     from local_aws.system import System
 
     system = System(data, start)
     _collect_seldom()
     try:
-        asyncio.run(_run(system, listener, data, leash, ready))
+        uvloop.run(_run(system, listener, data, leash, ready))
     finally:
         system.close()
 
