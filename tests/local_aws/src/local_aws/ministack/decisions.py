@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 from local_aws.ministack import internals, permissions
@@ -42,7 +43,9 @@ class Decisions:
         # aws:ResourceTag of file systems and access points, which MiniStack does not look up.
         tagging = internals.tagging
         tagging._RESOURCE_TAG_COLLECTORS["elasticfilesystem"] = tagging._collect_efs
-        internals.iam_evaluator.enforce = self._remembering(internals.iam_evaluator.enforce)
+        evaluator = internals.iam_evaluator
+        evaluator.enforce = self._remembering(evaluator.enforce)
+        evaluator.parse_policy_document = _parsing_once(evaluator.parse_policy_document)
 
     def listed(self) -> list[dict[str, Any]]:
         """The decisions, oldest first."""
@@ -81,6 +84,12 @@ class Decisions:
             return denied
 
         return all_of_them
+
+
+def _parsing_once(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A policy is parsed for each decision about it, and changes seldom."""
+    of_text = lru_cache(maxsize=1000)(parse)
+    return lambda document: (of_text if isinstance(document, str) else parse)(document)
 
 
 def _with_more_actions(known: Any) -> Any:
