@@ -2,8 +2,7 @@
 
 boto3 and rich take most of the time that the tool needs to start, and `--help` needs neither.
 
-This is argparse with shtab, not click: the options of `mailbox merge` and `mailstore promote` are
-those of the file for the mail host, which has the standard library only.
+docs/decisions/argparse.md states why this is argparse with shtab.
 """
 
 from __future__ import annotations

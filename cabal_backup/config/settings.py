@@ -3,8 +3,7 @@
 `Environment` declares the settings. Values arrive from JSON with their own types and from the
 command line as text; both forms mean the same.
 
-The declarations are plain dataclasses, without pydantic or attrs: a Lambda function reads them
-too, and its runtime has boto3 only.
+docs/decisions/settings.md states why the declarations are plain dataclasses.
 """
 
 from __future__ import annotations
