@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
+from cabal_backup.cli.parser import parse
 from cabal_backup.operations.status.checks import CHECKS
 
 ROOT = Path(__file__).parents[2]
@@ -83,3 +85,28 @@ def test_each_check_of_status_states_what_it_does_not_see() -> None:
     sections = re.split(r"^##+ ", text, flags=re.MULTILINE)
     stated = {part.split("\n")[0] for part in sections if "*Not seen:*" in part}
     assert CHECKS.keys() - stated == set()
+
+
+RUNBOOKS = sorted((ROOT / "docs" / "runbooks").glob("*.md"))
+BEGINNING = re.compile(
+    r"# .+\n\n"
+    r"- \*\*When:\*\* .+\n"
+    r"- \*\*What it does:\*\* .+\n"
+    r"- \*\*How long, what is lost:\*\* .+\n\n"
+    r"```(?:sh|text)\n(.+)\n```\n"
+)
+SUMMARY_WIDTH = 100
+
+
+@pytest.mark.parametrize("runbook", RUNBOOKS, ids=lambda path: str(path.stem))
+def test_a_runbook_begins_with_three_lines_and_one_command(runbook: Path) -> None:
+    text = runbook.read_text("utf-8")
+    beginning = BEGINNING.match(text)
+    assert beginning
+    assert all(len(line) <= SUMMARY_WIDTH for line in beginning[0].splitlines())
+    assert text.partition("\n## ")[0].count("```") == 2
+    tool, *arguments = shlex.split(beginning[1])
+    if tool == "cabal-backup":
+        parse(arguments)
+    else:
+        assert tool == "make"

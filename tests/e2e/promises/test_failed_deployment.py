@@ -64,9 +64,10 @@ def test_the_rolled_back_stack_stops_the_next_attempt(failed: Deployment) -> Non
 
 
 def test_the_runbook(failed: Deployment, tmp_path: Path) -> None:
-    (again,) = sections(RUNBOOK)["Try again"][1:]
-    (find,) = sections(RUNBOOK)["Try again"][:1]
-    said = type_in([find, again], make_checkout(tmp_path, failed, synthesized=()), failed)
+    parts = sections(RUNBOOK)
+    steps = ("Find the reason", "Delete the rolled-back stack", "")
+    typed = [block for step in steps for block in parts[step]]
+    said = type_in(typed, make_checkout(tmp_path, failed, synthesized=()), failed)
     assert REASON in said
     assert status(failed.sandbox, "cabal-backup") == "CREATE_COMPLETE"
     assert "(no changes)" in failed.deploy()
