@@ -87,6 +87,14 @@ def test_each_check_of_status_states_what_it_does_not_see() -> None:
     assert CHECKS.keys() - stated == set()
 
 
+def test_contributing_has_every_target_of_make() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    targets = set(" ".join(re.findall(r"^\.PHONY: (.+)$", makefile, flags=re.MULTILINE)).split())
+    table = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("| target |")[2]
+    named = re.findall(r"`(?:make )?([a-z-]+)`", table.partition("\n\n")[0])
+    assert targets - {"help"} == set(named) & targets
+
+
 RUNBOOKS = sorted((ROOT / "docs" / "runbooks").glob("*.md"))
 BEGINNING = re.compile(
     r"# .+\n\n"
