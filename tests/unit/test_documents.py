@@ -72,6 +72,13 @@ def test_readme_has_what_brings_back_what_is_lost(loss: str) -> None:
     assert any(loss in row and LINK.search(row) for row in table.splitlines())
 
 
+def test_readme_is_short_and_in_the_order_of_use() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert len(text.splitlines()) < 120
+    headings = re.findall(r"^## (.+)$", text, flags=re.MULTILINE)
+    assert headings == ["Configure", "Deploy", "Operate", "Adopt", "Tear down", "Read on"]
+
+
 def test_every_promise_of_the_templates_has_a_test() -> None:
     text = (ROOT / "docs" / "proof" / "promises.md").read_text("utf-8")
     for promise in ("S01", "S02", "S03", "S04", "S05", "S06", "S07", "S08", "S09", "S26"):
