@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -89,27 +90,31 @@ def file_changes(pass_moment: Pass) -> None:
     sys.addaudithook(look)
 
 
-def aws_calls(pass_moment: Pass) -> None:
+def aws_calls(pass_moment: Pass, patch: pytest.MonkeyPatch | None = None) -> None:
     """Every request to AWS, before it is sent and once it is answered.
 
     The name is that of the operation where a header has it, otherwise the method and the path.
+    Threads send one request at a time, so that after each two moments one more is answered.
+
+    :param patch: ends it; None: it lasts as long as the process.
     """
     from botocore.httpsession import URLLib3Session
 
-    send = URLLib3Session.send
+    send, turn = URLLib3Session.send, threading.RLock()
 
     def watched(session: Any, request: Any) -> Any:
         target = request.headers.get("X-Amz-Target", b"")
         target = target.decode() if isinstance(target, bytes) else str(target)
         path = urlsplit(request.url).path
         name = target.rpartition(".")[2] or f"{request.method} {path}"
-        pass_moment(name)
-        try:
-            return send(session, request)
-        finally:
+        with turn:
             pass_moment(name)
+            try:
+                return send(session, request)
+            finally:
+                pass_moment(name)
 
-    pytest.MonkeyPatch().setattr(URLLib3Session, "send", watched)
+    (patch or pytest.MonkeyPatch()).setattr(URLLib3Session, "send", watched)
 
 
 def _is_for_writing(flags: object) -> bool:

@@ -106,6 +106,11 @@ class Terminal:
             assert time.monotonic() < deadline, self.shown
             assert self._read(), self.shown
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the command has not ended yet."""
+        return self._process.poll() is None
+
     def press(self, keys: bytes) -> None:
         os.write(self._terminal, keys)
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
 from local_aws.client import Sandbox
 
+from tests import killing
 from tests.e2e.tables.tables import ADDRESSES, Item, delete, items, make_restored, put
 
 MODES = ("overwrite", "missing-only", "mirror")
 RESTORED = "restored"
+WRITES = ("BatchWriteItem", "PutItem", "DeleteItem", "TransactWriteItems")
 
 
 def address(name: str, **more: str) -> Item:
@@ -39,3 +45,33 @@ def promised(backup: list[Item], live: list[Item], mode: str) -> list[Item]:
 
 def by_address(found: list[Item]) -> list[Item]:
     return sorted(found, key=lambda item: str(item["address"]["S"]))
+
+
+def writes(pass_moment: killing.Pass, patch: pytest.MonkeyPatch | None = None) -> None:
+    """Every write of items, before it is sent and once it is answered."""
+    killing.aws_calls(lambda name: pass_moment(name) if name in WRITES else None, patch)
+
+
+@contextmanager
+def meanwhile(act: Callable[[str, int], object]) -> Iterator[list[str]]:
+    """Let others act before and after each write of this process.
+
+    :param act: receives the operation and how often it was called with it. Its own writes do not
+        count.
+
+    Yields the operations at which others acted.
+    """
+    moments: list[str] = []
+    acting = False
+
+    def pass_moment(name: str) -> None:
+        nonlocal acting
+        if not acting:
+            acting = True
+            act(name, moments.count(name))
+            moments.append(name)
+            acting = False
+
+    with pytest.MonkeyPatch.context() as patch:
+        writes(pass_moment, patch)
+        yield moments

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-
 import pytest
-from local_aws.client import Sandbox
 
 from tests.e2e.tables.conftest import Rescuer
-from tests.e2e.tables.disaster import MODES, RESTORED, address, by_address, lose, promised
-from tests.e2e.tables.tables import ADDRESSES, Item, items, make, make_restored
+from tests.e2e.tables.disaster import (
+    MODES,
+    RESTORED,
+    address,
+    by_address,
+    lose,
+    meanwhile,
+    promised,
+)
+from tests.e2e.tables.tables import ADDRESSES, Item, items, make, make_restored, put
 
 
 def option(mode: str) -> list[str]:
@@ -54,70 +56,23 @@ def test_number_keys_that_differ_in_their_last_digit(
     assert items(sandbox, "live") == (in_backup if mode == "mirror" else rows)
 
 
-@contextmanager
-def writing(step: Callable[[int], None]) -> Iterator[list[int]]:
-    """Take one step after another in a thread until the end; the steps taken."""
-    taken: list[int] = []
-    over = threading.Event()
-
-    def work() -> None:
-        while not over.is_set():
-            step(len(taken))
-            taken.append(len(taken))
-
-    writer = threading.Thread(target=work)
-    writer.start()
-    try:
-        yield taken
-    finally:
-        over.set()
-        writer.join()
-
-
 @pytest.mark.parametrize("mode", MODES)
 def test_what_others_create_meanwhile_stays(small: Rescuer, mode: str) -> None:
     backup = lose(small.sandbox)
     expected = promised(backup, items(small.sandbox, ADDRESSES), mode)
     dynamodb = small.sandbox.client("dynamodb")
-    small.sandbox.faults.clear()
-    plan_made = threading.Event()
 
-    def create(number: int) -> None:
-        # What exists before the plan is made is the backup's business, not theirs.
-        plan_made.wait()
-        dynamodb.put_item(TableName=ADDRESSES, Item=address(f"meanwhile{number}"))
+    def create(operation: str, number: int) -> None:
+        dynamodb.put_item(TableName=ADDRESSES, Item=address(f"meanwhile-{operation}-{number}"))
 
-    with writing(create) as created, watching(plan_made, small.sandbox):
-        said = small.run(f"cutover {RESTORED} {ADDRESSES} --yes --rate 400", *option(mode))
+    with meanwhile(create) as writes:
+        said = small.run(f"cutover {RESTORED} {ADDRESSES} --yes", *option(mode))
 
     assert said.code == 0, said.out + said.err
     after = items(small.sandbox, ADDRESSES)
     theirs = [item for item in after if item["address"]["S"].startswith("meanwhile")]
-    assert len(theirs) == len(created) > 5
+    assert len(theirs) == len(writes) > 0
     assert by_address([item for item in after if item not in theirs]) == expected
-
-
-@contextmanager
-def watching(seen: threading.Event, sandbox: Sandbox) -> Iterator[None]:
-    """Sets `seen` when the cutover has begun to write: it notes its undo point before."""
-    over = threading.Event()
-    arn = sandbox.client("dynamodb").describe_table(TableName=RESTORED)["Table"]["TableArn"]
-
-    def watch() -> None:
-        while not over.is_set() and not seen.is_set():
-            tags = sandbox.client("dynamodb").list_tags_of_resource(ResourceArn=arn)["Tags"]
-            if any("cutover" in tag["Key"] for tag in tags):
-                seen.set()
-            time.sleep(0.01)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        yield
-    finally:
-        over.set()
-        seen.set()
-        watcher.join()
 
 
 def test_missing_only_never_writes_over_what_appears_meanwhile(small: Rescuer) -> None:
@@ -127,7 +82,7 @@ def test_missing_only_never_writes_over_what_appears_meanwhile(small: Rescuer) -
     dynamodb = small.sandbox.client("dynamodb")
     theirs: dict[str, Item] = {}
 
-    def create(number: int) -> None:
+    def create(_operation: str, number: int) -> None:
         mine = {**missing[number % len(missing)], "comment": {"S": f"mine {number}"}}
         try:
             dynamodb.put_item(
@@ -137,7 +92,7 @@ def test_missing_only_never_writes_over_what_appears_meanwhile(small: Rescuer) -
         except dynamodb.exceptions.ConditionalCheckFailedException:
             pass
 
-    with writing(create):
+    with meanwhile(create):
         small.run(f"cutover {RESTORED} {ADDRESSES} --missing-only --yes")
 
     after = {item["address"]["S"]: item for item in items(small.sandbox, ADDRESSES)}
@@ -147,25 +102,20 @@ def test_missing_only_never_writes_over_what_appears_meanwhile(small: Rescuer) -
 
 
 def test_mirror_keeps_what_is_changed_meanwhile(small: Rescuer) -> None:
-    """All of the items to be deleted are changed between the plan and the deletion.
+    """All of the items to be deleted are changed after the plan was made: half of them before the
+    first write, the others just before the first deletion.
 
     An attribute changes: one that is only added goes unnoticed, as `delete_if_still` documents.
     """
     backup = lose(small.sandbox)
-    dynamodb = small.sandbox.client("dynamodb")
-    changed: list[Item] = []
-    begun = threading.Event()
+    changed = [address(f"later{number}", user="still mine") for number in range(60)]
 
-    def change(number: int) -> None:
-        begun.wait()
-        if number < 60:
-            changed.append(address(f"later{number}", user="still mine"))
-            dynamodb.put_item(TableName=ADDRESSES, Item=changed[-1])
-        else:
-            time.sleep(0.01)
+    def change(operation: str, number: int) -> None:
+        if number == 0:
+            put(small.sandbox, ADDRESSES, changed[operation == "DeleteItem" :: 2])
 
-    with writing(change), watching(begun, small.sandbox):
-        said = small.run(f"cutover {RESTORED} {ADDRESSES} --mirror --yes --rate 150")
+    with meanwhile(change):
+        said = small.run(f"cutover {RESTORED} {ADDRESSES} --mirror --yes")
 
     assert said.code == 0, said.out + said.err
     assert "had been changed since, and was kept" in said.out
@@ -178,7 +128,7 @@ def test_a_change_after_the_write_is_noticed(small: Rescuer) -> None:
     backup = lose(small.sandbox)
     dynamodb = small.sandbox.client("dynamodb")
     spoiled = {**backup[0], "user": {"S": "mallory"}}
-    with writing(lambda _: dynamodb.put_item(TableName=ADDRESSES, Item=spoiled)):
+    with meanwhile(lambda *_: dynamodb.put_item(TableName=ADDRESSES, Item=spoiled)):
         said = small.run(f"cutover {RESTORED} {ADDRESSES} --yes --reconfigure none")
     assert said.code == 5
     assert "VERIFICATION FAILED: 1 item other than in the backup" in said.out

@@ -18,10 +18,9 @@ from tests import killing
 from tests.builders import an_environment
 from tests.e2e.operator import Said
 from tests.e2e.tables.conftest import Rescuer
-from tests.e2e.tables.disaster import MODES, RESTORED, address, by_address, lose
+from tests.e2e.tables.disaster import MODES, RESTORED, address, by_address, lose, writes
 from tests.e2e.tables.tables import ADDRESSES, Item, delete, items, make_restored, put, tables
 from tests.e2e.tables.test_cutover import option
-from tests.e2e.tables.test_kill import WRITES
 from tests.e2e.tables.test_refusals import nothing_changes
 from tests.e2e.tables.test_undo import COUNTER, a_counter, plan_cutover, unreported
 from tests.e2e.terminal import type_answers
@@ -164,23 +163,21 @@ def test_killed_at_random_changes(small: Rescuer) -> None:
         small.sandbox.rollback(start)
         return killing.run(
             lambda: undo(small, plan_undo(small, OF_ADDRESSES)).left.count,
-            killing.aws_calls,
+            writes,
             kill_at=at,
         )
 
     whole = killed(None)
     assert whole.code == 0, whole.said
     assert live(small) == expected
-    writes = [number for number, name in enumerate(whole.moments, 1) if name in WRITES]
+    first, last = 1, len(whole.moments)
     rng = random.Random("kill the undo")
-    midway = 0
-    for _ in range(KILLS):
-        assert killed(rng.randint(writes[0], writes[-1])).killed
-        midway += live(small) != expected
+    for moment in (first, last, *(rng.randrange(first + 1, last) for _ in range(KILLS - 2))):
+        assert killed(moment).killed
+        assert (live(small) == expected) is (moment == last)
         said = small.run(UNDO, "--yes")
         assert said.code == 0, said.out + said.err
         assert live(small) == expected
-    assert midway >= KILLS // 2
 
 
 def test_items_that_others_change_while_the_question_is_open(small: Rescuer) -> None:

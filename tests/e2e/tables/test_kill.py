@@ -6,7 +6,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -20,14 +19,13 @@ from tests import killing
 from tests.builders import an_environment
 from tests.e2e.exercise import catch_up
 from tests.e2e.tables.conftest import Rescuer
-from tests.e2e.tables.disaster import RESTORED, by_address, lose, promised
+from tests.e2e.tables.disaster import RESTORED, by_address, lose, promised, writes
 from tests.e2e.tables.tables import ADDRESSES, items
 from tests.killing import Ended
 from tests.long import shortened
 from tests.sandbox.deployment import PROJECT
 
 KILLS = shortened(50)
-WRITES = ("BatchWriteItem", "PutItem", "DeleteItem", "TransactWriteItems")
 
 
 def cut_over(mode: Mode, clock: Clock) -> CutoverResult:
@@ -51,24 +49,23 @@ def test_killed_at_random_moments(small: Rescuer, mode: Mode) -> None:
         small.sandbox.rollback(start)
         catch_up(small.sandbox)
         return killing.run(
-            lambda: len(cut_over(mode, clock).verification.problems), killing.aws_calls, kill_at=at
+            lambda: len(cut_over(mode, clock).verification.problems), writes, kill_at=at
         )
 
     whole = killed(None)
     assert whole.code == 0, whole.said
-    writes = [number for number, name in enumerate(whole.moments, 1) if name in WRITES]
+    first, last = 1, len(whole.moments)
     rng = random.Random(f"kill {mode}")
-    midway = 0
-    for _ in range(KILLS // 2):
-        assert killed(rng.randint(writes[0], writes[-1])).killed
+    for moment in (first, last, *(rng.randrange(first + 1, last) for _ in range(KILLS // 2 - 2))):
+        assert killed(moment).killed
         interrupted = by_address(items(small.sandbox, ADDRESSES))
-        midway += interrupted not in (before, expected)
+        assert (interrupted == before) is (moment == first)
+        assert (interrupted == expected) is (moment == last)
 
         result = cut_over(mode, clock)
 
         assert result.verification.problems == ()
         assert by_address(items(small.sandbox, ADDRESSES)) == expected
-    assert midway >= KILLS // 8
 
 
 def test_the_way_back_stays_the_one_from_before_the_first_write(small: Rescuer) -> None:
@@ -90,7 +87,7 @@ def test_the_way_back_stays_the_one_from_before_the_first_write(small: Rescuer) 
     killed.kill()
     killed.communicate()
     assert killed.returncode == -signal.SIGKILL
-    time.sleep(1.1)
+    small.sandbox.advance(seconds=2)
 
     again = small.run("cutover", *arguments[1:4])
 

@@ -16,7 +16,7 @@ from tests import killing
 from tests.builders import an_environment
 from tests.e2e.exercise import catch_up
 from tests.e2e.tables.conftest import Rescuer
-from tests.e2e.tables.disaster import RESTORED, address, by_address
+from tests.e2e.tables.disaster import RESTORED, address, by_address, writes
 from tests.e2e.tables.tables import (
     ADDRESSES,
     Item,
@@ -28,7 +28,6 @@ from tests.e2e.tables.tables import (
 )
 from tests.e2e.tables.test_refusals import nothing_changes
 from tests.hints import printed_commands, read
-from tests.killing import Pass
 from tests.sandbox.cabal import delete_table
 
 ALICES = [
@@ -56,12 +55,6 @@ def alices(rescuer: Rescuer, *, others: bool = False) -> list[Item]:
     return by_address(
         [item for item in found if item["address"]["S"].startswith("alice@") != others]
     )
-
-
-def writes(pass_moment: Pass) -> None:
-    """Every write of items, before it is sent and once it is answered."""
-    names = ("BatchWriteItem", "PutItem", "DeleteItem")
-    killing.aws_calls(lambda name: pass_moment(name) if name in names else None)
 
 
 @pytest.fixture

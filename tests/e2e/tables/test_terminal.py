@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from tests.e2e.tables.conftest import Rescuer
@@ -48,11 +46,13 @@ def test_another_word_changes_nothing(small: Rescuer, typed: str) -> None:
 
 def test_ctrl_c_in_the_middle_ends_it_and_it_can_be_run_again(small: Rescuer) -> None:
     backup = lose(small.sandbox)
-    expected = promised(backup, items(small.sandbox, ADDRESSES), "overwrite")
+    before = items(small.sandbox, ADDRESSES)
+    expected = promised(backup, before, "overwrite")
 
     terminal = small.terminal("cutover", RESTORED, ADDRESSES, "--yes", "--rate", "20")
     terminal.wait_for("Undo point")
-    time.sleep(0.5)
+    while items(small.sandbox, ADDRESSES) == before:
+        assert terminal.is_running
     terminal.press(b"\x03")
 
     assert terminal.end() == 130, terminal.shown

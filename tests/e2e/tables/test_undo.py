@@ -20,9 +20,8 @@ from cabal_backup.operations.restore.tables.wire import Stop
 from tests.builders import an_environment
 from tests.e2e.operator import Said, SandboxClock
 from tests.e2e.tables.conftest import Rescuer
-from tests.e2e.tables.disaster import RESTORED, address, by_address, lose
+from tests.e2e.tables.disaster import RESTORED, address, by_address, lose, meanwhile
 from tests.e2e.tables.tables import ADDRESSES, items, make_restored, put, switch_recovery
-from tests.e2e.tables.test_cutover import writing
 from tests.e2e.tables.test_refusals import nothing_changes
 from tests.e2e.terminal import type_answers
 from tests.hints import printed_commands
@@ -96,7 +95,7 @@ def test_a_run_that_read_back_a_difference_leaves_no_undo_point_behind(small: Re
     backup = lose(sandbox)
     spoiled = {**backup[0], "user": {"S": "mallory"}}
     dynamodb = sandbox.client("dynamodb")
-    with writing(lambda _: dynamodb.put_item(TableName=ADDRESSES, Item=spoiled)):
+    with meanwhile(lambda *_: dynamodb.put_item(TableName=ADDRESSES, Item=spoiled)):
         first = small.run(f"{CUTOVER} --yes --reconfigure none")
     assert first.code == 5, first.err
     assert not is_unfinished(sandbox)
