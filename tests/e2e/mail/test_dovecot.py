@@ -25,6 +25,7 @@ from tests import mail_host
 from tests.e2e.mail import dovecot
 from tests.e2e.mail.conftest import Postmaster
 from tests.e2e.mail.dovecot import OSID, USER, Dovecot
+from tests.e2e.shell import HUNG_SECONDS
 from tests.maildirs import Mailstore
 
 WITH_UMLAUT = "Entw&APw-rfe"
@@ -190,7 +191,7 @@ class BusyClient(threading.Thread):
 
     def stop(self) -> None:
         self._enough.set()
-        self.join(30)
+        self.join(HUNG_SECONDS)
 
 
 def merge(server: Dovecot, *options: str) -> dict[str, dict[str, object]]:

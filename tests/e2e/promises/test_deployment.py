@@ -111,7 +111,7 @@ def _delete_stacks(deployed: Deployment) -> None:
         )
         cloudformation.delete_stack(StackName=stack)
         cloudformation.get_waiter("stack_delete_complete").wait(
-            StackName=stack, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+            StackName=stack, WaiterConfig={"Delay": 1}
         )
 
 

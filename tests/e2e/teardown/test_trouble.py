@@ -148,7 +148,7 @@ def test_destroying_continues_after_a_manual_deletion(unlocked: Remover) -> None
     cloudformation.update_termination_protection(StackName=name, EnableTerminationProtection=False)
     cloudformation.delete_stack(StackName=name)
     cloudformation.get_waiter("stack_delete_complete").wait(
-        StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+        StackName=name, WaiterConfig={"Delay": 1}
     )
     unlocked.sandbox.settings(emptied_vault_refuses_once=False)
     backup(deployment, region).delete_backup_vault(BackupVaultName=name)

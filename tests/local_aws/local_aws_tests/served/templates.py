@@ -6,6 +6,8 @@ import json
 import time
 from typing import Any
 
+from local_aws_tests import HUNG_SECONDS
+
 Properties = dict[str, Any]
 Template = dict[str, Any]
 
@@ -139,7 +141,7 @@ class Stack:
         return "\n".join(event.get("ResourceStatusReason", "") for event in events)
 
     def _settled(self) -> str:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + HUNG_SECONDS
         while time.monotonic() < deadline:
             stack = self._cloudformation.describe_stacks(StackName=self._id)["Stacks"][0]
             status = str(stack["StackStatus"])

@@ -19,10 +19,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_aws.client import Sandbox, SandboxFailed
+from local_aws_tests import HUNG_SECONDS
 from local_aws_tests.served.backups import make_function_role
-
-HUNG_SECONDS = 900
-"""A process that takes longer hangs, even on a busy machine."""
 
 
 def test_it_answers_with_its_start_time_and_removes_its_files() -> None:
@@ -134,12 +132,12 @@ def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     )
 
     port = int(started.stdout.strip().rsplit(":", 1)[1])
-    assert closes(port, seconds=10)
+    assert closes(port)
 
 
-def closes(port: int, *, seconds: float) -> bool:
-    """Whether no process listens on this local port after at most so many seconds."""
-    deadline = time.monotonic() + seconds
+def closes(port: int) -> bool:
+    """Whether no process listens on this local port in the end."""
+    deadline = time.monotonic() + HUNG_SECONDS
     while time.monotonic() < deadline:
         try:
             socket.create_connection(("127.0.0.1", port)).close()

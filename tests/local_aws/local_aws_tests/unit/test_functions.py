@@ -14,6 +14,7 @@ import pytest
 
 from local_aws.ministack import functions, internals, workers
 from local_aws.ministack.delivery import FUNCTIONS_AT_ONCE, Delivery
+from local_aws_tests import HUNG_SECONDS
 
 
 @pytest.fixture
@@ -42,10 +43,10 @@ def test_few_invocations_run_at_once() -> None:
     for _ in range(5 * FUNCTIONS_AT_ONCE):
         delivery.run_function(invocation)
     with changed:
-        assert changed.wait_for(lambda: running >= FUNCTIONS_AT_ONCE, timeout=60)
+        assert changed.wait_for(lambda: running >= FUNCTIONS_AT_ONCE, timeout=HUNG_SECONDS)
     go_on.set()
 
-    assert delivery.drain(timeout=60)
+    assert delivery.drain(timeout=HUNG_SECONDS)
     assert most == FUNCTIONS_AT_ONCE
 
 
@@ -62,7 +63,7 @@ def test_draining_waits_for_what_reports_and_functions_start_in_turn() -> None:
 
         delivery.put(hop)
 
-        assert delivery.drain(timeout=60)
+        assert delivery.drain(timeout=HUNG_SECONDS)
         assert len(hops) == 10
 
 
@@ -89,7 +90,7 @@ def test_a_process_is_watched_where_many_files_are_open(tmp_path: Path) -> None:
 
         assert process.poll() is None
         process.stdin.write("7\n")
-        assert process.wait(timeout=60) == 7
+        assert process.wait(timeout=HUNG_SECONDS) == 7
 
 
 def _extract(folder: Path, file: str, content: str) -> Path:

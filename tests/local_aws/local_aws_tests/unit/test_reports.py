@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from local_aws.backup import Scope
+from local_aws_tests import HUNG_SECONDS
 from local_aws_tests.unit.account import (
     ACCOUNT,
     DR,
@@ -193,7 +194,7 @@ class Curious(MemoryReports):
         if report["detail_type"] == "Backup Job State Change":
             asking = threading.Thread(target=self._ask)
             asking.start()
-            asking.join(timeout=5)
+            asking.join(timeout=HUNG_SECONDS)
 
     def _ask(self) -> None:
         service = self._account.service

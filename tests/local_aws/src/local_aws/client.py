@@ -30,8 +30,8 @@ PRIMARY_REGION = "us-west-1"
 TIME_SHIM = Path(__file__).parent / "time_shim"
 """A folder for PYTHONPATH: Python programs then use the time of the local AWS."""
 
-_START_TIMEOUT_SECONDS = 60.0
-_STOP_TIMEOUT_SECONDS = 10.0
+_START_TIMEOUT_SECONDS = 300.0
+_STOP_TIMEOUT_SECONDS = 60.0
 _LOG_TAIL_LINES = 40
 _MEMORY = Path("/dev/shm")
 _ROOM = 1 << 30

@@ -19,7 +19,7 @@ from datetime import datetime as _datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-_TIMEOUT_SECONDS = 10
+_TIMEOUT_SECONDS = 300
 _time, _time_ns, _gmtime, _localtime = time.time, time.time_ns, time.gmtime, time.localtime
 
 
