@@ -1,6 +1,6 @@
 """The parser of the command line: every command by its name, imported only when it is used.
 
-boto3 and rich take most of the time that the tool needs to start, and `--help` needs neither.
+boto3 and rich take most of the time that the tool needs to start: `--help` imports neither.
 
 docs/decisions/argparse.md states why this is argparse with shtab.
 """
@@ -8,8 +8,9 @@ docs/decisions/argparse.md states why this is argparse with shtab.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import partial
 from importlib import import_module
 from types import MappingProxyType, UnionType
 from typing import NoReturn, TypeAlias, TypeVar
@@ -95,6 +96,15 @@ class Parser(argparse.ArgumentParser):
     note = ""
     below: Mapping[str, Parser] = MappingProxyType({})
     """Commands below one that has arguments of its own, by their words."""
+    define: Callable[[Parser], None] | None = None
+    """What adds the description and the options, until `defined` calls it."""
+
+    def defined(self) -> Parser:
+        """This parser, with its description and options."""
+        if self.define is not None:
+            define, self.define = self.define, None
+            define(self)
+        return self
 
     def describe(self, description: str, *examples: str, note: str = "") -> None:
         """Set the text of the help.
@@ -207,6 +217,8 @@ class _Commands(argparse._SubParsersAction):  # type: ignore[type-arg]  # not ge
         option_string: str | None = None,
     ) -> None:
         name, *rest = values or ()
+        if name in self.choices:
+            self.choices[name].defined()
         before = vars(namespace).pop("before", [])
         super().__call__(parser, namespace, [name, *before, *rest], option_string)
 
@@ -241,11 +253,8 @@ def add_commands(parser: Parser, metavar: str, *, hidden: bool = True) -> Subcom
     return parser.add_subparsers(dest=metavar.lower(), metavar=metavar, required=True)
 
 
-def build_parser(only: Collection[str] = COMMANDS.keys()) -> Parser:
-    """The parser of the whole command line.
-
-    :param only: commands to import; the others have a name and no options.
-    """
+def build_parser() -> Parser:
+    """The parser of the whole command line; a command is imported when it is parsed or listed."""
     parser = Parser(prog="cabal-backup")
     variables = (f"  {name:<18} {what}" for name, what in ENVIRONMENT_VARIABLES.items())
     parser.describe(
@@ -262,12 +271,14 @@ def build_parser(only: Collection[str] = COMMANDS.keys()) -> Parser:
     )
     commands = add_commands(parser, "COMMAND", hidden=False)
     for name, what in COMMANDS.items():
-        command = commands.add_parser(name, help=what)
-        if name in only:
-            word = name.replace("-", "_")
-            module = import_module(f"cabal_backup.cli.{MODULES.get(name, word)}")
-            getattr(module, f"define_{word}")(command)
+        commands.add_parser(name, help=what).define = partial(_define, name)
     return parser
+
+
+def _define(name: str, parser: Parser) -> None:
+    word = name.replace("-", "_")
+    module = import_module(f"cabal_backup.cli.{MODULES.get(name, word)}")
+    getattr(module, f"define_{word}")(parser)
 
 
 @dataclass(frozen=True)
@@ -288,8 +299,7 @@ def parse(arguments: Sequence[str]) -> Command:
 
     Raises CommandLineError for arguments that do not fit, and SystemExit after the help.
     """
-    # Also the value of an option can be the name of a command: that imports one too many.
-    parser = build_parser(COMMANDS.keys() & set(arguments))
+    parser = build_parser()
     read = parser.parse_args(arguments)
     given = vars(read)
     options = given.get("options")
@@ -306,5 +316,5 @@ def commands_of(parser: Parser) -> Iterator[Parser]:
     subparsers = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
     choices = (command for action in subparsers for command in action.choices.values())
     for command in (*choices, *parser.below.values()):
-        yield command
+        yield command.defined()
         yield from commands_of(command)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from functools import cache, wraps
 
 import botocore.loaders
@@ -18,12 +18,12 @@ def built_once() -> Iterator[None]:
     build = parser.build_parser
 
     @cache
-    def built(only: frozenset[str], _defaults: tuple[str | None, ...]) -> parser.Parser:
-        return build(only)
+    def built(_defaults: tuple[str | None, ...]) -> parser.Parser:
+        return build()
 
     @wraps(build)
-    def build_parser(only: Collection[str] = parser.COMMANDS.keys()) -> parser.Parser:
-        return built(frozenset(only), tuple(map(os.environ.get, parser.ENVIRONMENT_VARIABLES)))
+    def build_parser() -> parser.Parser:
+        return built(tuple(map(os.environ.get, parser.ENVIRONMENT_VARIABLES)))
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(parser, "build_parser", build_parser)

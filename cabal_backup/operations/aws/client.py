@@ -2,6 +2,8 @@
 
 Credentials are found as the AWS CLI finds them: environment variables, profiles, SSO,
 instance roles. Before anything else is asked, STS says whose they are.
+
+boto3 takes half of the time that `--help` needs, so only the functions that connect import it.
 """
 
 from __future__ import annotations
@@ -14,9 +16,6 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Literal, NoReturn, Protocol, cast, overload
 
-import boto3
-import botocore.session
-from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -35,7 +34,6 @@ from botocore.exceptions import (
     UnauthorizedSSOTokenError,
 )
 from botocore.exceptions import ConnectionError as NoConnectionError
-from botocore.loaders import Loader, create_loader
 
 from cabal_backup import names
 from cabal_backup.config.environment import Environment
@@ -51,7 +49,10 @@ from cabal_backup.operations.aws.responses import Parsers, error_code, is_from_a
 from cabal_backup.text import one_line
 
 if TYPE_CHECKING:
+    import boto3
+    from botocore.config import Config
     from botocore.credentials import Credentials
+    from botocore.loaders import Loader
     from types_boto3_backup import BackupClient
     from types_boto3_cloudformation import CloudFormationClient
     from types_boto3_cloudtrail import CloudTrailClient
@@ -69,18 +70,26 @@ if TYPE_CHECKING:
     from types_boto3_ssm import SSMClient
     from types_boto3_sts import STSClient
 
-_CONFIG = Config(
-    # Throttling is common in AWS Backup. Five tries wait at most 1 + 2 + 4 + 8 s between them.
-    retries={"mode": "standard", "total_max_attempts": 5},
-    connect_timeout=5,
-    read_timeout=20,
-    max_pool_connections=32,
-    # By this `functions.notify` recognises, in CloudTrail's records, what this tool does.
-    user_agent_extra="cabal-backup/1",
-)
 
-_IMPATIENT = Config(retries={"mode": "standard", "total_max_attempts": 3})
-"""For a question that another region can answer as well."""
+def _config(*, tries: int = 5, read_timeout: int = 20, reason: str = "") -> Config:
+    """The settings of a client.
+
+    :param tries: of each call. Throttling is common in AWS Backup. Five tries wait at most
+        1 + 2 + 4 + 8 s between them.
+    :param read_timeout: in seconds.
+    :param reason: what the user agent, which CloudTrail records, ends with.
+    """
+    from botocore.config import Config
+
+    return Config(
+        retries={"mode": "standard", "total_max_attempts": tries},
+        connect_timeout=5,
+        read_timeout=read_timeout,
+        max_pool_connections=32,
+        # By this `functions.notify` recognises, in CloudTrail's records, what this tool does.
+        user_agent_extra=f"cabal-backup/1{reason}",
+    )
+
 
 _NO_CREDENTIALS = (
     NoCredentialsError,
@@ -206,16 +215,11 @@ class Aws(Arns):
                 self._clients[key] = self._make(*key)
             return self._clients[key]
 
-    def _make(self, service: str, region: str, more: Config | None = None) -> object:
-        """A new client.
-
-        :param more: settings beside those of every client.
-        """
+    def _make(self, service: str, region: str, config: Config | None = None) -> object:
         if region in self.lost and service not in _GLOBAL:
             return _LostClient(region)
         make: Callable[..., object] = self._session.client
-        config = _CONFIG if more is None else _CONFIG.merge(more)
-        return make(service, region_name=region, config=config)
+        return make(service, region_name=region, config=config or _config())
 
     def at(self, region: str) -> Aws:
         """The same environment and account, to act in one of its two regions."""
@@ -237,13 +241,13 @@ class Aws(Arns):
 
     def patient_lambda(self, region: str) -> LambdaClient:
         """A client that waits for the longest answer that Lambda gives, and asks once."""
-        patience = Config(read_timeout=910, retries={"total_max_attempts": 1})
+        patience = _config(tries=1, read_timeout=910)
         return cast("LambdaClient", self._make("lambda", region, patience))
 
     def backup_with_reason(self, region: str, reason: str) -> BackupClient:
         """A client whose calls CloudTrail records with a reason, at the end of the user agent."""
         said = "".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "_" for c in reason)
-        agent = Config(user_agent_extra=f"cabal-backup/1 reason/{said[:200]}")
+        agent = _config(reason=f" reason/{said[:200]}")
         return cast("BackupClient", self._make("backup", region, agent))
 
     @property
@@ -301,10 +305,14 @@ def make_session(profile: str | None = None) -> boto3.Session:
 
     Raises ProfileNotFound when there is no such profile.
     """
+    import boto3
+    import botocore.session
+
     session = botocore.session.Session(profile=profile)
     loader = _loader(session.get_config_variable("data_path"))
     session.register_component("data_loader", loader)
-    session.register_component("response_parser_factory", Parsers())
+    parsers = Parsers(session.get_component("response_parser_factory"))
+    session.register_component("response_parser_factory", parsers)
     # There is no public way to choose what asks for the code.
     assume_role = session.get_component("credential_provider").get_provider("assume-role")
     assume_role._prompter = _ask_for_code
@@ -320,6 +328,8 @@ def _loader(data_path: str | None) -> Loader:
 
     :param data_path: where more models are (AWS_DATA_PATH).
     """
+    from botocore.loaders import create_loader
+
     return create_loader(data_path)
 
 
@@ -344,8 +354,11 @@ def _ask_for_code(prompt: str) -> str:
 def _account(session: boto3.Session, environment: Environment, lost: Collection[str]) -> str:
     """Whose the credentials are; with the primary region lost, the DR region knows too."""
 
+    # Fewer tries than elsewhere, for another region can answer as well.
+    config = _config(tries=3)
+
     def ask(region: str) -> str:
-        sts = session.client("sts", region_name=region, config=_CONFIG.merge(_IMPATIENT))
+        sts = session.client("sts", region_name=region, config=config)
         return str(sts.get_caller_identity()["Account"])
 
     if environment.region in lost:

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from http.client import responses as phrases
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParser, ResponseParserFactory
-from botocore.utils import parse_timestamp
 
 from cabal_backup.text import one_line
 
 if TYPE_CHECKING:
     from botocore.model import StructureShape
+    from botocore.parsers import ResponseParser, ResponseParserFactory
 
 RawAnswer = dict[str, Any]
 """What AWS answers, before it has a type."""
@@ -50,16 +49,19 @@ def is_from_aws(error: BotoCoreError | ClientError) -> bool:
     return not (isinstance(error, NotFromAws) or error_code(error).isdecimal())
 
 
-class Parsers(ResponseParserFactory):
+class Parsers:
     """Makes the parsers of a session: times are in UTC, and what is not an answer is an error."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.set_parser_defaults(timestamp_parser=in_utc)
+    def __init__(self, factory: ResponseParserFactory) -> None:
+        """
+        :param factory: the session's own.
+        """
+        factory.set_parser_defaults(timestamp_parser=in_utc)
+        self._factory = factory
 
     def create_parser(self, protocol_name: str) -> ResponseParser:
         """The parser of a protocol, which checks what it reads."""
-        parser = _Parser(super().create_parser(protocol_name), "json" in protocol_name)
+        parser = _Parser(self._factory.create_parser(protocol_name), "json" in protocol_name)
         return cast("ResponseParser", parser)
 
 
@@ -97,7 +99,8 @@ class _Parser:
 
 
 def _failure(status: int) -> RawAnswer:
-    message = f"{phrases.get(status, 'failed')}; {PROXY}"
+    phrase = next((each.phrase for each in HTTPStatus if each == status), "failed")
+    message = f"{phrase}; {PROXY}"
     return {
         "Error": {"Code": str(status), "Message": message},
         "ResponseMetadata": {"HTTPStatusCode": status, "HTTPHeaders": {}},
@@ -150,5 +153,7 @@ def in_utc(value: str | float) -> datetime:
     try:
         return datetime.fromtimestamp(float(value), UTC)
     except ValueError:
+        from botocore.utils import parse_timestamp
+
         parsed = parse_timestamp(str(value))
     return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)

@@ -198,18 +198,35 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert re.fullmatch(r"cabal-backup \d+\.\d+\.\d+\n", capsys.readouterr().out)
 
 
-@pytest.mark.parametrize("arguments", ["--help", "help", "--version", "no-such-command"])
-def test_what_connects_to_nothing_imports_neither_boto3_nor_rich(arguments: str) -> None:
+def imported_after(*arguments: str) -> set[str]:
+    """The modules that a new process has imported after the command line of each argument."""
     script = (
-        "import sys; from cabal_backup.__main__ import main; main(); "
-        "print(*sorted({'boto3', 'botocore', 'rich'} & sys.modules.keys()), file=sys.stderr)"
+        "import sys; from cabal_backup.cli.main import main; "
+        "[main(line.split()) for line in sys.argv[1:]]; print(*sys.modules, file=sys.stderr)"
     )
-
     ended = subprocess.run(
-        [sys.executable, "-c", script, arguments], capture_output=True, text=True, check=True
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True
     )
+    return set(ended.stderr.splitlines()[-1].split())
 
-    assert ended.stderr.splitlines()[-1] == ""
+
+@pytest.mark.parametrize("arguments", ["--help", "help", "--version", "no-such-command"])
+def test_the_list_of_commands_imports_neither_botocore_nor_a_command(arguments: str) -> None:
+    imported = imported_after(arguments)
+    assert imported.isdisjoint({"boto3", "botocore", "rich", "cabal_backup.cli.points"})
+
+
+def test_the_help_of_no_command_imports_what_connects_to_aws() -> None:
+    """botocore.exceptions alone imports only what it needs of `botocore.vendored`."""
+    imported = imported_after(*(f"{parser.prog} --help".partition(" ")[2] for parser in ALL))
+    assert "cabal_backup.operations.aws.client" in imported
+    assert imported.isdisjoint({"boto3", "botocore.utils", "http.client", "urllib3", "rich"})
+
+
+def test_a_command_line_imports_only_its_own_command() -> None:
+    imported = imported_after("restore mailbox --help")
+    assert "cabal_backup.cli.restore" in imported
+    assert "cabal_backup.cli.mail_host" not in imported
 
 
 def test_70_for_a_command_that_cannot_be_imported(

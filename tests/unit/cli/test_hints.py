@@ -124,7 +124,8 @@ MANY_OPTIONS = (
         *MANY_OPTIONS,
         *sorted(
             example.partition(" ")[2]
-            for parser in commands_of(build_parser(CHANGING))
+            for parser in commands_of(build_parser())
+            if parser.prog.split()[1] in CHANGING
             for example in parser.examples
         ),
     ],

@@ -20,8 +20,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
@@ -175,6 +173,9 @@ class Wire:
             self.patience.wait(failed, stop)
 
     def _send(self, operation: str, request: bytes, endpoint: _Endpoint) -> RawAnswer:
+        from botocore.auth import SigV4Auth
+        from botocore.awsrequest import AWSRequest
+
         signed = AWSRequest(
             "POST",
             endpoint.url,

@@ -9,6 +9,7 @@ from typing import Any
 
 import botocore.session
 import pytest
+from botocore.parsers import ResponseParserFactory
 
 from cabal_backup.operations.aws.responses import NotFromAws, Parsers, in_utc
 
@@ -49,7 +50,7 @@ def test_a_time_of_http_is_in_utc() -> None:
 def parse(service: str, operation: str, body: bytes, status: int = 200, **headers: str) -> Any:
     """What a client gets for this answer."""
     model = botocore.session.get_session().get_service_model(service)
-    parser = Parsers().create_parser(model.resolved_protocol)
+    parser = Parsers(ResponseParserFactory()).create_parser(model.resolved_protocol)
     response = {"status_code": status, "headers": headers, "body": body, "context": {}}
     shape: Any = model.operation_model(operation).output_shape
     return parser.parse(response, shape)
