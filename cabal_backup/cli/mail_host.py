@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
+from dataclasses import dataclass
 
 from cabal_backup.cli import output
 from cabal_backup.cli.options import Invocation
@@ -11,6 +11,11 @@ from cabal_backup.cli.parser import Parser, add_commands
 from cabal_backup.errors import ExitCode
 from cabal_backup.mail_host import command
 from cabal_backup.operations.restore.mail import host_script
+
+
+@dataclass(frozen=True)
+class ScriptOptions:
+    """The options of `mailbox script`: none."""
 
 
 def define_mailbox(parser: Parser) -> None:
@@ -27,7 +32,7 @@ def define_mailbox(parser: Parser) -> None:
         "mailbox merge alice --folder INBOX --since 2026-11-01 --cleanup",
     )
     command.add_merge_options(merge)
-    merge.set_defaults(run=run_on_the_host)
+    merge.runs(run_on_the_host, command.MergeOptions)
     script = kinds.add_parser("script", help="print the file to copy to the host")
     script.describe(
         "Prints one Python source file (3.9 or newer, standard library only) with "
@@ -35,7 +40,7 @@ def define_mailbox(parser: Parser) -> None:
         "names the version and the SHA-256 of the other lines.",
         "mailbox script > mail_host.py",
     )
-    script.set_defaults(run=run_script)
+    script.runs(run_script, ScriptOptions)
 
 
 def define_mailstore(parser: Parser) -> None:
@@ -51,13 +56,13 @@ def define_mailstore(parser: Parser) -> None:
         "mailstore promote --mount /mnt/new --dry-run",
     )
     command.add_promote_options(promote)
-    promote.set_defaults(run=run_on_the_host)
+    promote.runs(run_on_the_host, command.PromoteOptions)
 
 
-def run_on_the_host(options: argparse.Namespace, _: Invocation) -> int:
+def run_on_the_host(options: command.MergeOptions | command.PromoteOptions, _: Invocation) -> int:
     return command.run(options)
 
 
-def run_script(_: argparse.Namespace, __: Invocation) -> int:
+def run_script(_: ScriptOptions, __: Invocation) -> int:
     output.styled(sys.stdout).write(host_script.build())
     return ExitCode.OK

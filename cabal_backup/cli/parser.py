@@ -287,7 +287,7 @@ class Command:
 
     run: Callable[..., int]
     options: object
-    """The dataclass that the command has given to `Parser.runs`; without one, the namespace."""
+    """The dataclass that the command has given to `Parser.runs`."""
     parser: argparse.ArgumentParser = field(compare=False)
     """What the command was read with."""
     parts: Parts | None = None
@@ -302,13 +302,9 @@ def parse(arguments: Sequence[str]) -> Command:
     parser = build_parser()
     read = parser.parse_args(arguments)
     given = vars(read)
-    options = given.get("options")
-    if options is None:
-        return Command(read.run, read, parser)
-    names = {field.name for field in fields(options)} & given.keys()
-    return Command(
-        read.run, options(**{name: given[name] for name in names}), read.parser, read.parts
-    )
+    names = {field.name for field in fields(read.options)} & given.keys()
+    options = read.options(**{name: given[name] for name in names})
+    return Command(read.run, options, read.parser, read.parts)
 
 
 def commands_of(parser: Parser) -> Iterator[Parser]:

@@ -9,6 +9,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import IO
 
@@ -22,25 +23,58 @@ from cabal_backup.mail_host.survey import look
 from cabal_backup.mail_host.trees import Where, find_recovery
 
 
+@dataclass(frozen=True)
+class _Options:
+    mount: str
+    recovery: str | None
+    dry_run: bool
+    yes: bool
+    json: bool
+
+
+@dataclass(frozen=True)
+class MergeOptions(_Options):
+    """The options of `mailbox merge`."""
+
+    user: str
+    folder: Sequence[str]
+    since: datetime | None
+    before: datetime | None
+    moved: str
+    different: str
+    uid: int | None
+    threads: int | None
+    cleanup: bool
+
+
+@dataclass(frozen=True)
+class PromoteOptions(_Options):
+    """The options of `mailstore promote`."""
+
+    with_queues: bool
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code, also for an error in this program.
 
     Python itself would end with 1, which is Exit.LEFT.
     """
     try:
-        return run(_parser().parse_args(arguments))
+        given = vars(_parser().parse_args(arguments))
+        options: MergeOptions | PromoteOptions = given.pop("options")(**given)
+        return run(options)
     except Exception as error:
         _say(f"Internal error: {_described(error)}. Nothing is lost: report it, run this again.")
         return Exit.INTERNAL
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: MergeOptions | PromoteOptions) -> int:
     """Run the command with these options and return its exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        code: int = options.on_the_host(options)
+        return _merge(options) if isinstance(options, MergeOptions) else _promote(options)
     except Refused as refusal:
         _say(f"Refused. {refusal}")
         return Exit.REFUSED
@@ -53,7 +87,6 @@ def run(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         _say("Interrupted. Nothing is lost: run this again.")
         return Exit.INTERRUPTED
-    return code
 
 
 def _described(error: Exception) -> str:
@@ -79,8 +112,12 @@ def _parser() -> argparse.ArgumentParser:
         required=True
     )
 
-    add_merge_options(mailbox.add_parser("merge", help=MERGE_HELP))
-    add_promote_options(mailstore.add_parser("promote", help=PROMOTE_HELP))
+    merge = mailbox.add_parser("merge", help=MERGE_HELP)
+    merge.set_defaults(options=MergeOptions)
+    add_merge_options(merge)
+    promote = mailstore.add_parser("promote", help=PROMOTE_HELP)
+    promote.set_defaults(options=PromoteOptions)
+    add_promote_options(promote)
     return parser
 
 
@@ -89,8 +126,7 @@ PROMOTE_HELP = "move a whole restore to the root of its file system"
 
 
 def add_merge_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `mailbox merge`, for `run`."""
-    parser.set_defaults(on_the_host=_merge_command)
+    """Add those of `MergeOptions`."""
     parser.add_argument("user", metavar="USER", help="the user: the name of the home directory")
     parser.add_argument(
         "--mount", default="/home", help="where the mailstore is mounted (default: /home)"
@@ -128,8 +164,7 @@ def add_merge_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_promote_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `mailstore promote`, for `run`."""
-    parser.set_defaults(on_the_host=_promote_command)
+    """Add those of `PromoteOptions`."""
     parser.add_argument("--mount", required=True, help="where the NEW file system is mounted")
     parser.add_argument("--with-queues", action="store_true", help=f"move {', '.join(QUEUES)}, too")
     _add_common_options(parser)
@@ -176,7 +211,7 @@ def _answer(question: str) -> str:
     return sys.stdin.readline().strip()
 
 
-def _merge_command(options: argparse.Namespace) -> int:
+def _merge(options: MergeOptions) -> int:
     report: dict[str, object] = {}
     try:
         return _merge_and_report(options, report)
@@ -185,7 +220,7 @@ def _merge_command(options: argparse.Namespace) -> int:
             _say(json.dumps(report, indent=2), sys.stdout)
 
 
-def _merge_and_report(options: argparse.Namespace, report: dict[str, object]) -> int:
+def _merge_and_report(options: MergeOptions, report: dict[str, object]) -> int:
     where = find_recovery(options.mount, options.user, options.recovery)
     request = MergeRequest(
         folders=options.folder,
@@ -253,7 +288,7 @@ def _clean_up(where: Where, report: dict[str, object]) -> int:
     return Exit.DONE
 
 
-def _promote_command(options: argparse.Namespace) -> int:
+def _promote(options: PromoteOptions) -> int:
     plan = plan_promote(options.mount, recovery=options.recovery, with_queues=options.with_queues)
     if options.json:
         _say(json.dumps(plan.as_dict(), indent=2), sys.stdout)

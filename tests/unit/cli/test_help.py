@@ -142,7 +142,7 @@ def test_an_environment_may_have_the_name_of_a_command() -> None:
     assert vars(parse(["-e", "drill", "points"]).options)["environment"] == "drill"
 
 
-@pytest.mark.parametrize("parser", [p for p in LEAVES if p.get_default("options")], ids=of)
+@pytest.mark.parametrize("parser", LEAVES, ids=of)
 def test_the_dataclass_of_a_command_has_exactly_its_options(parser: Parser) -> None:
     fields = {
         each.name: each.default is dataclasses.MISSING
