@@ -25,12 +25,8 @@ def define_mailbox(parser: Parser) -> None:
         "mailbox merge alice --dry-run",
     )
     kinds = add_commands(parser, "WHAT")
-    merge = kinds.add_parser("merge", help=command.MERGE_HELP)
-    merge.describe(
-        "Moves the messages that a mailbox does not have from a restore into the mailbox.",
-        "mailbox merge alice --dry-run",
-        "mailbox merge alice --folder INBOX --since 2026-11-01 --cleanup",
-    )
+    merge = kinds.add_parser("merge", help=command.MERGE.summary)
+    merge.describe(command.MERGE.description, *command.MERGE.examples)
     command.add_merge_options(merge)
     merge.runs(run_on_the_host, command.MergeOptions)
     script = kinds.add_parser("script", help="print the file to copy to the host")
@@ -50,11 +46,8 @@ def define_mailstore(parser: Parser) -> None:
         "mailstore promote --mount /mnt/new --dry-run",
     )
     kinds = add_commands(parser, "WHAT")
-    promote = kinds.add_parser("promote", help=command.PROMOTE_HELP)
-    promote.describe(
-        "Moves everything that was restored to the root of its file system.",
-        "mailstore promote --mount /mnt/new --dry-run",
-    )
+    promote = kinds.add_parser("promote", help=command.PROMOTE.summary)
+    promote.describe(command.PROMOTE.description, *command.PROMOTE.examples)
     command.add_promote_options(promote)
     promote.runs(run_on_the_host, command.PromoteOptions)
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import IO
+from typing import IO, NamedTuple
 
 from cabal_backup.mail_host.choose import MergeRequest, plan_merge
 from cabal_backup.mail_host.cleanup import cleanup, plan_cleanup
@@ -60,12 +60,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Python itself would end with 1, which is Exit.LEFT.
     """
     try:
-        given = vars(_parser().parse_args(arguments))
-        options: MergeOptions | PromoteOptions = given.pop("options")(**given)
-        return run(options)
+        return run(parse_options(arguments))
     except Exception as error:
         _say(f"Internal error: {_described(error)}. Nothing is lost: report it, run this again.")
         return Exit.INTERNAL
+
+
+def parse_options(arguments: Sequence[str] | None) -> MergeOptions | PromoteOptions:
+    """Read a command line. Raises SystemExit for one that is not valid, and after the help."""
+    given = vars(_parser().parse_args(arguments))
+    options: MergeOptions | PromoteOptions = given.pop("options")(**given)
+    return options
 
 
 def run(options: MergeOptions | PromoteOptions) -> int:
@@ -98,31 +103,78 @@ def _described(error: Exception) -> str:
     return shown(f"{type(error).__name__}: {error}{where}")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description="Merge restored mail into mailboxes, on a host that mounts the mailstore.",
-        epilog=f"Exit codes: {Exit.DONE} done, {Exit.LEFT} done but something was left, "
-        f"{Exit.REFUSED} refused, {Exit.STOPPED} stopped before the end (run again), "
-        f"{Exit.NOT_CONFIRMED} not confirmed, {Exit.INTERNAL} internal error, "
-        f"{Exit.INTERRUPTED} interrupted (run again).",
-    )
-    nouns = parser.add_subparsers(required=True, metavar="mailbox|mailstore")
-    mailbox = nouns.add_parser("mailbox", help="one user's mail").add_subparsers(required=True)
-    mailstore = nouns.add_parser("mailstore", help="the mail of all users").add_subparsers(
-        required=True
-    )
+class Help(NamedTuple):
+    """What the help says of a command, beside its options."""
 
-    merge = mailbox.add_parser("merge", help=MERGE_HELP)
-    merge.set_defaults(options=MergeOptions)
-    add_merge_options(merge)
-    promote = mailstore.add_parser("promote", help=PROMOTE_HELP)
-    promote.set_defaults(options=PromoteOptions)
-    add_promote_options(promote)
+    summary: str
+    description: str
+    examples: tuple[str, ...]
+    """Command lines, without the name of the program."""
+    note: str = ""
+
+    def describe(self, parser: argparse.ArgumentParser) -> None:
+        """Show it in the help of the one file for the host; no line is wrapped."""
+        examples = (f"  python3 mail_host.py {example}" for example in self.examples)
+        parser.description = self.description
+        parser.epilog = "\n".join(["examples:", *examples, self.note])
+        parser.formatter_class = argparse.RawDescriptionHelpFormatter
+
+
+MERGE = Help(
+    "move missing messages from a restore into a mailbox",
+    "Moves the messages that a mailbox does not have from a restore into it.",
+    (
+        "mailbox merge alice --dry-run",
+        "mailbox merge alice --folder INBOX --since 2026-11-01 --cleanup",
+    ),
+)
+PROMOTE = Help(
+    "move a whole restore to the root of its file system",
+    "Moves everything that was restored to the root of its file system.",
+    ("mailstore promote --mount /mnt/new --dry-run",),
+)
+_PROGRAM = Help(
+    "",
+    "Merges restored mail into mailboxes, on a host that mounts the mailstore.",
+    (MERGE.examples[0], PROMOTE.examples[0]),
+    f"""
+exit codes:
+  {Exit.DONE:<3} done
+  {Exit.LEFT:<3} done, but something was left
+  {Exit.REFUSED:<3} refused
+  {Exit.STOPPED:<3} stopped before the end: run it again
+  {Exit.NOT_CONFIRMED:<3} not confirmed
+  {Exit.INTERNAL:<3} internal error
+  {Exit.INTERRUPTED:<3} interrupted: run it again""",
+)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser()
+    _PROGRAM.describe(parser)
+    nouns = parser.add_subparsers(required=True, metavar="mailbox|mailstore")
+    merge_parser = _add_command(nouns, "one user's mail", MERGE, MergeOptions)
+    add_merge_options(merge_parser)
+    promote_parser = _add_command(nouns, "the mail of all users", PROMOTE, PromoteOptions)
+    add_promote_options(promote_parser)
     return parser
 
 
-MERGE_HELP = "move missing messages from a restore into a mailbox"
-PROMOTE_HELP = "move a whole restore to the root of its file system"
+def _add_command(
+    nouns: argparse._SubParsersAction[argparse.ArgumentParser],
+    about: str,
+    command: Help,
+    options: type[_Options],
+) -> argparse.ArgumentParser:
+    """Add a command, and the noun that it begins with and what that is about."""
+    noun, verb, *_ = command.examples[0].split()
+    group = nouns.add_parser(noun, help=about)
+    Help(about, f"Commands for {about}.", command.examples).describe(group)
+    verbs = group.add_subparsers(required=True, metavar=verb)
+    parser = verbs.add_parser(verb, help=command.summary)
+    command.describe(parser)
+    parser.set_defaults(options=options)
+    return parser
 
 
 def add_merge_options(parser: argparse.ArgumentParser) -> None:

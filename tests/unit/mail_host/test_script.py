@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import re
+import shlex
 import subprocess
 import sys
 from collections import Counter
@@ -72,6 +74,24 @@ def test_it_runs_alone(tmp_path: Path) -> None:
     alone.write_bytes(SCRIPT.read_bytes())
     command = [sys.executable, "-I", "-S", str(alone), "mailbox", "merge", "--help"]
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "command", ["", "mailbox", "mailbox merge", "mailstore", "mailstore promote"]
+)
+def test_each_help_has_a_description_and_examples_that_are_correct(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        mail_host.main([*command.split(), "--help"])
+    _, description, *others = capsys.readouterr().out.split("\n\n")
+    assert description.endswith(".")
+    text = "\n".join(others)
+    examples = re.findall(r"^  python3 mail_host\.py (.+)$", text, flags=re.MULTILINE)
+    assert examples
+    for example in examples:
+        assert example.startswith(command)
+        mail_host.parse_options(shlex.split(example))
 
 
 def test_the_first_line_has_the_digest_of_the_others() -> None:
