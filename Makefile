@@ -121,6 +121,11 @@ local-aws: .venv-local-aws/ready ## the tests of the local AWS, installed withou
 	rm -rf $(LOCAL_AWS)/build
 	cd $(LOCAL_AWS) && $(CURDIR)/.venv-local-aws/bin/python -m pytest --quiet
 
+HOST_PYTHON ?= python3.9
+.PHONY: mail-host
+mail-host: $(READY) ## the tests of the file for the mail host, which HOST_PYTHON (3.9) runs
+	HOST_PYTHON=$(HOST_PYTHON) python -m pytest --quiet $(UNUSED) tests/unit/mail_host
+
 .PHONY: bench
 bench: $(READY) $(AWSCLI)/ready $(DYNAMODUMP)/ready ## measurements: what is fast and what is not
 	python -m tests.bench.bench_sandbox

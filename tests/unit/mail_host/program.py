@@ -1,4 +1,7 @@
-"""The program for the mail host, run in this process; test_script.py runs it in one of its own."""
+"""The program for the mail host, run in this process; test_script.py runs it in one of its own.
+
+`make mail-host` runs it with another Python.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,18 @@ from unittest.mock import patch
 from tests import mail_host
 from tests.maildirs import Mailstore
 
+HOST_PYTHON = os.environ.get("HOST_PYTHON", "")
+"""The Python of the mail host; empty for this process."""
+
 
 def run(*arguments: str, said: str = "") -> subprocess.CompletedProcess[str]:
     """How it ended, and what it printed.
 
     :param said: what it reads from stdin.
     """
+    if HOST_PYTHON:
+        command = [HOST_PYTHON, "-I", mail_host.__file__, *arguments]
+        return subprocess.run(command, input=said, capture_output=True, text=True, check=False)
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err), patch.object(sys, "stdin", io.StringIO(said)):
         code = mail_host.main(arguments)

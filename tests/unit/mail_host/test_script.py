@@ -16,9 +16,11 @@ import pytest
 from cabal_backup.operations.restore.mail import host_script
 from tests import mail_host
 from tests.maildirs import Mailstore, deliver, messages
+from tests.unit.mail_host.program import HOST_PYTHON
 
 PACKAGE = Path(host_script.__file__).parents[3] / "mail_host"
 SCRIPT = Path(mail_host.__file__)
+PYTHON = HOST_PYTHON or sys.executable
 
 
 def imported(path: Path) -> list[str]:
@@ -72,7 +74,7 @@ def test_it_is_python_3_9_with_the_standard_library_only() -> None:
 def test_it_runs_alone(tmp_path: Path) -> None:
     alone = tmp_path / "copied.py"
     alone.write_bytes(SCRIPT.read_bytes())
-    command = [sys.executable, "-I", "-S", str(alone), "mailbox", "merge", "--help"]
+    command = [PYTHON, "-I", "-S", str(alone), "mailbox", "merge", "--help"]
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
@@ -105,7 +107,7 @@ def run(before: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the file in a Python in which `before` was executed first."""
     code = f"import os, runpy, sys\n{before}\nrunpy.run_path(sys.argv[0], run_name='__main__')"
     starter = f"import sys; del sys.argv[0]; exec({code!r})"
-    command = [sys.executable, "-c", starter, str(SCRIPT), *arguments]
+    command = [PYTHON, "-c", starter, str(SCRIPT), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
