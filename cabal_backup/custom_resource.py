@@ -14,15 +14,26 @@ import time
 import urllib.request
 from collections.abc import Callable, Mapping
 from http.client import HTTPException
-from typing import Any, TypeVar
+from typing import NotRequired, TypedDict, TypeVar
 
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
 T = TypeVar("T")
 
-Event = Mapping[str, Any]
-"""A request of CloudFormation."""
+
+class Event(TypedDict):
+    """A request of CloudFormation."""
+
+    RequestType: str
+    ResponseURL: str
+    StackId: str
+    RequestId: str
+    LogicalResourceId: str
+    PhysicalResourceId: NotRequired[str]
+    ResourceProperties: Mapping[str, str]
+    OldResourceProperties: NotRequired[Mapping[str, str]]
+
 
 ANSWER_ATTEMPTS = 4
 

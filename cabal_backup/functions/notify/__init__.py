@@ -14,10 +14,10 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 import boto3
 from botocore.config import Config
@@ -25,6 +25,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cabal_backup import names
 from cabal_backup.functions.notify.incident import VAULTS, Occurrence, compose, understand
+
+if TYPE_CHECKING:
+    from types_boto3_backup import BackupClient
+    from types_boto3_backup.type_defs import GetBackupPlanInputTypeDef
+    from types_boto3_sns import SNSClient
+    from types_boto3_sqs import SQSClient
+    from types_boto3_sqs.type_defs import ChangeMessageVisibilityBatchRequestEntryTypeDef
+    from types_boto3_ssm import SSMClient
 
 QUIET = 900.0
 """Seconds after a report in which the same is not reported again, but counted."""
@@ -63,13 +71,26 @@ class Received:
         return self.occurrence.about and f"about {self.occurrence.about}"
 
 
-def handler(batch: Mapping[str, Any], _context: object) -> dict[str, list[dict[str, str]]]:
+class Record(TypedDict):
+    """A message of the queue, as Lambda hands it over."""
+
+    messageId: str
+    receiptHandle: str
+    body: str
+    attributes: Mapping[str, str]
+
+
+def handler(
+    batch: Mapping[str, Sequence[Record]], _context: object
+) -> dict[str, list[dict[str, str]]]:
     """Report the events of one batch; the entry point of the Lambda function.
+
+    :param batch: the messages as "Records", or an alarm, which CloudWatch hands over by itself.
 
     Returns the messages that stay in the queue: those that wait, and those that could not be
     reported, which Lambda tries again and, in the end, moves to the dead-letter queue.
-    CloudWatch hands over an alarm by itself; what botocore raises then, Lambda tries again, and
-    then sends the alarm to the queue.
+
+    Raises what botocore raises about an alarm: Lambda tries again, and then sends it to the queue.
     """
     if "Records" not in batch:
         if occurrence := _words(batch):
@@ -101,7 +122,7 @@ def handler(batch: Mapping[str, Any], _context: object) -> dict[str, list[dict[s
     return {"batchItemFailures": [{"itemIdentifier": each} for each in left]}
 
 
-def _read(record: Mapping[str, Any]) -> Received | None:
+def _read(record: Record) -> Received | None:
     try:
         event = json.loads(record["body"])
     except (ValueError, RecursionError):
@@ -152,27 +173,25 @@ def _wait(each: Received, batch: Sequence[Received], lately: Mapping[str, float]
 
 def _hide(waits: Mapping[str, float]) -> None:
     """Leave messages in the queue, by their receipts, for these seconds."""
-    entries = [
+    entries: list[ChangeMessageVisibilityBatchRequestEntryTypeDef] = [
         {"Id": str(number), "ReceiptHandle": receipt, "VisibilityTimeout": int(seconds) + 1}
         for number, (receipt, seconds) in enumerate(waits.items())
     ]
     for start in range(0, len(entries), 10):
-        _client("sqs").change_message_visibility_batch(
+        _sqs().change_message_visibility_batch(
             QueueUrl=os.environ["QUEUE_URL"], Entries=entries[start : start + 10]
         )
 
 
 def _publish(occurrences: Sequence[Occurrence]) -> None:
     notice = compose(occurrences)
-    _client("sns").publish(
-        TopicArn=os.environ["TOPIC_ARN"], Subject=notice.subject, Message=notice.body
-    )
+    _sns().publish(TopicArn=os.environ["TOPIC_ARN"], Subject=notice.subject, Message=notice.body)
     logger.info("Reported %d events: %s", len(occurrences), notice.subject)
 
 
 def _reported_lately() -> dict[str, float]:
     try:
-        answer = _client("ssm").get_parameter(Name=names.INCIDENTS)
+        answer = _ssm().get_parameter(Name=names.INCIDENTS)
         lately = json.loads(answer["Parameter"]["Value"])
         return {key: float(sent) for key, sent in lately.items()}
     except (BotoCoreError, ClientError, ValueError, TypeError, AttributeError, OverflowError):
@@ -188,9 +207,7 @@ def _remember(lately: Mapping[str, float]) -> None:
     while len(value := json.dumps(kept)) > 4096:
         kept.popitem()
     try:
-        _client("ssm").put_parameter(
-            Name=names.INCIDENTS, Value=value, Type="String", Overwrite=True
-        )
+        _ssm().put_parameter(Name=names.INCIDENTS, Value=value, Type="String", Overwrite=True)
     except (BotoCoreError, ClientError):
         logger.exception("What was reported could not be remembered")
 
@@ -199,9 +216,11 @@ def _plan_uses_our_vaults(plan_id: str, version_id: str) -> bool:
     """Whether a backup plan writes into our vaults; also when it cannot be looked at."""
     if plan_id == os.environ.get("PLAN_ID"):
         return True
-    version = {"VersionId": version_id} if version_id else {}
     try:
-        plan = _client("backup").get_backup_plan(BackupPlanId=plan_id, **version)["BackupPlan"]
+        asked: GetBackupPlanInputTypeDef = {"BackupPlanId": plan_id}
+        if version_id:
+            asked["VersionId"] = version_id
+        plan = _backup().get_backup_plan(**asked)["BackupPlan"]
     except (BotoCoreError, ClientError):
         logger.exception("The backup plan %s could not be looked at", plan_id)
         return True
@@ -212,6 +231,20 @@ def _plan_uses_our_vaults(plan_id: str, version_id: str) -> bool:
 
 
 @cache
-def _client(service: str) -> Any:
-    make: Callable[..., object] = boto3.client
-    return make(service, config=RETRIES)
+def _sqs() -> SQSClient:
+    return boto3.client("sqs", config=RETRIES)
+
+
+@cache
+def _sns() -> SNSClient:
+    return boto3.client("sns", config=RETRIES)
+
+
+@cache
+def _ssm() -> SSMClient:
+    return boto3.client("ssm", config=RETRIES)
+
+
+@cache
+def _backup() -> BackupClient:
+    return boto3.client("backup", config=RETRIES)

@@ -11,6 +11,7 @@ https://github.com/hashicorp/terraform-provider-aws/issues/9297
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,7 @@ def _check(event: Event) -> dict[str, str]:
     return {}
 
 
-def _select(backup: BackupClient, given: Event, retrying: IamRetries) -> None:
+def _select(backup: BackupClient, given: Mapping[str, str], retrying: IamRetries) -> None:
     if "BackupPlanId" in given:
         retrying(
             backup.create_backup_selection,
@@ -75,19 +76,24 @@ def _select(backup: BackupClient, given: Event, retrying: IamRetries) -> None:
         )
 
 
-def _delete_from_plan(backup: BackupClient, given: Event, retrying: IamRetries) -> None:
-    plan = {"BackupPlanId": given["BackupPlanId"]}
+def _delete_from_plan(backup: BackupClient, given: Mapping[str, str], retrying: IamRetries) -> None:
+    plan_id = given["BackupPlanId"]
     pages = backup.get_paginator("list_backup_selections")
     # A plan that was deleted has no selections.
     with suppress(backup.exceptions.ResourceNotFoundException):
-        for page in retrying(lambda: list(pages.paginate(**plan))):
+        for page in retrying(lambda: list(pages.paginate(BackupPlanId=plan_id))):
             for each in page["BackupSelectionsList"]:
                 if each["SelectionName"] == names.ROLE_CHECK:
-                    selection_id = each["SelectionId"]
-                    retrying(backup.delete_backup_selection, **plan, SelectionId=selection_id)
+                    retrying(
+                        backup.delete_backup_selection,
+                        BackupPlanId=plan_id,
+                        SelectionId=each["SelectionId"],
+                    )
 
 
-def _delete_from_testing_plan(backup: BackupClient, given: Event, retrying: IamRetries) -> None:
+def _delete_from_testing_plan(
+    backup: BackupClient, given: Mapping[str, str], retrying: IamRetries
+) -> None:
     with suppress(backup.exceptions.ResourceNotFoundException):
         retrying(
             backup.delete_restore_testing_selection,

@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypedDict
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -96,7 +96,13 @@ class Verdict(NamedTuple):
     message: str
 
 
-def handler(event: Mapping[str, Any], context: Context) -> None:
+Event = TypedDict(
+    "Event", {"source": str, "detail-type": str, "time": str, "detail": Mapping[str, object]}
+)
+"""An event of EventBridge."""
+
+
+def handler(event: Event, context: Context) -> None:
     """Judge one restore, or all that wait; the entry point of the Lambda function.
 
     Raises what botocore raises when restores cannot be listed or a verdict cannot be put.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -75,16 +74,10 @@ def look(aws: Aws, now: datetime, *, drills: Answer[Sequence[PastDrill]] | None 
     """
     environment, dr_region = aws.environment, aws.environment.dr_region
     with Asking() as asking:
+        since = {"ByCreatedAfter": now - LOOK_BACK, "MaxResults": 1000}
 
-        def jobs(operation: str, result: str, region: str | None = None) -> Future[Answer[Any]]:
-            return asking.ask(
-                lambda: entries(
-                    getattr(aws.client("backup", region), operation),
-                    result,
-                    ByCreatedAfter=now - LOOK_BACK,
-                    MaxResults=1000,
-                )
-            )
+        def backup(region: str | None = None) -> BackupClient:
+            return aws.client("backup", region)
 
         primary, dr = (
             asking.submit(_region, aws, now, which, vault)
@@ -93,11 +86,17 @@ def look(aws: Aws, now: datetime, *, drills: Answer[Sequence[PastDrill]] | None 
         third = [asking.submit(_air_gapped, aws, vault) for vault in aws.vaults[2:]]
         plan = asking.ask(lambda: _plan(aws, now))
         role = asking.ask(lambda: _role(aws))
-        backup_jobs = jobs("list_backup_jobs", "BackupJobs")
-        copy_jobs = jobs("list_copy_jobs", "CopyJobs")
-        dr_copy_jobs = jobs("list_copy_jobs", "CopyJobs", dr_region)
-        restore_jobs = jobs("list_restore_jobs", "RestoreJobs")
-        dr_restore_jobs = jobs("list_restore_jobs", "RestoreJobs", dr_region)
+        backup_jobs = asking.ask(lambda: entries(backup().list_backup_jobs, "BackupJobs", **since))
+        copy_jobs = asking.ask(lambda: entries(backup().list_copy_jobs, "CopyJobs", **since))
+        dr_copy_jobs = asking.ask(
+            lambda: entries(backup(dr_region).list_copy_jobs, "CopyJobs", **since)
+        )
+        restore_jobs = asking.ask(
+            lambda: entries(backup().list_restore_jobs, "RestoreJobs", **since)
+        )
+        dr_restore_jobs = asking.ask(
+            lambda: entries(backup(dr_region).list_restore_jobs, "RestoreJobs", **since)
+        )
         testing = asking.submit(read_restore_testing.look, aws)
         tables = {
             name: asking.submit(_table, aws, name)
@@ -238,7 +237,7 @@ def _events(
         "LookupAttributes": [{"AttributeKey": "EventName", "AttributeValue": call}],
         "PaginationConfig": {"MaxItems": MOST_EVENTS, "PageSize": 50},
     }
-    if since:
+    if since is not None:
         asked["StartTime"] = since
     for page in aws.client("cloudtrail", region).get_paginator("lookup_events").paginate(**asked):
         for event in page["Events"]:

@@ -14,15 +14,17 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 from uuid import uuid4
+
+from cabal_backup.custom_resource import Event
 
 SIGNATURE = "9f86d081884c7d659a2feaa0c55ad015"
 STACK_ID = "arn:aws:cloudformation:us-west-1:123456789012:stack/cabal-backup/5f0d8a40-0000"
 SENTINEL = "this-is-a-property-of-the-event"
 
-Handler = Callable[[Mapping[str, Any], object], None]
+Handler = Callable[[Event, object], None]
 Answer = dict[str, Any]
 
 HANG_UP = "hang up"
@@ -121,9 +123,9 @@ class Resource:
         self.answers.append(answer)
         return answer
 
-    def event(self, request_type: str) -> dict[str, Any]:
+    def event(self, request_type: str) -> Event:
         request_id = str(uuid4())
-        event = {
+        event: Any = {
             "RequestType": request_type,
             "ServiceToken": "arn:aws:lambda:us-west-1:123456789012:function:OptIn",
             "ResponseURL": self.url.signed(request_id),
@@ -138,12 +140,10 @@ class Resource:
             event["PhysicalResourceId"] = self.physical_id
         if request_type == "Update":
             event["OldResourceProperties"] = {"ServiceToken": SENTINEL}
-        return event
+        return cast("Event", event)
 
 
-def _check(
-    event: Mapping[str, Any], path: str, headers: Mapping[str, str], body: bytes, answer: Answer
-) -> None:
+def _check(event: Any, path: str, headers: Mapping[str, str], body: bytes, answer: Answer) -> None:
     sent_to = urlsplit(event["ResponseURL"])
     assert path == f"{sent_to.path}?{sent_to.query}"
     # S3 refuses a signed PUT whose content type is not the signed one, which is empty.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from cabal_backup.functions.validate_restore import Event
 from tests.unit.functions.aws import Account, Refusal
 
 COMPLETED = datetime.fromisoformat("2026-02-01T06:40:00+00:00")
@@ -207,7 +208,7 @@ def _job(identity: str, kind: str, live: str, restored: str) -> dict[str, Any]:
     }
 
 
-def completed(job: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
+def completed(job: Mapping[str, Any], **changes: Any) -> Event:
     """AWS Backup's event at the end of a restore, some minutes late."""
     detail = {
         "restoreJobId": job["RestoreJobId"],
@@ -227,6 +228,6 @@ def completed(job: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
     }
 
 
-def scheduled(time: str = "2026-02-01T10:00:00Z") -> dict[str, Any]:
+def scheduled(time: str = "2026-02-01T10:00:00Z") -> Event:
     """EventBridge's event at the schedule."""
     return {"source": "aws.events", "detail-type": "Scheduled Event", "time": time, "detail": {}}

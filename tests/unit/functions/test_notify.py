@@ -257,7 +257,8 @@ def account(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> Aws:
     for variable in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_MAX_ATTEMPTS", "AWS_RETRY_MODE"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "does-not-exist")
-    notify._client.cache_clear()
+    for each in (notify._sqs, notify._sns, notify._ssm, notify._backup):
+        each.cache_clear()
     wire.account = aws = Aws()
     return aws
 
