@@ -342,7 +342,7 @@ def _lifecycle(
     wanted = Lifecycle(
         cold_after_days=usual.cold_after_days, delete_after_days=max(days, copy_back.LIVE_FOR_DAYS)
     )
-    return copy_back.lifecycle_on_arrival(wanted, now, now, lock, names.VAULT)
+    return copy_back.lifecycle_on_arrival(wanted, 0, lock, names.VAULT)
 
 
 def _usable(region: RegionState, point: RecoveryPoint, until: datetime) -> RecoveryPoint | None:

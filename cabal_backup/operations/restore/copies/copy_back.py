@@ -219,7 +219,8 @@ def plan_copy_back(
     """
     environment = aws.environment
     ready = prepare(aws, now, wanted)
-    point, lock, made = ready.point, ready.lock, ready.point.counted_from
+    point, lock = ready.point, ready.lock
+    age = begun_days(point.counted_from, now)
     plan = CopyBackPlan(
         environment=environment,
         point=point,
@@ -228,9 +229,9 @@ def plan_copy_back(
         to_vault_arn=aws.arn("backup", f"backup-vault:{names.VAULT}"),
         role_arn=aws.arn("iam", f"role/{names.ROLE}", region=""),
         now=now,
-        lifecycle=shortest_lifecycle(made, now, lock)
+        lifecycle=shortest_lifecycle(age, lock)
         if rehearsal
-        else lifecycle_on_arrival(environment.lifecycle, made, now, lock, names.VAULT),
+        else lifecycle_on_arrival(environment.lifecycle, age, lock, names.VAULT),
         lock=lock,
         doubts=ready.doubts,
         warnings=ready.warnings,
@@ -294,13 +295,7 @@ def _arrived(aws: Aws, job: Job) -> RecoveryPoint:
 
 
 def lifecycle_on_arrival(
-    wanted: Lifecycle,
-    created: datetime,
-    now: datetime,
-    lock: Lock | None,
-    vault: str,
-    *,
-    warm_days: int = WARM_FOR_DAYS,
+    wanted: Lifecycle, age: int, lock: Lock | None, vault: str, *, warm_days: int = WARM_FOR_DAYS
 ) -> Lifecycle:
     """The lifecycle nearest to `wanted` that a copy of this age can arrive with.
 
@@ -308,9 +303,10 @@ def lifecycle_on_arrival(
     cold within `warm_days` stays warm, and one that would expire within LIVE_FOR_DAYS
     lives longer, as far as the vault's lock accepts it.
 
+    :param age: in `begun_days`.
+
     Raises RefusedError when it would expire on arrival whatever the lifecycle.
     """
-    age = _begun_days(created, now)
     delete_after = max(wanted.delete_after_days, age + LIVE_FOR_DAYS)
     if lock is not None:
         delete_after = max(lock.min_days, min(delete_after, lock.max_days))
@@ -329,23 +325,24 @@ def lifecycle_on_arrival(
     return Lifecycle(cold_after_days=cold_after, delete_after_days=delete_after)
 
 
-def shortest_lifecycle(created: datetime, now: datetime, lock: Lock | None) -> Lifecycle:
+def shortest_lifecycle(age: int, lock: Lock | None) -> Lifecycle:
     """The shortest lifecycle with which a copy of this age can still be restored from.
+
+    :param age: in `begun_days`.
 
     Raises RefusedError when it would expire on arrival whatever the lifecycle.
     """
     # One day to restore from it, and one because begun days count.
-    shortest = Lifecycle(
-        cold_after_days=None, delete_after_days=_begun_days(created, now) + RESTORED_WITHIN_DAYS
-    )
+    shortest = Lifecycle(cold_after_days=None, delete_after_days=age + RESTORED_WITHIN_DAYS)
     if lock is None:
         return shortest
     if shortest.delete_after_days > lock.max_days:
-        return lifecycle_on_arrival(shortest, created, now, lock, names.VAULT)
+        return lifecycle_on_arrival(shortest, age, lock, names.VAULT)
     return replace(shortest, delete_after_days=max(shortest.delete_after_days, lock.min_days))
 
 
-def _begun_days(created: datetime, now: datetime) -> int:
+def begun_days(created: datetime, now: datetime) -> int:
+    """The days since then; one that has begun counts."""
     return -((created - now) // timedelta(days=1))
 
 

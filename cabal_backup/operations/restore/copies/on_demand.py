@@ -23,6 +23,7 @@ from cabal_backup.operations.aws.results import Answer, Known, Unknown
 from cabal_backup.operations.restore.copies.copy_back import (
     LONGEST,
     WARM_ON_ARRIVAL_DAYS,
+    begun_days,
     check_ready,
     lifecycle_on_arrival,
     lock_of,
@@ -187,8 +188,7 @@ def plan_copy(aws: Aws, now: datetime, wanted: Sequence[str]) -> OnDemandPlan:
     for point in points:
         lifecycle = lifecycle_on_arrival(
             environment.dr_lifecycle,
-            point.counted_from,
-            now,
+            begun_days(point.counted_from, now),
             lock,
             names.DR_VAULT,
             warm_days=WARM_ON_ARRIVAL_DAYS,

@@ -9,6 +9,7 @@ import pytest
 from cabal_backup.config.environment import Lifecycle, Lock
 from cabal_backup.errors import RefusedError
 from cabal_backup.operations.restore.copies.copy_back import (
+    begun_days,
     lifecycle_on_arrival,
     shortest_lifecycle,
 )
@@ -17,10 +18,14 @@ from tests.unit.operations.status.builders import A_YEAR, NOW
 LOCK = Lock(min_days=30, max_days=365)
 
 
+def begun(age_days: float) -> int:
+    return begun_days(NOW - timedelta(days=age_days), NOW)
+
+
 def arriving(
     age_days: float, wanted: Lifecycle = A_YEAR, lock: Lock | None = LOCK
 ) -> tuple[int | None, int]:
-    chosen = lifecycle_on_arrival(wanted, NOW - timedelta(days=age_days), NOW, lock, "cabal-backup")
+    chosen = lifecycle_on_arrival(wanted, begun(age_days), lock, "cabal-backup")
     return chosen.cold_after_days, chosen.delete_after_days
 
 
@@ -46,8 +51,7 @@ def test_as_configured_unless_it_would_go_cold_at_once(
 def test_one_that_is_not_about_to_be_restored_goes_cold_after_its_arrival(
     age_days: float, cold: int | None
 ) -> None:
-    made = NOW - timedelta(days=age_days)
-    chosen = lifecycle_on_arrival(A_YEAR, made, NOW, LOCK, "cabal-backup-dr", warm_days=1)
+    chosen = lifecycle_on_arrival(A_YEAR, begun(age_days), LOCK, "cabal-backup-dr", warm_days=1)
     assert chosen.cold_after_days == cold
 
 
@@ -92,10 +96,10 @@ def test_one_that_would_expire_on_arrival_is_refused(age_days: float) -> None:
 def test_a_rehearsal_is_as_short_as_the_lock_accepts(
     age_days: float, lock: Lock | None, expected: int
 ) -> None:
-    chosen = shortest_lifecycle(NOW - timedelta(days=age_days), NOW, lock)
+    chosen = shortest_lifecycle(begun(age_days), lock)
     assert (chosen.cold_after_days, chosen.delete_after_days) == (None, expected)
 
 
 def test_a_rehearsal_that_would_expire_on_arrival() -> None:
     with pytest.raises(RefusedError, match="it would expire on arrival"):
-        shortest_lifecycle(NOW - timedelta(days=29.5), NOW, Lock(min_days=1, max_days=30))
+        shortest_lifecycle(begun(29.5), Lock(min_days=1, max_days=30))
