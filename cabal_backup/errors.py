@@ -114,6 +114,12 @@ class RefusedError(CabalBackupError):
     exit_code = ExitCode.REFUSED
 
 
+class InternalError(CabalBackupError):
+    """The tool itself failed, in a way that it does not foresee."""
+
+    exit_code = ExitCode.INTERNAL
+
+
 class UnknownError(CabalBackupError):
     """How something ended is not known, or not yet."""
 

@@ -13,7 +13,7 @@ from cabal_backup.cli import output
 from cabal_backup.cli.answer import answer
 from cabal_backup.cli.options import Invocation, changing
 from cabal_backup.cli.parser import CommandLineError, parse
-from cabal_backup.errors import CabalBackupError, ExitCode
+from cabal_backup.errors import CabalBackupError, ExitCode, InternalError
 from cabal_backup.text import one_line
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ def _run(arguments: Sequence[str], clock: Clock | None) -> int:
         code, message = ExitCode.INTERRUPTED, f"interrupted. {what_then}".rstrip()
         print(f"cabal-backup: {message}", file=sys.stderr)
     except (Exception, SystemExit) as error:
-        code, message = _explain(error, debug=debug)
+        explained = _explain(error, debug=debug)
+        code, message = explained.exit_code, str(explained)
         if nagios:
             # A monitoring system reads one line on stdout, also when there was nothing to look at.
             print(f"UNKNOWN: {one_line(message).replace('|', '/')}")
@@ -78,17 +79,16 @@ def _system_clock() -> Clock:
     return SystemClock()
 
 
-def _explain(error: BaseException, *, debug: bool) -> tuple[int, str]:
-    """The exit code for an error, and the message.
+def _explain(error: BaseException, *, debug: bool) -> CabalBackupError:
+    """An error with its message and exit code.
 
     1 is the verdict of `status`, so nothing unforeseen may end with it.
     """
     if debug:
         traceback.print_exception(error)
-    explained = error if isinstance(error, CabalBackupError) else _from_aws(error)
-    if explained is None:
-        return ExitCode.INTERNAL, _unforeseen(error)
-    return explained.exit_code, str(explained)
+    if isinstance(error, CabalBackupError):
+        return error
+    return _from_aws(error) or InternalError(_unforeseen(error))
 
 
 def _from_aws(error: BaseException) -> CabalBackupError | None:

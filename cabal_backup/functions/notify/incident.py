@@ -226,15 +226,22 @@ def _call(event: Event, uses_our_vaults: UsesOurVaults) -> Occurrence | None:
     return _occurrence(event, _Words(title, facts, advice), incident=by or who, about=about)
 
 
-def _kind_of_call(service: str, name: str) -> tuple[str, str]:
-    """What a call is about, a key of ADVICE or "", and the words for it."""
+class _Call(NamedTuple):
+    """What a call is about."""
+
+    kind: str
+    """A key of ADVICE, or ""."""
+    words: str
+
+
+def _kind_of_call(service: str, name: str) -> _Call:
     for kind, calls in urgent.CALLS.items():
         if name in calls:
-            return kind, calls[name]
+            return _Call(kind, calls[name])
     for each, words in urgent.MONITORING.get(service, {}).items():
         if name == each or (each.endswith("*") and name.startswith(each[:-1])):
-            return "monitoring", words
-    return "", f"call of {name or 'an unknown operation'}"
+            return _Call("monitoring", words)
+    return _Call("", f"call of {name or 'an unknown operation'}")
 
 
 def _concerns_us(kind: str, asked: Event, detail: Event, uses_our_vaults: UsesOurVaults) -> bool:

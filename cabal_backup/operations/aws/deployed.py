@@ -74,8 +74,10 @@ class _Compared:
             self.unknown[region] = f"the tags of the {what} could not be read: {answer.reason}"
         elif answer.value is not None:
             problem = _compare(aws, what, answer.value)
-            self.matched = self.matched or not problem
-            self.unrecorded += [problem] if problem else []
+            if problem is None:
+                self.matched = True
+            else:
+                self.unrecorded.append(problem)
 
 
 def vault_tags(aws: Aws, vault: str, region: str) -> Tags:
@@ -104,8 +106,8 @@ def _tags_of(aws: Aws, vault: Vault) -> Tags | None:
     return vault_tags(aws, *vault)
 
 
-def _compare(aws: Aws, what: str, tags: Tags) -> str:
-    """Why the environment could not be compared; empty when it is the right one."""
+def _compare(aws: Aws, what: str, tags: Tags) -> str | None:
+    """Why the environment could not be compared; None when it is the right one."""
     name = aws.environment.name
     environment, account = tags.get(names.ENVIRONMENT_TAG), tags.get(names.ACCOUNT_TAG)
     if environment not in (None, name):
@@ -125,4 +127,4 @@ def _compare(aws: Aws, what: str, tags: Tags) -> str:
             f"the {what} has no tag {names.ENVIRONMENT_TAG}, so it is not known whether it "
             f"belongs to {name}: {HOW_TO_RECORD}."
         )
-    return ""
+    return None

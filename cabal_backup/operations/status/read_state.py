@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from cabal_backup import names, urgent
 from cabal_backup.config.environment import Environment
@@ -106,7 +106,7 @@ def look(aws: Aws, now: datetime, *, drills: Answer[Sequence[PastDrill]] | None 
         channels = asking.submit(read_alerts.look, aws)
         trails = asking.submit(read_trails.look, aws)
     regions = primary.result(), dr.result()
-    mailstore, others = _mailstores(environment, file_systems.result())
+    mailstores = _mailstores(environment, file_systems.result())
     state = State(
         now=now,
         environment=environment,
@@ -123,8 +123,8 @@ def look(aws: Aws, now: datetime, *, drills: Answer[Sequence[PastDrill]] | None 
         dr_restore_jobs=dr_restore_jobs.result(),
         testing=testing.result(),
         tables={name: table.result() for name, table in tables.items()},
-        mailstore=mailstore,
-        other_mailstores=others,
+        mailstore=mailstores.configured,
+        other_mailstores=mailstores.others,
         keys={},
         channels=channels.result(),
         trails=trails.result(),
@@ -404,15 +404,20 @@ def _file_systems(aws: Aws) -> Sequence[FileSystemDescriptionTypeDef]:
     return [each for page in paginator.paginate() for each in page["FileSystems"]]
 
 
+class _Mailstores(NamedTuple):
+    configured: Answer[FileSystemDescriptionTypeDef | None]
+    others: Answer[Sequence[str]]
+    """The ids of others with Cabal's tag."""
+
+
 def _mailstores(
     environment: Environment, answer: Answer[Sequence[FileSystemDescriptionTypeDef]]
-) -> tuple[Answer[FileSystemDescriptionTypeDef | None], Answer[Sequence[str]]]:
-    """The configured mailstore, and the ids of others with Cabal's tag."""
+) -> _Mailstores:
     if not isinstance(answer, Known):
-        return answer, answer
+        return _Mailstores(answer, answer)
     ours = environment.mailstore_file_system_id
     tag = {"Key": "Name", "Value": names.MAILSTORE}
-    return (
+    return _Mailstores(
         Known(next((each for each in answer.value if each["FileSystemId"] == ours), None)),
         Known(
             [

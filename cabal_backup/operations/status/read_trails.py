@@ -46,15 +46,15 @@ class Trail:
     """Why nothing but its name is known."""
 
     @property
-    def fault(self) -> str:
-        """Why it does not record or deliver the calls that change something; empty if it does."""
+    def fault(self) -> str | None:
+        """Why it does not record or deliver the calls that change something; None if it does."""
         if self.unread:
             return f"could not be looked at: {self.unread.reason}"
         if not self.is_logging:
             return "it is not logging"
         if self.delivery_error:
             return f"S3 does not take what it logs: {self.delivery_error}"
-        return "" if self.logs_writes else "it leaves out calls that change something"
+        return None if self.logs_writes else "it leaves out calls that change something"
 
 
 def look(aws: Aws) -> Mapping[str, Answer[list[Trail]]]:

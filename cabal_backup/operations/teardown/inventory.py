@@ -137,10 +137,10 @@ class Inventory:
         return self.role_exists and not self.role_stays
 
     @property
-    def role_stays(self) -> str:
-        """Why the role is kept although it exists; empty when it can be deleted."""
+    def role_stays(self) -> str | None:
+        """Why the role is kept; None when it can be deleted, and where there is none."""
         if not self.role_exists:
-            return ""
+            return None
         if not self.role_managed:
             return f"the role {names.ROLE} stays: {NOT_MANAGED}"
         if self.role_users:
@@ -148,7 +148,7 @@ class Inventory:
                 f"the role {names.ROLE} stays: without it AWS Backup could not delete "
                 f"{', '.join(self.role_users)}, which would become EXPIRED and stay"
             )
-        return ""
+        return None
 
     def stays(self) -> tuple[str, ...]:
         """What has our names and is not touched, and why, line by line."""

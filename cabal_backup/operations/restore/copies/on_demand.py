@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from cabal_backup import names
 from cabal_backup.config.environment import Environment, Lifecycle, Lock
@@ -251,12 +251,16 @@ def _look(aws: Aws, now: datetime, *regions: str) -> State:
     return read_state.look(aws, now)
 
 
-def _to_copy(
-    aws: Aws, seen: State, wanted: Sequence[str]
-) -> tuple[list[RecoveryPoint], tuple[str, ...]]:
+class _ToCopy(NamedTuple):
+    points: list[RecoveryPoint]
+    left_out: tuple[str, ...]
+    """What is not copied, and why."""
+
+
+def _to_copy(aws: Aws, seen: State, wanted: Sequence[str]) -> _ToCopy:
     points = _points(seen.primary)
     if wanted:
-        return [_named(aws, seen, points, name) for name in wanted], ()
+        return _ToCopy([_named(aws, seen, points, name) for name in wanted], ())
     _points(seen.dr)
     missing = [with_storage_class(aws, point, seen.now) for point in without_copy(seen)]
     cold = tuple(
@@ -264,7 +268,7 @@ def _to_copy(
         for point in missing
         if point.is_cold(seen.now)
     )
-    return [point for point in missing if not point.is_cold(seen.now)], cold
+    return _ToCopy([point for point in missing if not point.is_cold(seen.now)], cold)
 
 
 def _points(region: RegionState) -> list[RecoveryPoint]:

@@ -81,14 +81,14 @@ def keys(state: State) -> Outcome:
     return ok(f"{plural(len(state.keys), 'key')} in use, all enabled.")
 
 
-def _lost(arn: str, answer: Answer[KeyMetadataTypeDef | None]) -> str:
-    """Why the key cannot be used; empty where it can, and where that is not known."""
+def _lost(arn: str, answer: Answer[KeyMetadataTypeDef | None]) -> str | None:
+    """Why the key cannot be used; None where it can, and where that is not known."""
     if isinstance(answer, Unknown):
-        return ""
+        return None
     if answer.value is None:
         return f"{arn} does not exist"
     state = answer.value["KeyState"]
     if state in _USABLE:
-        return ""
+        return None
     when = answer.value.get("DeletionDate")
     return f"{arn} is {state}" + (f", to be deleted at {moment(when)}" if when else "")
