@@ -22,7 +22,7 @@ from cabal_backup.operations.report.costs import (
     Amount,
     Cost,
     estimate,
-    look,
+    read_stock,
     total,
 )
 from cabal_backup.text import columns
@@ -83,7 +83,7 @@ def run(options: CostsOptions, invocation: Invocation) -> int:
     aws = connect_to(options)
     environment = aws.environment
     alternatives = [(text, _with(options, environment, text)) for text in options.alternatives]
-    stock = look(aws, invocation.clock.now())
+    stock = read_stock(aws, invocation.clock.now())
     unknown = {
         vault: each.reason for vault, each in stock.points.items() if isinstance(each, Unknown)
     }

@@ -22,7 +22,7 @@ from cabal_backup.config.settings import MAX_DAYS
 from cabal_backup.errors import ExitCode, UsageError
 from cabal_backup.operations.aws.legal_holds import LegalHold
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
-from cabal_backup.operations.status.calendar import SYMBOLS, Calendar, Cell, look
+from cabal_backup.operations.status.calendar import SYMBOLS, Calendar, Cell, read_calendar
 from cabal_backup.text import plural, timestamp
 
 _OTHER_LINES = 6
@@ -79,7 +79,7 @@ def define_points(parser: Parser) -> None:
 def run(options: PointsOptions, invocation: Invocation) -> int:
     aws = connect_to(options)
     now = invocation.clock.now()
-    calendar = look(aws, now, nights=_nights(options, now))
+    calendar = read_calendar(aws, now, nights=_nights(options, now))
     if options.since is not None:
         points = tuple(each for each in calendar.points if each[1].created >= options.since)
         calendar = replace(calendar, points=points)

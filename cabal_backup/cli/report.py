@@ -23,10 +23,10 @@ from cabal_backup.errors import ExitCode, RefusedError, UsageError
 from cabal_backup.operations.report.page import GENERATOR, page
 from cabal_backup.operations.report.prices import read_prices
 from cabal_backup.operations.report.summary import Report
-from cabal_backup.operations.status import calendar
+from cabal_backup.operations.status.calendar import NIGHTS, read_calendar
 from cabal_backup.operations.status.checks import CHECKS, run_checks
 from cabal_backup.operations.status.drill_reports import read_reports
-from cabal_backup.operations.status.read_state import look
+from cabal_backup.operations.status.read_state import read_state
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,9 +59,9 @@ def define_report(parser: Parser) -> None:
         "-n",
         "--nights",
         type=number("a number of nights", 1, 400),
-        default=calendar.NIGHTS,
+        default=NIGHTS,
         metavar="N",
-        help=f"how many nights the calendar goes back (default: {calendar.NIGHTS})",
+        help=f"how many nights the calendar goes back (default: {NIGHTS})",
     )
     add_report_folder(parser)
     add_prices(parser)
@@ -75,9 +75,9 @@ def run(options: ReportPageOptions, invocation: Invocation) -> int:
     known = read_prices(options.prices)
     aws = connect_to(options)
     now = invocation.clock.now()
-    state = look(aws, now, drills=read_reports(report_folder(options)))
+    state = read_state(aws, now, drills=read_reports(report_folder(options)))
     report = Report(state, run_checks(state, CHECKS))
-    nights = calendar.look(aws, now, nights=options.nights).from_first_point()
+    nights = read_calendar(aws, now, nights=options.nights).from_first_point()
     _write(file, page(report, nights, known))
     if options.json:
         output.print_json({**document(report), "report": file})

@@ -26,7 +26,7 @@ from cabal_backup.operations.report.summary import Report
 from cabal_backup.operations.status.checks import CHECKS, GROUPS, run_checks
 from cabal_backup.operations.status.drill_reports import read_reports
 from cabal_backup.operations.status.findings import NOT_OK, Status, worst
-from cabal_backup.operations.status.read_state import look
+from cabal_backup.operations.status.read_state import read_state
 from cabal_backup.text import with_local_time
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ def _cell(seen: _Seen, name: str) -> Text:
 
 
 def _look(options: StatusOptions, chosen: list[str], aws: Aws, clock: Clock) -> Report:
-    state = look(aws, clock.now(), drills=read_reports(report_folder(options)))
+    state = read_state(aws, clock.now(), drills=read_reports(report_folder(options)))
     return Report(state, run_checks(state, chosen))
 
 

@@ -30,7 +30,7 @@ from cabal_backup.operations.aws.results import unless_missing
 from cabal_backup.operations.status.checks import CHECKS, run_checks
 from cabal_backup.operations.status.drill_reports import read_reports
 from cabal_backup.operations.status.findings import Finding
-from cabal_backup.operations.status.read_state import look
+from cabal_backup.operations.status.read_state import read_state
 from tests.e2e.exercise import write_reports
 from tests.e2e.hints import HINTS
 from tests.sandbox.deployment import PROJECT, Deployment
@@ -159,7 +159,7 @@ class Operator:
 
     def _findings(self, at: datetime | None) -> Sequence[Finding]:
         aws = self._connected(self._environment())
-        state = look(aws, at or self.clock.now(), drills=read_reports(self.drills))
+        state = read_state(aws, at or self.clock.now(), drills=read_reports(self.drills))
         return run_checks(state, CHECKS).findings
 
     def watch_finds(self) -> list[tuple[str, str, str, str, list[str]]]:

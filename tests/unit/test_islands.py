@@ -274,7 +274,7 @@ def test_a_forbidden_import_is_found(module: str, source: str) -> None:
         ("operations/drill/request.py", "from cabal_backup.operations.restore.tables import undo"),
         ("operations/restore/mail/restore_mailbox.py", "from ..restore_jobs import check_role"),
         ("operations/restore/copies/copy_back.py", "from ...status import state"),
-        ("functions/watch.py", "from cabal_backup.operations.status.state import look"),
+        ("functions/watch.py", "from cabal_backup.operations.status.state import read_state"),
         ("cli/drill.py", "from cabal_backup.operations.drill import write_report"),
         ("mail_host/merge.py", "import os\nfrom cabal_backup.mail_host.mail_names import shown"),
         ("operations/drill/rehearse_mailbox.py", "from cabal_backup.mail_host.merge import merge"),

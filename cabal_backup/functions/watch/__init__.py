@@ -25,12 +25,12 @@ from cabal_backup.operations.aws.clock import aws_time
 from cabal_backup.operations.aws.results import Unknown
 from cabal_backup.operations.report.page import page
 from cabal_backup.operations.report.summary import Report
-from cabal_backup.operations.status import calendar
+from cabal_backup.operations.status.calendar import read_calendar
 from cabal_backup.operations.status.checks import CHECKS, run_checks
 from cabal_backup.operations.status.checks.outcome import warn
 from cabal_backup.operations.status.findings import NOT_OK, Finding, Verdict
 from cabal_backup.operations.status.read_alerts import read_record
-from cabal_backup.operations.status.read_state import look
+from cabal_backup.operations.status.read_state import read_state
 from cabal_backup.operations.status.state import State
 
 SKIPPED = ("drill",)
@@ -58,7 +58,7 @@ def handler(_event: object, _context: object) -> dict[str, object]:
     before, read = _before(aws, region)
     # AWS's time, so that the ages in one report agree with each other.
     now = read or datetime.now(UTC)
-    state = look(aws, now, drills=NO_DRILLS)
+    state = read_state(aws, now, drills=NO_DRILLS)
     verdict = run_checks(state, [check for check in CHECKS if check not in SKIPPED])
     is_primary = region == aws.environment.region
     reports = is_primary or _primary_is_silent(aws, now)
@@ -119,7 +119,7 @@ def _write_report(aws: Aws, region: str, state: State, verdict: Verdict) -> Find
     if bucket is None:
         return None
     try:
-        nights = calendar.look(aws, state.now).from_first_point()
+        nights = read_calendar(aws, state.now).from_first_point()
         aws.client("s3", region).put_object(
             Bucket=bucket,
             Key=key,

@@ -14,7 +14,7 @@ from cabal_backup.operations.status.checks.air_gapped import limits
 from cabal_backup.operations.status.checks.outcome import fail, off, ok, unknown, warn
 from cabal_backup.operations.status.checks.vaults import recorded_environment
 from cabal_backup.operations.status.findings import Outcome, Verdict
-from cabal_backup.operations.status.read_state import look
+from cabal_backup.operations.status.read_state import read_state
 from cabal_backup.operations.status.state import State
 
 OF_STATUS = ("resources", "tables", "pitr", "deletion-protection", "trail", "clock")
@@ -53,7 +53,7 @@ def examine(aws: Aws, now: datetime, *, qualifier: str = QUALIFIER) -> Verdict:
         questions |= _region(aws, region, stack, qualifier)
     answers = ask_together(questions)
     used = quotas.read_used(aws)
-    state = look(aws, now)
+    state = read_state(aws, now)
     outcomes = {
         "settings": _settings(state),
         "regions": _regions(state, regions, answers),

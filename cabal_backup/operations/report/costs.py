@@ -133,7 +133,7 @@ class Stock:
         ]
 
 
-def look(aws: Aws, now: datetime) -> Stock:
+def read_stock(aws: Aws, now: datetime) -> Stock:
     """What is in the vaults, asked of AWS."""
     found = ask_together({vault.name: partial(points_in, aws, vault) for vault in aws.vaults})
     return Stock(now=now, at=aws, points=found)

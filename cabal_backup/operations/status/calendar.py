@@ -96,7 +96,7 @@ NIGHTS = 31
 """How many nights a report goes back."""
 
 
-def look(aws: Aws, now: datetime, *, nights: int = NIGHTS) -> Calendar:
+def read_calendar(aws: Aws, now: datetime, *, nights: int = NIGHTS) -> Calendar:
     """The last `nights` nights, and every recovery point there is."""
     backup, vaults = aws.client("backup"), aws.vaults
     backup_jobs, copy_jobs = (f"{kind} jobs in {aws.region}" for kind in ("backup", "copy"))

@@ -102,7 +102,7 @@ class Channel:
         )
 
 
-def look(aws: Aws) -> Mapping[str, Channel]:
+def read_channels(aws: Aws) -> Mapping[str, Channel]:
     """Ask AWS, by region; nothing where alerts are off."""
     environment = aws.environment
     regions = (environment.region, environment.dr_region) if environment.alerts else ()

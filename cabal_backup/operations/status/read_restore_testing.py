@@ -54,7 +54,7 @@ def expected_plans(at: Arns) -> tuple[ExpectedPlan, ...]:
     )
 
 
-def look(aws: Aws) -> Mapping[str, Answer[DeployedPlan | None]]:
+def read_testing_plans(aws: Aws) -> Mapping[str, Answer[DeployedPlan | None]]:
     """What AWS Backup has of the expected plans, by their names."""
     return ask_together({each.name: partial(_deployed, aws, each) for each in expected_plans(aws)})
 

@@ -24,13 +24,11 @@ from cabal_backup.operations.aws.results import (
     entries,
     unless_missing,
 )
-from cabal_backup.operations.status import (
-    read_alerts,
-    read_restore_testing,
-    read_trails,
-    role_permissions,
-)
+from cabal_backup.operations.status import role_permissions
 from cabal_backup.operations.status.drill_reports import PastDrill
+from cabal_backup.operations.status.read_alerts import RULES, read_channels
+from cabal_backup.operations.status.read_restore_testing import read_testing_plans
+from cabal_backup.operations.status.read_trails import read_trails
 from cabal_backup.operations.status.state import (
     LAST_DAY,
     LOOK_BACK,
@@ -67,7 +65,9 @@ MOST_VERSIONS = 20
 """How many versions of the plan are read; older nights are judged by the oldest of these."""
 
 
-def look(aws: Aws, now: datetime, *, drills: Answer[Sequence[PastDrill]] | None = None) -> State:
+def read_state(
+    aws: Aws, now: datetime, *, drills: Answer[Sequence[PastDrill]] | None = None
+) -> State:
     """Ask AWS everything, all regions and services side by side.
 
     :param drills: what the reports of drills say; None where that is not needed.
@@ -97,14 +97,14 @@ def look(aws: Aws, now: datetime, *, drills: Answer[Sequence[PastDrill]] | None 
         dr_restore_jobs = asking.ask(
             lambda: entries(backup(dr_region).list_restore_jobs, "RestoreJobs", **since)
         )
-        testing = asking.submit(read_restore_testing.look, aws)
+        testing = asking.submit(read_testing_plans, aws)
         tables = {
             name: asking.submit(_table, aws, name)
             for name in (environment.addresses_table, *environment.pitr_tables)
         }
         file_systems = asking.ask(lambda: _file_systems(aws))
-        channels = asking.submit(read_alerts.look, aws)
-        trails = asking.submit(read_trails.look, aws)
+        channels = asking.submit(read_channels, aws)
+        trails = asking.submit(read_trails, aws)
     regions = primary.result(), dr.result()
     mailstores = _mailstores(environment, file_systems.result())
     state = State(
@@ -254,7 +254,7 @@ def _rule_changes(aws: Aws, region: str, since: datetime) -> list[EventTypeDef]:
     return [
         event
         for call in urgent.MONITORING["events"]
-        for event in _events(aws, region, call, read_alerts.RULES, since)
+        for event in _events(aws, region, call, RULES, since)
         if not (call.startswith("Put") and _is_deployment(event["CloudTrailEvent"]))
     ]
 

@@ -57,7 +57,7 @@ class Trail:
         return None if self.logs_writes else "it leaves out calls that change something"
 
 
-def look(aws: Aws) -> Mapping[str, Answer[list[Trail]]]:
+def read_trails(aws: Aws) -> Mapping[str, Answer[list[Trail]]]:
     """The trails that reach each of the regions that `trail_regions` names."""
     return ask_together(
         {region: partial(_trails, aws, region) for region in trail_regions(aws.environment)}

@@ -53,7 +53,7 @@ def written(moment: datetime) -> str:
 
 @dataclass
 class Watched(Account):
-    """Two regions with a record and a topic each, in which `look` sees `state`."""
+    """Two regions with a record and a topic each, in which `read_state` sees `state`."""
 
     state: State = GOOD
     environment: Environment = field(
@@ -162,11 +162,11 @@ def watched(
         assert boto3.DEFAULT_SESSION is not None
         return Aws(environment, boto3.DEFAULT_SESSION, ACCOUNT)
 
-    def look(_aws: Aws, now: datetime, *, drills: Any) -> State:
+    def read_state(_aws: Aws, now: datetime, *, drills: Any) -> State:
         return replace(watched.state, now=now, drills=drills)
 
     monkeypatch.setattr(watch, "connect", connect)
-    monkeypatch.setattr(watch, "look", look)
+    monkeypatch.setattr(watch, "read_state", read_state)
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
     monkeypatch.setenv("AWS_CONFIG_FILE", "does-not-exist")

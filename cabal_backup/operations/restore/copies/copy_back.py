@@ -27,9 +27,9 @@ from cabal_backup.operations.restore.select_point import (
     choose_copy,
     list_points,
 )
-from cabal_backup.operations.status import read_state
 from cabal_backup.operations.status.checks import run_checks
 from cabal_backup.operations.status.findings import Finding, Status
+from cabal_backup.operations.status.read_state import read_state
 from cabal_backup.operations.status.state import RegionState, State
 from cabal_backup.text import duration, moment
 
@@ -182,7 +182,7 @@ def prepare(aws: Aws, now: datetime, wanted: CopyBackRequest) -> Ready:
             "or salvage data in the DR region, with the option --in dr of the restore commands "
             "(docs/runbooks/lose-a-region.md#in-the-dr-region)."
         )
-    seen = read_state.look(aws, now)
+    seen = read_state(aws, now)
     if isinstance(seen.dr.points, Unknown):
         raise UnreachableError(
             f"What is in {names.DR_VAULT} in {environment.dr_region} is not known "

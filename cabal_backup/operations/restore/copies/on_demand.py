@@ -34,10 +34,10 @@ from cabal_backup.operations.restore.select_point import (
     MAILSTORE,
     with_storage_class,
 )
-from cabal_backup.operations.status import read_state
 from cabal_backup.operations.status.checks import run_checks
 from cabal_backup.operations.status.checks.copies import without_copy
 from cabal_backup.operations.status.checks.outcome import lifecycle_words
+from cabal_backup.operations.status.read_state import read_state
 from cabal_backup.operations.status.state import RegionState, State
 from cabal_backup.text import moment
 
@@ -129,7 +129,7 @@ def plan_backup(aws: Aws, now: datetime, what: Collection[str]) -> OnDemandPlan:
     or UnknownError if the region cannot be seen.
     """
     environment = aws.environment
-    seen = _look(aws, now, environment.region)
+    seen = _read_state(aws, now, environment.region)
     doubts = check_ready(run_checks(seen, ("primary-vault", "role", "resources")).findings)
     resources = (
         (ADDRESSES, names.DYNAMODB, seen.table_arn),
@@ -175,7 +175,7 @@ def plan_copy(aws: Aws, now: datetime, wanted: Sequence[str]) -> OnDemandPlan:
     cold or not complete.
     """
     environment = aws.environment
-    seen = _look(aws, now, environment.region, environment.dr_region)
+    seen = _read_state(aws, now, environment.region, environment.dr_region)
     doubts = check_ready(run_checks(seen, ("dr-vault", "role")).findings, "dr-vault")
     points, left_out = _to_copy(aws, seen, wanted)
     lock = lock_of(seen.dr, environment.lock)
@@ -244,11 +244,12 @@ def execute(
     return ended
 
 
-def _look(aws: Aws, now: datetime, *regions: str) -> State:
+def _read_state(aws: Aws, now: datetime, *regions: str) -> State:
+    """Raises UnreachableError where one of the regions is assumed lost."""
     for region in regions:
         if region in aws.lost:
             raise UnreachableError(f"{region} is assumed lost. Wait until it is back.")
-    return read_state.look(aws, now)
+    return read_state(aws, now)
 
 
 class _ToCopy(NamedTuple):
