@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 _STEERS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f]"  # control characters, but not tab and line feed
@@ -71,6 +71,11 @@ def moment(when: datetime, *, seconds: bool = False) -> str:
     return f"{when:%Y-%m-%d %H:%M:%S UTC}" if seconds else f"{when:%Y-%m-%d %H:%M UTC}"
 
 
+def day(when: date) -> str:
+    """The day alone, such as `2026-11-20`."""
+    return f"{when:%Y-%m-%d}"
+
+
 _MOMENT = re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)? UTC\b")
 """What `moment` writes."""
 
@@ -86,8 +91,8 @@ def with_local_time(text: str) -> str:
         local = when.astimezone()
         if not local.utcoffset():
             return found[0]
-        day = "" if local.date() == when.date() else f"{local:%Y-%m-%d} "
-        return f"{found[0]} ({day}{local:%H:%M %Z})"
+        prefix = "" if local.date() == when.date() else f"{day(local)} "
+        return f"{found[0]} ({prefix}{local:%H:%M %Z})"
 
     return _MOMENT.sub(both, text)
 

@@ -183,6 +183,4 @@ def as_json(job: Job) -> dict[str, object]:
     return {
         **vars(job),
         "percent": float(job.percent) if job.percent else None,
-        "created": job.created.isoformat(),
-        "completed": job.completed.isoformat() if job.completed else None,
     }

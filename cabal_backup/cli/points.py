@@ -23,7 +23,7 @@ from cabal_backup.errors import ExitCode, UsageError
 from cabal_backup.operations.aws.legal_holds import LegalHold
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.status.calendar import SYMBOLS, Calendar, Cell, read_calendar
-from cabal_backup.text import plural, timestamp
+from cabal_backup.text import day, plural, timestamp
 
 _OTHER_LINES = 6
 """Of the calendar: headings of two lines, an empty line, the legend, and the prompt."""
@@ -156,7 +156,7 @@ def show_list(calendar: Calendar) -> None:
                     f"{point.resource_type:<8}",
                     f"{_tier(point, calendar):<4}",
                     f"{point.status:<9}",
-                    f"{point.delete_at:%Y-%m-%d}" if point.delete_at else "never     ",
+                    day(point.delete_at) if point.delete_at else "never     ",
                     point.arn,
                     *(f"held: {hold.title}" for hold in calendar.holds if point.arn in hold.points),
                 ]
@@ -191,9 +191,9 @@ def as_json(calendar: Calendar) -> Mapping[str, object]:
                 "resource_type": point.resource_type,
                 "status": point.status,
                 "tier": _tier(point, calendar),
-                "created": point.created.isoformat(),
-                "cold_at": point.cold_at.isoformat() if point.cold_at else None,
-                "delete_at": point.delete_at.isoformat() if point.delete_at else None,
+                "created": point.created,
+                "cold_at": point.cold_at,
+                "delete_at": point.delete_at,
                 "size_bytes": point.size_bytes,
                 "brings_back": point.original,
             }

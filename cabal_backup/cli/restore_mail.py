@@ -43,6 +43,7 @@ from cabal_backup.operations.restore.mail.restore_mailstore import (
     MailstoreRequest,
     RestoreMailstorePlan,
 )
+from cabal_backup.text import moment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,11 +168,11 @@ def _how_to_merge(aws: Aws, plan: RestoreMailboxPlan, job: Job, folder: str | No
             "  cp -a /mnt/new/aws-backup-restore_* /home/\n"
             f"and, {merging}\n{_how_to_delete(aws.region, made)}"
         )
-    between = f"between {job.created:%Y-%m-%d %H:%M:%S}"
+    between = f"between {moment(job.created, seconds=True)}"
     if job.completed is not None:
-        between += f" and {job.completed:%Y-%m-%d %H:%M:%S}"
+        between += f" and {moment(job.completed, seconds=True)}"
     return (
-        f"AWS does not say which time: one {between} UTC. There: ls -d "
+        f"AWS does not say which time: one {between}. There: ls -d "
         f"/home/aws-backup-restore_*/{plan.user}\n"
         f"Next, {host}, {merging}"
     )

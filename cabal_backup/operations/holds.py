@@ -28,7 +28,7 @@ from cabal_backup.operations.aws.recovery_points import (
 )
 from cabal_backup.operations.report import prices
 from cabal_backup.operations.report.prices import COLD, GB, REGIONS, WARM
-from cabal_backup.text import moment, plural
+from cabal_backup.text import day, moment, plural
 
 if TYPE_CHECKING:
     from types_boto3_backup import BackupClient
@@ -91,7 +91,7 @@ class RegionalHold:
         size = sum(point.size_bytes for point in self.points)
         yield (
             f"  {self.region}, {self.vault}: {plural(len(self.points), 'recovery point')} of "
-            f"{first:%Y-%m-%d} to {last:%Y-%m-%d}, {size / GB:,.2f} GB"
+            f"{day(first)} to {day(last)}, {size / GB:,.2f} GB"
         )
         ends = [point.delete_at for point in self.points if point.delete_at is not None]
         if ends:
@@ -141,8 +141,8 @@ class ReleasePlan:
         """The plan in sentences."""
         deleted = (
             f"  {plural(len(self.expired), 'recovery point')} of "
-            f"{min(point.created for point in self.expired):%Y-%m-%d} to "
-            f"{max(point.created for point in self.expired):%Y-%m-%d} should have expired: AWS "
+            f"{day(min(point.created for point in self.expired))} to "
+            f"{day(max(point.created for point in self.expired))} should have expired: AWS "
             "Backup deletes them within 24 hours, and they cannot be restored then"
             if self.expired
             else "  none of its recovery points should have expired: all stay until their time"

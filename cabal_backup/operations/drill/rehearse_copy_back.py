@@ -27,6 +27,7 @@ from cabal_backup.operations.restore.copies.copy_back import CopyBackPlan
 from cabal_backup.operations.restore.restore_jobs import check_role
 from cabal_backup.operations.restore.select_point import ADDRESSES, CopyBackRequest, PointRequest
 from cabal_backup.operations.status.drill_reports import Kind
+from cabal_backup.text import day
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +60,7 @@ class CopyBackDrillPlan:
         """What the drill cannot remove, until when, and what it costs."""
         days = (self.copy.until - self.copy.now) / timedelta(days=1)
         return (
-            f"THE COPY STAYS in {names.VAULT} until {self.copy.until:%Y-%m-%d}: "
+            f"THE COPY STAYS in {names.VAULT} until {day(self.copy.until)}: "
             + (
                 f"the lock refuses to delete it, and wants {self.copy.lock.min_days} days"
                 if self.copy.lock

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from typing import NamedTuple
 from cabal_backup.errors import UsageError
 from cabal_backup.operations.drill.record import Record
 from cabal_backup.operations.status.drill_reports import ALL, VERSION, Verdict
-from cabal_backup.text import moment, printable
+from cabal_backup.text import day, duration, moment, printable
 
 _PATTERNS = (
     # A principal's name may be personal: a role session may be named after a mail address.
@@ -121,7 +121,7 @@ def summary_markdown(records: Sequence[Record]) -> str:
     """Several drills for people."""
     first = records[0]
     lines = [
-        f"# Drills in {first.environment}, {first.started:%Y-%m-%d}: {worst(records)}",
+        f"# Drills in {first.environment}, {day(first.started)}: {worst(records)}",
         "",
         "| drill | verdict | recovery time | recovery point |",
         "| --- | --- | --- | --- |",
@@ -174,7 +174,7 @@ class Content(NamedTuple):
     text: str
 
 
-def write(folder: Path, day: datetime, environment: str, kind: str, content: Content) -> Path:
+def write(folder: Path, started: datetime, environment: str, kind: str, content: Content) -> Path:
     """Write JSON and Markdown, never over an earlier report; the path of the Markdown.
 
     Raises UsageError when they cannot be written.
@@ -182,7 +182,7 @@ def write(folder: Path, day: datetime, environment: str, kind: str, content: Con
     texts = {".json": json.dumps(content.data, indent=2) + "\n", ".md": content.text}
     try:
         for number in count(1):
-            stem = f"{day:%Y-%m-%d}-{environment}-{kind}" + (f"-{number}" if number > 1 else "")
+            stem = f"{day(started)}-{environment}-{kind}" + (f"-{number}" if number > 1 else "")
             if any((folder / f"{stem}{suffix}").exists() for suffix in texts):
                 continue
             for suffix, text in texts.items():
@@ -195,7 +195,7 @@ def write(folder: Path, day: datetime, environment: str, kind: str, content: Con
 
 
 def _markdown(record: Record) -> Iterator[str]:
-    yield f"# Drill: {record.kind} in {record.environment}, {record.started:%Y-%m-%d}"
+    yield f"# Drill: {record.kind} in {record.environment}, {day(record.started)}"
     yield ""
     yield f"**{record.verdict.upper()}**"
     yield from ("", *_bullets(record.reasons)) if record.reasons else ()
@@ -230,12 +230,12 @@ def _bullets(lines: Iterable[str]) -> list[str]:
 
 def _recovery(record: Record) -> str:
     seconds = record.recovery_seconds
-    return "never verified" if seconds is None else f"{seconds:,.0f} s"
+    return "never verified" if seconds is None else duration(timedelta(seconds=seconds))
 
 
 def _age(record: Record) -> str:
     seconds = record.point_age_seconds
-    return "none restored" if seconds is None else f"{seconds / 3600:,.1f} hours"
+    return "none restored" if seconds is None else duration(timedelta(seconds=seconds))
 
 
 def _iso(when: datetime | None) -> str | None:

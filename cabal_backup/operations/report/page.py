@@ -17,7 +17,7 @@ from cabal_backup.operations.status.calendar import SYMBOLS, Calendar, Cell
 from cabal_backup.operations.status.drill_reports import PastDrill
 from cabal_backup.operations.status.findings import NOT_OK, Finding
 from cabal_backup.operations.status.state import State
-from cabal_backup.text import duration, moment, printable
+from cabal_backup.text import day, duration, moment, printable
 
 GENERATOR = '<meta name="generator" content="cabal-backup report">'
 """By this a later report knows that it may replace the file."""
@@ -135,7 +135,7 @@ def page(report: Report, calendar: Calendar, known: Mapping[str, Prices] = REGIO
     return _PAGE.substitute(
         generator=GENERATOR,
         name=_text(environment.name),
-        date=f"{state.now:%Y-%m-%d}",
+        date=day(state.now),
         style=_STYLE.substitute(schemes),
         where=_text(
             f"Account {state.account}, {environment.region} with copies in "
@@ -184,11 +184,10 @@ def _region(state: State) -> str:
 
 
 def _loss(loss: Loss, state: State) -> tuple[str, ...]:
-    lost = "everything" if loss.lost is None else f"{loss.lost / timedelta(hours=1):,.1f} hours"
     return (
         loss.resource,
         _when(loss.newest_copy),
-        lost,
+        "everything" if loss.lost is None else duration(loss.lost),
         _when(loss.reach),
         *(
             "unknown" if isinstance(state.drills, Unknown) else _took(past)
@@ -202,7 +201,7 @@ def _took(past: PastDrill | None) -> str:
     if past is None or past.recovery_seconds is None:
         return "never measured"
     took = duration(timedelta(seconds=past.recovery_seconds))
-    return f"{took} ({past.environment}, {past.ended:%Y-%m-%d})"
+    return f"{took} ({past.environment}, {day(past.ended)})"
 
 
 def _nights(calendar: Calendar) -> str:
@@ -237,7 +236,7 @@ def _points(state: State) -> str:
             one.resource,
             one.tier,
             _Number(f"{one.count:,}"),
-            f"{one.oldest:%Y-%m-%d} to {one.newest:%Y-%m-%d}",
+            f"{day(one.oldest)} to {day(one.newest)}",
             _Number(f"{one.size_bytes / prices.GB:,.2f}"),
             _Number(one.dollars.words()),
         )
@@ -328,7 +327,7 @@ def _drills(state: State) -> str:
         (
             past.kind,
             past.environment,
-            f"{past.ended:%Y-%m-%d}",
+            day(past.ended),
             "passed" if past.passed else "did not pass",
             "" if past.recovery_seconds is None else _took(past).partition(" (")[0],
         )

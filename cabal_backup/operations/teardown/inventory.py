@@ -25,7 +25,7 @@ from cabal_backup.operations.aws.recovery_points import (
 from cabal_backup.operations.aws.responses import error_code
 from cabal_backup.operations.aws.results import entries, unless_missing
 from cabal_backup.operations.teardown.locks import VaultLock, look_at_lock, look_at_locks
-from cabal_backup.text import plural
+from cabal_backup.text import day, plural
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -475,7 +475,7 @@ def until_expiry(vault: VaultLock, environment: Environment) -> str:
     to do then. A copy that is under way may have no date.
     """
     days = [point.delete_at for point in vault.points if point.delete_at is not None]
-    last = f"{max(days):%Y-%m-%d}" if days else "a day that AWS Backup does not give yet"
+    last = day(max(days)) if days else "a day that AWS Backup does not give yet"
     return (
         f"no one can delete its {plural(len(vault.points), 'recovery point')}; the last expires on "
         f"{last}. Then run this again: cabal-backup teardown destroy {environment.options}"
@@ -490,7 +490,7 @@ def vault_line(vault: VaultLock, now: datetime) -> str:
     newest, oldest = vault.points[0].created, vault.points[-1].created
     return (
         f"{vault.vault} in {vault.region}: {plural(len(vault.points), 'recovery point')}, from "
-        f"{oldest:%Y-%m-%d} to {newest:%Y-%m-%d}, {vault.young(now):,} of them younger than "
+        f"{day(oldest)} to {day(newest)}, {vault.young(now):,} of them younger than "
         "30 days"
     )
 
@@ -536,6 +536,6 @@ def _cost(seen: Inventory) -> Iterator[str]:
         yield "Some recovery points never expire by themselves."
     else:
         yield (
-            f"Without deleting anything, the last one expires by itself on {end:%Y-%m-%d}, if "
+            f"Without deleting anything, the last one expires by itself on {day(end)}, if "
             "the plan takes no more and the role is kept until then."
         )

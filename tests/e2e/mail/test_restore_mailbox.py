@@ -113,7 +113,7 @@ def test_one_folder_is_all_that_is_requested(postmaster: Postmaster) -> None:
 
 
 def check_the_time_that_is_said(said: str, directory: str) -> None:
-    window = re.search(r"between (.{19}) and (.{19}) UTC", said)
+    window = re.search(r"between (.{19}) UTC and (.{19}) UTC", said)
     assert window is not None
     first, last = map(datetime.fromisoformat, window.groups())
     stamp = datetime.strptime(directory[-24:-5], "%Y-%m-%dT%H-%M-%S")  # noqa: DTZ007 (as said)

@@ -81,8 +81,8 @@ def test_what_would_be_lost_is_what_the_newest_copy_does_not_have(
     _, *rows = tables(file)["If us-west-1 failed now"]
     # It is 13:00 on 2026-02-07; copies of 29 nights are warm.
     assert [row[1:] for row in rows] == [
-        ["2026-02-07 00:20 UTC", "12.7 hours", "2026-01-09 00:20 UTC", drill, drill],
-        ["2026-02-06 00:20 UTC", "36.7 hours", "2026-01-09 00:20 UTC", drill, drill],
+        ["2026-02-07 00:20 UTC", "13 hours", "2026-01-09 00:20 UTC", drill, drill],
+        ["2026-02-06 00:20 UTC", "37 hours", "2026-01-09 00:20 UTC", drill, drill],
     ]
 
 

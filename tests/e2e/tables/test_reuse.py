@@ -166,7 +166,7 @@ def test_a_running_restore_of_another_moment_is_refused(slow: Rescuer, when: str
 
     assert said.code == 64
     assert f"is being restored from {COUNTER} as of" in said.err
-    follow = f"--at {seconds(running)} --to=cabal-counter-again"
+    follow = f"--at {seconds(running)}Z --to=cabal-counter-again"
     assert follow in said.err
     followed = slow.run(f"restore table {COUNTER} {follow} --yes")
     assert followed.code == 0, followed.err

@@ -36,7 +36,7 @@ VALUES = {
     "request.point.options(point.arn)": " --recovery-point=arn --cold",
     "replace(request.point, cold=True).options(point.original)": " --recovery-point=arn --cold",
     "example": "help",
-    "table.restored_to": "2026-11-20T00:00:00",
+    "timestamp(table.restored_to)": "2026-11-20T00:00:00Z",
     "metadata.version('cabal-backup')": "",
     "_version()": "",
 }

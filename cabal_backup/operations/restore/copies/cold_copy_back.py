@@ -49,7 +49,7 @@ from cabal_backup.operations.restore.tables import encryption, origin
 from cabal_backup.operations.restore.tables.describe import describe_table
 from cabal_backup.operations.restore.tables.origin import list_restores, made_by
 from cabal_backup.operations.status.state import RegionState
-from cabal_backup.text import duration, moment, name_stamp
+from cabal_backup.text import day, duration, moment, name_stamp
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +173,7 @@ class ColdCopyBackPlan:
             + copy_back.about_lock(self.lock, self.environment),
             f"  4. delete the {self.kind} in {self.from_region}",
             f"  as {self.role}",
-            f"  both new recovery points have tags with the night, {self.point.created:%Y-%m-%d}: "
+            f"  both new recovery points have tags with the night, {day(self.point.created)}: "
             "every list shows them there",
             *(f"  not checked: {doubt}" for doubt in self.doubts),
             *(
@@ -194,7 +194,7 @@ class ColdCopyBackPlan:
     def _stays(self) -> str:
         cold = self.lifecycle.cold_after_days
         tier = "warm to the end" if cold is None else f"cold after {cold} days"
-        return f"{tier}, deleted {self.until:%Y-%m-%d}"
+        return f"{tier}, deleted {day(self.until)}"
 
 
 def plan_copy_back(

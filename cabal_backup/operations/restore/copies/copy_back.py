@@ -31,7 +31,7 @@ from cabal_backup.operations.status.checks import run_checks
 from cabal_backup.operations.status.findings import Finding, Status
 from cabal_backup.operations.status.read_state import read_state
 from cabal_backup.operations.status.state import RegionState, State
-from cabal_backup.text import duration, moment
+from cabal_backup.text import day, duration, moment
 
 if TYPE_CHECKING:
     from types_boto3_backup.type_defs import CopyJobTypeDef
@@ -117,9 +117,9 @@ class CopyBackPlan:
             + (
                 "warm for good"
                 if point.cold_at is None
-                else f"warm until {point.cold_at:%Y-%m-%d}"
+                else f"warm until {day(point.cold_at)}"
                 if self.now < point.cold_at
-                else f"still warm after {point.cold_at:%Y-%m-%d}"
+                else f"still warm after {day(point.cold_at)}"
             )
             + ": it can be copied",
             f"  as {self.role_arn}",
@@ -133,19 +133,19 @@ class CopyBackPlan:
     def _stays(self) -> str:
         created, lifecycle = self.point.counted_from, self.lifecycle
         cold = (
-            f"cold from {created + timedelta(days=lifecycle.cold_after_days):%Y-%m-%d}"
+            f"cold from {day(created + timedelta(days=lifecycle.cold_after_days))}"
             if lifecycle.cold_after_days is not None
             else "warm to the end"
         )
         return (
-            f"{cold}, deleted {self.until:%Y-%m-%d} ({lifecycle.delete_after_days} days after the "
+            f"{cold}, deleted {day(self.until)} ({lifecycle.delete_after_days} days after the "
             f"backup); {about_lock(self.lock, self.environment)}"
         )
 
     def _under_way(self) -> tuple[str, ...]:
         if self.there is not None:
             end = self.there.delete_at
-            until = f" until {end:%Y-%m-%d}" if end else ""
+            until = f" until {day(end)}" if end else ""
             return (f"  it is back already{until}, as {self.there.arn}: nothing is copied again",)
         soon = tuple(
             f"  {copy.arn} is there, but expires at {moment(copy.delete_at)}, too soon "

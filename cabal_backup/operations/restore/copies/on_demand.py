@@ -39,7 +39,7 @@ from cabal_backup.operations.status.checks.copies import without_copy
 from cabal_backup.operations.status.checks.outcome import lifecycle_words
 from cabal_backup.operations.status.read_state import read_state
 from cabal_backup.operations.status.state import RegionState, State
-from cabal_backup.text import moment
+from cabal_backup.text import day, moment
 
 if TYPE_CHECKING:
     from types_boto3_backup.type_defs import BackupJobTypeDef, CopyJobTypeDef
@@ -70,7 +70,7 @@ class Item:
             what += f" of {moment(self.point.created)} ({self.point.id})"
         kept = lifecycle_words(self.lifecycle.cold_after_days, self.lifecycle.delete_after_days)
         running = f"; the job {self.job.id} is doing it already: it is followed" if self.job else ""
-        return f"{what}: {kept}, until {self.until:%Y-%m-%d}{running}"
+        return f"{what}: {kept}, until {day(self.until)}{running}"
 
 
 @dataclass(frozen=True, kw_only=True)

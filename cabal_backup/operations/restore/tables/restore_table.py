@@ -43,7 +43,7 @@ from cabal_backup.operations.restore.tables.describe import (
 )
 from cabal_backup.operations.restore.tables.encryption import Encryption
 from cabal_backup.operations.restore.tables.table_settings import TableSettings
-from cabal_backup.text import moment, name_stamp
+from cabal_backup.text import moment, name_stamp, timestamp
 
 _LATEST = timedelta(minutes=15)
 """How old the latest moment that can be restored may be: typically five minutes.
@@ -393,7 +393,7 @@ def _taken(aws: Aws, source: Source, table: TableDescription) -> str:
         text += (
             " To follow that restore: cabal-backup restore table "
             f"{table.restored_from.rpartition('/')[2]} "
-            f"--at {table.restored_to:%Y-%m-%dT%H:%M:%S} --to={table.name} "
+            f"--at {timestamp(table.restored_to)} --to={table.name} "
             f"{aws.environment.options}"
         )
     return text

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from cabal_backup.operations.status.checks.history import FUTURE
 from cabal_backup.operations.status.checks.outcome import known, measured, ok, warn
 from cabal_backup.operations.status.checks.restore_tests import YEAR
 from cabal_backup.operations.status.drill_reports import Kind, PastDrill
 from cabal_backup.operations.status.findings import Outcome
 from cabal_backup.operations.status.state import State
-from cabal_backup.text import duration, moment, plural
+from cabal_backup.text import day, duration, moment, plural
 
 
 def drill(state: State) -> Outcome:
@@ -64,5 +66,6 @@ def _seen(state: State, kind: Kind, past: PastDrill | None) -> str:
     if past is None:
         return f"{kind}: never, as far as the reports say"
     elsewhere = f" in {past.environment}" if past.environment != state.environment.name else ""
-    took = "" if past.recovery_seconds is None else f", recovered in {past.recovery_seconds:,.0f} s"
-    return f"{kind}{elsewhere}: {past.ended:%Y-%m-%d}, {duration(state.now - past.ended)} ago{took}"
+    seconds = past.recovery_seconds
+    took = "" if seconds is None else f", recovered in {duration(timedelta(seconds=seconds))}"
+    return f"{kind}{elsewhere}: {day(past.ended)}, {duration(state.now - past.ended)} ago{took}"

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, cast
 from cabal_backup import names
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.status.state import LOOK_BACK, Plan, State, VaultState
+from cabal_backup.text import day
 
 if TYPE_CHECKING:
     from types_boto3_backup.type_defs import (
@@ -256,8 +257,8 @@ def spans(state: State, nights: Iterable[Night]) -> Iterator[str]:
             last = midnight
         found.append((first, last, state.resources[arn]))
     for first, last, name in sorted(found):
-        until = f" to {last:%Y-%m-%d}" if last > first else ""
-        yield f"{first:%Y-%m-%d}{until}: {name}"
+        until = f" to {day(last)}" if last > first else ""
+        yield f"{day(first)}{until}: {name}"
 
 
 def _midnights(nights: Iterable[Night]) -> dict[str, list[datetime]]:

@@ -29,7 +29,7 @@ from cabal_backup.operations.status.checks.outcome import (
 )
 from cabal_backup.operations.status.findings import Outcome, Status
 from cabal_backup.operations.status.state import State
-from cabal_backup.text import duration, moment, plural
+from cabal_backup.text import day, duration, moment, plural
 from cabal_backup.urgent import FAILED_STATES
 
 MOST_SKEW = timedelta(minutes=3)
@@ -79,19 +79,19 @@ def _last_night(state: State, history: History, newest: dict[str, RecoveryPoint]
     )
     if late and all(_underway(state, arn, since) for arn in late):
         return warn(
-            f"The backup of the night of {since:%Y-%m-%d} is still running.",
+            f"The backup of the night of {day(since)} is still running.",
             f"Follow it: cabal-backup jobs {on}",
             details=[*late.values(), *covered],
         )
     if late:
         return fail(
-            f"The night of {since:%Y-%m-%d} is missing in {names.VAULT}.",
+            f"The night of {day(since)} is missing in {names.VAULT}.",
             why,
             details=[*late.values(), *covered],
         )
     if covered:
         return warn(
-            f"The plan made no recovery point in the night of {since:%Y-%m-%d}; there is one that "
+            f"The plan made no recovery point in the night of {day(since)}; there is one that "
             "was made on demand.",
             why,
             details=covered,
@@ -214,7 +214,7 @@ def _first_night(state: State, history: History, arn: str) -> str:
     midnight = newest_due_night(state)
     while not history.is_due(arn, midnight):
         midnight += NIGHT
-    return f"{midnight:%Y-%m-%d}"
+    return day(midnight)
 
 
 def _underway(state: State, arn: str, since: datetime) -> bool:

@@ -44,8 +44,8 @@ def test_passed() -> None:
     assert json.loads(json.dumps(said)) == said
     text = write_report.as_markdown(a_record())
     assert text.startswith("# Drill: addresses in development, 2026-11-22\n\n**PASSED**\n")
-    assert "| recovery time, start to verified | 300 s |" in text
-    assert "| its age at the start | 12.0 hours |" in text
+    assert "| recovery time, start to verified | 5 minutes |" in text
+    assert "| its age at the start | 12 hours |" in text
     assert "| count | passed | 100 restored, 100 live |" in text
     assert "Left over" not in text
 
@@ -85,8 +85,8 @@ def test_a_summary_is_as_good_as_the_worst() -> None:
     assert said["verdict"] == "failed"
     assert [each["verdict"] for each in said["drills"]] == ["passed", "failed"]
     text = write_report.summary_markdown([a_record(), failed])
-    assert "| addresses | passed | 300 s | 12.0 hours |" in text
-    assert "| mailbox | failed | never verified | 12.0 hours |" in text
+    assert "| addresses | passed | 5 minutes | 12 hours |" in text
+    assert "| mailbox | failed | never verified | 12 hours |" in text
     assert "- mailbox: no" in text
 
 

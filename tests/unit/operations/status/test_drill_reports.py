@@ -107,7 +107,7 @@ def test_drills_within_a_year_and_the_copy_back_once() -> None:
         a_drill("copy-back", NOW - 5 * YEAR),
     )
     assert seen.status == "ok"
-    assert "addresses: 2025-03-31, 365 days ago, recovered in 420 s" in seen.evidence
+    assert "addresses: 2025-03-31, 365 days ago, recovered in 7 minutes" in seen.evidence
     assert seen.measures["mailbox_drill_age_seconds"] == YEAR.total_seconds()
 
 
