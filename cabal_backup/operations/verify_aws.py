@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from botocore.exceptions import ClientError
 
 from cabal_backup import names
 from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.aws.jobs import DEFAULT_START_WINDOW
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint, list_recovery_points
 from cabal_backup.operations.aws.responses import RawAnswer
 from cabal_backup.operations.aws.results import Unknown, ask, entries
@@ -27,11 +27,6 @@ if TYPE_CHECKING:
 
 NO_SUCH_VAULT = "cabal-backup-no-such-vault"
 NO_SUCH_JOB = "00000000-0000-0000-0000-000000000000"
-START_WINDOW = timedelta(hours=8)
-"""How late AWS Backup may start a job where the plan says nothing.
-
-https://docs.aws.amazon.com/aws-backup/latest/devguide/API_BackupRule.html
-"""
 
 
 class Result(StrEnum):
@@ -201,7 +196,7 @@ def _after_schedule(evidence: Evidence) -> Observation:
     if not late:
         return Observation(Result.NOT_SEEN, "There has been no night yet.")
     shown = f"{len(late)} jobs were created {late[0]} to {late[-1]} after 00:00 UTC."
-    return _compared(late[-1] < START_WINDOW, shown)
+    return _compared(late[-1] < DEFAULT_START_WINDOW, shown)
 
 
 def _copy_dates(evidence: Evidence) -> Observation:

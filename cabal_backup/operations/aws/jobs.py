@@ -36,6 +36,15 @@ T = TypeVar("T")
 KEPT = timedelta(days=30)
 """How long AWS Backup lists jobs."""
 
+DEFAULT_START_WINDOW = timedelta(hours=8)
+"""How late AWS Backup may start a job, unless the rule says otherwise.
+
+https://docs.aws.amazon.com/aws-backup/latest/devguide/API_BackupRule.html
+"""
+
+RUNNING = ("CREATED", "PENDING", "RUNNING")
+"""The states of a job that may still do what it is for."""
+
 LONGEST = timedelta(hours=24)
 """How long a job is followed unless the caller knows better."""
 

@@ -205,7 +205,7 @@ def with_storage_class(aws: Aws, point: RecoveryPoint, now: datetime) -> Recover
     return replace(point, storage_class=described["StorageClass"])
 
 
-def _named(points: Sequence[RecoveryPoint], name: str) -> RecoveryPoint | None:
+def find_named(points: Sequence[RecoveryPoint], name: str) -> RecoveryPoint | None:
     """The point with this ARN, of which the last part will do."""
     return next((point for point in points if name in (point.arn, point.id)), None)
 
@@ -241,7 +241,7 @@ def _restorable(
     request: PointRequest,
 ) -> RecoveryPoint:
     arn = str(request.arn)
-    point = _named(points, arn)
+    point = find_named(points, arn)
     if point is None:
         raise NoRecoveryPointError(
             f"There is no recovery point {arn} in {aws.vault}. `cabal-backup points --list "
@@ -379,7 +379,7 @@ def _newest_copy(
 
 
 def _copyable(aws: Aws, points: Sequence[RecoveryPoint], name: str) -> RecoveryPoint:
-    point = _named(points, name)
+    point = find_named(points, name)
     if point is None:
         raise NoRecoveryPointError(
             f"There is no recovery point {name} in {names.DR_VAULT}; `cabal-backup points "

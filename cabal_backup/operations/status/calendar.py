@@ -10,12 +10,11 @@ from functools import partial
 
 from cabal_backup.operations.aws.arns import Vault
 from cabal_backup.operations.aws.client import Aws
+from cabal_backup.operations.aws.jobs import KEPT
 from cabal_backup.operations.aws.legal_holds import LegalHold, list_legal_holds
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint, points_in, protected_as
 from cabal_backup.operations.aws.results import Known, Unknown, ask_together, entries
 from cabal_backup.urgent import FAILED_STATES
-
-_JOBS_KEPT = timedelta(days=30)
 
 
 class Cell(StrEnum):
@@ -100,7 +99,7 @@ def read_calendar(aws: Aws, now: datetime, *, nights: int = NIGHTS) -> Calendar:
     """The last `nights` nights, and every recovery point there is."""
     backup, vaults = aws.client("backup"), aws.vaults
     backup_jobs, copy_jobs = (f"{kind} jobs in {aws.region}" for kind in ("backup", "copy"))
-    since = now - min(_JOBS_KEPT, timedelta(days=nights))
+    since = now - min(KEPT, timedelta(days=nights))
     answers = ask_together(
         {vault.name: partial(points_in, aws, vault) for vault in vaults}
         | {

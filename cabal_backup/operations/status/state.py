@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cabal_backup import names
 from cabal_backup.config.environment import Environment, Lifecycle
 from cabal_backup.operations.aws.arns import Arns, Vault
+from cabal_backup.operations.aws.jobs import KEPT
 from cabal_backup.operations.aws.legal_holds import LegalHold
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint, protected_as
 from cabal_backup.operations.aws.results import Answer
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
     from types_boto3_iam.type_defs import RoleTypeDef
     from types_boto3_kms.type_defs import KeyMetadataTypeDef
 
-LOOK_BACK = timedelta(days=30)
-"""How far back jobs are looked at; AWS Backup lists jobs for 30 days."""
+LOOK_BACK = KEPT
+"""How far back jobs are looked at."""
 
 LAST_DAY = timedelta(hours=26)
 """How far back changes of the rules are looked at: the watch looks once a day."""

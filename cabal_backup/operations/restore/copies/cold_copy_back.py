@@ -26,6 +26,7 @@ from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import (
     KEPT,
+    RUNNING,
     Job,
     JobKind,
     Report,
@@ -217,7 +218,7 @@ def plan_copy_back(
             "Nothing was done. Leave --cold out."
         )
     dr_lock = copy_back.lock_of(seen.dr, environment.lock)
-    resource = _resource(point)
+    resource = _resource_name(point)
     there = aws.at(environment.dr_region)
     warm_lifecycle = _shortest(dr_lock, copy_back.USABLE_FOR.days)
     lifecycle = (
@@ -235,7 +236,7 @@ def plan_copy_back(
         done = replace(done, copy=copy_back.running_copy(aws, done.warm, now))
     elif done.resource_arn is not None:
         jobs = _list_backups(there, done.resource_arn, now)
-        running = next((job for job in jobs if job.state in on_demand.RUNNING), None)
+        running = next((job for job in jobs if job.state in RUNNING), None)
         done = replace(done, backup=running)
     return ColdCopyBackPlan(
         environment=environment,
@@ -302,7 +303,7 @@ def _delete(there: Aws, resource_arn: str, clock: Clock, report: Report) -> None
     report(f"Deleted {name} in {there.region}.")
 
 
-def _resource(point: RecoveryPoint) -> str:
+def _resource_name(point: RecoveryPoint) -> str:
     if point.resource_type == names.DYNAMODB:
         # The moment is what lets the operator delete the table: see names.SCRATCH_TABLE.
         live = point.resource_arn.rpartition("/")[2]

@@ -13,6 +13,7 @@ from cabal_backup.errors import AwsError, RefusedError, UnknownError, Unreachabl
 from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import (
+    RUNNING,
     Job,
     JobKind,
     Report,
@@ -28,6 +29,7 @@ from cabal_backup.operations.restore.select_point import (
     list_points,
 )
 from cabal_backup.operations.status.checks import run_checks
+from cabal_backup.operations.status.checks.history import SAME_MOMENT
 from cabal_backup.operations.status.findings import Finding, Status
 from cabal_backup.operations.status.read_state import read_state
 from cabal_backup.operations.status.state import RegionState, State
@@ -60,7 +62,6 @@ RESTORED_WITHIN_DAYS = 2
 
 _NEEDED = ("primary-vault", "role", "dr-vault")
 _OPT_IN = ("primary-opt-in", "dr-opt-in")
-_SAME_MOMENT = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -418,7 +419,7 @@ def _with_what_is_there(plan: CopyBackPlan, seen: State) -> CopyBackPlan:
         for other in held.value
         if other.resource_arn == point.resource_arn
         and other.completed
-        and abs(other.created - point.created) <= _SAME_MOMENT
+        and abs(other.created - point.created) <= SAME_MOMENT
     ]
     usable = sorted(
         (copy for copy in copies if plan.is_usable(copy)),
@@ -440,7 +441,7 @@ def running_copy(aws: Aws, point: RecoveryPoint, now: datetime) -> Job | None:
     Raises CabalBackupError when AWS refuses or does not answer.
     """
     jobs = list_copies(aws, point, now)
-    return next((job for job in jobs if job.state in ("CREATED", "RUNNING")), None)
+    return next((job for job in jobs if job.state in RUNNING), None)
 
 
 def list_copies(aws: Aws, point: RecoveryPoint, now: datetime) -> list[Job]:

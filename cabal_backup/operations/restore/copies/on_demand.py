@@ -17,7 +17,15 @@ from cabal_backup.errors import (
 )
 from cabal_backup.operations.aws.client import Aws, worded
 from cabal_backup.operations.aws.clock import Clock
-from cabal_backup.operations.aws.jobs import Job, JobKind, Report, describe_job, failure, follow
+from cabal_backup.operations.aws.jobs import (
+    RUNNING,
+    Job,
+    JobKind,
+    Report,
+    describe_job,
+    failure,
+    follow,
+)
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint, lifecycle_request
 from cabal_backup.operations.aws.results import Answer, Known, Unknown
 from cabal_backup.operations.restore.copies.copy_back import (
@@ -32,6 +40,7 @@ from cabal_backup.operations.restore.copies.copy_back import (
 from cabal_backup.operations.restore.select_point import (
     ADDRESSES,
     MAILSTORE,
+    find_named,
     with_storage_class,
 )
 from cabal_backup.operations.status.checks import run_checks
@@ -45,9 +54,6 @@ if TYPE_CHECKING:
     from types_boto3_backup.type_defs import BackupJobTypeDef, CopyJobTypeDef
 
 JobT = TypeVar("JobT", "BackupJobTypeDef", "CopyJobTypeDef")
-
-RUNNING = ("CREATED", "PENDING", "RUNNING")
-"""The states of a job that may still do what it is for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,7 +267,7 @@ class _ToCopy(NamedTuple):
 def _to_copy(aws: Aws, seen: State, wanted: Sequence[str]) -> _ToCopy:
     points = _points(seen.primary)
     if wanted:
-        return _ToCopy([_named(aws, seen, points, name) for name in wanted], ())
+        return _ToCopy([_copyable(aws, seen, points, name) for name in wanted], ())
     _points(seen.dr)
     missing = [with_storage_class(aws, point, seen.now) for point in without_copy(seen)]
     cold = tuple(
@@ -281,26 +287,24 @@ def _points(region: RegionState) -> list[RecoveryPoint]:
     return region.points.value
 
 
-def _named(aws: Aws, seen: State, points: Sequence[RecoveryPoint], name: str) -> RecoveryPoint:
-    for point in points:
-        if name not in (point.arn, point.id):
-            continue
-        point = with_storage_class(aws, point, seen.now)
-        if not point.completed:
-            raise RefusedError(
-                f"The recovery point {name} is {point.status}: it cannot be copied. "
-                "Nothing was done."
-            )
-        if point.is_cold(seen.now):
-            raise RefusedError(
-                f"The recovery point {name} is in cold storage, and AWS Backup cannot copy it. "
-                "Nothing was done."
-            )
-        return point
-    raise NoRecoveryPointError(
-        f"There is no recovery point {name} in {names.VAULT}; `cabal-backup points --list "
-        f"{seen.environment.options}` lists them. Nothing was done."
-    )
+def _copyable(aws: Aws, seen: State, points: Sequence[RecoveryPoint], name: str) -> RecoveryPoint:
+    point = find_named(points, name)
+    if point is None:
+        raise NoRecoveryPointError(
+            f"There is no recovery point {name} in {names.VAULT}; `cabal-backup points --list "
+            f"{seen.environment.options}` lists them. Nothing was done."
+        )
+    point = with_storage_class(aws, point, seen.now)
+    if not point.completed:
+        raise RefusedError(
+            f"The recovery point {name} is {point.status}: it cannot be copied. Nothing was done."
+        )
+    if point.is_cold(seen.now):
+        raise RefusedError(
+            f"The recovery point {name} is in cold storage, and AWS Backup cannot copy it. "
+            "Nothing was done."
+        )
+    return point
 
 
 def _running(jobs: Answer[list[JobT]]) -> Iterator[JobT]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cabal_backup import names
 from cabal_backup.operations.aws.arns import Vault
+from cabal_backup.operations.aws.jobs import RUNNING
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.status.checks.history import (
     MANY,
@@ -19,7 +20,6 @@ from cabal_backup.operations.status.checks.history import (
     spans,
 )
 from cabal_backup.operations.status.checks.outcome import (
-    UNDERWAY,
     all_known,
     fail,
     judge_jobs,
@@ -59,7 +59,7 @@ class Copy:
             return False
         if self.job is None:
             return now - self.source.created < COPYING_TIME
-        return self.job["State"] in UNDERWAY and now - self.job["CreationDate"] < STALLED
+        return self.job["State"] in RUNNING and now - self.job["CreationDate"] < STALLED
 
 
 def dr_copies(state: State) -> Outcome:

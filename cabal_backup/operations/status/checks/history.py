@@ -15,6 +15,7 @@ from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, cast
 
 from cabal_backup import names
+from cabal_backup.operations.aws.jobs import DEFAULT_START_WINDOW
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.status.state import LOOK_BACK, Plan, State, VaultState
 from cabal_backup.text import day
@@ -26,12 +27,6 @@ if TYPE_CHECKING:
         BackupRuleTypeDef,
         CopyActionTypeDef,
     )
-
-DEFAULT_START_WINDOW = timedelta(hours=8)
-"""How late AWS Backup may start a job, unless the rule says otherwise.
-
-https://docs.aws.amazon.com/aws-backup/latest/devguide/creating-a-backup-plan.html
-"""
 
 RUNNING_TIME = timedelta(hours=4)
 """How long a nightly backup may take before its absence counts as missed."""

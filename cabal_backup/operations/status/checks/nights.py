@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from cabal_backup import names
+from cabal_backup.operations.aws.jobs import RUNNING
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.aws.results import Known
 from cabal_backup.operations.status.checks.history import (
@@ -16,7 +17,6 @@ from cabal_backup.operations.status.checks.history import (
     spans,
 )
 from cabal_backup.operations.status.checks.outcome import (
-    UNDERWAY,
     fail,
     judge_jobs,
     known,
@@ -219,7 +219,7 @@ def _first_night(state: State, history: History, arn: str) -> str:
 
 def _underway(state: State, arn: str, since: datetime) -> bool:
     return any(
-        job["ResourceArn"] == arn and job["State"] in UNDERWAY and job["CreationDate"] >= since
+        job["ResourceArn"] == arn and job["State"] in RUNNING and job["CreationDate"] >= since
         for job in state.backup_jobs.value_or(())
     )
 

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-UNDERWAY = {"CREATED", "PENDING", "RUNNING"}
-
 
 def ok(evidence: str, *, details: Iterable[str] = ()) -> Outcome:
     """As it should be."""

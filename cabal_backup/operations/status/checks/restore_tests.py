@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from cabal_backup import names
+from cabal_backup.operations.aws.jobs import RUNNING
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.aws.results import Answer, Known
 from cabal_backup.operations.status.checks.history import FUTURE
@@ -230,7 +231,7 @@ def _as_configured(state: State) -> Outcome:
         f"{each.what}: {job['Status']} since {moment(job['CreationDate'])}"
         for each in series
         for job in each.jobs
-        if job["Status"] in ("PENDING", "RUNNING") and state.now - job["CreationDate"] > STUCK
+        if job["Status"] in RUNNING and state.now - job["CreationDate"] > STUCK
     ]
     if stuck:
         return warn(
@@ -326,7 +327,7 @@ def _was_protected(state: State, job: RestoreJobsListMemberTypeDef) -> bool:
 
 
 def _is_under_way(job: RestoreJobsListMemberTypeDef, now: datetime) -> bool:
-    if job["Status"] in ("PENDING", "RUNNING"):
+    if job["Status"] in RUNNING:
         return True
     waits = job["Status"] == "COMPLETED" and job.get("ValidationStatus") in (None, "VALIDATING")
     return waits and now - job["CompletionDate"] < VERDICT_DUE
