@@ -58,8 +58,8 @@ class CabalBackupError(Exception):
 
 
 class FollowingInterrupted(KeyboardInterrupt):
-    """Ctrl-C while something was followed that continues in AWS; the message says how to follow
-    it again."""
+    """Ctrl-C while following something that continues in AWS; the message says how to follow it
+    again."""
 
 
 class UsageError(CabalBackupError):

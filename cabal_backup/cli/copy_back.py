@@ -146,8 +146,8 @@ def _costs(plan: ColdCopyBackPlan) -> tuple[str, ...]:
         f"  it costs about ${cost:.2f}: restoring {gigabytes:.2f} GB, copying it, and storing it "
         f"{warm_days} days warm and {cold_days} days cold (prices of {prices.REGION}, "
         f"{prices.LOOKED_UP})",
-        "  that is without what restoring from cold storage costs more, and the "
-        f"{plan.kind} meanwhile",
+        "  this does not include the higher price of a restore from cold storage, or the "
+        f"{plan.kind} until it is deleted",
     )
 
 

@@ -109,7 +109,7 @@ def run(options: CostsOptions, invocation: Invocation) -> int:
         _print(environment, estimates, assumed)
     for vault, reason in unknown.items():
         output.say(
-            f"cabal-backup: could not look into {vault}, which the sums are without: {reason}"
+            f"cabal-backup: could not read {vault}; the estimate does not include it: {reason}"
         )
     return ExitCode.UNKNOWN if unknown else ExitCode.OK
 

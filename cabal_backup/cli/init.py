@@ -183,7 +183,7 @@ def _choose(what: str, choices: dict[str, str], otherwise: str) -> str:
         output.say(f"  {name}  {described}".rstrip())
     answer = ask(f"Which {what}? ")
     if answer not in choices:
-        raise RefusedError(f"{answer!r} is none of them. Nothing was written.")
+        raise RefusedError(f"{answer!r} is not in the list. Nothing was written.")
     return answer
 
 

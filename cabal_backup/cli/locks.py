@@ -130,8 +130,8 @@ def run_relock(options: RelockOptions, invocation: Invocation) -> int:
         )
     if len(plan.vaults) < len(_which(options.vault)):
         raise AwsError(
-            "Not every vault exists; what is there is locked. `cabal-backup status "
-            f"{plan.environment.options}` says what is missing."
+            "The existing vaults are locked, but a vault is missing. `cabal-backup status "
+            f"{plan.environment.options}` shows which."
         )
     output.say("Locked.")
     return ExitCode.OK

@@ -274,12 +274,12 @@ def connect_without_backup(options: CommonOptions, *, one_of_all: str | None = N
     if lost is not None:
         if lost not in environment.regions:
             raise UsageError(
-                f"{environment.name} has nothing in {lost}: its regions are "
+                f"{lost} is not a region of {environment.name}: its regions are "
                 f"{' and '.join(environment.regions)}."
             )
         output.say(
-            f"cabal-backup: {lost} is assumed lost: nothing there is asked, and nothing said here "
-            "is about what may still be there."
+            f"cabal-backup: {lost} is assumed lost: no request is sent to it, and its state is "
+            "reported as unknown."
         )
     return connect(environment, profile=profile, lost=[] if lost is None else [lost])
 
@@ -301,9 +301,9 @@ def connect_to(options: CommonOptions, *, one_of_all: str | None = None) -> Aws:
             project = find_project(options.project, options.config)
             raise BackupOffError(not_protected(project, environment.name))
         output.say(
-            f"cabal-backup: {environment.name} has backup: false. What is deployed of it goes on "
-            "and is billed, and no deployment changes it. Turn the setting on again, or take it "
-            "down (docs/runbooks/teardown.md)."
+            f"cabal-backup: {environment.name} has backup: false, but it is still deployed: its "
+            "backups continue and are billed, and no deployment changes it. Turn the setting on "
+            "again, or tear it down (docs/runbooks/teardown.md)."
         )
     return aws
 

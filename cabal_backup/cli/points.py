@@ -90,7 +90,7 @@ def run(options: PointsOptions, invocation: Invocation) -> int:
     else:
         show_calendar(calendar)
     for vault, reason in calendar.unknown.items():
-        output.say(f"cabal-backup: could not look into {vault}: {reason}")
+        output.say(f"cabal-backup: could not read {vault}: {reason}")
     return ExitCode.UNKNOWN if calendar.unknown else ExitCode.OK
 
 

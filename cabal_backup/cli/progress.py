@@ -49,7 +49,7 @@ def describe(event: Event) -> str:
 
 
 def _step(event: Event) -> str:
-    """What goes on for a while and is not reported each time; empty for anything else."""
+    """The state or step that an event shows, reported once while it lasts; empty for others."""
     if isinstance(event, Job):
         return event.state
     return event.step if isinstance(event, Progress) else ""

@@ -302,8 +302,8 @@ def _say_how_to_promote(aws: Aws, plan: RestoreMailstorePlan, made: str, *, is_s
     ]
     if plan.point.original is not None:
         steps.append(
-            "The same `mailstore promote` once more: this recovery point is of a restored file "
-            "system, so what is restored has an aws-backup-restore_<time> of its own."
+            "Run the same `mailstore promote` again: this recovery point is of a restored file "
+            "system, so it contains another aws-backup-restore_<time>."
         )
     setting = "" if is_set else f"mailstore_file_system_id of {name} = {made}, wherever it is "
     steps += [

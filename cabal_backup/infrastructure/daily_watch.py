@@ -90,7 +90,7 @@ class Watch(Construct):
         auditor.attach_to_role(handler.role)
         no_key = (
             "The variable ENVIRONMENT has the settings as JSON: names, numbers and who gets "
-            "messages, which the subscriptions show too. The rule takes a part of it for a key. "
+            "messages, which the subscriptions show too. The rule mistakes a part of it for a key. "
             "The heartbeat's URL, which is secret, is read from Systems Manager."
         )
         acknowledge(handler.function, no_key, "CKV_AWS_45")

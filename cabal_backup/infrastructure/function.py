@@ -18,13 +18,13 @@ from cabal_backup.infrastructure.grant import Grant, acknowledge, managed_policy
 _PACKAGE = Path(__file__).parent.parent
 
 _CONCURRENCY = (
-    "It runs a few times a day at most and cannot be driven by outsiders, so it can starve "
-    "nothing. Reserving concurrency would fail the deployment in an account with the initial "
-    "quota of 10, of which none may be reserved."
+    "It runs a few times a day at most, and only this account can start it, so it cannot use up "
+    "the account's concurrency. Reserved concurrency would fail the deployment in an account with "
+    "the initial quota of 10, of which none can be reserved."
 )
 _NETWORK = (
-    "It talks to public AWS endpoints over TLS and to nothing inside a network. In a VPC it would "
-    "need a way out again, for which Cabal's has no place, and would reach more than now."
+    "It calls only public AWS endpoints, over TLS. In a VPC it would need a NAT gateway or VPC "
+    "endpoints, which Cabal's VPC does not provide, and could reach the hosts in the VPC."
 )
 _NO_SECRETS = (
     "Its environment variables are names and numbers, nothing secret, and Lambda encrypts them "

@@ -131,9 +131,9 @@ class RestoreTesting(Construct):
                 "TOLERANCE_PERCENT": str(environment.restore_testing_tolerance_percent),
             },
             dead_letters=dead_letters
-            or "What it did not get done once it does at the next run of its schedule, as long as "
-            "the restore waits for a verdict, and a test that stays without one is reported by "
-            "`cabal-backup status`. Alerts bring a dead letter topic too.",
+            or "A run that fails is repeated by the next run of its schedule while the restore "
+            "waits for a verdict. `cabal-backup status` reports a test without a verdict. With "
+            "alerts on, there is a dead-letter topic.",
         )
         restored = events.Rule(
             self,

@@ -39,8 +39,8 @@ def locked_vault(scope: Construct, *, name: str, lock: Lock) -> backup.IBackupVa
     # The operator's tool compares it before it changes anything.
     Tags.of(vault).add(names.ACCOUNT_TAG, Stack.of(scope).account)
     reason = (
-        "The AWS-managed key encrypts the vault. A customer key adds a way to lose every "
-        "recovery point that no lock guards: the deletion of the key itself."
+        "The AWS-managed key encrypts the vault. With a customer key, deleting the key would make "
+        "every recovery point unreadable, in spite of the lock."
     )
     acknowledge(vault, reason, "CKV_AWS_166")
     return vault

@@ -182,7 +182,7 @@ def run_watch(aws: Aws) -> Iterator[WatchResult]:
 
 
 def _run_in(aws: Aws, region: str) -> WatchResult:
-    client = aws.patient_lambda(region)
+    client = aws.long_timeout_lambda(region)
     with worded(f"running the watch in {region}"):
         answer = unless_missing(
             lambda: client.invoke(FunctionName=names.WATCH), "ResourceNotFoundException"

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 QUIET = 900.0
 """Seconds after a report in which the same is not reported again, but counted."""
 
-PATIENCE = 300.0
+CALL_TIMEOUT = 300.0
 """Seconds that AWS Backup's own event waits for the API call that says who it was."""
 
 RETRIES = Config(
@@ -62,12 +62,12 @@ class Received:
 
     @property
     def title(self) -> str:
-        """By this a report of the same is found again."""
+        """The key under which a report of the same event is remembered."""
         return f"{self.occurrence.incident}: {self.occurrence.title}"[:200]
 
     @property
     def about(self) -> str:
-        """By this the report of the same change is found again; "" where none is expected."""
+        """The key under which a report of the same change is remembered; "" for no change."""
         return self.occurrence.about and f"about {self.occurrence.about}"
 
 
@@ -167,7 +167,7 @@ def _wait(each: Received, batch: Sequence[Received], lately: Mapping[str, float]
     wait = QUIET - since if 0 <= since < QUIET else 0
     if each.occurrence.by_service:
         waits = each.about and not _reported_with_the_call(each, batch, lately)
-        return max(PATIENCE, wait) if waits else 0
+        return max(CALL_TIMEOUT, wait) if waits else 0
     return wait
 
 

@@ -63,7 +63,7 @@ def _flat(value: object, path: str, depth: int = 0) -> Iterator[tuple[str, str]]
 
 
 def clean(value: object) -> str:
-    """A value on one line, without control characters, of bearable length."""
+    """A value on one line, without control characters, of at most MAX_VALUE characters."""
     if value is None or isinstance(value, Mapping | list):
         return ""
     text = " ".join(str(value).split())

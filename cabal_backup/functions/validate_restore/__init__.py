@@ -90,7 +90,7 @@ class Job:
 
 
 class Verdict(NamedTuple):
-    """What AWS Backup gets to know about one restore."""
+    """The validation result of one restore, as it is sent to AWS Backup."""
 
     status: Literal["SUCCESSFUL", "FAILED"]
     message: str

@@ -43,7 +43,7 @@ when nothing was written "for a period longer than a couple of hours".
 https://docs.aws.amazon.com/efs/latest/ug/API_FileSystemSize.html
 """
 
-PATIENCE = timedelta(hours=18)
+SIZE_TIMEOUT = timedelta(hours=18)
 """From the end of a restore until a size that is still missing is a failure."""
 
 OVERHEAD = 64 * 1024
@@ -200,11 +200,11 @@ def compare_file_systems(
         raise Differs(f"The restored file system is not encrypted, {live} is.")
     measured = found["SizeInBytes"].get("Timestamp")
     if measured is None or measured < completed:
-        if now < completed + PATIENCE:
+        if now < completed + SIZE_TIMEOUT:
             raise NotYet("EFS has not measured it since the restore")
         raise Differs(
-            f"EFS has not measured the restored file system in {PATIENCE // timedelta(hours=1)} "
-            "hours since the restore, so its size is not known."
+            "EFS has not measured the restored file system in "
+            f"{SIZE_TIMEOUT // timedelta(hours=1)} hours since the restore, so its size is unknown."
         )
     size, expected_size = found["SizeInBytes"]["Value"], expected["SizeInBytes"]["Value"]
     if _apart(size, expected_size, tolerance, spare=OVERHEAD):
@@ -213,7 +213,7 @@ def compare_file_systems(
             f"{tolerance} % may differ. Either that much came or went since the backup, or the "
             "backup is not whole."
         )
-    return f"{size:,} bytes, {expected_size:,} in {live}; available; encrypted as it should be."
+    return f"{size:,} bytes, {expected_size:,} in {live}; available; encryption as expected."
 
 
 def _file_system(efs: EFSClient, identity: str, which: str) -> FileSystemDescriptionTypeDef:

@@ -16,11 +16,11 @@ _WORDS: Mapping[Status, tuple[str, str]] = {
     Status.FAIL: ("NOT PROTECTED", "is NOT PROTECTED"),
     Status.UNKNOWN: (
         "PROTECTION UNKNOWN",
-        "may not be protected: not everything could be looked at",
+        "may not be protected: not everything could be examined",
     ),
     Status.WARN: (
         "protected, with warnings",
-        "is protected, but not everything is as it should be",
+        "is protected, but some checks have warnings",
     ),
 }
 """A verdict in the subject, and after the environment's name in the first line."""

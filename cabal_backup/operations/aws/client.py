@@ -239,10 +239,10 @@ class Aws(Arns):
         """The name of the vault in the region to act in."""
         return names.DR_VAULT if self.in_dr else names.VAULT
 
-    def patient_lambda(self, region: str) -> LambdaClient:
+    def long_timeout_lambda(self, region: str) -> LambdaClient:
         """A client that waits for the longest answer that Lambda gives, and asks once."""
-        patience = _config(tries=1, read_timeout=910)
-        return cast("LambdaClient", self._make("lambda", region, patience))
+        config = _config(tries=1, read_timeout=910)
+        return cast("LambdaClient", self._make("lambda", region, config))
 
     def backup_with_reason(self, region: str, reason: str) -> BackupClient:
         """A client whose calls CloudTrail records with a reason, at the end of the user agent."""

@@ -48,7 +48,7 @@ RUNNING = ("CREATED", "PENDING", "RUNNING")
 LONGEST = timedelta(hours=24)
 """How long a job is followed unless the caller knows better."""
 
-PATIENCE = timedelta(minutes=15)
+ANSWER_TIMEOUT = timedelta(minutes=15)
 """How long AWS may give no answer before following ends."""
 
 FIRST_WAIT = 2.0
@@ -245,7 +245,7 @@ def follow(
     """Look at a job until it is finished, report each look, and return how it ended.
 
     Raises UnknownError when it runs longer than `longest` or AWS has given no answer for
-    PATIENCE, CredentialsError when the credentials are not valid any more. The job itself
+    ANSWER_TIMEOUT, CredentialsError when the credentials are not valid any more. The job itself
     continues in each case.
     """
     wait = Wait(
@@ -297,9 +297,9 @@ def start_restore(aws: Aws, request: RestoreRequest, now: datetime) -> Job:
 
 
 def follow_restore(aws: Aws, job: Job, clock: Clock, report: Report, *, longest: timedelta) -> Job:
-    """Say how a restore job is watched from elsewhere, and follow it; see `follow`."""
+    """Report how to watch a restore job, and follow it; see `follow`."""
     report(
-        f"Restore job {job.id}. It goes on by itself; to watch it from elsewhere: "
+        f"Restore job {job.id}. It continues if this command ends; to watch it: "
         f"cabal-backup jobs watch {job.id} {aws.environment.options}"
     )
     return job if job.finished else follow(aws, job, clock, report, longest=longest)
@@ -343,12 +343,13 @@ def _follow_until(wait: Wait[T], clock: Clock, report: Report) -> T:
             worded = in_words(error, f"asking about {wait.what}")
             if isinstance(worded, CredentialsError):
                 raise CredentialsError(
-                    f"{worded} The {wait.what} goes on; then: {wait.pick_up}"
+                    f"{worded} The {wait.what} continues. To follow it again: {wait.pick_up}"
                 ) from error
-            if clock.now() - answered > PATIENCE:
+            if clock.now() - answered > ANSWER_TIMEOUT:
                 raise UnknownError(
-                    f"AWS has not said for {duration(PATIENCE)} how the {wait.what} is doing "
-                    f"({reason(error)}). It goes on. Try later: {wait.pick_up}"
+                    f"AWS has not reported the state of the {wait.what} for "
+                    f"{duration(ANSWER_TIMEOUT)} ({reason(error)}). It continues. To follow it "
+                    f"again: {wait.pick_up}"
                 ) from error
             report(Unknown(reason(error)))
         else:
@@ -360,8 +361,8 @@ def _follow_until(wait: Wait[T], clock: Clock, report: Report) -> T:
                 return seen
         if clock.now() - began > wait.longest:
             raise UnknownError(
-                f"The {wait.what} is not finished after {duration(wait.longest)}. It goes on. To "
-                f"wait on: {wait.pick_up}"
+                f"The {wait.what} is not finished after {duration(wait.longest)}. It continues. "
+                f"To follow it again: {wait.pick_up}"
             )
         clock.sleep(pause)
         pause = min(LONGEST_WAIT, pause * 1.5)

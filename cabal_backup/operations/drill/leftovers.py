@@ -100,8 +100,8 @@ def remove(aws: Aws, leftover: Leftover, clock: Clock, report: Report) -> None:
         raise ValueError(f"no drill is known to have made the {leftover}")
     if leftover.job is not None:
         report(
-            f"AWS Backup cannot call a restore off: job {leftover.job.id} is followed to its "
-            f"end, then the {leftover.what} {leftover.name} is deleted."
+            f"AWS Backup cannot cancel a restore: waiting for job {leftover.job.id}, then "
+            f"deleting the {leftover.what} {leftover.name}."
         )
         follow(aws, leftover.job, clock, report, longest=LONGEST)
     _REMOVERS[leftover.what](aws, leftover, clock, report)

@@ -95,7 +95,7 @@ def _tidy_up(run: Run, makes: Sequence[str], restores: Mapping[str, Job]) -> Non
         for job in restores.values():
             # A list may not have it yet, and what it makes must not come later than the look.
             if not job.finished:
-                run.report(f"AWS Backup cannot call a restore off: job {job.id} is followed.")
+                run.report(f"AWS Backup cannot cancel a restore: waiting for job {job.id}.")
                 follow(aws, job, clock, run.report, longest=leftovers.LONGEST)
         found = leftovers.find(aws, clock, mount=run.mount)
     except (CabalBackupError, BotoCoreError, ClientError) as error:

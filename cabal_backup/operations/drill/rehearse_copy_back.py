@@ -85,7 +85,7 @@ class CopyBackDrillPlan:
             try:
                 arn = self._copy_back(run)
             except (KeyboardInterrupt, UnknownError):
-                record.stays.append(f"A copy job that has begun goes on by itself. {stays}")
+                record.stays.append(f"A copy job that has begun continues. {stays}")
                 raise
         record.stays.append(f"{arn.rpartition(':')[2]}: {stays}")
         point = PointRequest(arn=arn, role=self.request.point.role)

@@ -262,7 +262,7 @@ def _restorable(
 
 
 def _life(point: RecoveryPoint) -> tuple[datetime, datetime]:
-    """Until when a point is there, and until when it is warm."""
+    """When a point is deleted, and until when it is warm."""
     end = point.delete_at or _FOR_EVER
     return end, point.cold_at or end
 

@@ -231,7 +231,7 @@ def _shares(aws: Aws, place: Vault) -> Mapping[str, Share]:
 def _events(
     aws: Aws, region: str, call: str, about: Sequence[str], since: datetime | None = None
 ) -> list[EventTypeDef]:
-    """The newest MOST_EVENTS of the calls of this name that name one of these and were obeyed."""
+    """The successful calls among the newest MOST_EVENTS of this name that name one of these."""
     found: list[EventTypeDef] = []
     asked: LookupEventsRequestPaginateTypeDef = {
         "LookupAttributes": [{"AttributeKey": "EventName", "AttributeValue": call}],
@@ -267,7 +267,7 @@ def _is_deployment(record: str) -> bool:
 def _of_present_vault(
     state: VaultState, events: Answer[list[EventTypeDef]]
 ) -> Answer[list[EventTypeDef]]:
-    """Without what befell an earlier vault of the same name, such as its teardown."""
+    """Without the events of an earlier vault of the same name, such as its teardown."""
     created = state.vault_created
     if isinstance(events, Unknown) or created is None:
         return events
@@ -281,7 +281,7 @@ def _clock_skew(
     for answer in answers:
         if isinstance(answer, Known):
             skew = clock_skew(answer.value, now)
-            return Unknown("AWS's answer bears no date.") if skew is None else Known(skew)
+            return Unknown("AWS's answer has no date.") if skew is None else Known(skew)
     return cast("Unknown", answers[-1])
 
 

@@ -48,7 +48,7 @@ AT_ONCE = 8
 BATCH = 100
 """Points handed out between two reports."""
 
-PATIENCE = timedelta(hours=2)
+STALL_TIMEOUT = timedelta(hours=2)
 """How long nothing may have changed before waiting ends."""
 
 _WAITS = (2.0, 5.0, 10.0, 20.0, 30.0)
@@ -120,7 +120,7 @@ class DeletePointsPlan:
             ),
             *stays,
             *(
-                ("  the nightly plan goes on: destroy before the next night, or there is more",)
+                ("  the nightly plan still runs: destroy before the next night, or it adds more",)
                 if self.seen.plan_id
                 else ()
             ),
@@ -164,7 +164,7 @@ def delete_points(aws: Aws, plan: DeletePointsPlan, clock: Clock, report: Report
     A point that appears after the plan was made is not deleted, because no one confirmed it.
     What is already deleted is no error, so a run that was cut short is finished by another.
     Raises AwsError when AWS refuses for good or new points have appeared, UnknownError when
-    nothing changes for PATIENCE.
+    nothing changes for STALL_TIMEOUT.
     """
     deleted = 0
     for vault in plan.vaults:
@@ -211,7 +211,7 @@ def _empty(aws: Aws, vault: VaultLock, clock: Clock, report: Report) -> int:
             report(Progress(step, min(len(asked), total), total, "recovery points"))
         if len(points) != left_before:
             left_before, moved, waits = len(points), clock.now(), 0
-        elif clock.now() - moved > PATIENCE:
+        elif clock.now() - moved > STALL_TIMEOUT:
             raise UnknownError(
                 f"Still in {vault.vault}: {plural(len(points), 'recovery point')} "
                 f"({_states(points)}). {said} Run it again later."

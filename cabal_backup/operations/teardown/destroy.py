@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 LONGEST = timedelta(hours=2)
 """How long the deletion of a stack may take; an unanswered custom resource takes one hour."""
 
-VAULT_PATIENCE = timedelta(minutes=15)
+VAULT_TIMEOUT = timedelta(minutes=15)
 """How long an emptied vault may go on refusing its deletion (ERROR_9101)."""
 
 _FIRST_WAIT = 2.0
@@ -104,9 +104,9 @@ def plan_destruction(seen: Inventory) -> DestroyPlan:
 def destroy(aws: Aws, plan: DestroyPlan, clock: Clock, report: Report) -> None:
     """Stacks, vaults, the role and the access policies; what does not exist any more is skipped.
 
-    The role goes after the vaults: as long as a vault may hold a point, AWS Backup needs it.
+    The role is deleted after the vaults: as long as a vault may hold a point, AWS Backup needs it.
     Raises AwsError when AWS refuses for good, UnknownError when it takes too long; run again,
-    it goes on where it stopped.
+    it continues where it stopped.
     """
     for stack in plan.seen.stacks:
         _delete_stack(aws, stack, clock, report)
@@ -253,7 +253,7 @@ def _delete_vault(aws: Aws, seen: VaultLock, clock: Clock, report: Report) -> No
             if error_code(error) != "InvalidRequestException":
                 raise in_words(error, f"deleting the vault {vault} in {region}") from error
             _check_still_empty(aws, seen)
-            if clock.now() - began > VAULT_PATIENCE:
+            if clock.now() - began > VAULT_TIMEOUT:
                 raise UnknownError(
                     f"The vault {vault} in {region} is empty, and AWS Backup still says that it is "
                     "not. Run it again later."
@@ -270,7 +270,7 @@ def _await_removal(aws: Aws, vault: VaultLock, clock: Clock, report: Report) -> 
     """An air-gapped vault is removed some minutes after its deletion was accepted."""
     began = clock.now()
     while look_at_lock(aws, vault.vault, vault.region) is not None:
-        if clock.now() - began > VAULT_PATIENCE:
+        if clock.now() - began > VAULT_TIMEOUT:
             raise UnknownError(
                 f"AWS Backup accepted the deletion of {vault.vault} in {vault.region}, and the "
                 "vault still exists. Run it again later."

@@ -53,7 +53,7 @@ def test_ctrl_c_while_it_restores(driller: Driller) -> None:
         said = driller.drill("addresses")
 
     assert said.code == 130, said.err
-    assert "AWS Backup cannot call a restore off" in said.err
+    assert "AWS Backup cannot cancel a restore" in said.err
     assert left(driller.sandbox) == []
     report = driller.report
     assert (report["verdict"], report["reasons"]) == (

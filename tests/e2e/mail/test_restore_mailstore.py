@@ -190,7 +190,7 @@ def test_stopped_at_every_step_and_run_again(postmaster: Postmaster) -> None:
         stopped = postmaster.run("restore mailstore")
         assert stopped.code == 3, (operation, stopped.err)
         assert f"not authorized to perform elasticfilesystem:{operation}" in stopped.err
-        assert "run the same command again, and it goes on here" in stopped.err
+        assert "run the same command again to continue" in stopped.err
     postmaster.sandbox.faults.clear()
     finished = postmaster.run("restore mailstore")
     changed = postmaster.changes()

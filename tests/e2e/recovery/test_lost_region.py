@@ -102,7 +102,7 @@ def _assert_nothing_hangs(operator: Operator) -> None:
     points = operator.run("points", "--list", *lost)
     assert points.code == 2
     assert points.out.count("cabal-backup-dr") == 62
-    assert "could not look into cabal-backup: us-west-1 is assumed lost" in points.err
+    assert "could not read cabal-backup: us-west-1 is assumed lost" in points.err
     jobs = operator.run("jobs", *lost)
     assert (jobs.code, "could not list the backup jobs in us-west-1" in jobs.err) == (2, True)
     for command in (

@@ -106,7 +106,7 @@ def test_run_again_it_follows_what_runs(operator: Operator, command: str) -> Non
 
     assert followed.code == 0
     for job in started.out.split():
-        assert f"the job {job} is doing it already" in followed.err
+        assert f"the job {job} is doing this already" in followed.err
     assert points(operator.sandbox, PRIMARY if command == "backup" else DR, LATELY) == BOTH
 
 

@@ -66,7 +66,7 @@ def test_losing_a_region(lived_long: Deployment, tmp_path: Path) -> None:
     _empty_the_primary_vault(lived_long)
     checkout = make_checkout(tmp_path, lived_long)
     said = type_in(everything_but("lose-a-region.md", BY_HAND), checkout, lived_long)
-    assert "could not look into cabal-backup: us-west-1 is assumed lost" in said
+    assert "could not read cabal-backup: us-west-1 is assumed lost" in said
     listed = backup(lived_long).list_recovery_points_by_backup_vault(BackupVaultName="cabal-backup")
     # The newest ones, and those of a cold night.
     assert len(listed["RecoveryPoints"]) == 4

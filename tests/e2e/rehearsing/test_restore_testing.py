@@ -80,7 +80,7 @@ def test_what_was_restored_whole_is_successful_and_deleted_again(tested: Rehears
     )
     status, message = tested.verdict("EFS")
     assert status == "SUCCESSFUL"
-    assert message.endswith("available; encrypted as it should be.")
+    assert message.endswith("available; encryption as expected.")
     assert [tested.job(kind)["DeletionStatus"] for kind in ("DynamoDB", "EFS")] == [
         "SUCCESSFUL",
         "SUCCESSFUL",

@@ -8,7 +8,7 @@ from local_aws.client import PRIMARY_REGION
 from tests.e2e.operator import Operator, Said
 from tests.sandbox.deployment import DR_REGION, PROJECT
 
-MEANING = "development has backup: false. What is deployed of it goes on and is billed"
+MEANING = "development has backup: false, but it is still deployed: its backups continue"
 
 
 def without_backup(operator: Operator, *command: str) -> Said:
@@ -23,7 +23,7 @@ def test_status_warns(operator: Operator) -> None:
     assert MEANING in said.err
     (plan,) = (one for one in said.json["findings"] if one["status"] not in ("ok", "off"))
     assert (plan["check"], plan["status"]) == ("plan", "warn")
-    assert "goes on every night" in plan["evidence"]
+    assert "still runs every night" in plan["evidence"]
 
 
 @pytest.mark.parametrize(

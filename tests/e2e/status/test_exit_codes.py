@@ -74,7 +74,7 @@ def test_points_are_known_or_not(operator: Operator) -> None:
     said = operator.run("points")
 
     assert said.code == 2
-    assert "cabal-backup: could not look into cabal-backup-dr: ListRecoveryPointsBy" in said.err
+    assert "cabal-backup: could not read cabal-backup-dr: ListRecoveryPointsBy" in said.err
 
 
 # --- Where the environment is described

@@ -93,7 +93,7 @@ def test_jobs_that_may_not_be_listed_are_unknown(operator: Operator, kind: str) 
     said = operator.run("points")
 
     assert said.code == 2
-    assert said.err.startswith(f"cabal-backup: could not look into {kind} jobs in us-west-1: List")
+    assert said.err.startswith(f"cabal-backup: could not read {kind} jobs in us-west-1: List")
 
 
 def test_what_was_made_up_for_has_not_failed(operator: Operator) -> None:
@@ -137,7 +137,7 @@ def test_a_region_that_is_down_is_unknown_and_the_other_is_not(operator: Operato
     }
     assert said.code == 2
     assert said.out.splitlines()[32].split()[2:] == ["●", "●", "?", "?"]
-    assert said.err.startswith("cabal-backup: could not look into cabal-backup-dr: ListRecovery")
+    assert said.err.startswith("cabal-backup: could not read cabal-backup-dr: ListRecovery")
 
 
 def test_a_deleted_vault_cannot_be_read(operator: Operator) -> None:

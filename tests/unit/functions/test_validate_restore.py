@@ -454,7 +454,7 @@ def test_a_file_system_like_the_live_one_is_successful(restores: Restores) -> No
     assert sweep(restores) == (
         "SUCCESSFUL",
         "42,949,672,960 bytes, 42,949,672,960 in fs-0123456789abcdef0; available; "
-        "encrypted as it should be.",
+        "encryption as expected.",
     )
 
 

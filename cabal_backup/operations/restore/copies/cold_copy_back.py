@@ -178,7 +178,7 @@ class ColdCopyBackPlan:
             "every list shows them there",
             *(f"  not checked: {doubt}" for doubt in self.doubts),
             *(
-                f"  the {job.kind} job {job.id} is running already: it is followed"
+                f"  the {job.kind} job {job.id} is running already: the command waits for it"
                 for job in (done.restore, done.backup, done.copy)
                 if job is not None
             ),

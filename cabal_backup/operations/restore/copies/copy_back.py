@@ -84,7 +84,7 @@ class CopyBackPlan:
     """What is not as configured, but does not keep AWS Backup from copying; and that an earlier
     copy could not be looked for."""
     job: Job | None
-    """A copy job that is copying this already, which is followed instead of a new one."""
+    """A running copy job of this; it is followed, and no new one is started."""
     there: RecoveryPoint | None
     """The same recovery point in the primary vault, where it is back already."""
     expiring: tuple[RecoveryPoint, ...] = ()
@@ -155,7 +155,10 @@ class CopyBackPlan:
             if copy.delete_at is not None
         )
         if self.job is not None:
-            return (*soon, f"  the job {self.job.id} is copying it already: it is followed")
+            return (
+                *soon,
+                f"  the job {self.job.id} is copying it already: the command waits for it",
+            )
         return soon
 
 
@@ -266,10 +269,10 @@ def execute(
 
 
 def announce(aws: Aws, job: Job, report: Report) -> None:
-    """Say how a job is watched."""
+    """Report how to watch a job."""
     report(
-        f"{job.kind.capitalize()} job {job.id} in {job.region}. It goes on by itself; to watch it: "
-        f"cabal-backup jobs watch {job.id} {aws.environment.options}"
+        f"{job.kind.capitalize()} job {job.id} in {job.region}. It continues if this command ends; "
+        f"to watch it: cabal-backup jobs watch {job.id} {aws.environment.options}"
     )
 
 

@@ -68,14 +68,14 @@ class Item:
     until: datetime
     """When the result expires."""
     job: Job | None
-    """A job that does this already, which is followed instead of a new one."""
+    """A running job that does this; it is followed, and no new one is started."""
 
     def __str__(self) -> str:
         what = f"{self.resource_type} {self.resource_arn.rpartition('/')[2]}"
         if self.point is not None:
             what += f" of {moment(self.point.created)} ({self.point.id})"
         kept = lifecycle_words(self.lifecycle.cold_after_days, self.lifecycle.delete_after_days)
-        running = f"; the job {self.job.id} is doing it already: it is followed" if self.job else ""
+        running = f"; the job {self.job.id} is doing this already" if self.job else ""
         return f"{what}: {kept}, until {day(self.until)}{running}"
 
 
@@ -238,8 +238,8 @@ def execute(
         job = item.job or _start(aws, item)
         jobs.append(job)
         report(
-            f"{plan.kind.capitalize()} job {job.id}. It goes on by itself; to follow it: "
-            f"cabal-backup jobs watch {job.id} {aws.environment.options}"
+            f"{plan.kind.capitalize()} job {job.id}. It continues if this command ends; to watch "
+            f"it: cabal-backup jobs watch {job.id} {aws.environment.options}"
         )
     if not wait:
         return jobs

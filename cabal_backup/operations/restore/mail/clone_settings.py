@@ -38,7 +38,7 @@ def clone(
 ) -> None:
     """Set on a file system, in the region to act in, what it lacks of `settings`.
 
-    Raises CabalBackupError when AWS refuses; run again, it goes on.
+    Raises CabalBackupError when AWS refuses; run again, it continues.
     """
     cloning = _Clone(aws, settings, file_system_id)
     cloning.wait(clock, report)
@@ -54,7 +54,7 @@ def clone(
     except (BotoCoreError, ClientError) as error:
         worded = in_words(error, f"setting up {file_system_id}")
         raise type(worded)(
-            f"{worded} The files are restored; run the same command again, and it goes on here."
+            f"{worded} The files are restored; run the same command again to continue."
         ) from error
     cloning.wait(clock, report)
 

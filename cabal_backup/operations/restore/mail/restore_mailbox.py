@@ -81,7 +81,7 @@ class RestoreMailboxPlan:
     now: datetime
     role: RestoreRole
     job: Job | None
-    """An earlier run's job that restores this, which is followed instead of a new one."""
+    """An earlier run's job that restores this; it is followed, and no new one is started."""
     creation_token: str | None = None
     """What the restore is to be known by; None for a token that need not be known."""
     to_new: bool = False
@@ -133,7 +133,7 @@ class RestoreMailboxPlan:
                 f"  the job {self.job.id} has done this already{at}: nothing is restored again"
                 + ("" if self.to_new else ". If that directory was deleted: --again"),
             )
-        return (f"  the job {self.job.id} is doing this already: it is followed",)
+        return (f"  the job {self.job.id} is doing this already: the command waits for it",)
 
 
 def plan_restore(aws: Aws, now: datetime, request: MailboxRequest) -> RestoreMailboxPlan:

@@ -55,7 +55,7 @@ class RestoreMailstorePlan:
     """What the new file system is found by when this is run again."""
     settings: FileSystemSettings
     job: Job | None
-    """An earlier run's job that restores this, which is followed instead of a new one."""
+    """An earlier run's job that restores this; it is followed, and no new one is started."""
     restored: str | None
     """The new file system, where an earlier run's job has come to its end."""
     in_use: tuple[str, ...] = ()
@@ -111,7 +111,7 @@ class RestoreMailstorePlan:
         if self.restored is not None:
             return (f"  restored already, to {self.restored}: only what is missing there is set",)
         if self.job is not None:
-            return (f"  the job {self.job.id} is doing this already: it is followed",)
+            return (f"  the job {self.job.id} is doing this already: the command waits for it",)
         return ()
 
 

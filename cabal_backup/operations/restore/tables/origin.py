@@ -30,9 +30,9 @@ from cabal_backup.operations.restore.tables.describe import (
 from cabal_backup.operations.restore.tables.items import Digest, fingerprint
 from cabal_backup.operations.restore.tables.pipeline import Chunk, run
 from cabal_backup.operations.restore.tables.table_changes import (
-    patiently,
     problem_of,
     read_tags,
+    retry_while_busy,
     tag,
 )
 from cabal_backup.operations.restore.tables.table_items import for_reading, scan
@@ -236,7 +236,7 @@ def delete_restored(aws: Aws, table: str, clock: Clock) -> None:
     if table in live_tables(aws):
         raise UsageError(f"{table} is a live table of {aws.environment.name}. It is not deleted.")
     with worded(f"deleting {table}"):
-        patiently(lambda: aws.client("dynamodb").delete_table(TableName=table), clock)
+        retry_while_busy(lambda: aws.client("dynamodb").delete_table(TableName=table), clock)
 
 
 def wait_until_absent(aws: Aws, table: str, clock: Clock, report: Report) -> None:

@@ -54,7 +54,7 @@ class RestoreAddressesPlan:
     now: datetime
     role: RestoreRole
     job: Job | None
-    """An earlier run's job that restores this, which is followed instead of a new one."""
+    """An earlier run's job that restores this; it is followed, and no new one is started."""
     encryption: Encryption
     """The key that the restored table is encrypted under."""
     settings: TableSettings | None
@@ -101,7 +101,7 @@ class RestoreAddressesPlan:
             return ()
         if self.job.finished:
             return (f"  the job {self.job.id} has done this already: nothing is restored again",)
-        return (f"  the job {self.job.id} is doing this already: it is followed",)
+        return (f"  the job {self.job.id} is doing this already: the command waits for it",)
 
 
 def plan_restore(

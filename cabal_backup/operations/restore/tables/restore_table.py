@@ -248,7 +248,7 @@ def execute(aws: Aws, plan: RestoreTablePlan, clock: Clock, report: Report) -> T
     """
     is_sure = plan.under_way is None and _start(aws, plan)
     report(
-        f"DynamoDB restores to {plan.target} by itself; to watch it from elsewhere: "
+        f"DynamoDB restores to {plan.target} and continues if this command ends; to watch it: "
         f"cabal-backup jobs watch {plan.target} {aws.environment.options}"
     )
     is_new = plan.under_way is None

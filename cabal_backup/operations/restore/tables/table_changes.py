@@ -33,7 +33,7 @@ _BUSY = {
 }
 """The table is not ready for this yet."""
 
-PATIENCE = timedelta(minutes=30)
+BUSY_TIMEOUT = timedelta(minutes=30)
 """How long a table may be busy: recovery of a new table may be refused for more than ten minutes.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateContinuousBackups.html
@@ -46,17 +46,17 @@ _TAGS_SHOWN = timedelta(minutes=2)
 _BETWEEN_LOOKS = 1.0
 
 
-def patiently(change: Callable[[], object], clock: Clock) -> None:
+def retry_while_busy(change: Callable[[], object], clock: Clock) -> None:
     """Make a change as soon as the table is ready for it.
 
-    Raises botocore's errors; that of a busy table after PATIENCE.
+    Raises botocore's errors; that of a busy table after BUSY_TIMEOUT.
     """
     began = clock.now()
     while True:
         try:
             change()
         except ClientError as error:
-            if not is_busy(error) or clock.now() - began > PATIENCE:
+            if not is_busy(error) or clock.now() - began > BUSY_TIMEOUT:
                 raise
         else:
             return
@@ -82,14 +82,14 @@ def tag(aws: Aws, arn: str, tags: Mapping[str, str], clock: Clock) -> None:
     """
     dynamodb = aws.client("dynamodb", arn.split(":")[3])
     listed: list[TagTypeDef] = [{"Key": key, "Value": value} for key, value in tags.items()]
-    patiently(lambda: dynamodb.tag_resource(ResourceArn=arn, Tags=listed), clock)
+    retry_while_busy(lambda: dynamodb.tag_resource(ResourceArn=arn, Tags=listed), clock)
     _wait_until(lambda: read_tags(aws, arn).items() >= tags.items(), arn, clock)
 
 
 def untag(aws: Aws, arn: str, keys: Iterable[str], clock: Clock) -> None:
     """Remove tags of a table; as `tag`."""
     dynamodb, removed = aws.client("dynamodb", arn.split(":")[3]), tuple(keys)
-    patiently(lambda: dynamodb.untag_resource(ResourceArn=arn, TagKeys=removed), clock)
+    retry_while_busy(lambda: dynamodb.untag_resource(ResourceArn=arn, TagKeys=removed), clock)
     _wait_until(lambda: read_tags(aws, arn).keys().isdisjoint(removed), arn, clock)
 
 

@@ -33,7 +33,12 @@ from cabal_backup.operations.restore.tables.encryption import (
     is_under,
     of_deleted,
 )
-from cabal_backup.operations.restore.tables.table_changes import is_busy, patiently, read_tags, tag
+from cabal_backup.operations.restore.tables.table_changes import (
+    is_busy,
+    read_tags,
+    retry_while_busy,
+    tag,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +140,7 @@ def bring_back(aws: Aws, table: str, settings: TableSettings, clock: Clock, repo
     for what, step in steps:
         doing = f"bringing back the {what} of {table}"
         try:
-            patiently(step, clock)
+            retry_while_busy(step, clock)
         except AwsError as error:
             raise AwsError(f"{error} Run the same command again.") from error
         except (BotoCoreError, ClientError) as error:

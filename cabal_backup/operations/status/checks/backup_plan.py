@@ -64,9 +64,9 @@ def plan(state: State) -> Outcome:
         )
     if not state.environment.backup:
         return warn(
-            f"{state.environment.name} has backup: false, but its plan goes on every night and is "
-            "billed.",
-            "Turn the setting on again, or take the environment down (docs/runbooks/teardown.md).",
+            f"{state.environment.name} has backup: false, but its plan still runs every night and "
+            "is billed.",
+            "Turn the setting on again, or tear the environment down (docs/runbooks/teardown.md).",
         )
     return ok(
         f"Nightly at 00:00 UTC, {_words(state.environment.lifecycle)}; "

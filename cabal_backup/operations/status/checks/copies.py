@@ -308,7 +308,7 @@ def _old_gaps(state: State) -> list[Night]:
 
 
 def _could_be_copied(night: Night) -> bool:
-    """Not where AWS Backup does not manage the recovery point itself: made without the opt-in."""
+    """False for a recovery point made without the opt-in, which AWS Backup does not copy."""
     return night.point is None or night.point.arn.split(":")[2] == "backup"
 
 

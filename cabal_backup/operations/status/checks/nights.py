@@ -188,7 +188,7 @@ def backup_jobs(state: State) -> Outcome:
         "backup",
         fail(
             f"{plural(len(standing), 'backup job')} failed, and none has succeeded since.",
-            "Fix what AWS names as the reason; the next night tries again.",
+            "Fix the error that AWS reports; the next night tries again.",
         )
         if standing
         else None,

@@ -85,21 +85,23 @@ def test_no_answer_is_unknown_and_asked_again(error: Exception) -> None:
 
 def test_no_answer_for_a_quarter_of_an_hour_ends_it_as_unknown() -> None:
     clock = FakeClock()
-    with pytest.raises(UnknownError, match=r"It goes on\. Try later: `watch 1`"):
+    with pytest.raises(UnknownError, match=r"It continues\. To follow it again: `watch 1`"):
         follow(answering("RUNNING", refused("ThrottlingException")), clock)
     assert timedelta(minutes=15) < clock.now() - FakeClock().now() < timedelta(minutes=17)
 
 
 def test_credentials_that_expired_end_it_at_once_and_say_that_the_job_goes_on() -> None:
     clock = FakeClock()
-    with pytest.raises(CredentialsError, match="The restore job 1 goes on; then: `watch 1`"):
+    with pytest.raises(
+        CredentialsError, match=r"The restore job 1 continues\. To follow it again: `watch 1`"
+    ):
         follow(answering("RUNNING", refused("ExpiredTokenException")), clock)
     assert clock.slept == [2]
 
 
 def test_every_wait_has_an_end() -> None:
     clock = FakeClock()
-    with pytest.raises(UnknownError, match=r"not finished after 3 hours\. It goes on"):
+    with pytest.raises(UnknownError, match=r"not finished after 3 hours\. It continues"):
         follow(answering("RUNNING"), clock, hours=3)
     assert max(clock.slept) == LONGEST_WAIT
     assert clock.now() - FakeClock().now() < timedelta(hours=3, minutes=1)
