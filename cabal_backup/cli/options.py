@@ -339,27 +339,30 @@ def check_not_a_drills(*given: str | None) -> None:
             )
 
 
-def moment(text: str) -> datetime:
-    """`2026-11-20`, `2026-11-20T08:30` or with seconds and an offset; UTC without one.
-
-    A day alone is its first moment. Raises ArgumentTypeError for anything else.
-    """
+def _time(text: str, examples: str) -> datetime:
     try:
         read = datetime.fromisoformat(text)
         return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):  # in UTC, it is before the year 1 or after 9999
         raise argparse.ArgumentTypeError(
-            f"it is a time such as 2026-11-20 or 2026-11-20T08:30 (UTC), not {text!r}"
+            f"it is a time such as {examples} (UTC), not {text!r}"
         ) from None
+
+
+def moment(text: str) -> datetime:
+    """`2026-11-20`, `2026-11-20T08:30` or with seconds and an offset; UTC without one.
+
+    A day alone is its first moment. Raises ArgumentTypeError for anything else.
+    """
+    return _time(text, "2026-11-20 or 2026-11-20T08:30")
 
 
 def instant(text: str) -> datetime:
     """As `moment`, but not a day alone, which could be taken for the night with its name."""
-    read = moment(text)
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        return read
+        return _time(text, "2026-11-20T08:30")
     raise argparse.ArgumentTypeError(
         f"{text} is a day: for the night with that name use --night {day}; for a point in time "
         f"add the time, such as {day}T08:30 (UTC)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,10 +121,29 @@ def test_64_for_a_time_that_is_none(terminal: Terminal, at: str) -> None:
     said = terminal.type("restore", "addresses", "--at", at)
 
     assert (said.code, said.out) == (64, "")
-    assert (
-        f"argument --at: it is a time such as 2026-11-20 or 2026-11-20T08:30 (UTC), not {at!r}"
-        in (said.err)
-    )
+    assert f"argument --at: it is a time such as 2026-11-20T08:30 (UTC), not {at!r}" in said.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "points --since soon",
+        "hold create lawsuit --reason letter --from soon",
+        "restore addresses --at 2026-11-20",
+        "restore addresses --at soon",
+        "restore mailbox alice --night soon",
+        "restore table cabal-addresses --at soon",
+    ],
+)
+def test_the_examples_of_an_error_are_accepted(terminal: Terminal, arguments: str) -> None:
+    *command, option, wrong = arguments.split()
+    said = terminal.type(*command, option, wrong)
+    assert f"argument {option}:" in said.err
+
+    examples = re.search(r"such as (\S+?)(?: or (\S+?))?,? ", said.err)
+    assert examples is not None
+    for example in filter(None, examples.groups()):
+        assert f"argument {option}:" not in terminal.type(*command, option, example).err
 
 
 def test_64_for_a_day_that_may_be_a_night(terminal: Terminal) -> None:

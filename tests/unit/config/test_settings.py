@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from typing import Any
 
@@ -10,6 +11,7 @@ from jsonschema import Draft7Validator
 
 from cabal_backup.config.environment import SETTINGS
 from cabal_backup.config.reader import ConfigurationError, read_environments
+from cabal_backup.config.settings import Rejected
 from tests.builders import MAILSTORE, a_context, an_environment
 from tests.unit.config.test_environment import every_region
 
@@ -195,6 +197,18 @@ def test_each_limit_from_both_sides(
         with pytest.raises(ConfigurationError) as raised:
             an_environment(**{**others, name: value})
         assert [problem.setting for problem in raised.value.problems] == [f"prod.{name}"]
+
+
+def test_the_examples_of_an_error_are_accepted() -> None:
+    found = set()
+    for name, setting in SETTINGS.items():
+        with pytest.raises(Rejected) as raised:
+            setting.kind.parse("!")
+        words = f"{raised.value.rule} {raised.value.remedy}"
+        for example in re.findall(r'such as "?(cron\(.*?\)|[^\s",]+)', words):
+            setting.kind.parse(example)
+            found.add(name)
+    assert found >= {"account", "region", "watch_schedule", "alert_emails", "alert_urls"}
 
 
 @pytest.mark.parametrize("region", sorted(every_region()))
