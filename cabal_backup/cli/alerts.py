@@ -54,9 +54,10 @@ def run_alerts(options: AlertsOptions, _invocation: Invocation) -> int:
         changing.set()
         alerts.send_test(aws, test)
         output.say(
-            "Sent. Within about two minutes, a message of each kind arrives from each region, and "
-            "that of an attack on the monitoring twice: each region reports the other's too. If "
-            f"one is missing: cabal-backup status {test.environment.options} --only alerts"
+            "Sent. Within about two minutes, a message of each kind arrives from each region. The "
+            "one about an attack on the monitoring arrives twice, because each region also "
+            "reports the other's. If one is missing: cabal-backup status "
+            f"{test.environment.options} --only alerts"
         )
     if test.pending:
         output.say(

@@ -377,8 +377,8 @@ def _confirm(plan: CutoverPlan, *, yes: bool) -> None:
             f"The undo point of an unfinished earlier run is {duration(plan.unfinished.age)} old: "
             f"going back to it would undo everything that others have changed in {plan.live.name} "
             "since. --yes does not accept that. Nothing was changed. Run the command without --yes "
-            "and read the plan, or begin with a new undo point, which leaves what the earlier run "
-            f"did: {plan.unfinished.how_to_forget}"
+            "and read the plan, or begin with a new undo point, which keeps the changes of the "
+            f"earlier run: {plan.unfinished.how_to_forget}"
         )
     question = (
         f"This writes {plural(plan.to_write, 'item')} to {plan.live.name} of {plan.environment}"

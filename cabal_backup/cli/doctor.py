@@ -24,8 +24,8 @@ class DoctorOptions(CommonOptions):
 def define_doctor(parser: Parser) -> None:
     parser.describe(
         "Checks what a deployment needs, before the first one and afterwards: credentials, "
-        "regions, CDK's bootstrap, the table and the file system, and what has the names of the "
-        "stacks. It changes nothing.",
+        "regions, CDK's bootstrap, the table and the file system, and whether the names of the "
+        "stacks are taken. It changes nothing.",
         "doctor -e development",
         note="Exit codes: 0 nothing is missing, 1 something is, 2 something is unknown.",
     )

@@ -116,7 +116,7 @@ def _add_kind(kinds: Subcommands, kind: str, about: str) -> None:
         parser.add_argument(
             "--cold",
             action="store_true",
-            help="bring the newest recovery point in cold storage back: about five hours",
+            help="bring back the newest recovery point in cold storage, in about five hours",
         )
     add_role(parser)
     add_report_folder(parser)
@@ -162,13 +162,13 @@ class PlannedDrills:
         for leftover in self.earlier:
             if not leftover.proven:
                 yield (
-                    f"The {leftover} has the name of a drill's, but nothing shows that a drill "
-                    "made it: it is left alone."
+                    f"The {leftover} has a drill's name, but it is not proven that a drill made "
+                    "it: it is not deleted."
                 )
                 continue
             yield (
                 f"An earlier drill left the {leftover}. It is removed first; if that drill is "
-                "running somewhere else just now, wait for it."
+                "still running elsewhere, wait for it."
             )
         for each in self.drills:
             if each.plan is None:

@@ -107,7 +107,7 @@ def _environment(options: InitOptions, project: Project) -> str:
     declared = environment_names(project, options.context)
     if options.environment not in declared:
         raise UsageError(
-            "Say which environment of cdk.json, with --environment or CABAL_ENVIRONMENT: "
+            "Choose an environment of cdk.json with --environment or CABAL_ENVIRONMENT: "
             f"{', '.join(declared) or 'it declares none'}."
         )
     return options.environment
@@ -178,7 +178,7 @@ def _choose(what: str, choices: dict[str, str], otherwise: str) -> str:
             f"Found no {what} in this account and region. Check --profile and --region."
         )
     if not can_ask():
-        raise RefusedError(f"There is no terminal to choose the {what} on: use {otherwise}.")
+        raise RefusedError(f"stdin is not a terminal to choose the {what} on: use {otherwise}.")
     for name, described in choices.items():
         output.say(f"  {name}  {described}".rstrip())
     answer = ask(f"Which {what}? ")

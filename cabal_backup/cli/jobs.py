@@ -143,8 +143,8 @@ def _watch_job(aws: Aws, job_id: str, clock: Clock, longest: timedelta) -> int:
         raise failure(job)
     if job.created_resource_arn == aws.arn("dynamodb", f"table/{aws.environment.addresses_table}"):
         output.say(
-            "The table is there again, under its own name. To bring back what DynamoDB leaves "
-            f"out: cabal-backup restore addresses {aws.environment.options} "
+            "The table is restored under its own name. To set what DynamoDB does not restore: "
+            f"cabal-backup restore addresses {aws.environment.options} "
             f"--recovery-point={job.recovery_point_arn} --cold"
         )
     return ExitCode.OK

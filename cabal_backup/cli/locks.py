@@ -82,7 +82,7 @@ def _option(vault: str) -> str:
 
 def run_unlock(options: UnlockOptions, invocation: Invocation) -> int:
     if not options.reason.strip():
-        raise UsageError("--reason is empty. Say why the lock has to go.")
+        raise UsageError("--reason is empty. State why the lock is removed.")
     aws = connect_to_change(options, recorded=True)
     plan = locks.plan_unlock(
         aws, invocation.clock.now(), reason=options.reason.strip(), which=_which(options.vault)

@@ -106,5 +106,5 @@ def _unforeseen(error: BaseException) -> str:
     said = one_line(str(error))
     return (
         f"internal error{where}: {type(error).__name__}{': ' if said else ''}{said}. This is a "
-        "fault of the tool and says nothing about the backups; --debug shows more."
+        "bug in the tool and says nothing about the backups; --debug shows more."
     )

@@ -39,7 +39,7 @@ def describe(event: Event) -> str:
     if isinstance(event, str):
         return event
     if isinstance(event, Unknown):
-        return f"AWS did not say how it is doing ({event.reason}). Asking again."
+        return f"AWS did not report the state ({event.reason}). Asking again."
     if isinstance(event, Job):
         percent = f" {event.percent} %" if event.percent and not event.finished else ""
         message = f": {event.message}" if event.message else ""

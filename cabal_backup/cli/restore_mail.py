@@ -305,11 +305,11 @@ def _say_how_to_promote(aws: Aws, plan: RestoreMailstorePlan, made: str, *, is_s
             "Run the same `mailstore promote` again: this recovery point is of a restored file "
             "system, so it contains another aws-backup-restore_<time>."
         )
-    setting = "" if is_set else f"mailstore_file_system_id of {name} = {made}, wherever it is "
+    setting = "" if is_set else f"Set mailstore_file_system_id of {name} to {made}. "
     steps += [
-        f"In the state of Cabal's Terraform, {made} in the place of {old}, as the runbook shows: "
+        f"Replace {old} with {made} in the state of Cabal's Terraform, as the runbook shows; "
         f"otherwise an apply can delete {old}. Then apply it.",
-        f"Here: {f'{setting}set, then: ' if setting else ''}make deploy ENVIRONMENT={name}\n"
+        f"{setting}Deploy: make deploy ENVIRONMENT={name}\n"
         f"     Until then the nights back up {old}, and `cabal-backup status "
         f"{aws.environment.options}` fails.",
         f"Roll the mail tiers to the task definitions that mount {made}, as the runbook shows, or "
@@ -345,7 +345,7 @@ def _offer_environment(options: MailstoreOptions, plan: RestoreMailstorePlan, ma
         return False
     for file in files:
         replace_setting(file, plan.file_system_id, made)
-    output.say(f"{listed}: {made} in the place of {plan.file_system_id}.")
+    output.say(f"{listed}: replaced {plan.file_system_id} with {made}.")
     return True
 
 

@@ -186,7 +186,7 @@ def run_destroy(options: DestroyOptions, invocation: Invocation) -> int:
     checked = destroy.prove(aws, clock)
     answer.add(checked=checked)
     left = "Only what no one can delete yet" if plan.seen.held else "Nothing"
-    print(f"{left} is left of the backup of {plan.seen.environment}. Looked, and found:")
+    print(f"{left} is left of the backup of {plan.seen.environment}. Verified:")
     print("\n".join(f"  {line}" for line in checked))
     print("Left alone:")
     print("\n".join(f"  {line}" for line in (*plan.seen.stays(), *destroy.STAYS)))
@@ -204,8 +204,8 @@ def _confirm_deletion(plan: DeletePointsPlan, options: DeleteOptions) -> None:
         )
     if options.yes and counted and options.points is None:
         raise RefusedError(
-            f"In {name}, --yes wants the number of recovery points too: --points N. Nothing was "
-            "deleted."
+            f"In {name}, --yes also requires the number of recovery points: --points N. Nothing "
+            "was deleted."
         )
     confirm(
         f"This deletes {plural(plan.points, 'recovery point')} of {name}.",
@@ -215,4 +215,4 @@ def _confirm_deletion(plan: DeletePointsPlan, options: DeleteOptions) -> None:
     if options.yes or not counted:
         return
     if ask("How many recovery points are deleted? ").replace(",", "") != str(plan.points):
-        raise RefusedError("That is not how many there are. Nothing was deleted.")
+        raise RefusedError("That is not their number. Nothing was deleted.")

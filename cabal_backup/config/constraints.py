@@ -204,7 +204,7 @@ def _air_gapped_share(values: Values) -> Iterator[Conflict]:
         yield Conflict(
             "air_gapped_share_with",
             f"{values['account']} is the environment's own account",
-            "list another account, which an attacker of this one does not reach",
+            "list another account, which an attacker in this account cannot reach",
         )
 
 

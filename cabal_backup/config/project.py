@@ -103,7 +103,7 @@ def read_environment(project: Project, name: str | None, overrides: Iterable[str
     if name is None:
         names = ", ".join(environment_names(project, overrides)) or "none"
         raise UsageError(
-            "Say which environment, with --environment or CABAL_ENVIRONMENT. "
+            "Choose an environment with --environment or CABAL_ENVIRONMENT. "
             f"{project} declares: {names}."
         )
     (environment,) = read_environments({**context, "environment": name})
@@ -112,7 +112,7 @@ def read_environment(project: Project, name: str | None, overrides: Iterable[str
     if environment.account is None or environment.mailstore_file_system_id is None:
         raise BackupOffError(
             f"{not_protected(project, name)} If it is still deployed, set its account and "
-            "mailstore_file_system_id to work with what there is."
+            "mailstore_file_system_id to work with it."
         )
     (on,) = read_environments({**context, "environment": name, f"{name}.backup": True})
     return replace(on, backup=False)
@@ -244,7 +244,7 @@ def replace_setting(file: Path, old: str, new: str) -> None:
             os.fchmod(opened.fileno(), file.stat().st_mode & 0o7777)
     except OSError as error:
         raise SettingsError(
-            f"Cannot write {file}: {error.strerror}. It is as it was before."
+            f"Cannot write {file}: {error.strerror}. It was not changed."
         ) from error
 
 

@@ -15,18 +15,18 @@ _WILDCARDS = {
     "*": "These actions list or describe, some of them across the account (alarms, file systems), "
     "or the Service Authorization Reference knows no resource for them. Only the opt-in and a "
     "restore test's verdict set something.",
-    "backup:recovery-point:": "A recovery point's ARN is made up by AWS Backup and names neither "
-    "its vault nor what it is of, and there is no condition key for either.",
-    "backup:legal-hold:": "AWS Backup makes up the ids of legal holds, also of those that others "
+    "backup:recovery-point:": "AWS Backup generates a recovery point's ARN, which contains neither "
+    "its vault nor its resource, and there is no condition key for either.",
+    "backup:legal-hold:": "AWS Backup generates the ids of legal holds, also of those that others "
     "place.",
-    "backup:backup-plan:": "A plan's ARN ends with an id that AWS Backup makes up. The actions "
+    "backup:backup-plan:": "A plan's ARN ends with an id that AWS Backup generates. The actions "
     "only read plans and what they select, also those of others.",
     "backup:backup-vault:": "The role is deleted only when no vault holds a recovery point that "
     "AWS Backup could not expire without it. The action only lists.",
     "backup:restore-testing-plan:": "AWS Backup ends the ARN of a restore testing plan with an id "
-    "that it makes up. The plan's name, or in the DR region how the names of both plans begin, is "
+    "that it generates. The plan's name, or in the DR region how the names of both plans begin, is "
     "the environment's own.",
-    "cloudformation:stack/": "CloudFormation ends a stack's ARN with an id that it makes up; the "
+    "cloudformation:stack/": "CloudFormation ends a stack's ARN with an id that it generates; the "
     "names are those of the environment's stacks.",
     "cloudtrail:trail/": "The account decides which trail logs the events of a region: it may be "
     "in another region, under any name, or belong to the organization's management account. The "
@@ -37,13 +37,13 @@ _WILDCARDS = {
     "the live one, with a word and the moment, and DynamoDB its backups below the table's name.",
     "ec2:": "A mount target is a network interface that EFS makes in the subnets of the one "
     "before, or of a network in the DR region, whose ids are not known here.",
-    "elasticfilesystem:": "EFS makes up the ids of a restored file system and of its access "
+    "elasticfilesystem:": "EFS generates the ids of a restored file system and of its access "
     "points. Where a policy may change them, a condition excludes file systems of another name, "
     "and a denial the mailstore.",
     "events:rule/": "The rules of the alerts have fixed names that begin like this. The action "
-    "reads where a rule leads.",
-    "kms:key/": "KMS makes up the ids of keys, and a vault or a table may have another one "
-    "tomorrow: that is what is looked for. The action reads a key's state and decrypts nothing.",
+    "reads the target of a rule.",
+    "kms:key/": "KMS generates the ids of keys, and a vault or a table may get another key, which "
+    "is then checked. The action reads a key's state and decrypts nothing.",
     "ssm:parameter/cdk-bootstrap/": "An account may have CDK's bootstrap under another qualifier. "
     "The parameter is the number of its version.",
 }

@@ -116,7 +116,7 @@ class HoldPlan:
         return (
             f'Place the legal hold "{self.request.title}" (reason: {self.request.reason}):',
             *(line for hold in self.holds for line in hold.lines(self.now)),
-            "  it stands until it is released: cabal-backup hold release "
+            "  it is active until it is released: cabal-backup hold release "
             f"{quote(self.request.title)} --reason … {self.environment.options}",
             "  until then nothing deletes these recovery points, with or without a lock, and the "
             "vaults cannot be torn down",
@@ -145,7 +145,7 @@ class ReleasePlan:
             f"{day(max(point.created for point in self.expired))} should have expired: AWS "
             "Backup deletes them within 24 hours, and they cannot be restored then"
             if self.expired
-            else "  none of its recovery points should have expired: all stay until their time"
+            else "  none of its recovery points should have expired: all are kept until they expire"
         )
         return (
             f'Release the legal hold "{self.title}" (reason: {self.reason}):',
@@ -274,8 +274,8 @@ def place_holds(aws: Aws, plan: HoldPlan, clock: Clock, report: Report) -> tuple
     if missing:
         raise AwsError(
             f"{plural(len(missing), 'recovery point')} of the plan are not held, such as "
-            f"{missing[0]}. The other ones are held. Find out what became of them: cabal-backup "
-            f"points --list {aws.environment.options}"
+            f"{missing[0]}. The other ones are held. To see what exists now: cabal-backup points "
+            f"--list {aws.environment.options}"
         )
     return tuple(placed)
 

@@ -143,7 +143,7 @@ def _words(event: object) -> Occurrence | None:
     try:
         return understand(event, _plan_uses_our_vaults)
     except Exception:
-        logger.exception("There are no words for an event")
+        logger.exception("An event could not be described")
         return understand({"detail-type": "without words", "event": event}, lambda *_: True)
 
 
@@ -195,8 +195,8 @@ def _reported_lately() -> dict[str, float]:
         lately = json.loads(answer["Parameter"]["Value"])
         return {key: float(sent) for key, sent in lately.items()}
     except (BotoCoreError, ClientError, ValueError, TypeError, AttributeError, OverflowError):
-        # The worst that can happen without it is a message more.
-        logger.exception("What was reported lately is not known")
+        # Without it, an event is at worst reported twice.
+        logger.exception("The recent reports could not be read")
         return {}
 
 
@@ -209,7 +209,7 @@ def _remember(lately: Mapping[str, float]) -> None:
     try:
         _ssm().put_parameter(Name=names.INCIDENTS, Value=value, Type="String", Overwrite=True)
     except (BotoCoreError, ClientError):
-        logger.exception("What was reported could not be remembered")
+        logger.exception("The recent reports could not be recorded")
 
 
 def _plan_uses_our_vaults(plan_id: str, version_id: str) -> bool:

@@ -55,8 +55,8 @@ JOBS: Mapping[str, Job] = {
     ),
     THIRD_COPY: Job(
         "Copy to the air-gapped vault",
-        "Fix the error that AWS reports. No later night repeats this copy; this names the command "
-        "that does:",
+        "Fix the error that AWS reports. No later night repeats this copy; to see the command that "
+        "does:",
         "cabal-backup status -e {environment} --only air-gapped",
     ),
     COPY_BACK: Job(

@@ -200,16 +200,16 @@ def _compare(job: Job, now: datetime, tolerance: int, deadline: float) -> str:
     if job.resource_type == names.EFS:
         live = os.environ["FILE_SYSTEM_ID"]
         return compare_file_systems(restored, live, tolerance, job.completed, now)
-    raise Differs(f"There is no way here to judge a restored {job.resource_type}.")
+    raise Differs(f"A restored {job.resource_type} cannot be judged.")
 
 
 def _explain(error: Exception) -> str:
     """What a person reads when nothing could be compared."""
     if isinstance(error, ClientError) and "AccessDenied" in error.response["Error"]["Code"]:
         return (
-            f"It could not be judged, because AWS refused to let it be looked at: {error} "
-            "Deploy the stack again; if that does not help, look for a service control policy or "
-            "a key policy that forbids it."
+            f"It could not be judged, because AWS denied access: {error} Deploy the stack again; "
+            "if that does not help, look for a service control policy or a key policy that denies "
+            "it."
         )
     return f"It could not be judged: {type(error).__name__}: {error}"
 

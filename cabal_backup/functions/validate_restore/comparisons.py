@@ -102,8 +102,8 @@ def compare_tables(restored: str, live: str, tolerance: int, deadline: float) ->
     if _apart(items, expected_items, tolerance):
         raise Differs(
             f"The restored table has {items:,} items, {live} has {expected_items:,}; {tolerance} % "
-            "may differ. Either that many came or went since the backup, or the backup is not "
-            "whole."
+            "may differ. Either so many were added or deleted since the backup, or the backup is "
+            "incomplete."
         )
     return f"{items:,} items, {expected_items:,} in {live}; the key schema is the same; {sampled}."
 
@@ -210,8 +210,8 @@ def compare_file_systems(
     if _apart(size, expected_size, tolerance, spare=OVERHEAD):
         raise Differs(
             f"The restored file system holds {size:,} bytes, {live} {expected_size:,}; "
-            f"{tolerance} % may differ. Either that much came or went since the backup, or the "
-            "backup is not whole."
+            f"{tolerance} % may differ. Either so much was added or deleted since the backup, or "
+            "the backup is incomplete."
         )
     return f"{size:,} bytes, {expected_size:,} in {live}; available; encryption as expected."
 

@@ -158,7 +158,7 @@ def _stacks(state: State, regions: tuple[str, str], answers: Answers) -> Outcome
     details = [f"{what}: {status or 'does not exist'}" for what, status in known.items()]
     if any(status in _FAILED_CREATION for status in known.values()):
         return fail(
-            "A stack could not be created or deleted, and no deployment can go on from there.",
+            "A stack could not be created or deleted, and no deployment can continue from there.",
             "Follow docs/runbooks/failed-deployment.md, then deploy again.",
             details=details,
         )
@@ -192,7 +192,7 @@ def _stacks(state: State, regions: tuple[str, str], answers: Answers) -> Outcome
     if taken:
         return fail(
             f"There is no stack, but its names are taken: {', '.join(taken)}.",
-            "docs/adopt.md takes over what another tool made or a deleted stack left. "
+            "docs/adopt.md adopts what another tool made or a deleted stack left. "
             f"cabal-backup teardown plan {environment.options} lists it.",
         )
     if any(isinstance(answer, Unknown) for answer in needed.values()):

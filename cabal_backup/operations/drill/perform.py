@@ -90,7 +90,7 @@ def _tidy_up(run: Run, makes: Sequence[str], restores: Mapping[str, Job]) -> Non
     """
     aws, clock, record = run.aws, run.clock, run.record
     if record.interrupted:
-        run.report(f"Interrupted: what the drill made is cleared away. {_HOW_TO_LEAVE}")
+        run.report(f"Interrupted: deleting what the drill made. {_HOW_TO_LEAVE}")
     try:
         for job in restores.values():
             # A list may not have it yet, and what it makes must not come later than the look.

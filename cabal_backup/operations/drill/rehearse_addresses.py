@@ -185,7 +185,7 @@ def about_restored(found: Comparison, tolerance_percent: int) -> list[Check]:
         Check(
             CONTENT,
             share >= least,
-            f"{share:.1f} % identical, at least {least} % wanted: {found.differing.count:,} "
+            f"{share:.1f} % identical, at least {least} % required: {found.differing.count:,} "
             f"differ, {found.only_in_live.count:,} only in live, "
             f"{found.only_in_backup.count:,} only in the backup",
         ),

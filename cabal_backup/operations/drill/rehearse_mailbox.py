@@ -197,12 +197,12 @@ def _find_new(run: Run, plan: MailboxDrillPlan, mount: Path, before: set[str]) -
         run.clock.sleep(_BETWEEN_LOOKS)
     if new:
         raise AwsError(
-            f"Recovery directories with that user came up ({', '.join(new)}), and more than one "
+            f"Recovery directories with that user appeared ({', '.join(new)}), and more than one "
             "restore job may have made them: which one is the drill's is not known. None was used."
         )
     raise AwsError(
-        f"AWS Backup says that it has restored, but no recovery directory came up in {mount}. Is "
-        "it the file system that was restored into?"
+        f"AWS Backup says that it has restored, but no recovery directory appeared in "
+        f"{mount}. Is it the file system that was restored into?"
     )
 
 

@@ -216,7 +216,7 @@ def _nights(calendar: Calendar) -> str:
         _table(f"The newest night first: {counts}.", ("night", *columns), rows),
         *map(_paragraph, calendar.former),
         *(
-            _paragraph(f"{vault} could not be looked into: {reason}")
+            _paragraph(f"{vault} could not be read: {reason}")
             for vault, reason in calendar.unknown.items()
         ),
     )

@@ -304,7 +304,7 @@ def _cold_to_restore(
     return (
         f"The recovery point from {moment(point.created)} is in cold storage. Restoring it "
         f"takes about four hours longer, and what is read is billed.{instead} Nothing was done. "
-        "If it has to be this one, say so with --cold."
+        "To restore this one, add --cold."
     )
 
 
@@ -362,7 +362,7 @@ def _of_one_file_system(points: list[RecoveryPoint]) -> list[RecoveryPoint]:
             for name, group in by_id.items()
         )
         raise UsageError(
-            f"{names.DR_VAULT} has recovery points of several file systems ({several}). Say which "
+            f"{names.DR_VAULT} has recovery points of several file systems ({several}). Choose one "
             "with --file-system. Nothing was done."
         )
     return points
@@ -383,7 +383,7 @@ def _copyable(aws: Aws, points: Sequence[RecoveryPoint], name: str) -> RecoveryP
     if point is None:
         raise NoRecoveryPointError(
             f"There is no recovery point {name} in {names.DR_VAULT}; `cabal-backup points "
-            f"--list {aws.environment.options}` lists those there are. Or say {ADDRESSES} or "
+            f"--list {aws.environment.options}` lists those there are. Or use {ADDRESSES} or "
             f"{MAILSTORE}. Nothing was done."
         )
     if not point.completed:

@@ -110,8 +110,8 @@ class DeletePointsPlan:
             f"Delete every recovery point of {self.seen.environment} in account "
             f"{self.seen.account}, {self.points:,} in all:",
             *(f"  {vault_line(vault, self.seen.now)}" for vault in self.vaults),
-            f"  these are the backups of {plural(count_nights(self.vaults), 'night')}; nothing "
-            "brings them back",
+            f"  these are the backups of {plural(count_nights(self.vaults), 'night')}; afterwards "
+            "they cannot be restored",
             *self._others(),
             *(
                 f"  CAUTION: the role {arn}, which made {count:,} of them, was deleted: AWS Backup "

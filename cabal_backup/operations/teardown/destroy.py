@@ -66,7 +66,7 @@ class DestroyPlan:
             return (
                 f"Nothing of the backup of {seen.environment} can be destroyed now."
                 if seen.held
-                else f"Nothing of the backup of {seen.environment} is there to destroy.",
+                else f"There is nothing of the backup of {seen.environment} to destroy.",
                 *(f"  {line}" for line in seen.stays()),
             )
         return (
@@ -258,7 +258,7 @@ def _delete_vault(aws: Aws, seen: VaultLock, clock: Clock, report: Report) -> No
                     f"The vault {vault} in {region} is empty, and AWS Backup still says that it is "
                     "not. Run it again later."
                 ) from error
-            report(f"AWS Backup does not let {vault} go yet. Trying again.")
+            report(f"AWS Backup does not delete {vault} yet. Trying again.")
             clock.sleep(wait)
             wait = min(_LONGEST_WAIT, wait * 2)
         else:

@@ -518,18 +518,18 @@ def overview(seen: Inventory) -> Iterator[str]:
         yield from _cost(seen)
     blockers = seen.blockers()
     if blockers:
-        yield "In the way, in this order:"
+        yield "First, in this order:"
         yield from (f"  {number}. {text}" for number, text in enumerate(blockers, 1))
     yield (
-        f"{'Last:' if blockers else 'Nothing is in the way. Next:'} cabal-backup teardown destroy "
+        f"{'Last:' if blockers else 'Nothing prevents it. Next:'} cabal-backup teardown destroy "
         f"{seen.environment.options}"
     )
 
 
 def _cost(seen: Inventory) -> Iterator[str]:
     yield (
-        f"Taking it down deletes the backups of {plural(seen.nights, 'night')}. Nothing brings "
-        "them back; what is live, the tables and the mailstore, is not touched."
+        f"The teardown deletes the backups of {plural(seen.nights, 'night')}. They cannot be "
+        "restored afterwards. The live tables and the mailstore are not touched."
     )
     end = seen.all_expired_at
     if end is None:

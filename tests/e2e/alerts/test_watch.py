@@ -407,7 +407,7 @@ FAULTS: dict[str, tuple[Callable[[Watched], None], str, str]] = {
     "the function is throttled to zero": (throttle_the_function, "fail", "throttled to zero"),
     "the alarm is deleted": (delete_the_alarm, "fail", "the alarm cabal-backup-watch is missing"),
     "the alarm's actions are disabled": (disable_the_alarm, "fail", "the actions of the alarm"),
-    "the alarm's threshold is raised": (raise_the_threshold, "fail", "at something else than"),
+    "the alarm's threshold is raised": (raise_the_threshold, "fail", "is not as deployed"),
     "the record is deleted": (delete_the_record, "fail", "the parameter /cabal-backup/watch is"),
     "the record is 27 hours old": (age_the_record, "warn", "us-west-2: ran last at 2026-01-01"),
 }

@@ -115,7 +115,7 @@ def test_changes_since_the_backup_are_reported_and_tolerated(driller: Driller) -
     said = driller.drill("addresses", "--tolerance", "1")
     assert said.code == 6
     failed = driller.reports[0] if driller.reports[0]["verdict"] == "failed" else driller.reports[1]
-    assert "at least 99 % wanted" in failed["reasons"][0]
+    assert "at least 99 % required" in failed["reasons"][0]
     assert left(driller.sandbox) == []
 
 

@@ -182,7 +182,7 @@ def test_mounted_is_another_file_system(driller: Driller, tmp_path: Path) -> Non
     (tmp_path / "other" / USER / "Maildir").mkdir(parents=True)
     said = driller.drill_mailbox("--mount", str(tmp_path / "other"))
     assert said.code == 6
-    assert "no recovery directory came up in <mount>" in driller.report["reasons"][0]
+    assert "no recovery directory appeared in <mount>" in driller.report["reasons"][0]
     # The directory is in the mailstore, which this machine does not see; the next drill does.
     (directory,) = left(driller.sandbox)
     assert directory.startswith("aws-backup-restore_")

@@ -51,7 +51,7 @@ def test_a_table_stays(driller: Driller, name: str, make: Any) -> None:
     make(driller, name)
     said = driller.drill("addresses")
     assert said.code == 0, said
-    assert f"The table {name} has the name of a drill's, but nothing shows that" in said.err
+    assert f"The table {name} has a drill's name, but it is not proven that" in said.err
     assert left(driller.sandbox) == [name]
     assert driller.report["cleared"] == []
 
@@ -60,7 +60,7 @@ def test_a_file_system_stays(driller: Driller) -> None:
     driller.sandbox.client("efs").create_file_system(CreationToken=TOKEN, Encrypted=True)
     said = driller.drill_mailbox()
     assert said.code == 0, said
-    assert f"The file system {TOKEN} has the name of a drill's" in said.err
+    assert f"The file system {TOKEN} has a drill's name" in said.err
     assert left(driller.sandbox) == [TOKEN]
 
 
@@ -71,7 +71,7 @@ def test_a_directory_stays(driller: Driller, content: str) -> None:
     if content:
         (directory / "file").write_text(content)
     said = driller.drill_on_the_host()
-    assert f"The directory {TOKEN} has the name of a drill's" in said.err
+    assert f"The directory {TOKEN} has a drill's name" in said.err
     assert directory.is_dir()
     assert [path.read_text() for path in directory.iterdir()] == ([content] if content else [])
 

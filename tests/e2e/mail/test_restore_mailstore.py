@@ -324,7 +324,7 @@ def test_the_setting_is_offered(
     assert json.loads(private.read_text())["development.mailstore_file_system_id"] == new
     steps = agreed.err.partition("Next:\n")[2]
     assert "make deploy ENVIRONMENT=development" in steps
-    assert "wherever it is set" not in steps
+    assert "Set mailstore_file_system_id" not in steps
 
     private.write_text(json.dumps(kept, indent=3))
     asked_for = postmaster.operator.type(*command, "--set-environment")

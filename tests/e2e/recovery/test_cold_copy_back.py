@@ -98,7 +98,7 @@ def test_a_cold_night_comes_back(operator: Operator, what: str) -> None:
     assert operator.not_ok() == healthy
     again = operator.run(*command)
     assert (again.code, again.out) == (0, said.out)
-    assert "it is back already, and nothing is left" in again.err
+    assert "it is back already, and there is nothing left to do" in again.err
 
 
 def tags(sandbox: Sandbox, point: dict[str, Any]) -> dict[str, str]:

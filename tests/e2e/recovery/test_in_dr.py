@@ -65,7 +65,7 @@ def test_s24_cold_addresses_are_restored_where_they_are(salvor: Operator) -> Non
     sandbox, command = salvor.sandbox, ("restore", "addresses", "--in", "dr", *LOST)
     which = ("--night", night(salvor, 35))
     refused = type_in(salvor, *command, *which, "--yes")
-    assert (refused.code, "say so with --cold" in refused.err) == (4, True)
+    assert (refused.code, "To restore this one, add --cold" in refused.err) == (4, True)
     plan = type_in(salvor, *command, *which, "--cold", "--dry-run")
     assert plan.code == 0, plan
     assert "in us-west-2: this salvages data. Running Cabal there is the migration" in plan.out

@@ -318,7 +318,7 @@ def test_70_for_what_is_not_foreseen(operator: Operator, command: str) -> None:
     assert said.out == ""
     assert said.err.count("\n") == 1
     assert said.err.startswith("cabal-backup: internal error at ")
-    assert ": KeyError: 'spring\\nand fall'. This is a fault of the tool" in said.err
+    assert ": KeyError: 'spring\\nand fall'. This is a bug in the tool" in said.err
     assert "Traceback (most recent call last)" in debugged.err
     assert said.err in debugged.err
 

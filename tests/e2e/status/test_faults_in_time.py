@@ -442,4 +442,4 @@ def test_a_removed_lock_fails_without_access_to_cloudtrail(operator: Operator) -
     said = operator.run("status")
 
     assert said.code == 1
-    assert "Who took it off is not known: LookupEvents: AccessDeniedException" in said.text
+    assert "Who removed it is not known: LookupEvents: AccessDeniedException" in said.text

@@ -53,7 +53,7 @@ def test_a_removed_lock(operator: Operator, vault: hand.Vault, check: str) -> No
     assert f"The lock of {name} in {region} is off" in said.text
     assert "every user who may delete recovery points can delete all of them" in said.text
     moments = [f"{when + timedelta(seconds=s):%Y-%m-%d %H:%M}" for s in (0, 5)]
-    assert any(f"Taken off at {moment} UTC by arn:aws:iam::" in said.text for moment in moments)
+    assert any(f"Removed at {moment} UTC by arn:aws:iam::" in said.text for moment in moments)
     assert f"\n  ✘ {check}  docs/status.md#{check}\n" in said.out
     relock = f"cabal-backup relock {operator.options} --vault {check.partition('-')[0]}"
     assert f"Put it back: {relock} (docs/runbooks/locks.md#on). Or, without the tool: " in said.text
@@ -190,7 +190,7 @@ def test_a_copy_that_failed(operator: Operator) -> None:
 
     assert "NOT protected as promised: 2 checks failed." in said.out
     assert "1 recovery point of the last 30 days without a copy in cabal-backup-dr." in said.text
-    assert "1 copy job failed, and no later one made up for it." in said.text
+    assert "1 copy job failed, and none has succeeded since." in said.text
     assert f"{night} 00:30 UTC: {mailstore}: FAILED: The vault was full." in said.text
     assert "To copy what is missing: cabal-backup copy now -e development" in said.text
     assert operator.run("copy", "now", "--yes").code == 0
@@ -234,7 +234,7 @@ def on(change: Callable[[Sandbox], None]) -> Callable[[Deployment], None]:
         pytest.param(
             deleted_mailstore,
             [
-                "What the plan protects is not there or not in use: {file_system} does not exist.",
+                "What the plan protects is missing or not in use: {file_system} does not exist.",
                 "Nights without it fail, are skipped, or contain nothing new.",
                 "To restore the mailstore: cabal-backup restore mailstore {options} "
                 "(docs/runbooks/restore-mail.md#the-whole-mailstore).",

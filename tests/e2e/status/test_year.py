@@ -105,7 +105,7 @@ def test_a_year_is_healthy(year: Operator) -> None:
     assert [check for check, each in found.items() if each["status"] not in ("ok", "off")] == []
     assert "730 recovery points in cabal-backup," in found["primary-points"]["evidence"]
     assert "730 recovery points in cabal-backup-dr," in found["dr-points"]["evidence"]
-    assert "670 older, cold copies" in found["copy-back"]["evidence"]
+    assert "670 older cold copies" in found["copy-back"]["evidence"]
 
 
 def test_after_a_year_exercise_and_drill_are_due(year: Operator) -> None:

@@ -182,7 +182,7 @@ def test_an_interrupted_run_is_run_again_at_once_though_tags_are_seen_late(small
     assert said.code == 0, said.err
     assert "the way back stays" in said.err
     assert began - timedelta(seconds=1) <= undo_point(said) <= written
-    assert "could not be noted" not in said.err
+    assert "could not be recorded" not in said.err
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_a_counter_that_counted_on_is_not_lowered(raised: tuple[Rescuer, Said]) 
 
     result = cutover.execute(aws, plan, small.operator.clock, Stop(), unreported)
 
-    kept = "1 of 1 counters counted on after the plan was made, and stayed as they are"
+    kept = "1 of 1 counters changed after the plan was made, and were not lowered"
     assert kept in result.verification.problems
     assert a_counter("counter", 70_001) in items(small.sandbox, COUNTER)
 

@@ -292,8 +292,8 @@ def test_throttled_beyond_all_retries_is_a_failure(restores: Restores, operation
     ("changes", "words"),
     [
         ({"createdResourceArn": None}, "does not say what it restored"),
-        ({"resourceType": "S3"}, "no way here to judge a restored S3"),
-        ({"resourceType": None}, "judge a restored unknown"),
+        ({"resourceType": "S3"}, "A restored S3 cannot be judged"),
+        ({"resourceType": None}, "A restored unknown cannot be judged"),
     ],
 )
 def test_an_event_of_unknown_shape_is_a_failure(

@@ -153,7 +153,7 @@ class ColdCopyBackPlan:
 
     def _deletion(self) -> tuple[str, ...]:
         if self.finished:
-            return ("  it is back already, and nothing is left",)
+            return ("  it is back already, and there is nothing left to do",)
         assert self.done.back is not None
         return (
             f"  it is back already, as {self.done.back.arn}",

@@ -75,7 +75,7 @@ def find_pair(
     for region in (from_region, to_region):
         if region not in regions:
             raise UsageError(
-                f"{environment.name} has nothing in {region}: its regions are "
+                f"{region} is not a region of {environment.name}: its regions are "
                 f"{' and '.join(regions)}. Nothing was done."
             )
     if restored_name == live_name and from_region == to_region:

@@ -151,9 +151,8 @@ class CutoverPlan:
         if self.lowerings:
             return (
                 *(f"  {lowering.line}" for lowering in self.lowerings),
-                "  a uid above that value that was handed out would be handed out again, and its "
-                "mail be open to another user: first make sure that no custom:osid in Cognito is "
-                "higher",
+                "  a uid above that value would be handed out a second time, and its mail would be "
+                "open to another user: first make sure that no custom:osid in Cognito is higher",
             )
         never = f"  {names.COUNTER_ATTRIBUTE} is never lowered: the higher of backup and live stays"
         return (f"{never}, and no counter is deleted" if self.deletions is None else never,)
@@ -230,7 +229,7 @@ def plan_cutover(
         raise RefusedError(
             f"A cutover of other items from {restored.name} did not finish, and its way back, to "
             f"{timestamp(earlier.at)}, would be lost. Nothing was changed. First run that "
-            f"cutover again; or, to do without its way back: {earlier.how_to_forget}"
+            f"cutover again; or, to give up its way back: {earlier.how_to_forget}"
         )
     return CutoverPlan(
         environment=aws.environment,
@@ -284,9 +283,9 @@ def _window(aws: Aws, request: CutoverRequest, clock: Clock) -> Window | None:
     if request.to_region not in (None, primary):
         if not no_undo:
             raise RefusedError(
-                f"A cutover to {request.to_region} cannot be undone: `restore table`, which goes "
-                f"back to the moment before it, does so in {primary} only. Nothing was done. Go "
-                "without a way back, with --no-undo."
+                f"A cutover to {request.to_region} cannot be undone: `restore table` restores the "
+                f"moment before it in {primary} only. Nothing was done. To accept that, add "
+                "--no-undo."
             )
         return None
     window = undo.find_window(aws.at(primary), live, clock)
@@ -295,8 +294,8 @@ def _window(aws: Aws, request: CutoverRequest, clock: Clock) -> Window | None:
             f"{live} has no point-in-time recovery, so a cutover could not be undone. "
             "Nothing was done. Switch it on: aws dynamodb update-continuous-backups --region "
             f"{primary} --table-name={live} "
-            "--point-in-time-recovery-specification PointInTimeRecoveryEnabled=true; or go "
-            "without a way back, with --no-undo."
+            "--point-in-time-recovery-specification PointInTimeRecoveryEnabled=true; or accept "
+            "that with --no-undo."
         )
     return window
 
@@ -356,7 +355,7 @@ def execute(aws: Aws, plan: CutoverPlan, clock: Clock, stop: Stop, report: Repor
             aws, plan.restored, _as_recorded(plan, undo_point, Mode.MIRROR), clock
         )
     ):
-        report(f"The end could not be noted on {plan.restored.name} ({problem}).")
+        report(f"The end could not be recorded on {plan.restored.name} ({problem}).")
     return CutoverResult(
         copied=copied,
         deleted=deleted,
@@ -370,7 +369,7 @@ def _record(
     aws: Aws, table: TableDescription, record: CutoverRecord, clock: Clock, report: Report
 ) -> None:
     if problem := undo.begin(aws, table, record, clock):
-        report(f"The undo point could not be noted on {table.name} ({problem}).")
+        report(f"The undo point could not be recorded on {table.name} ({problem}).")
 
 
 def _as_recorded(plan: CutoverPlan, at: datetime, so_far: Mode) -> CutoverRecord:
@@ -406,7 +405,7 @@ def _undo_point(aws: Aws, plan: CutoverPlan, clock: Clock, report: Report) -> da
     raise RefusedError(
         f"The point-in-time recovery of {plan.live.name} was switched off after the plan was made, "
         "so the cutover could not be undone. Nothing was changed. Switch it on and run the cutover "
-        "again, or go without a way back, with --no-undo."
+        "again, or accept that with --no-undo."
     )
 
 
@@ -431,8 +430,8 @@ def _problems(
 ) -> Iterator[str]:
     if plan.lowerings and copied.kept:
         yield (
-            f"{copied.kept} of {len(plan.lowerings)} counters counted on after the plan was made, "
-            "and stayed as they are"
+            f"{copied.kept} of {len(plan.lowerings)} counters changed after the plan was made, and "
+            "were not lowered"
         )
     if found.only_in_backup.count:
         yield f"{plural(found.only_in_backup.count, 'item')} of the backup not in {plan.live.name}"

@@ -283,7 +283,7 @@ def execute(aws: Aws, plan: UndoPlan, clock: Clock, stop: Stop, report: Report) 
     if not left.count and not left.counters.count and done.request.at is None:
         problem = undo.forget(aws, done.pair.restored, clock, undo.UNFINISHED, undo.FINISHED)
         if problem:
-            report(f"The end could not be noted on {done.pair.restored.name} ({problem}).")
+            report(f"The end could not be recorded on {done.pair.restored.name} ({problem}).")
     return UndoResult(
         written=restorer.written.value,
         deleted=restorer.deleted.value,

@@ -299,7 +299,7 @@ def wait_until_active(
         longest=longest,
     )
     if follow_until(wait, clock, report) is None:
-        raise AwsError(f"The table {name} does not exist any more: DynamoDB gave up making it.")
+        raise AwsError(f"The table {name} no longer exists: DynamoDB did not complete it.")
     return find_table(aws, name)
 
 

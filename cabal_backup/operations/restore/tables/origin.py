@@ -80,13 +80,13 @@ def check(aws: Aws, plan: CutoverPlan, now: datetime) -> tuple[str, ...]:
     is_another = (
         f"was restored from {origin.source}, not from {live.name}"
         if origin
-        else f"is not a table that was restored from {live.name}, as far as AWS remembers"
+        else f"is not a table that was restored from {live.name}, as far as AWS shows"
     )
     is_from_live = origin is not None and origin.source == live.arn
     if not is_from_live and not plan.request.not_a_restore:
         raise RefusedError(
-            f"{restored.name} {is_another}. Nothing was done. If its items are what {live.name} is "
-            "to have, add --not-a-restore."
+            f"{restored.name} {is_another}. Nothing was done. If its items belong in {live.name}, "
+            "add --not-a-restore."
         )
     said = (
         f"{restored.name} was restored from {live.name}"

@@ -211,8 +211,8 @@ def plan_restore(aws: Aws, now: datetime, request: TableRequest) -> RestoreTable
     is_leaving = described is not None and described.status == "DELETING"
     if (described is None or is_leaving) and at is not None:
         raise UsageError(
-            f"{table} was deleted, and with it every moment but its last one. Nothing was done. "
-            "Restore that with --latest."
+            f"{table} was deleted: only its last moment can be restored. Nothing was done. Restore "
+            "that with --latest."
         )
     if is_leaving:
         raise being_deleted(table)
@@ -284,7 +284,7 @@ def _of_backup(aws: Aws, request: TableRequest, live: TableDescription | None) -
     )
     if under_own_name is not None and not source.made(under_own_name):
         raise UsageError(
-            f"{table} is there, and it {_origin(under_own_name)}. Nothing was done. Choose another "
+            f"{table} exists, and it {_origin(under_own_name)}. Nothing was done. Choose another "
             "name with --to."
         )
     target = (

@@ -147,8 +147,8 @@ def next_second(
         clock.sleep(_BETWEEN_LOOKS)
         window = find_window(aws, live, clock)
     raise AwsError(
-        f"AWS's time, in DynamoDB's answers about {live}, stands still. Nothing was changed. Does "
-        "a proxy keep the answers?"
+        f"AWS's time, in DynamoDB's answers about {live}, does not advance. Nothing was changed. "
+        "Does a proxy cache the answers?"
     )
 
 

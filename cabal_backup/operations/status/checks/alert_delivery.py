@@ -37,7 +37,7 @@ def alerts(state: State) -> Outcome:
     ]
     if broken:
         return fail(
-            f"Urgent events are not reported: {plural(len(broken), 'fault')} on their way.",
+            f"Urgent events are not reported: {plural(len(broken), 'fault')} in their delivery.",
             f"{state.revert_command}; then cabal-backup alerts test {environment.options}",
             details=broken,
         )
@@ -96,7 +96,7 @@ def _subscribed(state: State) -> Outcome:
     if unsubscribed:
         return warn(
             f"No subscription to {names.TOPIC} is confirmed in {' and '.join(unsubscribed)}: "
-            "what is reported there reaches no one.",
+            "no one receives what is reported there.",
             "Follow the link in the mail that SNS has sent to each address."
             if pending
             else f"aws sns subscribe --region {unsubscribed[0]} --topic-arn="
@@ -164,11 +164,11 @@ def rule_faults(
     if rule["State"] != "ENABLED":
         yield f"the rule {name} is {rule['State']}"
     if json.loads(rule.get("EventPattern") or "null") != pattern:
-        yield f"the rule {name} matches other events than the application deploys"
+        yield f"the event pattern of the rule {name} is not as deployed"
     if rule.get("ScheduleExpression") != schedule:
         yield f"the rule {name} runs at {rule.get('ScheduleExpression')}, not at {schedule}"
     if target not in rule["Targets"]:
-        yield f"the rule {name} does not lead to {target}"
+        yield f"the rule {name} does not have the target {target}"
 
 
 def _queue_faults(channel: Channel) -> Iterator[str]:
@@ -195,7 +195,7 @@ def _queue_faults(channel: Channel) -> Iterator[str]:
         and each["FunctionArn"].endswith(f":{names.NOTIFY}")
         for each in sources
     ):
-        yield f"no enabled event source mapping leads from the queue to {names.NOTIFY}"
+        yield f"no enabled event source mapping connects the queue to {names.NOTIFY}"
     for each in sources or ():
         if not each["FunctionArn"].endswith(f":{names.NOTIFY}"):
             yield f"events of the queue go to {each['FunctionArn']} as well"

@@ -149,7 +149,7 @@ def copy_jobs(state: State) -> Outcome:
         jobs,
         "copy",
         fail(
-            f"{plural(len(standing), 'copy job')} failed, and no later one made up for it.",
+            f"{plural(len(standing), 'copy job')} failed, and none has succeeded since.",
             "Fix the error that AWS reports, then copy again as dr-copies and air-gapped say.",
         )
         if standing
@@ -181,15 +181,15 @@ def copy_back(state: State) -> Outcome:
                 f"{_bring_back(state, of_them)}."
             )
         return warn(
-            f"There is no warm copy of {missing}, which could be copied back should the primary "
-            "region be lost.",
+            f"There is no warm copy of {missing}, which could be copied back if the primary region "
+            "is lost.",
             hint,
         )
-    older = plural(len(cold), "older, cold copy comes", "older, cold copies come")
+    older = plural(len(cold), "older cold copy", "older cold copies")
     return ok(
         "Copying back reaches to "
         + " and ".join(f"{moment(reach[arn])} for {name}" for arn, name in state.resources.items())
-        + (f"; {older} back in some hours: {_bring_back(state, cold)}." if cold else ".")
+        + (f"; {older} in some hours: {_bring_back(state, cold)}." if cold else ".")
     )
 
 

@@ -98,8 +98,8 @@ def _last_night(state: State, history: History, newest: dict[str, RecoveryPoint]
         )
     if early:
         return warn(
-            "The first night is still to come.",
-            "Look again at noon (UTC) after it.",
+            "There has been no night yet.",
+            "Check again at noon (UTC) after the first one.",
             details=[*early, *good],
         )
     return ok(f"A recovery point of each resource: {'; '.join(good)}.", details=good)
@@ -149,7 +149,7 @@ def nights(state: State) -> Outcome:
             f"{plural(len(missing), 'recovery point')} of earlier nights missing"
             + (f", {before:,} of them from before the present plan was made" if before else "")
             + ".",
-            "They cannot be made up for; backup-jobs says why, for 30 days.",
+            "They cannot be backed up any more; backup-jobs shows the reason for 30 days.",
             details=spans(state, missing),
         )
     count = len({night.midnight for night in due})

@@ -64,7 +64,7 @@ def resources(state: State) -> Outcome:
     of_table, of_mailstore = list(_table_trouble(name, table)), list(_mailstore_trouble(state))
     if missing := [*of_table, *of_mailstore]:
         return fail(
-            f"What the plan protects is not there or not in use: {' and '.join(missing)}. Nights "
+            f"What the plan protects is missing or not in use: {' and '.join(missing)}. Nights "
             "without it fail, are skipped, or contain nothing new.",
             _restore(state, table=bool(of_table), mailstore=bool(of_mailstore))
             + "If it was replaced on purpose, set addresses_table or mailstore_file_system_id of "
@@ -241,10 +241,10 @@ def tables(state: State) -> Outcome:
         return warn(
             f"A table may have been replaced: {'; '.join(young.replaced)}.",
             "If it was not meant to be, find out in CloudTrail who did it (DeleteTable, "
-            "CreateTable). This passes when the table is 35 days old.",
+            "CreateTable). This warning ends when the table is 35 days old.",
         )
     return ok(
-        f"{plural(len(answers), 'table')} outside the plan, all there.",
+        f"{plural(len(answers), 'table')} outside the plan, and all exist.",
         details=young.restored,
     )
 

@@ -88,7 +88,7 @@ def points(state: State, region: RegionState) -> Outcome:
             f"{plural(len(short), 'recovery point')} in {region.vault_name} will expire before "
             f"{wanted.delete_after_days} days.",
             "While the lock stands, their lifecycle cannot be changed. If the retention was "
-            "raised lately, this passes as they expire.",
+            "raised lately, this ends as they expire.",
             details=[*short, *odd],
         )
     deletions = known(
@@ -98,7 +98,7 @@ def points(state: State, region: RegionState) -> Outcome:
     )
     if odd:
         return warn(
-            f"{plural(len(odd), 'recovery point')} in {region.vault_name} not as the others.",
+            f"{plural(len(odd), 'recovery point')} in {region.vault_name} differ from the others.",
             "PARTIAL: do not rely on it. EXPIRED: the role that made it was deleted or may not "
             "delete it, or the service-linked role is missing (aws iam "
             "create-service-linked-role --aws-service-name backup.amazonaws.com). Another "
@@ -149,7 +149,7 @@ def sizes(state: State) -> Outcome:
         f"{state.environment.options}"
     )
     if empty:
-        return fail("The newest recovery point holds nothing.", advice, details=[*empty, *small])
+        return fail("The newest recovery point is empty.", advice, details=[*empty, *small])
     all_known(
         (region.points for region in state.regions), looking_at="the sizes of the recovery points"
     )

@@ -83,13 +83,13 @@ def vault(state: State, region: VaultState) -> Outcome:
     if vault_state != "AVAILABLE":
         return fail(
             f"The vault {where} is {vault_state}.",
-            "AWS Backup cannot use it as it is: ask AWS Support, unless it was made just now.",
+            "AWS Backup cannot use it in this state: ask AWS Support, unless it was just created.",
         )
     policy = known(region.policy, looking_at=f"the access policy of {where}")
     if policy is not None:
         return warn(
-            f"{where} has an access policy, and none is deployed: it may keep AWS Backup from its "
-            "work, or let others in.",
+            f"{where} has an access policy, and none is deployed: it may block AWS Backup, or give "
+            "others access.",
             "Find out in CloudTrail who set it (PutBackupVaultAccessPolicy). To remove it: aws "
             f"backup delete-backup-vault-access-policy --region {region.region} "
             f"--backup-vault-name={region.vault_name}",
@@ -100,7 +100,7 @@ def vault(state: State, region: VaultState) -> Outcome:
 
 
 def lock(state: State, region: RegionState) -> Outcome:
-    """Is the vault locked as it should be?"""
+    """Is the vault locked as configured?"""
     where = f"{region.vault_name} in {region.region}"
     seen, wanted = known(region.vault, looking_at=f"the lock of {where}"), state.environment.lock
     if seen is None:
@@ -122,9 +122,8 @@ def lock(state: State, region: RegionState) -> Outcome:
         return fail(
             f"The lock of {where} has been in compliance mode since {moment(seen['LockDate'])}: "
             "it can never be removed or changed.",
-            "Nothing takes it off, and its recovery points go only as they expire. It was not made "
-            "by this project: find out in CloudTrail who did "
-            "(PutBackupVaultLockConfiguration).",
+            "Its recovery points are deleted only when they expire. It was not made by this "
+            "project: find out in CloudTrail who did (PutBackupVaultLockConfiguration).",
         )
     if seen.get("LockDate"):
         return fail(
@@ -138,7 +137,7 @@ def lock(state: State, region: RegionState) -> Outcome:
         return fail(
             f"{where} is locked to {_range(least, most)}, and should be locked to "
             f"{_range(wanted.min_days, wanted.max_days)}.",
-            f"Put it right: {put_back}",
+            f"To correct it: {put_back}",
         )
     removals = known(
         region.lock_removals, looking_at=f"whether the lock of {where} was off meanwhile"
@@ -181,11 +180,11 @@ def _range(least: int | None, most: int | None) -> str:
 
 def _removal(region: RegionState) -> str:
     if isinstance(region.lock_removals, Unknown):
-        return f"Who took it off is not known: {region.lock_removals.reason}"
+        return f"Who removed it is not known: {region.lock_removals.reason}"
     if not region.lock_removals.value:
-        return "CloudTrail, which remembers 90 days, does not know of a removal."
+        return "CloudTrail, which keeps 90 days, has no record of a removal."
     event = region.lock_removals.value[0]
-    return f"Taken off at {moment(event['EventTime'])} by {caller(event)}."
+    return f"Removed at {moment(event['EventTime'])} by {caller(event)}."
 
 
 def _statements(policy: str) -> list[str]:

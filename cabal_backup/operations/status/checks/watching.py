@@ -96,12 +96,12 @@ def _alarm_faults(alarm: MetricAlarmTypeDef | None) -> Iterator[str]:
     if not alarm["ActionsEnabled"]:
         yield f"the actions of the alarm {names.WATCH} are disabled"
     if not any(each.endswith(f":{names.NOTIFY}") for each in alarm["AlarmActions"]):
-        yield f"the alarm {names.WATCH} does not lead to {names.NOTIFY}"
+        yield f"the alarm {names.WATCH} does not have the target {names.NOTIFY}"
     if (
         not _has(alarm, urgent.ALARM)
         or alarm.get("DatapointsToAlarm", urgent.ALARM_HOURS) != urgent.ALARM_HOURS
     ):
-        yield f"the alarm {names.WATCH} looks at something else than the application deploys"
+        yield f"the alarm {names.WATCH} is not as deployed"
 
 
 def _has(seen: object, wanted: object) -> bool:
@@ -127,7 +127,7 @@ def trail(state: State) -> Outcome:
     """
     regions = trail_regions(state.environment)
     if not regions:
-        return off("By the settings no changes are reported, so no trail is needed for it.")
+        return off("Reports of changes are off in the settings, so no trail is needed.")
     own_trail = (
         f"aws cloudtrail create-trail --region {regions[0]} --name NAME --s3-bucket-name BUCKET "
         f"--is-multi-region-trail; aws cloudtrail start-logging --region {regions[0]} --name NAME"
@@ -152,17 +152,17 @@ def trail(state: State) -> Outcome:
     without = [region for region in missing if region not in unread]
     if without:
         return warn(
-            f"No trail logs the calls that change something in {' and '.join(without)}: a lock "
-            "taken off there, or any other tampering there, is not reported.",
-            f"Have a trail for all regions: {own_trail}",
+            f"No trail logs the calls that change something in {' and '.join(without)}: the "
+            "removal of a lock, or any other tampering there, is not reported.",
+            f"Create a trail for all regions: {own_trail}",
             details=details,
         )
     if unread:
         reasons = [each for found in unread.values() for each in found]
         return replace(
             unknown(*reasons, looking_at="all trails", details=details),
-            hint="If it stays, perhaps because the trail is of another account, have a trail of "
-            f"this account too: {own_trail}",
+            hint="If this remains, for example because the trail is of another account, create a "
+            f"trail in this account too: {own_trail}",
         )
     all_known(answers.values(), looking_at="the trails")
     # A trail of the organization can be stopped by the account that manages it only.
@@ -176,7 +176,7 @@ def trail(state: State) -> Outcome:
         return warn(
             f"If the trail {one.name} is stopped, that is not reported: only {one.home}, where it "
             "was created, gets the event.",
-            f"Have a trail for all regions that was created in {regions[0]}: {own_trail}",
+            f"Create a trail for all regions in {regions[0]}: {own_trail}",
         )
     trails = ", ".join(f"{found[0].name} in {region}" for region, found in logged.items())
     return ok(f"A trail logs the calls that change something: {trails}.")

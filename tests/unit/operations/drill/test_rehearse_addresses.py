@@ -64,7 +64,7 @@ def test_the_evidence_has_the_numbers_and_the_criterion() -> None:
     _, count, content = about_restored(found(identical=960, differing=20, live=20), 5)
     assert count.evidence == "980 restored, 1,000 live: 20 apart, 50 allowed (5 %)"
     assert content.evidence == (
-        "96.0 % identical, at least 95 % wanted: 20 differ, 20 only in live, 0 only in the backup"
+        "96.0 % identical, at least 95 % required: 20 differ, 20 only in live, 0 only in the backup"
     )
 
 

@@ -124,7 +124,7 @@ def test_the_plan_says_what_is_there_and_what_comes_next() -> None:
         "2. 160 recovery points.",
     ):
         assert words in text
-    assert list(overview(EMPTY))[-1].startswith("Nothing is in the way. Next:")
+    assert list(overview(EMPTY))[-1].startswith("Nothing prevents it. Next:")
 
 
 def test_one_recovery_point_is_one() -> None:
@@ -145,7 +145,7 @@ def test_nothing_left() -> None:
     assert list(overview(nothing)) == [
         f"Nothing is left of the backup of development in account {ACCOUNT}."
     ]
-    assert "there to destroy" in plan_destruction(nothing).lines()[0]
+    assert "There is nothing of" in plan_destruction(nothing).lines()[0]
     assert not replace(nothing, plan_id="a-plan").is_empty
 
 

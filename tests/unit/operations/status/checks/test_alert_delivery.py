@@ -61,17 +61,16 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a rule matches something else": (
         changed("rules", "cabal-backup-changes", EventPattern='{"source": ["nothing"]}'),
-        "us-west-1: the rule cabal-backup-changes matches other events than the application "
-        "deploys",
+        "us-west-1: the event pattern of the rule cabal-backup-changes is not as deployed",
     ),
     "a rule has no target": (
         changed("rules", "cabal-backup-monitoring", Targets=[]),
-        "us-west-1: the rule cabal-backup-monitoring does not lead to "
+        "us-west-1: the rule cabal-backup-monitoring does not have the target "
         "arn:aws:sqs:us-west-1:123456789012:cabal-backup-alerts",
     ),
     "the other region hears nothing": (
         changed("rules", "cabal-backup-monitoring-elsewhere", Targets=["arn:aws:sqs:x"]),
-        "us-west-1: the rule cabal-backup-monitoring-elsewhere does not lead to "
+        "us-west-1: the rule cabal-backup-monitoring-elsewhere does not have the target "
         "arn:aws:events:us-west-2:123456789012:event-bus/default",
     ),
     "the queue is missing": (
@@ -103,11 +102,11 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "nothing reads the queue": (
         {"sources": Known([])},
-        "us-west-1: no enabled event source mapping leads from the queue to cabal-backup-notify",
+        "us-west-1: no enabled event source mapping connects the queue to cabal-backup-notify",
     ),
     "the mapping is disabled": (
         {"sources": Known([{"State": "Disabled", "FunctionArn": "a:cabal-backup-notify"}])},
-        "us-west-1: no enabled event source mapping leads from the queue to cabal-backup-notify",
+        "us-west-1: no enabled event source mapping connects the queue to cabal-backup-notify",
     ),
     "another function reads the queue": (
         {
@@ -153,7 +152,7 @@ def test_a_part_that_cannot_deliver_is_a_failure(fault: str) -> None:
     found = seen(**changes)
     assert found.status == "fail"
     assert found.details == (detail,)
-    assert found.evidence == "Urgent events are not reported: 1 fault on their way."
+    assert found.evidence == "Urgent events are not reported: 1 fault in their delivery."
     assert found.hint == (
         'make deploy ENVIRONMENT=prod ARGS="--revert-drift"; then cabal-backup alerts test -e prod'
     )

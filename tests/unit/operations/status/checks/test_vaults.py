@@ -83,7 +83,7 @@ def test_a_lock_of_another_range_fails(least: int | None, most: int | None, word
     assert seen.evidence == (
         f"cabal-backup in us-west-1 is locked to {words}, and should be locked to 30 to 365 days."
     )
-    assert seen.hint == f"Put it right: {PUT_BACK}"
+    assert seen.hint == f"To correct it: {PUT_BACK}"
 
 
 def test_compliance_mode_fails_however_right_its_range() -> None:
@@ -108,7 +108,7 @@ def test_a_removed_lock_names_who_and_when() -> None:
 
     assert seen.status == "fail"
     assert seen.evidence.endswith(
-        "Taken off at 2026-03-30 17:05 UTC by arn:aws:sts::123456789012:assumed-role/admin/alice."
+        "Removed at 2026-03-30 17:05 UTC by arn:aws:sts::123456789012:assumed-role/admin/alice."
     )
     assert seen.hint == f"Put it back: {PUT_BACK}"
 
@@ -131,7 +131,7 @@ def test_a_sparse_record_does_not_hide_the_removal(event: dict[str, Any], who: s
 @pytest.mark.parametrize(
     ("removal", "words"),
     [
-        (Known([]), "does not know of a removal"),
+        (Known([]), "has no record of a removal"),
         (Unknown("LookupEvents: AccessDeniedException"), "not known: LookupEvents: AccessDenied"),
     ],
 )

@@ -59,18 +59,18 @@ FAULTS: dict[str, tuple[str, dict[str, Any], str]] = {
     "the rule waits for an event too": (
         "rules",
         {"EventPattern": '{"source": ["nothing"]}'},
-        "the rule cabal-backup-watch matches other events than the application deploys",
+        "the event pattern of the rule cabal-backup-watch is not as deployed",
     ),
     "the rule leads nowhere": (
         "rules",
         {"Targets": []},
-        "the rule cabal-backup-watch does not lead to "
+        "the rule cabal-backup-watch does not have the target "
         "arn:aws:lambda:{region}:123456789012:function:cabal-backup-watch",
     ),
     "the rule leads to another function": (
         "rules",
         {"Targets": ["arn:aws:lambda:{region}:123456789012:function:cabal-backup-notify"]},
-        "the rule cabal-backup-watch does not lead to "
+        "the rule cabal-backup-watch does not have the target "
         "arn:aws:lambda:{region}:123456789012:function:cabal-backup-watch",
     ),
     "the function is missing": ("functions", {}, "the function cabal-backup-watch is missing"),
@@ -112,7 +112,7 @@ def test_a_record_that_is_missing_is_a_failure(region: str) -> None:
     assert found.details == (f"{region}: the parameter /cabal-backup/watch is missing",)
 
 
-OTHER = "the alarm cabal-backup-watch looks at something else than the application deploys"
+OTHER = "the alarm cabal-backup-watch is not as deployed"
 ALARMS: dict[str, tuple[dict[str, Any] | None, str]] = {
     "it is missing": (None, "the alarm cabal-backup-watch is missing"),
     "its actions are disabled": (
@@ -121,11 +121,11 @@ ALARMS: dict[str, tuple[dict[str, Any] | None, str]] = {
     ),
     "it has no action": (
         an_alarm(AlarmActions=[]),
-        "the alarm cabal-backup-watch does not lead to cabal-backup-notify",
+        "the alarm cabal-backup-watch does not have the target cabal-backup-notify",
     ),
     "it leads elsewhere": (
         an_alarm(AlarmActions=["arn:aws:sns:us-west-1:123456789012:nowhere"]),
-        "the alarm cabal-backup-watch does not lead to cabal-backup-notify",
+        "the alarm cabal-backup-watch does not have the target cabal-backup-notify",
     ),
     "another metric": (an_alarm(Metrics=an_alarm_metrics(MetricName="Throttles")), OTHER),
     "another namespace": (an_alarm(Metrics=an_alarm_metrics(Namespace="CabalBackup")), OTHER),
@@ -266,7 +266,7 @@ def test_a_trail_logs_in_both_regions() -> None:
 def test_no_trail_logs_management_events(trails: list[Trail], why: list[str]) -> None:
     found = heard(*trails)
     assert found.status == "warn"
-    assert "in us-west-1: a lock taken off there" in found.evidence
+    assert "in us-west-1: the removal of a lock" in found.evidence
     assert "aws cloudtrail start-logging" in found.hint
     assert list(found.details) == why
 
@@ -319,7 +319,7 @@ def test_trails_of_which_one_that_cannot_be_looked_at_may_log() -> None:
 def test_a_trail_that_cannot_be_looked_at_does_not_hide_that_the_other_region_has_none() -> None:
     found = heard(Trail(name="organization", unread=DENIED), dr=Known([]))
     assert found.status == "warn"
-    assert "in us-west-2: a lock taken off there" in found.evidence
+    assert "in us-west-2: the removal of a lock" in found.evidence
 
 
 @pytest.mark.parametrize(
