@@ -28,7 +28,7 @@ from cabal_backup.operations.restore.tables.compare import (
 )
 from cabal_backup.operations.restore.tables.items import encode, readable
 from cabal_backup.operations.restore.tables.key_patterns import KeyPatterns
-from cabal_backup.operations.restore.tables.wire import Stop, Wire
+from cabal_backup.operations.restore.tables.transport import CancelToken, Transport
 from cabal_backup.text import plural
 
 
@@ -81,7 +81,7 @@ def run(options: CompareOptions, invocation: Invocation) -> int:  # noqa: ARG001
     )
     content = {"restored": restored.name, "live": live.name}
     if options.show is not None:
-        item = compare_item(Wire(aws), pair, options.show)
+        item = compare_item(Transport(aws), pair, options.show)
         if options.json:
             output.print_json({**content, **item_as_json(item)})
         else:
@@ -143,7 +143,9 @@ def show(aws: Aws, pair: TablePair, only: KeyPatterns) -> Comparison:
 
 def _compare(aws: Aws, pair: TablePair, only: KeyPatterns, *, samples: int) -> Comparison:
     with progress.shown() as report:
-        found = compare(Wire(aws), pair, Stop(), report, Scope(only=only, samples=samples))
+        found = compare(
+            Transport(aws), pair, CancelToken(), report, Scope(only=only, samples=samples)
+        )
     check_matches(found, pair, only)
     return found
 
@@ -152,7 +154,7 @@ def differences(aws: Aws, pair: TablePair, found: Comparison) -> list[str]:
     """Each attribute that differs, of the items whose keys are in the comparison."""
     groups = (found.differing, found.only_in_backup, found.only_in_live)
     keys = [key for group in groups for key in group.samples]
-    items = compare_items(Wire(aws), pair, keys)
+    items = compare_items(Transport(aws), pair, keys)
     more = sum(group.count for group in groups) - len(keys)
     return [
         *(line for item in items for line in item_lines(item, pair.restored.name, pair.live.name)),

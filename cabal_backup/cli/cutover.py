@@ -63,8 +63,8 @@ from cabal_backup.operations.restore.tables.describe import TableDescription
 from cabal_backup.operations.restore.tables.items import readable
 from cabal_backup.operations.restore.tables.key_patterns import KeyPatterns
 from cabal_backup.operations.restore.tables.table_copy import Mode, Transfer
+from cabal_backup.operations.restore.tables.transport import CancelToken, Rate, Transport
 from cabal_backup.operations.restore.tables.undo import what_is_lost
-from cabal_backup.operations.restore.tables.wire import Rate, Stop, Wire
 from cabal_backup.text import duration, plural, timestamp
 
 
@@ -294,7 +294,7 @@ def run_cutover(options: CutoverCommandOptions, invocation: Invocation) -> int:
 
 def cut_over(aws: Aws, request: CutoverRequest, options: CutoverOptions, clock: Clock) -> int:
     """Plan, confirm, copy, verify, notify the mail tiers, clean up; the exit code."""
-    stop = Stop()
+    stop = CancelToken()
     with progress.shown() as report:
         plan = cutover.plan_cutover(aws, request, clock, stop, report)
     origins = [f"  {line}" for line in origin.check(aws, plan, clock.now())]
@@ -397,7 +397,7 @@ def run_undo(options: UndoOptions, invocation: Invocation) -> int:
     if options.lower_counter and options.live != names.COUNTER_TABLE:
         raise UsageError(f"--lower-counter is for {names.COUNTER_TABLE} only. Nothing was done.")
     aws = connect_to_change(options)
-    clock, stop = invocation.clock, Stop()
+    clock, stop = invocation.clock, CancelToken()
     request = UndoRequest(
         restored=options.restored,
         live=options.live,
@@ -419,7 +419,7 @@ def run_undo(options: UndoOptions, invocation: Invocation) -> int:
             before = restore_table.execute(aws, done.before, clock, report)
     samples = sys.maxsize if options.dry_run or options.json else SAMPLES_OF_PATTERN
     with progress.shown() as report:
-        reading = Transfer(wire=Wire(aws), rate=Rate(None), stop=stop, report=report)
+        reading = Transfer(transport=Transport(aws), rate=Rate(None), stop=stop, report=report)
         plan = cutover_undo.plan_undo(reading, done, before, samples=samples)
     how = options.reconfigure or _usual(aws, options.live)
     after = _steps_after(how, target if options.delete_restored else None)

@@ -28,11 +28,13 @@ def ours() -> None:
     from cabal_backup.operations.aws.client import Aws
     from cabal_backup.operations.restore.tables import table_copy
     from cabal_backup.operations.restore.tables.table_items import Table
-    from cabal_backup.operations.restore.tables.wire import Rate, Stop, Wire
+    from cabal_backup.operations.restore.tables.transport import CancelToken, Rate, Transport
     from tests.builders import ACCOUNT, an_environment
 
-    wire = Wire(Aws(an_environment(), boto3.Session(), ACCOUNT))
-    transfer = table_copy.Transfer(wire=wire, rate=Rate(None), stop=Stop(), report=lambda _: None)
+    transport = Transport(Aws(an_environment(), boto3.Session(), ACCOUNT))
+    transfer = table_copy.Transfer(
+        transport=transport, rate=Rate(None), stop=CancelToken(), report=lambda _: None
+    )
     request = table_copy.CopyRequest(
         from_table=Table("source", ("address",)),
         to_table=Table("target", ("address",)),

@@ -28,7 +28,7 @@ from cabal_backup.operations.restore.tables.describe import (
 )
 from cabal_backup.operations.restore.tables.restore_addresses import RestoreAddressesPlan
 from cabal_backup.operations.restore.tables.table_changes import tag
-from cabal_backup.operations.restore.tables.wire import Stop, Wire
+from cabal_backup.operations.restore.tables.transport import CancelToken, Transport
 from cabal_backup.operations.status.drill_reports import Kind
 
 NOT_EMPTY = "not empty"
@@ -70,7 +70,7 @@ class AddressesDrillPlan:
             tag_restored(aws, self, run.clock)
         with run.step("compare"):
             pair = find_pair(aws, self.restore.target, self.restore.live)
-            found = compare(Wire(aws), pair, Stop(), run.report)
+            found = compare(Transport(aws), pair, CancelToken(), run.report)
             record.checks += about_restored(found, self.tolerance_percent)
         if found.in_backup:
             with run.step("cutover"):
@@ -124,7 +124,7 @@ def _cut_over(run: Run, plan: AddressesDrillPlan) -> None:
     # Without a way back: point-in-time recovery of the scratch table would leave a system
     # backup of it behind for 35 days.
     request = CutoverRequest(restored=plan.restore.target, live=plan.scratch, no_undo=True)
-    stop = Stop()
+    stop = CancelToken()
     planned = cutover.plan_cutover(run.aws, request, run.clock, stop, run.report)
     result = cutover.execute(run.aws, planned, run.clock, stop, run.report)
     run.record.checks.append(about_cutover(result.verification))

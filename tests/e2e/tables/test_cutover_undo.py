@@ -13,7 +13,7 @@ from cabal_backup.operations.aws.client import connect
 from cabal_backup.operations.restore.tables import cutover, cutover_undo, origin, restore_table
 from cabal_backup.operations.restore.tables.cutover_undo import UndoPlan, UndoRequest, UndoResult
 from cabal_backup.operations.restore.tables.table_copy import Mode, Transfer
-from cabal_backup.operations.restore.tables.wire import Rate, Stop, Wire
+from cabal_backup.operations.restore.tables.transport import CancelToken, Rate, Transport
 from tests import killing
 from tests.builders import an_environment
 from tests.e2e.operator import Said
@@ -139,13 +139,15 @@ def plan_undo(rescuer: Rescuer, request: UndoRequest) -> UndoPlan:
     aws, clock = connect(an_environment("development")), rescuer.operator.clock
     done = cutover_undo.find_cutover(aws, request, clock)
     before = restore_table.execute(aws, done.before, clock, unreported)
-    reading = Transfer(wire=Wire(aws), rate=Rate(None), stop=Stop(), report=unreported)
+    reading = Transfer(
+        transport=Transport(aws), rate=Rate(None), stop=CancelToken(), report=unreported
+    )
     return cutover_undo.plan_undo(reading, done, before, samples=5)
 
 
 def undo(rescuer: Rescuer, plan: UndoPlan) -> UndoResult:
     aws = connect(an_environment("development"))
-    return cutover_undo.execute(aws, plan, rescuer.operator.clock, Stop(), unreported)
+    return cutover_undo.execute(aws, plan, rescuer.operator.clock, CancelToken(), unreported)
 
 
 OF_ADDRESSES = UndoRequest(restored=RESTORED, live=ADDRESSES)
@@ -210,7 +212,7 @@ def test_a_cutover_that_was_killed_before_it_deleted_anything(small: Rescuer) ->
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        cutover.execute(aws, plan, small.operator.clock, Stop(), interrupt)
+        cutover.execute(aws, plan, small.operator.clock, CancelToken(), interrupt)
     delete(small.sandbox, ADDRESSES, keys([address("later0")]))
     small.sandbox.advance(minutes=10)
 

@@ -14,7 +14,7 @@ from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.restore.tables import cutover
 from cabal_backup.operations.restore.tables.cutover import CutoverRequest, CutoverResult
 from cabal_backup.operations.restore.tables.table_copy import Mode
-from cabal_backup.operations.restore.tables.wire import Stop
+from cabal_backup.operations.restore.tables.transport import CancelToken
 from tests import killing
 from tests.builders import an_environment
 from tests.e2e.exercise import catch_up
@@ -30,7 +30,7 @@ KILLS = shortened(50)
 
 def cut_over(mode: Mode, clock: Clock) -> CutoverResult:
     """One whole cutover; a copy of this process has connections of its own."""
-    stop = Stop()
+    stop = CancelToken()
     aws = connect(an_environment("development"))
     request = CutoverRequest(restored=RESTORED, live=ADDRESSES, mode=mode)
     plan = cutover.plan_cutover(aws, request, clock, stop, lambda _: None)

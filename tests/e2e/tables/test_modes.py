@@ -21,7 +21,7 @@ from cabal_backup.operations.restore.tables import cutover
 from cabal_backup.operations.restore.tables.cutover import CutoverRequest
 from cabal_backup.operations.restore.tables.items import canonical
 from cabal_backup.operations.restore.tables.table_copy import Mode
-from cabal_backup.operations.restore.tables.wire import Stop, Wire
+from cabal_backup.operations.restore.tables.transport import CancelToken, Transport
 from tests.builders import an_environment
 from tests.e2e.tables.conftest import Rescuer
 
@@ -135,7 +135,7 @@ def test_exactly_what_is_promised(aws: Aws, mode: Mode) -> None:
         kind, backup, live = pair
         restored_table, live_table = (_make(aws, kind, items) for items in (backup, live))
         request = CutoverRequest(restored=restored_table, live=live_table, mode=mode, no_undo=True)
-        clock, stop = SystemClock(), Stop()
+        clock, stop = SystemClock(), CancelToken()
         plan = cutover.plan_cutover(aws, request, clock, stop, reported.append)
         result = cutover.execute(aws, plan, clock, stop, reported.append)
         assert _read(aws, live_table) == _canonical(_promised(mode, kind, backup, live))
@@ -190,4 +190,4 @@ def _read(aws: Aws, table: str) -> list[bytes]:
 
 
 def _call(aws: Aws, operation: str, request: dict[str, Any]) -> dict[str, Any]:
-    return Wire(aws).call(operation, json.dumps(request).encode(), Stop())
+    return Transport(aws).call(operation, json.dumps(request).encode(), CancelToken())

@@ -11,7 +11,7 @@ from cabal_backup.operations.aws.clock import SystemClock
 from cabal_backup.operations.restore.tables import cutover
 from cabal_backup.operations.restore.tables.cutover import CutoverRequest
 from cabal_backup.operations.restore.tables.key_patterns import KeyPatterns
-from cabal_backup.operations.restore.tables.wire import Stop
+from cabal_backup.operations.restore.tables.transport import CancelToken
 from tests import killing
 from tests.builders import an_environment
 from tests.e2e.exercise import catch_up
@@ -189,7 +189,7 @@ def test_changes_of_others_meanwhile_are_reported_and_kept(
     lost: tuple[Rescuer, list[Item]],
 ) -> None:
     rescuer, others = lost
-    aws, clock, stop = connect(an_environment("development")), SystemClock(), Stop()
+    aws, clock, stop = connect(an_environment("development")), SystemClock(), CancelToken()
     request = CutoverRequest(restored=RESTORED, live=ADDRESSES, only=KeyPatterns(("alice@*",)))
     plan = cutover.plan_cutover(aws, request, clock, stop, lambda _: None)
     put(rescuer.sandbox, ADDRESSES, [address("meanwhile")])

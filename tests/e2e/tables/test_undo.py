@@ -15,8 +15,8 @@ from cabal_backup.operations.aws.jobs import Event
 from cabal_backup.operations.restore.tables import cutover
 from cabal_backup.operations.restore.tables.cutover import CutoverPlan, CutoverRequest
 from cabal_backup.operations.restore.tables.table_copy import Mode
+from cabal_backup.operations.restore.tables.transport import CancelToken
 from cabal_backup.operations.restore.tables.undo import UNFINISHED
-from cabal_backup.operations.restore.tables.wire import Stop
 from tests.builders import an_environment
 from tests.e2e.operator import Said, SandboxClock
 from tests.e2e.tables.conftest import Rescuer
@@ -59,7 +59,9 @@ def plan_cutover(
 ) -> tuple[Aws, CutoverPlan]:
     aws = connect(an_environment("development"))
     request = CutoverRequest(restored=restored, live=live, mode=mode, lower_counter=lower_counter)
-    return aws, cutover.plan_cutover(aws, request, rescuer.operator.clock, Stop(), unreported)
+    return aws, cutover.plan_cutover(
+        aws, request, rescuer.operator.clock, CancelToken(), unreported
+    )
 
 
 def unreported(_: Event) -> None:
@@ -78,7 +80,7 @@ def interrupt_after_the_first_write(rescuer: Rescuer) -> None:
         writing = isinstance(event, str) and "Undo point" in event
 
     with pytest.raises(KeyboardInterrupt):
-        cutover.execute(aws, plan, rescuer.operator.clock, Stop(), interrupt)
+        cutover.execute(aws, plan, rescuer.operator.clock, CancelToken(), interrupt)
 
 
 def go_back(rescuer: Rescuer, said: Said) -> list[Said]:
@@ -263,7 +265,7 @@ def test_a_counter_that_counted_on_is_not_lowered(raised: tuple[Rescuer, Said]) 
     assert "LOWERED from 70000 to 65541" in "\n".join(plan.lines())
     put(small.sandbox, COUNTER, [a_counter("counter", 70_001)])
 
-    result = cutover.execute(aws, plan, small.operator.clock, Stop(), unreported)
+    result = cutover.execute(aws, plan, small.operator.clock, CancelToken(), unreported)
 
     kept = "1 of 1 counters changed after the plan was made, and were not lowered"
     assert kept in result.verification.problems

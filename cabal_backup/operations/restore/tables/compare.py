@@ -36,7 +36,7 @@ from cabal_backup.operations.restore.tables.items import (
 from cabal_backup.operations.restore.tables.key_patterns import ALL_ITEMS, KeyPatterns
 from cabal_backup.operations.restore.tables.pipeline import Chunk, Counter, run
 from cabal_backup.operations.restore.tables.table_items import Table, for_reading, get_all, scan
-from cabal_backup.operations.restore.tables.wire import Stop, Wire
+from cabal_backup.operations.restore.tables.transport import CancelToken, Transport
 
 SAMPLES = 5
 """How many keys of each kind are shown."""
@@ -147,7 +147,11 @@ class Scope:
 
 
 def compare(
-    wire: Wire, pair: TablePair, stop: Stop, report: Report, scope: Scope | None = None
+    transport: Transport,
+    pair: TablePair,
+    stop: CancelToken,
+    report: Report,
+    scope: Scope | None = None,
 ) -> Comparison:
     """Compare two tables with the same key; report the progress and return the result.
 
@@ -157,12 +161,12 @@ def compare(
     """
     restored, live = pair
     scope = scope or Scope()
-    backup_side = _BackupSide(wire, restored.table, live.table, scope.samples)
-    live_side = _LiveSide(wire, restored.table, live.table, scope)
+    backup_side = _BackupSide(transport, restored.table, live.table, scope.samples)
+    live_side = _LiveSide(transport, restored.table, live.table, scope)
     with worded(f"comparing {restored.name} with {live.name}"):
         for side, table in ((backup_side, restored), (live_side, live)):
             cut = scope.only.select(for_reading, table.table, side.others)
-            sources = scan(wire, table.table, cut)
+            sources = scan(transport, table.table, cut)
             items = 0 if scope.only else table.items
 
             def tick(side: _BackupSide | _LiveSide = side, total: int = items) -> None:
@@ -215,7 +219,7 @@ class ItemComparison:
         return self.in_restored and self.in_live and not self.different
 
 
-def compare_item(wire: Wire, pair: TablePair, text: str) -> ItemComparison:
+def compare_item(transport: Transport, pair: TablePair, text: str) -> ItemComparison:
     """Compare one item, attribute by attribute.
 
     :param text: its key as `readable` writes it.
@@ -231,13 +235,15 @@ def compare_item(wire: Wire, pair: TablePair, text: str) -> ItemComparison:
     key = {
         one.name: scalar(one.kind, value) for one, value in zip(restored.keys, values, strict=True)
     }
-    (found,) = compare_items(wire, pair, [key])
+    (found,) = compare_items(transport, pair, [key])
     if not (found.in_restored or found.in_live):
         raise NotFoundError(f"Neither {restored.name} nor {live.name} has an item {text}.")
     return found
 
 
-def compare_items(wire: Wire, pair: TablePair, keys: Sequence[Item]) -> list[ItemComparison]:
+def compare_items(
+    transport: Transport, pair: TablePair, keys: Sequence[Item]
+) -> list[ItemComparison]:
     """Compare the items of these keys, at most READ_ITEMS of them, attribute by attribute.
 
     Raises CabalBackupError when AWS refuses or does not answer.
@@ -245,7 +251,7 @@ def compare_items(wire: Wire, pair: TablePair, keys: Sequence[Item]) -> list[Ite
     with worded(
         f"reading {', '.join(map(readable, keys))} in {pair.restored.name} and {pair.live.name}"
     ):
-        return [_compare_item(*one) for one in look_up(wire, pair, keys, Stop())]
+        return [_compare_item(*one) for one in look_up(transport, pair, keys, CancelToken())]
 
 
 class InBoth(NamedTuple):
@@ -256,9 +262,11 @@ class InBoth(NamedTuple):
     live: Item | None
 
 
-def look_up(wire: Wire, pair: TablePair, keys: Sequence[Item], stop: Stop) -> list[InBoth]:
-    """The items of these keys, at most READ_ITEMS of them, in both tables. Raises Refusal."""
-    restored, live = (get_all(wire, table.table, keys, stop) for table in pair)
+def look_up(
+    transport: Transport, pair: TablePair, keys: Sequence[Item], stop: CancelToken
+) -> list[InBoth]:
+    """The items of these keys, at most READ_ITEMS of them, in both tables. Raises DynamoDBError."""
+    restored, live = (get_all(transport, table.table, keys, stop) for table in pair)
     names = pair.restored.table.key_names
     both = ((key, identity(key, names)) for key in keys)
     return [InBoth(key, restored.get(one), live.get(one)) for key, one in both]
@@ -310,16 +318,16 @@ class Keys:
 class _BackupSide:
     """Looks up in the live table what the backup has."""
 
-    def __init__(self, wire: Wire, restored: Table, live: Table, samples: int) -> None:
-        self._wire, self._names, self._live = wire, restored.key_names, live
+    def __init__(self, transport: Transport, restored: Table, live: Table, samples: int) -> None:
+        self._transport, self._names, self._live = transport, restored.key_names, live
         self.read = Counter()
         self.only_in_backup, self.differing = Keys(samples), Keys(samples)
         self.identical = Keys(SAMPLES)
         self.backup_digest, self.live_digest, self.others = Digest(), Digest(), Digest()
 
-    def work(self, chunk: Chunk, stop: Stop) -> None:
+    def work(self, chunk: Chunk, stop: CancelToken) -> None:
         keys = [key_of(item, self._names) for item in chunk.items]
-        there = get_all(self._wire, self._live, keys, stop)
+        there = get_all(self._transport, self._live, keys, stop)
         absent, differing, identical = [], [], []
         ours, theirs = [], []
         for item, key in zip(chunk.items, keys, strict=True):
@@ -345,15 +353,15 @@ class _BackupSide:
 class _LiveSide:
     """Looks up in the backup what the live table has."""
 
-    def __init__(self, wire: Wire, restored: Table, live: Table, scope: Scope) -> None:
-        self._wire, self._restored, self._names = wire, restored, live.key_names
+    def __init__(self, transport: Transport, restored: Table, live: Table, scope: Scope) -> None:
+        self._transport, self._restored, self._names = transport, restored, live.key_names
         self._spool = scope.spool
         self.read = Counter()
         self.only_in_live, self.others = Keys(scope.samples), Digest()
 
-    def work(self, chunk: Chunk, stop: Stop) -> None:
+    def work(self, chunk: Chunk, stop: CancelToken) -> None:
         keys = [key_of(item, self._names) for item in chunk.items]
-        there = get_all(self._wire, self._restored, keys, stop, keys_only=True)
+        there = get_all(self._transport, self._restored, keys, stop, keys_only=True)
         absent = [item for item in chunk.items if identity(item, self._names) not in there]
         self.only_in_live.add([key_of(item, self._names) for item in absent])
         if self._spool is not None and absent:

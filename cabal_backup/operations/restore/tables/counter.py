@@ -13,7 +13,7 @@ from decimal import Decimal
 from cabal_backup.names import COUNTER_ATTRIBUTE
 from cabal_backup.operations.restore.tables.items import Item, identity, key_of, readable, same
 from cabal_backup.operations.restore.tables.table_items import Table, get_all, put_if_still
-from cabal_backup.operations.restore.tables.wire import Refusal, Stop, Wire
+from cabal_backup.operations.restore.tables.transport import CancelToken, DynamoDBError, Transport
 
 _TRIES = 50
 
@@ -42,14 +42,14 @@ def is_lower(backup: Item, live: Item) -> bool:
     return highest(backup, live) is not backup
 
 
-def lower(wire: Wire, table: Table, lowering: Lowering, stop: Stop) -> bool:
+def lower(transport: Transport, table: Table, lowering: Lowering, stop: CancelToken) -> bool:
     """Write the backup's item unless the counter has changed since the plan was made; whether it
     is there now.
     """
-    if put_if_still(wire, table, lowering.backup, lowering.live, stop):
+    if put_if_still(transport, table, lowering.backup, lowering.live, stop):
         return True
     # The condition fails as well after an earlier try whose answer was lost.
-    found = get_all(wire, table, [lowering.key], stop)
+    found = get_all(transport, table, [lowering.key], stop)
     return any(same(there, lowering.backup) for there in found.values())
 
 
@@ -61,20 +61,20 @@ def highest(backup: Item, live: Item | None) -> Item:
     return {**backup, COUNTER_ATTRIBUTE: live[COUNTER_ATTRIBUTE]}
 
 
-def put(wire: Wire, table: Table, item: Item, stop: Stop) -> None:
+def put(transport: Transport, table: Table, item: Item, stop: CancelToken) -> None:
     """Write an item of the counter table without lowering the counter.
 
-    The item is written only while the counter is what it was when it was looked at, and
-    looked at again otherwise.
+    The item is written only if the counter has not changed since it was read; otherwise it is
+    read again.
     """
     key = key_of(item, table.key_names)
     for failed in range(1, _TRIES + 1):
-        found = get_all(wire, table, [key], stop)
+        found = get_all(transport, table, [key], stop)
         live = found.get(identity(key, table.key_names))
-        if put_if_still(wire, table, highest(item, live), live, stop):
+        if put_if_still(transport, table, highest(item, live), live, stop):
             return
-        wire.patience.wait(failed, stop)
-    raise Refusal(
+        transport.retries.wait(failed, stop)
+    raise DynamoDBError(
         "PutItem",
         "ConditionalCheckFailedException",
         f"The counter changed {_TRIES} times while it was being written.",

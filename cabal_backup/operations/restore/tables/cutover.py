@@ -48,8 +48,8 @@ from cabal_backup.operations.restore.tables.table_copy import (
     delete_items,
 )
 from cabal_backup.operations.restore.tables.table_items import READ_ITEMS, get_all
+from cabal_backup.operations.restore.tables.transport import CancelToken, Rate, Transport
 from cabal_backup.operations.restore.tables.undo import CutoverRecord, Unfinished
-from cabal_backup.operations.restore.tables.wire import Rate, Stop, Wire
 from cabal_backup.text import duration, plural, timestamp
 
 
@@ -195,7 +195,7 @@ class CutoverResult:
 
 
 def plan_cutover(
-    aws: Aws, request: CutoverRequest, clock: Clock, stop: Stop, report: Report
+    aws: Aws, request: CutoverRequest, clock: Clock, stop: CancelToken, report: Report
 ) -> CutoverPlan:
     """Look at both tables and plan.
 
@@ -219,10 +219,10 @@ def plan_cutover(
     window = _window(aws, request, clock)
     spares_counters = live.name == names.COUNTER_TABLE and not lower_counter
     spool = KeySpool() if mode is Mode.MIRROR and not spares_counters else None
-    wire = Wire(aws)
+    transport = Transport(aws)
     samples = SAMPLES_OF_PATTERN if only else SAMPLES
     scope = Scope(only=only, spool=spool, samples=samples)
-    comparison = compare(wire, pair, stop, report, scope)
+    comparison = compare(transport, pair, stop, report, scope)
     _check_not_empty(comparison, pair, request)
     earlier = undo.unfinished(aws, restored, live, window) if window else None
     if earlier is not None and only and earlier.record.only != only.name:
@@ -238,7 +238,7 @@ def plan_cutover(
         request=request,
         comparison=comparison,
         deletions=spool,
-        lowerings=_lowerings(wire, pair, comparison, stop) if lower_counter else (),
+        lowerings=_lowerings(transport, pair, comparison, stop) if lower_counter else (),
         undo_possible=window is not None,
         unfinished=earlier,
     )
@@ -300,7 +300,9 @@ def _window(aws: Aws, request: CutoverRequest, clock: Clock) -> Window | None:
     return window
 
 
-def _lowerings(wire: Wire, pair: TablePair, found: Comparison, stop: Stop) -> tuple[Lowering, ...]:
+def _lowerings(
+    transport: Transport, pair: TablePair, found: Comparison, stop: CancelToken
+) -> tuple[Lowering, ...]:
     """The counters whose value in the backup is lower; RefusedError for too many to show."""
     restored, live = pair
     keys = found.differing.samples
@@ -310,7 +312,7 @@ def _lowerings(wire: Wire, pair: TablePair, found: Comparison, stop: Stop) -> tu
             f"and at most {len(keys)} are lowered at once. Nothing was done."
         )
     with worded(f"reading the counters of {live.name}"):
-        found_now = look_up(wire, pair, keys, stop)
+        found_now = look_up(transport, pair, keys, stop)
     return tuple(
         Lowering(key=key, backup=backup, live=there)
         for key, backup, there in found_now
@@ -318,7 +320,9 @@ def _lowerings(wire: Wire, pair: TablePair, found: Comparison, stop: Stop) -> tu
     )
 
 
-def execute(aws: Aws, plan: CutoverPlan, clock: Clock, stop: Stop, report: Report) -> CutoverResult:
+def execute(
+    aws: Aws, plan: CutoverPlan, clock: Clock, stop: CancelToken, report: Report
+) -> CutoverResult:
     """Do what the plan says and return what was done.
 
     However it ends, running the same cutover again leads to the same live table.
@@ -332,7 +336,9 @@ def execute(aws: Aws, plan: CutoverPlan, clock: Clock, stop: Stop, report: Repor
         way_back = undo.how_to_go_back(plan.environment, plan.live.name, undo_point, options)
         lost = undo.what_is_lost(plan.live.name, undo_point, plan.request.only)
         report(_about_undo(undo_point, way_back, lost))
-    transfer = Transfer(wire=Wire(aws), rate=Rate(plan.request.rate), stop=stop, report=report)
+    transfer = Transfer(
+        transport=Transport(aws), rate=Rate(plan.request.rate), stop=stop, report=report
+    )
     copying = CopyRequest(
         from_table=plan.restored.table,
         to_table=plan.live.table,
@@ -412,12 +418,12 @@ def _undo_point(aws: Aws, plan: CutoverPlan, clock: Clock, report: Report) -> da
 def _verify(
     transfer: Transfer, plan: CutoverPlan, copied: Copied, deleted: Deleted | None
 ) -> Verification:
-    wire, stop = transfer.wire, transfer.stop
+    transport, stop = transfer.transport, transfer.stop
     transfer.report("Reading both tables back.")
     pair = TablePair(plan.restored, plan.live)
-    found = compare(wire, pair, stop, transfer.report, Scope(only=plan.request.only))
+    found = compare(transport, pair, stop, transfer.report, Scope(only=plan.request.only))
     with worded(f"reading {plan.live.name} back"):
-        problems = tuple(_problems(wire, plan, copied, found, stop))
+        problems = tuple(_problems(transport, plan, copied, found, stop))
     return Verification(
         comparison=found,
         problems=problems,
@@ -426,7 +432,7 @@ def _verify(
 
 
 def _problems(
-    wire: Wire, plan: CutoverPlan, copied: Copied, found: Comparison, stop: Stop
+    transport: Transport, plan: CutoverPlan, copied: Copied, found: Comparison, stop: CancelToken
 ) -> Iterator[str]:
     if plan.lowerings and copied.kept:
         yield (
@@ -438,10 +444,10 @@ def _problems(
     expected = plan.comparison.differing.count if plan.request.mode is Mode.MISSING_ONLY else 0
     differing = found.differing.count
     if plan.is_counter and plan.request.mode is not Mode.MISSING_ONLY:
-        differing -= _higher_counters(wire, plan, found, stop)
+        differing -= _higher_counters(transport, plan, found, stop)
     if differing > expected:
         yield f"{plural(differing - expected, 'item')} other than in the backup"
-    if plan.deletions is not None and (left := _left(wire, plan, plan.deletions, stop)):
+    if plan.deletions is not None and (left := _left(transport, plan, plan.deletions, stop)):
         yield f"{plural(left, 'item')} not deleted"
 
 
@@ -468,22 +474,24 @@ def _remarks(plan: CutoverPlan, found: Comparison, deleted: Deleted | None) -> I
         yield f"{plural(new, 'item')} appeared in {plan.live.name} since the start, and was kept"
 
 
-def _left(wire: Wire, plan: CutoverPlan, deletions: KeySpool, stop: Stop) -> int:
+def _left(transport: Transport, plan: CutoverPlan, deletions: KeySpool, stop: CancelToken) -> int:
     """How many of the items to be deleted are there still, and unchanged."""
     left = 0
     for entries in deletions.chunks(READ_ITEMS):
         keys, seen = zip(*entries, strict=True)
-        there = get_all(wire, plan.live.table, keys, stop)
+        there = get_all(transport, plan.live.table, keys, stop)
         left += len(set(seen) & {fingerprint(item) for item in there.values()})
     return left
 
 
-def _higher_counters(wire: Wire, plan: CutoverPlan, found: Comparison, stop: Stop) -> int:
+def _higher_counters(
+    transport: Transport, plan: CutoverPlan, found: Comparison, stop: CancelToken
+) -> int:
     """How many of the differing items differ only in a counter that is higher in live."""
     pair = TablePair(plan.restored, plan.live)
     return sum(
         same(live, highest(backup, live))
-        for _, backup, live in look_up(wire, pair, found.differing.samples, stop)
+        for _, backup, live in look_up(transport, pair, found.differing.samples, stop)
         if backup and live
     )
 

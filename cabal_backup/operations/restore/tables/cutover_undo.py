@@ -47,8 +47,8 @@ from cabal_backup.operations.restore.tables.table_items import (
     replace_if_still,
     scan,
 )
+from cabal_backup.operations.restore.tables.transport import CancelToken, Rate, Transport
 from cabal_backup.operations.restore.tables.undo import CutoverRecord
-from cabal_backup.operations.restore.tables.wire import Rate, Stop, Wire
 from cabal_backup.text import timestamp
 
 _READERS = 8
@@ -260,7 +260,9 @@ def plan_undo(
     return UndoPlan(done=done, before=before, found=found)
 
 
-def execute(aws: Aws, plan: UndoPlan, clock: Clock, stop: Stop, report: Report) -> UndoResult:
+def execute(
+    aws: Aws, plan: UndoPlan, clock: Clock, stop: CancelToken, report: Report
+) -> UndoResult:
     """Set back what the plan says, and read everything again.
 
     However it ends, running the same undo again leads to the same live table: an item that was set
@@ -270,7 +272,9 @@ def execute(aws: Aws, plan: UndoPlan, clock: Clock, stop: Stop, report: Report) 
     """
     done = plan.done
     live = done.pair.live
-    transfer = Transfer(wire=Wire(aws), rate=Rate(done.request.rate), stop=stop, report=report)
+    transfer = Transfer(
+        transport=Transport(aws), rate=Rate(done.request.rate), stop=stop, report=report
+    )
     restorer = _Restorer(transfer, plan)
 
     def tick() -> None:
@@ -295,15 +299,15 @@ def execute(aws: Aws, plan: UndoPlan, clock: Clock, stop: Stop, report: Report) 
 def _differences(
     transfer: Transfer, done: CutoverDone, before: TableDescription, samples: int
 ) -> Differences:
-    judge = _Judge(transfer.wire, done, before, samples)
+    judge = _Judge(transfer.transport, done, before, samples)
     restored, live = done.pair
     with worded(f"comparing {before.name} with {live.name}"):
         for number, table in enumerate((before, restored, live)):
             sources = scan(
-                transfer.wire, table.table, done.request.only.select(for_reading, table.table)
+                transfer.transport, table.table, done.request.only.select(for_reading, table.table)
             )
 
-            def work(chunk: Chunk, stop: Stop, number: int = number) -> None:
+            def work(chunk: Chunk, stop: CancelToken, number: int = number) -> None:
                 judge.work(chunk.items, number, stop)
 
             def tick() -> None:
@@ -317,9 +321,9 @@ class _Judge:
     """Finds out whose each difference between the live table and the undo point is."""
 
     def __init__(
-        self, wire: Wire, done: CutoverDone, before: TableDescription, samples: int
+        self, transport: Transport, done: CutoverDone, before: TableDescription, samples: int
     ) -> None:
-        self._wire, self._done = wire, done
+        self._transport, self._done = transport, done
         self._tables = tuple(each.table for each in (before, *done.pair))
         self._is_counter = done.pair.live.name == names.COUNTER_TABLE
         self._spool = KeySpool()
@@ -327,14 +331,14 @@ class _Judge:
         self._changed, self._added, self._removed = (Keys(samples) for _ in range(3))
         self._others, self._counters = Keys(samples), Keys(samples)
 
-    def work(self, items: Sequence[Item], number: int, stop: Stop) -> None:
+    def work(self, items: Sequence[Item], number: int, stop: CancelToken) -> None:
         """Judge items of a table; those that an earlier table has as well were judged with it.
 
         :param number: 0 for the undo point, 1 for what the cutover copied, 2 for the live table.
         """
         key_names = self._tables[0].key_names
         keys = [key_of(item, key_names) for item in items]
-        found = [get_all(self._wire, table, keys, stop) for table in self._tables]
+        found = [get_all(self._transport, table, keys, stop) for table in self._tables]
         self.read.add(len(keys))
         for key in keys:
             one = identity(key, key_names)
@@ -387,7 +391,7 @@ class _Restorer:
     """Sets items back that are still as the plan saw them."""
 
     def __init__(self, transfer: Transfer, plan: UndoPlan) -> None:
-        self._wire, self._rate = transfer.wire, transfer.rate
+        self._transport, self._rate = transfer.transport, transfer.rate
         self._before, self._live = plan.before.table, plan.done.pair.live.table
         self.written, self.deleted, self.kept = Counter(), Counter(), Counter()
 
@@ -395,10 +399,10 @@ class _Restorer:
     def done(self) -> int:
         return self.written.value + self.deleted.value + self.kept.value
 
-    def work(self, chunk: Chunk, stop: Stop) -> None:
+    def work(self, chunk: Chunk, stop: CancelToken) -> None:
         key_names = self._live.key_names
-        before = get_all(self._wire, self._before, chunk.items, stop)
-        live = get_all(self._wire, self._live, chunk.items, stop)
+        before = get_all(self._transport, self._before, chunk.items, stop)
+        live = get_all(self._transport, self._live, chunk.items, stop)
         for key, seen in zip(chunk.items, chunk.encoded, strict=True):
             one = identity(key, key_names)
             old, new = before.get(one), live.get(one)
@@ -406,11 +410,11 @@ class _Restorer:
                 self.kept.add()
             elif old is not None:
                 self._rate.take(write_units(len(encode(old))), stop)
-                written = replace_if_still(self._wire, self._live, old, new, stop)
+                written = replace_if_still(self._transport, self._live, old, new, stop)
                 (self.written if written else self.kept).add()
             elif new is not None:
                 self._rate.take(write_units(len(encode(new))), stop)
-                deleted = delete_if_still(self._wire, self._live, new, stop)
+                deleted = delete_if_still(self._transport, self._live, new, stop)
                 (self.deleted if deleted else self.kept).add()
 
 

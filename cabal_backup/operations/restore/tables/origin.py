@@ -36,7 +36,7 @@ from cabal_backup.operations.restore.tables.table_changes import (
     tag,
 )
 from cabal_backup.operations.restore.tables.table_items import for_reading, scan
-from cabal_backup.operations.restore.tables.wire import Stop, Wire
+from cabal_backup.operations.restore.tables.transport import CancelToken, Transport
 
 if TYPE_CHECKING:
     from types_boto3_backup.type_defs import RestoreJobsListMemberTypeDef
@@ -202,11 +202,16 @@ def digest_of(aws: Aws, table: TableDescription) -> str:
     """
     digest = Digest()
 
-    def work(chunk: Chunk, _stop: Stop) -> None:
+    def work(chunk: Chunk, _stop: CancelToken) -> None:
         digest.add([fingerprint(item) for item in chunk.items])
 
     with worded(f"reading {table.name}"):
-        run(scan(Wire(aws), table.table, for_reading), work, workers=_WORKERS, stop=Stop())
+        run(
+            scan(Transport(aws), table.table, for_reading),
+            work,
+            workers=_WORKERS,
+            stop=CancelToken(),
+        )
     return digest.hex()
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cabal_backup.operations.restore.tables.items import Item
-from cabal_backup.operations.restore.tables.wire import Stop, Stopped
+from cabal_backup.operations.restore.tables.transport import Cancelled, CancelToken
 
 BUFFER_BYTES = 4 * 1024 * 1024
 """What may wait between readers and workers, as JSON."""
@@ -32,8 +32,8 @@ class Chunk:
     """Bytes, as JSON."""
 
 
-Source = Callable[[Stop], Iterator[Chunk]]
-Work = Callable[[Chunk, Stop], None]
+Source = Callable[[CancelToken], Iterator[Chunk]]
+Work = Callable[[Chunk, CancelToken], None]
 
 
 class Counter:
@@ -59,13 +59,13 @@ def run(
     work: Work,
     *,
     workers: int,
-    stop: Stop,
+    stop: CancelToken,
     tick: Callable[[], None] = lambda: None,
 ) -> None:
     """Do `work` on every chunk of every source, and call `tick` meanwhile and when all is done.
 
-    The first failure stops everything and is raised here. So does what `tick` raises: what is
-    under way then is finished or given up, nothing new is begun.
+    The first failure cancels the work and is raised here, and so is what `tick` raises. Chunks that
+    are in progress then are completed or cancelled, and no other is begun.
     """
     line = _Line(stop, readers=len(sources))
     threads = [
@@ -95,7 +95,7 @@ def run(
 class _Line:
     """The chunks that wait for a worker."""
 
-    def __init__(self, stop: Stop, *, readers: int) -> None:
+    def __init__(self, stop: CancelToken, *, readers: int) -> None:
         self.failure: Exception | None = None
         self._stop = stop
         self._readers = readers
@@ -152,7 +152,7 @@ class _Line:
 
     def _fail(self, error: Exception) -> None:
         with self._changed:
-            if self.failure is None and not isinstance(error, Stopped):
+            if self.failure is None and not isinstance(error, Cancelled):
                 self.failure = error
             self._stop.set()
             self._changed.notify_all()

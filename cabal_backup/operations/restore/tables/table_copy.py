@@ -39,7 +39,7 @@ from cabal_backup.operations.restore.tables.table_items import (
     put_if_absent,
     scan,
 )
-from cabal_backup.operations.restore.tables.wire import Rate, Stop, Wire
+from cabal_backup.operations.restore.tables.transport import CancelToken, Rate, Transport
 
 WORKERS = 16
 """Requests that write at the same time. One takes some 10 ms inside the region and 50 to
@@ -79,9 +79,9 @@ class Deleted:
 class Transfer:
     """How items are written, and what takes the progress."""
 
-    wire: Wire
+    transport: Transport
     rate: Rate
-    stop: Stop
+    stop: CancelToken
     report: Report
 
 
@@ -114,7 +114,7 @@ def copy_items(transfer: Transfer, request: CopyRequest) -> Copied:
     elif to_table.name == names.COUNTER_TABLE:
         work, cut = writer.put_counter, for_reading
     selected = request.only.select(cut, request.from_table)
-    sources = scan(transfer.wire, request.from_table, selected)
+    sources = scan(transfer.transport, request.from_table, selected)
 
     def tick() -> None:
         done = writer.written.value + writer.kept.value
@@ -144,7 +144,7 @@ def delete_items(transfer: Transfer, table: Table, spool: KeySpool) -> Deleted:
 def spooled(spool: KeySpool) -> Source:
     """The keys of a spool, each with its fingerprint in place of the item's JSON."""
 
-    def source(_stop: Stop) -> Iterator[Chunk]:
+    def source(_stop: CancelToken) -> Iterator[Chunk]:
         for entries in spool.chunks(READ_ITEMS):
             keys, fingerprints = zip(*entries, strict=True)
             yield Chunk(keys, fingerprints, 0)
@@ -156,37 +156,37 @@ class _Writer:
     """The three ways to write a chunk."""
 
     def __init__(self, transfer: Transfer, table: Table, lowerings: Sequence[Lowering]) -> None:
-        self._wire, self._table, self._rate = transfer.wire, table, transfer.rate
+        self._transport, self._table, self._rate = transfer.transport, table, transfer.rate
         self._lowerings = {identity(each.key, table.key_names): each for each in lowerings}
         self.written, self.kept = Counter(), Counter()
 
-    def put(self, chunk: Chunk, stop: Stop) -> None:
+    def put(self, chunk: Chunk, stop: CancelToken) -> None:
         self._rate.take(sum(write_units(len(item)) for item in chunk.encoded), stop)
-        put_all(self._wire, self._table, chunk.encoded, stop)
+        put_all(self._transport, self._table, chunk.encoded, stop)
         self.written.add(len(chunk.encoded))
 
-    def put_missing(self, chunk: Chunk, stop: Stop) -> None:
+    def put_missing(self, chunk: Chunk, stop: CancelToken) -> None:
         """A look first spares most writes; the condition decides about writes meanwhile."""
         names_of_key = self._table.key_names
         keys = [key_of(item, names_of_key) for item in chunk.items]
-        there = get_all(self._wire, self._table, keys, stop, keys_only=True)
+        there = get_all(self._transport, self._table, keys, stop, keys_only=True)
         for item, encoded in zip(chunk.items, chunk.encoded, strict=True):
             if identity(item, names_of_key) in there:
                 self.kept.add()
                 continue
             self._rate.take(write_units(len(encoded)), stop)
-            written = put_if_absent(self._wire, self._table, encoded, item, stop)
+            written = put_if_absent(self._transport, self._table, encoded, item, stop)
             (self.written if written else self.kept).add()
 
-    def put_counter(self, chunk: Chunk, stop: Stop) -> None:
+    def put_counter(self, chunk: Chunk, stop: CancelToken) -> None:
         for item in chunk.items:
             self._rate.take(1, stop)
             lowering = self._lowerings.get(identity(item, self._table.key_names))
             if lowering is None:
-                counter.put(self._wire, self._table, item, stop)
+                counter.put(self._transport, self._table, item, stop)
                 self.written.add()
             else:
-                lowered = counter.lower(self._wire, self._table, lowering, stop)
+                lowered = counter.lower(self._transport, self._table, lowering, stop)
                 (self.written if lowered else self.kept).add()
 
 
@@ -194,11 +194,11 @@ class _Deleter:
     """Deletes what is still as it was."""
 
     def __init__(self, transfer: Transfer, table: Table) -> None:
-        self._wire, self._table, self._rate = transfer.wire, table, transfer.rate
+        self._transport, self._table, self._rate = transfer.transport, table, transfer.rate
         self.deleted, self.kept = Counter(), Counter()
 
-    def work(self, chunk: Chunk, stop: Stop) -> None:
-        there = get_all(self._wire, self._table, chunk.items, stop)
+    def work(self, chunk: Chunk, stop: CancelToken) -> None:
+        there = get_all(self._transport, self._table, chunk.items, stop)
         for key, seen in zip(chunk.items, chunk.encoded, strict=True):
             item = there.get(identity(key, self._table.key_names))
             if item is None:
@@ -207,5 +207,5 @@ class _Deleter:
                 self.kept.add()
             else:
                 self._rate.take(write_units(len(encode(item))), stop)
-                deleted = delete_if_still(self._wire, self._table, item, stop)
+                deleted = delete_if_still(self._transport, self._table, item, stop)
                 (self.deleted if deleted else self.kept).add()

@@ -15,7 +15,7 @@ from cabal_backup.operations.restore.tables.items import (
     same,
 )
 from cabal_backup.operations.restore.tables.pipeline import Chunk, Source
-from cabal_backup.operations.restore.tables.wire import Refusal, Stop, Wire
+from cabal_backup.operations.restore.tables.transport import CancelToken, DynamoDBError, Transport
 
 SEGMENTS = 4
 """Parallel segments of a scan."""
@@ -48,16 +48,18 @@ Cut = Callable[[Iterable[list[Item]]], Iterator[Chunk]]
 """How the pages of a scan are cut into chunks."""
 
 
-def scan(wire: Wire, table: Table, cut: Cut) -> list[Source]:
+def scan(transport: Transport, table: Table, cut: Cut) -> list[Source]:
     """Every item of a table, in chunks, as sources that can be read side by side."""
 
     def segment(number: int) -> Source:
-        return lambda stop: cut(_pages(wire, table, number, stop))
+        return lambda stop: cut(_pages(transport, table, number, stop))
 
     return [segment(number) for number in range(SEGMENTS)]
 
 
-def _pages(wire: Wire, table: Table, number: int, stop: Stop) -> Iterator[list[Item]]:
+def _pages(
+    transport: Transport, table: Table, number: int, stop: CancelToken
+) -> Iterator[list[Item]]:
     request: dict[str, object] = {
         "TableName": table.name,
         "ConsistentRead": True,
@@ -65,7 +67,7 @@ def _pages(wire: Wire, table: Table, number: int, stop: Stop) -> Iterator[list[I
         "TotalSegments": SEGMENTS,
     }
     while True:
-        answer = wire.call("Scan", encode(request), stop, region=table.region)
+        answer = transport.call("Scan", encode(request), stop, region=table.region)
         yield answer["Items"]
         if not answer.get("LastEvaluatedKey"):
             return
@@ -104,7 +106,9 @@ def for_writing(pages: Iterable[list[Item]]) -> Iterator[Chunk]:
         yield Chunk((), encoded, size)
 
 
-def put_all(wire: Wire, table: Table, encoded: Sequence[bytes], stop: Stop) -> None:
+def put_all(
+    transport: Transport, table: Table, encoded: Sequence[bytes], stop: CancelToken
+) -> None:
     """Write items, at most WRITE_ITEMS of them, over whatever is there."""
     name = encode(table.name)
     request = (
@@ -116,20 +120,25 @@ def put_all(wire: Wire, table: Table, encoded: Sequence[bytes], stop: Stop) -> N
     )
     waiting, failed = len(encoded), 0
     while True:
-        answer = wire.call("BatchWriteItem", request, stop, region=table.region)
+        answer = transport.call("BatchWriteItem", request, stop, region=table.region)
         left = (answer.get("UnprocessedItems") or {}).get(table.name) or []
         if not left:
             return
         # Only tries without any progress count.
         failed = failed + 1 if len(left) == waiting else 1
-        _give_up_after(wire, failed, "BatchWriteItem")
+        _give_up_after(transport, failed, "BatchWriteItem")
         waiting = len(left)
         request = encode({"RequestItems": {table.name: left}})
-        wire.patience.wait(failed, stop)
+        transport.retries.wait(failed, stop)
 
 
 def get_all(
-    wire: Wire, table: Table, keys: Sequence[Item], stop: Stop, *, keys_only: bool = False
+    transport: Transport,
+    table: Table,
+    keys: Sequence[Item],
+    stop: CancelToken,
+    *,
+    keys_only: bool = False,
 ) -> dict[KeyIdentity, Item]:
     """The items of these keys, at most READ_ITEMS of them, as they are now.
 
@@ -149,19 +158,21 @@ def get_all(
     left, failed = list(keys), 0
     while True:
         request = {"RequestItems": {table.name: {**wanted, "Keys": left}}}
-        answer = wire.call("BatchGetItem", encode(request), stop, region=table.region)
+        answer = transport.call("BatchGetItem", encode(request), stop, region=table.region)
         for item in answer.get("Responses", {}).get(table.name, []):
             found[identity(item, table.key_names)] = item
         unprocessed = (answer.get("UnprocessedKeys") or {}).get(table.name, {}).get("Keys", [])
         if not unprocessed:
             return found
         failed = failed + 1 if len(unprocessed) == len(left) else 1
-        _give_up_after(wire, failed, "BatchGetItem")
+        _give_up_after(transport, failed, "BatchGetItem")
         left = unprocessed
-        wire.patience.wait(failed, stop)
+        transport.retries.wait(failed, stop)
 
 
-def put_if_absent(wire: Wire, table: Table, encoded: bytes, item: Item, stop: Stop) -> bool:
+def put_if_absent(
+    transport: Transport, table: Table, encoded: bytes, item: Item, stop: CancelToken
+) -> bool:
     """Write an item unless its key is taken; whether it is now there as given.
 
     The item that is there is compared, because a write may have succeeded although its
@@ -176,11 +187,13 @@ def put_if_absent(wire: Wire, table: Table, encoded: bytes, item: Item, stop: St
         + encode(table.key_names[0])
         + b'},"ReturnValuesOnConditionCheckFailure":"ALL_OLD"}'
     )
-    there = _conditionally(wire, table, "PutItem", request, stop)
+    there = _conditionally(transport, table, "PutItem", request, stop)
     return there is None or same(there, item)
 
 
-def put_if_still(wire: Wire, table: Table, item: Item, seen: Item | None, stop: Stop) -> bool:
+def put_if_still(
+    transport: Transport, table: Table, item: Item, seen: Item | None, stop: CancelToken
+) -> bool:
     """Write an item if the counter of the one that is there is what was seen; whether it was.
 
     :param seen: the item as it was seen; None when there was none.
@@ -196,10 +209,12 @@ def put_if_still(wire: Wire, table: Table, item: Item, seen: Item | None, stop: 
             request["ExpressionAttributeValues"] = {":seen": seen[COUNTER_ATTRIBUTE]}
         else:
             request["ConditionExpression"] = "attribute_not_exists(#a)"
-    return _conditionally(wire, table, "PutItem", encode(request), stop) is None
+    return _conditionally(transport, table, "PutItem", encode(request), stop) is None
 
 
-def replace_if_still(wire: Wire, table: Table, item: Item, seen: Item | None, stop: Stop) -> bool:
+def replace_if_still(
+    transport: Transport, table: Table, item: Item, seen: Item | None, stop: CancelToken
+) -> bool:
     """Write an item unless the one that is there has changed since it was read; whether it is
     there as given.
 
@@ -208,13 +223,13 @@ def replace_if_still(wire: Wire, table: Table, item: Item, seen: Item | None, st
     For an attribute that is added at the same moment, see `delete_if_still`.
     """
     if seen is None:
-        return put_if_absent(wire, table, encode(item), item, stop)
+        return put_if_absent(transport, table, encode(item), item, stop)
     request = {"TableName": table.name, "Item": item, **_if_still(seen)}
-    there = _conditionally(wire, table, "PutItem", encode(request), stop)
+    there = _conditionally(transport, table, "PutItem", encode(request), stop)
     return there is None or same(there, item)
 
 
-def delete_if_still(wire: Wire, table: Table, item: Item, stop: Stop) -> bool:
+def delete_if_still(transport: Transport, table: Table, item: Item, stop: CancelToken) -> bool:
     """Delete an item unless it has changed since it was read; whether it no longer exists.
 
     An attribute that is added at the same moment, without changing another, goes
@@ -225,7 +240,7 @@ def delete_if_still(wire: Wire, table: Table, item: Item, stop: Stop) -> bool:
         "Key": key_of(item, table.key_names),
         **_if_still(item),
     }
-    there = _conditionally(wire, table, "DeleteItem", encode(request), stop)
+    there = _conditionally(transport, table, "DeleteItem", encode(request), stop)
     # The condition also fails if the item does not exist, after an earlier try or otherwise.
     return not there
 
@@ -244,22 +259,22 @@ def _if_still(item: Item) -> dict[str, object]:
 
 
 def _conditionally(
-    wire: Wire, table: Table, operation: str, request: bytes, stop: Stop
+    transport: Transport, table: Table, operation: str, request: bytes, stop: CancelToken
 ) -> Item | None:
     """None when it was done; the item that is there, or {}, when the condition failed."""
     try:
-        wire.call(operation, request, stop, region=table.region)
-    except Refusal as refusal:
-        if refusal.code != _FAILED_CONDITION:
+        transport.call(operation, request, stop, region=table.region)
+    except DynamoDBError as error:
+        if error.code != _FAILED_CONDITION:
             raise
-        there: Item = refusal.answer.get("Item") or {}
+        there: Item = error.answer.get("Item") or {}
         return there
     return None
 
 
-def _give_up_after(wire: Wire, failed: int, operation: str) -> None:
-    if failed >= wire.patience.tries:
-        raise Refusal(
+def _give_up_after(transport: Transport, failed: int, operation: str) -> None:
+    if failed >= transport.retries.tries:
+        raise DynamoDBError(
             operation,
             "ProvisionedThroughputExceededException",
             f"{failed} tries in a row were throttled.",

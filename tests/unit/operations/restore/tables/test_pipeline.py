@@ -10,11 +10,16 @@ import pytest
 from cabal_backup.operations.restore.tables import pipeline
 from cabal_backup.operations.restore.tables.items import Item, KeySpool
 from cabal_backup.operations.restore.tables.pipeline import Chunk, Source, run
-from cabal_backup.operations.restore.tables.wire import Patience, Rate, Stop, Stopped
+from cabal_backup.operations.restore.tables.transport import (
+    Cancelled,
+    CancelToken,
+    Rate,
+    RetryPolicy,
+)
 
 
 def source(numbers: range, size: int = 1) -> Source:
-    def chunks(stop: Stop) -> Iterator[Chunk]:
+    def chunks(stop: CancelToken) -> Iterator[Chunk]:
         for number in numbers:
             stop.check()
             yield Chunk([{"id": {"N": str(number)}}], (), size)
@@ -28,7 +33,7 @@ def test_every_chunk_is_worked_on_once() -> None:
         [source(range(500)), source(range(500, 1000))],
         lambda chunk, _: done.append(chunk.items[0]["id"]["N"]),
         workers=4,
-        stop=Stop(),
+        stop=CancelToken(),
     )
     assert sorted(done, key=int) == [str(number) for number in range(1000)]
 
@@ -47,7 +52,7 @@ def test_work_that_is_done_at_once_is_reported(monkeypatch: pytest.MonkeyPatch) 
         [source(range(5))],
         lambda chunk, _: done.append(chunk.items[0]["id"]["N"]),
         workers=1,
-        stop=Stop(),
+        stop=CancelToken(),
         tick=lambda: reported.append(len(done)),
     )
     assert reported == [5]
@@ -58,7 +63,7 @@ def test_what_waits_is_bounded_and_a_large_chunk_still_passes() -> None:
     lock = threading.Lock()
     large = pipeline.BUFFER_BYTES // 4
 
-    def counting(stop: Stop) -> Iterator[Chunk]:
+    def counting(stop: CancelToken) -> Iterator[Chunk]:
         nonlocal waiting, most
         for chunk in source(range(60), large)(stop):
             with lock:
@@ -67,35 +72,35 @@ def test_what_waits_is_bounded_and_a_large_chunk_still_passes() -> None:
             yield chunk
         yield Chunk([], (), pipeline.BUFFER_BYTES * 3)
 
-    def slow(_chunk: Chunk, stop: Stop) -> None:
+    def slow(_chunk: Chunk, stop: CancelToken) -> None:
         nonlocal waiting
         stop.sleep(0.002)
         with lock:
             waiting -= 1
 
-    run([counting], slow, workers=1, stop=Stop())
+    run([counting], slow, workers=1, stop=CancelToken())
     assert most <= 7
 
 
 def test_the_first_failure_ends_everything_and_is_raised() -> None:
     done: list[int] = []
 
-    def work(_chunk: Chunk, _stop: Stop) -> None:
+    def work(_chunk: Chunk, _stop: CancelToken) -> None:
         done.append(1)
         if len(done) == 10:
             raise ValueError("the tenth")
 
     with pytest.raises(ValueError, match="the tenth"):
-        run([source(range(10**9))], work, workers=3, stop=Stop())
+        run([source(range(10**9))], work, workers=3, stop=CancelToken())
 
 
 def test_a_source_that_fails_is_raised_too() -> None:
-    def failing(_stop: Stop) -> Iterator[Chunk]:
+    def failing(_stop: CancelToken) -> Iterator[Chunk]:
         yield Chunk([], (), 1)
         raise ValueError("the source")
 
     with pytest.raises(ValueError, match="the source"):
-        run([failing], lambda *_: None, workers=2, stop=Stop())
+        run([failing], lambda *_: None, workers=2, stop=CancelToken())
 
 
 def test_what_a_tick_raises_ends_all_threads() -> None:
@@ -105,13 +110,13 @@ def test_what_a_tick_raises_ends_all_threads() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run([source(range(10**9))], lambda *_: None, workers=4, stop=Stop(), tick=tick)
+        run([source(range(10**9))], lambda *_: None, workers=4, stop=CancelToken(), tick=tick)
     assert threading.active_count() == before
 
 
 def test_a_stop_is_raised() -> None:
-    stop = Stop()
-    with pytest.raises(Stopped):
+    stop = CancelToken()
+    with pytest.raises(Cancelled):
         run([source(range(10**9))], lambda *_: stop.set(), workers=1, stop=stop)
 
 
@@ -139,18 +144,18 @@ def test_waits_grow_to_a_limit_and_end_when_called_off() -> None:
 
     waited: list[float] = []
 
-    class Watched(Stop):
+    class Watched(CancelToken):
         def sleep(self, seconds: float) -> None:
             waited.append(seconds)
 
-    patience = Patience(first=0.5, longest=3, rng=Longest())  # type: ignore[arg-type]
+    retries = RetryPolicy(first=0.5, longest=3, rng=Longest())  # type: ignore[arg-type]
     for failed in range(1, 6):
-        patience.wait(failed, Watched())
+        retries.wait(failed, Watched())
     assert waited == [1, 2, 3, 3, 3]
-    stop = Stop()
+    stop = CancelToken()
     stop.set()
-    with pytest.raises(Stopped):
-        Patience().wait(10, stop)
+    with pytest.raises(Cancelled):
+        RetryPolicy().wait(10, stop)
 
 
 def test_a_spool_gives_back_what_it_was_given() -> None:

@@ -11,7 +11,12 @@ import pytest
 
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.restore.tables.table_items import Table, get_all
-from cabal_backup.operations.restore.tables.wire import Patience, Refusal, Stop, Wire
+from cabal_backup.operations.restore.tables.transport import (
+    CancelToken,
+    DynamoDBError,
+    RetryPolicy,
+    Transport,
+)
 from tests.builders import ACCOUNT, an_environment
 
 
@@ -48,18 +53,18 @@ def test_an_html_page_as_answer_is_retried_and_then_refused(
     page: list[str],
 ) -> None:
     aws = Aws(an_environment(), boto3.Session(region_name="us-west-1"), ACCOUNT)
-    wire = Wire(aws, patience=Patience(tries=3, first=0.0, longest=0.0))
+    transport = Transport(aws, retries=RetryPolicy(tries=3, first=0.0, longest=0.0))
 
-    with pytest.raises(Refusal, match="The answer arrived damaged"):
-        wire.call("DescribeTable", b"{}", Stop())
+    with pytest.raises(DynamoDBError, match="The answer is corrupt"):
+        transport.call("DescribeTable", b"{}", CancelToken())
 
     assert page == ["DynamoDB_20120810.DescribeTable"] * 3
 
 
 def test_nothing_is_asked_for_without_a_key(page: list[str]) -> None:
     aws = Aws(an_environment(), boto3.Session(region_name="us-west-1"), ACCOUNT)
-    wire = Wire(aws, patience=Patience(tries=1))
+    transport = Transport(aws, retries=RetryPolicy(tries=1))
 
-    assert get_all(wire, Table("addresses", ("address",)), [], Stop()) == {}
+    assert get_all(transport, Table("addresses", ("address",)), [], CancelToken()) == {}
 
     assert page == []

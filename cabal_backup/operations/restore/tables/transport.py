@@ -28,7 +28,7 @@ from cabal_backup.operations.aws.responses import RawAnswer
 
 _TARGET = "DynamoDB_20120810."
 
-_COME_BACK_LATER = {
+_RETRYABLE = {
     "InternalServerError",
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
@@ -38,28 +38,28 @@ _COME_BACK_LATER = {
     "TransactionConflictException",
     "TransactionInProgressException",
 }
-"""Refusals that a later try may not meet.
+"""Errors that a retry may not get.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
 """
 
 
-class Stopped(Exception):
-    """The work was called off while this part of it was waiting."""
+class Cancelled(Exception):
+    """The work was cancelled while this part of it was waiting."""
 
 
-class Stop(threading.Event):
-    """Calls work off, in all threads at once, as soon as it is set."""
+class CancelToken(threading.Event):
+    """Cancels work in all threads as soon as it is set."""
 
     def check(self) -> None:
-        """Raises Stopped once the work is called off."""
+        """Raises Cancelled once the work is cancelled."""
         if self.is_set():
-            raise Stopped
+            raise Cancelled
 
     def sleep(self, seconds: float) -> None:
-        """Wait; raises Stopped as soon as the work is called off."""
+        """Wait; raises Cancelled as soon as the work is cancelled."""
         if self.wait(seconds):
-            raise Stopped
+            raise Cancelled
 
 
 class Rate:
@@ -79,8 +79,8 @@ class Rate:
         self._free_at = now() - 1.0
         """When everything let through so far is paid for, in `now`'s seconds."""
 
-    def take(self, units: float, stop: Stop) -> None:
-        """Wait until these units may be used; raises Stopped when called off."""
+    def take(self, units: float, stop: CancelToken) -> None:
+        """Wait until these units may be used; raises Cancelled when cancelled."""
         wait = self.reserve(units)
         if wait > 0:
             stop.sleep(wait)
@@ -96,8 +96,8 @@ class Rate:
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How often, and after which waits in seconds, something is tried again.
+class RetryPolicy:
+    """How often, and after which waits in seconds, a request is sent again.
 
     Exponential backoff with full jitter. With the values below a call gives up after
     about a minute and a half without any success.
@@ -109,13 +109,13 @@ class Patience:
     longest: float = 5.0
     rng: random.Random = field(default_factory=random.Random, compare=False)
 
-    def wait(self, failed: int, stop: Stop) -> None:
+    def wait(self, failed: int, stop: CancelToken) -> None:
         """Wait after the `failed`-th failure in a row, counted from 1."""
         stop.sleep(self.rng.uniform(0, min(self.longest, self.first * 2 ** min(failed, 20))))
 
 
-class Refusal(ClientError):
-    """DynamoDB refused a request for good."""
+class DynamoDBError(ClientError):
+    """DynamoDB refused a request, and no retry helps."""
 
     def __init__(self, operation: str, code: str, message: str, answer: RawAnswer) -> None:
         super().__init__({"Error": {"Code": code, "Message": message}}, operation)
@@ -124,15 +124,15 @@ class Refusal(ClientError):
         """The whole answer: a failed condition may bring the item along."""
 
 
-class _Later(Exception):
-    """It did not work this time."""
+class _Retryable(Exception):
+    """The request failed, and may succeed when it is sent again."""
 
     def __init__(self, reason: Exception) -> None:
         self.reason = reason
 
 
 class _Endpoint:
-    """Where DynamoDB answers in one region."""
+    """The endpoint of DynamoDB in one region."""
 
     def __init__(self, aws: Aws, region: str | None) -> None:
         client = aws.client("dynamodb", region)
@@ -143,34 +143,34 @@ class _Endpoint:
         self.http = client._endpoint.http_session  # type: ignore[attr-defined]
 
 
-class Wire:
+class Transport:
     """Requests to DynamoDB; safe to share between threads."""
 
-    def __init__(self, aws: Aws, *, patience: Patience | None = None) -> None:
+    def __init__(self, aws: Aws, *, retries: RetryPolicy | None = None) -> None:
         self._credentials = aws.credentials
         self._endpoint = cache(lambda region: _Endpoint(aws, region))
-        self.patience = patience or Patience()
+        self.retries = retries or RetryPolicy()
 
     def call(
-        self, operation: str, request: bytes, stop: Stop, *, region: str | None = None
+        self, operation: str, request: bytes, stop: CancelToken, *, region: str | None = None
     ) -> RawAnswer:
-        """The answer to one request, which is sent again as long as that makes sense.
+        """The answer to one request, which is sent again as `retries` says.
 
-        :param region: where the table is; the region that AWS is acted in by default.
+        :param region: where the table is; by default the region to act in.
 
-        Raises Refusal when DynamoDB will not, or after too many tries; the botocore
-        error when it cannot be reached; Stopped when called off.
+        Raises DynamoDBError when DynamoDB refuses it or after the last try; the botocore
+        error when it cannot be reached; Cancelled when cancelled.
         """
         failed = 0
         while True:
             stop.check()
             try:
                 return self._send(operation, request, self._endpoint(region))
-            except _Later as later:
+            except _Retryable as error:
                 failed += 1
-                if failed >= self.patience.tries:
-                    raise later.reason from None
-            self.patience.wait(failed, stop)
+                if failed >= self.retries.tries:
+                    raise error.reason from None
+            self.retries.wait(failed, stop)
 
     def _send(self, operation: str, request: bytes, endpoint: _Endpoint) -> RawAnswer:
         from botocore.auth import SigV4Auth
@@ -192,7 +192,7 @@ class Wire:
             response = endpoint.http.send(signed.prepare())
             content: bytes = response.content
         except (HTTPClientError, NoConnectionError) as error:
-            raise _Later(error) from error
+            raise _Retryable(error) from error
         if response.status_code == 200 and _intact(response.headers, content):
             with contextlib.suppress(ValueError):
                 answer: RawAnswer = json.loads(content)
@@ -213,11 +213,11 @@ def _refused(operation: str, status: int, content: bytes) -> Exception:
     if not isinstance(answer, dict):
         answer = {}
     if status == 200:
-        code, message = "InternalServerError", "The answer arrived damaged."
+        code, message = "InternalServerError", "The answer is corrupt."
     else:
         code = str(answer.get("__type", f"HTTP {status}")).rpartition("#")[2]
         message = str(answer.get("message") or answer.get("Message") or "")
-    refusal = Refusal(operation, code, message, answer)
-    if code in _COME_BACK_LATER or status in (200, 429) or status >= 500:
-        return _Later(refusal)
-    return refusal
+    error = DynamoDBError(operation, code, message, answer)
+    if code in _RETRYABLE or status in (200, 429) or status >= 500:
+        return _Retryable(error)
+    return error
