@@ -33,7 +33,7 @@ class ConfirmOptions:
     json: bool
 
 
-class Plan(Protocol):
+class AnyPlan(Protocol):
     """What a command is about to do."""
 
     def lines(self) -> Iterable[str]:
@@ -50,7 +50,7 @@ def add_confirmation(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def show_plan(plan: Plan, options: ConfirmOptions, lines: Iterable[str] | None = None) -> bool:
+def show_plan(plan: AnyPlan, options: ConfirmOptions, lines: Iterable[str] | None = None) -> bool:
     """Print the plan on stderr, or on stdout if it is all that was asked for; whether it was.
 
     :param lines: what is printed of it; its own lines without this.

@@ -49,12 +49,12 @@ from cabal_backup.operations.drill.record import Record, Run
 from cabal_backup.operations.drill.request import DrillRequest
 from cabal_backup.operations.drill.write_report import Redaction
 from cabal_backup.operations.restore.select_point import PointRequest
-from cabal_backup.operations.status.drill_reports import ALL, Kind, Verdict
+from cabal_backup.operations.status.drill_reports import ALL, DrillKind, DrillVerdict
 
 _ABOUT = {
-    Kind.ADDRESSES: "the addresses table: restore, compare, cutover into a scratch table",
-    Kind.MAILBOX: "one mailbox: restore, read, merge into a scratch mailbox",
-    Kind.COPY_BACK: "the copy-back: copy from the DR region, restore from the copy",
+    DrillKind.ADDRESSES: "the addresses table: restore, compare, cutover into a scratch table",
+    DrillKind.MAILBOX: "one mailbox: restore, read, merge into a scratch mailbox",
+    DrillKind.COPY_BACK: "the copy-back: copy from the DR region, restore from the copy",
 }
 _ABOUT_ALL = "all of these in turn"
 
@@ -88,10 +88,10 @@ def define_drill(parser: Parser) -> None:
 
 def _add_kind(kinds: Subcommands, kind: str, about: str) -> None:
     parser = kinds.add_parser(kind, help=about)
-    user = " --user alice --mount /home" if kind in (Kind.MAILBOX, ALL) else ""
+    user = " --user alice --mount /home" if kind in (DrillKind.MAILBOX, ALL) else ""
     parser.describe(f"Rehearses {about}.", f"drill {kind} -e development{user}")
     add_common(parser)
-    if kind in (Kind.MAILBOX, ALL):
+    if kind in (DrillKind.MAILBOX, ALL):
         parser.add_argument(
             "--user", required=True, metavar="USER", help="the owner of the mailbox"
         )
@@ -102,9 +102,9 @@ def _add_kind(kinds: Subcommands, kind: str, about: str) -> None:
             help="where the mailstore is mounted on this host; without it the restored messages "
             "are not verified",
         )
-    if kind in (Kind.ADDRESSES, Kind.MAILBOX):
+    if kind in (DrillKind.ADDRESSES, DrillKind.MAILBOX):
         add_which_point(parser)
-    if kind != Kind.MAILBOX:
+    if kind != DrillKind.MAILBOX:
         parser.add_argument(
             "--tolerance",
             type=number("a percentage", 0, 99),
@@ -112,7 +112,7 @@ def _add_kind(kinds: Subcommands, kind: str, about: str) -> None:
             help="how many items of the restored table may differ from the live table, which "
             "changes after the backup (default: restore_testing_tolerance_percent)",
         )
-    if kind == Kind.COPY_BACK:
+    if kind == DrillKind.COPY_BACK:
         parser.add_argument(
             "--cold",
             action="store_true",
@@ -132,7 +132,7 @@ def _add_kind(kinds: Subcommands, kind: str, about: str) -> None:
         run,
         DrillOptions,
         plan=PlannedDrills,
-        result={"verdict": Verdict, "drills": tuple[Record, ...], "reports": tuple[Path, ...]},
+        result={"verdict": DrillVerdict, "drills": tuple[Record, ...], "reports": tuple[Path, ...]},
     )
 
 
@@ -140,7 +140,7 @@ def _add_kind(kinds: Subcommands, kind: str, about: str) -> None:
 class PlannedDrill:
     """A drill that can be done, or why it cannot."""
 
-    kind: Kind
+    kind: DrillKind
     plan: AnyDrillPlan | None
     problem: str = ""
 
@@ -217,7 +217,7 @@ def run(options: DrillOptions, invocation: Invocation) -> int:
     request = _request(options, aws)
     if request.user is not None:
         rehearse_mailbox.check_wanted(request.user, request.mount)
-    kinds = list(_ABOUT) if options.which == ALL else [Kind(options.which)]
+    kinds = list(_ABOUT) if options.which == ALL else [DrillKind(options.which)]
     planned = _plan(aws, clock, kinds, request, dry_run=options.dry_run)
     if show_plan(planned, options):
         return ExitCode.OK
@@ -234,11 +234,11 @@ def run(options: DrillOptions, invocation: Invocation) -> int:
     answer.add(verdict=verdict, drills=records, reports=reports.written)
     if any(record.interrupted for record in records):
         return ExitCode.INTERRUPTED
-    return ExitCode.OK if verdict is Verdict.PASSED else ExitCode.DRILL_FAILED
+    return ExitCode.OK if verdict is DrillVerdict.PASSED else ExitCode.DRILL_FAILED
 
 
 def _plan(
-    aws: Aws, clock: Clock, kinds: Sequence[Kind], request: DrillRequest, *, dry_run: bool
+    aws: Aws, clock: Clock, kinds: Sequence[DrillKind], request: DrillRequest, *, dry_run: bool
 ) -> PlannedDrills:
     """Plan each drill. One that cannot be done has failed; the others are done all the same."""
     drills: list[PlannedDrill] = []
@@ -306,7 +306,7 @@ def _check_allowed(options: DrillOptions) -> None:
         )
 
 
-def _confirm(options: DrillOptions, kinds: Sequence[Kind]) -> None:
+def _confirm(options: DrillOptions, kinds: Sequence[DrillKind]) -> None:
     name = options.environment
     protected = name == names.PRODUCTION
     confirm(

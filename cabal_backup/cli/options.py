@@ -98,7 +98,7 @@ class CommonOptions:
     assume_region_lost: str | None = None
 
 
-class Where(StrEnum):
+class RestoreRegion(StrEnum):
     """The region that a restore is in."""
 
     PRIMARY = "primary"
@@ -109,7 +109,7 @@ class Where(StrEnum):
 class WhereOptions(CommonOptions):
     """In which region something is restored; see `add_where`."""
 
-    where: Where
+    where: RestoreRegion
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -324,7 +324,7 @@ def connect_to_change(options: CommonOptions, *, recorded: bool = False) -> Aws:
 def connect_to_restore(options: WhereOptions) -> Aws:
     """As `connect_to_change`, to act in the region that the options name."""
     aws = connect_to_change(options)
-    return aws.at(aws.environment.dr_region) if options.where is Where.DR else aws
+    return aws.at(aws.environment.dr_region) if options.where is RestoreRegion.DR else aws
 
 
 def check_not_a_drills(*given: str | None) -> None:
@@ -391,9 +391,9 @@ def add_where(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--in",
         dest="where",
-        type=one_of(Where),
-        choices=tuple(Where),
-        default=Where.PRIMARY,
+        type=one_of(RestoreRegion),
+        choices=tuple(RestoreRegion),
+        default=RestoreRegion.PRIMARY,
         metavar="REGION",
         help="primary (default), or dr: restore a recovery point of the DR vault in the DR region, "
         "to salvage what is in it",

@@ -23,7 +23,7 @@ from cabal_backup.cli.cutover import CutoverOptions
 from cabal_backup.cli.options import (
     Invocation,
     PointOptions,
-    Where,
+    RestoreRegion,
     WhereOptions,
     add_common,
     add_point,
@@ -222,9 +222,9 @@ def _no_cutover(plan: RestoreAddressesPlan, how: Reconfigure, ignored: list[str]
 
 def run_table(options: TableOptions, invocation: Invocation) -> int:
     check_not_a_drills(options.table, options.to)
-    if options.where is Where.PRIMARY and options.cold:
+    if options.where is RestoreRegion.PRIMARY and options.cold:
         raise UsageError("--cold: only with --in dr. Nothing was done.")
-    if options.where is Where.DR and options.backup:
+    if options.where is RestoreRegion.DR and options.backup:
         raise UsageError("--backup: not with --in dr. Nothing was done.")
     aws = connect_to_restore(options)
     clock = invocation.clock

@@ -21,7 +21,7 @@ from cabal_backup.cli.confirm import (
 from cabal_backup.cli.options import (
     Invocation,
     MailPointOptions,
-    Where,
+    RestoreRegion,
     add_common,
     add_file_system,
     add_mount_targets,
@@ -137,7 +137,7 @@ def run_mailbox(options: MailboxOptions, invocation: Invocation) -> int:
 
 def _check_region(options: MailboxOptions) -> None:
     """Raises UsageError for an option that is for the other region."""
-    if options.where is Where.DR:
+    if options.where is RestoreRegion.DR:
         values: dict[str, object] = {"--again": options.again}
         kept = "not with"
     else:
@@ -214,7 +214,7 @@ def add_mailstore(kinds: Subcommands) -> None:
 
 
 def run_mailstore(options: MailstoreOptions, invocation: Invocation) -> int:
-    is_salvage = options.where is Where.DR
+    is_salvage = options.where is RestoreRegion.DR
     if is_salvage and options.set_environment:
         raise UsageError("--set-environment: not with --in dr. Nothing was done.")
     aws = connect_to_restore(options)

@@ -13,7 +13,7 @@ from cabal_backup.cli.parser import Parser
 from cabal_backup.errors import ExitCode, UsageError
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.drill.write_report import Redaction
-from cabal_backup.operations.verify_aws import Finding, Result, verify
+from cabal_backup.operations.verify_aws import QuestionResult, Result, verify
 from cabal_backup.text import name_stamp, one_line, timestamp
 
 
@@ -73,7 +73,7 @@ def run(options: VerifyOptions, invocation: Invocation) -> int:
 
 
 def _as_json(
-    findings: Sequence[Finding], aws: Aws, now: datetime, file: Path
+    findings: Sequence[QuestionResult], aws: Aws, now: datetime, file: Path
 ) -> Mapping[str, object]:
     return {
         "environment": aws.environment.name,
@@ -92,7 +92,7 @@ def _as_json(
     }
 
 
-def report(findings: Sequence[Finding], aws: Aws, now: datetime) -> str:
+def report(findings: Sequence[QuestionResult], aws: Aws, now: datetime) -> str:
     """The findings as Markdown, without account ids, principals and file systems."""
     redaction = Redaction(aws.account)
     lines = [

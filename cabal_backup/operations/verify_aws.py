@@ -58,7 +58,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Finding:
+class QuestionResult:
     """A question with its observation."""
 
     question: Question
@@ -96,10 +96,10 @@ class Evidence:
         yield from (json.loads(event["CloudTrailEvent"]) for event in answer["Events"])
 
 
-def verify(aws: Aws) -> tuple[Finding, ...]:
+def verify(aws: Aws) -> tuple[QuestionResult, ...]:
     """Every question with what the environment shows of it. Never raises for one of them."""
     evidence = Evidence(aws)
-    return tuple(Finding(question, _observe(question, evidence)) for question in QUESTIONS)
+    return tuple(QuestionResult(question, _observe(question, evidence)) for question in QUESTIONS)
 
 
 def _observe(question: Question, evidence: Evidence) -> Observation:

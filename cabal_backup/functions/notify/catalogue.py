@@ -13,7 +13,7 @@ Advice = tuple[tuple[str, str], ...]
 _LIST_JOBS = ("The jobs of the day:", "cabal-backup jobs -e {environment}")
 
 
-class Job(NamedTuple):
+class JobReport(NamedTuple):
     """How one kind of AWS Backup's jobs is reported."""
 
     title: str
@@ -42,41 +42,41 @@ COPY = "Copy Job State Change"
 THIRD_COPY, COPY_BACK = "Third Copy", "Copy Back"
 """Copies into the air-gapped vault and out of the DR vault, which AWS reports as any copy."""
 
-JOBS: Mapping[str, Job] = {
-    "Backup Job State Change": Job(
+JOBS: Mapping[str, JobReport] = {
+    "Backup Job State Change": JobReport(
         "Backup",
         "Fix the error that AWS reports. The next night tries again; to back up now:",
         "cabal-backup backup now -e {environment}",
     ),
-    COPY: Job(
+    COPY: JobReport(
         "Copy",
         "Fix the error that AWS reports. No later night repeats this copy; to copy now:",
         "cabal-backup copy now -e {environment}",
     ),
-    THIRD_COPY: Job(
+    THIRD_COPY: JobReport(
         "Copy to the air-gapped vault",
         "Fix the error that AWS reports. No later night repeats this copy; to see the command that "
         "does:",
         "cabal-backup status -e {environment} --only air-gapped",
     ),
-    COPY_BACK: Job(
+    COPY_BACK: JobReport(
         "Copy back",
         "Fix the error that AWS reports, then copy back again, for the addresses:",
         "cabal-backup copy-back addresses -e {environment}",
         (("Or for the mail:", "cabal-backup copy-back mailstore -e {environment}"), _LIST_JOBS),
     ),
-    "Restore Job State Change": Job(
+    "Restore Job State Change": JobReport(
         "Restore",
         "Fix the error that AWS reports, then restore again.",
         further=(_LIST_JOBS,),
     ),
-    "Recovery Point State Change": Job(
+    "Recovery Point State Change": JobReport(
         "Recovery point",
         "Its retention is over, and AWS Backup could not delete it: usually the role that made it "
         "was deleted, or lacks the permission. It costs until it is deleted:",
         "cabal-backup status -e {environment} --only role,primary-points,dr-points",
     ),
-    names.RESTORE_TEST_EVENT: Job(
+    names.RESTORE_TEST_EVENT: JobReport(
         "Restore test",
         "What was restored differs from the live resource. Look at it before AWS Backup deletes "
         "it; the next real restore may end the same way:",

@@ -245,7 +245,7 @@ def _kind_of_call(service: str, name: str) -> _Call:
 
 
 def _concerns_us(kind: str, asked: Event, detail: Event, uses_our_vaults: UsesOurVaults) -> bool:
-    """Whether a call is about this environment. In case of doubt it is."""
+    """Whether a call may be about this environment."""
     text = json.dumps(asked.content)
     error = detail.get("errorCode")
     match kind:

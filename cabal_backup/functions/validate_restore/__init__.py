@@ -64,7 +64,7 @@ class Context(Protocol):
 
 
 @dataclass(frozen=True)
-class Job:
+class TestedRestore:
     """One restore by the testing plan."""
 
     id: str
@@ -74,7 +74,7 @@ class Job:
     completed: datetime
 
     @classmethod
-    def read(cls, said: Mapping[str, object], time: str) -> Job:
+    def read(cls, said: Mapping[str, object], time: str) -> TestedRestore:
         """
         :param said: of an event or of ListRestoreJobs, which begins the same names with capitals.
         :param time: when the restore was complete at the latest, as ISO 8601.
@@ -89,7 +89,7 @@ class Job:
         )
 
 
-class Verdict(NamedTuple):
+class Validation(NamedTuple):
     """The validation result of one restore, as it is sent to AWS Backup."""
 
     status: Literal["SUCCESSFUL", "FAILED"]
@@ -116,7 +116,7 @@ def handler(event: Event, context: Context) -> None:
     elif event["detail"].get("validationStatus") in JUDGED:
         return  # AWS Backup reports a verdict, perhaps the one given here.
     else:
-        jobs = [Job.read(event["detail"], now)]
+        jobs = [TestedRestore.read(event["detail"], now)]
     failed = []
     for job in jobs:
         try:
@@ -129,7 +129,7 @@ def handler(event: Event, context: Context) -> None:
         raise failed[0]
 
 
-def _waiting(backup: BackupClient, now: str) -> Iterator[Job]:
+def _waiting(backup: BackupClient, now: str) -> Iterator[TestedRestore]:
     """The plans' restores that are complete and have no verdict yet."""
     pages = backup.get_paginator("list_restore_jobs")
     for plan_arn in os.environ["RESTORE_TESTING_PLAN_ARNS"].split(","):
@@ -140,26 +140,26 @@ def _waiting(backup: BackupClient, now: str) -> Iterator[Job]:
         ):
             for job in page["RestoreJobs"]:
                 if job.get("ValidationStatus") not in JUDGED:
-                    yield Job.read(job, now)
+                    yield TestedRestore.read(job, now)
 
 
-def _judge(job: Job, now: datetime, tolerance: int, deadline: float) -> Verdict | None:
+def _judge(job: TestedRestore, now: datetime, tolerance: int, deadline: float) -> Validation | None:
     """The verdict on one restore; None while it is too early."""
     try:
-        verdict = Verdict("SUCCESSFUL", _compare(job, now, tolerance, deadline))
+        verdict = Validation("SUCCESSFUL", _compare(job, now, tolerance, deadline))
     except NotYet as reason:
         logger.info("%s of %s: not yet: %s", job.id, job.resource_type, reason)
         return None
     except Differs as difference:
-        verdict = Verdict("FAILED", f"{difference} What to do: docs/restore-testing.md.")
+        verdict = Validation("FAILED", f"{difference} What to do: docs/restore-testing.md.")
     except Exception as error:
         logger.exception("%s could not be judged", job.id)
-        verdict = Verdict("FAILED", f"{_explain(error)} What to do: docs/restore-testing.md.")
+        verdict = Validation("FAILED", f"{_explain(error)} What to do: docs/restore-testing.md.")
     logger.info("%s of %s: %s: %s", job.id, job.resource_type, *verdict)
     return verdict
 
 
-def _put(backup: BackupClient, job: Job, verdict: Verdict, run: str) -> None:
+def _put(backup: BackupClient, job: TestedRestore, verdict: Validation, run: str) -> None:
     """Put a verdict; one that was there first stays. A failure of this run is announced.
 
     :param run: what Lambda calls this run.
@@ -190,7 +190,7 @@ def _put(backup: BackupClient, job: Job, verdict: Verdict, run: str) -> None:
         _announce(job, message)
 
 
-def _compare(job: Job, now: datetime, tolerance: int, deadline: float) -> str:
+def _compare(job: TestedRestore, now: datetime, tolerance: int, deadline: float) -> str:
     """What shows that the restored is as good as the live; Differs, or NotYet, when it is not."""
     restored = job.restored_arn.rpartition("/")[2]
     if not restored:
@@ -214,7 +214,7 @@ def _explain(error: Exception) -> str:
     return f"It could not be judged: {type(error).__name__}: {error}"
 
 
-def _announce(job: Job, message: str) -> None:
+def _announce(job: TestedRestore, message: str) -> None:
     """An event that `functions.notify` reports.
 
     Raises RuntimeError when EventBridge does not take it: Lambda tries again then, finds

@@ -27,7 +27,7 @@ _WORDS: Mapping[Status, tuple[str, str]] = {
 
 
 @dataclass(frozen=True)
-class Message:
+class WatchMessage:
     """What is published."""
 
     subject: str
@@ -48,7 +48,7 @@ class WatchRun:
     skipped: Sequence[str]
     """The checks that were not run."""
 
-    def message(self) -> Message | None:
+    def message(self) -> WatchMessage | None:
         """None where all is well and was before."""
         if self.since:
             lines = self._not_ok()
@@ -65,7 +65,7 @@ class WatchRun:
             f"Not checked by the watch: {', '.join(self.skipped)}, which needs files of the "
             "project."
         )
-        return Message(mail_subject(self.environment, subject), body)
+        return WatchMessage(mail_subject(self.environment, subject), body)
 
     def as_json(self) -> dict[str, object]:
         """As `cabal-backup watch run` reads it."""

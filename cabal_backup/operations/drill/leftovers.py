@@ -71,7 +71,7 @@ class Leftover:
     mount: Path | None = None
     """Where a directory is."""
     proven: bool = True
-    """Whether a drill made it, beyond doubt; what is not proven is not removed."""
+    """Whether it is proven that a drill made it; otherwise it is not removed."""
 
     def __str__(self) -> str:
         coming = f", which the restore job {self.job.id} is still making" if self.job else ""

@@ -23,7 +23,7 @@ from cabal_backup.operations.drill.rehearse_addresses import AddressesDrillPlan
 from cabal_backup.operations.drill.rehearse_copy_back import CopyBackDrillPlan
 from cabal_backup.operations.drill.rehearse_mailbox import MailboxDrillPlan
 from cabal_backup.operations.drill.request import DrillRequest
-from cabal_backup.operations.status.drill_reports import Kind
+from cabal_backup.operations.status.drill_reports import DrillKind
 
 _HOW_TO_LEAVE = "Interrupt once more to leave it as it is: the next drill finds and removes it."
 
@@ -31,12 +31,12 @@ _HOW_TO_LEAVE = "Interrupt once more to leave it as it is: the next drill finds 
 AnyDrillPlan = AddressesDrillPlan | CopyBackDrillPlan | MailboxDrillPlan
 
 
-def plan_drill(aws: Aws, now: datetime, kind: Kind, request: DrillRequest) -> AnyDrillPlan:
+def plan_drill(aws: Aws, now: datetime, kind: DrillKind, request: DrillRequest) -> AnyDrillPlan:
     """Plan a drill. Raises CabalBackupError when something that is needed is not there."""
-    planners: Mapping[Kind, Callable[[Aws, datetime, DrillRequest], AnyDrillPlan]] = {
-        Kind.ADDRESSES: rehearse_addresses.plan_drill,
-        Kind.COPY_BACK: rehearse_copy_back.plan_drill,
-        Kind.MAILBOX: rehearse_mailbox.plan_drill,
+    planners: Mapping[DrillKind, Callable[[Aws, datetime, DrillRequest], AnyDrillPlan]] = {
+        DrillKind.ADDRESSES: rehearse_addresses.plan_drill,
+        DrillKind.COPY_BACK: rehearse_copy_back.plan_drill,
+        DrillKind.MAILBOX: rehearse_mailbox.plan_drill,
     }
     return planners[kind](aws, now, request)
 

@@ -12,7 +12,7 @@ from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.clock import Clock
 from cabal_backup.operations.aws.jobs import Report
 from cabal_backup.operations.aws.recovery_points import RecoveryPoint
-from cabal_backup.operations.status.drill_reports import Verdict
+from cabal_backup.operations.status.drill_reports import DrillVerdict
 
 
 @dataclass(frozen=True)
@@ -70,15 +70,15 @@ class Record:
     """What stays on purpose, because it may not be removed."""
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> DrillVerdict:
         """PASSED only if every check passed and nothing is left over."""
         if self.interrupted:
-            return Verdict.INTERRUPTED
+            return DrillVerdict.INTERRUPTED
         clean = not self.problems and not self.left_over
         shown = self.verified is not None and bool(self.checks)
         if clean and shown and all(check.passed for check in self.checks):
-            return Verdict.PASSED
-        return Verdict.FAILED
+            return DrillVerdict.PASSED
+        return DrillVerdict.FAILED
 
     @property
     def reasons(self) -> list[str]:

@@ -29,7 +29,7 @@ from cabal_backup.operations.restore.tables.describe import (
 from cabal_backup.operations.restore.tables.restore_addresses import RestoreAddressesPlan
 from cabal_backup.operations.restore.tables.table_changes import tag
 from cabal_backup.operations.restore.tables.transport import CancelToken, Transport
-from cabal_backup.operations.status.drill_reports import Kind
+from cabal_backup.operations.status.drill_reports import DrillKind
 
 NOT_EMPTY = "not empty"
 COUNT = "count"
@@ -45,7 +45,7 @@ class AddressesDrillPlan:
     scratch: str
     """The table that the cutover is rehearsed into, in place of the live one."""
     tolerance_percent: int
-    kind: Kind = Kind.ADDRESSES
+    kind: DrillKind = DrillKind.ADDRESSES
 
     @property
     def makes(self) -> tuple[str, ...]:

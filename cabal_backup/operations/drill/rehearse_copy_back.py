@@ -26,7 +26,7 @@ from cabal_backup.operations.restore.copies.cold_copy_back import ColdCopyBackPl
 from cabal_backup.operations.restore.copies.copy_back import CopyBackPlan
 from cabal_backup.operations.restore.restore_jobs import check_role
 from cabal_backup.operations.restore.select_point import ADDRESSES, CopyBackRequest, PointRequest
-from cabal_backup.operations.status.drill_reports import Kind
+from cabal_backup.operations.status.drill_reports import DrillKind
 from cabal_backup.text import day
 
 
@@ -39,7 +39,7 @@ class CopyBackDrillPlan:
     drill: str
     """The id in the names of the tables it makes."""
     request: DrillRequest
-    kind: Kind = Kind.COPY_BACK
+    kind: DrillKind = DrillKind.COPY_BACK
 
     @property
     def makes(self) -> tuple[str, ...]:

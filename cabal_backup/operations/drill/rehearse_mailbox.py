@@ -30,7 +30,7 @@ from cabal_backup.operations.drill.request import DrillRequest, drill_id, restor
 from cabal_backup.operations.restore.mail import file_system_settings, restore_mailbox
 from cabal_backup.operations.restore.mail.mailstore_restores import list_mail_restores
 from cabal_backup.operations.restore.mail.restore_mailbox import MailboxRequest, RestoreMailboxPlan
-from cabal_backup.operations.status.drill_reports import Kind
+from cabal_backup.operations.status.drill_reports import DrillKind
 
 _LOOKS = 30
 _BETWEEN_LOOKS = 2.0
@@ -51,7 +51,7 @@ class MailboxDrillPlan:
     """The creation token, and the name of the scratch directory."""
     mount: Path | None
     """Where the mailstore is mounted on this machine; None when it is not."""
-    kind: Kind = Kind.MAILBOX
+    kind: DrillKind = DrillKind.MAILBOX
 
     @property
     def makes(self) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from cabal_backup.errors import UsageError
 from cabal_backup.operations.drill.record import Record
-from cabal_backup.operations.status.drill_reports import ALL, VERSION, Verdict
+from cabal_backup.operations.status.drill_reports import ALL, VERSION, DrillVerdict
 from cabal_backup.text import day, duration, moment, printable
 
 _PATTERNS = (
@@ -134,18 +134,18 @@ def summary_markdown(records: Sequence[Record]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def worst(records: Iterable[Record]) -> Verdict:
+def worst(records: Iterable[Record]) -> DrillVerdict:
     """The worst verdict of several drills."""
     verdicts = {record.verdict for record in records}
-    for verdict in (Verdict.FAILED, Verdict.INTERRUPTED):
+    for verdict in (DrillVerdict.FAILED, DrillVerdict.INTERRUPTED):
         if verdict in verdicts:
             return verdict
-    return Verdict.PASSED
+    return DrillVerdict.PASSED
 
 
 def headline(record: Record) -> str:
     """How a drill ended, in one line."""
-    if record.verdict is Verdict.PASSED:
+    if record.verdict is DrillVerdict.PASSED:
         return (
             f"PASSED: the {record.kind} drill in {record.environment}: restored and verified in "
             f"{_recovery(record)}, from a recovery point {_age(record)} old."

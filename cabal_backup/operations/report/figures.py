@@ -11,10 +11,10 @@ from cabal_backup.operations.aws.recovery_points import RecoveryPoint
 from cabal_backup.operations.aws.results import Answer, Known, Unknown
 from cabal_backup.operations.report import prices
 from cabal_backup.operations.report.costs import Amount
-from cabal_backup.operations.status.drill_reports import Kind, PastDrill
+from cabal_backup.operations.status.drill_reports import DrillKind, PastDrill
 from cabal_backup.operations.status.state import State
 
-_DRILLED = {names.DYNAMODB: Kind.ADDRESSES, names.EFS: Kind.MAILBOX}
+_DRILLED = {names.DYNAMODB: DrillKind.ADDRESSES, names.EFS: DrillKind.MAILBOX}
 """The drill that measures how long a resource takes to come back."""
 
 
@@ -75,7 +75,7 @@ def if_region_failed(state: State) -> Answer[Sequence[Loss]]:
                 newest_copy=newest,
                 lost=None if newest is None else state.now - newest,
                 reach=min(warm, default=None),
-                copy_back=drilled.get(Kind.COPY_BACK),
+                copy_back=drilled.get(DrillKind.COPY_BACK),
                 recovery=drilled.get(_DRILLED[kinds[arn]]),
             )
         )

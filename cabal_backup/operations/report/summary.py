@@ -26,10 +26,10 @@ class Report:
         return first.check != DEPLOYMENT or first.status is not Status.FAIL
 
     @property
-    def groups(self) -> Mapping[str, Group]:
+    def groups(self) -> Mapping[str, CheckGroup]:
         """The findings by their group, without groups of which no check was made."""
         found = {
-            name: Group(tuple(one for one in self.verdict.findings if one.check in checks))
+            name: CheckGroup(tuple(one for one in self.verdict.findings if one.check in checks))
             for name, checks in GROUPS.items()
         }
         return {name: group for name, group in found.items() if group.findings}
@@ -60,7 +60,7 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Group:
+class CheckGroup:
     """The findings about one subject."""
 
     findings: tuple[Finding, ...]

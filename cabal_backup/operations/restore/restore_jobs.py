@@ -29,11 +29,11 @@ class RestoreRole:
     """The role that AWS Backup restores with."""
 
     arn: str
-    doubt: str = ""
+    unknown: str = ""
     """Why it is not known whether it may restore; empty when it may."""
 
     def __str__(self) -> str:
-        return self.arn + (f" ({self.doubt})" if self.doubt else "")
+        return self.arn + (f" ({self.unknown})" if self.unknown else "")
 
 
 def check_role(aws: Aws, role: str) -> RestoreRole:
@@ -57,8 +57,8 @@ def check_role(aws: Aws, role: str) -> RestoreRole:
     arn = aws.arn("iam", f"role/{role}", region="")
     answer = ask(question)
     if isinstance(answer, Unknown):
-        doubt = f"whether it may restore could not be looked up: {answer.reason}"
-        return RestoreRole(arn, doubt)
+        unknown = f"whether it may restore could not be looked up: {answer.reason}"
+        return RestoreRole(arn, unknown)
     if answer.value is None:
         raise NotFoundError(
             f"There is no role {role}, so AWS Backup cannot restore. Nothing was done. Deploy "

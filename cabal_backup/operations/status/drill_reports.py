@@ -19,7 +19,7 @@ ALL = "all"
 """The `drill` of a report that sums up the others."""
 
 
-class Kind(StrEnum):
+class DrillKind(StrEnum):
     """The runbooks that a drill rehearses."""
 
     ADDRESSES = "addresses"
@@ -27,7 +27,7 @@ class Kind(StrEnum):
     COPY_BACK = "copy-back"
 
 
-class Verdict(StrEnum):
+class DrillVerdict(StrEnum):
     """How a drill ended."""
 
     PASSED = "passed"
@@ -76,7 +76,7 @@ def read_reports(folder: Path) -> Answer[Sequence[PastDrill]]:
                 PastDrill(
                     kind=str(content["drill"]),
                     environment=str(content["environment"]),
-                    passed=content["verdict"] == Verdict.PASSED,
+                    passed=content["verdict"] == DrillVerdict.PASSED,
                     ended=ended,
                     recovery_seconds=None if seconds is None else float(seconds),
                 )

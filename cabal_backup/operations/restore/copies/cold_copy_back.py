@@ -90,7 +90,7 @@ class ColdCopyBackPlan:
     lock: Lock | None
     dr_lock: Lock | None
     """What the vaults are locked to; None for one that is not locked."""
-    doubts: tuple[str, ...]
+    not_checked: tuple[str, ...]
     """What could not be checked beforehand."""
     done: Done
 
@@ -176,7 +176,7 @@ class ColdCopyBackPlan:
             f"  as {self.role}",
             f"  both new recovery points have tags with the night, {day(self.point.created)}: "
             "every list shows them there",
-            *(f"  not checked: {doubt}" for doubt in self.doubts),
+            *(f"  not checked: {reason}" for reason in self.not_checked),
             *(
                 f"  the {job.kind} job {job.id} is running already: the command waits for it"
                 for job in (done.restore, done.backup, done.copy)
@@ -250,7 +250,7 @@ def plan_copy_back(
         lifecycle=lifecycle,
         lock=ready.lock,
         dr_lock=dr_lock,
-        doubts=ready.doubts,
+        not_checked=ready.not_checked,
         done=done,
     )
 

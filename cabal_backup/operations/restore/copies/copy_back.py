@@ -78,7 +78,7 @@ class CopyBackPlan:
     lifecycle: Lifecycle
     lock: Lock | None
     """What the primary vault is locked to; None when it is not."""
-    doubts: tuple[str, ...]
+    not_checked: tuple[str, ...]
     """What could not be checked beforehand."""
     warnings: tuple[str, ...]
     """What is not as configured, but does not keep AWS Backup from copying; and that an earlier
@@ -127,7 +127,7 @@ class CopyBackPlan:
             f"  there {self._stays()}",
             "  (a copy keeps the date of its backup, so its days count from then)",
             *(f"  WARNING: {warning}" for warning in self.warnings),
-            *(f"  not checked: {doubt}" for doubt in self.doubts),
+            *(f"  not checked: {reason}" for reason in self.not_checked),
             *self._under_way(),
         )
 
@@ -169,7 +169,7 @@ class Ready:
     seen: State
     point: RecoveryPoint
     lock: Lock | None
-    doubts: tuple[str, ...]
+    not_checked: tuple[str, ...]
     warnings: tuple[str, ...]
 
 
@@ -195,17 +195,17 @@ def prepare(aws: Aws, now: datetime, wanted: CopyBackRequest) -> Ready:
     # Which point it is comes first: what matters for a table, does not for a file system.
     point = choose_copy(aws, seen.dr.points.value, now, wanted)
     needed = (*_NEEDED, "dr-opt-in") if point.is_cold(now) else _NEEDED
-    doubts = check_ready(run_checks(seen, needed).findings)
+    not_checked = check_ready(run_checks(seen, needed).findings)
     warnings: tuple[str, ...] = ()
     if point.resource_type == names.DYNAMODB and not point.is_cold(now):
         opt_in = run_checks(seen, _OPT_IN).findings
         warnings = tuple(_about_opt_in(f) for f in opt_in if f.status is Status.FAIL)
-        doubts += tuple(f.evidence for f in opt_in if f.status is Status.UNKNOWN)
+        not_checked += tuple(f.evidence for f in opt_in if f.status is Status.UNKNOWN)
     return Ready(
         seen=seen,
         point=point,
         lock=lock_of(seen.primary, environment.lock),
-        doubts=doubts,
+        not_checked=not_checked,
         warnings=warnings,
     )
 
@@ -237,7 +237,7 @@ def plan_copy_back(
         if rehearsal
         else lifecycle_on_arrival(environment.lifecycle, age, lock, names.VAULT),
         lock=lock,
-        doubts=ready.doubts,
+        not_checked=ready.not_checked,
         warnings=ready.warnings,
         job=None if rehearsal else running_copy(aws, point, now),
         there=None,
@@ -414,8 +414,10 @@ def _with_what_is_there(plan: CopyBackPlan, seen: State) -> CopyBackPlan:
     """
     held = seen.primary.points
     if isinstance(held, Unknown):
-        doubt = f"Whether it is back already is not known ({held.reason}): it may be a second copy."
-        return replace(plan, warnings=(*plan.warnings, doubt))
+        unknown = (
+            f"Whether it is back already is not known ({held.reason}): it may be a second copy."
+        )
+        return replace(plan, warnings=(*plan.warnings, unknown))
     point = plan.point
     copies = [
         other

@@ -94,7 +94,7 @@ class OnDemandPlan:
     lock: Lock | None
     left_out: tuple[str, ...]
     """What is not copied, and why."""
-    doubts: tuple[str, ...]
+    not_checked: tuple[str, ...]
     """What could not be checked beforehand."""
 
     @property
@@ -121,7 +121,7 @@ class OnDemandPlan:
             first,
             *(f"  {item}" for item in self.items),
             *(f"  not copied: {reason}" for reason in self.left_out),
-            *(f"  not checked: {doubt}" for doubt in self.doubts),
+            *(f"  not checked: {reason}" for reason in self.not_checked),
             *([f"  {keeps}"] if self.items else []),
         )
 
@@ -136,7 +136,7 @@ def plan_backup(aws: Aws, now: datetime, what: Collection[str]) -> OnDemandPlan:
     """
     environment = aws.environment
     seen = _read_state(aws, now, environment.region)
-    doubts = check_ready(run_checks(seen, ("primary-vault", "role", "resources")).findings)
+    not_checked = check_ready(run_checks(seen, ("primary-vault", "role", "resources")).findings)
     resources = (
         (ADDRESSES, names.DYNAMODB, seen.table_arn),
         (MAILSTORE, names.EFS, seen.mailstore_arn),
@@ -167,7 +167,7 @@ def plan_backup(aws: Aws, now: datetime, what: Collection[str]) -> OnDemandPlan:
         role_arn=seen.role_arn,
         lock=lock_of(seen.primary, environment.lock),
         left_out=(),
-        doubts=doubts + _unknown(seen.backup_jobs),
+        not_checked=not_checked + _unknown(seen.backup_jobs),
     )
 
 
@@ -182,7 +182,7 @@ def plan_copy(aws: Aws, now: datetime, wanted: Sequence[str]) -> OnDemandPlan:
     """
     environment = aws.environment
     seen = _read_state(aws, now, environment.region, environment.dr_region)
-    doubts = check_ready(run_checks(seen, ("dr-vault", "role")).findings, "dr-vault")
+    not_checked = check_ready(run_checks(seen, ("dr-vault", "role")).findings, "dr-vault")
     points, left_out = _to_copy(aws, seen, wanted)
     lock = lock_of(seen.dr, environment.lock)
     running = {
@@ -219,7 +219,7 @@ def plan_copy(aws: Aws, now: datetime, wanted: Sequence[str]) -> OnDemandPlan:
         role_arn=seen.role_arn,
         lock=lock,
         left_out=left_out,
-        doubts=doubts + _unknown(seen.copy_jobs),
+        not_checked=not_checked + _unknown(seen.copy_jobs),
     )
 
 

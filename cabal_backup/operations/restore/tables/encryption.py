@@ -55,15 +55,15 @@ class Encryption:
     """The key that a restored table gets."""
 
     key: TableKey
-    doubt: str = ""
+    unknown: str = ""
     """Why the table's own key is not known; empty when it is."""
 
     def __str__(self) -> str:
-        if not self.doubt:
+        if not self.unknown:
             return f"{self.key}, as before"
         return (
             f"{self.key}, which Cabal's Terraform sets: the table's own key is not known "
-            f"({self.doubt}). If it was a customer key, set it afterwards "
+            f"({self.unknown}). If it was a customer key, set it afterwards "
             "(docs/runbooks/restore-tables.md#when-the-live-table-was-deleted)"
         )
 
@@ -104,7 +104,7 @@ def is_under(described: TableDescriptionTypeDef, key: TableKey) -> bool:
 def _encryption(key: Answer[TableKey]) -> Encryption:
     if isinstance(key, Known):
         return Encryption(key=key.value)
-    return Encryption(key=_TERRAFORMS, doubt=key.reason)
+    return Encryption(key=_TERRAFORMS, unknown=key.reason)
 
 
 def _find_key(aws: Aws, arn: str) -> TableKey:

@@ -133,7 +133,7 @@ def plan_restore(
     if to is None and (is_lost or (there is not None and _is_being_replaced(aws, there, jobs))):
         to = live
     target = (
-        _Target(to, _job_of(aws, jobs, point, to, live))
+        _NewTable(to, _job_of(aws, jobs, point, to, live))
         if to
         else _new_table(aws, jobs, point, live)
     )
@@ -201,7 +201,7 @@ def _check_not_empty(aws: Aws, point: RecoveryPoint) -> None:
             )
 
 
-class _Target(NamedTuple):
+class _NewTable(NamedTuple):
     """A name for the restored table, the job that makes it, and the names that are taken."""
 
     name: str
@@ -209,12 +209,12 @@ class _Target(NamedTuple):
     passed_over: tuple[str, ...] = ()
 
 
-def _new_table(aws: Aws, jobs: list[TableRestore], point: RecoveryPoint, live: str) -> _Target:
+def _new_table(aws: Aws, jobs: list[TableRestore], point: RecoveryPoint, live: str) -> _NewTable:
     taken: list[str] = []
     for name in origin.names_for(f"{live}-restored-{name_stamp(point.created)}"):
         job = _same_restore(aws, jobs, point, name, live)
         if job is not None or find_made(aws, name) is None:
-            return _Target(name, job, tuple(taken))
+            return _NewTable(name, job, tuple(taken))
         taken.append(name)
     raise AssertionError("names_for never ends")
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from cabal_backup.operations.status.checks.history import FUTURE
 from cabal_backup.operations.status.checks.outcome import known, measured, ok, warn
 from cabal_backup.operations.status.checks.restore_tests import YEAR
-from cabal_backup.operations.status.drill_reports import Kind, PastDrill
+from cabal_backup.operations.status.drill_reports import DrillKind, PastDrill
 from cabal_backup.operations.status.findings import Outcome
 from cabal_backup.operations.status.state import State
 from cabal_backup.text import day, duration, moment, plural
@@ -27,12 +27,12 @@ def drill(state: State) -> Outcome:
         for past in drills
         if past.ended > state.now + FUTURE
     ]
-    seen = [_seen(state, kind, newest.get(kind)) for kind in Kind]
+    seen = [_seen(state, kind, newest.get(kind)) for kind in DrillKind]
     missing = [
         kind
-        for kind in Kind
+        for kind in DrillKind
         if kind not in newest
-        or (kind is not Kind.COPY_BACK and state.now - newest[kind].ended > YEAR)
+        or (kind is not DrillKind.COPY_BACK and state.now - newest[kind].ended > YEAR)
     ]
     ages = {
         f"{kind.replace('-', '_')}_drill_age_seconds": (state.now - past.ended).total_seconds()
@@ -53,7 +53,7 @@ def drill(state: State) -> Outcome:
     return measured(
         warn(
             f"No drill of the {' nor the '.join(missing)} has passed within a year."
-            if missing != [Kind.COPY_BACK]
+            if missing != [DrillKind.COPY_BACK]
             else "No drill of the copy-back has ever passed.",
             f"{state.drill_command}, then commit the reports (docs/runbooks/drill.md).",
             details=seen,
@@ -62,7 +62,7 @@ def drill(state: State) -> Outcome:
     )
 
 
-def _seen(state: State, kind: Kind, past: PastDrill | None) -> str:
+def _seen(state: State, kind: DrillKind, past: PastDrill | None) -> str:
     if past is None:
         return f"{kind}: never, as far as the reports say"
     elsewhere = f" in {past.environment}" if past.environment != state.environment.name else ""

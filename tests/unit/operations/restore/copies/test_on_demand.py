@@ -18,7 +18,7 @@ def plan(*left_out: str) -> OnDemandPlan:
         role_arn="arn:aws:iam::123456789012:role/cabal-backup-role",
         lock=None,
         left_out=left_out,
-        doubts=(),
+        not_checked=(),
     )
 
 
