@@ -18,15 +18,15 @@ class ExitCode(IntEnum):
     NOT_PROTECTED = 1
     """`status` found something that is not as promised, or `doctor` that something is missing."""
     UNKNOWN = 2
-    """Not everything could be looked at; nothing wrong in the rest. Or: the wait was over first."""
+    """Not everything could be read, and nothing is wrong in the rest; or a wait timed out."""
     FAILED = 3
-    """AWS refused or failed; what was said is in the message."""
+    """AWS refused or failed; the message has AWS's reason."""
     REFUSED = 4
     """Not confirmed, no terminal to ask on, or too dangerous; nothing was changed."""
     DIFFERENT = 5
     """`compare` or `verify-aws` found differences, or `cutover` did when it read back."""
     DRILL_FAILED = 6
-    """A drill did not show what it is to show, or could not clear away after itself."""
+    """A drill failed, or could not delete what it made."""
     INCOMPLETE = 7
     """`restore mailstore` restored the files, and the file system has no mount target yet."""
     NO_RECOVERY_POINT = 8
@@ -34,25 +34,25 @@ class ExitCode(IntEnum):
     NOT_FOUND = 9
     """Something else that the command names or needs does not exist."""
     USAGE = 64
-    """The command line is not right."""
+    """The command line is wrong."""
     UNREACHABLE = 69
     """AWS did not answer."""
     INTERNAL = 70
-    """The tool itself failed, in a way that it does not foresee."""
+    """A bug in the tool."""
     OUTPUT = 74
     """The output could not be written, for instance because the disk is full."""
     DENIED = 77
     """No credentials, or AWS does not accept them."""
     CONFIGURATION = 78
-    """The environment's settings are not right."""
+    """The environment's settings are invalid."""
     INTERRUPTED = 130
     """Ctrl-C."""
     NO_READER = 141
-    """What read the output, such as `head`, ended first."""
+    """The reader of the output, such as `head`, ended first."""
 
 
 class CabalBackupError(Exception):
-    """An end that is explained in words; the message is all a person needs to see."""
+    """An error whose message is all that the operator needs."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.FAILED
 
@@ -81,7 +81,7 @@ class NoRecoveryPointError(NotFoundError):
 
 
 class SettingsError(CabalBackupError):
-    """The environment is not there, or its settings are not right."""
+    """The environment does not exist, or its settings are invalid."""
 
     exit_code = ExitCode.CONFIGURATION
 
@@ -109,7 +109,7 @@ class AwsError(CabalBackupError):
 
 
 class RefusedError(CabalBackupError):
-    """Something was to be confirmed and was not."""
+    """The command was not confirmed, or is too dangerous."""
 
     exit_code = ExitCode.REFUSED
 
@@ -121,6 +121,6 @@ class InternalError(CabalBackupError):
 
 
 class UnknownError(CabalBackupError):
-    """How something ended is not known, or not yet."""
+    """The result is not known, or not yet."""
 
     exit_code = ExitCode.UNKNOWN

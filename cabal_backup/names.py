@@ -157,7 +157,7 @@ COUNTER_ATTRIBUTE = "osid"
 """The attribute of COUNTER_TABLE's item that must never become smaller."""
 
 ADDRESS_CHANGED_TOPIC = "cabal-address-changed"
-"""The SNS topic that makes the mail tiers build their maps anew."""
+"""The SNS topic that makes the mail tiers rebuild their maps."""
 
 ADDRESS_CHANGED_EVENT = "address_changed"
 """What a message on ADDRESS_CHANGED_TOPIC says happened."""

@@ -81,8 +81,8 @@ def run_alerts(options: AlertsOptions, _invocation: Invocation) -> int:
 def define_watch(parser: Parser) -> None:
     parser.describe(
         "Runs the deployed watch in each region, as its schedule does every day: it "
-        "makes the checks of `status`, publishes what is not ok, and calls the heartbeat if all "
-        "is well. Exit codes as those of `status`.",
+        "makes the checks of `status`, publishes what is not ok, and calls the heartbeat if "
+        "everything is ok. Exit codes as those of `status`.",
         "watch run -e prod",
     )
     add_common(parser)

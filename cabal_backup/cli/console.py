@@ -66,9 +66,9 @@ class Bars:
             console.print(wrap(describe(event), console.width), markup=False, soft_wrap=True)
 
     def _advance(self, what: str, words: str, done: int, total: int | None, unit: str) -> None:
-        """Show how far something has come: on its bar, or on a new one.
+        """Show the progress of something on its bar, or on a new one.
 
-        :param what: by this its bar is known.
+        :param what: identifies the bar.
         """
         # Of what is only waited for, such as a table, nothing can be counted.
         count = f"{done:,} {unit}" if done or total is not None else ""

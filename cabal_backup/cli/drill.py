@@ -240,7 +240,7 @@ def run(options: DrillOptions, invocation: Invocation) -> int:
 def _plan(
     aws: Aws, clock: Clock, kinds: Sequence[DrillKind], request: DrillRequest, *, dry_run: bool
 ) -> PlannedDrills:
-    """Plan each drill. One that cannot be done has failed; the others are done all the same."""
+    """Plan each drill. One that cannot be planned has failed; the others are still done."""
     drills: list[PlannedDrill] = []
     for kind in kinds:
         try:
@@ -258,7 +258,7 @@ def _plan(
     except CabalBackupError as error:
         if dry_run:
             raise
-        # Without knowing what is there nothing more is made.
+        # A drill creates nothing unless it knows what earlier ones left.
         return PlannedDrills([PlannedDrill(kind, None, str(error)) for kind in kinds])
 
 

@@ -172,7 +172,7 @@ def _addresses_table(found: Candidates) -> str:
 
 
 def _choose(what: str, choices: dict[str, str], otherwise: str) -> str:
-    """The one that is typed. Raises RefusedError without a terminal or for another answer."""
+    """The choice that is typed. Raises RefusedError without a terminal or for another answer."""
     if not choices:
         raise SettingsError(
             f"Found no {what} in this account and region. Check --profile and --region."

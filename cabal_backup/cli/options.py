@@ -380,7 +380,7 @@ def night(text: str) -> date:
 
 
 def add_point(parser: argparse.ArgumentParser) -> None:
-    """Which recovery point, in which region, whether a cold one will do, and the role."""
+    """Which recovery point, in which region, whether a cold one is accepted, and the role."""
     add_which_point(parser)
     add_where(parser)
     add_role(parser)

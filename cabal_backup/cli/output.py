@@ -114,10 +114,10 @@ def print_json(content: Mapping[str, object], *, version: int = 1) -> None:
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Let everything that is printed meanwhile go through a Stream, and arrive before the end.
+    """Send everything that is printed inside through a Stream, and flush it at the end.
 
-    Raises WriteError when it does not arrive. Afterwards nothing is left that the
-    interpreter would try to write once more, and complain about, at its own end.
+    Raises WriteError when that fails. Nothing stays buffered, which the interpreter would try to
+    write again when it exits.
     """
     before = (sys.stdin, sys.stdout, sys.stderr)
     # A descriptor that is closed, as `<&-` and `>&-` do it, is None here.

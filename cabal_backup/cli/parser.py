@@ -129,7 +129,7 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]  # argparse has several signatures
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
-        """Leave the arguments to a command below, if its word comes first but for common options.
+        """Pass the arguments to a command below this one if its name is first after common options.
 
         argparse's own subcommands exclude arguments of the command itself.
         """

@@ -199,7 +199,7 @@ def run_addresses(options: AddressesOptions, invocation: Invocation) -> int:
 
 
 def _check_only(aws: Aws, plan: RestoreAddressesPlan, only: KeyPatterns) -> None:
-    """Raises RefusedError for patterns where there is no live table to leave other items in."""
+    """Raises RefusedError for patterns if there is no live table."""
     if only and (plan.straight or describe_table(aws, plan.live) is None):
         raise RefusedError(
             f"--only is for a live table that lacks some items, and {plan.live} does not exist or "

@@ -75,8 +75,8 @@ class Environment:
     name: str
     """Also the id of its CDK Stage."""
     other_options: tuple[str, ...] = ()
-    """Those beside `-e` that a command that is advised has too, such as `--profile=admin`, each
-    quoted for a shell."""
+    """Options that suggested commands have beside `-e`, such as `--profile=admin`, quoted for a
+    shell."""
 
     backup: bool = _setting(kinds.FLAG, False, "protect the environment")
     account: str | None = _setting(
@@ -146,7 +146,7 @@ class Environment:
     heartbeat_parameter: str | None = _setting(
         kinds.PARAMETER,
         None,
-        "the SSM parameter with the URL that is called if all is well (docs/watch.md)",
+        "the SSM parameter with the URL that is called if everything is ok (docs/watch.md)",
     )
     report_bucket: str | None = _setting(
         kinds.BUCKET, None, "the S3 bucket that the watch writes the report to (docs/watch.md)"
@@ -175,7 +175,7 @@ class Environment:
 
     @property
     def options(self) -> str:
-        """With these a command that is advised is about the same environment."""
+        """The options with which a suggested command is about the same environment."""
         return self.options_of(self.name)
 
     def options_of(self, name: str | None, *left_out: str) -> str:

@@ -59,7 +59,7 @@ def read_environments(
     """The environments in `context`, in the order in which they are written.
 
     With `environment` in the context, only that one is read and checked: prod can be
-    deployed where the private settings of stage are not at hand.
+    deployed where the private settings of stage are not available.
 
     :param further: conflicts of one environment's settings beside those of `find_conflicts`.
 

@@ -90,7 +90,7 @@ def _role(scope: Construct, *policies: str, purpose: str, name: str | None = Non
         reason = (
             f"AWS Backup documents {policy} as the policy with which its service role can "
             f"{_POLICIES[policy]}, and extends it when a release of the service needs more. A "
-            "copy of ours would fall behind, and the first sign would be a failed night or a "
+            "copy of ours would become outdated, and the first sign would be a failed night or a "
             "failed restore. Only AWS Backup, acting for this account, can use the role."
         )
         arn = f"arn:<AWS::Partition>:iam::aws:policy/service-role/{policy}"

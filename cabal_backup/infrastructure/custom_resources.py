@@ -47,8 +47,9 @@ def role_check(
 ) -> CustomResource:
     """Is complete once AWS Backup accepts the role for the plan.
 
-    A selection of a backup plan, or of a restore testing plan, with a role of a few seconds ago
-    fails. CloudFormation does not try again, so what selects with the role depends on this.
+    A selection of a backup plan, or of a restore testing plan, fails with a role that was created
+    a few seconds ago. CloudFormation does not try again, so what selects with the
+    role depends on this.
     """
     if isinstance(plan, backup.BackupPlan):
         plan_arn = plan.backup_plan_arn

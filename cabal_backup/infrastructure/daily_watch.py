@@ -21,7 +21,7 @@ from cabal_backup.infrastructure.places import Places, arn
 class Watch(Construct):
     """A function in one region that judges the environment every day (docs/watch.md).
 
-    In the primary region one alarm is on it: it has not run, or it failed.
+    In the primary region an alarm reports that it has not run or has failed.
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-actions-Lambda.html
     """

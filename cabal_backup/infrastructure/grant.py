@@ -17,8 +17,8 @@ _WILDCARDS = {
     "restore test's verdict set something.",
     "backup:recovery-point:": "AWS Backup generates a recovery point's ARN, which contains neither "
     "its vault nor its resource, and there is no condition key for either.",
-    "backup:legal-hold:": "AWS Backup generates the ids of legal holds, also of those that others "
-    "place.",
+    "backup:legal-hold:": "AWS Backup generates the ids of legal holds, also of those that are not "
+    "placed by this tool.",
     "backup:backup-plan:": "A plan's ARN ends with an id that AWS Backup generates. The actions "
     "only read plans and what they select, also those of others.",
     "backup:backup-vault:": "The role is deleted only when no vault holds a recovery point that "

@@ -84,7 +84,7 @@ class NightlyPlan(Construct):
             backup_plan=self.plan,
             backup_selection_name=f"{names.SELECTION}-{_digest(self, resource_arns)}",
             role=role,
-            # The role brings its policies itself; the selection shall not add any.
+            # The role has its policies itself; the selection must not add any.
             disable_default_backup_policy=True,
             resources=[backup.BackupResource.from_arn(arn) for arn in resource_arns],
         )

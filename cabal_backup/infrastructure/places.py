@@ -41,7 +41,7 @@ class Places:
         self.points = self.both("backup", "recovery-point:*")
         addresses: str = settings["addresses_table"]
         self.addresses = self.arn("dynamodb", f"table/{addresses}")
-        # Recovery points of the addresses from before the opt-in bear the table's name.
+        # Recovery points of the addresses from before the opt-in have the table's name.
         self.all_points = (*self.points, f"{self.addresses}/backup/*")
         self.legal_holds = self.both("backup", "legal-hold:*")
         self.trails = (f"arn:{partition}:cloudtrail:*:*:trail/*",)

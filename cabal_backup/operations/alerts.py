@@ -1,4 +1,4 @@
-"""The alerts, now: events of each kind on the way that real ones take, and the watch."""
+"""Sends test events of each kind through the alerts, and runs the watch."""
 
 from __future__ import annotations
 

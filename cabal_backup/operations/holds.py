@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _LONGEST = timedelta(minutes=30)
 _NOT_HELD = ("CREATING", "EXPIRED", "DELETING")
-"""Those that AWS Backup puts under no hold, and those that are not complete, which it may."""
+"""Recovery points that a plan leaves out: AWS Backup does not hold them, or they are incomplete."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from types_boto3_ssm import SSMClient
 
 QUIET = 900.0
-"""Seconds after a report in which the same is not reported again, but counted."""
+"""Seconds after a report in which the same event is only counted."""
 
 CALL_TIMEOUT = 300.0
-"""Seconds that AWS Backup's own event waits for the API call that says who it was."""
+"""Seconds that AWS Backup's own event waits for the API call, which names the principal."""
 
 RETRIES = Config(
     retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=3, read_timeout=5
@@ -150,7 +150,7 @@ def _words(event: object) -> Occurrence | None:
 def _reported_with_the_call(
     each: Received, batch: Sequence[Received], lately: Mapping[str, float]
 ) -> bool:
-    """Whether an event of AWS Backup itself is about what a call's report says better."""
+    """Whether the report of an API call makes an event of AWS Backup itself redundant."""
     if not each.occurrence.by_service or not each.about:
         return False
     return abs(each.sent - lately.get(each.about, 0.0)) < QUIET or any(

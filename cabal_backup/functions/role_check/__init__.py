@@ -39,12 +39,12 @@ def handler(event: Event, _context: object) -> None:
 
 
 def _check(event: Event) -> dict[str, str]:
-    """Have a selection accepted; none of this handler stays. Raises ClientError after 90 s."""
+    """Create a selection and delete it. Raises ClientError if it is refused for 90 s."""
     backup = boto3.client("backup", config=RETRIES)
     given, retrying = event["ResourceProperties"], IamRetries(_may_pass)
     delete = _delete_from_plan if "BackupPlanId" in given else _delete_from_testing_plan
-    # Also on deletion: AWS Backup deletes no plan with selections. And what a run left behind
-    # that was interrupted.
+    # Also on deletion, because AWS Backup deletes no plan with selections; and the selection of a
+    # run that was interrupted.
     delete(backup, given, retrying)
     if event["RequestType"] != "Delete":
         _select(backup, given, retrying)

@@ -1,13 +1,12 @@
 """The verdict on what AWS Backup's restore testing restored (docs/restore-testing.md).
 
-A verdict can be given once and never changed, so whatever goes wrong here becomes FAILED with
-the reason. Only when the verdict itself cannot be put does the handler raise, and
-Lambda tries again.
+A verdict can be given once and never changed, so any error here becomes FAILED with the reason.
+The handler raises only if it cannot put the verdict; Lambda then tries again.
 
-Two events call it. "Restore Job State Change" has a restored table judged at once. A
-schedule has everything judged that still waits: file systems, whose size EFS knows only
-a couple of hours after the last write, and restores whose event got lost, because
-AWS Backup's events are best effort.
+Two events invoke it. For "Restore Job State Change" it judges a restored table at once. On a
+schedule it judges all that still wait: file systems, whose size EFS knows only a couple of
+hours after the last write, and restores whose event was lost, because AWS Backup's events are
+best effort.
 
 https://docs.aws.amazon.com/aws-backup/latest/devguide/restore-testing-validation.html
 """
@@ -160,7 +159,7 @@ def _judge(job: TestedRestore, now: datetime, tolerance: int, deadline: float) -
 
 
 def _put(backup: BackupClient, job: TestedRestore, verdict: Validation, run: str) -> None:
-    """Put a verdict; one that was there first stays. A failure of this run is announced.
+    """Put a verdict, unless there is one. A failure of this run is also sent as an event.
 
     :param run: what Lambda calls this run.
 
@@ -168,7 +167,7 @@ def _put(backup: BackupClient, job: TestedRestore, verdict: Validation, run: str
     failure could not be announced.
     """
     message = verdict.message[:MAX_MESSAGE]
-    # By this a verdict is known as ours when the answer got lost, or Lambda tries again.
+    # It identifies our verdict when the answer was lost, or Lambda tries again.
     signature = f" (request {run})"
     try:
         backup.put_restore_validation_result(
@@ -191,7 +190,7 @@ def _put(backup: BackupClient, job: TestedRestore, verdict: Validation, run: str
 
 
 def _compare(job: TestedRestore, now: datetime, tolerance: int, deadline: float) -> str:
-    """What shows that the restored is as good as the live; Differs, or NotYet, when it is not."""
+    """The evidence that the restored resource matches the live one. Raises Differs, or NotYet."""
     restored = job.restored_arn.rpartition("/")[2]
     if not restored:
         raise Differs("AWS Backup does not say what it restored.")
@@ -204,7 +203,7 @@ def _compare(job: TestedRestore, now: datetime, tolerance: int, deadline: float)
 
 
 def _explain(error: Exception) -> str:
-    """What a person reads when nothing could be compared."""
+    """The message when nothing could be compared."""
     if isinstance(error, ClientError) and "AccessDenied" in error.response["Error"]["Code"]:
         return (
             f"It could not be judged, because AWS denied access: {error} Deploy the stack again; "

@@ -51,11 +51,11 @@ OVERHEAD = 64 * 1024
 
 
 class Differs(Exception):
-    """What was restored is not what there is; the message says how and what to do."""
+    """The restored resource differs from the live one; the message says how and what to do."""
 
 
 class NotYet(Exception):
-    """What was restored cannot be judged before some time has passed."""
+    """The restored resource cannot be judged yet."""
 
 
 def compare_tables(restored: str, live: str, tolerance: int, deadline: float) -> str:

@@ -88,7 +88,7 @@ def handler(_event: object, _context: object) -> dict[str, object]:
 def _before(aws: Aws, region: str) -> tuple[Mapping[str, datetime], datetime | None]:
     """Since when each check has not been ok, as of the run before, and AWS's time.
 
-    A record that is missing is written anew after the check `watch` has reported it.
+    A missing record is created after the check `watch` has reported it.
     """
     try:
         record = read_record(aws, region)

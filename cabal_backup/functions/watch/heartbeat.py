@@ -1,7 +1,7 @@
-"""The heartbeat: a URL that is called when all is well.
+"""The heartbeat: a URL that is called when everything is ok.
 
-A service outside AWS expects the call and raises an alarm when it does not come, so that a
-silence is noticed whatever its reason. The URL is a secret: what calls it stands for the backup.
+A service outside AWS expects the call and raises an alarm when it does not come, whatever the
+reason. The URL is a secret: anyone who has it can report that everything is ok.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _failure(opener: urllib.request.OpenerDirector, url: str) -> str | None:
 
 
 class OnlyToHttps(urllib.request.HTTPRedirectHandler):
-    """Follows a redirection, but to nothing that sends the URL in the clear."""
+    """Follows a redirect to HTTPS only, so that the URL stays encrypted."""
 
     def redirect_request(
         self,

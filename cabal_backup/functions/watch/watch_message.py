@@ -42,20 +42,20 @@ class WatchRun:
     now: datetime
     verdict: Verdict
     since: Mapping[str, datetime]
-    """Since when each check that is not ok has not been; empty when all is well."""
+    """Since when each check that is not ok has not been; empty when all are ok."""
     before: Mapping[str, datetime]
     """The same as of the run before."""
     skipped: Sequence[str]
     """The checks that were not run."""
 
     def message(self) -> WatchMessage | None:
-        """None where all is well and was before."""
+        """None where everything is ok and was before."""
         if self.since:
             lines = self._not_ok()
             subject = f"{_WORDS[self.verdict.status][0]}: {', '.join(self.since)}"
         elif self.before:
             lines = self._ok_again()
-            subject = "all is well again"
+            subject = "everything is ok again"
         else:
             return None
         found = mail_body(printable("\n".join(lines)))

@@ -86,7 +86,7 @@ def _config(*, tries: int = 5, read_timeout: int = 20, reason: str = "") -> Conf
         connect_timeout=5,
         read_timeout=read_timeout,
         max_pool_connections=32,
-        # By this `functions.notify` recognises, in CloudTrail's records, what this tool does.
+        # `functions.notify` recognises this tool by it in CloudTrail's records.
         user_agent_extra=f"cabal-backup/1{reason}",
     )
 

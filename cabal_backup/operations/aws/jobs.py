@@ -53,7 +53,7 @@ ANSWER_TIMEOUT = timedelta(minutes=15)
 
 FIRST_WAIT = 2.0
 LONGEST_WAIT = 30.0
-"""Seconds between two looks; each wait is half as long again as the one before."""
+"""Seconds between two requests; each wait is 1.5 times as long as the one before."""
 
 
 def restore_value(metadata: Mapping[str, str], key: str) -> str | None:
@@ -103,7 +103,7 @@ class Job:
 
     @property
     def completed_well(self) -> bool:
-        """Whether it did what it was for."""
+        """Whether it completed."""
         return self.state == "COMPLETED"
 
 
@@ -138,7 +138,7 @@ class Wait(Generic[T]):
     what: str
     """What is waited for, as in "the restore job 1234"."""
     pick_up: str
-    """What to type to go on waiting."""
+    """The command with which to follow it again."""
     longest: timedelta = LONGEST
 
 

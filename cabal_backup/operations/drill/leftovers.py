@@ -67,7 +67,7 @@ class Leftover:
     name: str
     """A table's name; the token of a restore of mail, which names its scratch directory too."""
     job: Job | None = None
-    """The restore that is still making it, which AWS Backup cannot call off."""
+    """The restore that is still making it, which AWS Backup cannot cancel."""
     mount: Path | None = None
     """Where a directory is."""
     proven: bool = True
@@ -240,7 +240,7 @@ def _remove_file_system(aws: Aws, leftover: Leftover, clock: Clock, report: Repo
 
 
 def _directories(restores: Sequence[MailRestore], mount: Path) -> tuple[Leftover, ...]:
-    """Scratch directories, and recovery directories that a drill had not got hold of yet."""
+    """Scratch directories, and recovery directories that a drill had not moved to one yet."""
     mine = [one for one in restores if not one.to_new and is_restore_token(one.token)]
     coming = {restore.token: restore.job for restore in mine if not restore.job.finished}
     began = {restore.token for restore in mine}

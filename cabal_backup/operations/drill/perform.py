@@ -1,4 +1,4 @@
-"""A drill from its beginning to its end: whatever happens in between, it clears away."""
+"""Performs a drill and, whatever happens, deletes what it made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a drill did and what it showed, while it goes on."""
+"""What a drill has done and shown so far."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that had to be so, and what was seen."""
+    """One requirement, and what was observed."""
 
     name: str
     passed: bool
@@ -44,28 +44,28 @@ class PointUsed:
 
 @dataclass
 class Record:
-    """The course of one drill; `perform` writes it, and the report is made of it."""
+    """The record of one drill; `perform` writes it, and the report is made of it."""
 
     kind: str
     environment: str
     started: datetime
     began: datetime | None = None
-    """When the first step began; what an earlier drill had left was cleared away before."""
+    """When the first step began, after what an earlier drill had left was deleted."""
     verified: datetime | None = None
-    """When all that is to be shown had been shown, or was known not to be so."""
+    """When all checks were made."""
     ended: datetime | None = None
     point: PointUsed | None = None
     steps: list[Step] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
-    """What kept it from coming to its end."""
+    """Why it did not complete."""
     interrupted: bool = False
     not_verified: list[str] = field(default_factory=list)
     """What this drill cannot show, and why."""
     cleared: list[str] = field(default_factory=list)
-    """What an earlier drill had left, and what was removed now."""
+    """What an earlier drill had left, and was deleted now."""
     left_over: list[str] = field(default_factory=list)
-    """What could not be cleared away."""
+    """What could not be deleted."""
     stays: list[str] = field(default_factory=list)
     """What stays on purpose, because it may not be removed."""
 
@@ -97,7 +97,7 @@ class Record:
 
     @property
     def point_age_seconds(self) -> float | None:
-        """How old the recovery point was at the beginning: what a loss just then had cost."""
+        """How old the recovery point was at the beginning: what a loss would have cost then."""
         if self.began is None or self.point is None:
             return None
         return (self.began - self.point.taken).total_seconds()

@@ -64,7 +64,7 @@ class AddressesDrillPlan:
         aws, record = run.aws, run.record
         record.use(self.restore.point)
         with run.step("restore"):
-            # First: its tag records the drill, should this run be killed while AWS restores.
+            # First: its tag records the drill if this run is killed while AWS restores.
             make_scratch(aws, self)
             restore_addresses.execute(aws, self.restore, run.clock, run.report)
             tag_restored(aws, self, run.clock)

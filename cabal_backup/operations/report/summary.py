@@ -1,4 +1,4 @@
-"""What the findings come to: the verdict in a sentence, and the groups of the checks."""
+"""Summarises the findings: the verdict in a sentence, and the groups of the checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Making the mail tiers read their addresses anew."""
+"""Making the mail tiers read their addresses again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Reconfigure(StrEnum):
     """How the mail tiers are notified."""
 
     PUBLISH = "publish"
-    """The address-changed event; each tier builds its maps anew while it goes on."""
+    """The address-changed event; each tier rebuilds its maps without a restart."""
     ROLL = "roll"
     """A forced deployment of the three services; takes minutes and needs no subscriber."""
     NONE = "none"
@@ -26,11 +26,11 @@ def describe(how: Reconfigure) -> str:
         return f"publish the {names.ADDRESS_CHANGED_EVENT} event to {names.ADDRESS_CHANGED_TOPIC}"
     if how is Reconfigure.ROLL:
         return f"roll {', '.join(names.SERVICES)} in the cluster {names.CLUSTER}"
-    return "leave the mail tiers alone"
+    return "do not notify the mail tiers"
 
 
 def reconfigure(aws: Aws, how: Reconfigure, report: Report) -> None:
-    """Tell the mail tiers; doing it twice does no harm.
+    """Notify the mail tiers; idempotent.
 
     Raises CabalBackupError when AWS refuses or does not answer.
     """

@@ -37,9 +37,9 @@ class RestoreRole:
 
 
 def check_role(aws: Aws, role: str) -> RestoreRole:
-    """The role, where it may restore or that cannot be seen.
+    """The role, if it may restore or if that cannot be read.
 
-    Raises AwsError when there is no such role or it may not.
+    Raises AwsError when there is no such role or it may not restore.
     """
 
     def question() -> set[str] | None:

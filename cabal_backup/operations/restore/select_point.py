@@ -61,7 +61,7 @@ class CopyBackRequest(PointChoice):
     """What is to be copied back; of mail, whose file system must be named if there are several."""
 
     what: str
-    """ADDRESSES, MAILSTORE, or the ARN of a recovery point; its last part will do."""
+    """ADDRESSES, MAILSTORE, or the ARN of a recovery point; its last part is enough."""
     cold: bool = False
     """Whether it is one in cold storage, which is restored, backed up and then copied: the newest
     cold one by default."""
@@ -206,7 +206,7 @@ def with_storage_class(aws: Aws, point: RecoveryPoint, now: datetime) -> Recover
 
 
 def find_named(points: Sequence[RecoveryPoint], name: str) -> RecoveryPoint | None:
-    """The point with this ARN, of which the last part will do."""
+    """The point with this ARN, or with this last part of it."""
     return next((point for point in points if name in (point.arn, point.id)), None)
 
 

@@ -12,21 +12,21 @@ class Status(StrEnum):
 
     OK = "ok"
     WARN = "warn"
-    """Not as it should be, but the promise still holds."""
+    """Something is wrong, but the environment is still protected."""
     FAIL = "fail"
-    """The promise does not hold."""
+    """The environment is not protected as promised."""
     UNKNOWN = "unknown"
-    """It could not be looked at, and so it is not known to be fine."""
+    """It could not be read, so it is not known to be ok."""
     OFF = "off"
     """Nothing was looked at: the settings switch it off, or there is nothing yet."""
 
 
 NOT_OK = (Status.FAIL, Status.UNKNOWN, Status.WARN)
-"""What the operator has to hear of, the worst first."""
+"""What is reported to the operator, the worst first."""
 
 
 def worst(statuses: Iterable[Status]) -> Status:
-    """A failure weighs more than not knowing, and that more than a warning; `ok` without any."""
+    """FAIL is worse than UNKNOWN, and UNKNOWN than WARN; OK without any."""
     seen = set(statuses)
     return next((status for status in NOT_OK if status in seen), Status.OK)
 
@@ -64,7 +64,7 @@ class Finding(Outcome):
 
 @dataclass(frozen=True)
 class Verdict:
-    """All findings of one look, and what they come to."""
+    """All findings of one look, and the worst of them."""
 
     findings: tuple[Finding, ...]
 

@@ -277,7 +277,7 @@ def _of_present_vault(
 def _clock_skew(
     now: datetime, answers: Sequence[Answer[DescribeRegionSettingsOutputTypeDef]]
 ) -> Answer[timedelta]:
-    """From the answer of a call that is made anyway."""
+    """From the answer to another call."""
     for answer in answers:
         if isinstance(answer, Known):
             skew = clock_skew(answer.value, now)
@@ -399,7 +399,7 @@ def _inline(iam: IAMClient, name: str) -> Policy | None:
 
 
 def _file_systems(aws: Aws) -> Sequence[FileSystemDescriptionTypeDef]:
-    """All of the region: the mailstore, and others that bear its tag."""
+    """All of the region: the mailstore, and others that have its tag."""
     paginator = aws.client("efs").get_paginator("describe_file_systems")
     return [each for page in paginator.paginate() for each in page["FileSystems"]]
 

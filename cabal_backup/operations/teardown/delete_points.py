@@ -162,8 +162,8 @@ def delete_points(aws: Aws, plan: DeletePointsPlan, clock: Clock, report: Report
     """Delete until none of the plan's points is listed; how many were deleted is returned.
 
     A point that appears after the plan was made is not deleted, because no one confirmed it.
-    What is already deleted is no error, so a run that was cut short is finished by another.
-    Raises AwsError when AWS refuses for good or new points have appeared, UnknownError when
+    What is already deleted is no error, so an interrupted run can be repeated.
+    Raises AwsError when AWS refuses permanently or new points have appeared, UnknownError when
     nothing changes for STALL_TIMEOUT.
     """
     deleted = 0
@@ -202,7 +202,7 @@ def _empty(aws: Aws, vault: VaultLock, clock: Clock, report: Report) -> int:
         if waits >= _LOOKS:
             _notice_expired(points, asked, vault)
         said = ""
-        # AWS Backup already deletes the one kind, and cannot delete the other one yet.
+        # AWS Backup already deletes those DELETING, and cannot delete those CREATING yet.
         deletable = [point for point in points if point.status not in ("DELETING", "CREATING")]
         for start in range(0, len(deletable), BATCH):
             answer = _delete(backup, vault, deletable[start : start + BATCH])

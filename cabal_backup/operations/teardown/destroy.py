@@ -92,7 +92,7 @@ class DestroyPlan:
 
 
 def plan_destruction(seen: Inventory) -> DestroyPlan:
-    """Raises RefusedError while a recovery point is there or a lock stands."""
+    """Raises RefusedError while there is a recovery point or a lock."""
     blockers = seen.blockers()
     if blockers:
         raise RefusedError(
@@ -105,7 +105,7 @@ def destroy(aws: Aws, plan: DestroyPlan, clock: Clock, report: Report) -> None:
     """Stacks, vaults, the role and the access policies; what does not exist any more is skipped.
 
     The role is deleted after the vaults: as long as a vault may hold a point, AWS Backup needs it.
-    Raises AwsError when AWS refuses for good, UnknownError when it takes too long; run again,
+    Raises AwsError when AWS refuses permanently, UnknownError when it takes too long; run again,
     it continues where it stopped.
     """
     for stack in plan.seen.stacks:
@@ -120,7 +120,7 @@ def destroy(aws: Aws, plan: DestroyPlan, clock: Clock, report: Report) -> None:
 
 
 def prove(aws: Aws, clock: Clock) -> tuple[str, ...]:
-    """What was looked at and is not there any more, line by line.
+    """What was verified to be deleted, line by line.
 
     Raises AwsError for anything that is left, CabalBackupError when it cannot be seen.
     """
@@ -170,7 +170,7 @@ def _places(aws: Aws) -> tuple[tuple[str, str], ...]:
 
 
 def _named_after(aws: Aws, stack: str, region: str) -> list[str]:
-    """What still bears a name that CloudFormation derived from the stack's."""
+    """What still has a name that CloudFormation derived from the stack's."""
     functions = aws.client("lambda", region).get_paginator("list_functions").paginate()
     log_groups = aws.client("logs", region).get_paginator("describe_log_groups")
     logs = log_groups.paginate(logGroupNamePrefix=stack)
@@ -323,7 +323,7 @@ def _delete_access_policies(aws: Aws, report: Report) -> None:
         if policy.holders:
             report(
                 f"The policy {policy.name} stays: {policy.holders} users, groups or roles have "
-                "it. Detach it and delete it before the environment is deployed anew."
+                "it. Detach it and delete it before the environment is deployed again."
             )
             continue
         _delete_policy(aws, policy)

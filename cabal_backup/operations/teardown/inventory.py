@@ -1,4 +1,4 @@
-"""What there is of one environment, and what stands in the way of taking it down."""
+"""What exists of one environment, and what prevents its teardown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Taking the vaults' locks off, and putting them back."""
+"""Removing the vaults' locks, and putting them back."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cabal_backup.operations.aws.recovery_points import (
 from cabal_backup.text import moment, plural
 
 RELOCK_WITHIN = timedelta(hours=24)
-"""How long a lock may be off before it has to be asked why it still is."""
+"""How long a lock may be off, as `unlock` reports it."""
 
 YOUNG = timedelta(days=30)
 
@@ -219,7 +219,7 @@ def plan_unlock(aws: Aws, now: datetime, *, reason: str, which: Sequence[str]) -
 
 
 def unlock(aws: Aws, plan: UnlockPlan, report: Report) -> None:
-    """Remove the locks one after the other; a run that was cut short is finished by another.
+    """Remove the locks one after the other; an interrupted run can be repeated.
 
     Raises CabalBackupError when AWS refuses.
     """
@@ -251,7 +251,7 @@ def plan_relock(aws: Aws, now: datetime, *, which: Sequence[str]) -> RelockPlan:
 def relock(aws: Aws, plan: RelockPlan, report: Report) -> None:
     """Put the environment's lock on; a pending one is removed before.
 
-    A run that was cut short is finished by another. Raises CabalBackupError when AWS refuses.
+    An interrupted run can be repeated. Raises CabalBackupError when AWS refuses.
     """
     for vault in plan.to_put:
         backup = aws.backup_with_reason(vault.region, "relock")

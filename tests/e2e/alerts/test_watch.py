@@ -139,7 +139,7 @@ def test_what_is_not_ok_is_reported_every_day_and_once_more_when_it_is_over(
 
     opt_in(guarded.watched, managed=True)
     (over,) = guarded.next_day()
-    assert over.subject == "[cabal-backup development] all is well again"
+    assert over.subject == "[cabal-backup development] everything is ok again"
     assert f"  dr-opt-in was not ok since {since}" in over.body.splitlines()
     assert guarded.receiver.called == [PATH]
     assert guarded.next_day() == []

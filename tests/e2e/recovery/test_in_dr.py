@@ -235,4 +235,4 @@ def test_a_cutover_into_the_other_region_has_no_way_back(operator: Operator) -> 
     assert (refused.code, "A cutover to us-west-2 cannot be undone" in refused.err) == (4, True)
     said = type_in(operator, "cutover", *tables, "--yes", "--no-undo", "--missing-only")
     assert said.code == 0, said
-    assert "leave the mail tiers alone" in said.err
+    assert "do not notify the mail tiers" in said.err

@@ -280,7 +280,7 @@ def test_when_it_is_over_there_is_one_more(watched: Watched, run: Any, listener:
     watched.ran(PRIMARY, dr_lock=YESTERDAY)
     run()
     ((_, subject, body),) = watched.published
-    assert subject == "[cabal-backup prod] all is well again"
+    assert subject == "[cabal-backup prod] everything is ok again"
     assert "  dr-lock was not ok since 2026-03-30 14:00 UTC" in body.splitlines()
     assert listener.called == [SECRET]
 
@@ -469,7 +469,7 @@ def test_the_end_is_reported_again_if_it_could_not_be(watched: Watched, run: Any
     with pytest.raises(ClientError, match="Publish"):
         run()
     run()
-    assert watched.subjects == ["[cabal-backup prod] all is well again"]
+    assert watched.subjects == ["[cabal-backup prod] everything is ok again"]
 
 
 def test_without_the_record_it_does_not_judge(

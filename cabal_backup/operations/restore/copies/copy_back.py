@@ -116,7 +116,7 @@ class CopyBackPlan:
             "everything later is lost",
             f"  {point.size_bytes:,} bytes, "
             + (
-                "warm for good"
+                "always warm"
                 if point.cold_at is None
                 else f"warm until {day(point.cold_at)}"
                 if self.now < point.cold_at
@@ -164,7 +164,7 @@ class CopyBackPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class Ready:
-    """Both ends of a copy-back, as they have to be, and what is to be copied."""
+    """Both vaults of a copy-back, as checked, and the recovery point to copy."""
 
     seen: State
     point: RecoveryPoint
@@ -375,7 +375,7 @@ def check_ready(
 
 
 def lock_of(region: RegionState, configured: Lock) -> Lock | None:
-    """The lock of a region's vault as it is; as it should be where that cannot be seen."""
+    """The lock of a region's vault; the configured one where the vault cannot be read."""
     vault = region.vault
     if isinstance(vault, Unknown) or vault.value is None:
         return configured

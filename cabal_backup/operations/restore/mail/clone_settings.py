@@ -1,7 +1,7 @@
-"""Giving a restored file system the settings of the one it takes the place of.
+"""Giving a restored file system the settings of the one that it replaces.
 
 Every step looks first and sets only what is missing, so that a run that was killed can
-be run again and nothing comes to be there twice.
+be run again and creates nothing twice.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def clone(
 def missing_access_points(
     wanted: tuple[AccessPoint, ...], there: tuple[AccessPoint, ...]
 ) -> list[AccessPoint]:
-    """Those without an equal one there; of two equal ones, each needs one of its own."""
+    """The wanted ones without an equal one in `there`; each of two equal ones needs its own."""
     left = list(there)
     missing = []
     for point in wanted:

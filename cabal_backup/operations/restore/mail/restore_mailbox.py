@@ -57,9 +57,9 @@ class MailboxRequest:
     """Only this folder, as a mail client shows it; by default the whole home."""
     point: PointRequest = field(default_factory=PointRequest)
     again: bool = False
-    """Whether what an earlier job restored is restored once more."""
+    """Whether to restore again what an earlier job restored."""
     creation_token: str | None = None
-    """What the restore is to be known by; then no earlier job is followed."""
+    """The creation token of the restore; if set, no earlier job is followed."""
     to_new: bool = False
     """Whether it goes to a new file system in any case, instead of next to what is there."""
     subnets: Sequence[str] = ()
@@ -83,7 +83,7 @@ class RestoreMailboxPlan:
     job: Job | None
     """An earlier run's job that restores this; it is followed, and no new one is started."""
     creation_token: str | None = None
-    """What the restore is to be known by; None for a token that need not be known."""
+    """The creation token of the restore; None for any."""
     to_new: bool = False
     """Whether it goes to a new file system instead of next to what is there."""
     mount_targets: FileSystemSettings | None = None
@@ -322,7 +322,7 @@ def _asked(mailstore: str, items: Sequence[str]) -> dict[str, str]:
 
 
 def _metadata(aws: Aws, plan: RestoreMailboxPlan) -> dict[str, str]:
-    # Mail is not brought to a new place in the clear, whatever it was before.
+    # Mail is always encrypted at rest, even if the mailstore is not.
     new = {"newFileSystem": "true", "Encrypted": "true"} if plan.to_new else {}
     return {
         "PerformanceMode": "generalPurpose",

@@ -57,7 +57,7 @@ class RestoreMailstorePlan:
     job: Job | None
     """An earlier run's job that restores this; it is followed, and no new one is started."""
     restored: str | None
-    """The new file system, where an earlier run's job has come to its end."""
+    """The new file system, if an earlier run's job has completed."""
     in_use: tuple[str, ...] = ()
     """What earlier restores of this recovery point made and is in use: it is not changed."""
     mount_targets: int = 0
@@ -177,7 +177,7 @@ def _metadata(aws: Aws, plan: RestoreMailstorePlan) -> dict[str, str]:
         "PerformanceMode": "generalPurpose",
         **mailstore_restores.starting_metadata(aws, plan.point),
         "newFileSystem": "true",
-        # Mail is not brought back in the clear, whatever it was before.
+        # Mail is always encrypted at rest, even if the mailstore was not.
         "Encrypted": "true",
         "CreationToken": plan.creation_token,
     }

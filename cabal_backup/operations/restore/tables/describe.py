@@ -115,7 +115,7 @@ class TableBackup:
     """An estimate that DynamoDB renews every six hours or so."""
     size_bytes: int
     table_created: datetime
-    """When the table that it is of was made: a table that was deleted may have been made anew."""
+    """When the table that it is of was made: a deleted table may have been created again."""
     ttl: str | None
     """The attribute that TTL went by; None for a table that had no TTL."""
     key_arn: str

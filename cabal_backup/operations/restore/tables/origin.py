@@ -162,10 +162,9 @@ def made_by(job: Job, table: TableDescription) -> bool:
 
 
 def record(aws: Aws, table: TableDescription, source: str, clock: Clock, report: Report) -> None:
-    """Remember that this tool restored a table, and its items as they are now.
+    """Record that this tool restored a table, and a digest of its items as they are now.
 
-    Where that is not possible the table is as good; it is restored once more when it is needed
-    again.
+    If that fails, the table can still be used, but a later run restores another one.
 
     :param source: the name of the table that it was.
 

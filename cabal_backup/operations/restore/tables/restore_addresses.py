@@ -187,7 +187,7 @@ def execute(aws: Aws, plan: RestoreAddressesPlan, clock: Clock, report: Report) 
 def _check_not_empty(aws: Aws, point: RecoveryPoint) -> None:
     """Raises RefusedError for an empty recovery point where an older one has something.
 
-    A table that was deleted and made anew is backed up empty.
+    A table that was deleted and created again is backed up empty.
     """
     if point.size_bytes:
         return
@@ -244,7 +244,7 @@ def _job_of(
 
 
 def _is_being_replaced(aws: Aws, live: TableDescription, jobs: list[TableRestore]) -> bool:
-    """Whether an earlier run restores under the live name, and has not come to its end."""
+    """Whether an earlier run restores under the live name, and has not completed."""
     if any(target == live.name and not job.finished for job, target in jobs):
         return True
     made = next((job for job, _ in jobs if made_by(job, live)), None)

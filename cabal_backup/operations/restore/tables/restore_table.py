@@ -2,7 +2,7 @@
 
 For the tables outside the plan this is the way back. A table that was deleted is restored
 from a backup that DynamoDB makes when a table with point-in-time recovery is deleted. Where
-there are several, the operator chooses: a table may have been made anew, empty, and deleted
+there are several, the operator chooses: a table may have been created again, empty, and deleted
 again.
 """
 
@@ -321,7 +321,7 @@ def _chosen(table: str, backups: Sequence[TableBackup], arn: str | None) -> Tabl
 
 
 def _is_unfinished(aws: Aws, table: TableDescription) -> bool:
-    """Whether an earlier run restored a backup under this name, and did not come to its end."""
+    """Whether an earlier run restored a backup under this name, and did not complete."""
     return table.restored_from_backup != "" and (
         table.status == "CREATING" or not table_settings.is_complete(aws, table.name)
     )

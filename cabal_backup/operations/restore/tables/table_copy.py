@@ -68,7 +68,7 @@ class Copied:
 
 @dataclass(frozen=True, kw_only=True)
 class Deleted:
-    """What became of the items that were to be deleted."""
+    """What a deletion of items did."""
 
     deleted: int
     kept: int

@@ -171,7 +171,7 @@ def _protect(aws: Aws, table: str) -> None:
 
 def _recover(aws: Aws, table: str) -> None:
     dynamodb = aws.client("dynamodb")
-    # Switching it on again would begin its window anew.
+    # Switching it on again would restart its window.
     if not is_recoverable(dynamodb.describe_continuous_backups(TableName=table)):
         dynamodb.update_continuous_backups(
             TableName=table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}

@@ -125,7 +125,7 @@ def find_window(aws: Aws, live: str, clock: Clock) -> Window | None:
 def next_second(
     aws: Aws, live: str, clock: Clock, *, after: datetime | None = None
 ) -> Window | None:
-    """As `find_window`, when AWS's clock has come to its next second.
+    """As `find_window`, when AWS's clock has reached its next second.
 
     Recovery goes to whole seconds. AWS does not say whether writes within the second that is named
     are recovered. So the undo point is a second that has just begun: going back to one that began

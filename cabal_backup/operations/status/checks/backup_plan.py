@@ -95,7 +95,7 @@ def _plan_differences(state: State, plan: BackupPlanTypeDef) -> Iterator[str]:
         ("start window", "StartWindowMinutes", names.START_WINDOW_MINUTES),
         ("completion window", "CompletionWindowMinutes", names.COMPLETION_WINDOW_MINUTES),
     ):
-        # AWS Backup's defaults, should it leave them out, are these values.
+        # AWS Backup's defaults, if it leaves them out, are these values.
         seen = rule.get(member, wanted)
         yield from difference(what, f"{seen} minutes", f"{wanted} minutes")
     yield from _set_beside(rule, _COMPARED | {"RuleId"}, "the rule")

@@ -37,7 +37,7 @@ SAME_MOMENT = timedelta(minutes=1)
 """A copy keeps the creation date of its source; this much apart is still the same."""
 
 FUTURE = timedelta(minutes=5)
-"""What is dated further ahead than this did not happen yet, whatever it says."""
+"""A date further in the future than this is wrong."""
 
 _SETTING_UP = timedelta(hours=1)
 """A plan made this shortly before midnight may have got its selection after it."""
@@ -187,7 +187,7 @@ class History:
         return midnight + NIGHT * (days or self._state.environment.lifecycle.delete_after_days)
 
     def _copy_kept_until(self, midnight: datetime) -> datetime:
-        """The past where no copy was to be made: the DR vault is younger than the night."""
+        """When the copy expires; `midnight` if the night is older than the DR vault."""
         actions = _rule(self._version(midnight)).get("CopyActions", ())
         ours = [a for a in actions if a["DestinationBackupVaultArn"] == self._state.dr_vault_arn]
         made = self._state.dr.vault_created

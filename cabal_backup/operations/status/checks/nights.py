@@ -106,7 +106,7 @@ def _last_night(state: State, history: History, newest: dict[str, RecoveryPoint]
 
 
 def nights(state: State) -> Outcome:
-    """Nights before the last one; they cannot be made up for, only known about."""
+    """Are all nights before the last one complete?"""
     known(state.primary.points, looking_at=f"the recovery points in {names.VAULT}")
     history = History(state)
     if state.primary.vault == Known(None) and state.plan == Known(None):

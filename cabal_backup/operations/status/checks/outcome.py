@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 def ok(evidence: str, *, details: Iterable[str] = ()) -> Outcome:
-    """As it should be."""
+    """Nothing to report."""
     return Outcome(Status.OK, evidence, details=tuple(details))
 
 
@@ -33,12 +33,12 @@ def off(evidence: str) -> Outcome:
 
 
 def warn(evidence: str, hint: str, *, details: Iterable[str] = ()) -> Outcome:
-    """Not as it should be, but the promise still holds."""
+    """Something is wrong, but the environment is still protected."""
     return Outcome(Status.WARN, evidence, hint, tuple(details))
 
 
 def fail(evidence: str, hint: str, *, details: Iterable[str] = ()) -> Outcome:
-    """The promise does not hold."""
+    """The environment is not protected as promised."""
     return Outcome(Status.FAIL, evidence, hint, tuple(details))
 
 
@@ -132,7 +132,7 @@ def listed(value: T | list[T] | tuple[T, ...] | None) -> list[T]:
 
 
 def difference(what: str, seen: object, wanted: object) -> Iterator[str]:
-    """Says how something is and should be; nothing where it is as it should be."""
+    """How something is and how it should be; nothing if they are equal."""
     if seen != wanted:
         yield f"{what}: {seen}, should be {wanted}"
 

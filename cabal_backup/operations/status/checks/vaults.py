@@ -26,8 +26,8 @@ DEPLOYMENT = "deployment"
 """The id of the check on which all others rest."""
 
 REPORTED = timedelta(days=7)
-"""How long the removal of a lock that is back is reported; what was deleted meanwhile is for 90
-days, and what is missing as long as it is.
+"""How long the removal of a lock is reported after the lock is back. Deletions meanwhile are
+reported for 90 days, and missing recovery points for as long as they are missing.
 """
 
 
