@@ -21,6 +21,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -43,13 +44,12 @@ LOADED = sys.stdlib_module_names | {
 
 _WARM_PROCESS = str(Path(local_aws.__file__).with_name("warm_process.py"))
 
-_LINE_SECONDS = 0.005
-"""From a line that was read to its place in MiniStack's queue. A function writes its lines before
-its answer, so they need not be waited for any longer."""
+_ENDED_SECONDS = 5
+"""How long the end of the output of a process that has ended is waited for: a process that the
+function has started may keep it open."""
 
-_DRAIN_SECONDS = 0.25
-"""How long what was written is waited for."""
-
+_reading = threading.Lock()
+"""Held while lines are between the pipe and MiniStack's queue."""
 _starting = threading.Lock()
 _extracting = threading.Lock()
 
@@ -63,18 +63,37 @@ def install(folder: Path) -> None:
     runtime.subprocess = SimpleNamespace(**(vars(subprocess) | {"Popen": _start}))
     archive = partial(_Code, folder=folder)
     runtime.zipfile = SimpleNamespace(**(vars(zipfile) | {"ZipFile": archive}))
-    worker_class = runtime.Worker
-    drain = worker_class._drain_stderr_bounded
+    runtime.Worker._read_stderr = _read_lines
+    runtime.Worker._drain_stderr_bounded = _written
 
-    def drain_what_is_written(worker: Any) -> Any:
-        if worker._proc is None:
-            return drain(worker)
-        deadline = time.monotonic() + _DRAIN_SECONDS
-        while _unread(worker._proc.stderr) and time.monotonic() < deadline:
-            time.sleep(_LINE_SECONDS / 5)
-        return drain(worker, first_line_wait=_LINE_SECONDS)
 
-    worker_class._drain_stderr_bounded = drain_what_is_written
+def _read_lines(worker: Any) -> None:
+    """Put what a function writes to stderr into MiniStack's queue, line by line, until its end."""
+    pipe, queue, rest = worker._proc.stderr, worker._stderr_queue, b""
+    readable = select.poll()
+    with suppress(OSError, ValueError):  # the pipe was closed
+        readable.register(pipe, select.POLLIN)
+        while readable.poll():
+            with _reading:
+                written = os.read(pipe.fileno(), 65_536)
+                *lines, rest = (rest + written).split(b"\n")
+                for line in lines if written else [rest] * bool(rest):
+                    queue.put(line.decode(errors="replace"))
+            if not written:
+                return
+
+
+def _written(worker: Any, **_: float) -> Any:
+    """The lines of an invocation. A function writes them before its answer, which is here."""
+    process, reader = worker._proc, worker._stderr_thread
+    if process is None:
+        reader.join(_ENDED_SECONDS)
+    while process is not None and reader.is_alive():
+        with _reading:
+            if not _unread(process.stderr):
+                break
+        time.sleep(0.001)
+    return worker._drain_stderr()
 
 
 class _Code(zipfile.ZipFile):
