@@ -23,6 +23,7 @@ from local_aws.client import PRIMARY_REGION, Sandbox
 from cabal_backup.cli.main import main
 from cabal_backup.cli.parser import COMMANDS, CommandLineError, parse
 from cabal_backup.errors import ExitCode
+from tests.e2e.shell import HUNG_SECONDS
 from tests.hints import printed_commands
 from tests.sandbox.deployment import aws_cli
 
@@ -45,7 +46,6 @@ _IDS = re.compile(r"[0-9a-f-]*\d[0-9a-f-]*", re.I)
 _SETTINGS = re.compile(r" (?:-c |--project=)(?:'[^']*'|\S+)")
 _NO_HINT = re.compile(r"^usage: .*(?:\n +.*)*|^cabal-backup[\w -]*: ", re.M)
 """How an error begins: the usage of a command, and the name of the program."""
-HUNG_SECONDS = 120
 
 
 @dataclass

@@ -68,7 +68,7 @@ def stage_on(tmp_path_factory: pytest.TempPathFactory) -> Run:
         },
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=900,
     )
     return Run(ended.returncode, ended.stdout, ended.stderr, outdir)
 
