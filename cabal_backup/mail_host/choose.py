@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from cabal_backup.mail_host.files import THREADS, lstat, open_directory
-from cabal_backup.mail_host.folders import UNMERGED, Batch, Folder, State, pack, total_of
+from cabal_backup.mail_host.folders import UNMERGED, Batch, Folder, MessageState, pack, total_of
 from cabal_backup.mail_host.mail_names import folder_name, is_called, shown
 from cabal_backup.mail_host.merge_plan import FolderPlan, MergePlan
 from cabal_backup.mail_host.problems import Refused
@@ -40,7 +41,7 @@ class MergeRequest:
 
 
 def plan_merge(survey: Survey, request: MergeRequest = MergeRequest()) -> MergePlan:
-    """Choose what to restore, from the result of `look`.
+    """Choose what to restore, from the result of `survey_trees`.
 
     Raises Refused for a folder that was not restored, and if the owner is unknown or this process
     cannot set it.
@@ -72,7 +73,7 @@ def plan_merge(survey: Survey, request: MergeRequest = MergeRequest()) -> MergeP
             "are restored. Make it readable, or use --moved restore: then messages are restored "
             "even if they are in that folder."
         )
-    files, files_left = _choose_files(survey, plans, everything=not request.folders)
+    files = _choose_files(survey, plans, everything=not request.folders)
     return MergePlan(
         where=where,
         uid=owner,
@@ -82,8 +83,8 @@ def plan_merge(survey: Survey, request: MergeRequest = MergeRequest()) -> MergeP
         restore_moved=request.restore_moved,
         unfinished=survey.unfinished,
         folders=plans,
-        files=files,
-        files_left=files_left,
+        files=files.restore,
+        files_left=files.left,
         problems=survey.problems,
         notes=tuple(notes),
     )
@@ -101,21 +102,25 @@ def _choose(folders: list[Folder], asked: Sequence[str]) -> list[Folder]:
     ]
 
 
-def _choose_files(
-    survey: Survey, plans: Sequence[FolderPlan], *, everything: bool
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The files that are not mail: those to restore, and those to leave."""
+class _FilesPlan(NamedTuple):
+    """The paths of files that are not mail."""
+
+    restore: tuple[str, ...]
+    left: tuple[str, ...]
+
+
+def _choose_files(survey: Survey, plans: Sequence[FolderPlan], *, everything: bool) -> _FilesPlan:
     there = {plan.directory: plan.exists or plan.make or not plan.directory for plan in plans}
     restore: list[str] = []
     left: list[str] = []
     for path, folder, state in survey.files:
         chosen = folder in there and (everything or path.startswith("Maildir/"))
-        if not chosen or state == State.PRESENT:
+        if not chosen or state == MessageState.PRESENT:
             continue
         unread = path.startswith("Maildir/") and folder in survey.unreadable
-        can_be = state == State.MISSING and there[folder] and not unread
+        can_be = state == MessageState.MISSING and there[folder] and not unread
         (restore if can_be else left).append(path)
-    return tuple(restore), tuple(left)
+    return _FilesPlan(tuple(restore), tuple(left))
 
 
 class _Chooser:
@@ -133,12 +138,12 @@ class _Chooser:
             if place and found.here[ordinal] in UNMERGED
         )
         states = self._states(found)
-        missing = _in_state(states, State.MISSING)
-        renamed = _in_state(states, State.SECOND)
-        different = _in_state(states, State.DIFFERENT)
+        missing = _in_state(states, MessageState.MISSING)
+        renamed = _in_state(states, MessageState.SECOND)
+        different = _in_state(states, MessageState.DIFFERENT)
         if self._request.restore_moved:
-            different += _in_state(states, State.CLAIMED)
-        unknown = total_of(_in_state(states, State.UNKNOWN))
+            different += _in_state(states, MessageState.CLAIMED)
+        unknown = total_of(_in_state(states, MessageState.UNKNOWN))
         if found.directory in survey.unreadable or (
             survey.unreadable and not self._request.restore_moved
         ):
@@ -158,7 +163,9 @@ class _Chooser:
             exists=found.exists,
             make=make,
             subscribe=make and found.subscribed,
-            present=found.count(State.PRESENT, State.LINKED, State.TWIN, State.CLAIMED),
+            present=found.count(
+                MessageState.PRESENT, MessageState.LINKED, MessageState.TWIN, MessageState.CLAIMED
+            ),
             moved=tuple(
                 (folder_name(survey.live_folders[n - 1]), count)
                 for n, count in sorted(moved.items())
@@ -168,7 +175,7 @@ class _Chooser:
             unknown=unknown,
             restore=restore,
             rename=rename,
-            finish=tuple(_in_state(states, State.LINKED)),
+            finish=tuple(_in_state(states, MessageState.LINKED)),
             keywords=tuple((letter, name) for letter, name in known if name is not None),
             unnamed="".join(letter for letter, name in known if name is None),
         )
@@ -188,7 +195,9 @@ class _Chooser:
             elsewhere = found.elsewhere[start : start + batch.size]
             if not self._request.restore_moved and any(elsewhere):
                 both = zip(here, elsewhere)  # noqa: B905 (Python 3.9)
-                here = bytes(State.PRESENT if e and h != State.LINKED else h for h, e in both)
+                here = bytes(
+                    MessageState.PRESENT if e and h != MessageState.LINKED else h for h, e in both
+                )
             states.append((batch, here))
         return states
 

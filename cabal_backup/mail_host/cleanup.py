@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from cabal_backup.mail_host.files import THREADS, names_in, refuse_mounts, remove_tree
-from cabal_backup.mail_host.folders import Folder, State
+from cabal_backup.mail_host.folders import Folder, MessageState
 from cabal_backup.mail_host.mail_names import folder_name, shown, some_of
 from cabal_backup.mail_host.mailbox_writer import staging_area
-from cabal_backup.mail_host.survey import look
+from cabal_backup.mail_host.survey import survey_trees
 from cabal_backup.mail_host.trees import STAGING_PREFIX, Trees, Where
 
 
@@ -43,7 +43,7 @@ def plan_cleanup(where: Where) -> CleanupPlan:
     with contextlib.ExitStack() as stack:
         trees = Trees(where, stack)
         refuse_mounts(where.user, trees.recovery)
-    survey = look(where)
+    survey = survey_trees(where)
     with contextlib.ExitStack() as stack:
         # Afterwards, because another user's restore may have arrived meanwhile.
         others = tuple(
@@ -54,16 +54,19 @@ def plan_cleanup(where: Where) -> CleanupPlan:
     unmerged = []
     for found in survey.folders:
         for states, why in (
-            ((State.MISSING, State.SECOND), ""),
-            ((State.DIFFERENT, State.CLAIMED), ", which differ from the message of the same name"),
-            ((State.UNKNOWN,), ", which could not be compared"),
+            ((MessageState.MISSING, MessageState.SECOND), ""),
+            (
+                (MessageState.DIFFERENT, MessageState.CLAIMED),
+                ", which differ from the message of the same name",
+            ),
+            ((MessageState.UNKNOWN,), ", which could not be compared"),
         ):
             count = found.count(*states)
             if count:
                 name = shown(folder_name(found.directory))
                 unmerged.append(f"{count} messages of {name}{why}{_examples(found, states)}")
     unmerged += [str(problem) for problem in survey.problems]
-    strange = [file.path for file in survey.files if file.state != State.PRESENT]
+    strange = [file.path for file in survey.files if file.state != MessageState.PRESENT]
     if strange:
         unmerged.append(f"{len(strange)} files that are not mail: {some_of(strange)}")
     return CleanupPlan(where, tuple(unmerged), others)

@@ -19,7 +19,7 @@ from cabal_backup.mail_host.mail_names import QUEUES, shown
 from cabal_backup.mail_host.merge import Progress, merge
 from cabal_backup.mail_host.problems import Exit, Refused, Stopped
 from cabal_backup.mail_host.promote import plan_promote, promote
-from cabal_backup.mail_host.survey import look
+from cabal_backup.mail_host.survey import survey_trees
 from cabal_backup.mail_host.trees import Where, find_recovery
 
 
@@ -282,7 +282,7 @@ def _merge_and_report(options: MergeOptions, report: dict[str, object]) -> int:
         restore_different=options.different == "restore",
         uid=options.uid,
     )
-    plan = plan_merge(look(where), request)
+    plan = plan_merge(survey_trees(where), request)
     report["plan"] = plan.as_dict()
     _say(str(plan), sys.stderr if options.json else sys.stdout)
     code = Exit.LEFT if plan.problems or plan.unknown else Exit.DONE

@@ -61,6 +61,14 @@ class Match(NamedTuple):
     inode: int
 
 
+class Namesake(NamedTuple):
+    """A restored message whose identity earlier messages of its folder have, too."""
+
+    ordinal: int
+    earlier: list[int]
+    """The ordinals of these."""
+
+
 class Identities:
     """The identities of one folder's messages, in the order of their ordinals.
 
@@ -114,15 +122,15 @@ class Index:
         self._slots = array("I", bytes(4 * size))
         ends = [*self._starts[1:], len(self._hashes)]
         self.namesakes = list(map(self._insert, self._starts, ends))
-        """For each folder: (ordinal, ordinals of earlier messages with the same identity)."""
+        """For each folder."""
 
-    def _insert(self, start: int, end: int) -> list[tuple[int, list[int]]]:
+    def _insert(self, start: int, end: int) -> list[Namesake]:
         """Insert the entries of one folder; returns its namesakes.
 
         At most `MAX_NAMESAKES` messages of one identity are inserted.
         """
         hashes, ordinals, slots, mask = self._hashes, self._ordinals, self._slots, self._mask
-        namesakes: list[tuple[int, list[int]]] = []
+        namesakes: list[Namesake] = []
         for entry in range(start, end):
             number = hashes[entry]
             at = number & mask
@@ -137,7 +145,7 @@ class Index:
                 if earlier:
                     ordinal = ordinals[entry]
                     if entry == start or ordinals[entry - 1] != ordinal:
-                        namesakes.append((ordinal, earlier))
+                        namesakes.append(Namesake(ordinal, earlier))
                     if len(earlier) >= MAX_NAMESAKES:
                         continue
             slots[at] = entry + 1
@@ -163,7 +171,7 @@ def total_of(batches: Iterable[Batch]) -> int:
     return sum(batch.size for batch in batches)
 
 
-class State:
+class MessageState:
     """What the mailbox has of a restored message today, in the same folder."""
 
     MISSING = 0
@@ -185,7 +193,13 @@ class State:
     """Another content; Dovecot's list says that the file is this message."""
 
 
-UNMERGED = (State.MISSING, State.DIFFERENT, State.SECOND, State.UNKNOWN, State.CLAIMED)
+UNMERGED = (
+    MessageState.MISSING,
+    MessageState.DIFFERENT,
+    MessageState.SECOND,
+    MessageState.UNKNOWN,
+    MessageState.CLAIMED,
+)
 """Messages that, as far as is known, only the recovery directory has."""
 
 
@@ -206,7 +220,7 @@ class Folder:
         self.identities = Identities()
         """Until they are all in the index."""
         self.here = bytearray()
-        """For each message: its State."""
+        """For each message: its MessageState."""
         self.elsewhere = array("i")
         """For each message: 0, or the number of another folder that has it today."""
 
@@ -233,8 +247,16 @@ class Folder:
 PLACES = ("cur", "new")
 
 
-def dot_entries(maildir: int) -> tuple[list[str], list[str]]:
-    """Names with a leading dot in a Maildir: the directories, and what is not a file either."""
+class DotEntries(NamedTuple):
+    """Names with a leading dot in a Maildir."""
+
+    directories: list[str]
+    others: list[str]
+    """What is neither a directory nor a file, such as a symbolic link."""
+
+
+def dot_entries(maildir: int) -> DotEntries:
+    """Read the names with a leading dot in a Maildir."""
     directories, others = [], []
     with os.scandir(maildir) as entries:
         for entry in entries:
@@ -244,7 +266,7 @@ def dot_entries(maildir: int) -> tuple[list[str], list[str]]:
                 directories.append(entry.name)
             elif not entry.is_file(follow_symlinks=False):
                 others.append(entry.name)
-    return sorted(directories), sorted(others)
+    return DotEntries(sorted(directories), sorted(others))
 
 
 NOT_FOLDERS = re.compile(r"\.(dovecot|notmuch|nfs)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 from cabal_backup.mail_host.dovecot import other_identities, read_uidlist
 from cabal_backup.mail_host.files import BATCH_SIZE, open_directory, same_content
@@ -14,7 +15,7 @@ from cabal_backup.mail_host.folders import (
     Folder,
     Index,
     Match,
-    State,
+    MessageState,
     dot_entries,
     messages_in,
 )
@@ -38,8 +39,18 @@ class _Candidate:
         self.elsewhere: list[Match] = []
 
 
-_Pair = tuple[Match, _Candidate]
-"""A restored message, and a message of the mailbox that can be the same."""
+class _Pair(NamedTuple):
+    """A restored message, and a message of the mailbox that can be the same."""
+
+    match: Match
+    candidate: _Candidate
+
+
+class _ComparedPair(NamedTuple):
+    pair: _Pair
+    same: bool | None
+    """Whether both have the same content; None if it is unknown."""
+
 
 _MAX_CANDIDATES = 1 << 16
 """Candidates in memory until their contents are compared: 15 MB."""
@@ -81,7 +92,7 @@ class LiveScan:
                 break
             for directory in changed:
                 self._numbers.setdefault(directory, len(self._numbers))
-            list(self._pool.map(self._look, changed))
+            list(self._pool.map(self._read_folder, changed))
             seen.update(now)
         else:
             notes.append(
@@ -132,7 +143,7 @@ class LiveScan:
                 )
         return tuple(times)
 
-    def _look(self, directory: str) -> None:
+    def _read_folder(self, directory: str) -> None:
         """Read one folder of the mailbox, and mark the restored messages that it has."""
         candidates: list[_Candidate] = []
         own = self._own.get(directory, -1)
@@ -176,9 +187,9 @@ class LiveScan:
                 continue
             states = self._folders[own].here
             if match.inode == candidate.inode:
-                states[match.ordinal] = State.LINKED
+                states[match.ordinal] = MessageState.LINKED
                 return False
-            if states[match.ordinal] == State.PRESENT:  # since an earlier round
+            if states[match.ordinal] == MessageState.PRESENT:  # since an earlier round
                 known = True
             else:
                 candidate.here.append(match)
@@ -188,17 +199,21 @@ class LiveScan:
 
     def _settle(self, directory: str, folder: int, candidates: list[_Candidate]) -> None:
         """Compare contents where both trees have the name; then forget the candidates."""
-        here = [(match, candidate) for candidate in candidates for match in candidate.here]
+        here = [_Pair(match, candidate) for candidate in candidates for match in candidate.here]
         for (match, candidate), same in self._compare(folder, here):
             states = self._folders[match.folder].here
             if same:
-                states[match.ordinal] = State.PRESENT
+                states[match.ordinal] = MessageState.PRESENT
                 candidate.elsewhere.clear()
-            elif states[match.ordinal] not in (State.PRESENT, State.LINKED, State.TWIN):
-                differs = State.CLAIMED if candidate.claimed else State.DIFFERENT
-                states[match.ordinal] = State.UNKNOWN if same is None else differs
+            elif states[match.ordinal] not in (
+                MessageState.PRESENT,
+                MessageState.LINKED,
+                MessageState.TWIN,
+            ):
+                differs = MessageState.CLAIMED if candidate.claimed else MessageState.DIFFERENT
+                states[match.ordinal] = MessageState.UNKNOWN if same is None else differs
         elsewhere = [
-            (match, candidate) for candidate in candidates for match in candidate.elsewhere
+            _Pair(match, candidate) for candidate in candidates for match in candidate.elsewhere
         ]
         for (match, _), same in self._compare(folder, elsewhere):
             if same:
@@ -206,15 +221,12 @@ class LiveScan:
                 self._folders[match.folder].elsewhere[match.ordinal] = number
         candidates.clear()
 
-    def _compare(self, folder: int, pairs: list[_Pair]) -> list[tuple[_Pair, bool | None]]:
-        """Whether the files of each pair have the same content.
-
-        It goes by batches, to decompress each only once.
-        """
+    def _compare(self, folder: int, pairs: list[_Pair]) -> list[_ComparedPair]:
+        """Compare the contents of each pair, by batches, to decompress each only once."""
         batches: dict[tuple[int, int], list[_Pair]] = {}
         for pair in pairs:
-            number, ordinal, _ = pair[0]
-            key = number, self._folders[number].batch_of(ordinal)
+            number = pair.match.folder
+            key = number, self._folders[number].batch_of(pair.match.ordinal)
             batches.setdefault(key, []).append(pair)
         size = BATCH_SIZE if self._readers == 1 else max(2, len(pairs) // self._readers)
         pieces = [
@@ -223,7 +235,7 @@ class LiveScan:
             for at in range(0, len(some), size)
         ]
 
-        def compare(piece: tuple[int, int, list[_Pair]]) -> list[tuple[_Pair, bool | None]]:
+        def compare(piece: tuple[int, int, list[_Pair]]) -> list[_ComparedPair]:
             return self._compare_piece(folder, *piece)
 
         if self._readers == 1 or len(pieces) < 2:
@@ -233,12 +245,12 @@ class LiveScan:
 
     def _compare_piece(
         self, folder: int, number: int, batch_number: int, pairs: list[_Pair]
-    ) -> list[tuple[_Pair, bool | None]]:
+    ) -> list[_ComparedPair]:
         """The same for pairs whose restored messages are all in one batch."""
         found = self._folders[number]
         batch, start = found.batches[batch_number], found.starts[batch_number]
         names = batch.names()
-        results: list[tuple[_Pair, bool | None]] = []
+        results: list[_ComparedPair] = []
         try:
             with contextlib.ExitStack() as stack:
                 enter = stack.enter_context
@@ -246,14 +258,14 @@ class LiveScan:
                 ours = enter(open_directory(batch.place, recovered))
                 theirs = {
                     place: enter(open_directory(place, folder))
-                    for place in {candidate.place for _, candidate in pairs}
+                    for place in {pair.candidate.place for pair in pairs}
                 }
                 for pair in pairs:
                     match, candidate = pair
                     same = match.inode == candidate.inode or same_content(
                         names[match.ordinal - start], ours, candidate.name, theirs[candidate.place]
                     )
-                    results.append((pair, same))
+                    results.append(_ComparedPair(pair, same))
         except OSError:
-            results = [(pair, None) for pair in pairs]
+            results = [_ComparedPair(pair, None) for pair in pairs]
         return results

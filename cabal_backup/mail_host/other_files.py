@@ -17,7 +17,7 @@ from cabal_backup.mail_host.files import (
     open_directory,
     same_content,
 )
-from cabal_backup.mail_host.folders import Folder, State
+from cabal_backup.mail_host.folders import Folder, MessageState
 from cabal_backup.mail_host.problems import Problems
 from cabal_backup.mail_host.trees import Trees
 
@@ -83,7 +83,7 @@ def _files_of_folder(
             if trees.live is not None and found.exists:
                 live = stack.enter_context(trees.live_folder(found.directory))
         except OSError:
-            yield from ((name, State.UNKNOWN) for name in names)
+            yield from ((name, MessageState.UNKNOWN) for name in names)
             return
         plain = _without_mail(names, recovered, found.directory, problems)
         yield from _compare_files(trees, plain, recovered, live)
@@ -108,10 +108,10 @@ def _compare_files(
                     theirs = stack.enter_context(trees.below(name, live))
                 below = names_in(ours)
             except OSError:
-                yield name, State.UNKNOWN
+                yield name, MessageState.UNKNOWN
                 continue
             if depth == MAX_DEPTH:
-                yield name, State.UNKNOWN
+                yield name, MessageState.UNKNOWN
                 continue
             for path, state in _compare_files(trees, below, ours, theirs, depth + 1):
                 yield f"{name}/{path}", state
@@ -121,16 +121,22 @@ def _state_of_file(name: str, status: os.stat_result, recovered: int, live: int 
     there = None if live is None else lstat(name, live)
     if live is None or there is None:
         can_be_restored = stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)
-        return State.MISSING if can_be_restored else State.UNKNOWN
+        return MessageState.MISSING if can_be_restored else MessageState.UNKNOWN
     if inode_of(there) == inode_of(status):
-        return State.PRESENT
+        return MessageState.PRESENT
     if stat.S_IFMT(there.st_mode) != stat.S_IFMT(status.st_mode):
-        return State.DIFFERENT
+        return MessageState.DIFFERENT
     if stat.S_ISLNK(status.st_mode):
         same: bool | None = os.readlink(name, dir_fd=recovered) == os.readlink(name, dir_fd=live)
     else:
         same = same_content(name, recovered, name, live)
-    return State.UNKNOWN if same is None else State.PRESENT if same else State.DIFFERENT
+    return (
+        MessageState.UNKNOWN
+        if same is None
+        else MessageState.PRESENT
+        if same
+        else MessageState.DIFFERENT
+    )
 
 
 _REGENERATED = re.compile(

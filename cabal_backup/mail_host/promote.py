@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from cabal_backup.mail_host.files import inode_of, lstat, names_in, open_directory, open_mount
 from cabal_backup.mail_host.mail_names import QUEUES, RECOVERY, WHY_NOT_QUEUES, shown
@@ -19,6 +20,13 @@ _MARK = ".promoting"
 _BELONGS = {"lost+found"}
 
 
+class LeftBehind(NamedTuple):
+    """What stays in the recovery directory."""
+
+    name: str
+    reason: str
+
+
 @dataclass(frozen=True)
 class PromotePlan:
     """Everything that `promote` will do; str() is the text to confirm."""
@@ -26,8 +34,7 @@ class PromotePlan:
     mount: str
     recovery: str
     promote: tuple[str, ...]
-    leave: tuple[tuple[str, str], ...]
-    """(name, the reason why it stays in the recovery directory)."""
+    leave: tuple[LeftBehind, ...]
     notes: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -35,7 +42,7 @@ class PromotePlan:
         lines = [f"Move {users} entries of {self.recovery} to {shown(self.mount)}:"]
         some = ", ".join(map(shown, self.promote[:8])) + (", …" if users > 8 else "")
         lines += [f"  {some}"] if users else []
-        lines += [f"  Left behind: {shown(name)}: {why}." for name, why in self.leave]
+        lines += [f"  Left behind: {shown(each.name)}: {each.reason}." for each in self.leave]
         lines += [f"  {note}" for note in self.notes]
         return "\n".join(lines)
 
@@ -94,23 +101,26 @@ def plan_promote(
     return PromotePlan(mount, chosen[0], tuple(promote), tuple(leave), notes)
 
 
-def _sorted_out(names: Iterable[str], with_queues: bool) -> tuple[list[str], list[tuple[str, str]]]:
-    promote, leave = [], []
+def _sorted_out(names: Iterable[str], with_queues: bool) -> tuple[list[str], list[LeftBehind]]:
+    """The names to move, and those to leave."""
+    promote: list[str] = []
+    leave: list[LeftBehind] = []
     for name in names:
         if name in QUEUES and not with_queues:
-            leave.append((name, WHY_NOT_QUEUES))
+            leave.append(LeftBehind(name, WHY_NOT_QUEUES))
         elif name.startswith("aws-backup-"):
-            leave.append((name, "an older restore that was in the backup"))
+            leave.append(LeftBehind(name, "an older restore that was in the backup"))
         elif name in _BELONGS:
-            leave.append((name, "part of the file system itself"))
+            leave.append(LeftBehind(name, "part of the file system itself"))
         elif name.startswith(STAGING_PREFIX):
-            leave.append((name, "from a merge that was interrupted; it contains no mail"))
+            why = "from a merge that was interrupted; it contains no mail"
+            leave.append(LeftBehind(name, why))
         elif name != _MARK:
             promote.append(name)
-    others = [name for name, _ in leave if name not in _BELONGS]
+    others = [each.name for each in leave if each.name not in _BELONGS]
     if not promote and len(others) == 1 and RECOVERY.match(others[0]):
         # The backup is of a file system that was restored: then its mail is one level deeper.
-        return others, [each for each in leave if each[0] != others[0]]
+        return others, [each for each in leave if each.name != others[0]]
     return promote, leave
 
 

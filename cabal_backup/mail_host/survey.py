@@ -29,7 +29,8 @@ from cabal_backup.mail_host.folders import (
     Folder,
     Identities,
     Index,
-    State,
+    MessageState,
+    Namesake,
     dot_entries,
     messages_in,
     pack,
@@ -43,7 +44,7 @@ from cabal_backup.mail_host.trees import Trees, Where, notes_on_failures, stagin
 
 @dataclass
 class Survey:
-    """The result of `look` and the input of `plan_merge`."""
+    """The result of `survey_trees` and the input of `plan_merge`."""
 
     where: Where
     folders: list[Folder]
@@ -62,7 +63,7 @@ class Survey:
     notes: tuple[str, ...]
 
 
-def look(where: Where) -> Survey:
+def survey_trees(where: Where) -> Survey:
     """Read the directories of both trees, once, and compare them. Changes nothing.
 
     Raises Refused if the top of either tree is not a plain directory, and if the restored
@@ -135,12 +136,13 @@ def _mail_folders(trees: Trees, pool: ThreadPoolExecutor, problems: Problems) ->
     """
     if trees.recovered is None:
         return []
-    directories, others = dot_entries(trees.recovered)
-    for name in others:
+    entries = dot_entries(trees.recovered)
+    for name in entries.others:
         if not NOT_FOLDERS.match(name):
             problems.add(name, "a folder that is not a directory", name)
-    are_folders = pool.map(lambda name: _is_mail_folder(name, trees), directories)
-    return ["", *(name for name, is_one in zip(directories, are_folders) if is_one)]  # noqa: B905 (3.9)
+    names = entries.directories
+    are_folders = pool.map(lambda name: _is_mail_folder(name, trees), names)
+    return ["", *(name for name, is_one in zip(names, are_folders) if is_one)]  # noqa: B905 (3.9)
 
 
 def _is_mail_folder(name: str, trees: Trees) -> bool:
@@ -186,7 +188,7 @@ def _read_recovered(trees: Trees, found: Folder, problems: Problems) -> None:
     def add(place: str, names: list[str], inodes: list[int]) -> None:
         identities = list(map(identity_of, names))
         found.identities.extend(identities, others, len(found.here), inodes)
-        found.here.extend(bytes([State.MISSING]) * len(names))
+        found.here.extend(bytes([MessageState.MISSING]) * len(names))
         found.add(pack(place, names))
 
     try:
@@ -205,14 +207,13 @@ def _read_recovered(trees: Trees, found: Folder, problems: Problems) -> None:
 
 
 def _compare_namesakes(
-    trees: Trees, problems: Problems, found: Folder, namesakes: list[tuple[int, list[int]]]
+    trees: Trees, problems: Problems, found: Folder, namesakes: list[Namesake]
 ) -> None:
-    """Compare the restored messages of one folder that have the same identity.
-
-    It sets the state of each message in `namesakes`: (ordinal, ordinals of earlier ones).
+    """Compare the restored messages of one folder that have the same identity, and set their
+    states.
     """
-    for ordinal, _ in namesakes:
-        found.here[ordinal] = State.SECOND
+    for namesake in namesakes:
+        found.here[namesake.ordinal] = MessageState.SECOND
     if not namesakes:
         return
     directory = found.directory
@@ -222,7 +223,7 @@ def _compare_namesakes(
                 if len(earlier) < MAX_NAMESAKES:
                     found.here[ordinal] = _compared(found, folder, ordinal, earlier)
                     continue
-                found.here[ordinal] = State.UNKNOWN
+                found.here[ordinal] = MessageState.UNKNOWN
                 _, name = found.path_of(ordinal)
                 problems.add(directory, f"more than {MAX_NAMESAKES} have this name", name)
     except OSError as error:
@@ -231,14 +232,14 @@ def _compare_namesakes(
 
 def _compared(found: Folder, folder: int, ordinal: int, earlier: Iterable[int]) -> int:
     """TWIN if an earlier message of that name has the same content; else SECOND or UNKNOWN."""
-    state = State.SECOND
+    state = MessageState.SECOND
     place, name = found.path_of(ordinal)
     for other in earlier:
         other_place, other_name = found.path_of(other)
         with open_directory(place, folder) as ours, open_directory(other_place, folder) as theirs:
             same = same_content(name, ours, other_name, theirs)
         if same:
-            return State.TWIN
+            return MessageState.TWIN
         if same is None:
-            state = State.UNKNOWN
+            state = MessageState.UNKNOWN
     return state

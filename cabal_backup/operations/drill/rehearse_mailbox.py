@@ -15,11 +15,11 @@ from pathlib import Path
 
 from cabal_backup import names
 from cabal_backup.errors import AwsError, CabalBackupError, UsageError
-from cabal_backup.mail_host import survey
 from cabal_backup.mail_host.choose import plan_merge
 from cabal_backup.mail_host.mail_names import RECOVERY
 from cabal_backup.mail_host.merge import merge
 from cabal_backup.mail_host.problems import Refused, Stopped
+from cabal_backup.mail_host.survey import survey_trees
 from cabal_backup.mail_host.trees import Where
 from cabal_backup.operations.aws.client import Aws
 from cabal_backup.operations.aws.jobs import Job, Progress, Report
@@ -209,7 +209,7 @@ def _find_new(run: Run, plan: MailboxDrillPlan, mount: Path, before: set[str]) -
 def _merge(where: Where, report: Report) -> None:
     """The runbook's merge, from the scratch recovery directory into the scratch mailbox."""
     finished = merge(
-        plan_merge(survey.look(where)),
+        plan_merge(survey_trees(where)),
         lambda so_far: report(Progress("merging", so_far.restored, so_far.of, "messages")),
     )
     if finished.stopped is not None:

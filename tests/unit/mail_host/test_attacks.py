@@ -64,7 +64,7 @@ def plan_for(store: Mailstore, *, restore_moved: bool = False) -> MergePlan:
     where = mail_host.find_recovery(str(store.mount), store.user)
     uid = OSID if os.geteuid() == 0 else None
     return mail_host.plan_merge(
-        mail_host.look(where), mail_host.MergeRequest(uid=uid, restore_moved=restore_moved)
+        mail_host.survey_trees(where), mail_host.MergeRequest(uid=uid, restore_moved=restore_moved)
     )
 
 

@@ -32,7 +32,9 @@ def store(tmp_path: Path) -> Mailstore:
 def plan_for(store: Mailstore, **choices: Any) -> MergePlan:
     where = mail_host.find_recovery(str(store.mount), store.user)
     uid = choices.pop("uid", OSID if os.geteuid() == 0 else None)
-    return mail_host.plan_merge(mail_host.look(where), mail_host.MergeRequest(uid=uid, **choices))
+    return mail_host.plan_merge(
+        mail_host.survey_trees(where), mail_host.MergeRequest(uid=uid, **choices)
+    )
 
 
 def carry_out(plan: MergePlan, **choices: Any) -> Finished:

@@ -34,7 +34,9 @@ def store(tmp_path: Path) -> Mailstore:
 
 def plan_for(store: Mailstore, **choices: Any) -> MergePlan:
     where = mail_host.find_recovery(str(store.mount), store.user)
-    return mail_host.plan_merge(mail_host.look(where), mail_host.MergeRequest(uid=UID, **choices))
+    return mail_host.plan_merge(
+        mail_host.survey_trees(where), mail_host.MergeRequest(uid=UID, **choices)
+    )
 
 
 def merged(store: Mailstore, **choices: Any) -> Finished:
