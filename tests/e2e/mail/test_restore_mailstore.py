@@ -307,7 +307,7 @@ def test_the_setting_is_offered(
     plain = postmaster.operator.type(*command, "--yes")
     assert plain.code == 0, plain.err
     new = plain.out.strip()
-    assert f"mailstore_file_system_id of development = {new}" in plain.err
+    assert f"Set mailstore_file_system_id of development to {new}" in plain.err
     assert "--service cabal-smtp-in --desired-count 1" in plain.err
     assert json.loads(private.read_text()) == kept
 
@@ -315,7 +315,7 @@ def test_the_setting_is_offered(
     declined = postmaster.operator.type(*command)
     assert declined.code == 0, declined.err
     assert f"Write {new} to cdk.context.json? Type yes to continue:" in declined.err
-    assert f"mailstore_file_system_id of development = {new}" in declined.err
+    assert f"Set mailstore_file_system_id of development to {new}" in declined.err
     assert json.loads(private.read_text()) == kept
 
     monkeypatch.setattr("sys.stdin", Terminal("yes\n"))
