@@ -115,7 +115,7 @@ class RefusedError(CabalBackupError):
 
 
 class InternalError(CabalBackupError):
-    """The tool itself failed, in a way that it does not foresee."""
+    """A bug in the tool."""
 
     exit_code = ExitCode.INTERNAL
 
