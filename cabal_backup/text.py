@@ -149,6 +149,11 @@ def plural(count: int, noun: str, nouns: str | None = None) -> str:
     return f"{count:,} {noun if count == 1 else nouns or f'{noun}s'}"
 
 
+def minutes(seconds: float) -> str:
+    """A measured time in minutes, at least one, such as `91 minutes`."""
+    return plural(max(1, round(seconds / 60)), "minute")
+
+
 def duration(length: timedelta) -> str:
     """A length of time for people, in the unit that says most: minutes, hours or days."""
     seconds = max(timedelta(), length).total_seconds()

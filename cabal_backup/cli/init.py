@@ -178,7 +178,9 @@ def _choose(what: str, choices: dict[str, str], otherwise: str) -> str:
             f"Found no {what} in this account and region. Check --profile and --region."
         )
     if not can_ask():
-        raise RefusedError(f"stdin is not a terminal to choose the {what} on: use {otherwise}.")
+        raise RefusedError(
+            f"stdin is not a terminal, so the {what} cannot be chosen here: use {otherwise}."
+        )
     for name, described in choices.items():
         output.say(f"  {name}  {described}".rstrip())
     answer = ask(f"Which {what}? ")

@@ -130,8 +130,8 @@ def run_relock(options: RelockOptions, invocation: Invocation) -> int:
         )
     if len(plan.vaults) < len(_which(options.vault)):
         raise AwsError(
-            "The existing vaults are locked, but a vault is missing. `cabal-backup status "
-            f"{plan.environment.options}` shows which."
+            "A vault is missing, so it was not locked; any other vault that --vault chooses is "
+            f"locked. `cabal-backup status {plan.environment.options}` shows which is missing."
         )
     output.say("Locked.")
     return ExitCode.OK

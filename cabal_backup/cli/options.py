@@ -278,8 +278,8 @@ def connect_without_backup(options: CommonOptions, *, one_of_all: str | None = N
                 f"{' and '.join(environment.regions)}."
             )
         output.say(
-            f"cabal-backup: {lost} is assumed lost: no request is sent to it, and its state is "
-            "reported as unknown."
+            f"cabal-backup: {lost} is assumed lost: no request is sent to it, except to IAM, "
+            "which is global; its state is reported as unknown."
         )
     return connect(environment, profile=profile, lost=[] if lost is None else [lost])
 

@@ -23,8 +23,8 @@ _CONCURRENCY = (
     "the initial quota of 10, of which none can be reserved."
 )
 _NETWORK = (
-    "It calls only public AWS endpoints, over TLS. In a VPC it would need a NAT gateway or VPC "
-    "endpoints, which Cabal's VPC does not provide, and could reach the hosts in the VPC."
+    "It calls only public AWS endpoints, over TLS. In a VPC it would depend on the NAT gateway or "
+    "the VPC endpoints of that VPC, and could reach the hosts in it."
 )
 _NO_SECRETS = (
     "Its environment variables are names and numbers, nothing secret, and Lambda encrypts them "

@@ -192,7 +192,7 @@ def _stacks(state: State, regions: tuple[str, str], answers: Answers) -> Outcome
     if taken:
         return fail(
             f"There is no stack, but its names are taken: {', '.join(taken)}.",
-            "docs/adopt.md adopts what another tool made or a deleted stack left. "
+            "To adopt what another tool made or a deleted stack left, follow docs/adopt.md. "
             f"cabal-backup teardown plan {environment.options} lists it.",
         )
     if any(isinstance(answer, Unknown) for answer in needed.values()):

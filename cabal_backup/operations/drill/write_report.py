@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from typing import NamedTuple
 from cabal_backup.errors import UsageError
 from cabal_backup.operations.drill.record import Record
 from cabal_backup.operations.status.drill_reports import ALL, VERSION, DrillVerdict
-from cabal_backup.text import day, duration, moment, printable
+from cabal_backup.text import day, minutes, moment, printable
 
 _PATTERNS = (
     # A principal's name may be personal: a role session may be named after a mail address.
@@ -230,12 +230,12 @@ def _bullets(lines: Iterable[str]) -> list[str]:
 
 def _recovery(record: Record) -> str:
     seconds = record.recovery_seconds
-    return "never verified" if seconds is None else duration(timedelta(seconds=seconds))
+    return "never verified" if seconds is None else minutes(seconds)
 
 
 def _age(record: Record) -> str:
     seconds = record.point_age_seconds
-    return "none restored" if seconds is None else duration(timedelta(seconds=seconds))
+    return "none restored" if seconds is None else f"{seconds / 3600:,.0f} hours"
 
 
 def _iso(when: datetime | None) -> str | None:

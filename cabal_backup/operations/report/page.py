@@ -17,7 +17,7 @@ from cabal_backup.operations.status.calendar import SYMBOLS, Calendar, Cell
 from cabal_backup.operations.status.drill_reports import PastDrill
 from cabal_backup.operations.status.findings import NOT_OK, Finding
 from cabal_backup.operations.status.state import State
-from cabal_backup.text import day, duration, moment, printable
+from cabal_backup.text import day, minutes, moment, printable
 
 GENERATOR = '<meta name="generator" content="cabal-backup report">'
 """By this a later report knows that it may replace the file."""
@@ -187,7 +187,7 @@ def _loss(loss: Loss, state: State) -> tuple[str, ...]:
     return (
         loss.resource,
         _when(loss.newest_copy),
-        "everything" if loss.lost is None else duration(loss.lost),
+        "everything" if loss.lost is None else f"{loss.lost / timedelta(hours=1):,.0f} hours",
         _when(loss.reach),
         *(
             "unknown" if isinstance(state.drills, Unknown) else _took(past)
@@ -197,11 +197,10 @@ def _loss(loss: Loss, state: State) -> tuple[str, ...]:
 
 
 def _took(past: PastDrill | None) -> str:
-    """How long a drill took, rounded as everywhere, and when and where it was."""
+    """How long a drill took, and when and where it was."""
     if past is None or past.recovery_seconds is None:
         return "never measured"
-    took = duration(timedelta(seconds=past.recovery_seconds))
-    return f"{took} ({past.environment}, {day(past.ended)})"
+    return f"{minutes(past.recovery_seconds)} ({past.environment}, {day(past.ended)})"
 
 
 def _nights(calendar: Calendar) -> str:

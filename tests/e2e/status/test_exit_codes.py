@@ -441,12 +441,15 @@ def test_74_on_a_full_disk(
     )
 
 
-def test_an_encoding_without_the_symbols_changes_no_exit_code(operator: Operator) -> None:
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_an_encoding_without_the_symbols_changes_no_exit_code(
+    operator: Operator, encoding: str
+) -> None:
     """A process of its own looks at the machine's clock, for which the sandbox is long past."""
     failed(operator)
 
-    checked = in_a_process(operator, "status", subprocess.PIPE, "ascii")
-    listed = in_a_process(operator, "points", subprocess.PIPE, "ascii")
+    checked = in_a_process(operator, "status", subprocess.PIPE, encoding)
+    listed = in_a_process(operator, "points", subprocess.PIPE, encoding)
 
     assert (checked.returncode, checked.stderr) == (1, "")
     assert "x development is NOT protected" in checked.stdout

@@ -190,7 +190,10 @@ def test_a_copy_that_failed(operator: Operator) -> None:
 
     assert "NOT protected as promised: 2 checks failed." in said.out
     assert "1 recovery point of the last 30 days without a copy in cabal-backup-dr." in said.text
-    assert "1 copy job failed, and none has succeeded since." in said.text
+    assert (
+        "1 copy job failed, and no later job for the same recovery point has succeeded."
+        in said.text
+    )
     assert f"{night} 00:30 UTC: {mailstore}: FAILED: The vault was full." in said.text
     assert "To copy what is missing: cabal-backup copy now -e development" in said.text
     assert operator.run("copy", "now", "--yes").code == 0

@@ -155,10 +155,7 @@ class CopyBackPlan:
             if copy.delete_at is not None
         )
         if self.job is not None:
-            return (
-                *soon,
-                f"  the job {self.job.id} is copying it already: the command waits for it",
-            )
+            return (*soon, f"  the job {self.job.id} is copying it already: no other is started")
         return soon
 
 

@@ -436,8 +436,8 @@ def _problems(
 ) -> Iterator[str]:
     if plan.lowerings and copied.kept:
         yield (
-            f"{copied.kept} of {len(plan.lowerings)} counters changed after the plan was made, and "
-            "were not lowered"
+            f"{copied.kept} of {plural(len(plan.lowerings), 'counter')} not lowered, because of a "
+            "change after the plan was made"
         )
     if found.only_in_backup.count:
         yield f"{plural(found.only_in_backup.count, 'item')} of the backup not in {plan.live.name}"

@@ -149,7 +149,8 @@ def copy_jobs(state: State) -> Outcome:
         jobs,
         "copy",
         fail(
-            f"{plural(len(standing), 'copy job')} failed, and none has succeeded since.",
+            f"{plural(len(standing), 'copy job')} failed, and no later job for the same recovery "
+            "point has succeeded.",
             "Fix the error that AWS reports, then copy again as dr-copies and air-gapped say.",
         )
         if standing
@@ -189,7 +190,7 @@ def copy_back(state: State) -> Outcome:
     return ok(
         "Copying back reaches to "
         + " and ".join(f"{moment(reach[arn])} for {name}" for arn, name in state.resources.items())
-        + (f"; {older} in some hours: {_bring_back(state, cold)}." if cold else ".")
+        + (f"; copying back {older} takes some hours: {_bring_back(state, cold)}." if cold else ".")
     )
 
 

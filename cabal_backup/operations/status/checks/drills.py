@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from cabal_backup.operations.status.checks.history import FUTURE
 from cabal_backup.operations.status.checks.outcome import known, measured, ok, warn
 from cabal_backup.operations.status.checks.restore_tests import YEAR
 from cabal_backup.operations.status.drill_reports import DrillKind, PastDrill
 from cabal_backup.operations.status.findings import Outcome
 from cabal_backup.operations.status.state import State
-from cabal_backup.text import day, duration, moment, plural
+from cabal_backup.text import day, duration, minutes, moment, plural
 
 
 def drill(state: State) -> Outcome:
@@ -67,5 +65,5 @@ def _seen(state: State, kind: DrillKind, past: PastDrill | None) -> str:
         return f"{kind}: never, as far as the reports say"
     elsewhere = f" in {past.environment}" if past.environment != state.environment.name else ""
     seconds = past.recovery_seconds
-    took = "" if seconds is None else f", recovered in {duration(timedelta(seconds=seconds))}"
+    took = "" if seconds is None else f", recovered in {minutes(seconds)}"
     return f"{kind}{elsewhere}: {day(past.ended)}, {duration(state.now - past.ended)} ago{took}"

@@ -98,8 +98,8 @@ def _last_night(state: State, history: History, newest: dict[str, RecoveryPoint]
         )
     if early:
         return warn(
-            "There has been no night yet.",
-            "Check again at noon (UTC) after the first one.",
+            f"{plural(len(early), 'resource has', 'resources have')} not had a first night yet.",
+            "Check again at noon (UTC) after that night.",
             details=[*early, *good],
         )
     return ok(f"A recovery point of each resource: {'; '.join(good)}.", details=good)

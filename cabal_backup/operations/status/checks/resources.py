@@ -244,7 +244,7 @@ def tables(state: State) -> Outcome:
             "CreateTable). This warning ends when the table is 35 days old.",
         )
     return ok(
-        f"{plural(len(answers), 'table')} outside the plan, and all exist.",
+        f"{plural(len(answers), 'table')} outside the plan; none is missing.",
         details=young.restored,
     )
 

@@ -98,7 +98,8 @@ def points(state: State, region: RegionState) -> Outcome:
     )
     if odd:
         return warn(
-            f"{plural(len(odd), 'recovery point')} in {region.vault_name} differ from the others.",
+            f"{plural(len(odd), 'recovery point')} in {region.vault_name} "
+            f"{'differs' if len(odd) == 1 else 'differ'} from the others.",
             "PARTIAL: do not rely on it. EXPIRED: the role that made it was deleted or may not "
             "delete it, or the service-linked role is missing (aws iam "
             "create-service-linked-role --aws-service-name backup.amazonaws.com). Another "

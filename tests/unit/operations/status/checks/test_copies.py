@@ -226,7 +226,7 @@ def test_a_failed_copy_without_a_later_one_fails_with_the_reason_of_aws() -> Non
 
     assert (seen.status, seen.evidence) == (
         "fail",
-        "1 copy job failed, and none has succeeded since.",
+        "1 copy job failed, and no later job for the same recovery point has succeeded.",
     )
     assert seen.details == ("2026-03-20 00:35 UTC: cabal-addresses: FAILED: Rate exceeded",)
 
@@ -309,8 +309,8 @@ def in_dr(*points: RecoveryPoint) -> Any:
 def test_copy_back_reaches_as_far_as_the_warm_copies() -> None:
     assert finding("copy-back").evidence == (
         "Copying back reaches to 2026-03-02 00:20 UTC for cabal-addresses and 2026-03-02 00:20 "
-        "UTC for mailstore fs-0123456789abcdef0; 20 older cold copies in some hours: "
-        f"{ADDRESSES_BACK}, {MAILSTORE_BACK}."
+        "UTC for mailstore fs-0123456789abcdef0; copying back 20 older cold copies takes some "
+        f"hours: {ADDRESSES_BACK}, {MAILSTORE_BACK}."
     )
 
 
@@ -343,7 +343,9 @@ def test_a_single_cold_copy_is_singular() -> None:
     nights = nights_until(at("2026-03-31 00:20"), 30)
     points = [*nightly("dr", nights), a_point(at("2026-02-01 00:20"), vault="dr")]
 
-    assert in_dr(*points).evidence.endswith(f"; 1 older cold copy in some hours: {ADDRESSES_BACK}.")
+    assert in_dr(*points).evidence.endswith(
+        f"; copying back 1 older cold copy takes some hours: {ADDRESSES_BACK}."
+    )
 
 
 def test_every_resource_with_a_cold_copy_has_its_command() -> None:

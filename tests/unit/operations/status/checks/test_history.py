@@ -365,7 +365,10 @@ def fresh(**changes: Any) -> State:
 def test_a_fresh_deployment_is_not_unprotected_before_its_first_night() -> None:
     seen = finding("last-night", fresh())
 
-    assert (seen.status, seen.evidence) == ("warn", "There has been no night yet.")
+    assert (seen.status, seen.evidence) == (
+        "warn",
+        "2 resources have not had a first night yet.",
+    )
     assert seen.details[0] == "cabal-addresses: due from the night of 2026-04-01"
     assert not_ok(fresh()) == {"last-night": "warn", "copy-back": "warn"}
 
@@ -598,7 +601,7 @@ def test_a_deleted_night_of_a_former_mailstore_is_reported() -> None:
 
 def test_the_newest_night_must_be_the_present_mailstores() -> None:
     seen = finding("last-night", with_former_mailstore(LAST_NIGHT + timedelta(hours=1)))
-    assert (seen.status, seen.evidence) == ("warn", "There has been no night yet.")
+    assert (seen.status, seen.evidence) == ("warn", "1 resource has not had a first night yet.")
 
     late = with_former_mailstore(LAST_NIGHT + timedelta(hours=1))
     long_there = replace(late, mailstore=Known(a_mailstore()))
