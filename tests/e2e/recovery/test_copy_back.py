@@ -100,7 +100,7 @@ def test_a_named_one_and_one_that_is_not_there(emptied: Operator) -> None:
 def test_started_once_however_often_it_is_typed(emptied: Operator) -> None:
     first = emptied.run("copy-back", "mailstore", "--yes", "--no-wait")
     again = emptied.run("copy-back", "mailstore", "--yes")
-    assert f"the job {first.out.strip()} is copying it already" in again.err
+    assert f"the job {first.out.strip()} is copying it already: no other is started" in again.err
     third = emptied.run("copy-back", "mailstore")
     assert (third.code, third.out) == (0, again.out)
     assert len(copy_jobs(emptied.sandbox)) == 1

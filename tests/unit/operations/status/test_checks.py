@@ -17,7 +17,7 @@ from cabal_backup.operations.status.checks.outcome import lifecycle_words
 from cabal_backup.operations.status.findings import Outcome, Status, Verdict
 from cabal_backup.operations.status.read_alerts import Channel
 from cabal_backup.operations.status.state import State
-from cabal_backup.text import duration, plural
+from cabal_backup.text import duration, minutes, plural
 from tests.unit.operations.status.builders import (
     DENIED,
     REGIONS,
@@ -213,6 +213,13 @@ def test_the_exit_codes_of_the_documents_are_those_of_the_tool() -> None:
 )
 def test_durations_for_people(length: timedelta, words: str) -> None:
     assert duration(length) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(5, "1 minute"), (89, "1 minute"), (5460, "91 minutes")]
+)
+def test_measured_times_for_people(seconds: float, words: str) -> None:
+    assert minutes(seconds) == words
 
 
 @pytest.mark.parametrize(
