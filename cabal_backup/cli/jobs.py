@@ -82,7 +82,7 @@ def run(options: JobsOptions, invocation: Invocation) -> int:
     if not options.watch:
         return run_list(options, invocation)
     if len(options.watch) != 2 or options.watch[0] != "watch":
-        raise UsageError("jobs takes no arguments, or: watch ID.")
+        raise UsageError("jobs takes no arguments except `watch ID`, which follows a job.")
     return run_watch(options, invocation)
 
 
